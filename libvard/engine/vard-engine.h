@@ -1,0 +1,95 @@
+/* vard-engine.h - the seam between graphs and what computes them
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "graph/vard-ops.h"
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+#define VARD_TYPE_ENGINE (vard_engine_get_type ())
+G_DECLARE_DERIVABLE_TYPE (VardEngine, vard_engine, VARD, ENGINE, GObject)
+
+typedef struct _VardLowering VardLowering;
+typedef struct _VardProgram VardProgram;
+typedef struct _VardStep VardStep;
+
+/* in and out follow the step's nodes; scratch has the bytes the step asked for */
+typedef void (*VardKernel) (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch);
+
+/* One call of an engine: one or more nodes computed together */
+struct _VardStep
+{
+  const char *name;        /* kernel and algorithm, for traces: "conv2d/winograd" */
+  VardKernel kernel;
+  gpointer data;           /* the engine's own, freed with free_data */
+  GDestroyNotify free_data;
+  VardEngine *engine;      /* filled in by the lowering */
+  guint n_in, n_out;
+  VardNode **in, **out;    /* what it reads and what it computes */
+  gsize scratch_size;
+  gboolean is_in_place;    /* out[0] may lie over in[0] when in[0] dies here */
+  double flops;            /* an estimate for traces, may be 0 */
+};
+
+struct _VardEngineClass
+{
+  GObjectClass parent_class;
+
+  /* a sentence: device, threads, libraries */
+  char       *(*describe) (VardEngine *self);
+
+  VardBuffer *(*alloc)    (VardEngine *self, gsize size, GError **error);
+  gboolean    (*write)    (VardEngine *self, VardBuffer *to, gsize offset, gconstpointer from, gsize size, GError **error);
+  gboolean    (*read)     (VardEngine *self, VardBuffer *from, gsize offset, gpointer to, gsize size, GError **error);
+  gboolean    (*copy)     (VardEngine *self, VardBuffer *from, gsize from_offset, VardBuffer *to, gsize to_offset, gsize size, GError **error);
+  gboolean    (*fill)     (VardEngine *self, VardBuffer *to, gsize offset, guint8 value, gsize size, GError **error);
+
+  gboolean    (*supports) (VardEngine *self, const VardNode *node);
+  gboolean    (*lower)    (VardEngine *self, VardLowering *lowering, GError **error);
+  gboolean    (*execute)  (VardEngine *self, VardProgram *program, GCancellable *cancellable, GError **error);
+  gboolean    (*wait)     (VardEngine *self, GError **error);
+
+  gpointer padding[8];
+};
+
+/* The host memory defaults of alloc, write, read, copy, fill and wait serve any engine on the CPU. */
+char       *vard_engine_describe (VardEngine *self);
+VardBuffer *vard_engine_alloc    (VardEngine *self, gsize size, GError **error);
+gboolean    vard_engine_write    (VardEngine *self, VardBuffer *to, gsize offset, gconstpointer from, gsize size, GError **error);
+gboolean    vard_engine_read     (VardEngine *self, VardBuffer *from, gsize offset, gpointer to, gsize size, GError **error);
+gboolean    vard_engine_supports (VardEngine *self, const VardNode *node);
+
+/* Makes the tensor's storage the engine's own (for an engine on the host: nothing to do) */
+gboolean    vard_engine_adopt    (VardEngine *self, VardTensor *tensor, GError **error);
+/* A host copy of a tensor's contents wherever they are; (transfer full) */
+VardTensor *vard_engine_fetch    (VardEngine *self, VardTensor *tensor, GError **error);
+
+/* ---- lowering: what an engine's lower() sees ----
+ * It walks the live nodes in order, and either adds a step that computes one or more of them or declares a
+ * node to be a view. Nodes that stay unclaimed fail the compile with all of them named. */
+VardGraph  *vard_lowering_get_graph   (VardLowering *self);
+gboolean    vard_lowering_is_live     (VardLowering *self, const VardNode *node);
+gboolean    vard_lowering_is_claimed  (VardLowering *self, const VardNode *node);
+/* how many live nodes (and outputs, assignments) read it: 1 means that it may be fused into its reader */
+guint       vard_lowering_get_n_uses  (VardLowering *self, const VardNode *node);
+/* (the only) live reader when there is just one and it is a node, else NULL */
+VardNode   *vard_lowering_get_reader  (VardLowering *self, const VardNode *node);
+/* copies the record; steps execute in the order they were added */
+void        vard_lowering_add_step    (VardLowering *self, const VardStep *step);
+/* node is the same bytes as source from an offset on */
+void        vard_lowering_add_view    (VardLowering *self, VardNode *node, VardNode *source, gsize offset);
+/* node is computed inside another step and has no storage (fused away) */
+void        vard_lowering_absorb      (VardLowering *self, VardNode *node);
+
+/* ---- program: what an engine's execute() sees ---- */
+guint           vard_program_get_n_steps (VardProgram *self);
+const VardStep *vard_program_get_step    (VardProgram *self, guint i);
+/* addresses of step i, resolved for this execution */
+gpointer       *vard_program_get_in      (VardProgram *self, guint i);
+gpointer       *vard_program_get_out     (VardProgram *self, guint i);
+gpointer        vard_program_get_scratch (VardProgram *self, guint i);
+
+G_END_DECLS

@@ -1,0 +1,74 @@
+/* vard-module.h - a tree of named parameters that records itself into graphs
+ *
+ * Modules only record: they know no engine. A class adds parameters and children when it is built and has a
+ * record function of its own (vard_linear_record, vard_unet_record, ...).
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "graph/vard-ops.h"
+
+G_BEGIN_DECLS
+
+#define VARD_TYPE_MODULE (vard_module_get_type ())
+G_DECLARE_DERIVABLE_TYPE (VardModule, vard_module, VARD, MODULE, GObject)
+
+struct _VardModuleClass
+{
+  GObjectClass parent_class;
+};
+
+/* How weight files keep it; in graphs a convolution is [c_out, kh, kw, c_in] */
+typedef enum
+{
+  VARD_LAYOUT_PLAIN,
+  VARD_LAYOUT_CONV,         /* file: [c_out, c_in, kh, kw] */
+} VardLayout;
+
+typedef struct
+{
+  const char *name;         /* interned: "weight" */
+  VardTensor *tensor;       /* owned; in the graph's layout */
+  VardLayout layout;
+  gboolean is_trainable;
+  gboolean is_optional;     /* may be absent from weight files (an adapter's, a value net's) */
+} VardParameter;
+
+typedef void (*VardParameterFunc) (const char *path, VardParameter *parameter, gpointer data);
+
+/* ownership of the child passes to the module, which returns it */
+gpointer       vard_module_add_child         (VardModule        *self,
+                                              const char        *name,
+                                              gpointer           child);
+VardParameter *vard_module_add_parameter     (VardModule        *self,
+                                              const char        *name,
+                                              VardShape          shape,
+                                              VardLayout         layout);
+const char    *vard_module_get_name          (VardModule        *self);
+/* depth first, in the order they were added; paths are joined by '.' */
+void           vard_module_foreach_parameter (VardModule        *self,
+                                              VardParameterFunc  func,
+                                              gpointer           data);
+typedef void (*VardModuleFunc) (const char *path, VardModule *module, gpointer data);
+void           vard_module_foreach           (VardModule        *self,
+                                              VardModuleFunc     func,
+                                              gpointer           data);
+void           vard_module_set_trainable     (VardModule        *self,
+                                              gboolean           is_trainable);
+/* the param node; equal params of one graph are one node */
+VardNode      *vard_parameter_record         (VardParameter     *self,
+                                              VardGraph         *graph);
+
+/* scopes around a record function */
+void           vard_module_enter             (VardModule        *self,
+                                              VardGraph         *graph);
+void           vard_module_leave             (VardModule        *self,
+                                              VardGraph         *graph);
+
+/* Adapters are recorded while enabled (the default). The frozen reference of a policy is the same tree
+ * recorded with adapters off, in the same graph. */
+void           vard_module_set_adapters_enabled (VardModule     *self,
+                                                 gboolean        are_enabled);
+
+G_END_DECLS

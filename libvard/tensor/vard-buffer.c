@@ -1,0 +1,69 @@
+/* vard-buffer.c - a counted block of memory
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "tensor/vard-buffer.h"
+
+#include <string.h>
+
+/* Cache lines, and the widest vector registers, are 64 bytes */
+#define ALIGNMENT 64
+
+G_DEFINE_BOXED_TYPE (VardBuffer, vard_buffer, vard_buffer_ref, vard_buffer_unref)
+
+VardBuffer *
+vard_buffer_new_wrapped (gpointer       data,
+                         gsize          size,
+                         gboolean       is_host,
+                         gpointer       owner,
+                         GDestroyNotify destroy)
+{
+  VardBuffer *self = g_new0 (VardBuffer, 1);
+
+  g_ref_count_init (&self->ref_count);
+  self->data = data;
+  self->size = size;
+  self->is_host = is_host;
+  self->owner = owner;
+  self->destroy = destroy;
+  return self;
+}
+
+/* zeroed host memory */
+VardBuffer *
+vard_buffer_new (gsize size)
+{
+  gpointer data = g_aligned_alloc0 (MAX (size, 1), 1, ALIGNMENT);
+
+  return vard_buffer_new_wrapped (data, size, TRUE, data, g_aligned_free);
+}
+
+/* the bytes where they are: read-only */
+VardBuffer *
+vard_buffer_new_for_bytes (GBytes *bytes)
+{
+  gsize size;
+  gconstpointer data = g_bytes_get_data (bytes, &size);
+  VardBuffer *self = vard_buffer_new_wrapped ((gpointer) data, size, TRUE, g_bytes_ref (bytes),
+                                              (GDestroyNotify) g_bytes_unref);
+
+  self->is_read_only = TRUE;
+  return self;
+}
+
+VardBuffer *
+vard_buffer_ref (VardBuffer *self)
+{
+  g_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+void
+vard_buffer_unref (VardBuffer *self)
+{
+  if (self == NULL || !g_ref_count_dec (&self->ref_count))
+    return;
+  if (self->destroy)
+    self->destroy (self->owner);
+  g_free (self);
+}

@@ -1,0 +1,325 @@
+/* vard-tensor.c - a typed, shaped view of a buffer
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "tensor/vard-tensor.h"
+
+#include "base/vard-error.h"
+
+#include <string.h>
+
+struct _VardTensor
+{
+  GObject parent_instance;
+
+  VardBuffer *buffer;
+  gsize offset;
+  VardDType dtype;
+  VardShape shape;
+};
+
+G_DEFINE_FINAL_TYPE (VardTensor, vard_tensor, G_TYPE_OBJECT)
+
+static void
+vard_tensor_finalize (GObject *object)
+{
+  vard_buffer_unref (VARD_TENSOR (object)->buffer);
+  G_OBJECT_CLASS (vard_tensor_parent_class)->finalize (object);
+}
+
+static void
+vard_tensor_class_init (VardTensorClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = vard_tensor_finalize;
+}
+
+static void
+vard_tensor_init (VardTensor *self)
+{
+}
+
+/* zeros on the host */
+VardTensor *
+vard_tensor_new (VardDType        dtype,
+                 const VardShape *shape)
+{
+  gsize size = vard_shape_get_count (shape) * vard_dtype_get_size (dtype);
+  g_autoptr (VardBuffer) buffer = vard_buffer_new (size);
+
+  return vard_tensor_new_view (buffer, 0, dtype, shape);
+}
+
+VardTensor *
+vard_tensor_new_view (VardBuffer      *buffer,
+                      gsize            offset,
+                      VardDType        dtype,
+                      const VardShape *shape)
+{
+  VardTensor *self = g_object_new (VARD_TYPE_TENSOR, NULL);
+
+  self->dtype = dtype;
+  self->shape = *shape;
+  vard_tensor_set_storage (self, buffer, offset);
+  return self;
+}
+
+/**
+ * vard_tensor_new_from_bytes:
+ * @dtype: the type of the elements
+ * @dims: (array length=n_dims): the extents, slowest first
+ * @n_dims: how many extents
+ * @bytes: the elements, row-major
+ * @error: return location
+ *
+ * A tensor that copies @bytes.
+ *
+ * Returns: (transfer full): the tensor, or %NULL when sizes disagree
+ */
+VardTensor *
+vard_tensor_new_from_bytes (VardDType     dtype,
+                            const gint64 *dims,
+                            guint         n_dims,
+                            GBytes       *bytes,
+                            GError      **error)
+{
+  gsize size, expected = vard_dtype_get_size (dtype);
+  gconstpointer data = g_bytes_get_data (bytes, &size);
+
+  if (n_dims > VARD_MAX_DIMS)
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%u extents; at most %d are supported", n_dims,
+                   VARD_MAX_DIMS);
+      return NULL;
+    }
+  for (guint i = 0; i < n_dims; i++)
+    if (dims[i] < 0 || !g_size_checked_mul (&expected, expected, dims[i]))
+      {
+        g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "extent %u is %" G_GINT64_FORMAT, i, dims[i]);
+        return NULL;
+      }
+  if (expected != size)
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                   "the shape needs %" G_GSIZE_FORMAT " bytes, %" G_GSIZE_FORMAT " were given", expected, size);
+      return NULL;
+    }
+
+  VardShape shape = vard_shape_make (dims, n_dims);
+  VardTensor *self = vard_tensor_new (dtype, &shape);
+
+  if (size)
+    memcpy (self->buffer->data, data, size);
+  return self;
+}
+
+VardDType
+vard_tensor_get_dtype (VardTensor *self)
+{
+  g_return_val_if_fail (VARD_IS_TENSOR (self), VARD_DTYPE_F32);
+
+  return self->dtype;
+}
+
+const VardShape *
+vard_tensor_peek_shape (VardTensor *self)
+{
+  g_return_val_if_fail (VARD_IS_TENSOR (self), NULL);
+
+  return &self->shape;
+}
+
+/**
+ * vard_tensor_get_dims:
+ * @self: a tensor
+ * @n_dims: (out): how many extents
+ *
+ * Returns: (transfer full) (array length=n_dims): the extents, slowest first
+ */
+gint64 *
+vard_tensor_get_dims (VardTensor *self,
+                      guint      *n_dims)
+{
+  g_return_val_if_fail (VARD_IS_TENSOR (self), NULL);
+
+  *n_dims = self->shape.n_dims;
+  return g_memdup2 (self->shape.dims, self->shape.n_dims * sizeof (gint64));
+}
+
+gint64
+vard_tensor_get_count (VardTensor *self)
+{
+  g_return_val_if_fail (VARD_IS_TENSOR (self), 0);
+
+  return vard_shape_get_count (&self->shape);
+}
+
+gsize
+vard_tensor_get_n_bytes (VardTensor *self)
+{
+  g_return_val_if_fail (VARD_IS_TENSOR (self), 0);
+
+  return vard_shape_get_count (&self->shape) * vard_dtype_get_size (self->dtype);
+}
+
+/**
+ * vard_tensor_get_bytes:
+ * @self: a tensor on the host
+ *
+ * Returns: (transfer full): a copy of the elements
+ */
+GBytes *
+vard_tensor_get_bytes (VardTensor *self)
+{
+  g_return_val_if_fail (VARD_IS_TENSOR (self), NULL);
+  g_return_val_if_fail (self->buffer->is_host, NULL);
+
+  return g_bytes_new (vard_tensor_peek_data (self), vard_tensor_get_n_bytes (self));
+}
+
+VardBuffer *
+vard_tensor_peek_buffer (VardTensor *self)
+{
+  g_return_val_if_fail (VARD_IS_TENSOR (self), NULL);
+
+  return self->buffer;
+}
+
+gsize
+vard_tensor_get_offset (VardTensor *self)
+{
+  g_return_val_if_fail (VARD_IS_TENSOR (self), 0);
+
+  return self->offset;
+}
+
+gpointer
+vard_tensor_peek_data (VardTensor *self)
+{
+  g_return_val_if_fail (VARD_IS_TENSOR (self), NULL);
+
+  return self->buffer->data + self->offset;
+}
+
+float *
+vard_tensor_peek_f32 (VardTensor *self)
+{
+  g_return_val_if_fail (VARD_IS_TENSOR (self), NULL);
+  g_return_val_if_fail (self->dtype == VARD_DTYPE_F32 && self->buffer->is_host, NULL);
+
+  return vard_tensor_peek_data (self);
+}
+
+void
+vard_tensor_set_storage (VardTensor *self,
+                         VardBuffer *buffer,
+                         gsize       offset)
+{
+  g_return_if_fail (VARD_IS_TENSOR (self));
+  g_return_if_fail (offset + vard_tensor_get_n_bytes (self) <= buffer->size);
+
+  vard_buffer_ref (buffer);
+  vard_buffer_unref (self->buffer);
+  self->buffer = buffer;
+  self->offset = offset;
+}
+
+static float
+load_as_float (const guint8 *data,
+               VardDType     dtype,
+               gint64        i)
+{
+  guint16 half;
+  guint32 bits;
+  float value;
+
+  switch (dtype)
+    {
+    case VARD_DTYPE_F32:
+      memcpy (&value, data + 4 * i, 4);
+      return value;
+    case VARD_DTYPE_F16:
+      memcpy (&half, data + 2 * i, 2);
+      return vard_half_to_float (half);
+    case VARD_DTYPE_BF16:
+      memcpy (&half, data + 2 * i, 2);
+      bits = (guint32) half << 16;
+      memcpy (&value, &bits, 4);
+      return value;
+    case VARD_DTYPE_I32:
+      {
+        gint32 integer;
+        memcpy (&integer, data + 4 * i, 4);
+        return integer;
+      }
+    case VARD_DTYPE_I64:
+      {
+        gint64 integer;
+        memcpy (&integer, data + 8 * i, 8);
+        return integer;
+      }
+    case VARD_DTYPE_U8:
+    default:
+      return data[i];
+    }
+}
+
+static guint16
+float_to_bf16 (float value)
+{
+  guint32 bits;
+
+  memcpy (&bits, &value, sizeof bits);
+  if ((bits & 0x7fffffff) > 0x7f800000)
+    return (bits >> 16) | 0x40;
+  return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+}
+
+static void
+store_float (guint8   *data,
+             VardDType dtype,
+             gint64    i,
+             float     value)
+{
+  switch (dtype)
+    {
+    case VARD_DTYPE_F32:
+      ((float *) data)[i] = value;
+      break;
+    case VARD_DTYPE_F16:
+      ((guint16 *) data)[i] = vard_float_to_half (value);
+      break;
+    case VARD_DTYPE_BF16:
+      ((guint16 *) data)[i] = float_to_bf16 (value);
+      break;
+    case VARD_DTYPE_I32:
+      ((gint32 *) data)[i] = value;
+      break;
+    case VARD_DTYPE_I64:
+      ((gint64 *) data)[i] = value;
+      break;
+    case VARD_DTYPE_U8:
+    default:
+      data[i] = CLAMP (value, 0, 255);
+      break;
+    }
+}
+
+VardTensor *
+vard_tensor_convert (VardTensor *self,
+                     VardDType   dtype)
+{
+  g_return_val_if_fail (VARD_IS_TENSOR (self), NULL);
+  g_return_val_if_fail (self->buffer->is_host, NULL);
+
+  VardTensor *converted = vard_tensor_new (dtype, &self->shape);
+  const guint8 *from = vard_tensor_peek_data (self);
+  guint8 *to = vard_tensor_peek_data (converted);
+  gint64 count = vard_tensor_get_count (self);
+
+  if (dtype == self->dtype)
+    memcpy (to, from, vard_tensor_get_n_bytes (self));
+  else
+    for (gint64 i = 0; i < count; i++)
+      store_float (to, dtype, i, load_as_float (from, self->dtype, i));
+  return converted;
+}
