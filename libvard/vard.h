@@ -5,3 +5,8 @@
 #pragma once
 
 #include "base/vard-error.h"
+#include "base/vard-fields.h"
+#include "base/vard-random.h"
+#include "base/vard-settings.h"
+#include "base/vard-suggest.h"
+#include "base/vard-trace.h"

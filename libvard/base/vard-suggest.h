@@ -1,0 +1,14 @@
+/* vard-suggest.h - the nearest known name to a mistyped one
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+const char *vard_suggest (const char        *word,
+                          const char *const *candidates);
+
+G_END_DECLS
