@@ -10,3 +10,8 @@
 #include "base/vard-settings.h"
 #include "base/vard-suggest.h"
 #include "base/vard-trace.h"
+#include "comm/vard-communicator.h"
+#include "comm/vard-solo-communicator.h"
+#include "track/vard-jsonl-tracker.h"
+#include "track/vard-metrics.h"
+#include "track/vard-tracker.h"

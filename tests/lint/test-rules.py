@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""test-rules.py - the lints find what they are there to find"""
+# SPDX-License-Identifier: LGPL-2.1-or-later
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+HEAD = '/* %s - a test\n *\n * SPDX-License-Identifier: LGPL-2.1-or-later\n */\n'
+
+
+class Rules(unittest.TestCase):
+    def lint(self, lint, files):
+        """Runs one lint on a tree made of the given files; returns the exit status and the complaints"""
+        with tempfile.TemporaryDirectory() as root:
+            for name, text in files.items():
+                path = os.path.join(root, name)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, 'w', encoding='utf-8') as file:
+                    file.write(HEAD % os.path.basename(name) + text)
+            done = subprocess.run([sys.executable, os.path.join(HERE, lint + '.py'), root],
+                                  capture_output=True, text=True, check=False)
+            return done.returncode, done.stderr
+
+    def refuses(self, lint, files, word):
+        status, complaints = self.lint(lint, files)
+        self.assertEqual(status, 1)
+        self.assertIn(word, complaints)
+
+    def test_clean(self):
+        files = {'libvard/graph/a.c': '#include "tensor/b.h"\n', 'libvard/tensor/b.h': 'int b;\n'}
+        for lint in ('floors', 'sizes', 'words'):
+            self.assertEqual(self.lint(lint, files), (0, ''))
+
+    def test_rise(self):
+        self.refuses('floors', {'libvard/nn/a.c': '#include "train/b.h"\n'}, 'upwards')
+
+    def test_sideways(self):
+        self.refuses('floors', {'libvard/nn/a.c': '#include "engine/b.h"\n'}, 'sideways')
+
+    def test_circle(self):
+        self.refuses('floors', {'libvard/nn/a.h': '#include "nn/b.h"\n',
+                                'libvard/nn/b.h': '#include "nn/a.h"\n'}, 'circle')
+
+    def test_plugin(self):
+        self.refuses('floors', {'rewards/x/a.c': '#include "base/vard-error.h"\n'}, '<vard.h>')
+
+    def test_long_file(self):
+        self.refuses('sizes', {'libvard/nn/a.c': 'int x;\n' * 700}, 'the limit is 600')
+
+    def test_long_function(self):
+        body = 'int\nlong_one (int a)\n{\n' + '  a++;\n' * 90 + '}\n'
+        self.refuses('sizes', {'libvard/nn/a.c': body}, 'long_one has 92 lines')
+
+    def test_long_table(self):
+        table = 'int table[] =\n{\n' + '  1,\n' * 90 + '};\n'
+        self.assertEqual(self.lint('sizes', {'libvard/nn/a.c': table}), (0, ''))
+
+    def test_line_comment(self):
+        self.refuses('words', {'libvard/nn/a.c': 'int a; /' '/ no\n'}, 'line comment')
+
+    def test_mark(self):
+        self.refuses('words', {'libvard/nn/a.c': '/* TO' 'DO: all */\n'}, 'unfinished')
+
+    def test_machine(self):
+        self.refuses('words', {'libvard/nn/a.c': 'char *a = "/ho' 'me/me/x";\n'}, 'machine')
+
+
+if __name__ == '__main__':
+    unittest.main()
