@@ -1,0 +1,300 @@
+/* vard-engine.c - the seam, with host memory as the default
+ *
+ * All programs of an engine share one arena, as large as the largest needs, so executions take turns. With
+ * VARD_DEBUG=poison in the environment the arena is filled with NaN before each execution: a value that is read
+ * before it is written shows up at once.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "engine/vard-engine-private.h"
+
+#include "base/vard-error.h"
+
+#include <string.h>
+
+typedef struct
+{
+  GRecMutex mutex;
+  VardBuffer *arena;
+  gboolean poisons;
+} VardEnginePrivate;
+
+G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE (VardEngine, vard_engine, G_TYPE_OBJECT)
+
+#define PRIVATE(self) ((VardEnginePrivate *) vard_engine_get_instance_private (self))
+
+static VardBuffer *
+vard_engine_real_alloc (VardEngine *self,
+                        gsize       size,
+                        GError    **error)
+{
+  gpointer data = NULL;
+
+  /* not GLib's allocator: running out of memory is an error to report, not a reason to abort */
+  if (posix_memalign (&data, VARD_BLOCK_ALIGNMENT, MAX (size, 1)) != 0)
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "not enough memory for %" G_GSIZE_FORMAT " MB", size >> 20);
+      return NULL;
+    }
+  return vard_buffer_new_wrapped (data, size, TRUE, data, free);
+}
+
+static gboolean
+vard_engine_real_write (VardEngine   *self,
+                        VardBuffer   *to,
+                        gsize         offset,
+                        gconstpointer from,
+                        gsize         size,
+                        GError      **error)
+{
+  memcpy (to->data + offset, from, size);
+  return TRUE;
+}
+
+static gboolean
+vard_engine_real_read (VardEngine *self,
+                       VardBuffer *from,
+                       gsize       offset,
+                       gpointer    to,
+                       gsize       size,
+                       GError    **error)
+{
+  memcpy (to, from->data + offset, size);
+  return TRUE;
+}
+
+static gboolean
+vard_engine_real_copy (VardEngine *self,
+                       VardBuffer *from,
+                       gsize       from_offset,
+                       VardBuffer *to,
+                       gsize       to_offset,
+                       gsize       size,
+                       GError    **error)
+{
+  memmove (to->data + to_offset, from->data + from_offset, size);
+  return TRUE;
+}
+
+static gboolean
+vard_engine_real_fill (VardEngine *self,
+                       VardBuffer *to,
+                       gsize       offset,
+                       guint8      value,
+                       gsize       size,
+                       GError    **error)
+{
+  memset (to->data + offset, value, size);
+  return TRUE;
+}
+
+static gboolean
+vard_engine_real_execute (VardEngine   *self,
+                          VardProgram  *program,
+                          GCancellable *cancellable,
+                          GError      **error)
+{
+  for (guint i = 0; i < vard_program_get_n_steps (program); i++)
+    {
+      const VardStep *step = vard_program_get_step (program, i);
+
+      if (g_cancellable_set_error_if_cancelled (cancellable, error))
+        return FALSE;
+      step->kernel (step, vard_program_get_in (program, i), vard_program_get_out (program, i),
+                    vard_program_get_scratch (program, i));
+    }
+  return TRUE;
+}
+
+static gboolean
+vard_engine_real_wait (VardEngine *self,
+                       GError    **error)
+{
+  return TRUE;
+}
+
+static void
+vard_engine_finalize (GObject *object)
+{
+  VardEnginePrivate *private = PRIVATE (VARD_ENGINE (object));
+
+  vard_buffer_unref (private->arena);
+  g_rec_mutex_clear (&private->mutex);
+  G_OBJECT_CLASS (vard_engine_parent_class)->finalize (object);
+}
+
+static void
+vard_engine_class_init (VardEngineClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = vard_engine_finalize;
+  klass->alloc = vard_engine_real_alloc;
+  klass->write = vard_engine_real_write;
+  klass->read = vard_engine_real_read;
+  klass->copy = vard_engine_real_copy;
+  klass->fill = vard_engine_real_fill;
+  klass->execute = vard_engine_real_execute;
+  klass->wait = vard_engine_real_wait;
+}
+
+static void
+vard_engine_init (VardEngine *self)
+{
+  const char *debug = g_getenv ("VARD_DEBUG");
+
+  g_rec_mutex_init (&PRIVATE (self)->mutex);
+  PRIVATE (self)->poisons = debug && strstr (debug, "poison");
+}
+
+/**
+ * vard_engine_describe:
+ * @self: an engine
+ *
+ * Returns: (transfer full): a sentence: device, threads, libraries
+ */
+char *
+vard_engine_describe (VardEngine *self)
+{
+  g_return_val_if_fail (VARD_IS_ENGINE (self), NULL);
+
+  VardEngineClass *klass = VARD_ENGINE_GET_CLASS (self);
+
+  return klass->describe ? klass->describe (self) : g_strdup (G_OBJECT_TYPE_NAME (self));
+}
+
+VardBuffer *
+vard_engine_alloc (VardEngine *self,
+                   gsize       size,
+                   GError    **error)
+{
+  return VARD_ENGINE_GET_CLASS (self)->alloc (self, size, error);
+}
+
+gboolean
+vard_engine_write (VardEngine   *self,
+                   VardBuffer   *to,
+                   gsize         offset,
+                   gconstpointer from,
+                   gsize         size,
+                   GError      **error)
+{
+  g_return_val_if_fail (offset + size <= to->size, FALSE);
+
+  return VARD_ENGINE_GET_CLASS (self)->write (self, to, offset, from, size, error);
+}
+
+gboolean
+vard_engine_read (VardEngine *self,
+                  VardBuffer *from,
+                  gsize       offset,
+                  gpointer    to,
+                  gsize       size,
+                  GError    **error)
+{
+  g_return_val_if_fail (offset + size <= from->size, FALSE);
+
+  return VARD_ENGINE_GET_CLASS (self)->read (self, from, offset, to, size, error);
+}
+
+gboolean
+vard_engine_copy (VardEngine *self,
+                  VardBuffer *from,
+                  gsize       from_offset,
+                  VardBuffer *to,
+                  gsize       to_offset,
+                  gsize       size,
+                  GError    **error)
+{
+  return VARD_ENGINE_GET_CLASS (self)->copy (self, from, from_offset, to, to_offset, size, error);
+}
+
+gboolean
+vard_engine_supports (VardEngine     *self,
+                      const VardNode *node)
+{
+  return VARD_ENGINE_GET_CLASS (self)->supports (self, node);
+}
+
+gboolean
+vard_engine_adopt (VardEngine *self,
+                   VardTensor *tensor,
+                   GError    **error)
+{
+  VardBuffer *before = vard_tensor_peek_buffer (tensor);
+  gsize size = vard_tensor_get_n_bytes (tensor);
+  g_autoptr (VardBuffer) buffer = NULL;
+
+  /* an engine that keeps the default allocator computes in host memory */
+  if (VARD_ENGINE_GET_CLASS (self)->alloc == vard_engine_real_alloc || !before->is_host)
+    return TRUE;
+  buffer = vard_engine_alloc (self, size, error);
+  if (buffer == NULL || !vard_engine_write (self, buffer, 0, vard_tensor_peek_data (tensor), size, error))
+    return FALSE;
+  vard_tensor_set_storage (tensor, buffer, 0);
+  return TRUE;
+}
+
+VardTensor *
+vard_engine_fetch (VardEngine *self,
+                   VardTensor *tensor,
+                   GError    **error)
+{
+  g_autoptr (VardTensor) copy = vard_tensor_new (vard_tensor_get_dtype (tensor), vard_tensor_peek_shape (tensor));
+
+  if (!vard_engine_read (self, vard_tensor_peek_buffer (tensor), vard_tensor_get_offset (tensor),
+                         vard_tensor_peek_data (copy), vard_tensor_get_n_bytes (tensor), error))
+    return NULL;
+  return g_steal_pointer (&copy);
+}
+
+/* grows the shared arena; programs resolve their addresses at each execution, so it may move */
+gboolean
+vard_engine_reserve (VardEngine *self,
+                     gsize       size,
+                     GError    **error)
+{
+  VardEnginePrivate *private = PRIVATE (self);
+
+  if (private->arena && private->arena->size >= size)
+    return TRUE;
+  g_clear_pointer (&private->arena, vard_buffer_unref);
+  private->arena = vard_engine_alloc (self, size, error);
+  return private->arena != NULL;
+}
+
+VardBuffer *
+vard_engine_peek_arena (VardEngine *self)
+{
+  return PRIVATE (self)->arena;
+}
+
+void
+vard_engine_lock (VardEngine *self)
+{
+  g_rec_mutex_lock (&PRIVATE (self)->mutex);
+}
+
+void
+vard_engine_unlock (VardEngine *self)
+{
+  g_rec_mutex_unlock (&PRIVATE (self)->mutex);
+}
+
+gboolean
+vard_engine_poisons (VardEngine *self)
+{
+  return PRIVATE (self)->poisons;
+}
+
+gboolean
+vard_engine_execute (VardEngine   *self,
+                     VardProgram  *program,
+                     GCancellable *cancellable,
+                     GError      **error)
+{
+  VardEngineClass *klass = VARD_ENGINE_GET_CLASS (self);
+  VardBuffer *arena = vard_engine_peek_arena (self);
+
+  if (vard_engine_poisons (self) && arena && !klass->fill (self, arena, 0, 0xff, arena->size, error))
+    return FALSE;
+  return klass->execute (self, program, cancellable, error) && klass->wait (self, error);
+}

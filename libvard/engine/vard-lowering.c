@@ -1,0 +1,193 @@
+/* vard-lowering.c - the record of an engine claiming a graph's nodes
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "engine/vard-engine-private.h"
+
+#include "base/vard-error.h"
+
+/* how many unsupported nodes an error names before it only counts */
+#define MAX_NAMED 12
+
+static void
+step_clear (gpointer data)
+{
+  VardStep *step = data;
+
+  if (step->free_data)
+    step->free_data (step->data);
+  g_free (step->in);
+  g_free (step->out);
+}
+
+static void
+vard_lowering_add_use (VardLowering *self,
+                       VardNode     *node,
+                       VardNode     *reader)
+{
+  self->readers[node->id] = self->n_uses[node->id] == 0 ? reader : NULL;
+  self->n_uses[node->id]++;
+}
+
+static void
+vard_lowering_count_uses (VardLowering *self)
+{
+  guint n_outputs, n_assignments;
+  const VardOutput *outputs = vard_graph_get_outputs (self->graph, &n_outputs);
+  const VardAssignment *assignments = vard_graph_get_assignments (self->graph, &n_assignments);
+
+  for (guint id = 0; id < self->n_nodes; id++)
+    {
+      VardNode *node = vard_graph_get_node (self->graph, id);
+
+      for (guint k = 0; self->live[id] && k < node->n_inputs; k++)
+        vard_lowering_add_use (self, node->inputs[k], node);
+    }
+  for (guint i = 0; i < n_outputs; i++)
+    vard_lowering_add_use (self, outputs[i].node, NULL);
+  for (guint i = 0; i < n_assignments; i++)
+    vard_lowering_add_use (self, assignments[i].value, NULL);
+}
+
+VardLowering *
+vard_lowering_new (VardEngine *engine,
+                   VardGraph  *graph)
+{
+  VardLowering *self = g_new0 (VardLowering, 1);
+
+  self->engine = engine;
+  self->graph = vard_graph_ref (graph);
+  self->n_nodes = vard_graph_get_n_nodes (graph);
+  self->live = vard_graph_mark_live (graph);
+  self->n_uses = g_new0 (guint, self->n_nodes + 1);
+  self->readers = g_new0 (VardNode *, self->n_nodes + 1);
+  self->claims = g_new0 (VardClaim, self->n_nodes + 1);
+  self->steps = g_array_new (FALSE, FALSE, sizeof (VardStep));
+  g_array_set_clear_func (self->steps, step_clear);
+  vard_lowering_count_uses (self);
+  return self;
+}
+
+void
+vard_lowering_free (VardLowering *self)
+{
+  g_clear_pointer (&self->steps, g_array_unref);
+  g_free (self->live);
+  g_free (self->n_uses);
+  g_free (self->readers);
+  g_free (self->claims);
+  vard_graph_unref (self->graph);
+  g_free (self);
+}
+
+VardGraph *
+vard_lowering_get_graph (VardLowering *self)
+{
+  return self->graph;
+}
+
+gboolean
+vard_lowering_is_live (VardLowering   *self,
+                       const VardNode *node)
+{
+  return self->live[node->id];
+}
+
+gboolean
+vard_lowering_is_claimed (VardLowering   *self,
+                          const VardNode *node)
+{
+  return self->claims[node->id].is_claimed;
+}
+
+guint
+vard_lowering_get_n_uses (VardLowering   *self,
+                          const VardNode *node)
+{
+  return self->n_uses[node->id];
+}
+
+VardNode *
+vard_lowering_get_reader (VardLowering   *self,
+                          const VardNode *node)
+{
+  return self->n_uses[node->id] == 1 ? self->readers[node->id] : NULL;
+}
+
+void
+vard_lowering_add_step (VardLowering   *self,
+                        const VardStep *step)
+{
+  VardStep copy = *step;
+
+  copy.engine = self->engine;
+  copy.in = g_memdup2 (step->in, step->n_in * sizeof *step->in);
+  copy.out = g_memdup2 (step->out, step->n_out * sizeof *step->out);
+  for (guint i = 0; i < copy.n_out; i++)
+    {
+      g_assert (!self->claims[copy.out[i]->id].is_claimed);
+      self->claims[copy.out[i]->id].is_claimed = TRUE;
+    }
+  g_array_append_val (self->steps, copy);
+}
+
+void
+vard_lowering_add_view (VardLowering *self,
+                        VardNode     *node,
+                        VardNode     *source,
+                        gsize         offset)
+{
+  g_assert (!self->claims[node->id].is_claimed);
+
+  self->claims[node->id] = (VardClaim) { .is_claimed = TRUE, .view_of = source, .view_offset = offset };
+}
+
+void
+vard_lowering_absorb (VardLowering *self,
+                      VardNode     *node)
+{
+  self->claims[node->id] = (VardClaim) { .is_claimed = TRUE, .is_absorbed = TRUE };
+}
+
+VardNode *
+vard_lowering_get_root (VardLowering *self,
+                        VardNode     *node,
+                        gsize        *offset)
+{
+  *offset = 0;
+  while (self->claims[node->id].view_of)
+    {
+      *offset += self->claims[node->id].view_offset;
+      node = self->claims[node->id].view_of;
+    }
+  return node;
+}
+
+/* an engine must claim every live node: there is no silent fallback */
+gboolean
+vard_lowering_check (VardLowering *self,
+                     GError      **error)
+{
+  g_autoptr (GString) names = g_string_new (NULL);
+  guint n_missing = 0;
+
+  for (guint id = 0; id < self->n_nodes; id++)
+    {
+      const VardNode *node = vard_graph_get_node (self->graph, id);
+
+      if (!self->live[id] || self->claims[id].is_claimed || node->op == &vard_op_source)
+        continue;
+      if (n_missing++ < MAX_NAMED)
+        {
+          g_autofree char *shape = vard_shape_to_string (&node->shape);
+
+          g_string_append_printf (names, "%s%s %s %s%s%s", names->len ? ", " : "", node->op->name,
+                                  vard_dtype_get_name (node->dtype), shape, *node->scope ? " in " : "", node->scope);
+        }
+    }
+  if (n_missing == 0)
+    return TRUE;
+  g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s cannot run %u operations: %s%s",
+               G_OBJECT_TYPE_NAME (self->engine), n_missing, names->str, n_missing > MAX_NAMED ? ", ..." : "");
+  return FALSE;
+}
