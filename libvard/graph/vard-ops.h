@@ -133,6 +133,10 @@ extern const VardOpClass
   vard_op_upsample, vard_op_pool_sum, vard_op_gather, vard_op_gather_gradient,
   vard_op_random_normal, vard_op_fill;
 
+/* All of them */
+extern const VardOpClass *const vard_ops[];
+extern const guint vard_n_ops;
+
 /* Shape rules shared by the families */
 gboolean vard_infer_same (const VardNode *self, VardShape *shape, VardDType *dtype, GError **error);
 

@@ -1,0 +1,120 @@
+/* vard-op-cast.c - from one type of element to another
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "graph/vard-op-family.h"
+
+static gboolean
+is_float (VardDType dtype)
+{
+  return dtype == VARD_DTYPE_F32 || dtype == VARD_DTYPE_F16 || dtype == VARD_DTYPE_BF16;
+}
+
+static gboolean
+cast_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **error)
+{
+  const VardCastAttrs *attrs = self->attrs;
+
+  if (!is_float (attrs->dtype))
+    return vard_op_fail (self, error, "from %s to %s, which is not a floating type",
+                         vard_dtype_get_name (self->inputs[0]->dtype),
+                         vard_dtype_get_name (attrs->dtype));
+  *shape = self->inputs[0]->shape;
+  *dtype = attrs->dtype;
+  return TRUE;
+}
+
+static void
+cast_vjp (VardNode *self, VardNode *bar, VardNode **out)
+{
+  VardDType dtype = self->inputs[0]->dtype;
+
+  out[0] = is_float (dtype) ? vard_cast (bar, dtype) : NULL;
+}
+
+static float
+bf16_to_float (guint16 half)
+{
+  guint32 bits = (guint32) half << 16;
+  float value;
+
+  memcpy (&value, &bits, sizeof value);
+  return value;
+}
+
+static guint16
+float_to_bf16 (float value)
+{
+  guint32 bits;
+
+  memcpy (&bits, &value, sizeof bits);
+  if ((bits & 0x7fffffff) > 0x7f800000)
+    return (bits >> 16) | 0x40;
+  /* to nearest, ties to even */
+  return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+}
+
+static float
+load (gconstpointer data, VardDType dtype, gint64 i)
+{
+  switch (dtype)
+    {
+    case VARD_DTYPE_F16:
+      return vard_half_to_float (((const guint16 *) data)[i]);
+    case VARD_DTYPE_BF16:
+      return bf16_to_float (((const guint16 *) data)[i]);
+    case VARD_DTYPE_I32:
+      return ((const gint32 *) data)[i];
+    case VARD_DTYPE_I64:
+      return ((const gint64 *) data)[i];
+    case VARD_DTYPE_U8:
+      return ((const guint8 *) data)[i];
+    case VARD_DTYPE_F32:
+    default:
+      return ((const float *) data)[i];
+    }
+}
+
+/* in and out are of the types that the nodes say, whatever the pointers' types */
+static void
+cast_reference (const VardNode *self, float **in, float *out)
+{
+  for (gint64 i = 0; i < vard_node_get_count (self); i++)
+    {
+      float x = load (in[0], self->inputs[0]->dtype, i);
+
+      if (self->dtype == VARD_DTYPE_F16)
+        ((guint16 *) out)[i] = vard_float_to_half (x);
+      else if (self->dtype == VARD_DTYPE_BF16)
+        ((guint16 *) out)[i] = float_to_bf16 (x);
+      else
+        out[i] = x;
+    }
+}
+
+static void
+cast_describe (const VardNode *self, GString *text)
+{
+  const VardCastAttrs *attrs = self->attrs;
+
+  g_string_append_printf (text, "to=%s", vard_dtype_get_name (attrs->dtype));
+}
+
+const VardOpClass vard_op_cast = {
+  .name = "cast",
+  .flags = VARD_OP_FLAG_ELEMENTWISE,
+  .attrs_size = sizeof (VardCastAttrs),
+  .infer = cast_infer,
+  .vjp = cast_vjp,
+  .reference = cast_reference,
+  .describe = cast_describe,
+};
+
+VardNode *
+vard_cast (VardNode *x,
+           VardDType dtype)
+{
+  VardCastAttrs attrs = { .dtype = dtype };
+
+  return x->dtype == dtype ? x : vard_node_emit (x->graph, &vard_op_cast, &x, 1, &attrs);
+}
