@@ -99,7 +99,7 @@ emit_binary (const VardOpClass *op, VardNode *a, VardNode *b)
 
 BINARY (add, a + b, bar, bar)
 BINARY (sub, a - b, bar, vard_neg (bar))
-BINARY (mul, a *b, vard_mul (bar, b), vard_mul (bar, a))
+BINARY (mul, (a * b), vard_mul (bar, b), vard_mul (bar, a))
 BINARY (div, a / b, vard_div (bar, b), vard_neg (vard_mul (vard_div (bar, b), y)))
 
 /* The winner has the whole cotangent, the first operand where they are equal */

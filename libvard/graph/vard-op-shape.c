@@ -73,8 +73,6 @@ vard_reshape (VardNode *x,
                   && vard_shape_get_count (&shape) == vard_node_get_count (x);
   double value;
 
-  if (fits && x->op == &vard_op_reshape)
-    x = x->inputs[0];
   if (fits && vard_shape_equal (&x->shape, &shape))
     return x;
   if (fits && vard_node_is_fill (x, &value))

@@ -1,7 +1,9 @@
 /* vard-simplify.c - what is rewritten as it is emitted
  *
  * Only rewrites that are right for every value, that need no search, and that the reverse sweep makes often:
- * cotangents of ones and zeros, chains of scales, shapes that change nothing.
+ * cotangents of ones and zeros, scales by one. A rewrite may look through a fill and through nothing else: joining two
+ * scales or two reshapes would bypass the node between them, and a gradient asked for with respect to that
+ * node would miss the path.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -26,13 +28,6 @@ simplify_affine (VardNode *x, const VardAffineAttrs *attrs)
     return x;
   if (vard_node_is_fill (x, &value))
     return vard_fill (x->graph, attrs->scale * value + attrs->shift, x->shape);
-  if (x->op == &vard_op_affine)
-    {
-      const VardAffineAttrs *inner = x->attrs;
-
-      return vard_affine (x->inputs[0], attrs->scale * inner->scale,
-                          attrs->scale * inner->shift + attrs->shift);
-    }
   return NULL;
 }
 
@@ -43,8 +38,6 @@ vard_simplify_unary (const VardOpClass *op,
 {
   if (op == &vard_op_affine)
     return simplify_affine (x, attrs);
-  if (op == &vard_op_neg && x->op == &vard_op_neg)
-    return x->inputs[0];
   if (op == &vard_op_stop && x->op == &vard_op_stop)
     return x;
   return NULL;
