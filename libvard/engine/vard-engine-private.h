@@ -69,7 +69,8 @@ struct _VardProgram
   GArray *steps;
   GArray *inputs, *outputs;   /* VardPort */
   GArray *copies;             /* VardCopy: outputs that are not computed in place, and assignments */
-  GPtrArray *constants;       /* VardBuffer */
+  GArray *staged;             /* VardCopy: second halves of assignments that read a param */
+  GPtrArray *constants;       /* VardBuffer, staging buffers among them */
   VardPlace *places;          /* by node id */
   VardPlace *scratch;         /* by step */
   gpointer **in, **out;       /* by step: resolved addresses */

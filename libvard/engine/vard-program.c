@@ -165,8 +165,33 @@ layout_place_outputs (Layout  *self,
   return TRUE;
 }
 
-static void
-layout_place_assignments (Layout *self)
+/* a value that is another param: read before any assignment writes, through a buffer of its own */
+static gboolean
+layout_stage_param (Layout   *self,
+                    VardNode *value,
+                    VardPlace to,
+                    GError  **error)
+{
+  VardBuffer *buffer = vard_engine_alloc (self->program->engine, node_get_size (value), error);
+  VardPlace staging = { VARD_PLACE_BUFFER, 0, buffer, NULL };
+  guint last = self->program->copies->len;
+
+  if (buffer == NULL)
+    return FALSE;
+  g_ptr_array_add (self->program->constants, buffer);
+  layout_add_copy (self, value, staging);
+
+  VardCopy first = g_array_index (self->program->copies, VardCopy, last);
+
+  g_array_remove_index (self->program->copies, last);
+  g_array_prepend_val (self->program->copies, first);
+  g_array_append_val (self->program->staged, ((VardCopy) { staging, to, first.size }));
+  return TRUE;
+}
+
+static gboolean
+layout_place_assignments (Layout  *self,
+                          GError **error)
 {
   guint n_assignments;
   const VardAssignment *assignments = vard_graph_get_assignments (self->program->graph, &n_assignments);
@@ -175,12 +200,17 @@ layout_place_assignments (Layout *self)
     {
       VardNode *param = assignments[i].param, *value = assignments[i].value;
       VardPlace place = { VARD_PLACE_TENSOR, 0, NULL, ((const VardSourceAttrs *) param->attrs)->tensor };
+      gsize offset;
+      VardNode *root = vard_lowering_get_root (self->lowering, value, &offset);
 
       if (self->lowering->n_uses[param->id] == 0 && layout_is_free (self, value))
         self->program->places[value->id] = place;
-      else
+      else if (root->op != &vard_op_source)
         layout_add_copy (self, value, place);
+      else if (!layout_stage_param (self, value, place, error))
+        return FALSE;
     }
+  return TRUE;
 }
 
 static void
@@ -344,7 +374,8 @@ layout_run (Layout  *self,
 {
   if (!layout_place_sources (self, error) || !layout_place_outputs (self, error))
     return FALSE;
-  layout_place_assignments (self);
+  if (!layout_place_assignments (self, error))
+    return FALSE;
   layout_find_last_uses (self);
   if (!layout_plan (self, error))
     return FALSE;
@@ -389,6 +420,7 @@ vard_program_new (VardLowering *lowering,
   g_array_set_clear_func (self->inputs, port_clear);
   g_array_set_clear_func (self->outputs, port_clear);
   self->copies = g_array_new (FALSE, FALSE, sizeof (VardCopy));
+  self->staged = g_array_new (FALSE, FALSE, sizeof (VardCopy));
   self->constants = g_ptr_array_new_with_free_func ((GDestroyNotify) vard_buffer_unref);
   self->places = g_new0 (VardPlace, lowering->n_nodes + 1);
   self->scratch = g_new0 (VardPlace, n_steps + 1);
@@ -414,6 +446,7 @@ vard_program_free (VardProgram *self)
   g_array_unref (self->inputs);
   g_array_unref (self->outputs);
   g_array_unref (self->copies);
+  g_array_unref (self->staged);
   g_array_unref (self->steps);
   g_ptr_array_unref (self->constants);
   vard_graph_unref (self->graph);
@@ -469,12 +502,13 @@ program_resolve_steps (VardProgram *self)
 }
 
 static gboolean
-program_copy_results (VardProgram *self,
-                      GError     **error)
+program_copy_all (VardProgram *self,
+                  GArray      *copies,
+                  GError     **error)
 {
-  for (guint i = 0; i < self->copies->len; i++)
+  for (guint i = 0; i < copies->len; i++)
     {
-      const VardCopy *copy = &g_array_index (self->copies, VardCopy, i);
+      const VardCopy *copy = &g_array_index (copies, VardCopy, i);
       gsize from_offset, to_offset;
       VardBuffer *from = program_resolve (self, &copy->from, &from_offset);
       VardBuffer *to = program_resolve (self, &copy->to, &to_offset);
@@ -494,7 +528,8 @@ vard_program_run (VardProgram  *self,
   if (!vard_engine_reserve (self->engine, self->arena_size, error))
     return FALSE;
   program_resolve_steps (self);
-  return vard_engine_execute (self->engine, self, cancellable, error) && program_copy_results (self, error);
+  return vard_engine_execute (self->engine, self, cancellable, error) && program_copy_all (self, self->copies, error) &&
+         program_copy_all (self, self->staged, error);
 }
 
 guint
