@@ -1,0 +1,133 @@
+/* vard-denoise-step.c - one sampler step of a batch as a compiled graph
+ *
+ * The sampler's coefficients are inputs, so that one graph serves every step and every number of steps.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "diffusion/vard-denoise-step.h"
+
+#include "diffusion/vard-guidance.h"
+
+struct _VardDenoiseStep
+{
+  VardExecutable *executable;
+  guint n;
+  gboolean is_guided;
+  gsize state_size;
+  gsize context_size;
+  float *buffer;   /* [n][max (1, context)] for inputs that are put together here */
+};
+
+static VardNode *
+scalar_input (VardGraph *graph, const char *name)
+{
+  return vard_input (graph, name, VARD_DTYPE_F32, VARD_SHAPE (1, 1, 1, 1));
+}
+
+static VardGraph *
+record (VardModel *model, guint n, gboolean is_guided)
+{
+  const VardModelInfo *info = vard_model_peek_info (model);
+  VardShape latents = VARD_SHAPE (n, info->height, info->width, info->channels);
+  VardShape context = VARD_SHAPE (n, info->n_tokens, info->context_width);
+  VardShape null_context = VARD_SHAPE (1, info->n_tokens, info->context_width);
+  VardGraph *graph = vard_graph_new ();
+  VardGuidanceInputs inputs = {
+    .latents = vard_input (graph, "x", VARD_DTYPE_F32, latents),
+    .timesteps = vard_input (graph, "t", VARD_DTYPE_F32, VARD_SHAPE (n)),
+    .context = vard_input (graph, "context", VARD_DTYPE_F32, context),
+  };
+
+  if (is_guided)
+    {
+      inputs.null_context = vard_input (graph, "null-context", VARD_DTYPE_F32, null_context);
+      inputs.scale = scalar_input (graph, "guidance-scale");
+    }
+
+  VardNode *out = vard_guidance_record (model, &inputs);
+  VardNode *z = vard_input (graph, "z", VARD_DTYPE_F32, latents);
+  VardNode *mean = vard_add (vard_mul (scalar_input (graph, "x-scale"), inputs.latents),
+                             vard_mul (scalar_input (graph, "out-scale"), out));
+
+  vard_graph_add_output (graph, "next", vard_add (mean, vard_mul (scalar_input (graph, "sigma"), z)));
+
+  return graph;
+}
+
+VardDenoiseStep *
+vard_denoise_step_new (VardEngine *engine, VardModel *model, guint n, gboolean is_guided,
+                       GError **error)
+{
+  const VardModelInfo *info = vard_model_peek_info (model);
+  g_autoptr (VardGraph) graph = record (model, n, is_guided);
+  VardExecutable *executable = vard_engine_compile (engine, graph, error);
+
+  if (executable == NULL)
+    return NULL;
+
+  VardDenoiseStep *self = g_new0 (VardDenoiseStep, 1);
+
+  self->executable = executable;
+  self->n = n;
+  self->is_guided = is_guided;
+  self->state_size = info->height * info->width * info->channels;
+  self->context_size = info->n_tokens * info->context_width;
+  self->buffer = g_new (float, n * MAX (self->context_size, 1));
+
+  return self;
+}
+
+void
+vard_denoise_step_free (VardDenoiseStep *self)
+{
+  if (self == NULL)
+    return;
+  g_clear_object (&self->executable);
+  g_free (self->buffer);
+  g_free (self);
+}
+
+static gboolean
+set_scalar (VardDenoiseStep *self, const char *name, double value, GError **error)
+{
+  float f = (float) value;
+
+  return vard_executable_set_input (self->executable, name, &f, sizeof f, error);
+}
+
+gboolean
+vard_denoise_step_set_prompts (VardDenoiseStep *self, const VardTextState *const *texts,
+                               const VardTextState *null_text, double guidance_scale, GError **error)
+{
+  gsize row = self->context_size * sizeof (float);
+
+  for (guint i = 0; i < self->n; i++)
+    memcpy (self->buffer + i * self->context_size, texts[i]->states, row);
+  if (!vard_executable_set_input (self->executable, "context", self->buffer, self->n * row, error))
+    return FALSE;
+
+  return !self->is_guided
+         || (vard_executable_set_input (self->executable, "null-context", null_text->states, row,
+                                        error)
+             && set_scalar (self, "guidance-scale", guidance_scale, error));
+}
+
+gboolean
+vard_denoise_step_run (VardDenoiseStep *self, const VardSamplerStep *step, const float *x,
+                       const float *z, float *next, GCancellable *cancellable, GError **error)
+{
+  gsize size = self->n * self->state_size * sizeof (float);
+
+  for (guint i = 0; i < self->n; i++)
+    self->buffer[i] = step->timestep;
+
+  return vard_executable_set_input (self->executable, "t", self->buffer, self->n * sizeof (float),
+                                    error)
+         && vard_executable_set_input (self->executable, "x", x, size, error)
+         && vard_executable_set_input (self->executable, "z", z, size, error)
+         && set_scalar (self, "x-scale", step->x_scale, error)
+         && set_scalar (self, "out-scale", step->out_scale, error)
+         && set_scalar (self, "sigma", step->sigma, error)
+         && vard_executable_run (self->executable, cancellable, error)
+         && vard_executable_get_output (self->executable, "next", next, size, error);
+}

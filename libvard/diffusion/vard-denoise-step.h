@@ -1,0 +1,37 @@
+/* vard-denoise-step.h - one sampler step of a batch as a compiled graph
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "diffusion/vard-sampler.h"
+#include "diffusion/vard-text-cache.h"
+
+G_BEGIN_DECLS
+
+typedef struct _VardDenoiseStep VardDenoiseStep;
+
+VardDenoiseStep *vard_denoise_step_new         (VardEngine            *engine,
+                                                VardModel             *model,
+                                                guint                  n,
+                                                gboolean               is_guided,
+                                                GError               **error);
+void             vard_denoise_step_free        (VardDenoiseStep       *self);
+/* once per batch: [n] contexts, and the empty prompt's when guided */
+gboolean         vard_denoise_step_set_prompts (VardDenoiseStep       *self,
+                                                const VardTextState  *const *texts,
+                                                const VardTextState   *null_text,
+                                                double                 guidance_scale,
+                                                GError               **error);
+/* x [n][state] and z [n][state] in, the next state [n][state] into next, which may be x */
+gboolean         vard_denoise_step_run         (VardDenoiseStep       *self,
+                                                const VardSamplerStep *step,
+                                                const float           *x,
+                                                const float           *z,
+                                                float                 *next,
+                                                GCancellable          *cancellable,
+                                                GError               **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardDenoiseStep, vard_denoise_step_free)
+
+G_END_DECLS

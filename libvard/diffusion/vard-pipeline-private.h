@@ -1,0 +1,60 @@
+/* vard-pipeline-private.h - what the trainer asks of a pipeline, in terms of graphs and floats
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "diffusion/vard-pipeline.h"
+#include "diffusion/vard-sampler.h"
+#include "diffusion/vard-text-cache.h"
+#include "diffusion/vard-trajectory.h"
+
+G_BEGIN_DECLS
+
+/* Picture i shows prompts[prompt_of[i]], from seeds[i]. Its noise is a function of the seed alone, so that it
+ * does not depend on n, batch or its place; unless the noise is given. */
+typedef struct
+{
+  guint n;
+  const char *const *prompts;
+  const guint *prompt_of;       /* [n] */
+  const guint64 *seeds;         /* [n] */
+  const VardSampler *sampler;
+  double guidance_scale;        /* 1: the prompt alone */
+  guint batch;                  /* pictures at once, 0 for all; shapes are compiled once each */
+  const float *initial_noise;   /* [n][state_size] or NULL */
+  const float *step_noise;      /* [n_steps][n][state_size] or NULL */
+  gboolean keep_states;
+} VardSampleRequest;
+
+typedef void (*VardSampleProgress) (double fraction, gpointer data);
+
+VardPipeline         *vard_pipeline_new             (VardEngine               *engine,
+                                                     VardModel                *model,
+                                                     GError                  **error);
+VardEngine           *vard_pipeline_peek_engine     (VardPipeline             *self);
+VardModel            *vard_pipeline_peek_model      (VardPipeline             *self);
+const VardNoiseSchedule *vard_pipeline_peek_schedule (VardPipeline            *self);
+/* floats of one latent */
+gsize                 vard_pipeline_get_state_size  (VardPipeline             *self);
+const VardTextState  *vard_pipeline_encode          (VardPipeline             *self,
+                                                     const char               *prompt,
+                                                     GCancellable             *cancellable,
+                                                     GError                  **error);
+/* Forgets compiled graphs: after adapters were attached to the model */
+void                  vard_pipeline_invalidate      (VardPipeline             *self);
+VardTrajectory       *vard_pipeline_rollout         (VardPipeline             *self,
+                                                     const VardSampleRequest  *request,
+                                                     VardSampleProgress        progress,
+                                                     gpointer                  data,
+                                                     GCancellable             *cancellable,
+                                                     GError                  **error);
+/* n sampler latents [n][state_size] -> n pictures; (transfer full) (element-type VardImage) */
+GPtrArray            *vard_pipeline_decode          (VardPipeline             *self,
+                                                     const float              *latents,
+                                                     guint                     n,
+                                                     guint                     batch,
+                                                     GCancellable             *cancellable,
+                                                     GError                  **error);
+
+G_END_DECLS

@@ -1,0 +1,416 @@
+/* vard-pipeline.c - from prompts and seeds to pictures, with one model on one engine
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "diffusion/vard-pipeline-private.h"
+
+#include "base/vard-error.h"
+#include "base/vard-random.h"
+#include "diffusion/vard-denoise-step.h"
+
+#include <math.h>
+
+#define DEFAULT_BATCH 16u
+
+struct _VardPipeline
+{
+  GObject parent_instance;
+
+  VardEngine *engine;
+  VardModel *model;
+  VardNoiseSchedule *schedule;
+  VardTextCache *texts;
+  GHashTable *steps;      /* n << 1 | is_guided -> VardDenoiseStep */
+  GHashTable *decoders;   /* n -> VardExecutable */
+};
+
+enum { SIGNAL_PROGRESS, N_SIGNALS };
+
+static guint signals[N_SIGNALS];
+
+G_DEFINE_FINAL_TYPE (VardPipeline, vard_pipeline, G_TYPE_OBJECT)
+
+/* ---- batches: a graph per batch size ---- */
+
+static VardDenoiseStep *
+ensure_step (VardPipeline *self, guint n, gboolean is_guided, GError **error)
+{
+  gpointer key = GUINT_TO_POINTER (n << 1 | (is_guided ? 1 : 0));
+  VardDenoiseStep *step = g_hash_table_lookup (self->steps, key);
+
+  if (step != NULL)
+    return step;
+
+  step = vard_denoise_step_new (self->engine, self->model, n, is_guided, error);
+  if (step != NULL)
+    g_hash_table_insert (self->steps, key, step);
+
+  return step;
+}
+
+static VardExecutable *
+ensure_decoder (VardPipeline *self, guint n, GError **error)
+{
+  VardExecutable *decoder = g_hash_table_lookup (self->decoders, GUINT_TO_POINTER (n));
+
+  if (decoder != NULL)
+    return decoder;
+
+  const VardModelInfo *info = vard_model_peek_info (self->model);
+  g_autoptr (VardGraph) graph = vard_graph_new ();
+  VardNode *latents = vard_input (graph, "latents", VARD_DTYPE_F32,
+                                  VARD_SHAPE (n, info->height, info->width, info->channels));
+
+  vard_graph_add_output (graph, "pictures", vard_model_record_decode (self->model, latents));
+  decoder = vard_engine_compile (self->engine, graph, error);
+  if (decoder != NULL)
+    g_hash_table_insert (self->decoders, GUINT_TO_POINTER (n), decoder);
+
+  return decoder;
+}
+
+/* ---- noise ---- */
+
+/* counter 0 is where a picture starts, counter k + 1 the noise that step k adds */
+static void
+fill_noise (const VardSampleRequest *request, guint first, guint n, guint counter, gsize size,
+            float *out)
+{
+  const float *given = request->initial_noise;
+
+  if (counter > 0)
+    given = request->step_noise == NULL ? NULL
+            : request->step_noise + (gsize) (counter - 1) * request->n * size;
+
+  for (guint i = 0; i < n; i++)
+    if (given != NULL)
+      memcpy (out + i * size, given + (first + i) * size, size * sizeof (float));
+    else
+      vard_random_fill_normal (vard_random_derive_key (request->seeds[first + i], "picture", 0),
+                               counter, out + i * size, size);
+}
+
+/* ---- rollout ---- */
+
+typedef struct
+{
+  VardPipeline *self;
+  const VardSampleRequest *request;
+  VardTrajectory *trajectory;
+  VardSampleProgress progress;
+  gpointer data;
+  float *x, *z;   /* [batch][state_size] */
+} Rollout;
+
+static gboolean
+set_prompts (Rollout *rollout, VardDenoiseStep *program, guint first, guint n,
+             GCancellable *cancellable, GError **error)
+{
+  const VardSampleRequest *request = rollout->request;
+  g_autofree const VardTextState **texts = g_new (const VardTextState *, n);
+
+  for (guint i = 0; i < n; i++)
+    {
+      const char *prompt = request->prompts[request->prompt_of[first + i]];
+
+      texts[i] = vard_pipeline_encode (rollout->self, prompt, cancellable, error);
+      if (texts[i] == NULL)
+        return FALSE;
+    }
+
+  const VardTextState *null_text = vard_pipeline_encode (rollout->self, "", cancellable, error);
+
+  return null_text != NULL
+         && vard_denoise_step_set_prompts (program, texts, null_text, request->guidance_scale,
+                                           error);
+}
+
+static void
+keep_state (Rollout *rollout, guint state, guint first, guint n)
+{
+  VardTrajectory *trajectory = rollout->trajectory;
+  guint last = rollout->request->sampler->n_steps;
+
+  if (!rollout->request->keep_states)
+    {
+      if (state != last)
+        return;
+      state = 0;
+    }
+  memcpy (vard_trajectory_peek_state (trajectory, state, first), rollout->x,
+          n * trajectory->state_size * sizeof (float));
+}
+
+static gboolean
+roll_batch (Rollout *rollout, guint first, guint n, GCancellable *cancellable, GError **error)
+{
+  const VardSampleRequest *request = rollout->request;
+  const VardSampler *sampler = request->sampler;
+  gsize size = rollout->trajectory->state_size;
+  VardDenoiseStep *program = ensure_step (rollout->self, n, request->guidance_scale != 1.0, error);
+
+  if (program == NULL || !set_prompts (rollout, program, first, n, cancellable, error))
+    return FALSE;
+
+  fill_noise (request, first, n, 0, size, rollout->x);
+  keep_state (rollout, 0, first, n);
+
+  for (guint k = 0; k < sampler->n_steps; k++)
+    {
+      if (sampler->steps[k].sigma > 0)
+        fill_noise (request, first, n, k + 1, size, rollout->z);
+      else
+        memset (rollout->z, 0, n * size * sizeof (float));
+      if (!vard_denoise_step_run (program, &sampler->steps[k], rollout->x, rollout->z, rollout->x,
+                                  cancellable, error))
+        return FALSE;
+      keep_state (rollout, k + 1, first, n);
+
+      if (rollout->progress != NULL)
+        rollout->progress ((first + n * (k + 1.0) / sampler->n_steps) / request->n, rollout->data);
+    }
+
+  return TRUE;
+}
+
+static VardTrajectory *
+new_trajectory (VardPipeline *self, const VardSampleRequest *request)
+{
+  guint n_states = request->keep_states ? request->sampler->n_steps + 1 : 1;
+  VardTrajectory *trajectory = vard_trajectory_new (request->n, n_states,
+                                                    vard_pipeline_get_state_size (self));
+
+  memcpy (trajectory->prompts, request->prompt_of, request->n * sizeof (guint));
+  memcpy (trajectory->seeds, request->seeds, request->n * sizeof (guint64));
+
+  return trajectory;
+}
+
+VardTrajectory *
+vard_pipeline_rollout (VardPipeline *self, const VardSampleRequest *request,
+                       VardSampleProgress progress, gpointer data, GCancellable *cancellable,
+                       GError **error)
+{
+  g_autoptr (VardTrajectory) trajectory = new_trajectory (self, request);
+  guint batch = request->batch > 0 ? MIN (request->batch, request->n) : request->n;
+  g_autofree float *x = g_new (float, batch * trajectory->state_size);
+  g_autofree float *z = g_new (float, batch * trajectory->state_size);
+  Rollout rollout = { self, request, trajectory, progress, data, x, z };
+
+  for (guint first = 0; first < request->n; first += batch)
+    if (!roll_batch (&rollout, first, MIN (batch, request->n - first), cancellable, error))
+      return NULL;
+
+  return g_steal_pointer (&trajectory);
+}
+
+/* ---- decoding ---- */
+
+static VardImage *
+round_picture (const float *values, gint64 width, gint64 height)
+{
+  gsize count = width * height * 3;
+  guint8 *pixels = g_malloc (count);
+
+  for (gsize i = 0; i < count; i++)
+    {
+      float unit = CLAMP (values[i] / 2 + 0.5f, 0.0f, 1.0f);
+
+      pixels[i] = isnan (values[i]) ? 0 : (guint8) nearbyintf (unit * 255);
+    }
+
+  g_autoptr (GBytes) bytes = g_bytes_new_take (pixels, count);
+  return vard_image_new (width, height, bytes);
+}
+
+static gboolean
+decode_batch (VardPipeline *self, const float *latents, guint n, GPtrArray *images,
+              GCancellable *cancellable, GError **error)
+{
+  const VardModelInfo *info = vard_model_peek_info (self->model);
+  gint64 height = info->height * info->scale, width = info->width * info->scale;
+  gsize count = height * width * 3;
+  g_autofree float *pictures = g_new (float, n * count);
+  VardExecutable *decoder = ensure_decoder (self, n, error);
+
+  if (decoder == NULL
+      || !vard_executable_set_input (decoder, "latents", latents,
+                                     n * vard_pipeline_get_state_size (self) * sizeof (float), error)
+      || !vard_executable_run (decoder, cancellable, error)
+      || !vard_executable_get_output (decoder, "pictures", pictures, n * count * sizeof (float),
+                                      error))
+    return FALSE;
+
+  for (guint i = 0; i < n; i++)
+    g_ptr_array_add (images, round_picture (pictures + i * count, width, height));
+
+  return TRUE;
+}
+
+GPtrArray *
+vard_pipeline_decode (VardPipeline *self, const float *latents, guint n, guint batch,
+                      GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GPtrArray) images = g_ptr_array_new_with_free_func (g_object_unref);
+  gsize size = vard_pipeline_get_state_size (self);
+
+  batch = batch > 0 ? batch : n;
+  for (guint first = 0; first < n; first += batch)
+    if (!decode_batch (self, latents + first * size, MIN (batch, n - first), images, cancellable,
+                       error))
+      return NULL;
+
+  return g_steal_pointer (&images);
+}
+
+/* ---- the object ---- */
+
+VardPipeline *
+vard_pipeline_new (VardEngine *engine, VardModel *model, GError **error)
+{
+  g_return_val_if_fail (VARD_IS_ENGINE (engine), NULL);
+  g_return_val_if_fail (VARD_IS_MODEL (model), NULL);
+
+  g_autoptr (VardPipeline) self = g_object_new (VARD_TYPE_PIPELINE, NULL);
+
+  self->schedule = vard_noise_schedule_new (&vard_model_peek_info (model)->schedule, error);
+  if (self->schedule == NULL)
+    return NULL;
+  self->engine = g_object_ref (engine);
+  self->model = g_object_ref (model);
+  self->texts = vard_text_cache_new (engine, model);
+
+  return g_steal_pointer (&self);
+}
+
+VardEngine *
+vard_pipeline_peek_engine (VardPipeline *self)
+{
+  return self->engine;
+}
+
+VardModel *
+vard_pipeline_peek_model (VardPipeline *self)
+{
+  return self->model;
+}
+
+const VardNoiseSchedule *
+vard_pipeline_peek_schedule (VardPipeline *self)
+{
+  return self->schedule;
+}
+
+gsize
+vard_pipeline_get_state_size (VardPipeline *self)
+{
+  const VardModelInfo *info = vard_model_peek_info (self->model);
+
+  return info->height * info->width * info->channels;
+}
+
+const VardTextState *
+vard_pipeline_encode (VardPipeline *self, const char *prompt, GCancellable *cancellable,
+                      GError **error)
+{
+  return vard_text_cache_lookup (self->texts, prompt, cancellable, error);
+}
+
+void
+vard_pipeline_invalidate (VardPipeline *self)
+{
+  g_hash_table_remove_all (self->steps);
+}
+
+static void
+emit_progress (double fraction, gpointer data)
+{
+  g_signal_emit (data, signals[SIGNAL_PROGRESS], 0, fraction);
+}
+
+/**
+ * vard_pipeline_sample:
+ * @self: a pipeline
+ * @prompts: (array zero-terminated=1): what to show
+ * @seeds: (array length=n_seeds): the seeds of each prompt's pictures
+ * @n_seeds: how many
+ * @n_steps: denoising steps
+ * @eta: the sampler's noise: 0 is deterministic DDIM, 1 is DDPM
+ * @guidance_scale: how strongly the prompt is followed; 1 is the plain model
+ * @cancellable: (nullable): stops at any moment
+ * @error: where to put an error
+ *
+ * Samples every prompt with every seed. A picture depends on its prompt and seed and not on what
+ * else is sampled with it.
+ *
+ * Returns: (transfer full) (element-type VardImage): the first prompt's pictures, then the second's
+ */
+GPtrArray *
+vard_pipeline_sample (VardPipeline *self, const char *const *prompts, const guint64 *seeds,
+                      guint n_seeds, guint n_steps, double eta, double guidance_scale,
+                      GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (VARD_IS_PIPELINE (self), NULL);
+  g_return_val_if_fail (prompts != NULL && seeds != NULL, NULL);
+
+  guint n = g_strv_length ((char **) prompts) * n_seeds;
+  g_autoptr (VardSampler) sampler = vard_sampler_new_ddim (self->schedule, n_steps, eta, error);
+  if (sampler == NULL)
+    return NULL;
+
+  g_autofree guint *prompt_of = g_new (guint, n);
+  g_autofree guint64 *all_seeds = g_new (guint64, n);
+  for (guint i = 0; i < n; i++)
+    {
+      prompt_of[i] = i / n_seeds;
+      all_seeds[i] = seeds[i % n_seeds];
+    }
+
+  VardSampleRequest request = {
+    .n = n, .prompts = prompts, .prompt_of = prompt_of, .seeds = all_seeds, .sampler = sampler,
+    .guidance_scale = guidance_scale, .batch = DEFAULT_BATCH,
+  };
+  g_autoptr (VardTrajectory) trajectory = vard_pipeline_rollout (self, &request, emit_progress, self,
+                                                                 cancellable, error);
+  if (trajectory == NULL)
+    return NULL;
+
+  return vard_pipeline_decode (self, trajectory->states, n, DEFAULT_BATCH, cancellable, error);
+}
+
+static void
+vard_pipeline_finalize (GObject *object)
+{
+  VardPipeline *self = VARD_PIPELINE (object);
+
+  g_clear_pointer (&self->steps, g_hash_table_unref);
+  g_clear_pointer (&self->decoders, g_hash_table_unref);
+  g_clear_pointer (&self->texts, vard_text_cache_free);
+  g_clear_pointer (&self->schedule, vard_noise_schedule_free);
+  g_clear_object (&self->model);
+  g_clear_object (&self->engine);
+
+  G_OBJECT_CLASS (vard_pipeline_parent_class)->finalize (object);
+}
+
+static void
+vard_pipeline_class_init (VardPipelineClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = vard_pipeline_finalize;
+
+  /**
+   * VardPipeline::progress:
+   * @self: the pipeline
+   * @fraction: how much of the sampling is done, 0 to 1
+   */
+  signals[SIGNAL_PROGRESS] = g_signal_new ("progress", VARD_TYPE_PIPELINE, G_SIGNAL_RUN_LAST, 0,
+                                           NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_DOUBLE);
+}
+
+static void
+vard_pipeline_init (VardPipeline *self)
+{
+  self->steps = g_hash_table_new_full (NULL, NULL, NULL,
+                                       (GDestroyNotify) vard_denoise_step_free);
+  self->decoders = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
+}
