@@ -21,3 +21,4 @@
 #include "engine/vard-engine.h"
 #include "engine/vard-executable.h"
 #include "engine/vard-reference-engine.h"
+#include "train/vard-trainer-settings.h"

@@ -118,11 +118,15 @@ set_prompts (Rollout *rollout, VardDenoiseStep *program, guint first, guint n,
         return FALSE;
     }
 
-  const VardTextState *null_text = vard_pipeline_encode (rollout->self, "", cancellable, error);
+  const VardTextState *null_text = NULL;
+  if (request->guidance_scale != 1.0)
+    {
+      null_text = vard_pipeline_encode (rollout->self, "", cancellable, error);
+      if (null_text == NULL)
+        return FALSE;
+    }
 
-  return null_text != NULL
-         && vard_denoise_step_set_prompts (program, texts, null_text, request->guidance_scale,
-                                           error);
+  return vard_denoise_step_set_prompts (program, texts, null_text, request->guidance_scale, error);
 }
 
 static void

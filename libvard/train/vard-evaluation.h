@@ -5,6 +5,7 @@
 #pragma once
 
 #include "tensor/vard-image.h"
+#include "track/vard-metrics.h"
 
 G_BEGIN_DECLS
 
@@ -30,8 +31,8 @@ double       vard_evaluation_get_score       (VardEvaluation  *self,
                                               const char      *name,
                                               guint            prompt,
                                               guint            seed);
-/* a{sd}: reward/mean, reward/std, reward/<name>/mean, diversity/pairwise, diversity/across, kl/trajectory,
+/* reward/mean, reward/std, reward/<name>/mean, diversity/pairwise, diversity/across, kl/trajectory,
  * kl/capped; after the first evaluation also reward/gain and reward/gain-sd, paired by prompt and seed */
-GVariant    *vard_evaluation_dup_metrics     (VardEvaluation  *self);
+VardMetrics *vard_evaluation_peek_metrics    (VardEvaluation  *self);
 
 G_END_DECLS

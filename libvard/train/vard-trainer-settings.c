@@ -20,7 +20,7 @@ G_DEFINE_ENUM_TYPE (VardTrainedWeights, vard_trained_weights,
 #define UINT64(m, blurb, min, max, value) VARD_FIELD_UINT64 (VardTrainerSettings, m, blurb, min, max, value)
 #define DOUBLE(m, blurb, min, max, value) VARD_FIELD_DOUBLE (VardTrainerSettings, m, blurb, min, max, value)
 #define STRING(m, blurb, value) VARD_FIELD_STRING (VardTrainerSettings, m, blurb, value)
-#define STRV(m, blurb, value) VARD_FIELD_STRV (VardTrainerSettings, m, blurb, value)
+#define STRV(m, blurb) VARD_FIELD_STRV (VardTrainerSettings, m, blurb)
 
 static const VardField fields[] = {
   UINT (steps, "Policy iterations: more move the model further; learning-rate decay is spread over them",
@@ -60,8 +60,8 @@ static const VardField fields[] = {
                    vard_trained_weights_get_type, VARD_TRAINED_WEIGHTS_LORA),
   UINT (lora_rank, "Rank of the adapters: more can change more, and weighs more", 1, 4096, 8),
   DOUBLE (lora_alpha, "Strength of the adapters: they are scaled by alpha over rank", 1e-3, 1e4, 8),
-  STRV (lora_targets, "Layers that get an adapter, by the end of their name",
-        "to_q;to_k;to_v;to_out.0"),
+  STRV (lora_targets, "Layers that get an adapter, by the end of their name; empty for the "
+        "projections of every attention"),
   DOUBLE (learning_rate, "Adam's rate of the policy: 1e-4 to 1e-3 for adapters, 3e-5 for full",
           1e-9, 1, 3e-4),
   DOUBLE (learning_rate_end, "Share of it that is left at the last step; without decay the last "

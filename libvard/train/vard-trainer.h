@@ -6,6 +6,7 @@
 
 #include "diffusion/vard-pipeline.h"
 #include "reward/vard-reward-mix.h"
+#include "track/vard-metrics.h"
 #include "train/vard-evaluation.h"
 #include "train/vard-prompt-source.h"
 #include "train/vard-trainer-settings.h"
@@ -16,8 +17,8 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (VardTrainer, vard_trainer, VARD, TRAINER, GObject)
 
 /* Signals, all emitted in the thread that calls advance or run:
- *   progress (phase: string, fraction: double, metrics: GVariant a{sd})   often, for bars
- *   step (step: uint64, metrics: GVariant a{sd})                          after each policy iteration
+ *   progress (phase: string, fraction: double, metrics: VardMetrics)   often, for bars
+ *   step (step: uint64, metrics: VardMetrics)                          after each policy iteration
  *   evaluation (step: uint64, evaluation: VardEvaluation)                 step 0 is the base model
  *   checkpoint (step: uint64)      now vard_trainer_save_state() gives an exact resume
  *   warning (message: string)
@@ -37,7 +38,7 @@ gboolean        vard_trainer_advance     (VardTrainer         *self,
 void            vard_trainer_stop        (VardTrainer         *self);
 gboolean        vard_trainer_is_finished (VardTrainer         *self);
 guint64         vard_trainer_get_step    (VardTrainer         *self);
-GVariant       *vard_trainer_dup_metrics (VardTrainer         *self);
+VardMetrics    *vard_trainer_peek_metrics (VardTrainer        *self);
 VardEvaluation *vard_trainer_evaluate    (VardTrainer         *self,
                                           GCancellable        *cancellable,
                                           GError             **error);

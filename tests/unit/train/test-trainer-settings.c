@@ -1,0 +1,57 @@
+/* test-trainer-settings.c - defaults, copies and refusals of the trainer's settings
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <vard.h>
+
+static void
+test_trainer_settings_defaults (void)
+{
+  g_autoptr (VardTrainerSettings) settings = vard_trainer_settings_new ();
+  VardTrainedWeights weights;
+  double kl_weight;
+  guint pool_size;
+
+  g_object_get (settings, "weights", &weights, "kl-weight", &kl_weight, "pool-size", &pool_size, NULL);
+  g_assert_cmpint (weights, ==, VARD_TRAINED_WEIGHTS_LORA);
+  g_assert_cmpfloat (kl_weight, ==, 0.03);
+  g_assert_cmpuint (pool_size, ==, 512);
+}
+
+static void
+test_trainer_settings_copy (void)
+{
+  g_autoptr (VardTrainerSettings) settings = vard_trainer_settings_new ();
+  const char *targets[] = { "to_k", NULL };
+
+  g_object_set (settings, "seed", G_MAXUINT64, "gamma", 0.9, "value-refresh", TRUE,
+                "weights", VARD_TRAINED_WEIGHTS_FULL, "lora-targets", targets, NULL);
+  g_autoptr (VardTrainerSettings) copy = vard_trainer_settings_copy (settings);
+  g_autoptr (JsonObject) a = vard_settings_to_json (G_OBJECT (settings));
+  g_autoptr (JsonObject) b = vard_settings_to_json (G_OBJECT (copy));
+  g_autoptr (JsonNode) node_a = json_node_init_object (json_node_alloc (), a);
+  g_autoptr (JsonNode) node_b = json_node_init_object (json_node_alloc (), b);
+
+  g_assert_true (json_node_equal (node_a, node_b));
+}
+
+static void
+test_trainer_settings_text (void)
+{
+  g_autoptr (VardTrainerSettings) settings = vard_trainer_settings_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (vard_settings_set_text (G_OBJECT (settings), "weights", "full", NULL));
+  g_assert_false (vard_settings_set_text (G_OBJECT (settings), "kl-weight", "-1", &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/trainer-settings/defaults", test_trainer_settings_defaults);
+  g_test_add_func ("/trainer-settings/copy", test_trainer_settings_copy);
+  g_test_add_func ("/trainer-settings/text", test_trainer_settings_text);
+  return g_test_run ();
+}
