@@ -22,3 +22,4 @@
 #include "engine/vard-executable.h"
 #include "engine/vard-reference-engine.h"
 #include "train/vard-trainer-settings.h"
+#include "run/vard-run.h"
