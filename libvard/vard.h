@@ -23,3 +23,8 @@
 #include "engine/vard-reference-engine.h"
 #include "train/vard-trainer-settings.h"
 #include "run/vard-run.h"
+#include "plugin/vard-plugin-feature.h"
+#include "plugin/vard-plugin-manager.h"
+#include "plugin/vard-plugin-module.h"
+#include "plugin/vard-plugin-spec.h"
+#include "plugin/vard-plugin.h"

@@ -1,0 +1,112 @@
+/* vard-plugin-module.c - opens a plugin file and reads what it says of itself
+ *
+ * Called in a child process to learn what a file is, and in the host only when a feature of a file
+ * known to be good is used. A module is never closed: its types are registered for ever.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "plugin/vard-plugin-module.h"
+
+#include "base/vard-error.h"
+#include "plugin/vard-plugin-private.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+/* The loader's "libfoo.so.1: cannot open shared object file: ..." names what is missing; the same
+ * sentence with the plugin's own path means the file itself. */
+static VardPluginState
+vard_plugin_module_judge (const char *path,
+                          const char *text)
+{
+  gboolean missing = strstr (text, "cannot open shared object file") != NULL;
+
+  return missing && !g_str_has_prefix (text, path) ? VARD_PLUGIN_STATE_UNAVAILABLE
+                                                   : VARD_PLUGIN_STATE_REFUSED;
+}
+
+static gboolean
+vard_plugin_module_check (const VardPluginDescriptor *descriptor,
+                          GError                    **error)
+{
+  if (descriptor->abi_major != VARD_PLUGIN_ABI_MAJOR || descriptor->abi_minor > VARD_PLUGIN_ABI_MINOR)
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN,
+                   "it was made for plugin interface %u.%u, and this is %u.%u: build it again",
+                   descriptor->abi_major, descriptor->abi_minor, VARD_PLUGIN_ABI_MAJOR,
+                   VARD_PLUGIN_ABI_MINOR);
+      return FALSE;
+    }
+  if (descriptor->size < sizeof *descriptor)
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN,
+                   "its descriptor has %u bytes, and should have %" G_GSIZE_FORMAT, descriptor->size,
+                   sizeof *descriptor);
+      return FALSE;
+    }
+  if (descriptor->name == NULL || descriptor->version == NULL || descriptor->licence == NULL
+      || descriptor->summary == NULL || descriptor->provide == NULL)
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN,
+                   "its descriptor lacks a name, version, licence, summary or function");
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static const VardPluginDescriptor *
+vard_plugin_module_find (const char          *path,
+                         VardPluginStageFunc  stage,
+                         gpointer             data,
+                         VardPluginState     *state,
+                         GError             **error)
+{
+  *state = VARD_PLUGIN_STATE_REFUSED;
+  stage ("opening the file", data);
+
+  void *handle = dlopen (path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (handle == NULL)
+    {
+      const char *text = dlerror ();
+
+      *state = vard_plugin_module_judge (path, text);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN, "it cannot be opened: %s", text);
+      return NULL;
+    }
+
+  stage ("reading its descriptor", data);
+  const VardPluginDescriptor *descriptor = dlsym (handle, "vard_plugin");
+  if (descriptor == NULL)
+    {
+      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_PLUGIN,
+                           "it has no symbol \"vard_plugin\": it is a library, but no plugin");
+      return NULL;
+    }
+  return vard_plugin_module_check (descriptor, error) ? descriptor : NULL;
+}
+
+gboolean
+vard_plugin_module_open (VardPlugin          *plugin,
+                         VardPluginStageFunc  stage,
+                         gpointer             data,
+                         VardPluginState     *state,
+                         GError             **error)
+{
+  const VardPluginDescriptor *descriptor
+    = vard_plugin_module_find (vard_plugin_get_path (plugin), stage, data, state, error);
+
+  if (descriptor == NULL)
+    return FALSE;
+
+  stage ("naming its features", data);
+  vard_plugin_describe (plugin, descriptor->name, descriptor->version, descriptor->licence,
+                        descriptor->summary);
+  descriptor->provide (plugin);
+  if (vard_plugin_get_complaint (plugin) != NULL)
+    {
+      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_PLUGIN, vard_plugin_get_complaint (plugin));
+      return FALSE;
+    }
+  *state = VARD_PLUGIN_STATE_READY;
+  return TRUE;
+}
