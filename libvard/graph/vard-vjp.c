@@ -12,12 +12,14 @@
 #include "base/vard-error.h"
 #include "graph/vard-ops.h"
 
+enum { REACHES = TRUE, REACHES_END };
+
 typedef struct
 {
   VardGraph *graph;
   guint n_nodes;            /* of the graph when the sweep began */
   VardNode **cotangents;    /* by id */
-  guint8 *reaches;          /* by id: depends on a wrt node */
+  guint8 *reaches;          /* by id: depends on a wrt node; REACHES_END: and is not to be entered */
   GHashTable *copies;       /* original node -> its copy in a newer generation */
   GHashTable *segments;     /* segments that have been emitted again */
   guint generation;
@@ -100,7 +102,11 @@ sweep_get_primal (Sweep    *self,
   return copy ? copy : node;
 }
 
-/* an op without a rule is differentiated through its composition from simpler ones */
+static void sweep_run (VardNode *const *outputs, VardNode *const *cotangents, guint n_outputs,
+                       VardNode *const *wrt, guint n_wrt, gboolean is_partial, VardNode **gradients);
+
+/* An op without a rule is differentiated through its composition from simpler ones. The sweep ends at the inputs even
+ * where one depends on another: the outer sweep goes on from there. */
 static void
 decompose_vjp (VardNode  *node,
                VardNode  *bar,
@@ -108,7 +114,7 @@ decompose_vjp (VardNode  *node,
 {
   VardNode *composed = node->op->decompose (node);
 
-  vard_vjp (&composed, &bar, 1, node->inputs, node->n_inputs, out);
+  sweep_run (&composed, &bar, 1, node->inputs, node->n_inputs, TRUE, out);
   for (guint k = 1; k < node->n_inputs; k++)
     for (guint j = 0; j < k; j++)
       if (node->inputs[j] == node->inputs[k])
@@ -146,13 +152,15 @@ sweep_visit (Sweep    *self,
   vard_graph_set_emission (self->graph, &before);
 }
 
-void
-vard_vjp (VardNode *const *outputs,
-          VardNode *const *cotangents,
-          guint            n_outputs,
-          VardNode *const *wrt,
-          guint            n_wrt,
-          VardNode       **gradients)
+/* partial: what a wrt node has through another wrt node is not followed */
+static void
+sweep_run (VardNode *const *outputs,
+           VardNode *const *cotangents,
+           guint            n_outputs,
+           VardNode *const *wrt,
+           guint            n_wrt,
+           gboolean         is_partial,
+           VardNode       **gradients)
 {
   VardGraph *graph = outputs[0]->graph;
   guint n_nodes = vard_graph_get_n_nodes (graph);
@@ -163,11 +171,14 @@ vard_vjp (VardNode *const *outputs,
   Sweep sweep = { graph, n_nodes, slots, reaches, copies, segments, 0 };
 
   sweep_mark (&sweep, wrt, n_wrt);
+  for (guint i = 0; i < n_wrt && is_partial; i++)
+    if (wrt[i]->id < n_nodes)
+      reaches[wrt[i]->id] = REACHES_END;
   for (guint i = 0; i < n_outputs; i++)
     sweep_add (&sweep, outputs[i],
                cotangents && cotangents[i] ? cotangents[i] : vard_fill (graph, 1.0, outputs[i]->shape));
   for (guint id = n_nodes; id-- > 0 && !vard_graph_has_failed (graph);)
-    if (slots[id] && reaches[id])
+    if (slots[id] && reaches[id] == REACHES)
       sweep_visit (&sweep, vard_graph_get_node (graph, id));
   for (guint i = 0; i < n_wrt; i++)
     {
@@ -175,4 +186,15 @@ vard_vjp (VardNode *const *outputs,
 
       gradients[i] = gradient ? gradient : vard_fill (graph, 0.0, wrt[i]->shape);
     }
+}
+
+void
+vard_vjp (VardNode *const *outputs,
+          VardNode *const *cotangents,
+          guint            n_outputs,
+          VardNode *const *wrt,
+          guint            n_wrt,
+          VardNode       **gradients)
+{
+  sweep_run (outputs, cotangents, n_outputs, wrt, n_wrt, FALSE, gradients);
 }
