@@ -28,3 +28,4 @@
 #include "plugin/vard-plugin-module.h"
 #include "plugin/vard-plugin-spec.h"
 #include "plugin/vard-plugin.h"
+#include "run/vard-run-store.h"

@@ -1,0 +1,71 @@
+/* main.c - the command line: finds the verb
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cli.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+static const CliVerb *const verbs[] = {
+  &cli_verb_runs,
+};
+
+static void
+print_help (void)
+{
+  printf ("Usage: vard VERB [OPTION...]\n\n"
+          "Fine-tunes diffusion models on any reward that can be computed from a picture.\n\n");
+  for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
+    printf ("  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+  printf ("\n  vard VERB --help lists a verb's options; vard --version tells the version.\n\n"
+          "Exit status: 0 done, 1 failed, 2 wrong usage, 3 bad configuration or input file,\n"
+          "4 a reward failed, 5 diverged, 130 cancelled.\n");
+}
+
+static CliExit
+fail_unknown (const char *word)
+{
+  g_autofree const char **names = g_new0 (const char *, G_N_ELEMENTS (verbs) + 1);
+
+  for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
+    names[i] = verbs[i]->name;
+
+  const char *near = vard_suggest (word, names);
+
+  if (near)
+    fprintf (stderr, "vard: there is no verb '%s'; did you mean '%s'?\n", word, near);
+  else
+    fprintf (stderr, "vard: there is no verb '%s'; 'vard --help' lists them\n", word);
+  return CLI_USAGE;
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  /* Numbers stay with a point: files and options are read by programs */
+  setlocale (LC_ALL, "");
+  setlocale (LC_NUMERIC, "C");
+
+  if (argc < 2)
+    {
+      fprintf (stderr, "vard: which verb? 'vard --help' lists them\n");
+      return CLI_USAGE;
+    }
+  if (g_str_equal (argv[1], "--version"))
+    {
+      printf ("vard %s\n", VARD_VERSION);
+      return CLI_DONE;
+    }
+  if (g_str_equal (argv[1], "--help") || g_str_equal (argv[1], "-h") || g_str_equal (argv[1], "help"))
+    {
+      print_help ();
+      return CLI_DONE;
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
+    if (g_str_equal (argv[1], verbs[i]->name))
+      return verbs[i]->run (argc - 1, argv + 1);
+  return fail_unknown (argv[1]);
+}
