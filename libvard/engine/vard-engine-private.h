@@ -79,6 +79,8 @@ struct _VardProgram
 };
 
 VardProgram *vard_program_new     (VardLowering *lowering, GError **error);
+/* vard-layout.c */
+gboolean     vard_program_lay_out (VardProgram *self, VardLowering *lowering, GError **error);
 void         vard_program_free    (VardProgram *self);
 gboolean     vard_program_run     (VardProgram *self, GCancellable *cancellable, GError **error);
 
