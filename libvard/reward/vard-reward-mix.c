@@ -1,0 +1,463 @@
+/* vard-reward-mix.c - several rewards, weighted, as one
+ *
+ * Every component keeps its own raw scores: what is learned from is a sum in common units
+ * (vard-reward-statistics.c), what is shown is what each reward said.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "reward/vard-reward-mix.h"
+
+#include "base/vard-error.h"
+#include "base/vard-fields.h"
+#include "base/vard-settings.h"
+#include "plugin/vard-plugin-manager.h"
+#include "reward/vard-reward-mix-private.h"
+
+#include <math.h>
+
+/* A batch of this many pictures with one score looks like a reward that does not work. */
+#define ALARM_COUNT 8
+
+G_DEFINE_FINAL_TYPE (VardRewardMix, vard_reward_mix, G_TYPE_OBJECT)
+
+G_DEFINE_ENUM_TYPE (VardRewardPolicy, vard_reward_policy,
+                    G_DEFINE_ENUM_VALUE (VARD_REWARD_POLICY_REQUIRED, "required"),
+                    G_DEFINE_ENUM_VALUE (VARD_REWARD_POLICY_SKIP_SAMPLE, "skip-sample"),
+                    G_DEFINE_ENUM_VALUE (VARD_REWARD_POLICY_MONITOR_ONLY, "monitor-only"))
+
+/**
+ * vard_reward_mix_new:
+ *
+ * Returns: (transfer full): a mix of nothing yet
+ */
+VardRewardMix *
+vard_reward_mix_new (void)
+{
+  return g_object_new (VARD_TYPE_REWARD_MIX, NULL);
+}
+
+/* A label is part of metric and file names. */
+static gboolean
+vard_reward_mix_check_label (VardRewardMix *self,
+                             const char    *label,
+                             GError       **error)
+{
+  if (!g_regex_match_simple ("^[A-Za-z0-9][A-Za-z0-9._-]*$", label, 0, 0))
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                   "\"%s\" cannot be the label of a reward: letters, digits, '.', '_' and '-'", label);
+      return FALSE;
+    }
+  for (guint c = 0; c < self->components->len; c++)
+    if (g_str_equal (vard_reward_mix_peek (self, c)->label, label))
+      {
+        g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                     "two rewards are called \"%s\": give one of them another label (label=NAME)", label);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+/**
+ * vard_reward_mix_add:
+ * @self: a mix
+ * @reward: a reward
+ * @label: (nullable): what messages and metrics call it
+ * @weight: how many standard deviations of it count as one in the total; negative to turn it round
+ * @policy: what becomes of a picture that it cannot score
+ * @error: return location
+ *
+ * Returns: %TRUE when it was added
+ */
+gboolean
+vard_reward_mix_add (VardRewardMix   *self,
+                     VardReward      *reward,
+                     const char      *label,
+                     double           weight,
+                     VardRewardPolicy policy,
+                     GError         **error)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && VARD_IS_REWARD (reward), FALSE);
+
+  if (label == NULL)
+    label = vard_reward_get_label (reward);
+  if (!vard_reward_mix_check_label (self, label, error))
+    return FALSE;
+  if (!isfinite (weight) || weight == 0)
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                   "the weight of the reward %s is %g: a reward that shall not count has policy=monitor-only",
+                   label, weight);
+      return FALSE;
+    }
+
+  VardRewardComponent component = {
+    .reward = g_object_ref (reward), .label = g_strdup (label), .weight = weight, .policy = policy,
+  };
+  vard_reward_set_label (reward, label);
+  g_array_append_val (self->components, component);
+  return TRUE;
+}
+
+/* How a reward is used: the reserved keys of its spec */
+typedef struct
+{
+  GObject parent_instance;
+  double weight;
+  VardRewardPolicy policy;
+  gboolean isolate;
+  char *label;
+} VardRewardUse;
+typedef struct { GObjectClass parent_class; } VardRewardUseClass;
+
+static GType vard_reward_use_get_type (void);
+G_DEFINE_FINAL_TYPE (VardRewardUse, vard_reward_use, G_TYPE_OBJECT)
+
+static const VardField use_fields[] = {
+  VARD_FIELD_DOUBLE (VardRewardUse, weight, "Standard deviations that count as one", -1e6, 1e6, 1),
+  VARD_FIELD_ENUM (VardRewardUse, policy, "What becomes of a picture without a score",
+                   vard_reward_policy_get_type, VARD_REWARD_POLICY_REQUIRED),
+  VARD_FIELD_BOOLEAN (VardRewardUse, isolate, "Run it in a process of its own", FALSE),
+  VARD_FIELD_STRING (VardRewardUse, label, "What messages and metrics call it", NULL),
+};
+
+static void
+vard_reward_use_class_init (VardRewardUseClass *klass)
+{
+  vard_fields_install (G_OBJECT_CLASS (klass), use_fields, G_N_ELEMENTS (use_fields));
+}
+
+static void
+vard_reward_use_init (VardRewardUse *self)
+{
+}
+
+static gboolean
+vard_reward_use_read (VardRewardUse  *self,
+                      VardPluginSpec *spec,
+                      GError        **error)
+{
+  const char *name = vard_plugin_spec_get_name (spec);
+
+  for (guint i = 0; i < G_N_ELEMENTS (use_fields); i++)
+    {
+      const char *text = vard_plugin_spec_get_value (spec, use_fields[i].member);
+
+      if (text != NULL && !vard_settings_set_text (G_OBJECT (self), use_fields[i].member, text, error))
+        {
+          g_prefix_error (error, "%s: ", name);
+          return FALSE;
+        }
+    }
+  if (self->isolate)
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+                   "%s: isolate=true is not possible yet: rewards run in the process of the run", name);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/**
+ * vard_reward_mix_add_spec:
+ * @self: a mix
+ * @spec: `NAME[:key=value,...]`; weight, policy, label and isolate say how the reward is used
+ * @error: return location
+ *
+ * Adds a reward from a plugin file.
+ *
+ * Returns: %TRUE when it was added
+ */
+gboolean
+vard_reward_mix_add_spec (VardRewardMix *self,
+                          const char    *spec,
+                          GError       **error)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && spec != NULL, FALSE);
+
+  g_autoptr (VardPluginSpec) parts = NULL;
+  g_autoptr (GObject) use = g_object_new (vard_reward_use_get_type (), NULL);
+  VardRewardUse *values = (VardRewardUse *) use;
+  g_autoptr (GObject) reward = vard_plugin_manager_create_from_spec (
+    vard_plugin_manager_get_default (), "reward", spec, &parts, error);
+
+  if (reward == NULL || !vard_reward_use_read (values, parts, error))
+    return FALSE;
+  vard_reward_set_thread_bound (VARD_REWARD (reward), FALSE);
+  return vard_reward_mix_add (self, VARD_REWARD (reward),
+                              values->label != NULL ? values->label : vard_plugin_spec_get_name (parts),
+                              values->weight, values->policy, error);
+}
+
+/**
+ * vard_reward_mix_get_n_components:
+ * @self: a mix
+ *
+ * Returns: how many rewards there are
+ */
+guint
+vard_reward_mix_get_n_components (VardRewardMix *self)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self), 0);
+
+  return self->components->len;
+}
+
+/**
+ * vard_reward_mix_get_reward:
+ * @self: a mix
+ * @component: which one
+ *
+ * Returns: (transfer none): the reward
+ */
+VardReward *
+vard_reward_mix_get_reward (VardRewardMix *self,
+                            guint          component)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && component < self->components->len, NULL);
+
+  return vard_reward_mix_peek (self, component)->reward;
+}
+
+/**
+ * vard_reward_mix_get_label:
+ * @self: a mix
+ * @component: which one
+ *
+ * Returns: what messages and metrics call it
+ */
+const char *
+vard_reward_mix_get_label (VardRewardMix *self,
+                           guint          component)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && component < self->components->len, NULL);
+
+  return vard_reward_mix_peek (self, component)->label;
+}
+
+/**
+ * vard_reward_mix_get_weight:
+ * @self: a mix
+ * @component: which one
+ *
+ * Returns: its weight
+ */
+double
+vard_reward_mix_get_weight (VardRewardMix *self,
+                            guint          component)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && component < self->components->len, 0);
+
+  return vard_reward_mix_peek (self, component)->weight;
+}
+
+/**
+ * vard_reward_mix_get_policy:
+ * @self: a mix
+ * @component: which one
+ *
+ * Returns: what becomes of a picture that it cannot score
+ */
+VardRewardPolicy
+vard_reward_mix_get_policy (VardRewardMix *self,
+                            guint          component)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && component < self->components->len,
+                        VARD_REWARD_POLICY_REQUIRED);
+
+  return vard_reward_mix_peek (self, component)->policy;
+}
+
+/**
+ * vard_reward_mix_check_needs:
+ * @self: a mix
+ * @has_prompts: whether each picture will have a prompt
+ * @metadata_keys: (nullable) (array zero-terminated=1): metadata that each picture will have
+ * @group_size: how many pictures of one prompt will come together
+ * @error: return location
+ *
+ * Returns: %TRUE when this is enough for all its rewards
+ */
+gboolean
+vard_reward_mix_check_needs (VardRewardMix     *self,
+                             gboolean           has_prompts,
+                             const char *const *metadata_keys,
+                             guint              group_size,
+                             GError           **error)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self), FALSE);
+
+  for (guint c = 0; c < self->components->len; c++)
+    if (!vard_reward_check_needs (vard_reward_mix_peek (self, c)->reward, has_prompts, metadata_keys,
+                                  group_size, error))
+      return FALSE;
+  return TRUE;
+}
+
+/**
+ * vard_reward_mix_prepare:
+ * @self: a mix
+ * @cancellable: (nullable): a way to stop early
+ * @error: return location
+ *
+ * Prepares all rewards. One that is only shown may fail: its pictures will have no scores.
+ *
+ * Returns: %TRUE when all that count are prepared, and at least one counts
+ */
+gboolean
+vard_reward_mix_prepare (VardRewardMix *self,
+                         GCancellable  *cancellable,
+                         GError       **error)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self), FALSE);
+
+  guint n_counting = 0;
+
+  for (guint c = 0; c < self->components->len; c++)
+    {
+      const VardRewardComponent *component = vard_reward_mix_peek (self, c);
+      gboolean counts = component->policy != VARD_REWARD_POLICY_MONITOR_ONLY;
+      g_autoptr (GError) inner = NULL;
+
+      n_counting += counts;
+      if (!vard_reward_prepare (component->reward, cancellable, &inner)
+          && (counts || g_error_matches (inner, G_IO_ERROR, G_IO_ERROR_CANCELLED)))
+        {
+          g_propagate_error (error, g_steal_pointer (&inner));
+          return FALSE;
+        }
+    }
+  if (n_counting == 0)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, self->components->len == 0
+                   ? "there is no reward: nothing can be learned"
+                   : "all rewards are monitor-only: nothing can be learned");
+  return n_counting > 0;
+}
+
+/* A required reward without a score for some picture ends the run. */
+static gboolean
+vard_reward_component_check_required (const VardRewardComponent *self,
+                                      VardRewardBatch           *batch,
+                                      GError                   **error)
+{
+  for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
+    if (vard_reward_batch_get_status (batch, i) != VARD_REWARD_STATUS_SCORED)
+      {
+        const char *prompt = vard_reward_batch_get_prompt (batch, i);
+
+        g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the reward %s has no score for picture %u%s%s%s: %s",
+                     self->label, i, prompt != NULL ? " (" : "", prompt != NULL ? prompt : "",
+                     prompt != NULL ? ")" : "", vard_reward_batch_get_message (batch, i));
+        return FALSE;
+      }
+  return TRUE;
+}
+
+static void
+vard_reward_component_raise_alarm (const VardRewardComponent *self,
+                                   VardRewardBatch           *batch,
+                                   VardRewardScores          *scores)
+{
+  double first = 0, score;
+  guint n_scored = 0, n_equal = 0, n = vard_reward_batch_get_count (batch);
+
+  for (guint i = 0; i < n; i++)
+    if (vard_reward_batch_get_score (batch, i, &score))
+      {
+        if (n_scored++ == 0)
+          first = score;
+        n_equal += score == first;
+      }
+  if (n_scored < n)
+    vard_reward_scores_warn (scores, "the reward %s has no score for %u of %u pictures", self->label,
+                             n - n_scored, n);
+  if (n_scored >= ALARM_COUNT && n_equal == n_scored)
+    vard_reward_scores_warn (scores, "the reward %s gave all %u pictures the score %g", self->label,
+                             n_scored, first);
+}
+
+static gboolean
+vard_reward_component_score (const VardRewardComponent *self,
+                             guint                      component,
+                             VardRewardBatch           *batch,
+                             VardRewardScores          *scores,
+                             GCancellable              *cancellable,
+                             GError                   **error)
+{
+  g_autoptr (GError) inner = NULL;
+  gint64 begin = g_get_monotonic_time ();
+  gboolean ok = vard_reward_score_batch (self->reward, batch, cancellable, &inner);
+  double seconds = (g_get_monotonic_time () - begin) / (double) G_USEC_PER_SEC;
+
+  if (!ok && (self->policy == VARD_REWARD_POLICY_REQUIRED
+              || g_error_matches (inner, G_IO_ERROR, G_IO_ERROR_CANCELLED)))
+    {
+      g_propagate_error (error, g_steal_pointer (&inner));
+      return FALSE;
+    }
+  if (!ok)
+    {
+      vard_reward_scores_fail_all (scores, component, inner->message, seconds);
+      vard_reward_scores_warn (scores, "%s", inner->message);
+      return TRUE;
+    }
+  vard_reward_scores_read_batch (scores, component, batch, seconds);
+  vard_reward_component_raise_alarm (self, batch, scores);
+  return self->policy != VARD_REWARD_POLICY_REQUIRED
+         || vard_reward_component_check_required (self, batch, error);
+}
+
+/**
+ * vard_reward_mix_score:
+ * @self: a mix
+ * @batch: pictures; what @batch itself says of scores afterwards is left open
+ * @cancellable: (nullable): a way to stop early
+ * @error: return location
+ *
+ * Returns: (transfer full): what each reward said; %NULL when a required one failed
+ */
+VardRewardScores *
+vard_reward_mix_score (VardRewardMix   *self,
+                       VardRewardBatch *batch,
+                       GCancellable    *cancellable,
+                       GError         **error)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && VARD_IS_REWARD_BATCH (batch), NULL);
+
+  g_autoptr (VardRewardScores) scores
+    = vard_reward_scores_new (self->components->len, vard_reward_batch_get_count (batch));
+
+  for (guint c = 0; c < self->components->len; c++)
+    if (!vard_reward_component_score (vard_reward_mix_peek (self, c), c, batch, scores, cancellable, error))
+      return NULL;
+  return g_steal_pointer (&scores);
+}
+
+static void
+vard_reward_component_clear (gpointer data)
+{
+  VardRewardComponent *component = data;
+
+  g_object_unref (component->reward);
+  g_free (component->label);
+}
+
+static void
+vard_reward_mix_finalize (GObject *object)
+{
+  g_array_unref (VARD_REWARD_MIX (object)->components);
+  G_OBJECT_CLASS (vard_reward_mix_parent_class)->finalize (object);
+}
+
+static void
+vard_reward_mix_class_init (VardRewardMixClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = vard_reward_mix_finalize;
+}
+
+static void
+vard_reward_mix_init (VardRewardMix *self)
+{
+  self->components = g_array_new (FALSE, TRUE, sizeof (VardRewardComponent));
+  g_array_set_clear_func (self->components, vard_reward_component_clear);
+}

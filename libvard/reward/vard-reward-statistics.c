@@ -1,0 +1,250 @@
+/* vard-reward-statistics.c - the units in which the rewards of a mix are added
+ *
+ * Each raw score is whitened by the mean and the standard deviation that its reward had on the base
+ * model's pool, fixed for the run: a weight then counts in standard deviations of the base model.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "reward/vard-reward-mix-private.h"
+
+#include "base/vard-error.h"
+
+#include <math.h>
+
+/* Relative to the size of the scores, what remains of equal ones after rounding */
+#define SMALLEST_SPREAD 1e-9
+
+static gboolean
+vard_reward_component_check_spread (VardRewardComponent *self,
+                                    guint                n,
+                                    double               mean,
+                                    double               sd,
+                                    GError             **error)
+{
+  if (n >= 2 && sd > SMALLEST_SPREAD * MAX (fabs (mean), 1e-3))
+    return TRUE;
+  if (n < 2)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
+                 "the reward %s scored %u pictures of the base model's pool, and at least 2 are needed",
+                 self->label, n);
+  else
+    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
+                 "the reward %s gave all %u pictures of the base model's pool the score %g: nothing can be "
+                 "learned from it; change its settings, or give it policy=monitor-only",
+                 self->label, n, mean);
+  return FALSE;
+}
+
+/* Two passes, so that a small spread around a large mean is not lost */
+static gboolean
+vard_reward_component_fit (VardRewardComponent *self,
+                           guint                component,
+                           VardRewardScores   **pool,
+                           guint                n_pool,
+                           GError             **error)
+{
+  double sum = 0, square = 0, score;
+  guint n = 0;
+
+  for (guint p = 0; p < n_pool; p++)
+    for (guint i = 0; i < vard_reward_scores_get_n_items (pool[p]); i++)
+      if (vard_reward_scores_get_raw (pool[p], component, i, &score))
+        {
+          sum += score;
+          n++;
+        }
+  double mean = n > 0 ? sum / n : 0;
+  for (guint p = 0; p < n_pool; p++)
+    for (guint i = 0; i < vard_reward_scores_get_n_items (pool[p]); i++)
+      if (vard_reward_scores_get_raw (pool[p], component, i, &score))
+        square += (score - mean) * (score - mean);
+  double sd = n > 0 ? sqrt (square / n) : 0;
+
+  if (self->policy != VARD_REWARD_POLICY_MONITOR_ONLY
+      && !vard_reward_component_check_spread (self, n, mean, sd, error))
+    return FALSE;
+  self->mean = mean;
+  self->sd = sd;
+  self->n_pool = n;
+  return TRUE;
+}
+
+/**
+ * vard_reward_mix_fit_statistics:
+ * @self: a mix
+ * @pool: (array length=n_pool): scores of pictures of the base model
+ * @n_pool: how many batches they are
+ * @error: return location
+ *
+ * Takes the mean and the standard deviation of each reward over the pool.
+ *
+ * Returns: %FALSE when a reward that counts has no spread there
+ */
+gboolean
+vard_reward_mix_fit_statistics (VardRewardMix     *self,
+                                VardRewardScores **pool,
+                                guint              n_pool,
+                                GError           **error)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && (pool != NULL || n_pool == 0), FALSE);
+
+  for (guint p = 0; p < n_pool; p++)
+    g_return_val_if_fail (vard_reward_scores_get_n_components (pool[p]) == self->components->len, FALSE);
+  for (guint c = 0; c < self->components->len; c++)
+    if (!vard_reward_component_fit (vard_reward_mix_peek (self, c), c, pool, n_pool, error))
+      return FALSE;
+  return TRUE;
+}
+
+/**
+ * vard_reward_mix_has_statistics:
+ * @self: a mix
+ *
+ * Returns: whether totals can be had: the mean and the standard deviation of each reward are known
+ */
+gboolean
+vard_reward_mix_has_statistics (VardRewardMix *self)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self), FALSE);
+
+  for (guint c = 0; c < self->components->len; c++)
+    if (vard_reward_mix_peek (self, c)->sd <= 0
+        && vard_reward_mix_peek (self, c)->policy != VARD_REWARD_POLICY_MONITOR_ONLY)
+      return FALSE;
+  return TRUE;
+}
+
+/**
+ * vard_reward_mix_get_statistics:
+ * @self: a mix
+ *
+ * Returns: (transfer full): by label, mean, sd and count
+ */
+JsonObject *
+vard_reward_mix_get_statistics (VardRewardMix *self)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self), NULL);
+
+  JsonObject *json = json_object_new ();
+
+  for (guint c = 0; c < self->components->len; c++)
+    {
+      const VardRewardComponent *component = vard_reward_mix_peek (self, c);
+      JsonObject *entry = json_object_new ();
+
+      json_object_set_double_member (entry, "mean", component->mean);
+      json_object_set_double_member (entry, "sd", component->sd);
+      json_object_set_int_member (entry, "count", component->n_pool);
+      json_object_set_object_member (json, component->label, entry);
+    }
+  return json;
+}
+
+static gboolean
+vard_reward_component_read (VardRewardComponent *self,
+                            JsonObject          *statistics,
+                            GError             **error)
+{
+  JsonNode *node = json_object_get_member (statistics, self->label);
+  JsonObject *entry = node != NULL && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+  double mean = entry != NULL ? json_object_get_double_member_with_default (entry, "mean", NAN) : NAN;
+  double sd = entry != NULL ? json_object_get_double_member_with_default (entry, "sd", NAN) : NAN;
+
+  if (!isfinite (mean) || !isfinite (sd) || sd < 0
+      || (sd == 0 && self->policy != VARD_REWARD_POLICY_MONITOR_ONLY))
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                   "the statistics have no mean and positive sd for the reward %s", self->label);
+      return FALSE;
+    }
+  self->mean = mean;
+  self->sd = sd;
+  self->n_pool = (guint) MAX (json_object_get_int_member_with_default (entry, "count", 0), 0);
+  return TRUE;
+}
+
+/**
+ * vard_reward_mix_set_statistics:
+ * @self: a mix
+ * @statistics: what vard_reward_mix_get_statistics() gave
+ * @error: return location
+ *
+ * Returns: %FALSE when one of the rewards is not in @statistics
+ */
+gboolean
+vard_reward_mix_set_statistics (VardRewardMix *self,
+                                JsonObject    *statistics,
+                                GError       **error)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && statistics != NULL, FALSE);
+
+  for (guint c = 0; c < self->components->len; c++)
+    if (!vard_reward_component_read (vard_reward_mix_peek (self, c), statistics, error))
+      return FALSE;
+  return TRUE;
+}
+
+/**
+ * vard_reward_mix_get_whitened:
+ * @self: a mix
+ * @scores: scores from this mix
+ * @component: which reward
+ * @item: which picture
+ * @score: (out) (optional): its score in standard deviations from the base model's mean
+ *
+ * Returns: %FALSE, and @score is not written, when the picture has none or the pool is not known
+ */
+gboolean
+vard_reward_mix_get_whitened (VardRewardMix    *self,
+                              VardRewardScores *scores,
+                              guint             component,
+                              guint             item,
+                              double           *score)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && VARD_IS_REWARD_SCORES (scores), FALSE);
+  g_return_val_if_fail (component < self->components->len, FALSE);
+
+  const VardRewardComponent *entry = vard_reward_mix_peek (self, component);
+  double raw;
+
+  if (entry->sd <= 0 || !vard_reward_scores_get_raw (scores, component, item, &raw))
+    return FALSE;
+  if (score != NULL)
+    *score = (raw - entry->mean) / entry->sd;
+  return TRUE;
+}
+
+/**
+ * vard_reward_mix_get_total:
+ * @self: a mix
+ * @scores: scores from this mix
+ * @item: which picture
+ * @total: (out) (optional): the sum of weight x whitened score
+ *
+ * Returns: %FALSE, and @total is not written, when a reward that counts has no score for the picture: it
+ *   is to be left out
+ */
+gboolean
+vard_reward_mix_get_total (VardRewardMix    *self,
+                           VardRewardScores *scores,
+                           guint             item,
+                           double           *total)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && VARD_IS_REWARD_SCORES (scores), FALSE);
+
+  double sum = 0, score;
+
+  for (guint c = 0; c < self->components->len; c++)
+    {
+      const VardRewardComponent *component = vard_reward_mix_peek (self, c);
+
+      if (component->policy == VARD_REWARD_POLICY_MONITOR_ONLY)
+        continue;
+      if (!vard_reward_mix_get_whitened (self, scores, c, item, &score))
+        return FALSE;
+      sum += component->weight * score;
+    }
+  if (total != NULL)
+    *total = sum;
+  return TRUE;
+}
