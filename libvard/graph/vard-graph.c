@@ -88,7 +88,7 @@ node_equal (gconstpointer a,
   const VardNode *x = a, *y = b;
 
   return x->op == y->op && x->n_inputs == y->n_inputs && x->generation == y->generation &&
-         memcmp (x->inputs, y->inputs, x->n_inputs * sizeof *x->inputs) == 0 &&
+         (x->n_inputs == 0 || memcmp (x->inputs, y->inputs, x->n_inputs * sizeof *x->inputs) == 0) &&
          (x->op->attrs_size == 0 || memcmp (x->attrs, y->attrs, x->op->attrs_size) == 0);
 }
 

@@ -66,24 +66,37 @@ vard_op_check_axis (const VardNode *self,
 }
 
 gboolean
+vard_shape_count (const VardShape *shape,
+                  gint64          *count)
+{
+  gint64 product = 1;
+
+  if (shape->n_dims > VARD_MAX_DIMS)
+    return FALSE;
+  /* 8: the bytes of the largest element */
+  for (guint i = 0; i < shape->n_dims; i++)
+    if (shape->dims[i] < 1 || __builtin_mul_overflow (product, shape->dims[i], &product)
+        || product > G_MAXINT64 / 8)
+      return FALSE;
+  *count = product;
+  return TRUE;
+}
+
+gboolean
 vard_op_check_shape (const VardNode  *self,
                      const VardShape *shape,
                      GError         **error)
 {
-  gint64 count = 1;
+  g_autofree char *text = NULL;
+  gint64 count;
 
   if (shape->n_dims > VARD_MAX_DIMS)
     return vard_op_fail (self, error, "%u dimensions are more than %u", shape->n_dims,
                          VARD_MAX_DIMS);
-  for (guint i = 0; i < shape->n_dims; i++)
-    if (shape->dims[i] < 1 || __builtin_mul_overflow (count, shape->dims[i], &count)
-        || count > G_MAXINT64 / 8)
-      {
-        g_autofree char *text = vard_shape_to_string (shape);
-
-        return vard_op_fail (self, error, "%s is not a shape", text);
-      }
-  return TRUE;
+  if (vard_shape_count (shape, &count))
+    return TRUE;
+  text = vard_shape_to_string (shape);
+  return vard_op_fail (self, error, "%s is not a shape", text);
 }
 
 gboolean

@@ -23,7 +23,9 @@ gboolean  vard_op_check_float  (const VardNode    *self,
 gboolean  vard_op_check_axis   (const VardNode    *self,
                                 gint64             axis,
                                 GError           **error);
-/* Extents of 1 or more whose product fits */
+/* The number of elements, or FALSE unless all extents are 1 or more and their product fits */
+gboolean  vard_shape_count     (const VardShape   *shape,
+                                gint64            *count);
 gboolean  vard_op_check_shape  (const VardNode    *self,
                                 const VardShape   *shape,
                                 GError           **error);

@@ -69,13 +69,13 @@ VardNode *
 vard_reshape (VardNode *x,
               VardShape shape)
 {
-  gboolean fits = shape.n_dims <= VARD_MAX_DIMS
-                  && vard_shape_get_count (&shape) == vard_node_get_count (x);
+  gint64 count;
   double value;
 
-  if (fits && vard_shape_equal (&x->shape, &shape))
+  if (vard_shape_equal (&x->shape, &shape))
     return x;
-  if (fits && vard_node_is_fill (x, &value))
+  if (vard_node_is_fill (x, &value) && vard_shape_count (&shape, &count)
+      && count == vard_node_get_count (x))
     return vard_fill (x->graph, value, shape);
   return emit_with_shape (&vard_op_reshape, x, &shape);
 }
