@@ -1,0 +1,22 @@
+/* vard-image-private.h - between the picture and its codecs
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "tensor/vard-image.h"
+
+G_BEGIN_DECLS
+
+/* a side; four times what the largest models draw */
+#define VARD_IMAGE_MAX_SIDE 16384
+
+/* RGB rows of an encoded picture, or NULL with *reason (static) */
+guint8 *vard_image_decode_rgb (const guint8  *data,
+                               gsize          size,
+                               guint         *width,
+                               guint         *height,
+                               const char   **reason);
+void    vard_image_free_rgb   (gpointer       rgb);
+
+G_END_DECLS
