@@ -24,6 +24,7 @@ typedef enum
 {
   VARD_LAYOUT_PLAIN,
   VARD_LAYOUT_CONV,         /* file: [c_out, c_in, kh, kw] */
+  VARD_LAYOUT_POINTWISE,    /* file: [c_out, c_in, 1, 1] (or [c_out, c_in]); in graphs a matrix */
 } VardLayout;
 
 typedef struct
@@ -33,6 +34,7 @@ typedef struct
   VardLayout layout;
   gboolean is_trainable;
   gboolean is_optional;     /* may be absent from weight files (an adapter's, a value net's) */
+  VardModule *owner;        /* not owned */
 } VardParameter;
 
 typedef void (*VardParameterFunc) (const char *path, VardParameter *parameter, gpointer data);
@@ -41,12 +43,15 @@ typedef void (*VardParameterFunc) (const char *path, VardParameter *parameter, g
 gpointer       vard_module_add_child         (VardModule        *self,
                                               const char        *name,
                                               gpointer           child);
+/* zeros, in the graph's layout; not trainable until vard_module_set_trainable () */
 VardParameter *vard_module_add_parameter     (VardModule        *self,
                                               const char        *name,
                                               VardShape          shape,
                                               VardLayout         layout);
 const char    *vard_module_get_name          (VardModule        *self);
-/* depth first, in the order they were added; paths are joined by '.' */
+/* from the root of the tree, joined by '.'; "" for the root */
+char          *vard_module_dup_path          (VardModule        *self);
+/* depth first, in the order they were added; paths are joined by '.' and begin below @self */
 void           vard_module_foreach_parameter (VardModule        *self,
                                               VardParameterFunc  func,
                                               gpointer           data);
@@ -70,5 +75,16 @@ void           vard_module_leave             (VardModule        *self,
  * recorded with adapters off, in the same graph. */
 void           vard_module_set_adapters_enabled (VardModule     *self,
                                                  gboolean        are_enabled);
+gboolean       vard_module_get_adapters_enabled (VardModule     *self);
+
+/* Whether blocks (residual, transformer) record themselves as graph segments, which the reverse sweep recomputes
+ * instead of keeping: less memory for about a quarter more work. Off by default; for the whole tree. */
+void           vard_module_set_segments      (VardModule        *self,
+                                              gboolean           are_segments);
+/* around a block's record function: nothing while segments are off */
+void           vard_module_begin_block       (VardModule        *self,
+                                              VardGraph         *graph);
+void           vard_module_end_block         (VardModule        *self,
+                                              VardGraph         *graph);
 
 G_END_DECLS
