@@ -86,4 +86,11 @@ gboolean             vard_model_save           (VardModel     *self,
                                                 VardDType      dtype,
                                                 GError       **error);
 
+/* For subclasses: what peek_info, get_path and dup_hash answer. The hash goes over the files in this order. */
+void                 vard_model_set_info       (VardModel           *self,
+                                                const char          *path,
+                                                const VardModelInfo *info);
+void                 vard_model_add_file       (VardModel           *self,
+                                                const char          *path);
+
 G_END_DECLS

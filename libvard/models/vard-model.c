@@ -1,0 +1,154 @@
+/* vard-model.c - the seam between text-to-image models and what samples and trains them
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "models/vard-model.h"
+
+typedef struct
+{
+  char *path;
+  VardModelInfo info;
+  GPtrArray *files;
+} VardModelPrivate;
+
+G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE (VardModel, vard_model, G_TYPE_OBJECT)
+
+#define PRIVATE(self) ((VardModelPrivate *) vard_model_get_instance_private (self))
+
+static void
+vard_model_finalize (GObject *object)
+{
+  VardModelPrivate *priv = PRIVATE (VARD_MODEL (object));
+
+  g_free (priv->path);
+  g_ptr_array_unref (priv->files);
+  G_OBJECT_CLASS (vard_model_parent_class)->finalize (object);
+}
+
+static void
+vard_model_class_init (VardModelClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = vard_model_finalize;
+}
+
+static void
+vard_model_init (VardModel *self)
+{
+  PRIVATE (self)->files = g_ptr_array_new_with_free_func (g_free);
+}
+
+const VardModelInfo *
+vard_model_peek_info (VardModel *self)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
+
+  return &PRIVATE (self)->info;
+}
+
+const char *
+vard_model_get_path (VardModel *self)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
+
+  return PRIVATE (self)->path;
+}
+
+void
+vard_model_set_info (VardModel           *self,
+                     const char          *path,
+                     const VardModelInfo *info)
+{
+  g_return_if_fail (VARD_IS_MODEL (self));
+
+  g_free (PRIVATE (self)->path);
+  PRIVATE (self)->path = g_strdup (path);
+  PRIVATE (self)->info = *info;
+}
+
+void
+vard_model_add_file (VardModel  *self,
+                     const char *path)
+{
+  g_return_if_fail (VARD_IS_MODEL (self));
+
+  g_ptr_array_add (PRIVATE (self)->files, g_strdup (path));
+}
+
+char *
+vard_model_dup_hash (VardModel *self)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
+
+  GPtrArray *files = PRIVATE (self)->files;
+  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+
+  for (guint i = 0; i < files->len; i++)
+    {
+      g_autoptr (GMappedFile) file = g_mapped_file_new (files->pdata[i], FALSE, NULL);
+
+      if (file && g_mapped_file_get_length (file))
+        g_checksum_update (checksum, (const guchar *) g_mapped_file_get_contents (file),
+                           g_mapped_file_get_length (file));
+    }
+  return g_strdup (g_checksum_get_string (checksum));
+}
+
+gboolean
+vard_model_tokenize (VardModel  *self,
+                     const char *prompt,
+                     gint32     *ids,
+                     guint      *n_valid,
+                     GError    **error)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
+
+  return VARD_MODEL_GET_CLASS (self)->tokenize (self, prompt, ids, n_valid, error);
+}
+
+VardNode *
+vard_model_record_encode (VardModel *self,
+                          VardNode  *ids)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
+
+  return VARD_MODEL_GET_CLASS (self)->record_encode (self, ids);
+}
+
+VardNode *
+vard_model_record_predict (VardModel *self,
+                           VardNode  *latents,
+                           VardNode  *timesteps,
+                           VardNode  *context)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
+
+  return VARD_MODEL_GET_CLASS (self)->record_predict (self, latents, timesteps, context);
+}
+
+VardNode *
+vard_model_record_decode (VardModel *self,
+                          VardNode  *latents)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
+
+  return VARD_MODEL_GET_CLASS (self)->record_decode (self, latents);
+}
+
+VardModule *
+vard_model_peek_denoiser (VardModel *self)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
+
+  return VARD_MODEL_GET_CLASS (self)->get_denoiser (self);
+}
+
+gboolean
+vard_model_save (VardModel  *self,
+                 const char *path,
+                 VardDType   dtype,
+                 GError    **error)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
+
+  return VARD_MODEL_GET_CLASS (self)->save (self, path, dtype, error);
+}

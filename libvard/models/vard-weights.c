@@ -1,0 +1,335 @@
+/* vard-weights.c - between a tree of parameters and a weight file
+ *
+ * Files keep convolutions as [c_out, c_in, kh, kw], graphs as [c_out, kh, kw, c_in]; 1x1 convolutions are matrices in
+ * graphs. Shapes that differ only in trailing ones are taken as equal: files disagree about them.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "models/vard-weights.h"
+
+#include "base/vard-error.h"
+#include "nn/vard-linear.h"
+
+#include <math.h>
+#include <string.h>
+
+char *
+vard_weights_find (const char *folder,
+                   const char *stem,
+                   GError    **error)
+{
+  static const char *const endings[] = {
+    ".safetensors", ".fp16.safetensors", ".safetensors.index.json", ".safetensors.index.fp16.json",
+    ".fp16.safetensors.index.json",
+  };
+  static const char *const pickles[] = { ".bin", ".fp16.bin", ".bin.index.json", ".ckpt", ".pt" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (endings); i++)
+    {
+      g_autofree char *name = g_strconcat (stem, endings[i], NULL);
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+
+      if (g_file_test (path, G_FILE_TEST_IS_REGULAR))
+        return g_steal_pointer (&path);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (pickles); i++)
+    {
+      g_autofree char *name = g_strconcat (stem, pickles[i], NULL);
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+
+      if (g_file_test (path, G_FILE_TEST_EXISTS))
+        {
+          g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+                       "%s is a pickle, which can run code when it is read; load the model in diffusers and write it "
+                       "with save_pretrained (folder, safe_serialization=True)", path);
+          return NULL;
+        }
+    }
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "there are no weights %s.safetensors in %s", stem, folder);
+  return NULL;
+}
+
+/* the parameter's shape as files have it */
+static VardShape
+get_file_shape (const VardParameter *parameter)
+{
+  const VardShape *shape = vard_tensor_peek_shape (parameter->tensor);
+  const gint64 *dims = shape->dims;
+
+  if (parameter->layout == VARD_LAYOUT_CONV)
+    return VARD_SHAPE (dims[0], dims[3], dims[1], dims[2]);
+  if (parameter->layout == VARD_LAYOUT_POINTWISE)
+    return VARD_SHAPE (dims[0], dims[1], 1, 1);
+  return *shape;
+}
+
+static VardShape
+trim (VardShape shape)
+{
+  while (shape.n_dims > 1 && shape.dims[shape.n_dims - 1] == 1)
+    shape.dims[--shape.n_dims] = 0;
+  return shape;
+}
+
+/* [rows, a, b] -> [rows, b, a] */
+static void
+swap_axes (const float *from,
+           float       *to,
+           gint64       rows,
+           gint64       a,
+           gint64       b)
+{
+  for (gint64 row = 0; row < rows; row++, from += a * b, to += a * b)
+    for (gint64 i = 0; i < a; i++)
+      for (gint64 j = 0; j < b; j++)
+        to[j * a + i] = from[i * b + j];
+}
+
+static gboolean
+check_finite (VardSafetensors *file,
+              const char      *name,
+              VardTensor      *tensor,
+              GError         **error)
+{
+  const float *values = vard_tensor_peek_f32 (tensor);
+  gint64 count = vard_tensor_get_count (tensor);
+
+  for (gint64 i = 0; i < count; i++)
+    if (!isfinite (values[i]))
+      {
+        g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: element %" G_GINT64_FORMAT " of %s is %f",
+                     vard_safetensors_get_path (file), i, name, values[i]);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+static gboolean
+check_shape (VardSafetensors     *file,
+             const char          *name,
+             const VardParameter *parameter,
+             GError             **error)
+{
+  VardShape expected = get_file_shape (parameter), found = { 0 };
+
+  vard_safetensors_get_shape (file, name, &found);
+
+  VardShape a = trim (expected), b = trim (found);
+
+  if (vard_shape_equal (&a, &b))
+    return TRUE;
+
+  g_autofree char *wanted = vard_shape_to_string (&expected);
+  g_autofree char *got = vard_shape_to_string (&found);
+
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has the shape %s, the configuration makes it %s",
+               vard_safetensors_get_path (file), name, got, wanted);
+  return FALSE;
+}
+
+gboolean
+vard_weights_read (VardSafetensors *file,
+                   const char      *name,
+                   VardParameter   *parameter,
+                   GError         **error)
+{
+  if (!check_shape (file, name, parameter, error))
+    return FALSE;
+
+  g_autoptr (VardTensor) stored = vard_safetensors_lookup (file, name, error);
+
+  if (!stored)
+    return FALSE;
+
+  g_autoptr (VardTensor) values = vard_tensor_get_dtype (stored) == VARD_DTYPE_F32
+    ? g_object_ref (stored) : vard_tensor_convert (stored, VARD_DTYPE_F32);
+  const VardShape *shape = vard_tensor_peek_shape (parameter->tensor);
+
+  if (!check_finite (file, name, values, error))
+    return FALSE;
+  if (parameter->layout == VARD_LAYOUT_CONV)
+    swap_axes (vard_tensor_peek_f32 (values), vard_tensor_peek_f32 (parameter->tensor), shape->dims[0],
+               shape->dims[3], shape->dims[1] * shape->dims[2]);
+  else if (vard_tensor_get_count (values))
+    memcpy (vard_tensor_peek_f32 (parameter->tensor), vard_tensor_peek_f32 (values),
+            vard_tensor_get_n_bytes (values));
+  return TRUE;
+}
+
+typedef struct
+{
+  VardSafetensors *file;
+  const VardWeightAlias *aliases;
+  GHashTable *used;
+  GPtrArray *missing;
+  GError *error;
+} Load;
+
+/* the name under which the file has the parameter; (nullable) (transfer full) */
+static char *
+find_name (const Load *load,
+           const char *path)
+{
+  if (vard_safetensors_contains (load->file, path))
+    return g_strdup (path);
+  for (const VardWeightAlias *alias = load->aliases; alias && alias->part; alias++)
+    {
+      const char *at = strstr (path, alias->part);
+      g_autofree char *name = NULL;
+
+      if (!at)
+        continue;
+      name = g_strdup_printf ("%.*s%s%s", (int) (at - path), path, alias->replacement, at + strlen (alias->part));
+      if (vard_safetensors_contains (load->file, name))
+        return g_steal_pointer (&name);
+    }
+  return NULL;
+}
+
+static void
+load_parameter (const char    *path,
+                VardParameter *parameter,
+                gpointer       data)
+{
+  Load *load = data;
+
+  if (load->error || parameter->is_optional)
+    return;
+
+  g_autofree char *name = find_name (load, path);
+
+  if (!name)
+    {
+      g_ptr_array_add (load->missing, g_strdup (path));
+      return;
+    }
+  vard_weights_read (load->file, name, parameter, &load->error);
+  g_hash_table_add (load->used, g_steal_pointer (&name));
+}
+
+static gboolean
+is_ignored (const char        *name,
+            const char *const *ignored)
+{
+  for (guint i = 0; ignored && ignored[i]; i++)
+    if (g_str_has_suffix (name, ignored[i]))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+check_names (const char *path,
+             GPtrArray  *names,
+             const char *what,
+             GError    **error)
+{
+  if (names->len == 0)
+    return TRUE;
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %u tensor%s %s, the first is %s", path, names->len,
+               names->len == 1 ? "" : "s", what, (const char *) names->pdata[0]);
+  return FALSE;
+}
+
+gboolean
+vard_weights_load (VardModule            *module,
+                   const char            *path,
+                   const VardWeightAlias *aliases,
+                   const char *const     *ignored,
+                   GError               **error)
+{
+  g_autoptr (VardSafetensors) file = vard_safetensors_open (path, error);
+  g_autoptr (GHashTable) used = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr (GPtrArray) missing = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) left_over = g_ptr_array_new ();
+  Load load = { file, aliases, used, missing, NULL };
+
+  if (!file)
+    return FALSE;
+  vard_module_foreach_parameter (module, load_parameter, &load);
+  if (load.error)
+    {
+      g_propagate_error (error, load.error);
+      return FALSE;
+    }
+  for (const char *const *name = vard_safetensors_peek_names (file); *name; name++)
+    if (!g_hash_table_contains (used, *name) && !is_ignored (*name, ignored))
+      g_ptr_array_add (left_over, (gpointer) *name);
+  return check_names (path, missing, "of the configuration are missing", error)
+    && check_names (path, left_over, "in the file have no place in the configuration", error);
+}
+
+/* ---- writing ---- */
+
+/* a weight with its adapter merged in, or the tensor itself */
+static VardTensor *
+merge_adapter (VardParameter *parameter)
+{
+  VardLinear *layer = VARD_IS_LINEAR (parameter->owner) ? VARD_LINEAR (parameter->owner) : NULL;
+  VardAdapter *adapter = layer ? vard_linear_peek_adapter (layer) : NULL;
+
+  if (!adapter || parameter != vard_linear_peek_weight (layer)
+      || !vard_module_get_adapters_enabled (parameter->owner))
+    return g_object_ref (parameter->tensor);
+
+  VardTensor *merged = vard_tensor_convert (parameter->tensor, VARD_DTYPE_F32);
+
+  vard_adapter_merge (adapter, vard_tensor_peek_f32 (merged), vard_linear_get_n_out (layer),
+                      vard_linear_get_n_in (layer));
+  return merged;
+}
+
+static VardTensor *
+prepare (const VardSafetensorsEntry *entry)
+{
+  VardParameter *parameter = entry->data;
+  g_autoptr (VardTensor) values = merge_adapter (parameter);
+  const VardShape *shape = vard_tensor_peek_shape (values);
+
+  if (parameter->layout != VARD_LAYOUT_CONV)
+    return vard_tensor_new_view (vard_tensor_peek_buffer (values), vard_tensor_get_offset (values), VARD_DTYPE_F32,
+                                 &entry->shape);
+
+  VardTensor *file = vard_tensor_new (VARD_DTYPE_F32, &entry->shape);
+
+  swap_axes (vard_tensor_peek_f32 (values), vard_tensor_peek_f32 (file), shape->dims[0],
+             shape->dims[1] * shape->dims[2], shape->dims[3]);
+  return file;
+}
+
+typedef struct
+{
+  GArray *entries;
+  GPtrArray *names;
+  VardDType dtype;
+} Save;
+
+static void
+add_entry (const char    *path,
+           VardParameter *parameter,
+           gpointer       data)
+{
+  Save *save = data;
+  VardSafetensorsEntry entry = {
+    .name = g_strdup (path), .tensor = parameter->tensor, .dtype = save->dtype,
+    .shape = get_file_shape (parameter), .prepare = prepare, .data = parameter,
+  };
+
+  g_ptr_array_add (save->names, (gpointer) entry.name);
+  if (!parameter->is_optional)
+    g_array_append_val (save->entries, entry);
+}
+
+gboolean
+vard_weights_save (VardModule *module,
+                   const char *path,
+                   VardDType   dtype,
+                   GHashTable *metadata,
+                   GError    **error)
+{
+  g_autoptr (GArray) entries = g_array_new (FALSE, FALSE, sizeof (VardSafetensorsEntry));
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  Save save = { entries, names, dtype };
+
+  vard_module_foreach_parameter (module, add_entry, &save);
+  return vard_safetensors_write (path, (const VardSafetensorsEntry *) entries->data, entries->len, metadata, error);
+}
