@@ -313,6 +313,7 @@ vard_plugin_manager_find_broken (VardPluginManager *self,
                                  const char        *name)
 {
   g_autofree char *file = g_strconcat (name, ".so", NULL);
+  g_autofree char *longer = g_strconcat (name, "-", kind, ".so", NULL);
 
   for (guint i = 0; i < self->plugins->len; i++)
     {
@@ -321,7 +322,8 @@ vard_plugin_manager_find_broken (VardPluginManager *self,
 
       if (vard_plugin_get_state (plugin) == VARD_PLUGIN_STATE_READY)
         continue;
-      if (g_str_equal (base, file) || g_strcmp0 (vard_plugin_get_name (plugin), name) == 0)
+      if (g_str_equal (base, file) || g_str_equal (base, longer)
+          || g_strcmp0 (vard_plugin_get_name (plugin), name) == 0)
         return plugin;
       for (guint j = 0; j < vard_plugin_get_n_features (plugin); j++)
         if (g_str_equal (vard_plugin_feature_get_name (vard_plugin_get_feature (plugin, j)), name)

@@ -114,7 +114,7 @@ static GType vard_reward_use_get_type (void);
 G_DEFINE_FINAL_TYPE (VardRewardUse, vard_reward_use, G_TYPE_OBJECT)
 
 static const VardField use_fields[] = {
-  VARD_FIELD_DOUBLE (VardRewardUse, weight, "Standard deviations that count as one", -1e6, 1e6, 1),
+  VARD_FIELD_DOUBLE (VardRewardUse, weight, "Standard deviations that count as one", -1000, 1000, 1),
   VARD_FIELD_ENUM (VardRewardUse, policy, "What becomes of a picture without a score",
                    vard_reward_policy_get_type, VARD_REWARD_POLICY_REQUIRED),
   VARD_FIELD_BOOLEAN (VardRewardUse, isolate, "Run it in a process of its own", FALSE),
