@@ -214,16 +214,6 @@ build_fill (const VardOpRow *row, VardNode **in)
   return vard_fill (in[0]->graph, row->numbers[0], row->shape);
 }
 
-/* a gated block with a residual, as models have it: values with several readers */
-static VardNode *
-build_gated (const VardOpRow *row, VardNode **in)
-{
-  VardNode *h = vard_add (vard_matmul (in[0], in[1], FALSE, TRUE), in[2]);
-  VardNode *value = vard_slice (h, 1, 0, 3), *gate = vard_slice (h, 1, 3, 3);
-
-  return vard_add (vard_mul (value, vard_gelu (gate)), vard_silu (in[0]));
-}
-
 /* ---- rows ---- */
 
 #define SHAPE(...) \
@@ -436,8 +426,30 @@ const VardOpRow vard_op_rows[] = {
   ROW (random_normal, "3x5x7", .inputs = { IN (COUNTER, 2) }, .shape = SHAPE (3, 5, 7)),
   ROW (random_normal, "4099", .inputs = { IN (COUNTER, 2) }, .shape = SHAPE (4099), .is_large = TRUE),
   ROW (fill, "3x5", .inputs = { IN (NORMAL, 1) }, .numbers = { 2.5 }, .shape = SHAPE (3, 5)),
-  { .name = "gated", .build = build_gated, .inputs = { IN (NORMAL, 4, 3), IN (NORMAL, 6, 3), IN (NORMAL, 6) },
+
+  { .name = "gated/3", .build = vard_op_build_gated,
+    .inputs = { IN (NORMAL, 4, 3), IN (NORMAL, 6, 3), IN (NORMAL, 6) }, .n_slopes = 2 },
+  { .name = "gated/67", .build = vard_op_build_gated,
+    .inputs = { IN (NORMAL, 35, 67), IN (NORMAL, 134, 67), IN (NORMAL, 134) }, .n_slopes = 1, .is_large = TRUE },
+  { .name = "res-block/4", .build = vard_op_build_res_block,
+    .inputs = { IN (NORMAL, 2, 3, 2, 4), IN (NORMAL, 4, 3, 3, 4), IN (NORMAL, 4), IN (NORMAL, 2, 4) },
     .n_slopes = 2 },
+  { .name = "res-block/34", .build = vard_op_build_res_block,
+    .inputs = { IN (NORMAL, 2, 9, 8, 34), IN (NORMAL, 34, 3, 3, 34), IN (NORMAL, 34), IN (NORMAL, 2, 34) },
+    .n_slopes = 1, .is_large = TRUE },
+  { .name = "transformer-block/4", .build = vard_op_build_transformer_block,
+    .inputs = { IN (NORMAL, 2, 3, 4), IN (NORMAL, 2, 2, 4), IN (NORMAL, 4, 4), IN (NORMAL, 8, 4) },
+    .numbers = { 2 }, .n_slopes = 2 },
+  { .name = "transformer-block/36", .build = vard_op_build_transformer_block,
+    .inputs = { IN (NORMAL, 2, 49, 36), IN (NORMAL, 2, 13, 36), IN (NORMAL, 36, 36), IN (NORMAL, 72, 36) },
+    .numbers = { 3 }, .n_slopes = 1, .is_large = TRUE },
+  { .name = "down-up/3", .build = vard_op_build_down_up,
+    .inputs = { IN (NORMAL, 1, 4, 6, 3), IN (NORMAL, 3, 3, 3, 3), IN (NORMAL, 2, 1, 1, 6) }, .n_slopes = 2 },
+  { .name = "down-up/20", .build = vard_op_build_down_up,
+    .inputs = { IN (NORMAL, 2, 12, 10, 20), IN (NORMAL, 20, 3, 3, 20), IN (NORMAL, 7, 1, 1, 40) },
+    .n_slopes = 1, .is_large = TRUE },
+  { .name = "guidance", .build = vard_op_build_guidance,
+    .inputs = { IN (NORMAL, 4, 3, 3, 2), IN (NORMAL, 3) }, .n_slopes = 2 },
 };
 
 const guint vard_n_op_rows = G_N_ELEMENTS (vard_op_rows);

@@ -51,6 +51,13 @@ struct _VardOpRow
 extern const VardOpRow vard_op_rows[];
 extern const guint vard_n_op_rows;
 
+/* Blocks of several operations (vard-op-blocks.c) */
+VardNode *vard_op_build_gated             (const VardOpRow *row, VardNode **in);
+VardNode *vard_op_build_res_block         (const VardOpRow *row, VardNode **in);
+VardNode *vard_op_build_transformer_block (const VardOpRow *row, VardNode **in);
+VardNode *vard_op_build_down_up           (const VardOpRow *row, VardNode **in);
+VardNode *vard_op_build_guidance          (const VardOpRow *row, VardNode **in);
+
 #define VARD_OP_FUNCTION_MAX 16
 
 typedef struct
