@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#define _GNU_SOURCE  /* renameat2 */
 #include "run/vard-folder.h"
 
 #include "base/vard-error.h"
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -205,6 +207,19 @@ write_sizes (const char *path,
   return vard_folder_write_file (file, text, -1, error);
 }
 
+/* Where a folder of that name stands already the two change places in one call, so that at no time there is none */
+static gboolean
+put_in_place (const char *place,
+              const char *path,
+              GError    **error)
+{
+  if (renameat2 (AT_FDCWD, place, AT_FDCWD, path, RENAME_EXCHANGE) == 0)
+    return vard_folder_remove (place, error);
+  if (errno != ENOENT && !vard_folder_remove (path, error))
+    return FALSE;
+  return g_rename (place, path) == 0 || fail ("rename", place, errno, error);
+}
+
 gboolean
 vard_folder_commit (const char *path,
                     GError    **error)
@@ -215,11 +230,7 @@ vard_folder_commit (const char *path,
 
   if (!flush_files (place, "", sizes, error) || !write_sizes (place, sizes, error))
     return FALSE;
-  if (!vard_folder_remove (path, error))
-    return FALSE;
-  if (g_rename (place, path) != 0)
-    return fail ("rename", place, errno, error);
-  return flush (parent, O_RDONLY | O_DIRECTORY, error);
+  return put_in_place (place, path, error) && flush (parent, O_RDONLY | O_DIRECTORY, error);
 }
 
 static gboolean

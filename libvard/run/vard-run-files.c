@@ -249,52 +249,53 @@ vard_run_log (VardRun    *self,
   return vard_run_append (self, "log.txt", line, error);
 }
 
-/* Whether a line of metrics.jsonl is whole and of a step up to this one */
-static gboolean
-is_kept (const char *line,
-         guint64     step)
+/**
+ * vard_run_get_metrics_size:
+ * @self: a run
+ *
+ * Returns: the bytes of metrics.jsonl: a checkpoint keeps it, for vard_run_cut_metrics()
+ */
+guint64
+vard_run_get_metrics_size (VardRun *self)
 {
-  g_autoptr (JsonNode) node = json_from_string (line, NULL);
-  JsonObject *object = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+  g_return_val_if_fail (VARD_IS_RUN (self), 0);
 
-  return object && json_object_has_member (object, "step") &&
-         json_object_get_int_member (object, "step") <= (gint64) step;
+  g_autofree char *path = vard_run_build_path (self, "metrics.jsonl");
+  GStatBuf info;
+
+  return g_stat (path, &info) == 0 ? info.st_size : 0;
 }
 
 /**
  * vard_run_cut_metrics:
  * @self: a run that this process holds
- * @step: the step that training goes on from
+ * @size: the bytes to keep, from vard_run_get_metrics_size() at the checkpoint that training goes on from
  * @error: return location for an error
  *
- * Leaves the lines up to @step in metrics.jsonl. The others go to log.txt.
+ * Cuts metrics.jsonl, and a half line with it where a kill left one. What is cut goes to log.txt.
  *
  * Returns: whether the file was cut
  */
 gboolean
 vard_run_cut_metrics (VardRun *self,
-                      guint64  step,
+                      guint64  size,
                       GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN (self) && self->lock >= 0, FALSE);
 
   g_autofree char *path = vard_run_build_path (self, "metrics.jsonl");
   g_autofree char *text = NULL;
-  g_autoptr (GString) kept = g_string_new (NULL);
-  g_autoptr (GString) cut = g_string_new (NULL);
+  gsize length, kept;
 
-  if (!g_file_get_contents (path, &text, NULL, NULL))
+  if (!g_file_get_contents (path, &text, &length, NULL))
+    return TRUE;
+  for (kept = MIN (size, length); kept > 0 && text[kept - 1] != '\n'; kept--)
+    ;
+  if (kept == length)
     return TRUE;
 
-  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  g_autofree char *cut = g_strchomp (g_strndup (text + kept, length - kept));
+  g_autofree char *note = g_strconcat ("metrics after the checkpoint that training goes on from:\n", cut, NULL);
 
-  for (guint i = 0; lines[i]; i++)
-    if (*lines[i])
-      g_string_append_printf (is_kept (lines[i], step) ? kept : cut, "%s\n", lines[i]);
-  if (cut->len == 0)
-    return TRUE;
-  g_string_prepend (cut, "metrics after the step that training goes on from:\n");
-  g_string_truncate (cut, cut->len - 1);
-  return vard_run_log (self, cut->str, error) &&
-         vard_folder_write_file (path, kept->str, kept->len, error);
+  return vard_run_log (self, note, error) && vard_folder_write_file (path, text, kept, error);
 }

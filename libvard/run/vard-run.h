@@ -81,8 +81,9 @@ gboolean      vard_run_append               (VardRun       *self,
 gboolean      vard_run_log                  (VardRun       *self,
                                              const char    *text,
                                              GError       **error);
+guint64       vard_run_get_metrics_size     (VardRun       *self);
 gboolean      vard_run_cut_metrics          (VardRun       *self,
-                                             guint64        step,
+                                             guint64        size,
                                              GError       **error);
 
 guint64      *vard_run_list_checkpoints     (VardRun       *self,

@@ -184,6 +184,7 @@ test_run_checkpoints (Fixture *fixture, gconstpointer data)
   g_assert_error (none, VARD_ERROR, VARD_ERROR_CONFIG);
   for (guint64 i = 1; i <= 4; i++)
     write_checkpoint (run, i * 10, 2);
+  write_checkpoint (run, 40, 2);
 
   g_autofree guint64 *steps = vard_run_list_checkpoints (run, &n);
 
@@ -267,14 +268,22 @@ test_run_cut (Fixture *fixture, gconstpointer data)
   g_autofree char *kept = NULL, *logged = NULL;
 
   g_assert_true (vard_run_cut_metrics (run, 5, &error));
-  g_assert_true (vard_run_append (run, "metrics.jsonl",
-                                  "{\"step\":4}\n{\"step\":5,\"a\":1}\n{\"step\":6}\n{\"step\":7,\"to", &error));
-  g_assert_true (vard_run_cut_metrics (run, 5, &error));
+  g_assert_true (vard_run_append (run, "metrics.jsonl", "{\"step\":4}\n{\"step\":5,\"a\":1}\n", &error));
+
+  guint64 size = vard_run_get_metrics_size (run);
+
+  g_assert_true (vard_run_append (run, "metrics.jsonl", "{\"step\":6}\n{\"step\":7,\"to", &error));
+  g_assert_true (vard_run_cut_metrics (run, size, &error));
   g_assert_no_error (error);
   g_assert_true (g_file_get_contents (metrics, &kept, NULL, NULL));
   g_assert_cmpstr (kept, ==, "{\"step\":4}\n{\"step\":5,\"a\":1}\n");
   g_assert_true (g_file_get_contents (log, &logged, NULL, NULL));
   g_assert_nonnull (strstr (logged, "{\"step\":6}\n{\"step\":7,\"to\n"));
+
+  /* A half line goes also where the file is shorter than it was */
+  g_assert_true (vard_run_append (run, "metrics.jsonl", "{\"st", &error));
+  g_assert_true (vard_run_cut_metrics (run, G_MAXUINT64, &error));
+  g_assert_cmpuint (vard_run_get_metrics_size (run), ==, size);
 }
 
 #define TEST(name) \
