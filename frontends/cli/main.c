@@ -9,6 +9,7 @@
 #include <string.h>
 
 static const CliVerb *const verbs[] = {
+  &cli_verb_inspect,
   &cli_verb_runs,
 };
 

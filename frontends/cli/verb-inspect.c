@@ -1,0 +1,242 @@
+/* verb-inspect.c - vard inspect: engines and rewards with their properties, and plugin files with their reasons
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cli-options.h"
+
+#include <stdio.h>
+
+#define CLI_TYPE_INSPECT_SETTINGS (cli_inspect_settings_get_type ())
+G_DECLARE_FINAL_TYPE (CliInspectSettings, cli_inspect_settings, CLI, INSPECT_SETTINGS, GObject)
+
+struct _CliInspectSettings
+{
+  GObject parent_instance;
+  gboolean json;
+  gboolean exists;
+  gboolean rescan;
+};
+
+G_DEFINE_FINAL_TYPE (CliInspectSettings, cli_inspect_settings, G_TYPE_OBJECT)
+
+static const VardField fields[] = {
+  VARD_FIELD_BOOLEAN (CliInspectSettings, json, "Print JSON", FALSE),
+  VARD_FIELD_BOOLEAN (CliInspectSettings, exists, "Print nothing; exit with 0 when NAME can be used, else with 1", FALSE),
+  VARD_FIELD_BOOLEAN (CliInspectSettings, rescan, "Look into every plugin file again", FALSE),
+};
+
+static const char *const kinds[] = { "engine", "reward" };
+static const char *const titles[] = { "Engines", "Rewards" };
+
+static void
+cli_inspect_settings_class_init (CliInspectSettingsClass *klass)
+{
+  vard_fields_install (G_OBJECT_CLASS (klass), fields, G_N_ELEMENTS (fields));
+}
+
+static void
+cli_inspect_settings_init (CliInspectSettings *self)
+{
+}
+
+/* ---- text ---- */
+
+static void
+print_features (VardPluginManager *manager,
+                guint              kind)
+{
+  g_autoptr (GPtrArray) features = vard_plugin_manager_list_features (manager, kinds[kind]);
+
+  printf ("%s\n", titles[kind]);
+  if (kind == 0)
+    printf ("  %-16s %s\n", "reference", "Plain loops on one thread, built in: what the others are tested against");
+  for (guint i = 0; i < features->len; i++)
+    {
+      g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (manager, features->pdata[i]);
+
+      printf ("  %-16s %s\n", vard_plugin_feature_get_name (features->pdata[i]),
+              plugin ? vard_plugin_get_summary (plugin) : "");
+    }
+  if (kind != 0 && features->len == 0)
+    printf ("  none found; VARD_PLUGIN_PATH names the folders to look in\n");
+  printf ("\n");
+}
+
+static void
+print_problems (VardPluginManager *manager)
+{
+  gboolean is_first = TRUE;
+
+  for (guint i = 0; i < vard_plugin_manager_get_n_plugins (manager); i++)
+    {
+      VardPlugin *plugin = vard_plugin_manager_get_plugin (manager, i);
+      const char *reason = vard_plugin_get_reason (plugin);
+
+      if (vard_plugin_get_state (plugin) == VARD_PLUGIN_STATE_READY && !reason)
+        continue;
+      if (is_first)
+        printf ("Plugin files\n");
+      is_first = FALSE;
+      printf ("  %s\n    %s%s%s\n", vard_plugin_get_path (plugin), vard_plugin_get_state_name (plugin),
+              reason ? ": " : "", reason ? reason : "");
+    }
+}
+
+static void
+print_feature (VardPluginManager *manager,
+               VardPluginFeature *feature)
+{
+  g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (manager, feature);
+  guint n = vard_plugin_feature_get_n_properties (feature);
+
+  printf ("%s, %s\n", vard_plugin_feature_get_name (feature), vard_plugin_feature_get_kind (feature));
+  if (plugin)
+    printf ("  %s\n  plugin    %s %s, %s\n  file      %s\n", vard_plugin_get_summary (plugin),
+            vard_plugin_get_name (plugin), vard_plugin_get_version (plugin), vard_plugin_get_licence (plugin),
+            vard_plugin_get_path (plugin));
+  printf ("  type      %s\n", vard_plugin_feature_get_type_name (feature));
+  if (n > 0)
+    printf ("\nProperties\n");
+  for (guint i = 0; i < n; i++)
+    {
+      VardPluginProperty *property = vard_plugin_feature_get_property (feature, i);
+      const char *value = vard_plugin_property_get_default (property);
+
+      printf ("  %-16s %s\n  %-16s %s%s%s\n", vard_plugin_property_get_name (property),
+              vard_plugin_property_get_blurb (property), "", vard_plugin_property_get_range (property),
+              value && *value ? "; " : "", value ? value : "");
+    }
+}
+
+/* ---- JSON ---- */
+
+static JsonObject *
+describe_feature (VardPluginManager *manager,
+                  VardPluginFeature *feature)
+{
+  g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (manager, feature);
+  JsonObject *object = vard_plugin_feature_to_json (feature);
+
+  if (plugin)
+    {
+      json_object_set_string_member (object, "plugin", vard_plugin_get_name (plugin));
+      json_object_set_string_member (object, "version", vard_plugin_get_version (plugin));
+      json_object_set_string_member (object, "licence", vard_plugin_get_licence (plugin));
+      json_object_set_string_member (object, "summary", vard_plugin_get_summary (plugin));
+      json_object_set_string_member (object, "path", vard_plugin_get_path (plugin));
+    }
+  return object;
+}
+
+static JsonArray *
+describe_plugins (VardPluginManager *manager)
+{
+  JsonArray *array = json_array_new ();
+
+  for (guint i = 0; i < vard_plugin_manager_get_n_plugins (manager); i++)
+    {
+      VardPlugin *plugin = vard_plugin_manager_get_plugin (manager, i);
+      JsonObject *object = json_object_new ();
+
+      json_object_set_string_member (object, "path", vard_plugin_get_path (plugin));
+      json_object_set_string_member (object, "state", vard_plugin_get_state_name (plugin));
+      if (vard_plugin_get_reason (plugin))
+        json_object_set_string_member (object, "reason", vard_plugin_get_reason (plugin));
+      json_array_add_object_element (array, object);
+    }
+  return array;
+}
+
+static void
+print_json (VardPluginManager *manager)
+{
+  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
+  JsonObject *object = json_object_new ();
+  JsonArray *features = json_array_new ();
+
+  json_node_take_object (node, object);
+  for (guint k = 0; k < G_N_ELEMENTS (kinds); k++)
+    {
+      g_autoptr (GPtrArray) found = vard_plugin_manager_list_features (manager, kinds[k]);
+
+      for (guint i = 0; i < found->len; i++)
+        json_array_add_object_element (features, describe_feature (manager, found->pdata[i]));
+    }
+  json_object_set_array_member (object, "features", features);
+  json_object_set_array_member (object, "plugins", describe_plugins (manager));
+  cli_print_json (node);
+}
+
+/* ---- the verb ---- */
+
+static VardPluginFeature *
+find_feature (VardPluginManager *manager,
+              const char        *name,
+              GError           **error)
+{
+  VardPluginFeature *engine = vard_plugin_manager_find (manager, "engine", name, NULL);
+
+  return engine ? engine : vard_plugin_manager_find (manager, "reward", name, error);
+}
+
+static CliExit
+inspect_one (CliInspectSettings *settings,
+             VardPluginManager  *manager,
+             const char         *name)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VardPluginFeature) feature = find_feature (manager, name, &error);
+  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
+
+  if (settings->exists)
+    return feature ? CLI_DONE : CLI_FAILED;
+  if (!feature)
+    {
+      /* The name came from the command line */
+      error->domain = VARD_ERROR;
+      error->code = VARD_ERROR_USAGE;
+      return cli_fail ("inspect", g_steal_pointer (&error));
+    }
+  if (!settings->json)
+    {
+      print_feature (manager, feature);
+      return CLI_DONE;
+    }
+  json_node_take_object (node, describe_feature (manager, feature));
+  cli_print_json (node);
+  return CLI_DONE;
+}
+
+static CliExit
+cli_inspect (int    argc,
+             char **argv)
+{
+  g_autoptr (CliInspectSettings) settings = g_object_new (CLI_TYPE_INSPECT_SETTINGS, NULL);
+  g_autoptr (CliOptions) options = cli_options_new (
+    "inspect [NAME] [OPTION...]", "Lists engines and rewards, and the plugin files that cannot be used with the "
+    "reason; or one of them with its properties.");
+  g_autoptr (GError) error = NULL;
+
+  cli_options_add_object (options, "Listing", G_OBJECT (settings));
+  if (!cli_options_parse (options, argc, argv, &error) || !cli_options_apply (options, &error))
+    return error ? cli_fail ("inspect", g_steal_pointer (&error)) : CLI_DONE;
+
+  const char *name = cli_options_get_words (options)[0];
+  VardPluginManager *manager = vard_plugin_manager_get_default ();
+
+  if (settings->rescan)
+    vard_plugin_manager_rescan (manager, TRUE);
+  if (name)
+    return inspect_one (settings, manager, name);
+  if (settings->json)
+    {
+      print_json (manager);
+      return CLI_DONE;
+    }
+  for (guint k = 0; k < G_N_ELEMENTS (kinds); k++)
+    print_features (manager, k);
+  print_problems (manager);
+  return CLI_DONE;
+}
+
+const CliVerb cli_verb_inspect = { "inspect", "lists engines and rewards with their properties", cli_inspect };
