@@ -19,11 +19,28 @@ vard_reference_engine_describe (VardEngine *engine)
   return g_strdup ("reference: plain loops, one thread");
 }
 
+/* Reference functions move and compute elements of four bytes; cast alone reads and writes others, and random_normal
+ * reads its counter */
+static gboolean
+has_four_bytes (const VardNode *node)
+{
+  return vard_dtype_get_size (node->dtype) == sizeof (float);
+}
+
 static gboolean
 vard_reference_engine_supports (VardEngine     *engine,
                                 const VardNode *node)
 {
-  return node->op->reference != NULL || (node->op->flags & (VARD_OP_FLAG_SOURCE | VARD_OP_FLAG_VIEW));
+  if (node->op->flags & (VARD_OP_FLAG_SOURCE | VARD_OP_FLAG_VIEW))
+    return TRUE;
+  if (node->op->reference == NULL)
+    return FALSE;
+  if (node->op == &vard_op_cast || node->op == &vard_op_random_normal)
+    return TRUE;
+  for (guint k = 0; k < node->n_inputs; k++)
+    if (!has_four_bytes (node->inputs[k]))
+      return FALSE;
+  return has_four_bytes (node);
 }
 
 static void

@@ -1,6 +1,7 @@
 /* vard-ops.h - the operations: builders record a node and return it, they never fail at the call
  *
- * Shapes are row-major; pictures are channels-last [n, h, w, c].
+ * Shapes are row-major; pictures are channels-last [n, h, w, c]. What does nothing (a factor of 1, a reshape to the same
+ * shape) returns its input, and arithmetic on fills is done at once (vard-simplify.c).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -34,14 +35,14 @@ VardNode *vard_scale      (VardNode *x, double scale);
 VardNode *vard_complement (VardNode *x);                /* 1 - x */
 VardNode *vard_clamp      (VardNode *x, double low, double high);
 VardNode *vard_stop       (VardNode *x);                /* identity without gradient */
-VardNode *vard_cast       (VardNode *x, VardDType dtype);
+VardNode *vard_cast       (VardNode *x, VardDType dtype);     /* any type to a floating one */
 
 /* ---- elementwise, two and three inputs: broadcast as NumPy does (op-binary.c) ---- */
 VardNode *vard_add     (VardNode *a, VardNode *b);
 VardNode *vard_sub     (VardNode *a, VardNode *b);
 VardNode *vard_mul     (VardNode *a, VardNode *b);
 VardNode *vard_div     (VardNode *a, VardNode *b);
-VardNode *vard_maximum (VardNode *a, VardNode *b);
+VardNode *vard_maximum (VardNode *a, VardNode *b);      /* where equal, a has the gradient */
 VardNode *vard_minimum (VardNode *a, VardNode *b);
 VardNode *vard_select  (VardNode *mask, VardNode *a, VardNode *b);    /* mask > 0 ? a : b */
 
@@ -69,7 +70,7 @@ typedef struct
   gint32 pad_top, pad_bottom, pad_left, pad_right;
 } VardConv2dAttrs;
 
-/* x [n, h, w, c_in], w [c_out, kh, kw, c_in] -> [n, h', w', c_out] */
+/* x [n, h, w, c_in], w [c_out, kh, kw, c_in] -> [n, h', w', c_out], h' = (h + pads - kh) / stride + 1 */
 VardNode *vard_conv2d                 (VardNode *x, VardNode *w, const VardConv2dAttrs *attrs);
 /* dy and w -> gradient for x of x_shape; also the transposed convolution */
 VardNode *vard_conv2d_input_gradient  (VardNode *dy, VardNode *w, VardShape x_shape,
@@ -97,6 +98,7 @@ VardNode *vard_upsample (VardNode *x, guint factor);                  /* nearest
 VardNode *vard_pool_sum (VardNode *x, guint factor);                  /* sums of factor x factor */
 
 /* ---- gathers and random numbers (op-gather.c, op-random.c) ---- */
+/* an id outside the table is a row of zeros, and its gradient goes nowhere */
 VardNode *vard_gather          (VardNode *table, VardNode *ids);      /* [v, c], i32 [...] -> [..., c] */
 VardNode *vard_gather_gradient (VardNode *ids, VardNode *dy, gint64 n_rows);  /* -> [n_rows, c] */
 /* counter: i64 [2] = (key, counter); element i depends on these and i alone, as
