@@ -5,13 +5,17 @@
  */
 #include "vard-op-rows.h"
 
-/* [..., c] to [rows, c] and a linear layer on it */
+#include <math.h>
+
+/* [..., c] to [rows, c] and a linear layer on it. Scaled as layers are initialised: with plain normal weights attention
+ * scores reach hundreds, and the softmax turns a rounding in their last digit into 2e-4 of a gradient. */
 static VardNode *
 project (VardNode *x, VardNode *w)
 {
   gint64 c = x->shape.dims[x->shape.n_dims - 1];
 
-  return vard_matmul (vard_reshape (x, VARD_SHAPE (vard_node_get_count (x) / c, c)), w, FALSE, TRUE);
+  return vard_matmul (vard_reshape (x, VARD_SHAPE (vard_node_get_count (x) / c, c)),
+                      vard_scale (w, 1 / sqrt (c)), FALSE, TRUE);
 }
 
 /* value times gelu of the gate, with a residual; in: x [n, c], w [2 c, c], bias [2 c] */
