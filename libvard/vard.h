@@ -22,6 +22,7 @@
 #include "engine/vard-executable.h"
 #include "engine/vard-reference-engine.h"
 #include "train/vard-trainer-settings.h"
+#include "train/vard-prompt-source.h"
 #include "run/vard-run.h"
 #include "plugin/vard-plugin-feature.h"
 #include "plugin/vard-plugin-manager.h"
@@ -39,3 +40,4 @@
 #include "nn/vard-module.h"
 #include "models/vard-model.h"
 #include "models/vard-value-net.h"
+#include "diffusion/vard-pipeline.h"

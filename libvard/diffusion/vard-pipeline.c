@@ -157,9 +157,9 @@ roll_batch (Rollout *rollout, guint first, guint n, GCancellable *cancellable, G
     return FALSE;
 
   fill_noise (request, first, n, 0, size, rollout->x);
-  keep_state (rollout, 0, first, n);
+  keep_state (rollout, request->first_step, first, n);
 
-  for (guint k = 0; k < sampler->n_steps; k++)
+  for (guint k = request->first_step; k < sampler->n_steps; k++)
     {
       if (sampler->steps[k].sigma > 0)
         fill_noise (request, first, n, k + 1, size, rollout->z);
@@ -211,7 +211,7 @@ vard_pipeline_rollout (VardPipeline *self, const VardSampleRequest *request,
 /* ---- decoding ---- */
 
 static VardImage *
-round_picture (const float *values, gint64 width, gint64 height)
+round_picture (const float *values, gint64 width, gint64 height, GError **error)
 {
   gsize count = width * height * 3;
   guint8 *pixels = g_malloc (count);
@@ -224,7 +224,7 @@ round_picture (const float *values, gint64 width, gint64 height)
     }
 
   g_autoptr (GBytes) bytes = g_bytes_new_take (pixels, count);
-  return vard_image_new (width, height, bytes);
+  return vard_image_new (width, height, bytes, error);
 }
 
 static gboolean
@@ -246,7 +246,13 @@ decode_batch (VardPipeline *self, const float *latents, guint n, GPtrArray *imag
     return FALSE;
 
   for (guint i = 0; i < n; i++)
-    g_ptr_array_add (images, round_picture (pictures + i * count, width, height));
+    {
+      VardImage *image = round_picture (pictures + i * count, width, height, error);
+
+      if (image == NULL)
+        return FALSE;
+      g_ptr_array_add (images, image);
+    }
 
   return TRUE;
 }

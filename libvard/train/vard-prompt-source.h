@@ -5,6 +5,7 @@
 #pragma once
 
 #include <gio/gio.h>
+#include <json-glib/json-glib.h>
 
 G_BEGIN_DECLS
 
@@ -19,8 +20,7 @@ VardPromptSource *vard_prompt_source_new           (const char *const  *prompts)
 guint             vard_prompt_source_get_count     (VardPromptSource   *self);
 const char       *vard_prompt_source_get_text      (VardPromptSource   *self,
                                                     guint               i);
-/* the whole JSON object as text, or NULL */
-const char       *vard_prompt_source_get_metadata  (VardPromptSource   *self,
+JsonObject       *vard_prompt_source_get_metadata  (VardPromptSource   *self,
                                                     guint               i);
 
 G_END_DECLS

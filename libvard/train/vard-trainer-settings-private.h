@@ -47,6 +47,7 @@ struct _VardTrainerSettings
   char **lora_targets;
   double learning_rate;
   double learning_rate_end;
+  guint decay_steps;
   guint warm_up;
   double adam_beta1, adam_beta2, adam_epsilon;
   double weight_decay;
@@ -65,6 +66,7 @@ struct _VardTrainerSettings
   guint evaluation_interval;
   guint evaluation_prompts;
   guint evaluation_seeds;
+  guint score_interval;
   guint sample_interval;
   guint checkpoint_interval;
 };

@@ -66,6 +66,8 @@ static const VardField fields[] = {
           1e-9, 1, 3e-4),
   DOUBLE (learning_rate_end, "Share of it that is left at the last step; without decay the last "
           "model may be a bad one", 0, 1, 0.05),
+  UINT (decay_steps, "Steps over which the rate falls, 0 for all: set it when a run may be prolonged",
+        0, 1000000, 0),
   UINT (warm_up, "Policy updates until the full rate", 0, 100000, 10),
   DOUBLE (adam_beta1, "Adam's decay of the mean gradient", 0, 0.9999, 0.9),
   DOUBLE (adam_beta2, "Adam's decay of the squared gradient", 0, 0.999999, 0.99),
@@ -91,6 +93,8 @@ static const VardField fields[] = {
   UINT (evaluation_prompts, "Prompts of the evaluation, the first ones of the list", 1, 4096, 16),
   UINT (evaluation_seeds, "Pictures per evaluated prompt, with seeds that training never uses",
         2, 4096, 8),
+  UINT (score_interval, "Steps between scores of training pictures while value-refresh is off; 0 for "
+        "never: the reward is only called for the pool and evaluations", 0, 1000000, 1),
   UINT (sample_interval, "Steps between sample pictures; 0 for the first and the last step only",
         0, 1000000, 10),
   UINT (checkpoint_interval, "Steps between checkpoints; 0 for the last step only", 0, 1000000, 10),

@@ -1,0 +1,141 @@
+/* vard-trainer-private.h - the trainer's members, shared by the files of its phases
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "diffusion/vard-pipeline-private.h"
+#include "train/vard-evaluation-private.h"
+#include "train/vard-kl-controller.h"
+#include "train/vard-policy-step.h"
+#include "train/vard-trainer-settings-private.h"
+#include "train/vard-trainer.h"
+#include "train/vard-trajectory-store.h"
+#include "train/vard-value-fit.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  VARD_TRAINER_PHASE_POOL,
+  VARD_TRAINER_PHASE_VALUE_FIT,
+  VARD_TRAINER_PHASE_BASE,       /* the evaluation that all others are compared with */
+  VARD_TRAINER_PHASE_STEPS,
+} VardTrainerPhase;
+
+/* Norms of the value's gradient at one step of the sampler, the newest ones */
+#define VARD_TRAINER_N_NORMS 64
+
+typedef struct
+{
+  guint count;     /* ever */
+  float norms[VARD_TRAINER_N_NORMS];
+} VardNormHistory;
+
+struct _VardTrainer
+{
+  GObject parent_instance;
+
+  VardPipeline *pipeline;
+  VardEngine *engine;              /* the pipeline's */
+  VardModel *model;                /* the pipeline's */
+  VardRewardMix *rewards;
+  VardPromptSource *prompts;
+  VardTrainerSettings *settings;   /* a copy: fixed for the run */
+  char **texts;                    /* of all prompts, NULL-terminated */
+
+  VardSampler *sampler;
+  VardParameterSet *set;
+  VardOptimizer *optimizer;
+  VardFrozenWeights *frozen;
+  VardPolicyStep *policy;
+  VardKlMeter *meter;
+  VardModule *value_net;
+  VardValueFit *value;
+
+  /* everything below is what a checkpoint keeps */
+  VardTrainerPhase phase;
+  guint64 step;
+  guint64 pool_next;               /* trajectories asked for so far */
+  guint64 fit_updates;
+  guint64 reward_calls;
+  double seconds;                  /* of training, across resumes */
+  VardTrajectoryStore *pool;
+  GArray *pool_scores;             /* double [n][n_components] raw, NaN where there is none */
+  GArray *pool_valid;              /* guint: pool trajectories that have a total */
+  VardTrajectoryStore *ring;       /* NULL without value refresh */
+  double reward_mean, reward_sd;   /* of the pool's totals: the unit of the value */
+  double *r2;                      /* [n_states] held-out, per state */
+  double fit_loss;
+  VardKlController kl;
+  VardNormHistory *histories;      /* [n_steps] */
+  GArray *base_rewards;            /* float: the base evaluation's totals, picture by picture */
+  double base_diversity;
+
+  VardMetrics *metrics;            /* of the last step */
+  gint64 advance_began;            /* monotonic microseconds */
+  gint is_stopping;                /* atomic */
+  VardTrainerPhase checkpoint_phase;
+  gint64 last_checkpoint;          /* monotonic microseconds */
+};
+
+/* vard-trainer-pool.c */
+gboolean vard_trainer_advance_pool       (VardTrainer         *self,
+                                          GCancellable        *cancellable,
+                                          GError             **error);
+gboolean vard_trainer_advance_value_fit  (VardTrainer         *self,
+                                          GCancellable        *cancellable,
+                                          GError             **error);
+/* One update of the value network, from the ring too when there is one */
+gboolean vard_trainer_update_value       (VardTrainer         *self,
+                                          double               learning_rate,
+                                          double               ring_share,
+                                          double              *loss,
+                                          GCancellable        *cancellable,
+                                          GError             **error);
+
+/* vard-trainer-step.c */
+gboolean vard_trainer_advance_step       (VardTrainer         *self,
+                                          GCancellable        *cancellable,
+                                          GError             **error);
+
+/* vard-trainer-rewards.c */
+/* calls every reward; counts as @n calls when @is_training */
+VardRewardScores *vard_trainer_score            (VardTrainer       *self,
+                                                 GPtrArray         *images,
+                                                 const guint       *prompts,
+                                                 gboolean           is_training,
+                                                 GCancellable      *cancellable,
+                                                 GError           **error);
+/* of one item: the total, or NaN */
+double            vard_trainer_get_total        (VardTrainer       *self,
+                                                 VardRewardScores  *scores,
+                                                 guint              item);
+/* reward/mean and its kin, when there is a score */
+void              vard_trainer_add_reward_metrics (VardTrainer     *self,
+                                                 VardRewardScores  *scores,
+                                                 VardMetrics       *metrics);
+/* Whitens the pool: fits the mix's statistics and gives every pool trajectory its total (NaN: left out) */
+gboolean          vard_trainer_settle_pool      (VardTrainer       *self,
+                                                 GError           **error);
+
+/* vard-trainer.c: for the phases */
+VardTrajectory    *vard_trainer_rollout     (VardTrainer       *self,
+                                             const char        *stream,
+                                             guint64            first,
+                                             guint              n,
+                                             VardSampleProgress progress,
+                                             GCancellable      *cancellable,
+                                             GError           **error);
+const VardTextState *vard_trainer_peek_text (VardTrainer       *self,
+                                             guint              prompt);
+void               vard_trainer_emit_progress (VardTrainer     *self,
+                                             const char        *phase,
+                                             double             fraction,
+                                             VardMetrics       *metrics);
+void               vard_trainer_warn        (VardTrainer       *self,
+                                             const char        *format,
+                                             ...) G_GNUC_PRINTF (2, 3);
+double             vard_trainer_get_seconds (VardTrainer       *self);
+
+G_END_DECLS
