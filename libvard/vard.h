@@ -38,6 +38,7 @@
 #include "tensor/vard-safetensors.h"
 #include "nn/vard-lora.h"
 #include "nn/vard-module.h"
+#include "models/vard-lora-file.h"
 #include "models/vard-model.h"
 #include "models/vard-value-net.h"
 #include "diffusion/vard-pipeline.h"
