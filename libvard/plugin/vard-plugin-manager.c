@@ -281,7 +281,7 @@ vard_plugin_manager_get_plugin (VardPluginManager *self,
  * @self: a manager
  * @kind: (nullable): "reward", "engine", ...; %NULL for all
  *
- * Returns: (transfer full) (element-type VardPluginFeature): what can be created
+ * Returns: (transfer container) (element-type VardPluginFeature): what can be created
  */
 GPtrArray *
 vard_plugin_manager_list_features (VardPluginManager *self,
