@@ -240,24 +240,35 @@ encode_words (VardClipTokenizer *self,
     }
 }
 
+/* GLib lowers letters; Roman numerals and circled letters have a lower case too */
+static gunichar
+lower (gunichar c)
+{
+  if (c >= 0x2160 && c <= 0x216f)
+    return c + 0x10;
+  if (c >= 0x24b6 && c <= 0x24cf)
+    return c + 0x1a;
+  return g_unichar_tolower (c);
+}
+
 /* NFC, then lower case without regard to locale or context; U+0130 alone becomes two characters */
 static char *
 normalize (const char *text,
            gsize       length)
 {
   g_autofree char *composed = g_utf8_normalize (text, length, G_NORMALIZE_NFC);
-  GString *lower = g_string_new (NULL);
+  GString *lowered = g_string_new (NULL);
 
   for (const char *p = composed; *p; p = g_utf8_next_char (p))
     {
       gunichar c = g_utf8_get_char (p);
 
       if (c == 0x130)
-        g_string_append (lower, "i\xcc\x87");
+        g_string_append (lowered, "i\xcc\x87");
       else
-        g_string_append_unichar (lower, g_unichar_tolower (c));
+        g_string_append_unichar (lowered, lower (c));
     }
-  return g_string_free (lower, FALSE);
+  return g_string_free (lowered, FALSE);
 }
 
 /* the special token that begins first, the longest of those */
@@ -303,9 +314,9 @@ encode_text (VardClipTokenizer *self,
         encode_words (self, text, length, ids);
       else
         {
-          g_autofree char *lower = normalize (text, length);
+          g_autofree char *normal = normalize (text, length);
 
-          encode_text (self, lower, TRUE, ids);
+          encode_text (self, normal, TRUE, ids);
         }
       if (at)
         {

@@ -1,8 +1,10 @@
-"""Writes models.json: what diffusers and transformers compute for small models of known weights.
+#!/usr/bin/env python3
+"""make-models-golden.py - writes models.json: what diffusers and transformers compute for small models of known weights.
 
 Weights and inputs are a formula of a tensor's name and an element's number (in the file's order), so that only
 outputs are stored; vard's side of it is tests/golden/golden-models.c. Needs torch, diffusers and transformers.
 """
+# SPDX-License-Identifier: LGPL-2.1-or-later
 import json
 import pathlib
 
