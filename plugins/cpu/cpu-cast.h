@@ -1,0 +1,24 @@
+/* cpu-cast.h - conversions between element types, and random numbers
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "cpu-pool.h"
+
+#include <vard.h>
+
+G_BEGIN_DECLS
+
+void cpu_cast_run          (CpuPool       *pool,
+                            VardDType      from,
+                            VardDType      to,
+                            gint64         n,
+                            gconstpointer  x,
+                            gpointer       y);
+void cpu_random_normal_run (CpuPool       *pool,
+                            const gint64  *counter,
+                            gint64         n,
+                            float         *y);
+
+G_END_DECLS

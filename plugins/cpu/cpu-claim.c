@@ -1,0 +1,608 @@
+/* cpu-claim.c - which kernel computes which operation
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cpu-step.h"
+
+#define IN(i) ((const float *) in[i])
+#define OUT(i) ((float *) out[i])
+
+void
+cpu_step_data_free (gpointer data)
+{
+  CpuStepData *self = data;
+
+  g_free (self->region);
+  g_free (self);
+}
+
+static void
+concat_data_free (gpointer data)
+{
+  g_free (((CpuStepData *) data)->plan.concat);
+  cpu_step_data_free (data);
+}
+
+CpuEpilogue
+cpu_step_epilogue (const VardStep *step,
+                   gpointer       *in,
+                   gpointer       *out,
+                   gpointer        scratch)
+{
+  const CpuStepData *data = step->data;
+
+  return (CpuEpilogue) {
+    .region = data->region, .in = in + data->n_own, .out = out,
+    .scratch = (guint8 *) scratch + data->own_scratch,
+    .scratch_stride = data->region ? cpu_region_get_scratch_size (data->region) : 0,
+  };
+}
+
+static const VardShape *
+in_shape (const CpuClaim *claim, guint i)
+{
+  return &claim->node->inputs[i]->shape;
+}
+
+static gboolean
+claim_kernel (CpuClaim *claim, const char *name, VardKernel kernel)
+{
+  claim->step.name = name;
+  claim->step.kernel = kernel;
+  return TRUE;
+}
+
+/* ---- products ---- */
+
+static void
+matmul_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+  CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
+
+  cpu_gemm_run (data->pool, &data->plan.gemm, IN (0), IN (1), OUT (0), &epilogue);
+}
+
+static gboolean
+claim_matmul (CpuClaim *claim)
+{
+  const VardMatmulAttrs *attrs = claim->node->attrs;
+  const VardShape *a = in_shape (claim, 0), *b = in_shape (claim, 1), *y = &claim->node->shape;
+  CpuGemm *gemm = &claim->data->plan.gemm;
+  guint d = a->n_dims;
+
+  *gemm = (CpuGemm) {
+    .transpose_a = attrs->transpose_a, .transpose_b = attrs->transpose_b,
+    .m = y->dims[d - 2], .n = y->dims[d - 1], .k = a->dims[attrs->transpose_a ? d - 2 : d - 1],
+    .lda = a->dims[d - 1], .ldb = b->dims[d - 1], .ldc = y->dims[d - 1],
+    .n_batches = vard_shape_get_span (y, 0, d - 2),
+    .stride_a = a->dims[d - 2] * a->dims[d - 1], .stride_b = b->dims[d - 2] * b->dims[d - 1],
+    .stride_c = y->dims[d - 2] * y->dims[d - 1],
+  };
+  claim->step.flops = 2.0 * gemm->n_batches * gemm->m * gemm->n * gemm->k;
+  return claim_kernel (claim, "matmul", matmul_kernel);
+}
+
+/* ---- convolutions ---- */
+
+static void
+conv_gemm_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+  CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
+
+  cpu_conv_gemm_run (data->pool, &data->plan.conv.conv, data->plan.conv.kind, IN (0), IN (1), OUT (0), scratch,
+                     &epilogue);
+}
+
+static void
+winograd_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+  CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
+
+  cpu_winograd_run (data->pool, &data->plan.conv.conv, data->plan.conv.kind, IN (0), IN (1), OUT (0), scratch,
+                    &epilogue);
+}
+
+static CpuConv
+conv_geometry (const VardShape *x, const VardShape *w, const VardShape *y, const VardConv2dAttrs *attrs)
+{
+  return (CpuConv) {
+    .n = x->dims[0], .h = x->dims[1], .w = x->dims[2], .ci = x->dims[3],
+    .oh = y->dims[1], .ow = y->dims[2], .co = w->dims[0], .kh = w->dims[1], .kw = w->dims[2],
+    .stride = attrs->stride, .top = attrs->pad_top, .left = attrs->pad_left,
+  };
+}
+
+/* VARD_CPU_CONV=winograd or gemm overrules the estimate where the algorithm can do the shape */
+static gboolean
+prefers_winograd (const CpuConvPlan *plan, guint n_threads)
+{
+  const char *choice = g_getenv ("VARD_CPU_CONV");
+
+  if (!cpu_winograd_can (&plan->conv, plan->kind) || g_strcmp0 (choice, "gemm") == 0)
+    return FALSE;
+  if (g_strcmp0 (choice, "winograd") == 0)
+    return TRUE;
+  return cpu_winograd_get_cost (&plan->conv, plan->kind, n_threads)
+         < cpu_conv_gemm_get_cost (&plan->conv, n_threads);
+}
+
+static gboolean
+claim_conv (CpuClaim *claim, CpuConv conv, CpuConvKind kind)
+{
+  static const char *const gemm_names[]
+    = { "conv2d/gemm", "conv2d_input_gradient/gemm", "conv2d_weight_gradient/gemm" };
+  static const char *const winograd_names[]
+    = { "conv2d/winograd", "conv2d_input_gradient/winograd", "conv2d_weight_gradient/winograd" };
+  CpuConvPlan plan = { conv, kind };
+  guint n_threads = claim->data->n_threads;
+
+  claim->data->plan.conv = plan;
+  claim->step.flops = 2.0 * conv.n * conv.oh * conv.ow * conv.co * conv.kh * conv.kw * conv.ci;
+  if (prefers_winograd (&plan, n_threads))
+    {
+      claim->data->own_scratch = cpu_winograd_get_scratch_size (&conv, kind, n_threads);
+      return claim_kernel (claim, winograd_names[kind], winograd_kernel);
+    }
+  claim->data->own_scratch = cpu_conv_gemm_get_scratch_size (&conv, kind, n_threads);
+  return claim_kernel (claim, gemm_names[kind], conv_gemm_kernel);
+}
+
+static gboolean
+claim_conv2d (CpuClaim *claim)
+{
+  return claim_conv (claim,
+                     conv_geometry (in_shape (claim, 0), in_shape (claim, 1), &claim->node->shape,
+                                    claim->node->attrs),
+                     CPU_CONV_FORWARD);
+}
+
+static gboolean
+claim_conv2d_input_gradient (CpuClaim *claim)
+{
+  const VardConv2dGradientAttrs *attrs = claim->node->attrs;
+
+  return claim_conv (claim,
+                     conv_geometry (&attrs->shape, in_shape (claim, 1), in_shape (claim, 0), &attrs->conv),
+                     CPU_CONV_INPUT_GRADIENT);
+}
+
+static gboolean
+claim_conv2d_weight_gradient (CpuClaim *claim)
+{
+  const VardConv2dGradientAttrs *attrs = claim->node->attrs;
+
+  return claim_conv (claim,
+                     conv_geometry (in_shape (claim, 0), &attrs->shape, in_shape (claim, 1), &attrs->conv),
+                     CPU_CONV_WEIGHT_GRADIENT);
+}
+
+/* ---- attention ---- */
+
+static void
+attention_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+
+  cpu_attention_run (data->pool, &data->plan.attention, IN (0), IN (1), IN (2), OUT (0), scratch);
+}
+
+static void
+attention_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+  float *to[3];
+
+  for (guint i = 0; i < 3; i++)
+    to[i] = data->outputs[i] < 0 ? NULL : OUT (data->outputs[i]);
+  cpu_attention_gradient_run (data->pool, &data->plan.attention, IN (0), IN (1), IN (2), IN (3), to[0], to[1],
+                              to[2], scratch);
+}
+
+static void
+claim_attention_plan (CpuClaim *claim, double products)
+{
+  const VardAttentionAttrs *attrs = claim->node->attrs;
+  const VardShape *q = in_shape (claim, 0), *k = in_shape (claim, 1);
+  CpuAttention *plan = &claim->data->plan.attention;
+
+  *plan = (CpuAttention) { q->dims[0], q->dims[1], k->dims[1], q->dims[2], q->dims[3],
+                           attrs->scale, attrs->is_causal };
+  claim->data->own_scratch = cpu_attention_get_scratch_size (plan, claim->data->n_threads);
+  claim->step.flops = products * 2.0 * plan->b * plan->heads * plan->tq * plan->tk * plan->d;
+}
+
+static gboolean
+claim_attention (CpuClaim *claim)
+{
+  claim_attention_plan (claim, 2);
+  return claim_kernel (claim, "attention", attention_kernel);
+}
+
+static gboolean
+is_same_gradient (const VardNode *a, const VardNode *b)
+{
+  const VardAttentionAttrs *p = a->attrs, *q = b->attrs;
+
+  if (b->op != &vard_op_attention_gradient || p->scale != q->scale || p->is_causal != q->is_causal)
+    return FALSE;
+  for (guint i = 0; i < 4; i++)
+    if (a->inputs[i] != b->inputs[i])
+      return FALSE;
+  return TRUE;
+}
+
+/* the gradients for q, k and v are one step: they share the scores */
+static gboolean
+claim_attention_gradient (CpuClaim *claim)
+{
+  VardGraph *graph = claim->node->graph;
+
+  claim_attention_plan (claim, 5);
+  claim->step.n_out = 0;
+  for (guint i = 0; i < 3; i++)
+    claim->data->outputs[i] = -1;
+  for (guint id = claim->node->id; id < vard_graph_get_n_nodes (graph) && claim->step.n_out < 3; id++)
+    {
+      VardNode *node = vard_graph_get_node (graph, id);
+
+      if (!vard_lowering_is_live (claim->lowering, node) || !is_same_gradient (claim->node, node))
+        continue;
+      claim->data->outputs[((const VardAttentionAttrs *) node->attrs)->which] = claim->step.n_out;
+      claim->out[claim->step.n_out++] = node;
+    }
+  return claim_kernel (claim, "attention_gradient", attention_gradient_kernel);
+}
+
+/* ---- normalisation and reductions ---- */
+
+static void
+normalize_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+  CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
+
+  cpu_normalize_run (data->pool, &data->plan.normalize, IN (0), OUT (0), scratch, &epilogue);
+}
+
+static void
+normalize_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+  CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
+
+  cpu_normalize_gradient_run (data->pool, &data->plan.normalize, IN (0), IN (1), OUT (0), scratch, &epilogue);
+}
+
+static gboolean
+claim_normalize (CpuClaim *claim)
+{
+  const VardNormalizeAttrs *attrs = claim->node->attrs;
+  const VardShape *x = in_shape (claim, 0);
+  CpuNormalize *plan = &claim->data->plan.normalize;
+  gboolean back = claim->node->op == &vard_op_normalize_gradient;
+
+  *plan = (CpuNormalize) {
+    .outer = vard_shape_get_span (x, 0, attrs->n_outer),
+    .rows = vard_shape_get_span (x, attrs->n_outer, x->n_dims - 1),
+    .groups = attrs->groups, .width = x->dims[x->n_dims - 1] / attrs->groups, .eps = attrs->eps,
+  };
+  claim->data->own_scratch = cpu_normalize_get_scratch_size (plan, claim->data->n_threads);
+  claim->step.is_in_place = TRUE;
+  return back ? claim_kernel (claim, "normalize_gradient", normalize_gradient_kernel)
+              : claim_kernel (claim, "normalize", normalize_kernel);
+}
+
+static void
+sum_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+
+  cpu_sum_run (data->pool, &data->plan.sum, IN (0), OUT (0), scratch);
+}
+
+static gboolean
+claim_sum (CpuClaim *claim)
+{
+  const VardReduceAttrs *attrs = claim->node->attrs;
+  const VardShape *x = in_shape (claim, 0);
+
+  cpu_sum_prepare (&claim->data->plan.sum, x->dims, x->n_dims, attrs->axes_mask);
+  claim->data->own_scratch = cpu_sum_get_scratch_size (&claim->data->plan.sum);
+  return claim_kernel (claim, "sum", sum_kernel);
+}
+
+static void
+softmax_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+  const VardShape *x = &step->out[0]->shape;
+  gint64 n = x->dims[x->n_dims - 1];
+
+  cpu_softmax_run (data->pool, vard_shape_get_count (x) / n, n, IN (0), OUT (0));
+}
+
+static gboolean
+claim_softmax (CpuClaim *claim)
+{
+  claim->step.is_in_place = TRUE;
+  return claim->node->shape.n_dims > 0 && claim_kernel (claim, "softmax", softmax_kernel);
+}
+
+/* ---- moves ---- */
+
+static void
+permute_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+
+  cpu_permute_run (data->pool, &data->plan.permute, IN (0), OUT (0));
+}
+
+static gboolean
+claim_permute (CpuClaim *claim)
+{
+  const VardPermuteAttrs *attrs = claim->node->attrs;
+  const VardShape *x = in_shape (claim, 0);
+  CpuPermute *plan = &claim->data->plan.permute;
+
+  if (vard_dtype_get_size (claim->node->dtype) != sizeof (float) || x->n_dims == 0)
+    return FALSE;
+  for (guint d = 0; d < x->n_dims; d++)
+    {
+      gint64 extent = claim->node->shape.dims[d];
+      gint64 stride = vard_shape_get_span (x, attrs->order[d] + 1, x->n_dims);
+
+      if (extent == 1 && (plan->n_dims > 0 || d + 1 < x->n_dims))
+        continue;
+      if (plan->n_dims > 0 && plan->strides[plan->n_dims - 1] == stride * extent)
+        {
+          plan->extents[plan->n_dims - 1] *= extent;
+          plan->strides[plan->n_dims - 1] = stride;
+          continue;
+        }
+      plan->extents[plan->n_dims] = extent;
+      plan->strides[plan->n_dims++] = stride;
+    }
+  return claim_kernel (claim, "permute", permute_kernel);
+}
+
+static void
+copy_rows_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+
+  cpu_copy_rows_run (data->pool, &data->plan.rows, in[0], out[0]);
+}
+
+static void
+concat_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+
+  for (guint i = 0; i < data->plan.concat->n_parts; i++)
+    cpu_copy_rows_run (data->pool, &data->plan.concat->parts[i], in[i], out[0]);
+}
+
+/* bytes of one step along an axis */
+static gsize
+axis_bytes (const VardNode *node, gint64 axis)
+{
+  return vard_shape_get_span (&node->shape, axis + 1, node->shape.n_dims) * vard_dtype_get_size (node->dtype);
+}
+
+static gboolean
+claim_slice (CpuClaim *claim)
+{
+  const VardSliceAttrs *attrs = claim->node->attrs;
+  const VardShape *x = in_shape (claim, 0);
+  gsize unit = axis_bytes (claim->node, attrs->axis);
+
+  claim->data->plan.rows = (CpuCopyRows) {
+    .rows = vard_shape_get_span (x, 0, attrs->axis), .to_stride = attrs->length * unit,
+    .from_stride = x->dims[attrs->axis] * unit, .from_offset = attrs->start * unit, .run = attrs->length * unit,
+  };
+  return claim_kernel (claim, "slice", copy_rows_kernel);
+}
+
+static gboolean
+claim_pad (CpuClaim *claim)
+{
+  const VardPadAttrs *attrs = claim->node->attrs;
+  const VardShape *x = in_shape (claim, 0);
+  gsize unit = axis_bytes (claim->node, attrs->axis), run = x->dims[attrs->axis] * unit;
+
+  claim->data->plan.rows = (CpuCopyRows) {
+    .rows = vard_shape_get_span (x, 0, attrs->axis), .to_stride = claim->node->shape.dims[attrs->axis] * unit,
+    .to_offset = attrs->before * unit, .from_stride = run, .run = run, .clears_rest = TRUE,
+  };
+  return claim_kernel (claim, "pad", copy_rows_kernel);
+}
+
+static gboolean
+claim_concat (CpuClaim *claim)
+{
+  const VardConcatAttrs *attrs = claim->node->attrs;
+  guint n = claim->node->n_inputs;
+  CpuConcatPlan *plan = g_malloc0 (sizeof *plan + n * sizeof plan->parts[0]);
+  gsize unit = axis_bytes (claim->node, attrs->axis), offset = 0;
+
+  plan->n_parts = n;
+  for (guint i = 0; i < n; i++)
+    {
+      gsize run = in_shape (claim, i)->dims[attrs->axis] * unit;
+
+      plan->parts[i] = (CpuCopyRows) {
+        .rows = vard_shape_get_span (&claim->node->shape, 0, attrs->axis),
+        .to_stride = claim->node->shape.dims[attrs->axis] * unit, .to_offset = offset, .from_stride = run,
+        .run = run,
+      };
+      offset += run;
+    }
+  claim->data->plan.concat = plan;
+  claim->step.free_data = concat_data_free;
+  return claim_kernel (claim, "concat", concat_kernel);
+}
+
+static void
+resample_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+
+  if (step->out[0]->op == &vard_op_upsample)
+    cpu_upsample_run (data->pool, &data->plan.resample, IN (0), OUT (0));
+  else
+    cpu_pool_sum_run (data->pool, &data->plan.resample, IN (0), OUT (0));
+}
+
+static gboolean
+claim_resample (CpuClaim *claim)
+{
+  const VardResampleAttrs *attrs = claim->node->attrs;
+  gboolean up = claim->node->op == &vard_op_upsample;
+  const VardShape *small = up ? in_shape (claim, 0) : &claim->node->shape;
+
+  claim->data->plan.resample
+    = (CpuResample) { small->dims[0], small->dims[1], small->dims[2], small->dims[3], attrs->factor };
+  return claim_kernel (claim, claim->node->op->name, resample_kernel);
+}
+
+static void
+gather_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+  const VardShape *table = &step->in[0]->shape;
+
+  cpu_gather_run (data->pool, vard_node_get_count (step->in[1]), table->dims[0], table->dims[1], IN (0),
+                  (const gint32 *) in[1], OUT (0));
+}
+
+static void
+gather_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+  const VardShape *table = &step->out[0]->shape;
+
+  cpu_gather_gradient_run (data->pool, vard_node_get_count (step->in[0]), table->dims[0], table->dims[1],
+                           (const gint32 *) in[0], IN (1), OUT (0));
+}
+
+static gboolean
+claim_gather (CpuClaim *claim)
+{
+  return claim->node->op == &vard_op_gather ? claim_kernel (claim, "gather", gather_kernel)
+                                            : claim_kernel (claim, "gather_gradient", gather_gradient_kernel);
+}
+
+static void
+cast_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+
+  cpu_cast_run (data->pool, step->in[0]->dtype, step->out[0]->dtype, vard_node_get_count (step->out[0]), in[0],
+                out[0]);
+}
+
+static gboolean
+claim_cast (CpuClaim *claim)
+{
+  return claim_kernel (claim, "cast", cast_kernel);
+}
+
+static void
+random_normal_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+
+  cpu_random_normal_run (data->pool, (const gint64 *) in[0], vard_node_get_count (step->out[0]), OUT (0));
+}
+
+static gboolean
+claim_random_normal (CpuClaim *claim)
+{
+  return claim_kernel (claim, "random_normal", random_normal_kernel);
+}
+
+/* ---- the table ---- */
+
+static const CpuOpRule rules[] = {
+  { &vard_op_matmul, claim_matmul, TRUE },
+  { &vard_op_conv2d, claim_conv2d, TRUE },
+  { &vard_op_conv2d_input_gradient, claim_conv2d_input_gradient, TRUE },
+  { &vard_op_conv2d_weight_gradient, claim_conv2d_weight_gradient, FALSE },
+  { &vard_op_attention, claim_attention, FALSE },
+  { &vard_op_attention_gradient, claim_attention_gradient, FALSE },
+  { &vard_op_normalize, claim_normalize, TRUE },
+  { &vard_op_normalize_gradient, claim_normalize, TRUE },
+  { &vard_op_sum, claim_sum, FALSE },
+  { &vard_op_softmax, claim_softmax, FALSE },
+  { &vard_op_permute, claim_permute, FALSE },
+  { &vard_op_slice, claim_slice, FALSE },
+  { &vard_op_pad, claim_pad, FALSE },
+  { &vard_op_concat, claim_concat, FALSE },
+  { &vard_op_upsample, claim_resample, FALSE },
+  { &vard_op_pool_sum, claim_resample, FALSE },
+  { &vard_op_gather, claim_gather, FALSE },
+  { &vard_op_gather_gradient, claim_gather, FALSE },
+  { &vard_op_cast, claim_cast, FALSE },
+  { &vard_op_random_normal, claim_random_normal, FALSE },
+};
+
+const CpuOpRule *
+cpu_find_rule (const VardOpClass *op)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (rules); i++)
+    if (rules[i].op == op)
+      return &rules[i];
+  return NULL;
+}
+
+/* moves and casts take any type (permute: of 4 bytes), the rest single precision */
+static gboolean
+is_any_type (const VardOpClass *op)
+{
+  return op == &vard_op_slice || op == &vard_op_pad || op == &vard_op_concat || op == &vard_op_permute
+         || op == &vard_op_cast;
+}
+
+gboolean
+cpu_claim_supports (const VardNode *node)
+{
+  const CpuOpRule *rule = cpu_find_rule (node->op);
+
+  if (node->op->flags & (VARD_OP_FLAG_SOURCE | VARD_OP_FLAG_VIEW) || cpu_op_passes_through (node))
+    return TRUE;
+  if (rule != NULL)
+    return is_any_type (node->op) || node->dtype == VARD_DTYPE_F32;
+  return cpu_op_is_elementwise (node)
+         || ((node->op == &vard_op_broadcast || node->op == &vard_op_fill) && node->dtype == VARD_DTYPE_F32);
+}
+
+gboolean
+cpu_claim_node (CpuPool      *pool,
+                VardLowering *lowering,
+                VardNode     *node,
+                CpuClaim     *claim)
+{
+  const CpuOpRule *rule = cpu_find_rule (node->op);
+  CpuStepData *data;
+
+  if (rule == NULL || !cpu_claim_supports (node))
+    return FALSE;
+  data = g_new0 (CpuStepData, 1);
+  data->pool = pool;
+  data->n_threads = cpu_pool_get_n_threads (pool);
+  data->n_own = node->n_inputs;
+  *claim = (CpuClaim) { .pool = pool, .lowering = lowering, .node = node, .data = data, .out = { node } };
+  claim->step = (VardStep) { .data = data, .free_data = cpu_step_data_free, .n_in = node->n_inputs,
+                             .in = node->inputs, .n_out = 1, .out = claim->out };
+  if (!rule->claim (claim))
+    {
+      cpu_step_data_free (data);
+      return FALSE;
+    }
+  claim->step.scratch_size = data->own_scratch;
+  return TRUE;
+}

@@ -1,0 +1,55 @@
+/* cpu-conv.h - convolutions of channels-last pictures: implicit GEMM and Winograd
+ *
+ * x [n, h, w, ci], w [co, kh, kw, ci], y [n, oh, ow, co]
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "cpu-gemm.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  gint64 n, h, w, ci;
+  gint64 oh, ow, co;
+  gint64 kh, kw, stride, top, left;
+} CpuConv;
+
+typedef enum { CPU_CONV_FORWARD, CPU_CONV_INPUT_GRADIENT, CPU_CONV_WEIGHT_GRADIENT } CpuConvKind;
+
+/* Each algorithm: whether it can, how many seconds it should take, what it needs, and the work */
+gboolean cpu_winograd_can              (const CpuConv *conv,
+                                        CpuConvKind    kind);
+double   cpu_winograd_get_cost         (const CpuConv *conv,
+                                        CpuConvKind    kind,
+                                        guint          n_threads);
+gsize    cpu_winograd_get_scratch_size (const CpuConv *conv,
+                                        CpuConvKind    kind,
+                                        guint          n_threads);
+void     cpu_winograd_run              (CpuPool       *pool,
+                                        const CpuConv *conv,
+                                        CpuConvKind    kind,
+                                        const float   *a,
+                                        const float   *b,
+                                        float         *y,
+                                        float         *scratch,
+                                        const CpuEpilogue *epilogue);
+
+double   cpu_conv_gemm_get_cost         (const CpuConv *conv,
+                                         guint          n_threads);
+gsize    cpu_conv_gemm_get_scratch_size (const CpuConv *conv,
+                                         CpuConvKind    kind,
+                                         guint          n_threads);
+/* forward: a = x, b = w. input gradient: a = dy, b = w. weight gradient: a = x, b = dy. */
+void     cpu_conv_gemm_run              (CpuPool       *pool,
+                                         const CpuConv *conv,
+                                         CpuConvKind    kind,
+                                         const float   *a,
+                                         const float   *b,
+                                         float         *y,
+                                         float         *scratch,
+                                         const CpuEpilogue *epilogue);
+
+G_END_DECLS

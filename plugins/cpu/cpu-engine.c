@@ -1,0 +1,208 @@
+/* cpu-engine.c - the compute engine of this machine's processors
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cpu-engine.h"
+#include "cpu-step.h"
+
+typedef struct
+{
+  const char *name;
+  guint64 n_calls;
+  double seconds, flops;
+} KernelTimes;
+
+struct _VardCpuEngine
+{
+  VardEngine parent_instance;
+
+  guint threads;
+  gboolean profile;
+
+  CpuPool *pool;
+  const char *blas;
+  gboolean is_serial;
+  GHashTable *times;   /* interned kernel name -> KernelTimes */
+};
+
+G_DEFINE_FINAL_TYPE (VardCpuEngine, vard_cpu_engine, VARD_TYPE_ENGINE)
+
+static const VardField fields[] = {
+  VARD_FIELD_UINT (VardCpuEngine, threads, "How many threads compute; 0 is one for each processor", 0, 1024, 0),
+  VARD_FIELD_BOOLEAN (VardCpuEngine, profile, "Whether the time spent in each kernel is added up", FALSE),
+};
+
+static const char *
+get_instruction_set (void)
+{
+#if defined (__x86_64__)
+  if (__builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512vl"))
+    return "avx512";
+  if (__builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma"))
+    return "avx2";
+  return "sse2";
+#else
+  return "portable";
+#endif
+}
+
+/* "OpenBLAS 0.3.21 DYNAMIC_ARCH ..." -> its first two words */
+static char *
+shorten_blas (const char *name)
+{
+  g_auto (GStrv) words = g_strsplit (name, " ", 3);
+
+  return words[0] && words[1] ? g_strdup_printf ("%s %s", words[0], words[1]) : g_strdup (name);
+}
+
+static char *
+vard_cpu_engine_describe (VardEngine *engine)
+{
+  VardCpuEngine *self = VARD_CPU_ENGINE (engine);
+  guint n_threads = cpu_pool_get_n_threads (self->pool);
+  g_autofree char *blas = shorten_blas (self->blas);
+
+  return g_strdup_printf ("cpu: %u thread%s, %s%s, %s", n_threads, n_threads == 1 ? "" : "s", blas,
+                          self->is_serial ? " serial" : " with its own threads", get_instruction_set ());
+}
+
+static gboolean
+vard_cpu_engine_supports (VardEngine     *engine,
+                          const VardNode *node)
+{
+  return cpu_claim_supports (node);
+}
+
+static gboolean
+vard_cpu_engine_lower (VardEngine   *engine,
+                       VardLowering *lowering,
+                       GError      **error)
+{
+  return cpu_lower (VARD_CPU_ENGINE (engine)->pool, lowering);
+}
+
+static void
+vard_cpu_engine_add_time (VardCpuEngine  *self,
+                          const VardStep *step,
+                          gint64          begin)
+{
+  KernelTimes *times = g_hash_table_lookup (self->times, step->name);
+
+  if (times == NULL)
+    {
+      times = g_new0 (KernelTimes, 1);
+      times->name = step->name;
+      g_hash_table_insert (self->times, (gpointer) step->name, times);
+    }
+  times->n_calls++;
+  times->seconds += (g_get_monotonic_time () - begin) / 1e6;
+  times->flops += step->flops;
+}
+
+static void
+vard_cpu_engine_run_step (VardCpuEngine *self,
+                          VardProgram   *program,
+                          guint          i)
+{
+  const VardStep *step = vard_program_get_step (program, i);
+  gint64 begin = vard_trace_begin ();
+  gint64 start = self->profile ? g_get_monotonic_time () : 0;
+
+  step->kernel (step, vard_program_get_in (program, i), vard_program_get_out (program, i),
+                vard_program_get_scratch (program, i));
+  if (begin != 0)
+    vard_trace_end (begin, "cpu", step->name);
+  if (self->profile)
+    vard_cpu_engine_add_time (self, step, start);
+}
+
+static gboolean
+vard_cpu_engine_execute (VardEngine   *engine,
+                         VardProgram  *program,
+                         GCancellable *cancellable,
+                         GError      **error)
+{
+  VardCpuEngine *self = VARD_CPU_ENGINE (engine);
+
+  /* kernels stop between two chunks when it is cancelled; the check after each step makes that an error */
+  cpu_pool_set_cancellable (self->pool, cancellable);
+  for (guint i = 0; i < vard_program_get_n_steps (program) && !cpu_pool_is_cancelled (self->pool); i++)
+    vard_cpu_engine_run_step (self, program, i);
+  cpu_pool_set_cancellable (self->pool, NULL);
+  return !g_cancellable_set_error_if_cancelled (cancellable, error);
+}
+
+static gint
+compare_times (gconstpointer a, gconstpointer b)
+{
+  double x = (*(KernelTimes *const *) a)->seconds, y = (*(KernelTimes *const *) b)->seconds;
+
+  return x < y ? 1 : x > y ? -1 : 0;
+}
+
+char *
+vard_cpu_engine_dup_profile (VardCpuEngine *self)
+{
+  g_autoptr (GPtrArray) all = g_ptr_array_new ();
+  GString *text = g_string_new (NULL);
+  GHashTableIter iter;
+  gpointer times;
+
+  g_return_val_if_fail (VARD_IS_CPU_ENGINE (self), NULL);
+
+  g_hash_table_iter_init (&iter, self->times);
+  while (g_hash_table_iter_next (&iter, NULL, &times))
+    g_ptr_array_add (all, times);
+  g_ptr_array_sort (all, compare_times);
+  for (guint i = 0; i < all->len; i++)
+    {
+      const KernelTimes *t = all->pdata[i];
+
+      g_string_append_printf (text, "%9.4f s %7" G_GUINT64_FORMAT " calls %8.1f GFLOP/s  %s\n", t->seconds,
+                              t->n_calls, t->flops / MAX (t->seconds, 1e-9) * 1e-9, t->name);
+    }
+  return g_string_free (text, FALSE);
+}
+
+static void
+vard_cpu_engine_constructed (GObject *object)
+{
+  VardCpuEngine *self = VARD_CPU_ENGINE (object);
+
+  G_OBJECT_CLASS (vard_cpu_engine_parent_class)->constructed (object);
+  if (self->threads == 0)
+    self->threads = g_get_num_processors ();
+  self->pool = cpu_pool_new (self->threads);
+  self->blas = cpu_blas_prepare (&self->is_serial);
+}
+
+static void
+vard_cpu_engine_finalize (GObject *object)
+{
+  VardCpuEngine *self = VARD_CPU_ENGINE (object);
+
+  g_clear_pointer (&self->pool, cpu_pool_free);
+  g_clear_pointer (&self->times, g_hash_table_unref);
+  G_OBJECT_CLASS (vard_cpu_engine_parent_class)->finalize (object);
+}
+
+static void
+vard_cpu_engine_class_init (VardCpuEngineClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  VardEngineClass *engine_class = VARD_ENGINE_CLASS (klass);
+
+  object_class->constructed = vard_cpu_engine_constructed;
+  object_class->finalize = vard_cpu_engine_finalize;
+  engine_class->describe = vard_cpu_engine_describe;
+  engine_class->supports = vard_cpu_engine_supports;
+  engine_class->lower = vard_cpu_engine_lower;
+  engine_class->execute = vard_cpu_engine_execute;
+  vard_fields_install (object_class, fields, G_N_ELEMENTS (fields));
+}
+
+static void
+vard_cpu_engine_init (VardCpuEngine *self)
+{
+  self->times = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+}

@@ -1,0 +1,156 @@
+/* cpu-gemm.c - matrix products by a serial BLAS, split over the engine's threads
+ *
+ * A BLAS with threads of its own would fight the pool, so it is called for one block at a time. Blocks are whole rows
+ * where there are enough of them, so that what follows the product reads it from the cache; else columns too.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cpu-gemm.h"
+
+#include <cblas.h>
+#include <dlfcn.h>
+
+#define MIN_ROWS 64
+#define MAX_ROWS 512
+#define MIN_COLUMNS 32
+
+typedef struct
+{
+  const CpuGemm *gemm;
+  const float *a, *b;
+  float *c;
+  gint64 rows, columns;        /* of a block */
+  gint64 n_rows, n_columns;    /* blocks of one product */
+  const CpuEpilogue *epilogue;
+} GemmJob;
+
+void
+cpu_sgemm (gboolean     transpose_a,
+           gboolean     transpose_b,
+           gint64       m,
+           gint64       n,
+           gint64       k,
+           const float *a,
+           gint64       lda,
+           const float *b,
+           gint64       ldb,
+           float        beta,
+           float       *c,
+           gint64       ldc)
+{
+  cblas_sgemm (CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
+               transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
+}
+
+void
+cpu_epilogue_run (const CpuEpilogue *self,
+                  gint64             from,
+                  gint64             to,
+                  guint              thread)
+{
+  if (self->region != NULL)
+    cpu_region_run (self->region, self->in, self->out, from, to,
+                    self->scratch + thread * self->scratch_stride);
+}
+
+static void
+gemm_block (const GemmJob *job,
+            gint64         index,
+            guint          thread)
+{
+  const CpuGemm *g = job->gemm;
+  gint64 batch = index / (job->n_rows * job->n_columns);
+  gint64 row = index / job->n_columns % job->n_rows * job->rows;
+  gint64 column = index % job->n_columns * job->columns;
+  gint64 m = MIN (job->rows, g->m - row), n = MIN (job->columns, g->n - column);
+  const float *a = job->a + batch * g->stride_a + (g->transpose_a ? row : row * g->lda);
+  const float *b = job->b + batch * g->stride_b + (g->transpose_b ? column * g->ldb : column);
+  gint64 first = batch * g->stride_c + row * g->ldc;
+
+  cpu_sgemm (g->transpose_a, g->transpose_b, m, n, g->k, a, g->lda, b, g->ldb, 0,
+             job->c + first + column, g->ldc);
+  if (job->epilogue != NULL && job->n_columns == 1)
+    cpu_epilogue_run (job->epilogue, first, first + m * g->ldc, thread);
+}
+
+static void
+gemm_task (gpointer data,
+           gint64   from,
+           gint64   to,
+           guint    thread)
+{
+  for (gint64 i = from; i < to; i++)
+    gemm_block (data, i, thread);
+}
+
+static void
+epilogue_task (gpointer data,
+               gint64   from,
+               gint64   to,
+               guint    thread)
+{
+  cpu_epilogue_run (data, from, to, thread);
+}
+
+static gint64
+round_up (gint64 x, gint64 to)
+{
+  return (x + to - 1) / to * to;
+}
+
+/* Small products of a large batch are handed out several at a time */
+static gint64
+gemm_grain (const GemmJob *job)
+{
+  double flops = 2.0 * job->rows * job->columns * job->gemm->k;
+
+  return MAX (1, (gint64) (2e6 / flops));
+}
+
+void
+cpu_gemm_run (CpuPool           *pool,
+              const CpuGemm     *gemm,
+              const float       *a,
+              const float       *b,
+              float             *c,
+              const CpuEpilogue *epilogue)
+{
+  gint64 n_threads = cpu_pool_get_n_threads (pool);
+  gint64 wanted = (n_threads + gemm->n_batches - 1) / gemm->n_batches;
+  gint64 rows = CLAMP (round_up ((gemm->m + 2 * wanted - 1) / (2 * wanted), 16), MIN_ROWS, MAX_ROWS);
+  GemmJob job = { gemm, a, b, c, MIN (rows, gemm->m), gemm->n, 1, 1, epilogue };
+
+  job.n_rows = (gemm->m + job.rows - 1) / job.rows;
+  if (job.n_rows < wanted)
+    {
+      gint64 columns = round_up ((gemm->n + wanted - 1) / wanted, 16);
+
+      job.columns = MIN (MAX (columns, MIN_COLUMNS), gemm->n);
+      job.n_columns = (gemm->n + job.columns - 1) / job.columns;
+    }
+
+  gint64 n_blocks = gemm->n_batches * job.n_rows * job.n_columns;
+
+  cpu_pool_run (pool, n_blocks, gemm_grain (&job), gemm_task, &job);
+  if (epilogue != NULL && epilogue->region != NULL && job.n_columns > 1)
+    {
+      gint64 count = epilogue->region->count;
+
+      cpu_pool_run (pool, count, cpu_pool_get_grain (pool, count, 4 * epilogue->region->tile),
+                    epilogue_task, (gpointer) epilogue);
+    }
+}
+
+/* An OpenBLAS with threads can be told to use one; others have no such call and are trusted */
+const char *
+cpu_blas_prepare (gboolean *is_serial)
+{
+  void (*set_threads) (int) = (void (*) (int)) dlsym (RTLD_DEFAULT, "openblas_set_num_threads");
+  char *(*get_config) (void) = (char *(*) (void)) dlsym (RTLD_DEFAULT, "openblas_get_config");
+  int (*get_threads) (void) = (int (*) (void)) dlsym (RTLD_DEFAULT, "openblas_get_num_threads");
+
+  if (set_threads != NULL)
+    set_threads (1);
+  *is_serial = get_threads == NULL || get_threads () == 1;
+  return get_config != NULL ? get_config () : "CBLAS";
+}

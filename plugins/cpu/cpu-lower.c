@@ -1,0 +1,388 @@
+/* cpu-lower.c - from a graph to the engine's steps: regions, views, and the rest by the table
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cpu-fuse.h"
+#include "cpu-step.h"
+
+typedef struct
+{
+  const VardOpClass *op;
+  CpuOp code;
+} OpCode;
+
+static const OpCode op_codes[] = {
+  { &vard_op_neg, CPU_OP_NEG }, { &vard_op_exp, CPU_OP_EXP }, { &vard_op_log, CPU_OP_LOG },
+  { &vard_op_sqrt, CPU_OP_SQRT }, { &vard_op_rsqrt, CPU_OP_RSQRT }, { &vard_op_square, CPU_OP_SQUARE },
+  { &vard_op_reciprocal, CPU_OP_RECIPROCAL }, { &vard_op_sigmoid, CPU_OP_SIGMOID },
+  { &vard_op_silu, CPU_OP_SILU }, { &vard_op_tanh, CPU_OP_TANH }, { &vard_op_erf, CPU_OP_ERF },
+  { &vard_op_gelu, CPU_OP_GELU }, { &vard_op_sin, CPU_OP_SIN }, { &vard_op_cos, CPU_OP_COS },
+  { &vard_op_abs, CPU_OP_ABS }, { &vard_op_step, CPU_OP_STEP }, { &vard_op_affine, CPU_OP_AFFINE },
+  { &vard_op_clamp, CPU_OP_CLAMP }, { &vard_op_add, CPU_OP_ADD }, { &vard_op_sub, CPU_OP_SUB },
+  { &vard_op_mul, CPU_OP_MUL }, { &vard_op_div, CPU_OP_DIV }, { &vard_op_maximum, CPU_OP_MAXIMUM },
+  { &vard_op_minimum, CPU_OP_MINIMUM }, { &vard_op_select, CPU_OP_SELECT },
+};
+
+static gboolean
+find_code (const VardOpClass *op, CpuOp *code)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (op_codes); i++)
+    if (op_codes[i].op == op)
+      {
+        *code = op_codes[i].code;
+        return TRUE;
+      }
+  return FALSE;
+}
+
+gboolean
+cpu_op_is_elementwise (const VardNode *node)
+{
+  CpuOp code;
+
+  return node->dtype == VARD_DTYPE_F32 && find_code (node->op, &code);
+}
+
+CpuInstruction
+cpu_instruction_for (const VardNode *node)
+{
+  CpuInstruction instruction = { .out = -1 };
+
+  find_code (node->op, &instruction.op);
+  if (node->op == &vard_op_affine)
+    {
+      instruction.p = ((const VardAffineAttrs *) node->attrs)->scale;
+      instruction.q = ((const VardAffineAttrs *) node->attrs)->shift;
+    }
+  else if (node->op == &vard_op_clamp)
+    {
+      instruction.p = ((const VardClampAttrs *) node->attrs)->low;
+      instruction.q = ((const VardClampAttrs *) node->attrs)->high;
+    }
+  return instruction;
+}
+
+/* ---- regions ---- */
+
+typedef struct
+{
+  CpuGroup *group;
+  CpuRegion *region;
+  GPtrArray *inputs;          /* nodes the region reads */
+  GHashTable *values;         /* node -> value + 1 */
+} RegionBuilder;
+
+static guint
+builder_input (RegionBuilder *self, VardNode *node)
+{
+  guint index;
+
+  if (!g_ptr_array_find (self->inputs, node, &index))
+    {
+      index = self->inputs->len;
+      g_ptr_array_add (self->inputs, node);
+    }
+  return index;
+}
+
+static void
+builder_set_load (RegionBuilder *self, CpuLoad *load, VardNode *node)
+{
+  VardNode *source = node->op == &vard_op_broadcast ? node->inputs[0] : node;
+
+  if (node == self->group->producer)
+    load->kind = CPU_LOAD_OUTPUT;
+  else if (source->op == &vard_op_fill)
+    {
+      load->kind = CPU_LOAD_VALUE;
+      load->value = ((const VardFillAttrs *) source->attrs)->value;
+    }
+  else if (source == node)
+    {
+      load->kind = CPU_LOAD_FLAT;
+      load->in = builder_input (self, node);
+    }
+  else
+    {
+      cpu_load_set_broadcast (load, source->shape.dims, node->shape.dims, node->shape.n_dims);
+      load->in = builder_input (self, source);
+    }
+}
+
+static VardNode *
+skip_through (RegionBuilder *self, CpuFusion *fusion, VardNode *node)
+{
+  while (cpu_op_passes_through (node) && fusion->group_of[node->id] == self->group)
+    node = node->inputs[0];
+  return node;
+}
+
+/* loads for everything that members read and no member computes */
+static void
+builder_add_loads (RegionBuilder *self, CpuFusion *fusion)
+{
+  for (guint i = 0; i < self->group->members->len; i++)
+    {
+      VardNode *member = self->group->members->pdata[i];
+
+      if (cpu_op_passes_through (member))
+        continue;
+      for (guint k = 0; k < member->n_inputs; k++)
+        {
+          VardNode *input = skip_through (self, fusion, member->inputs[k]);
+          gboolean is_member = fusion->group_of[input->id] == self->group && input != self->group->producer;
+
+          if (is_member || g_hash_table_contains (self->values, input))
+            continue;
+          builder_set_load (self, &self->region->loads[self->region->n_loads++], input);
+          g_hash_table_insert (self->values, input, GUINT_TO_POINTER (self->region->n_loads));
+        }
+    }
+}
+
+static void
+builder_add_instructions (RegionBuilder *self, CpuFusion *fusion)
+{
+  CpuRegion *region = self->region;
+
+  /* members stand from the root backwards */
+  for (guint i = self->group->members->len; i-- > 0;)
+    {
+      VardNode *member = self->group->members->pdata[i];
+      CpuInstruction instruction = cpu_instruction_for (member);
+
+      if (cpu_op_passes_through (member))
+        continue;
+      for (guint k = 0; k < member->n_inputs; k++)
+        {
+          VardNode *input = skip_through (self, fusion, member->inputs[k]);
+
+          instruction.args[k] = GPOINTER_TO_UINT (g_hash_table_lookup (self->values, input)) - 1;
+        }
+      for (guint k = 0; k < self->group->n_outputs; k++)
+        if (self->group->outputs[k] == member)
+          instruction.out = k;
+      region->instructions[region->n_instructions++] = instruction;
+      g_hash_table_insert (self->values, member,
+                           GUINT_TO_POINTER (region->n_loads + region->n_instructions));
+    }
+}
+
+/* The first input is the one whose place the result may take: one read here alone, element by element */
+static void
+builder_put_dying_first (RegionBuilder *self, VardLowering *lowering)
+{
+  CpuRegion *region = self->region;
+
+  for (guint i = 0; i < region->n_loads; i++)
+    {
+      guint best = region->loads[i].in;
+      VardNode *node;
+
+      if (region->loads[i].kind != CPU_LOAD_FLAT)
+        continue;
+      node = self->inputs->pdata[best];
+      if (vard_lowering_get_n_uses (lowering, node) > 1 || (node->op->flags & VARD_OP_FLAG_SOURCE))
+        continue;
+      self->inputs->pdata[best] = self->inputs->pdata[0];
+      self->inputs->pdata[0] = node;
+      for (guint k = 0; k < region->n_loads; k++)
+        if (region->loads[k].in == best || region->loads[k].in == 0)
+          region->loads[k].in = best - region->loads[k].in;
+      return;
+    }
+}
+
+static gboolean
+can_take_first (const CpuRegion *region)
+{
+  for (guint i = 0; i < region->n_loads; i++)
+    if (region->loads[i].kind == CPU_LOAD_FLAT && region->loads[i].in == 0)
+      return TRUE;
+  return FALSE;
+}
+
+static CpuRegion *
+build_region (CpuFusion *fusion, CpuGroup *group, GPtrArray *inputs)
+{
+  g_autoptr (GHashTable) values = g_hash_table_new (NULL, NULL);
+  RegionBuilder builder = { group, g_new0 (CpuRegion, 1), inputs, values };
+
+  builder.region->count = vard_node_get_count (group->root);
+  builder.region->n_out = group->n_outputs;
+  builder_add_loads (&builder, fusion);
+  builder_put_dying_first (&builder, fusion->lowering);
+  builder_add_instructions (&builder, fusion);
+  cpu_region_finish (builder.region);
+  return builder.region;
+}
+
+static void
+region_task (gpointer data, gint64 from, gint64 to, guint thread)
+{
+  cpu_epilogue_run (data, from, to, thread);
+}
+
+void
+cpu_region_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+  CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
+  gint64 tile = data->region->tile, n_tiles = (data->region->count + tile - 1) / tile;
+
+  cpu_pool_run (data->pool, data->region->count, tile * cpu_pool_get_grain (data->pool, n_tiles, 4), region_task,
+                &epilogue);
+}
+
+static gsize
+align_scratch (gsize size)
+{
+  return (size + 63) / 64 * 64;
+}
+
+/* joins a region to a step that ends with it */
+static void
+step_add_region (VardStep *step, CpuStepData *data, CpuRegion *region, GPtrArray *inputs)
+{
+  data->region = region;
+  data->n_own = step->n_in;
+  data->own_scratch = align_scratch (data->own_scratch);
+  step->scratch_size = data->own_scratch + data->n_threads * cpu_region_get_scratch_size (region);
+  for (guint i = 0; i < step->n_in; i++)
+    g_ptr_array_insert (inputs, i, step->in[i]);
+  step->in = (VardNode **) inputs->pdata;
+  step->n_in = inputs->len;
+}
+
+/* "matmul" and "matmul+region" are both interned */
+static const char *
+region_name (const VardStep *step)
+{
+  g_autofree char *name = g_strconcat (step->name, "+region", NULL);
+
+  return g_intern_string (name);
+}
+
+static void
+lower_group (CpuPool *pool, CpuFusion *fusion, CpuGroup *group)
+{
+  g_autoptr (GPtrArray) inputs = g_ptr_array_new ();
+  CpuRegion *region = build_region (fusion, group, inputs);
+  CpuStepData *data;
+  CpuClaim claim = { 0 };
+
+  if (group->producer != NULL && cpu_claim_node (pool, fusion->lowering, group->producer, &claim))
+    {
+      data = claim.data;
+      claim.step.name = region_name (&claim.step);
+      vard_lowering_absorb (fusion->lowering, group->producer);
+    }
+  else
+    {
+      data = g_new0 (CpuStepData, 1);
+      data->pool = pool;
+      data->n_threads = cpu_pool_get_n_threads (pool);
+      claim.step = (VardStep) { .name = "region", .kernel = cpu_region_kernel, .data = data,
+                                .free_data = cpu_step_data_free, .is_in_place = can_take_first (region) };
+    }
+  step_add_region (&claim.step, data, region, inputs);
+  claim.step.out = group->outputs;
+  claim.step.n_out = group->n_outputs;
+  vard_lowering_add_step (fusion->lowering, &claim.step);
+}
+
+/* a broadcast or a fill that is needed as a whole: a region of one copy */
+static void
+lower_pattern (CpuPool *pool, CpuFusion *fusion, VardNode *node)
+{
+  CpuRegion *region = g_new0 (CpuRegion, 1);
+  CpuStepData *data = g_new0 (CpuStepData, 1);
+  g_autoptr (GPtrArray) inputs = g_ptr_array_new ();
+  CpuGroup group = { .root = node };
+  RegionBuilder builder = { &group, region, inputs, NULL };
+  VardStep step = { .name = node->op->name, .kernel = cpu_region_kernel, .data = data,
+                    .free_data = cpu_step_data_free, .out = &node, .n_out = 1 };
+
+  data->pool = pool;
+  data->n_threads = cpu_pool_get_n_threads (pool);
+  region->count = vard_node_get_count (node);
+  region->n_out = 1;
+  builder_set_load (&builder, &region->loads[region->n_loads++], node);
+  region->instructions[region->n_instructions++] = (CpuInstruction) { .op = CPU_OP_COPY };
+  cpu_region_finish (region);
+  step_add_region (&step, data, region, inputs);
+  vard_lowering_add_step (fusion->lowering, &step);
+}
+
+/* ---- the walk ---- */
+
+/* a slice along the first axis that is longer than one is a piece of the same bytes */
+static gboolean
+lower_slice_as_view (VardLowering *lowering, VardNode *node)
+{
+  const VardSliceAttrs *attrs = node->attrs;
+  const VardShape *x = &node->inputs[0]->shape;
+  gsize unit = vard_shape_get_span (x, attrs->axis + 1, x->n_dims) * vard_dtype_get_size (node->dtype);
+
+  if (vard_shape_get_span (x, 0, attrs->axis) != 1)
+    return FALSE;
+  vard_lowering_add_view (lowering, node, node->inputs[0], attrs->start * unit);
+  return TRUE;
+}
+
+static void
+lower_single (CpuPool *pool, VardLowering *lowering, VardNode *node)
+{
+  CpuClaim claim;
+
+  if (node->op == &vard_op_slice && lower_slice_as_view (lowering, node))
+    return;
+  if (cpu_claim_node (pool, lowering, node, &claim))
+    vard_lowering_add_step (lowering, &claim.step);
+}
+
+static void
+lower_node (CpuPool *pool, CpuFusion *fusion, VardNode *node)
+{
+  CpuGroup *group = fusion->group_of[node->id];
+
+  if (node->op == &vard_op_broadcast || node->op == &vard_op_fill)
+    {
+      if (!cpu_fusion_is_needed (fusion, node))
+        vard_lowering_absorb (fusion->lowering, node);
+      else if (cpu_claim_supports (node))
+        lower_pattern (pool, fusion, node);
+    }
+  else if (group != NULL && group->root == node)
+    lower_group (pool, fusion, group);
+  else if (group != NULL && group->producer == node)
+    return;
+  else if (group != NULL)
+    {
+      for (guint i = 0; i < group->n_outputs; i++)
+        if (group->outputs[i] == node)
+          return;
+      vard_lowering_absorb (fusion->lowering, node);
+    }
+  else if (cpu_op_passes_through (node) || (node->op->flags & VARD_OP_FLAG_VIEW))
+    vard_lowering_add_view (fusion->lowering, node, node->inputs[0], 0);
+  else
+    lower_single (pool, fusion->lowering, node);
+}
+
+gboolean
+cpu_lower (CpuPool      *pool,
+           VardLowering *lowering)
+{
+  g_autoptr (CpuFusion) fusion = cpu_fusion_new (lowering);
+
+  for (guint id = 0; id < fusion->n_nodes; id++)
+    {
+      VardNode *node = vard_graph_get_node (fusion->graph, id);
+
+      if (vard_lowering_is_live (lowering, node) && !vard_lowering_is_claimed (lowering, node)
+          && !(node->op->flags & VARD_OP_FLAG_SOURCE))
+        lower_node (pool, fusion, node);
+    }
+  return TRUE;
+}

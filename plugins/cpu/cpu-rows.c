@@ -1,0 +1,103 @@
+/* cpu-rows.c - sums, products and exponentials of runs of floats
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cpu-rows.h"
+#include "cpu-simd.h"
+
+CPU_SIMD float
+cpu_row_largest (const float *x,
+                 gint64       n)
+{
+  float best[CPU_LANES], largest = -INFINITY;
+  gint64 i = 0;
+
+  for (guint lane = 0; lane < CPU_LANES; lane++)
+    best[lane] = -INFINITY;
+  for (; i + CPU_LANES <= n; i += CPU_LANES)
+    for (guint lane = 0; lane < CPU_LANES; lane++)
+      best[lane] = x[i + lane] > best[lane] ? x[i + lane] : best[lane];
+  for (guint lane = 0; lane < CPU_LANES; lane++)
+    largest = best[lane] > largest ? best[lane] : largest;
+  for (; i < n; i++)
+    largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
+CPU_SIMD void
+cpu_row_exp (float *x,
+             gint64 n,
+             float  shift)
+{
+  for (gint64 i = 0; i < n; i++)
+    x[i] = cpu_exp (x[i] - shift);
+}
+
+CPU_SIMD float
+cpu_row_sum (const float *x,
+             gint64       n)
+{
+  CpuVec v = cpu_splat (0);
+  float sum = 0;
+  gint64 i = 0;
+
+  for (; i + CPU_LANES <= n; i += CPU_LANES)
+    v += cpu_load (x + i);
+  for (; i < n; i++)
+    sum += x[i];
+  return sum + cpu_lanes_sum (v);
+}
+
+CPU_SIMD float
+cpu_row_dot (const float *x,
+             const float *y,
+             gint64       n)
+{
+  CpuVec v = cpu_splat (0);
+  float sum = 0;
+  gint64 i = 0;
+
+  for (; i + CPU_LANES <= n; i += CPU_LANES)
+    v += cpu_load (x + i) * cpu_load (y + i);
+  for (; i < n; i++)
+    sum += x[i] * y[i];
+  return sum + cpu_lanes_sum (v);
+}
+
+CPU_SIMD void
+cpu_row_scale (float *x,
+               gint64 n,
+               float  factor)
+{
+  for (gint64 i = 0; i < n; i++)
+    x[i] *= factor;
+}
+
+CPU_SIMD float
+cpu_row_spread (const float *x,
+                gint64       n,
+                float        mean)
+{
+  CpuVec v = cpu_splat (0), centre = cpu_splat (mean);
+  float sum = 0;
+  gint64 i = 0;
+
+  for (; i + CPU_LANES <= n; i += CPU_LANES)
+    {
+      CpuVec d = cpu_load (x + i) - centre;
+
+      v += d * d;
+    }
+  for (; i < n; i++)
+    sum += (x[i] - mean) * (x[i] - mean);
+  return sum + cpu_lanes_sum (v);
+}
+
+CPU_SIMD void
+cpu_row_add (float       *y,
+             const float *x,
+             gint64       n)
+{
+  for (gint64 i = 0; i < n; i++)
+    y[i] += x[i];
+}

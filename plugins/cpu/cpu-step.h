@@ -1,0 +1,96 @@
+/* cpu-step.h - what a step of the engine carries from compile time to its kernel
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "cpu-attention.h"
+#include "cpu-cast.h"
+#include "cpu-conv.h"
+#include "cpu-gemm.h"
+#include "cpu-move.h"
+#include "cpu-normalize.h"
+#include "cpu-reduce.h"
+
+#include <vard.h>
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  CpuConv conv;
+  CpuConvKind kind;
+} CpuConvPlan;
+
+typedef struct
+{
+  guint n_parts;
+  CpuCopyRows parts[];
+} CpuConcatPlan;
+
+typedef struct
+{
+  CpuPool *pool;        /* the engine's */
+  guint n_threads;
+  CpuRegion *region;    /* NULL: nothing fused behind the kernel */
+  guint n_own;          /* inputs before the region's */
+  gsize own_scratch;    /* bytes of scratch before the region's */
+  gint outputs[3];      /* attention gradient: which output is dq, dk, dv, or -1 */
+  union
+  {
+    CpuGemm gemm;
+    CpuConvPlan conv;
+    CpuAttention attention;
+    CpuNormalize normalize;
+    CpuSum sum;
+    CpuPermute permute;
+    CpuCopyRows rows;
+    CpuConcatPlan *concat;
+    CpuResample resample;
+  } plan;
+} CpuStepData;
+
+typedef struct
+{
+  CpuPool *pool;
+  VardLowering *lowering;
+  VardNode *node;
+  VardStep step;          /* in and out start as the node's */
+  CpuStepData *data;
+  VardNode *out[3];
+} CpuClaim;
+
+/* An operation and how it becomes a step: fills in kernel, name, plan, scratch. A producer leaves room for a
+ * region that works on its blocks. FALSE: it cannot. */
+typedef struct
+{
+  const VardOpClass *op;
+  gboolean (*claim) (CpuClaim *claim);
+  gboolean is_producer;
+} CpuOpRule;
+
+const CpuOpRule *cpu_find_rule      (const VardOpClass *op);
+gboolean         cpu_claim_supports (const VardNode    *node);
+gboolean         cpu_claim_node     (CpuPool           *pool,
+                                     VardLowering      *lowering,
+                                     VardNode          *node,
+                                     CpuClaim          *claim);
+void             cpu_step_data_free (gpointer           data);
+CpuEpilogue      cpu_step_epilogue  (const VardStep    *step,
+                                     gpointer          *in,
+                                     gpointer          *out,
+                                     gpointer           scratch);
+
+/* Region kernels: see cpu-lower.c */
+void             cpu_region_kernel  (const VardStep    *step,
+                                     gpointer          *in,
+                                     gpointer          *out,
+                                     gpointer           scratch);
+gboolean         cpu_op_is_elementwise (const VardNode *node);
+gboolean         cpu_op_passes_through (const VardNode *node);
+CpuInstruction   cpu_instruction_for   (const VardNode *node);
+
+gboolean         cpu_lower          (CpuPool           *pool,
+                                     VardLowering      *lowering);
+
+G_END_DECLS
