@@ -38,6 +38,10 @@ cpu_sgemm (gboolean     transpose_a,
            float       *c,
            gint64       ldc)
 {
+  /* Debian's serial OpenBLAS hands out its buffers without a lock: two calls at once may get the same one */
+  static GMutex mutex;
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&mutex);
+
   cblas_sgemm (CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
                transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
 }

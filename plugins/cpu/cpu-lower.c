@@ -248,6 +248,9 @@ step_add_region (VardStep *step, CpuStepData *data, CpuRegion *region, GPtrArray
   data->n_own = step->n_in;
   data->own_scratch = align_scratch (data->own_scratch);
   step->scratch_size = data->own_scratch + data->n_threads * cpu_region_get_scratch_size (region);
+  for (guint i = 0; i < inputs->len && step->n_in > 0; i++)
+    if (inputs->pdata[i] == step->in[0])
+      step->is_in_place = FALSE;   /* the region reads what the kernel would have written over */
   for (guint i = 0; i < step->n_in; i++)
     g_ptr_array_insert (inputs, i, step->in[i]);
   step->in = (VardNode **) inputs->pdata;

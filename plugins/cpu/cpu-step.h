@@ -81,6 +81,16 @@ CpuEpilogue      cpu_step_epilogue  (const VardStep    *step,
                                      gpointer          *out,
                                      gpointer           scratch);
 
+/* The rules of cpu-claim-move.c */
+gboolean cpu_claim_permute       (CpuClaim *claim);
+gboolean cpu_claim_slice         (CpuClaim *claim);
+gboolean cpu_claim_pad           (CpuClaim *claim);
+gboolean cpu_claim_concat        (CpuClaim *claim);
+gboolean cpu_claim_resample      (CpuClaim *claim);
+gboolean cpu_claim_gather        (CpuClaim *claim);
+gboolean cpu_claim_cast          (CpuClaim *claim);
+gboolean cpu_claim_random_normal (CpuClaim *claim);
+
 /* Region kernels: see cpu-lower.c */
 void             cpu_region_kernel  (const VardStep    *step,
                                      gpointer          *in,
