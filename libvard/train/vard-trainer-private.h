@@ -71,11 +71,12 @@ struct _VardTrainer
   VardNormHistory *histories;      /* [n_steps] */
   GArray *base_rewards;            /* float: the base evaluation's totals, picture by picture */
   double base_diversity;
+  guint64 evaluated_step;          /* the last one; G_MAXUINT64 for none */
 
   VardMetrics *metrics;            /* of the last step */
   gint64 advance_began;            /* monotonic microseconds */
   gint is_stopping;                /* atomic */
-  VardTrainerPhase checkpoint_phase;
+  gboolean is_broken;              /* an error came in the middle of an update */
   gint64 last_checkpoint;          /* monotonic microseconds */
 };
 
@@ -96,6 +97,12 @@ gboolean vard_trainer_update_value       (VardTrainer         *self,
 
 /* vard-trainer-step.c */
 gboolean vard_trainer_advance_step       (VardTrainer         *self,
+                                          GCancellable        *cancellable,
+                                          GError             **error);
+
+/* vard-trainer-evaluate.c */
+/* The evaluation that the others are compared with: keeps its rewards */
+gboolean vard_trainer_advance_base       (VardTrainer         *self,
                                           GCancellable        *cancellable,
                                           GError             **error);
 
@@ -137,5 +144,7 @@ void               vard_trainer_warn        (VardTrainer       *self,
                                              const char        *format,
                                              ...) G_GNUC_PRINTF (2, 3);
 double             vard_trainer_get_seconds (VardTrainer       *self);
+/* reward/mean, value/r2 and so on of phase 0, as the metrics of step 0 */
+void               vard_trainer_emit_step   (VardTrainer       *self);
 
 G_END_DECLS

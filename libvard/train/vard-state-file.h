@@ -1,0 +1,67 @@
+/* vard-state-file.h - arrays and numbers of a checkpoint as one safetensors file
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "tensor/vard-safetensors.h"
+
+#include <json-glib/json-glib.h>
+
+G_BEGIN_DECLS
+
+/* Collects what to write; arrays are not copied and must stay until it is written */
+typedef struct
+{
+  GArray *entries;    /* VardSafetensorsEntry */
+  GPtrArray *owned;   /* names and tensors */
+  JsonObject *numbers;
+} VardStateWriter;
+
+VardStateWriter *vard_state_writer_new        (void);
+void             vard_state_writer_free       (VardStateWriter *self);
+/* 4 bytes an element: f32 and i32; 8: i64, which also carries doubles bit by bit */
+void             vard_state_writer_add        (VardStateWriter *self,
+                                               const char      *name,
+                                               VardDType        dtype,
+                                               gpointer         data,
+                                               gsize            count);
+void             vard_state_writer_add_tensor (VardStateWriter *self,
+                                               const char      *name,
+                                               VardTensor      *tensor);
+gboolean         vard_state_writer_write      (VardStateWriter *self,
+                                               const char      *path,
+                                               GError         **error);
+
+typedef struct
+{
+  VardSafetensors *file;
+  JsonObject *numbers;
+} VardStateReader;
+
+VardStateReader *vard_state_reader_new        (const char      *path,
+                                               GError         **error);
+void             vard_state_reader_free       (VardStateReader *self);
+/* elements of an array, 0 when it is not there */
+gsize            vard_state_reader_get_count  (VardStateReader *self,
+                                               const char      *name);
+/* exactly count elements of dtype, or an error that names both */
+gboolean         vard_state_reader_read       (VardStateReader *self,
+                                               const char      *name,
+                                               VardDType        dtype,
+                                               gpointer         data,
+                                               gsize            count,
+                                               GError         **error);
+gboolean         vard_state_reader_get_int    (VardStateReader *self,
+                                               const char      *name,
+                                               gint64          *value,
+                                               GError         **error);
+gboolean         vard_state_reader_get_double (VardStateReader *self,
+                                               const char      *name,
+                                               double          *value,
+                                               GError         **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardStateWriter, vard_state_writer_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardStateReader, vard_state_reader_free)
+
+G_END_DECLS

@@ -1,0 +1,239 @@
+/* vard-trainer-evaluate.c - fixed prompts with held-out seeds: what the training has done to the model
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "train/vard-trainer-private.h"
+
+#include <math.h>
+
+/* Training seeds are 64 random bits, so that small numbers are never among them; `vard sample --seed` draws the
+ * same pictures */
+#define FIRST_SEED 1
+
+/* The exact KL costs as much as two more rollouts: it is measured on every fourth picture, and on the base model,
+ * where it is zero by construction, on a few */
+#define KL_STRIDE 4
+#define KL_STRIDE_BASE 32
+
+typedef struct
+{
+  VardTrainer *trainer;
+  VardEvaluation *evaluation;
+  guint n;                    /* pictures */
+  guint *prompts;             /* [n] */
+  guint64 *seeds;             /* [n] */
+  guint n_done;
+  double kl, kl_capped;
+  guint n_measured;
+} Work;
+
+static void
+work_progress (double fraction, gpointer data)
+{
+  Work *work = data;
+  guint n = MIN (work->trainer->settings->batch_size, work->n - work->n_done);
+
+  vard_trainer_emit_progress (work->trainer, "evaluation", (work->n_done + fraction * n) / work->n, NULL);
+}
+
+/* The KL of trajectory i of a rollout, summed over its steps */
+static gboolean
+measure_kl (Work *work, const VardTrajectory *rollout, guint i, GCancellable *cancellable, GError **error)
+{
+  VardTrainer *self = work->trainer;
+  guint n = self->sampler->n_steps;
+  g_autofree VardPolicyState *states = g_new0 (VardPolicyState, n);
+  g_autofree VardPolicySample *samples = g_new (VardPolicySample, n);
+
+  for (guint k = 0; k < n; k++)
+    {
+      states[k].x = vard_trajectory_peek_state (rollout, k, i);
+      states[k].step = &self->sampler->steps[k];
+      states[k].text = vard_trainer_peek_text (self, rollout->prompts[i]);
+    }
+  if (!vard_kl_meter_measure (self->meter, states, n, self->settings->w_max, samples, cancellable, error))
+    return FALSE;
+
+  for (guint k = 0; k < n; k++)
+    {
+      work->kl += samples[k].kl;
+      work->kl_capped += samples[k].kl_capped;
+    }
+  work->n_measured++;
+
+  return TRUE;
+}
+
+static gboolean
+run_batch (Work *work, GCancellable *cancellable, GError **error)
+{
+  VardTrainer *self = work->trainer;
+  guint n = MIN (self->settings->batch_size, work->n - work->n_done);
+  guint stride = self->step == 0 ? KL_STRIDE_BASE : KL_STRIDE;
+  VardSampleRequest request = {
+    .n = n, .prompts = (const char *const *) self->texts, .prompt_of = work->prompts + work->n_done,
+    .seeds = work->seeds + work->n_done, .sampler = self->sampler,
+    .guidance_scale = self->settings->guidance_scale, .keep_states = TRUE,
+  };
+  g_autoptr (VardTrajectory) rollout = vard_pipeline_rollout (self->pipeline, &request, work_progress,
+                                                              work, cancellable, error);
+  if (rollout == NULL)
+    return FALSE;
+
+  g_autoptr (GPtrArray) images
+    = vard_pipeline_decode (self->pipeline, vard_trajectory_peek_state (rollout, rollout->n_states - 1, 0),
+                            n, n, cancellable, error);
+  if (images == NULL)
+    return FALSE;
+  for (guint i = 0; i < n; i++)
+    {
+      g_ptr_array_add (work->evaluation->images, g_object_ref (images->pdata[i]));
+      if ((work->n_done + i) % stride == 0 && !measure_kl (work, rollout, i, cancellable, error))
+        return FALSE;
+    }
+  work->n_done += n;
+
+  return TRUE;
+}
+
+static gboolean
+score (Work *work, GCancellable *cancellable, GError **error)
+{
+  VardTrainer *self = work->trainer;
+  VardEvaluation *evaluation = work->evaluation;
+  g_autoptr (VardRewardScores) scores
+    = vard_trainer_score (self, evaluation->images, work->prompts, FALSE, cancellable, error);
+
+  if (scores == NULL)
+    return FALSE;
+  for (guint i = 0; i < work->n; i++)
+    {
+      evaluation->rewards[i] = vard_trainer_get_total (self, scores, i);
+      for (guint k = 0; k < vard_reward_scores_get_n_components (scores); k++)
+        {
+          double raw = NAN;
+
+          vard_reward_scores_get_raw (scores, k, i, &raw);
+          evaluation->scores[k * work->n + i] = raw;
+        }
+    }
+  vard_trainer_add_reward_metrics (self, scores, evaluation->metrics);
+
+  return TRUE;
+}
+
+static void
+add_metrics (Work *work)
+{
+  VardTrainer *self = work->trainer;
+  VardEvaluation *evaluation = work->evaluation;
+  VardMetrics *metrics = evaluation->metrics;
+  double diversity = vard_evaluation_measure_diversity (evaluation);
+  double across = vard_evaluation_measure_across (evaluation);
+
+  vard_metrics_set (metrics, "diversity/pairwise", diversity);
+  if (isfinite (across))
+    vard_metrics_set (metrics, "diversity/across", across);
+  vard_metrics_set (metrics, "kl/trajectory", work->kl / work->n_measured);
+  vard_metrics_set (metrics, "kl/capped", work->kl_capped / work->n_measured);
+
+  if (self->base_rewards->len != work->n)
+    return;
+  double gain = vard_evaluation_measure_gain (evaluation, (const float *) self->base_rewards->data);
+  if (isfinite (gain))
+    vard_metrics_set (metrics, "reward/gain-sd", gain);
+  if (self->base_diversity > 0)
+    vard_metrics_set (metrics, "diversity/kept", diversity / self->base_diversity);
+}
+
+static char **
+dup_labels (VardTrainer *self)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (guint k = 0; k < vard_reward_mix_get_n_components (self->rewards); k++)
+    g_strv_builder_add (builder, vard_reward_mix_get_label (self->rewards, k));
+
+  return g_strv_builder_end (builder);
+}
+
+static VardEvaluation *
+evaluate (VardTrainer *self, GCancellable *cancellable, GError **error)
+{
+  guint n_seeds = self->settings->evaluation_seeds;
+  guint n_prompts = MIN (self->settings->evaluation_prompts, vard_prompt_source_get_count (self->prompts));
+  g_autofree guint *prompts = g_new (guint, n_prompts * n_seeds);
+  g_autofree guint64 *seeds = g_new (guint64, n_prompts * n_seeds);
+  g_auto (GStrv) labels = dup_labels (self);
+  Work work = { .trainer = self, .n = n_prompts * n_seeds, .prompts = prompts, .seeds = seeds };
+
+  for (guint i = 0; i < work.n; i++)
+    {
+      prompts[i] = i / n_seeds;
+      seeds[i] = FIRST_SEED + i % n_seeds;
+    }
+
+  g_autoptr (VardEvaluation) evaluation
+    = vard_evaluation_new ((const char *const *) self->texts, n_prompts, seeds, n_seeds, labels);
+  work.evaluation = evaluation;
+  evaluation->metrics = vard_metrics_new (self->step, vard_trainer_get_seconds (self));
+
+  while (work.n_done < work.n)
+    if (!run_batch (&work, cancellable, error))
+      return NULL;
+  if (!score (&work, cancellable, error))
+    return NULL;
+  add_metrics (&work);
+
+  return g_steal_pointer (&evaluation);
+}
+
+/**
+ * vard_trainer_evaluate:
+ * @self: a trainer whose pool is full
+ * @cancellable: (nullable): stops at any moment
+ * @error: where to put an error
+ *
+ * Samples the evaluation's prompts with its seeds from the present weights, or their average when there is
+ * one, and scores the pictures. The training is not touched.
+ *
+ * Returns: (transfer full): pictures, scores and metrics
+ */
+VardEvaluation *
+vard_trainer_evaluate (VardTrainer *self, GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (VARD_IS_TRAINER (self), NULL);
+
+  if (!vard_optimizer_swap_average (self->optimizer, error))
+    return NULL;
+
+  g_autoptr (VardEvaluation) evaluation = evaluate (self, cancellable, error);
+  if (!vard_optimizer_swap_average (self->optimizer, evaluation != NULL ? error : NULL))
+    return NULL;
+
+  return g_steal_pointer (&evaluation);
+}
+
+gboolean
+vard_trainer_advance_base (VardTrainer *self, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (VardEvaluation) evaluation = vard_trainer_evaluate (self, cancellable, error);
+
+  if (evaluation == NULL)
+    return FALSE;
+
+  g_array_set_size (self->base_rewards, 0);
+  for (guint i = 0; i < evaluation->images->len; i++)
+    {
+      float reward = (float) evaluation->rewards[i];
+
+      g_array_append_val (self->base_rewards, reward);
+    }
+  vard_metrics_lookup (evaluation->metrics, "diversity/pairwise", &self->base_diversity);
+  self->phase = VARD_TRAINER_PHASE_STEPS;
+  self->evaluated_step = 0;
+  vard_trainer_emit_step (self);
+  g_signal_emit_by_name (self, "evaluation", (guint64) 0, evaluation);
+
+  return TRUE;
+}

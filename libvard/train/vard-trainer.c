@@ -1,0 +1,568 @@
+/* vard-trainer.c - fine-tunes a pipeline's model on a reward, one step at a time
+ *
+ * The trainer is a machine of four phases: a pool of pictures of the base model, a value network fitted on them, an
+ * evaluation of the base model, then policy iterations. Each call of advance does one unit of work and ends where a
+ * checkpoint may be taken: all randomness is a function of the seed and of counters, so that a state that was saved
+ * goes on exactly as if nothing had happened.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "train/vard-trainer-private.h"
+
+#include "base/vard-error.h"
+#include "base/vard-random.h"
+#include "models/vard-value-net.h"
+#include "nn/vard-lora.h"
+
+#include <math.h>
+
+/* Between checkpoints while there are no steps yet, in microseconds */
+#define CHECKPOINT_TIME (60 * G_USEC_PER_SEC)
+
+enum { SIGNAL_PROGRESS, SIGNAL_STEP, SIGNAL_EVALUATION, SIGNAL_CHECKPOINT, SIGNAL_WARNING, N_SIGNALS };
+
+static guint signals[N_SIGNALS];
+
+G_DEFINE_FINAL_TYPE (VardTrainer, vard_trainer, G_TYPE_OBJECT)
+
+/* ---- for the phases ---- */
+
+double
+vard_trainer_get_seconds (VardTrainer *self)
+{
+  return self->seconds + (g_get_monotonic_time () - self->advance_began) / 1e6;
+}
+
+void
+vard_trainer_emit_progress (VardTrainer *self, const char *phase, double fraction, VardMetrics *metrics)
+{
+  g_signal_emit (self, signals[SIGNAL_PROGRESS], 0, phase, fraction, metrics);
+}
+
+void
+vard_trainer_warn (VardTrainer *self, const char *format, ...)
+{
+  va_list arguments;
+
+  va_start (arguments, format);
+  g_autofree char *message = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  g_signal_emit (self, signals[SIGNAL_WARNING], 0, message);
+}
+
+/* Encoded once, when the trainer was made */
+const VardTextState *
+vard_trainer_peek_text (VardTrainer *self, guint prompt)
+{
+  return vard_pipeline_encode (self->pipeline, self->texts[prompt], NULL, NULL);
+}
+
+/* Every prompt once before any twice, each round in its own order */
+static guint
+draw_prompt (VardTrainer *self, const char *stream, guint64 number)
+{
+  guint n = vard_prompt_source_get_count (self->prompts);
+  g_autofree guint *order = g_new (guint, n);
+
+  vard_random_permutation (vard_random_derive_key (self->settings->seed, stream, number / n), 1, order, n);
+
+  return order[number % n];
+}
+
+VardTrajectory *
+vard_trainer_rollout (VardTrainer *self, const char *stream, guint64 first, guint n,
+                      VardSampleProgress progress, GCancellable *cancellable, GError **error)
+{
+  g_autofree guint *prompts = g_new (guint, n);
+  g_autofree guint64 *seeds = g_new (guint64, n);
+  VardSampleRequest request = {
+    .n = n, .prompts = (const char *const *) self->texts, .prompt_of = prompts, .seeds = seeds,
+    .sampler = self->sampler, .guidance_scale = self->settings->guidance_scale, .keep_states = TRUE,
+  };
+
+  for (guint i = 0; i < n; i++)
+    {
+      prompts[i] = draw_prompt (self, stream, first + i);
+      seeds[i] = vard_random_derive_key (self->settings->seed, stream, first + i);
+    }
+
+  return vard_pipeline_rollout (self->pipeline, &request, progress, self, cancellable, error);
+}
+
+void
+vard_trainer_emit_step (VardTrainer *self)
+{
+  g_signal_emit (self, signals[SIGNAL_STEP], 0, self->step, self->metrics);
+}
+
+/* ---- making one ---- */
+
+static gboolean
+check_settings (VardTrainer *self, GError **error)
+{
+  const VardTrainerSettings *settings = self->settings;
+  const VardModelInfo *info = vard_model_peek_info (self->model);
+
+  if (settings->value_refresh && settings->ring_size < settings->batch_size)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "ring-size is %u, less than batch-size %u",
+                 settings->ring_size, settings->batch_size);
+  else if (info->height % 4 != 0 || info->width % 4 != 0)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+                 "The latents are %d x %d: the value network needs multiples of 4",
+                 (int) info->height, (int) info->width);
+  else
+    return TRUE;
+
+  return FALSE;
+}
+
+static gboolean
+encode_prompts (VardTrainer *self, GError **error)
+{
+  guint n = vard_prompt_source_get_count (self->prompts);
+
+  self->texts = g_new0 (char *, n + 1);
+  for (guint i = 0; i < n; i++)
+    {
+      self->texts[i] = g_strdup (vard_prompt_source_get_text (self->prompts, i));
+      if (vard_pipeline_encode (self->pipeline, self->texts[i], NULL, error) == NULL)
+        return FALSE;
+    }
+
+  return TRUE;
+}
+
+static gboolean
+prepare_policy (VardTrainer *self, GError **error)
+{
+  const VardTrainerSettings *settings = self->settings;
+  VardModule *denoiser = vard_model_peek_denoiser (self->model);
+  gboolean is_lora = settings->weights == VARD_TRAINED_WEIGHTS_LORA;
+
+  if (is_lora)
+    {
+      if (!vard_lora_attach (denoiser, (const char *const *) settings->lora_targets, settings->lora_rank,
+                             settings->lora_alpha, settings->seed, error))
+        return FALSE;
+    }
+  else
+    vard_module_set_trainable (denoiser, TRUE);
+
+  self->frozen = vard_frozen_weights_new (self->engine, denoiser, is_lora, error);
+  if (self->frozen == NULL)
+    return FALSE;
+  self->set = vard_parameter_set_new (self->engine, denoiser, error);
+  if (self->set == NULL)
+    return FALSE;
+  vard_pipeline_invalidate (self->pipeline);
+  self->optimizer = vard_optimizer_new (self->set, settings->ema, error);
+
+  return self->optimizer != NULL;
+}
+
+static VardNode *
+record_value (VardNode *x, VardNode *t, VardNode *text, gpointer data)
+{
+  return vard_value_net_record (data, x, t, text);
+}
+
+static gboolean
+compile (VardTrainer *self, GError **error)
+{
+  const VardTrainerSettings *settings = self->settings;
+  const VardModelInfo *info = vard_model_peek_info (self->model);
+  VardValueFunction value = { .record = record_value };
+  guint micro = settings->micro_batch > 0 ? settings->micro_batch : settings->states_per_update;
+
+  self->value_net = VARD_MODULE (vard_value_net_new (info->channels, info->context_width,
+                                                     settings->value_channels,
+                                                     vard_random_derive_key (settings->seed, "value-net", 0)));
+  value.data = value.module = self->value_net;
+  self->value = vard_value_fit_new (self->engine, self->model, &value, settings->value_batch, error);
+  if (self->value == NULL)
+    return FALSE;
+
+  VardPolicyStepConfig config = {
+    .engine = self->engine, .model = self->model, .frozen = self->frozen, .set = self->set,
+    .value = value, .n = MIN (micro, settings->states_per_update),
+    .guidance_scale = settings->guidance_scale,
+  };
+  if (settings->guidance_scale != 1.0)
+    {
+      config.null_text = vard_pipeline_encode (self->pipeline, "", NULL, error);
+      if (config.null_text == NULL)
+        return FALSE;
+    }
+  self->policy = vard_policy_step_new (&config, error);
+  self->meter = self->policy != NULL ? vard_kl_meter_new (&config, error) : NULL;
+
+  return self->meter != NULL;
+}
+
+static gboolean
+prepare (VardTrainer *self, GError **error)
+{
+  const VardTrainerSettings *settings = self->settings;
+  gsize state_size = vard_pipeline_get_state_size (self->pipeline);
+  guint n_steps = settings->sampler_steps;
+
+  self->sampler = vard_sampler_new_ddim (vard_pipeline_peek_schedule (self->pipeline), n_steps,
+                                         settings->sampler_eta, error);
+  if (self->sampler == NULL || !encode_prompts (self, error) || !prepare_policy (self, error)
+      || !compile (self, error))
+    return FALSE;
+
+  self->pool = vard_trajectory_store_new (settings->pool_size, n_steps + 1, state_size);
+  if (settings->value_refresh)
+    self->ring = vard_trajectory_store_new (settings->ring_size, n_steps + 1, state_size);
+  self->pool_scores = g_array_new (FALSE, FALSE, sizeof (double));
+  self->pool_valid = g_array_new (FALSE, FALSE, sizeof (guint));
+  self->base_rewards = g_array_new (FALSE, FALSE, sizeof (float));
+  self->r2 = g_new0 (double, n_steps + 1);
+  self->histories = g_new0 (VardNormHistory, n_steps);
+  vard_kl_controller_init (&self->kl, settings->kl_weight, settings->kl_target);
+
+  return TRUE;
+}
+
+/**
+ * vard_trainer_new:
+ * @pipeline: what samples; its model is what is trained
+ * @rewards: prepared rewards
+ * @prompts: what to sample for
+ * @settings: everything else; copied
+ * @error: where to put an error
+ *
+ * Attaches adapters to the model, or makes its denoiser trainable, and compiles what the training needs.
+ *
+ * Returns: (transfer full): a trainer that has done nothing yet
+ */
+VardTrainer *
+vard_trainer_new (VardPipeline *pipeline, VardRewardMix *rewards, VardPromptSource *prompts,
+                  VardTrainerSettings *settings, GError **error)
+{
+  g_return_val_if_fail (VARD_IS_PIPELINE (pipeline), NULL);
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (rewards), NULL);
+  g_return_val_if_fail (VARD_IS_PROMPT_SOURCE (prompts), NULL);
+  g_return_val_if_fail (VARD_IS_TRAINER_SETTINGS (settings), NULL);
+
+  g_autoptr (VardTrainer) self = g_object_new (VARD_TYPE_TRAINER, NULL);
+
+  self->pipeline = g_object_ref (pipeline);
+  self->engine = vard_pipeline_peek_engine (pipeline);
+  self->model = vard_pipeline_peek_model (pipeline);
+  self->rewards = g_object_ref (rewards);
+  self->prompts = g_object_ref (prompts);
+  self->settings = vard_trainer_settings_copy (settings);
+
+  return check_settings (self, error) && prepare (self, error) ? g_steal_pointer (&self) : NULL;
+}
+
+/* ---- going on ---- */
+
+/* What phase 0 found, as the metrics of step 0 */
+static void
+describe_start (VardTrainer *self)
+{
+  double sum = 0;
+  guint n = self->sampler->n_steps + 1;
+
+  g_clear_pointer (&self->metrics, vard_metrics_unref);
+  self->metrics = vard_metrics_new (0, vard_trainer_get_seconds (self));
+  vard_metrics_set (self->metrics, "reward/mean", self->reward_mean);
+  vard_metrics_set (self->metrics, "reward/std", self->reward_sd);
+  vard_metrics_set (self->metrics, "reward-calls", self->reward_calls);
+  vard_metrics_set (self->metrics, "kl/trajectory", 0);
+  vard_metrics_set (self->metrics, "kl-weight", self->kl.weight);
+  vard_metrics_set (self->metrics, "value/loss", self->fit_loss);
+  for (guint i = 0; i < n; i++)
+    {
+      g_autofree char *name
+        = g_strdup_printf ("value/r2/%d", vard_sampler_get_state_timestep (self->sampler, i));
+
+      vard_metrics_set (self->metrics, name, self->r2[i]);
+      sum += self->r2[i];
+    }
+  vard_metrics_set (self->metrics, "value/r2", sum / n);
+}
+
+static gboolean
+is_evaluation_due (VardTrainer *self)
+{
+  guint interval = self->settings->evaluation_interval;
+
+  if (self->step == self->evaluated_step)
+    return FALSE;
+  return self->step >= self->settings->steps || (interval > 0 && self->step % interval == 0);
+}
+
+static gboolean
+finish_step (VardTrainer *self, GCancellable *cancellable, GError **error)
+{
+  vard_trainer_emit_step (self);
+  vard_trainer_emit_progress (self, "step", self->step / (double) self->settings->steps, self->metrics);
+  if (!is_evaluation_due (self))
+    return TRUE;
+
+  g_autoptr (VardEvaluation) evaluation = vard_trainer_evaluate (self, cancellable, error);
+  if (evaluation == NULL)
+    return FALSE;
+  self->evaluated_step = self->step;
+  g_signal_emit (self, signals[SIGNAL_EVALUATION], 0, self->step, evaluation);
+
+  return TRUE;
+}
+
+static void
+offer_checkpoint (VardTrainer *self, VardTrainerPhase phase_before)
+{
+  guint interval = self->settings->checkpoint_interval;
+  gint64 now = g_get_monotonic_time ();
+  gboolean is_due = now - self->last_checkpoint > CHECKPOINT_TIME;
+
+  if (phase_before == VARD_TRAINER_PHASE_STEPS)
+    is_due = self->step >= self->settings->steps || (interval > 0 && self->step % interval == 0);
+  if (!is_due)
+    return;
+  self->last_checkpoint = now;
+  g_signal_emit (self, signals[SIGNAL_CHECKPOINT], 0, self->step);
+}
+
+static gboolean
+advance_phase (VardTrainer *self, GCancellable *cancellable, GError **error)
+{
+  switch (self->phase)
+    {
+    case VARD_TRAINER_PHASE_POOL:
+      return vard_trainer_advance_pool (self, cancellable, error);
+    case VARD_TRAINER_PHASE_VALUE_FIT:
+      return vard_trainer_advance_value_fit (self, cancellable, error);
+    case VARD_TRAINER_PHASE_BASE:
+      describe_start (self);
+      return vard_trainer_advance_base (self, cancellable, error);
+    case VARD_TRAINER_PHASE_STEPS:
+    default:
+      return vard_trainer_advance_step (self, cancellable, error)
+             && finish_step (self, cancellable, error);
+    }
+}
+
+/**
+ * vard_trainer_advance:
+ * @self: a trainer
+ * @cancellable: (nullable): stops at any moment
+ * @error: where to put an error
+ *
+ * Does one unit of work: a batch of the pool, a burst of value updates, the evaluation of the base
+ * model, or one step with the evaluation that is due after it. After an error, cancellation too, the
+ * trainer is of no more use: go on from a checkpoint.
+ *
+ * Returns: %TRUE when it was done, or when there was nothing left to do
+ */
+gboolean
+vard_trainer_advance (VardTrainer *self, GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (VARD_IS_TRAINER (self), FALSE);
+
+  VardTrainerPhase phase = self->phase;
+
+  if (vard_trainer_is_finished (self))
+    return TRUE;
+  if (self->is_broken)
+    {
+      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_FAILED,
+                           "The training was interrupted in the middle of a step: resume from a checkpoint");
+      return FALSE;
+    }
+
+  self->advance_began = g_get_monotonic_time ();
+  if (self->last_checkpoint == 0)
+    self->last_checkpoint = self->advance_began;
+  self->is_broken = !advance_phase (self, cancellable, error);
+  self->seconds = vard_trainer_get_seconds (self);
+  self->advance_began = g_get_monotonic_time ();
+  if (self->is_broken)
+    return FALSE;
+  offer_checkpoint (self, phase);
+
+  return TRUE;
+}
+
+/**
+ * vard_trainer_run:
+ * @self: a trainer
+ * @cancellable: (nullable): stops at any moment
+ * @error: where to put an error
+ *
+ * Advances until all steps are done or vard_trainer_stop() was called, which is offered as a moment
+ * for a checkpoint too.
+ *
+ * Returns: %TRUE unless something failed
+ */
+gboolean
+vard_trainer_run (VardTrainer *self, GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (VARD_IS_TRAINER (self), FALSE);
+
+  while (!vard_trainer_is_finished (self) && !g_atomic_int_get (&self->is_stopping))
+    if (!vard_trainer_advance (self, cancellable, error))
+      return FALSE;
+
+  if (g_atomic_int_compare_and_exchange (&self->is_stopping, TRUE, FALSE)
+      && !vard_trainer_is_finished (self))
+    g_signal_emit (self, signals[SIGNAL_CHECKPOINT], 0, self->step);
+
+  return TRUE;
+}
+
+/**
+ * vard_trainer_stop:
+ * @self: a trainer
+ *
+ * Makes vard_trainer_run() return when the unit of work in progress is done. May be called from any
+ * thread.
+ */
+void
+vard_trainer_stop (VardTrainer *self)
+{
+  g_return_if_fail (VARD_IS_TRAINER (self));
+
+  g_atomic_int_set (&self->is_stopping, TRUE);
+}
+
+/**
+ * vard_trainer_is_finished:
+ * @self: a trainer
+ *
+ * Returns: whether all steps are done
+ */
+gboolean
+vard_trainer_is_finished (VardTrainer *self)
+{
+  g_return_val_if_fail (VARD_IS_TRAINER (self), FALSE);
+
+  return self->phase == VARD_TRAINER_PHASE_STEPS && self->step >= self->settings->steps;
+}
+
+/**
+ * vard_trainer_get_step:
+ * @self: a trainer
+ *
+ * Returns: the steps done so far
+ */
+guint64
+vard_trainer_get_step (VardTrainer *self)
+{
+  g_return_val_if_fail (VARD_IS_TRAINER (self), 0);
+
+  return self->step;
+}
+
+/**
+ * vard_trainer_peek_metrics:
+ * @self: a trainer
+ *
+ * Returns: (transfer none) (nullable): the numbers of the last step, none before the first
+ */
+VardMetrics *
+vard_trainer_peek_metrics (VardTrainer *self)
+{
+  g_return_val_if_fail (VARD_IS_TRAINER (self), NULL);
+
+  return self->metrics;
+}
+
+/* ---- the object ---- */
+
+static void
+vard_trainer_finalize (GObject *object)
+{
+  VardTrainer *self = VARD_TRAINER (object);
+
+  g_clear_pointer (&self->policy, vard_policy_step_free);
+  g_clear_pointer (&self->meter, vard_kl_meter_free);
+  g_clear_pointer (&self->value, vard_value_fit_free);
+  g_clear_object (&self->value_net);
+  g_clear_pointer (&self->optimizer, vard_optimizer_free);
+  g_clear_pointer (&self->set, vard_parameter_set_free);
+  g_clear_pointer (&self->frozen, vard_frozen_weights_free);
+  g_clear_pointer (&self->sampler, vard_sampler_free);
+  g_clear_pointer (&self->pool, vard_trajectory_store_free);
+  g_clear_pointer (&self->ring, vard_trajectory_store_free);
+  g_clear_pointer (&self->pool_scores, g_array_unref);
+  g_clear_pointer (&self->pool_valid, g_array_unref);
+  g_clear_pointer (&self->base_rewards, g_array_unref);
+  g_clear_pointer (&self->r2, g_free);
+  g_clear_pointer (&self->histories, g_free);
+  g_clear_pointer (&self->metrics, vard_metrics_unref);
+  g_clear_pointer (&self->texts, g_strfreev);
+  g_clear_object (&self->settings);
+  g_clear_object (&self->prompts);
+  g_clear_object (&self->rewards);
+  g_clear_object (&self->pipeline);
+
+  G_OBJECT_CLASS (vard_trainer_parent_class)->finalize (object);
+}
+
+static void
+vard_trainer_class_init (VardTrainerClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = vard_trainer_finalize;
+
+  /**
+   * VardTrainer::progress:
+   * @self: the trainer
+   * @phase: pool, value-fit, evaluation or step
+   * @fraction: how much of the phase is done, 0 to 1
+   * @metrics: (nullable): numbers that changed
+   */
+  signals[SIGNAL_PROGRESS]
+    = g_signal_new ("progress", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 3,
+                    G_TYPE_STRING, G_TYPE_DOUBLE, VARD_TYPE_METRICS);
+
+  /**
+   * VardTrainer::step:
+   * @self: the trainer
+   * @step: the steps done so far; 0 when the pool and the value network are ready
+   * @metrics: the numbers of the step
+   */
+  signals[SIGNAL_STEP]
+    = g_signal_new ("step", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 2,
+                    G_TYPE_UINT64, VARD_TYPE_METRICS);
+
+  /**
+   * VardTrainer::evaluation:
+   * @self: the trainer
+   * @step: the steps done so far; 0 is the base model
+   * @evaluation: pictures, scores and metrics
+   */
+  signals[SIGNAL_EVALUATION]
+    = g_signal_new ("evaluation", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
+                    2, G_TYPE_UINT64, VARD_TYPE_EVALUATION);
+
+  /**
+   * VardTrainer::checkpoint:
+   * @self: the trainer
+   * @step: the steps done so far
+   *
+   * Now is the moment for vard_trainer_save_state().
+   */
+  signals[SIGNAL_CHECKPOINT]
+    = g_signal_new ("checkpoint", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
+                    1, G_TYPE_UINT64);
+
+  /**
+   * VardTrainer::warning:
+   * @self: the trainer
+   * @message: what a person should know
+   */
+  signals[SIGNAL_WARNING]
+    = g_signal_new ("warning", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                    G_TYPE_STRING);
+}
+
+static void
+vard_trainer_init (VardTrainer *self)
+{
+  self->evaluated_step = G_MAXUINT64;
+}

@@ -1,0 +1,315 @@
+/* test-trainer.c - the whole trainer on a toy: it learns, resumes exactly, stops and fails in good order
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "toy-run.h"
+
+#include "base/vard-error.h"
+
+#include <glib/gstdio.h>
+#include <math.h>
+
+/* ---- what is heard of a run ---- */
+
+typedef struct
+{
+  guint n_steps, n_evaluations, n_checkpoints;
+  GString *phases;
+  double base_kl, last_kl, gain;
+} Heard;
+
+static void
+on_progress (VardTrainer *trainer, const char *phase, double fraction, VardMetrics *metrics, Heard *heard)
+{
+  g_assert_cmpfloat (fraction, >=, 0);
+  g_assert_cmpfloat (fraction, <=, 1 + 1e-9);
+  if (!g_str_has_suffix (heard->phases->str, phase))
+    g_string_append_printf (heard->phases, " %s", phase);
+}
+
+static void
+on_step (VardTrainer *trainer, guint64 step, VardMetrics *metrics, Heard *heard)
+{
+  g_assert_cmpuint (step, ==, heard->n_steps++);
+  toy_run_lookup (metrics, "reward/mean");
+  toy_run_lookup (metrics, "kl/trajectory");
+  if (step == 0)
+    toy_run_lookup (metrics, "value/r2/1");
+}
+
+static void
+on_evaluation (VardTrainer *trainer, guint64 step, VardEvaluation *evaluation, Heard *heard)
+{
+  VardMetrics *metrics = vard_evaluation_peek_metrics (evaluation);
+
+  heard->n_evaluations++;
+  heard->last_kl = toy_run_lookup (metrics, "kl/trajectory");
+  if (step == 0)
+    heard->base_kl = heard->last_kl;
+  else
+    heard->gain = toy_run_lookup (metrics, "reward/gain-sd");
+  g_assert_cmpfloat (toy_run_lookup (metrics, "diversity/pairwise"), >, 0);
+  g_assert_cmpint (vard_image_get_width (vard_evaluation_get_image (evaluation, 1, 3)), ==, 4);
+  g_assert_true (isfinite (vard_evaluation_get_score (evaluation, "grey", 1, 3)));
+}
+
+static void
+on_checkpoint (VardTrainer *trainer, guint64 step, Heard *heard)
+{
+  heard->n_checkpoints++;
+}
+
+static void
+listen (ToyRun *run, Heard *heard)
+{
+  *heard = (Heard) { .phases = g_string_new ("") };
+  g_signal_connect (run->trainer, "progress", G_CALLBACK (on_progress), heard);
+  g_signal_connect (run->trainer, "step", G_CALLBACK (on_step), heard);
+  g_signal_connect (run->trainer, "evaluation", G_CALLBACK (on_evaluation), heard);
+  g_signal_connect (run->trainer, "checkpoint", G_CALLBACK (on_checkpoint), heard);
+}
+
+/* ---- it learns ---- */
+
+typedef struct
+{
+  const char *name;
+  VardTrainedWeights weights;
+  gboolean refreshes;
+  double guidance, ema;
+} LearnRow;
+
+static const LearnRow learn_rows[] = {
+  { "/trainer/learns/full", VARD_TRAINED_WEIGHTS_FULL, FALSE, 1, 0 },
+  { "/trainer/learns/full-refresh", VARD_TRAINED_WEIGHTS_FULL, TRUE, 1, 0 },
+  { "/trainer/learns/full-guided-ema", VARD_TRAINED_WEIGHTS_FULL, FALSE, 2, 0.5 },
+};
+
+static void
+test_trainer_learns (gconstpointer data)
+{
+  const LearnRow *row = data;
+  g_autoptr (VardTrainerSettings) settings = toy_run_settings ();
+  ToyRun run;
+  Heard heard;
+
+  g_object_set (settings, "weights", row->weights, "value-refresh", row->refreshes, "steps", 12,
+                "guidance-scale", row->guidance, "ema", row->ema, "learning-rate", 0.05, "value-fit-updates", 80,
+                "value-gradient-quantile", 0.9, NULL);
+  toy_run_init (&run, settings, 2);
+  listen (&run, &heard);
+  toy_run_go (&run);
+
+  g_assert_cmpstr (heard.phases->str, ==, " pool value-fit evaluation step evaluation");
+  g_assert_cmpuint (heard.n_steps, ==, 13);
+  g_assert_cmpuint (heard.n_evaluations, ==, 2);
+  g_assert_cmpuint (heard.n_checkpoints, ==, 1);
+  g_assert_cmpfloat (heard.base_kl, ==, 0);
+  g_assert_cmpfloat (heard.last_kl, >, 0.1);
+  g_assert_cmpfloat (heard.gain, >, 0.5);
+  g_assert_true (vard_trainer_is_finished (run.trainer));
+  g_string_free (heard.phases, TRUE);
+  toy_run_clear (&run);
+}
+
+/* ---- resume ---- */
+
+static float *
+dup_weights (ToyRun *run, gsize *size)
+{
+  VardParameterSet *value = vard_value_fit_peek_parameters (run->trainer->value);
+  gsize n = run->trainer->set->count, m = value->count;
+  float *all = g_new (float, n + m);
+
+  memcpy (all, vard_tensor_peek_f32 (run->trainer->set->weights), n * sizeof (float));
+  memcpy (all + n, vard_tensor_peek_f32 (value->weights), m * sizeof (float));
+  *size = (n + m) * sizeof (float);
+
+  return all;
+}
+
+static void
+remove_folder (const char *path)
+{
+  GDir *dir = g_dir_open (path, 0, NULL);
+
+  for (const char *name = g_dir_read_name (dir); name != NULL; name = g_dir_read_name (dir))
+    {
+      g_autofree char *file = g_build_filename (path, name, NULL);
+
+      g_unlink (file);
+    }
+  g_dir_close (dir);
+  g_rmdir (path);
+}
+
+/* Saved after @n_units of work and gone on with by another trainer: the same numbers, bit for bit */
+static void
+test_trainer_resume (gconstpointer data)
+{
+  guint n_units = GPOINTER_TO_UINT (data);
+  g_autoptr (VardTrainerSettings) settings = toy_run_settings ();
+  g_autofree char *folder = g_dir_make_tmp ("vard-state-XXXXXX", NULL);
+  g_autoptr (GError) error = NULL;
+  ToyRun whole, first, second;
+  gsize size, size_again;
+
+  g_object_set (settings, "value-refresh", TRUE, "kl-target", 0.01, "ema", 0.9,
+                "value-gradient-quantile", 0.9, NULL);
+  toy_run_init (&whole, settings, 0.6);
+  toy_run_go (&whole);
+  g_autofree float *expected = dup_weights (&whole, &size);
+
+  toy_run_init (&first, settings, 0.6);
+  for (guint i = 0; i < n_units; i++)
+    g_assert_true (vard_trainer_advance (first.trainer, NULL, NULL));
+  g_assert_true (vard_trainer_save_state (first.trainer, folder, &error));
+  g_assert_no_error (error);
+  toy_run_clear (&first);
+
+  toy_run_init (&second, settings, 0.6);
+  vard_trainer_load_state (second.trainer, folder, &error);
+  g_assert_no_error (error);
+  toy_run_go (&second);
+  g_autofree float *found = dup_weights (&second, &size_again);
+
+  g_assert_cmpuint (size, ==, size_again);
+  g_assert_cmpint (memcmp (expected, found, size), ==, 0);
+  g_assert_cmpfloat (toy_run_lookup (whole.trainer->metrics, "reward/mean"), ==,
+                     toy_run_lookup (second.trainer->metrics, "reward/mean"));
+  g_assert_cmpfloat (whole.trainer->kl.weight, ==, second.trainer->kl.weight);
+  g_assert_cmpfloat (whole.trainer->kl.weight, !=, whole.trainer->kl.start);
+  toy_run_clear (&whole);
+  toy_run_clear (&second);
+  remove_folder (folder);
+}
+
+static void
+test_trainer_other_state (void)
+{
+  g_autoptr (VardTrainerSettings) settings = toy_run_settings ();
+  g_autofree char *folder = g_dir_make_tmp ("vard-state-XXXXXX", NULL);
+  g_autoptr (GError) error = NULL;
+  ToyRun run;
+
+  toy_run_init (&run, settings, 0.6);
+  g_assert_true (vard_trainer_advance (run.trainer, NULL, NULL));
+  g_assert_true (vard_trainer_save_state (run.trainer, folder, NULL));
+  toy_run_clear (&run);
+
+  g_object_set (settings, "sampler-steps", 7, NULL);
+  toy_run_init (&run, settings, 0.6);
+  g_assert_false (vard_trainer_load_state (run.trainer, folder, &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);
+  g_clear_error (&error);
+  g_assert_false (vard_trainer_advance (run.trainer, NULL, &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_FAILED);
+  toy_run_clear (&run);
+  remove_folder (folder);
+}
+
+/* ---- stopping and failing ---- */
+
+static void
+stop_at_second (VardTrainer *trainer, guint64 step, VardMetrics *metrics, gpointer data)
+{
+  if (step == 2)
+    vard_trainer_stop (trainer);
+}
+
+static void
+test_trainer_stop (void)
+{
+  g_autoptr (VardTrainerSettings) settings = toy_run_settings ();
+  ToyRun run;
+  Heard heard;
+
+  toy_run_init (&run, settings, 0.6);
+  listen (&run, &heard);
+  g_signal_connect (run.trainer, "step", G_CALLBACK (stop_at_second), NULL);
+  toy_run_go (&run);
+  g_assert_cmpuint (vard_trainer_get_step (run.trainer), ==, 2);
+  g_assert_cmpuint (heard.n_checkpoints, ==, 1);
+  g_assert_false (vard_trainer_is_finished (run.trainer));
+  toy_run_go (&run);
+  g_assert_true (vard_trainer_is_finished (run.trainer));
+  g_string_free (heard.phases, TRUE);
+  toy_run_clear (&run);
+}
+
+static void
+cancel_in_step (VardTrainer *trainer, const char *phase, double fraction, VardMetrics *metrics,
+                GCancellable *cancellable)
+{
+  if (g_str_equal (phase, "step"))
+    g_cancellable_cancel (cancellable);
+}
+
+static void
+test_trainer_cancel (void)
+{
+  g_autoptr (VardTrainerSettings) settings = toy_run_settings ();
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+  ToyRun run;
+
+  toy_run_init (&run, settings, 0.6);
+  g_signal_connect (run.trainer, "progress", G_CALLBACK (cancel_in_step), cancellable);
+  g_assert_false (vard_trainer_run (run.trainer, cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  g_assert_false (vard_trainer_save_state (run.trainer, "/nonexistent", &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_FAILED);
+  toy_run_clear (&run);
+}
+
+static void
+test_trainer_diverges (void)
+{
+  g_autoptr (VardTrainerSettings) settings = toy_run_settings ();
+  g_autoptr (GError) error = NULL;
+  ToyRun run;
+
+  g_object_set (settings, "learning-rate", 1.0, "weight-decay", 0.0, "steps", 3, NULL);
+  toy_run_init (&run, settings, 0.6);
+  while (run.trainer->phase != VARD_TRAINER_PHASE_STEPS)
+    g_assert_true (vard_trainer_advance (run.trainer, NULL, NULL));
+  vard_tensor_peek_f32 (run.trainer->set->weights)[991] = NAN;
+  for (guint i = 0; i < 1000; i++)
+    vard_tensor_peek_f32 (run.trainer->set->weights)[i] = NAN;
+  g_assert_false (vard_trainer_run (run.trainer, NULL, &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_DIVERGED);
+  g_assert_nonnull (strstr (error->message, "step 1"));
+  toy_run_clear (&run);
+}
+
+static void
+test_trainer_broken_reward (void)
+{
+  g_autoptr (VardTrainerSettings) settings = toy_run_settings ();
+  g_autoptr (GError) error = NULL;
+  ToyRun run;
+
+  toy_run_init (&run, settings, 0.6);
+  toy_reward_break (TOY_REWARD (run.reward));
+  g_assert_false (vard_trainer_run (run.trainer, NULL, &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_REWARD);
+  toy_run_clear (&run);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (learn_rows); i++)
+    g_test_add_data_func (learn_rows[i].name, &learn_rows[i], test_trainer_learns);
+  g_test_add_data_func ("/trainer/resume/pool", GUINT_TO_POINTER (3), test_trainer_resume);
+  g_test_add_data_func ("/trainer/resume/value-fit", GUINT_TO_POINTER (8), test_trainer_resume);
+  g_test_add_data_func ("/trainer/resume/step", GUINT_TO_POINTER (12), test_trainer_resume);
+  g_test_add_func ("/trainer/other-state", test_trainer_other_state);
+  g_test_add_func ("/trainer/stop", test_trainer_stop);
+  g_test_add_func ("/trainer/cancel", test_trainer_cancel);
+  g_test_add_func ("/trainer/diverges", test_trainer_diverges);
+  g_test_add_func ("/trainer/broken-reward", test_trainer_broken_reward);
+  return g_test_run ();
+}

@@ -1,0 +1,36 @@
+/* toy-run.h - a trainer on a toy, ready to go
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "toy-model.h"
+#include "toy-reward.h"
+
+#include "train/vard-trainer-private.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  VardEngine *engine;
+  VardModel *model;
+  VardPipeline *pipeline;
+  VardReward *reward;
+  VardRewardMix *mix;
+  VardPromptSource *prompts;
+  VardTrainer *trainer;
+} ToyRun;
+
+/* small numbers of everything; take them as a start */
+VardTrainerSettings *toy_run_settings (void);
+/* 4 x 4 latents of one channel; the reward peaks at a grey level */
+void                 toy_run_init     (ToyRun              *self,
+                                       VardTrainerSettings *settings,
+                                       double               peak);
+void                 toy_run_clear    (ToyRun              *self);
+void                 toy_run_go       (ToyRun              *self);
+double               toy_run_lookup   (VardMetrics         *metrics,
+                                       const char          *name);
+
+G_END_DECLS
