@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+# test-sdk.py - a reward is one file and one command, with nothing but what is installed
+#
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# usage: test-sdk.py BUILD-FOLDER COMPILER...
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+here = pathlib.Path(__file__).parent
+build, compiler = pathlib.Path(sys.argv[1]), sys.argv[2:]
+if shutil.which("pkg-config") is None:
+    print("pkg-config is missing")
+    sys.exit(77)
+
+
+def run(command, **keywords):
+    result = subprocess.run(command, capture_output=True, text=True, **keywords)
+    if result.returncode != 0:
+        sys.exit("%s: %s%s" % (" ".join(map(str, command)), result.stdout, result.stderr))
+    return result.stdout
+
+
+with tempfile.TemporaryDirectory() as folder:
+    root = pathlib.Path(folder)
+    run(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", root])
+    package = next(root.rglob("vard-1.pc"))
+    environment = dict(os.environ, PKG_CONFIG_PATH=str(package.parent), PKG_CONFIG_SYSROOT_DIR=str(root))
+    flags = run(["pkg-config", "--cflags", "--libs", "vard-1"], env=environment).split()
+    # the sysroot goes before the paths of the system's own packages too, where there is nothing
+    flags += run(["pkg-config", "--cflags", "gio-2.0", "json-glib-1.0"]).split()
+
+    source, module = here / "sky-reward.c", root / "sky.so"
+    assert len(source.read_text().splitlines()) < 60
+    run([*compiler, "-shared", "-fPIC", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-o", module,
+         source, *flags])
+
+    library = next(root.rglob("libvard-1.so.0"))
+    scan = next(root.rglob("libexec/vard-1/vard-plugin-scan"))
+    lines = run([scan, module], env=dict(os.environ, LD_LIBRARY_PATH=str(library.parent)))
+    answer = json.loads(lines.splitlines()[-1])
+    assert answer["state"] == "ready", answer
+    assert answer["features"][0]["kind"] == "reward" and answer["features"][0]["name"] == "sky", answer
+    assert answer["features"][0]["properties"][0]["range"] == "a number from 0 to 100", answer
+
+    variable = run(["pkg-config", "--variable=pluginsdir", "vard-1"], env=environment).strip()
+    installed = {path.stem for path in root.rglob("vard-1/plugins/*.so")}
+    assert variable.endswith("vard-1/plugins"), variable
+    assert {"jpeg-size-reward", "colorfulness-reward", "coverage-reward"} <= installed, installed
