@@ -20,8 +20,6 @@ struct _VardCpuEngine
   gboolean profile;
 
   CpuPool *pool;
-  const char *blas;
-  gboolean is_serial;
   GHashTable *times;   /* interned kernel name -> KernelTimes */
 };
 
@@ -46,24 +44,13 @@ get_instruction_set (void)
 #endif
 }
 
-/* "OpenBLAS 0.3.21 DYNAMIC_ARCH ..." -> its first two words */
-static char *
-shorten_blas (const char *name)
-{
-  g_auto (GStrv) words = g_strsplit (name, " ", 3);
-
-  return words[0] && words[1] ? g_strdup_printf ("%s %s", words[0], words[1]) : g_strdup (name);
-}
-
 static char *
 vard_cpu_engine_describe (VardEngine *engine)
 {
   VardCpuEngine *self = VARD_CPU_ENGINE (engine);
   guint n_threads = cpu_pool_get_n_threads (self->pool);
-  g_autofree char *blas = shorten_blas (self->blas);
 
-  return g_strdup_printf ("cpu: %u thread%s, %s%s, %s", n_threads, n_threads == 1 ? "" : "s", blas,
-                          self->is_serial ? " serial" : " with its own threads", get_instruction_set ());
+  return g_strdup_printf ("cpu: %u thread%s, %s", n_threads, n_threads == 1 ? "" : "s", get_instruction_set ());
 }
 
 static gboolean
@@ -173,7 +160,6 @@ vard_cpu_engine_constructed (GObject *object)
   if (self->threads == 0)
     self->threads = g_get_num_processors ();
   self->pool = cpu_pool_new (self->threads);
-  self->blas = cpu_blas_prepare (&self->is_serial);
 }
 
 static void

@@ -1,17 +1,14 @@
-/* cpu-gemm.c - matrix products by a serial BLAS, split over the engine's threads
+/* cpu-gemm.c - matrix products over all of the engine's threads
  *
- * A BLAS with threads of its own would fight the pool, so it is called for one block at a time. Blocks are whole rows
- * where there are enough of them, so that what follows the product reads it from the cache; else columns too.
+ * Blocks are whole rows where there are enough of them, so that what follows the product reads it from the cache; else
+ * columns too.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cpu-gemm.h"
 
-#include <cblas.h>
-#include <dlfcn.h>
-
 #define MIN_ROWS 64
-#define MAX_ROWS 512
+#define MAX_ROWS 256
 #define MIN_COLUMNS 32
 
 typedef struct
@@ -23,28 +20,6 @@ typedef struct
   gint64 n_rows, n_columns;    /* blocks of one product */
   const CpuEpilogue *epilogue;
 } GemmJob;
-
-void
-cpu_sgemm (gboolean     transpose_a,
-           gboolean     transpose_b,
-           gint64       m,
-           gint64       n,
-           gint64       k,
-           const float *a,
-           gint64       lda,
-           const float *b,
-           gint64       ldb,
-           float        beta,
-           float       *c,
-           gint64       ldc)
-{
-  /* Debian's serial OpenBLAS hands out its buffers without a lock: two calls at once may get the same one */
-  static GMutex mutex;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&mutex);
-
-  cblas_sgemm (CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
-               transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
-}
 
 void
 cpu_epilogue_run (const CpuEpilogue *self,
@@ -143,18 +118,4 @@ cpu_gemm_run (CpuPool           *pool,
       cpu_pool_run (pool, count, cpu_pool_get_grain (pool, count, 4 * epilogue->region->tile),
                     epilogue_task, (gpointer) epilogue);
     }
-}
-
-/* An OpenBLAS with threads can be told to use one; others have no such call and are trusted */
-const char *
-cpu_blas_prepare (gboolean *is_serial)
-{
-  void (*set_threads) (int) = (void (*) (int)) dlsym (RTLD_DEFAULT, "openblas_set_num_threads");
-  char *(*get_config) (void) = (char *(*) (void)) dlsym (RTLD_DEFAULT, "openblas_get_config");
-  int (*get_threads) (void) = (int (*) (void)) dlsym (RTLD_DEFAULT, "openblas_get_num_threads");
-
-  if (set_threads != NULL)
-    set_threads (1);
-  *is_serial = get_threads == NULL || get_threads () == 1;
-  return get_config != NULL ? get_config () : "CBLAS";
 }

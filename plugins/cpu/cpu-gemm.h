@@ -1,10 +1,11 @@
-/* cpu-gemm.h - matrix products by a serial BLAS, split over the engine's threads
+/* cpu-gemm.h - matrix products over all of the engine's threads
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
 
 #include "cpu-pool.h"
+#include "cpu-product.h"
 #include "cpu-region.h"
 
 G_BEGIN_DECLS
@@ -28,20 +29,6 @@ typedef struct
   gsize scratch_stride;
 } CpuEpilogue;
 
-/* One block on this thread: C = op (A) op (B) + beta C */
-void  cpu_sgemm (gboolean     transpose_a,
-                 gboolean     transpose_b,
-                 gint64       m,
-                 gint64       n,
-                 gint64       k,
-                 const float *a,
-                 gint64       lda,
-                 const float *b,
-                 gint64       ldb,
-                 float        beta,
-                 float       *c,
-                 gint64       ldc);
-
 void  cpu_epilogue_run (const CpuEpilogue *self,
                         gint64             from,
                         gint64             to,
@@ -54,8 +41,5 @@ void  cpu_gemm_run     (CpuPool           *pool,
                         const float       *b,
                         float             *c,
                         const CpuEpilogue *epilogue);
-
-/* Makes the library serial if it is not; its name and whether that worked */
-const char *cpu_blas_prepare (gboolean *is_serial);
 
 G_END_DECLS

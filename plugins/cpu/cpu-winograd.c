@@ -30,7 +30,8 @@ typedef struct
   gint64 block_rows;             /* rows of tiles in a block */
   const float *a, *b;
   float *y;
-  float *kernels;                /* [36, co, ci] */
+  float *kernels;                /* [36, c_from, c_to], and of the weight gradient [36, co, ci] */
+  float *untransposed;           /* [36, co, ci], forward */
   float *zeros;                  /* a pixel outside the picture */
   float *work;
   gsize work_stride;             /* floats per thread */
@@ -288,10 +289,23 @@ kernel_task (gpointer data,
 {
   const Winograd *self = data;
   gint64 ci = self->conv.ci, co = self->conv.co;
+  gboolean back = self->kind == CPU_CONV_INPUT_GRADIENT;
 
   for (gint64 o = from; o < to; o++)
-    write_kernel (self->b + o * 9 * ci, ci, self->kind == CPU_CONV_INPUT_GRADIENT,
-                  self->kernels + o * ci, co * ci);
+    write_kernel (self->b + o * 9 * ci, ci, back, (back ? self->kernels : self->untransposed) + o * ci, co * ci);
+}
+
+static void
+transpose_task (gpointer data,
+                gint64   from,
+                gint64   to,
+                guint    thread)
+{
+  const Winograd *self = data;
+  gint64 ci = self->conv.ci, co = self->conv.co;
+
+  for (gint64 f = from; f < to; f++)
+    cpu_transpose (self->untransposed + f * co * ci, co, ci, ci, self->kernels + f * co * ci, co);
 }
 
 static void
@@ -338,16 +352,15 @@ block_task (gpointer data,
 {
   const Winograd *self = data;
   gint64 first = from * self->tiles_x, n = (to - from) * self->tiles_x;
-  gint64 c_from = self->c_from, c_to = self->c_to, ci = self->conv.ci;
-  gboolean forward = self->kind == CPU_CONV_FORWARD;
+  gint64 c_from = self->c_from, c_to = self->c_to;
   float *v = self->work + thread * self->work_stride;
   float *m = v + FREQUENCIES * self->block_rows * self->tiles_x * c_from;
 
   for (gint64 t = 0; t < n; t++)
     read_tile (self, first + t, v + t * c_from, n * c_from);
   for (gint64 f = 0; f < FREQUENCIES; f++)
-    cpu_sgemm (FALSE, forward, n, c_to, c_from, v + f * n * c_from, c_from,
-               self->kernels + f * self->conv.co * ci, ci, 0, m + f * n * c_to, c_to);
+    cpu_sgemm (FALSE, FALSE, n, c_to, c_from, v + f * n * c_from, c_from,
+               self->kernels + f * c_from * c_to, c_to, FALSE, m + f * n * c_to, c_to);
   for (gint64 t = 0; t < n; t++)
     write_tile (self, first + t, m + t * c_to, n * c_to);
   cpu_epilogue_run (self->epilogue, first_pixel (self, from) * c_to, first_pixel (self, to) * c_to, thread);
@@ -392,6 +405,8 @@ run_convolution (CpuPool  *pool,
                  Winograd *self)
 {
   cpu_pool_run (pool, self->conv.co, cpu_pool_get_grain (pool, self->conv.co, 8), kernel_task, self);
+  if (self->kind == CPU_CONV_FORWARD)
+    cpu_pool_run (pool, FREQUENCIES, 3, transpose_task, self);
   cpu_pool_run (pool, self->rows, self->block_rows, block_task, self);
 }
 
@@ -488,7 +503,7 @@ cpu_winograd_get_scratch_size (const CpuConv *conv,
                                guint          n_threads)
 {
   Winograd self = winograd_prepare (conv, kind, n_threads);
-  gsize kernels = FREQUENCIES * conv->ci * conv->co;
+  gsize kernels = FREQUENCIES * conv->ci * conv->co * (kind == CPU_CONV_FORWARD ? 2 : 1);
 
   return (kernels + MAX (conv->ci, conv->co) + winograd_work_floats (&self, n_threads)) * sizeof (float);
 }
@@ -527,6 +542,11 @@ cpu_winograd_run (CpuPool           *pool,
   self.zeros = scratch;
   self.kernels = scratch + channels;
   self.work = self.kernels + FREQUENCIES * conv->ci * conv->co;
+  if (kind == CPU_CONV_FORWARD)
+    {
+      self.untransposed = self.work;
+      self.work += FREQUENCIES * conv->ci * conv->co;
+    }
   memset (self.zeros, 0, channels * sizeof (float));
   if (kind == CPU_CONV_WEIGHT_GRADIENT)
     run_weight_gradient (pool, &self);

@@ -1,0 +1,33 @@
+/* cpu-product.h - the product of two matrices on one thread
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* C [m, n] = op (A) op (B) + beta C with beta 0 or 1, row-major */
+void cpu_sgemm (gboolean     transpose_a,
+                gboolean     transpose_b,
+                gint64       m,
+                gint64       n,
+                gint64       k,
+                const float *a,
+                gint64       lda,
+                const float *b,
+                gint64       ldb,
+                gboolean     beta,
+                float       *c,
+                gint64       ldc);
+
+/* to [columns, ldt] = from [rows, ldf] transposed */
+void cpu_transpose (const float *from,
+                    gint64       rows,
+                    gint64       columns,
+                    gint64       ldf,
+                    float       *to,
+                    gint64       ldt);
+
+G_END_DECLS
