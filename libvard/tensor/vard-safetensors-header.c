@@ -30,6 +30,7 @@ typedef struct
   const char *path;
   const char *at, *end;
   guint depth;
+  gboolean is_done;      /* the object is closed: only padding may follow */
   gboolean is_object[MAX_DEPTH];
   gboolean expects_key[MAX_DEPTH];
   GHashTable *keys[MAX_DEPTH];
@@ -147,6 +148,8 @@ static gboolean
 scan_character (HeaderScan *scan,
                 GError    **error)
 {
+  if (scan->is_done && !strchr (" \t\r\n", *scan->at))
+    return fail (scan->path, error, "the header goes on after its object");
   switch (*scan->at)
     {
     case '"':
@@ -158,7 +161,7 @@ scan_character (HeaderScan *scan,
     case ']':
       if (scan->depth == 0)
         return fail (scan->path, error, "the header closes more brackets than it opens");
-      scan->depth--;
+      scan->is_done = --scan->depth == 0;
       return TRUE;
     case ',':
       if (scan->depth)

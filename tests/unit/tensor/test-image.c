@@ -1,0 +1,157 @@
+/* test-image.c - pictures: PNG round trip, texts, grids, damaged files
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#define _GNU_SOURCE
+#include <vard.h>
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+static VardImage *
+make_image (guint  width,
+            guint  height,
+            guint8 first)
+{
+  gsize n = (gsize) width * height * 3;
+  guint8 *rgb = g_malloc (n);
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (GError) error = NULL;
+
+  for (gsize i = 0; i < n; i++)
+    rgb[i] = first + 31 * i;
+  bytes = g_bytes_new_take (rgb, n);
+
+  VardImage *image = vard_image_new (width, height, bytes, &error);
+
+  g_assert_no_error (error);
+  return image;
+}
+
+static char *
+make_path (char **folder)
+{
+  *folder = g_dir_make_tmp (NULL, NULL);
+  return g_build_filename (*folder, "a.png", NULL);
+}
+
+static void
+test_round_trip (void)
+{
+  g_autoptr (VardImage) image = make_image (7, 5, 3);
+  g_autofree char *folder = NULL;
+  g_autofree char *path = make_path (&folder);
+  g_autoptr (GError) error = NULL;
+
+  vard_image_set_text (image, "prompt", "red apple");
+  vard_image_set_text (image, "comment", "caf\u00e9 \U0001f34e");
+  vard_image_set_text (image, "gone", "x");
+  vard_image_set_text (image, "gone", NULL);
+  g_assert_true (vard_image_save (image, path, &error));
+  g_assert_no_error (error);
+
+  g_autoptr (VardImage) read = vard_image_new_from_file (path, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (vard_image_get_width (read), ==, 7);
+  g_assert_cmpuint (vard_image_get_height (read), ==, 5);
+  g_assert_true (g_bytes_equal (vard_image_get_rgb (read), vard_image_get_rgb (image)));
+  g_unlink (path);
+  g_rmdir (folder);
+}
+
+/* tEXt holds ASCII, iTXt UTF-8, as readers expect */
+static void
+test_chunks (void)
+{
+  g_autoptr (VardImage) image = make_image (2, 2, 0);
+  g_autoptr (GError) error = NULL;
+  gsize size;
+
+  vard_image_set_text (image, "prompt", "red apple");
+  vard_image_set_text (image, "comment", "caf\u00e9");
+
+  g_autoptr (GBytes) png = vard_image_encode_png (image, &error);
+  const char *data = g_bytes_get_data (png, &size);
+
+  g_assert_nonnull (memmem (data, size, "tEXtprompt\0red apple", 20));
+  g_assert_nonnull (memmem (data, size, "iTXtcomment\0\0\0\0\0caf\xc3\xa9", 21));
+}
+
+static void
+test_grid (void)
+{
+  g_autoptr (VardImage) a = make_image (2, 3, 0), b = make_image (2, 3, 100), odd = make_image (3, 3, 0);
+  VardImage *three[] = { a, b, a }, *mixed[] = { a, odd };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VardImage) grid = vard_image_new_grid (three, 3, 2, 1, &error);
+  const guint8 *pixels;
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (vard_image_get_width (grid), ==, 5);
+  g_assert_cmpuint (vard_image_get_height (grid), ==, 7);
+  pixels = vard_image_peek_pixels (grid);
+  g_assert_cmpmem (pixels, 6, vard_image_peek_pixels (a), 6);
+  g_assert_cmpuint (pixels[6], ==, 255);
+  g_assert_cmpmem (pixels + 9, 6, vard_image_peek_pixels (b), 6);
+  g_assert_cmpuint (pixels[3 * 15], ==, 255);
+  g_assert_cmpmem (pixels + 4 * 15, 6, vard_image_peek_pixels (a), 6);
+  g_assert_null (vard_image_new_grid (mixed, 2, 2, 0, &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
+}
+
+static void
+test_wrong_size (void)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new_static ("123456", 6);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (vard_image_new (2, 2, bytes, &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
+  g_clear_error (&error);
+  g_assert_null (vard_image_new (0, 2, bytes, &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
+}
+
+/* damaged files give an error or a picture, never a crash */
+static void
+test_damaged (void)
+{
+  g_autoptr (VardImage) image = make_image (9, 9, 1);
+  g_autoptr (GBytes) png = vard_image_encode_png (image, NULL);
+  g_autofree char *folder = NULL;
+  g_autofree char *path = make_path (&folder);
+  g_autoptr (GError) error = NULL;
+  gsize size = g_bytes_get_size (png);
+
+  for (guint round = 0; round < 400; round++)
+    {
+      g_autofree char *bytes = g_memdup2 (g_bytes_get_data (png, NULL), size);
+
+      bytes[g_test_rand_int_range (0, size)] = g_test_rand_int ();
+      g_file_set_contents_full (path, bytes, g_test_rand_int_range (0, size + 1), G_FILE_SET_CONTENTS_NONE, 0600, NULL);
+
+      g_autoptr (VardImage) read = vard_image_new_from_file (path, NULL);
+    }
+  g_file_set_contents (path, "not a picture", -1, NULL);
+  g_assert_null (vard_image_new_from_file (path, &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);
+  g_unlink (path);
+  g_clear_error (&error);
+  g_assert_null (vard_image_new_from_file (path, &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);
+  g_rmdir (folder);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/image/round-trip", test_round_trip);
+  g_test_add_func ("/image/chunks", test_chunks);
+  g_test_add_func ("/image/grid", test_grid);
+  g_test_add_func ("/image/wrong-size", test_wrong_size);
+  g_test_add_func ("/image/damaged", test_damaged);
+  return g_test_run ();
+}
