@@ -129,6 +129,7 @@ test_damaged (void)
       g_autofree char *bytes = g_memdup2 (g_bytes_get_data (png, NULL), size);
 
       bytes[g_test_rand_int_range (0, size)] = g_test_rand_int ();
+      g_unlink (path);   /* without flags the file is not cut */
       g_file_set_contents_full (path, bytes, g_test_rand_int_range (0, size + 1), G_FILE_SET_CONTENTS_NONE, 0600, NULL);
 
       g_autoptr (VardImage) read = vard_image_new_from_file (path, NULL);

@@ -258,13 +258,14 @@ test_mutations (Fixture      *self,
 
   vard_safetensors_write (self->path, entries, 2, NULL, NULL);
   g_file_get_contents (self->path, &whole, &size, NULL);
-  for (guint round = 0; round < 3000; round++)
+  for (guint round = 0; round < 800; round++)
     {
       g_autofree char *bytes = g_memdup2 (whole, size);
       gsize length = round % 7 == 0 ? (gsize) g_test_rand_int_range (0, size) : size;
 
       for (int i = g_test_rand_int_range (1, 4); i > 0; i--)
         bytes[g_test_rand_int_range (0, g_test_rand_int_range (0, 2) ? 8 : size)] = g_test_rand_int ();
+      g_unlink (self->path);   /* without flags the file is not cut */
       g_file_set_contents_full (self->path, bytes, length, G_FILE_SET_CONTENTS_NONE, 0600, NULL);
 
       g_autoptr (VardSafetensors) file = vard_safetensors_open (self->path, NULL);
@@ -277,8 +278,8 @@ test_mutations (Fixture      *self,
           g_autoptr (VardTensor) copy = tensor ? vard_tensor_convert (tensor, VARD_DTYPE_F32) : NULL;
         }
     }
-  g_assert_cmpuint (n_opened, >, 100);
-  g_assert_cmpuint (n_refused, >, 100);
+  g_assert_cmpuint (n_opened, >, 30);
+  g_assert_cmpuint (n_refused, >, 30);
 }
 
 static void
