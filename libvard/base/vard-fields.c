@@ -85,7 +85,8 @@ vard_field_own (GObject        *object,
                 gpointer        data,
                 GDestroyNotify  destroy)
 {
-  g_autofree char *key = g_strconcat ("vard-field-", pspec->name, NULL);
+  g_autofree char *key
+    = g_strconcat ("vard-field-", g_type_name (pspec->owner_type), "-", pspec->name, NULL);
 
   g_object_set_qdata_full (object, g_quark_from_string (key), data, destroy);
 }

@@ -19,7 +19,7 @@ typedef struct
 {
   char *label; /* NULL: the type's name */
   GMainContext *context;
-  GThread *thread; /* for comparison only */
+  GThread *thread; /* for comparison; held, so that no later thread has its address */
   gboolean is_thread_bound, is_prepared;
 } VardRewardPrivate;
 
@@ -357,6 +357,7 @@ vard_reward_finalize (GObject *object)
 
   g_free (priv->label);
   g_main_context_unref (priv->context);
+  g_thread_unref (priv->thread);
   G_OBJECT_CLASS (vard_reward_parent_class)->finalize (object);
 }
 
@@ -376,6 +377,6 @@ vard_reward_init (VardReward *self)
   VardRewardPrivate *priv = vard_reward_get_private (self);
 
   priv->context = g_main_context_ref_thread_default ();
-  priv->thread = g_thread_self ();
+  priv->thread = g_thread_ref (g_thread_self ());
   priv->is_thread_bound = TRUE;
 }

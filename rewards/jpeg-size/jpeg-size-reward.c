@@ -14,8 +14,7 @@
 typedef enum { JPEG_SIZE_SMALL, JPEG_SIZE_LARGE } JpegSizeTarget;
 
 static GType jpeg_size_target_get_type (void);
-G_DEFINE_ENUM_TYPE (JpegSizeTarget, jpeg_size_target,
-                    G_DEFINE_ENUM_VALUE (JPEG_SIZE_SMALL, "small"),
+G_DEFINE_ENUM_TYPE (JpegSizeTarget, jpeg_size_target, G_DEFINE_ENUM_VALUE (JPEG_SIZE_SMALL, "small"),
                     G_DEFINE_ENUM_VALUE (JPEG_SIZE_LARGE, "large"))
 
 #define JPEG_SIZE_TYPE_REWARD (jpeg_size_reward_get_type ())
@@ -31,62 +30,61 @@ static const VardField fields[] = {
 };
 
 /* libjpeg has no other way out of a failure than a jump. */
-typedef struct { struct jpeg_error_mgr parent; jmp_buf exit; char message[JMSG_LENGTH_MAX]; } JpegError;
+typedef struct { struct jpeg_error_mgr parent; jmp_buf exit; } JpegError;
 
 static void
 jpeg_error_leave (j_common_ptr info)
 {
-  JpegError *error = (JpegError *) info->err;
-
-  error->parent.format_message (info, error->message);
-  longjmp (error->exit, 1);
+  longjmp (((JpegError *) info->err)->exit, 1);
 }
 
-static void
-jpeg_size_compress (struct jpeg_compress_struct *info, VardRewardBatch *batch, guint i)
+static gboolean
+jpeg_size_measure (struct jpeg_compress_struct *info, const guint8 *rgb, JpegError *error, gulong *size)
 {
-  JSAMPROW row = (JSAMPROW) vard_reward_batch_peek_pixels (batch, i, NULL);
+  *size = 4096 + 6ul * (info->image_width + 16) * (info->image_height + 16); /* ample: it stays where it is */
+  g_autofree unsigned char *room = g_malloc (*size);
+  unsigned char *bytes = room;
+  JSAMPROW row = (JSAMPROW) rgb;
 
-  info->image_width = vard_reward_batch_get_width (batch, i);
-  info->image_height = vard_reward_batch_get_height (batch, i);
-  info->input_components = 3;
-  info->in_color_space = JCS_RGB;
+  if (setjmp (error->exit) != 0)
+    return FALSE;
+  jpeg_mem_dest (info, &bytes, size);
   jpeg_set_defaults (info);
   jpeg_set_quality (info, 95, TRUE);
   jpeg_start_compress (info, TRUE);
   for (; info->next_scanline < info->image_height; row += 3 * info->image_width)
     jpeg_write_scanlines (info, &row, 1);
   jpeg_finish_compress (info);
-}
-
-static void
-jpeg_size_reward_score_picture (JpegSizeReward *self, VardRewardBatch *batch, guint i)
-{
-  struct jpeg_compress_struct info = { 0 };
-  JpegError error = { 0 };
-  unsigned char *volatile bytes = NULL; /* changed between setjmp and longjmp */
-  unsigned long volatile size = 0;
-
-  info.err = jpeg_std_error (&error.parent);
-  error.parent.error_exit = jpeg_error_leave;
-  if (setjmp (error.exit) == 0)
-    {
-      jpeg_create_compress (&info);
-      jpeg_mem_dest (&info, (unsigned char **) &bytes, (unsigned long *) &size);
-      jpeg_size_compress (&info, batch, i);
-      vard_reward_batch_set_score (batch, i, (self->target == JPEG_SIZE_SMALL ? -1e-3 : 1e-3) * size);
-    }
-  else
-    vard_reward_batch_set_failed (batch, i, error.message);
-  jpeg_destroy_compress (&info);
-  free (bytes);
+  return TRUE;
 }
 
 static gboolean
-jpeg_size_reward_score (VardReward *reward, VardRewardBatch *batch, GError **error)
+jpeg_size_reward_score (VardReward *reward, VardRewardBatch *batch, GError **unused)
 {
+  double sign = JPEG_SIZE_REWARD (reward)->target == JPEG_SIZE_SMALL ? -1 : 1;
+
   for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
-    jpeg_size_reward_score_picture (JPEG_SIZE_REWARD (reward), batch, i);
+    {
+      JpegError error = { 0 };
+      struct jpeg_compress_struct info = { .err = jpeg_std_error (&error.parent) };
+      char message[JMSG_LENGTH_MAX];
+      gulong size;
+
+      error.parent.error_exit = jpeg_error_leave;
+      jpeg_create_compress (&info);
+      info.image_width = vard_reward_batch_get_width (batch, i);
+      info.image_height = vard_reward_batch_get_height (batch, i);
+      info.input_components = 3;
+      info.in_color_space = JCS_RGB;
+      if (jpeg_size_measure (&info, vard_reward_batch_peek_pixels (batch, i, NULL), &error, &size))
+        vard_reward_batch_set_score (batch, i, sign * 1e-3 * size);
+      else
+        {
+          error.parent.format_message ((j_common_ptr) &info, message);
+          vard_reward_batch_set_failed (batch, i, message);
+        }
+      jpeg_destroy_compress (&info);
+    }
   return TRUE;
 }
 

@@ -59,5 +59,6 @@ for i in range(2 * len(SIZES)):
     out = io.BytesIO()
     Image.fromarray(a).save(out, format="JPEG", quality=95)
     rows.append({"kind": kind, "seed": seed, "width": w, "height": h, "jpeg": len(out.getvalue()),
-                 "colorfulness": colorfulness(a), "coverage": float((a.min(axis=2) < 230).mean())})
+                 "colorfulness": colorfulness(a), "coverage": float((a.min(axis=2) < 230).mean()),
+                 "brightness": float((a @ np.array([0.299, 0.587, 0.114])).mean() / 255)})
 print("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]")

@@ -90,6 +90,8 @@ static const struct { const char *spec, *member; double factor, shift, limit, to
   { "jpeg-size", "jpeg", -1e-3, 0, 0, 1e-12 },
   { "jpeg-size:target=large", "jpeg", 1e-3, 0, INFINITY, 1e-12 },
   { "colorfulness", "colorfulness", 1, 0, INFINITY, 1e-9 },
+  { "brightness", "brightness", 1, 0, INFINITY, 1e-12 },
+  { "brightness:target=dark", "brightness", -1, 0, INFINITY, 1e-12 },
   { "coverage:floor=1", "coverage", 100, -100, 0, 1e-9 },
   { "coverage", "coverage", 100, -50, 0, 1e-9 },
 };
@@ -143,6 +145,46 @@ test_rewards_alone (gconstpointer data)
       vard_reward_batch_get_score (batch, i, &together);
       vard_reward_batch_get_score (single, 0, &alone);
       g_assert_cmpfloat (together, ==, alone);
+    }
+}
+
+static GBytes *
+turn_round (GBytes *pixels)
+{
+  gsize n;
+  const guint8 *rgb = g_bytes_get_data (pixels, &n);
+  guint8 *turned = g_malloc (n);
+
+  for (gsize i = 0; i < n; i++)
+    turned[n - 3 - i / 3 * 3 + i % 3] = rgb[i];
+  return g_bytes_new_take (turned, n);
+}
+
+/* Rewards of colours alone do not see where a colour is. */
+static void
+test_rewards_turned (gconstpointer data)
+{
+  g_autoptr (JsonArray) rows = load_rows ();
+  g_autoptr (VardRewardBatch) batch = make_batch (rows);
+  g_autoptr (VardRewardBatch) turned = vard_reward_batch_new ();
+  g_autoptr (VardReward) reward = make_reward (data);
+
+  for (guint i = 0; i < 40; i++)
+    {
+      g_autoptr (GBytes) pixels = turn_round (vard_reward_batch_get_pixels (batch, i));
+
+      vard_reward_batch_append (turned, pixels, vard_reward_batch_get_height (batch, i),
+                                vard_reward_batch_get_width (batch, i), NULL, NULL, 0, NULL);
+    }
+  g_assert_true (vard_reward_score_batch (reward, batch, NULL, NULL));
+  g_assert_true (vard_reward_score_batch (reward, turned, NULL, NULL));
+  for (guint i = 0; i < 40; i++)
+    {
+      double one = NAN, other = INFINITY;
+
+      vard_reward_batch_get_score (batch, i, &one);
+      vard_reward_batch_get_score (turned, i, &other);
+      g_assert_cmpfloat (one, ==, other);
     }
 }
 
@@ -231,6 +273,9 @@ main (int argc, char **argv)
   g_test_add_data_func ("/rewards/alone/jpeg-size", "jpeg-size", test_rewards_alone);
   g_test_add_data_func ("/rewards/alone/colorfulness", "colorfulness", test_rewards_alone);
   g_test_add_data_func ("/rewards/alone/coverage", "coverage", test_rewards_alone);
+  g_test_add_data_func ("/rewards/turned/brightness", "brightness", test_rewards_turned);
+  g_test_add_data_func ("/rewards/turned/colorfulness", "colorfulness", test_rewards_turned);
+  g_test_add_data_func ("/rewards/turned/coverage", "coverage", test_rewards_turned);
   g_test_add_func ("/rewards/too-wide", test_rewards_too_wide);
   g_test_add_func ("/rewards/blank", test_rewards_blank);
   g_test_add_func ("/rewards/specs", test_rewards_specs);
