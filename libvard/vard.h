@@ -44,3 +44,7 @@
 #include "models/vard-model.h"
 #include "models/vard-value-net.h"
 #include "diffusion/vard-pipeline.h"
+#include "run/vard-loader.h"
+#include "run/vard-run-samples.h"
+#include "run/vard-run-settings.h"
+#include "run/vard-runner.h"

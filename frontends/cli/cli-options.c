@@ -446,6 +446,22 @@ cli_options_has (CliOptions *self,
   return FALSE;
 }
 
+char **
+cli_options_dup_names (CliOptions *self,
+                       GObject    *object)
+{
+  g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
+
+  for (guint i = 0; i < self->assignments->len; i++)
+    {
+      Assignment *assignment = &g_array_index (self->assignments, Assignment, i);
+
+      if (assignment->section->object == object)
+        g_strv_builder_add (names, assignment->pspec->name);
+    }
+  return g_strv_builder_end (names);
+}
+
 /* The first item on the command line takes the place of what a settings file listed */
 static void
 add_item (Assignment *assignment,

@@ -33,6 +33,9 @@ const char *const  *cli_options_get_words  (CliOptions *self);
 /* Whether the command line sets this property */
 gboolean            cli_options_has        (CliOptions *self,
                                             const char *name);
+/* Names of the properties of an object that the command line sets; (transfer full) */
+char              **cli_options_dup_names  (CliOptions *self,
+                                            GObject    *object);
 /* Sets the objects' properties */
 gboolean            cli_options_apply      (CliOptions *self,
                                             GError    **error);

@@ -46,6 +46,18 @@ cli_exit_of (const GError *error)
   return CLI_FAILED;
 }
 
+GError *
+cli_blame_file (GError     *error,
+                const char *path)
+{
+  if (path && g_error_matches (error, VARD_ERROR, VARD_ERROR_USAGE))
+    {
+      error->code = VARD_ERROR_CONFIG;
+      g_prefix_error (&error, "%s: ", path);
+    }
+  return error;
+}
+
 CliExit
 cli_fail (const char *verb,
           GError     *error)

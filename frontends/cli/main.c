@@ -9,6 +9,10 @@
 #include <string.h>
 
 static const CliVerb *const verbs[] = {
+  &cli_verb_train,
+  &cli_verb_resume,
+  &cli_verb_sample,
+  &cli_verb_score,
   &cli_verb_inspect,
   &cli_verb_runs,
 };

@@ -191,12 +191,7 @@ inspect_one (CliInspectSettings *settings,
   if (settings->exists)
     return feature ? CLI_DONE : CLI_FAILED;
   if (!feature)
-    {
-      /* The name came from the command line */
-      error->domain = VARD_ERROR;
-      error->code = VARD_ERROR_USAGE;
-      return cli_fail ("inspect", g_steal_pointer (&error));
-    }
+    return cli_fail ("inspect", g_steal_pointer (&error));
   if (!settings->json)
     {
       print_feature (manager, feature);

@@ -1,0 +1,184 @@
+/* cli-training.c - trains a run in sight of a person: progress, Ctrl-C, what came of it
+ *
+ * Signals are waited for in a thread of their own: nothing that a signal handler may call could stop a trainer.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cli-training.h"
+
+#include "cli-progress.h"
+#include "run/vard-run-samples.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static GCancellable *cancellable;
+
+static gpointer
+wait_for_signals (gpointer data)
+{
+  VardRunner *runner = data;
+  sigset_t set;
+  int signal;
+
+  sigemptyset (&set);
+  sigaddset (&set, SIGINT);
+  sigaddset (&set, SIGTERM);
+  for (guint n = 1; sigwait (&set, &signal) == 0; n++)
+    if (n == 1)
+      {
+        static const char text[] = "\nfinishing the step and saving; once more stops now\n";
+
+        vard_runner_stop (runner);
+        if (write (STDERR_FILENO, text, sizeof text - 1) < 0)
+          continue;
+      }
+    else if (n == 2)
+      g_cancellable_cancel (cancellable);
+    else
+      _exit (CLI_CANCELLED);
+  return NULL;
+}
+
+void
+cli_training_catch_signals (VardRunner *runner)
+{
+  sigset_t set;
+
+  sigemptyset (&set);
+  sigaddset (&set, SIGINT);
+  sigaddset (&set, SIGTERM);
+  pthread_sigmask (SIG_BLOCK, &set, NULL);
+  cancellable = g_cancellable_new ();
+  /* The thread lives as long as the process, and the runner with it */
+  g_thread_unref (g_thread_new ("signals", wait_for_signals, g_object_ref (runner)));
+}
+
+static void
+on_progress (VardRunner  *runner,
+             const char  *phase,
+             double       fraction,
+             VardMetrics *metrics,
+             CliProgress *progress)
+{
+  cli_progress_update (progress, phase, fraction);
+}
+
+static void
+on_step (VardRunner  *runner,
+         guint64      step,
+         VardMetrics *metrics,
+         CliProgress *progress)
+{
+  cli_progress_step (progress, step, metrics);
+}
+
+static void
+on_warning (VardRunner  *runner,
+            const char  *message,
+            CliProgress *progress)
+{
+  cli_progress_say (progress, message);
+}
+
+/* ---- what came of it ---- */
+
+static double
+get_number (JsonObject *object,
+            const char *name)
+{
+  JsonNode *node = object ? json_object_get_member (object, name) : NULL;
+
+  return node && JSON_NODE_HOLDS_VALUE (node) ? json_node_get_double (node) : NAN;
+}
+
+static void
+print_comparison (JsonObject  *base,
+                  JsonObject  *tuned,
+                  VardMetrics *last)
+{
+  double kept = 100 * get_number (tuned, "diversity/pairwise") / get_number (base, "diversity/pairwise");
+  double gain = get_number (tuned, "reward/gain-sd"), kl = get_number (tuned, "kl/trajectory"), calls = NAN;
+  const char *charset, *arrow = g_get_charset (&charset) ? "\342\206\222" : "->";
+
+  if (last)
+    vard_metrics_lookup (last, "reward-calls", &calls);
+  printf ("reward %.3f %s %.3f", get_number (base, "reward/mean"), arrow, get_number (tuned, "reward/mean"));
+  if (isfinite (gain))
+    printf (" (%+.2f sd)", gain);
+  if (isfinite (kl))
+    printf (", KL %.1f nats per trajectory", kl);
+  if (isfinite (kept))
+    printf (", %.0f %% of the diversity kept", kept);
+  if (isfinite (calls))
+    printf (", %.0f reward calls", calls);
+  if (last)
+    printf (", %.0f seconds", vard_metrics_get_time (last));
+  printf ("\n");
+}
+
+static void
+print_summary (VardRunner *runner)
+{
+  VardRun *run = vard_runner_get_run (runner);
+  guint64 step = vard_trainer_get_step (vard_runner_get_trainer (runner));
+  g_autoptr (JsonObject) base = vard_run_read_evaluation (run, 0, NULL);
+  g_autoptr (JsonObject) tuned = vard_run_read_evaluation (run, step, NULL);
+  g_autofree char *before = vard_run_build_samples_path (run, 0);
+  g_autofree char *after = vard_run_build_samples_path (run, step);
+
+  printf ("run         %s\n", vard_run_get_path (run));
+  if (base)
+    printf ("base        %s/grid.png\n", before);
+  if (tuned)
+    printf ("fine-tuned  %s/grid.png\n", after);
+  if (base && tuned)
+    print_comparison (base, tuned, vard_trainer_peek_metrics (vard_runner_get_trainer (runner)));
+}
+
+static CliExit
+fail (const char *verb,
+      VardRunner *runner,
+      GError     *error)
+{
+  VardRun *run = vard_runner_get_run (runner);
+  gboolean is_cancelled = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  guint n = 0;
+  g_autofree guint64 *steps = vard_run_list_checkpoints (run, &n);
+
+  CliExit code = cli_fail (verb, error);
+
+  if (n > 0 && is_cancelled)
+    fprintf (stderr, "To go on: vard resume %s\n", vard_run_get_path (run));
+  return code;
+}
+
+CliExit
+cli_training_run (const char *verb,
+                  VardRunner *runner,
+                  gboolean    is_quiet)
+{
+  VardTrainer *trainer = vard_runner_get_trainer (runner);
+  g_autoptr (GError) error = NULL;
+  guint n_steps;
+
+  g_object_get (vard_run_settings_get_trainer (vard_runner_get_settings (runner)), "steps", &n_steps, NULL);
+
+  g_autoptr (CliProgress) progress = cli_progress_new (vard_trainer_get_step (trainer), n_steps, is_quiet);
+
+  g_signal_connect (runner, "progress", G_CALLBACK (on_progress), progress);
+  g_signal_connect (runner, "step", G_CALLBACK (on_step), progress);
+  g_signal_connect (runner, "warning", G_CALLBACK (on_warning), progress);
+
+  gboolean is_done = vard_runner_run (runner, cancellable, &error);
+
+  g_signal_handlers_disconnect_by_data (runner, progress);
+  cli_progress_clear (progress);
+  if (!is_done)
+    return fail (verb, runner, g_steal_pointer (&error));
+  print_summary (runner);
+  return CLI_DONE;
+}

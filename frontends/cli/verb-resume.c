@@ -1,0 +1,106 @@
+/* verb-resume.c - vard resume: goes on with a run where its newest whole checkpoint stands
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cli-options.h"
+#include "cli-training.h"
+
+#include <stdio.h>
+
+#define CLI_TYPE_RESUME_SETTINGS (cli_resume_settings_get_type ())
+G_DECLARE_FINAL_TYPE (CliResumeSettings, cli_resume_settings, CLI, RESUME_SETTINGS, GObject)
+
+struct _CliResumeSettings
+{
+  GObject parent_instance;
+  gboolean quiet;
+};
+
+G_DEFINE_FINAL_TYPE (CliResumeSettings, cli_resume_settings, G_TYPE_OBJECT)
+
+static const VardField fields[] = {
+  VARD_FIELD_BOOLEAN (CliResumeSettings, quiet, "No progress", FALSE),
+};
+
+static void
+cli_resume_settings_class_init (CliResumeSettingsClass *klass)
+{
+  vard_fields_install (G_OBJECT_CLASS (klass), fields, G_N_ELEMENTS (fields));
+}
+
+static void
+cli_resume_settings_init (CliResumeSettings *self)
+{
+}
+
+/* What the command line changes must be what a resume may change */
+static gboolean
+apply_changes (CliOptions      *options,
+               VardRunSettings *settings,
+               GError         **error)
+{
+  GObject *objects[] = { G_OBJECT (settings), G_OBJECT (vard_run_settings_get_trainer (settings)) };
+
+  for (guint i = 0; i < G_N_ELEMENTS (objects); i++)
+    {
+      g_auto (GStrv) names = cli_options_dup_names (options, objects[i]);
+
+      for (guint j = 0; names[j]; j++)
+        if (!vard_run_settings_check_change (settings, names[j], error))
+          return FALSE;
+    }
+  return cli_options_apply (options, error);
+}
+
+static CliExit
+resume (CliOptions        *options,
+        CliResumeSettings *settings,
+        VardRunSettings   *run_settings)
+{
+  const char *path = cli_options_get_words (options)[0];
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VardRun) run = NULL;
+  g_autoptr (VardRunSettings) known = NULL;
+  g_autoptr (VardRunner) runner = NULL;
+
+  if (!path)
+    g_set_error (&error, VARD_ERROR, VARD_ERROR_USAGE, "which run? name its folder");
+  else if ((run = vard_run_open (path, &error)) && (known = vard_run_dup_settings (run, &error)))
+    {
+      g_autoptr (JsonObject) json = vard_run_settings_to_json (known);
+
+      if (vard_run_settings_apply_json (run_settings, json, &error) &&
+          apply_changes (options, run_settings, &error))
+        runner = vard_runner_new (run_settings, &error);
+    }
+  if (!runner)
+    return cli_fail ("resume", g_steal_pointer (&error));
+  cli_training_catch_signals (runner);
+  if (!vard_runner_resume (runner, run, &error))
+    return cli_fail ("resume", g_steal_pointer (&error));
+  if (vard_trainer_is_finished (vard_runner_get_trainer (runner)) && !settings->quiet)
+    fprintf (stderr, "all steps were done; --steps names more\n");
+  return cli_training_run ("resume", runner, settings->quiet);
+}
+
+static CliExit
+cli_resume (int    argc,
+            char **argv)
+{
+  g_autoptr (CliResumeSettings) settings = g_object_new (CLI_TYPE_RESUME_SETTINGS, NULL);
+  g_autoptr (VardRunSettings) run_settings = vard_run_settings_new ();
+  g_autoptr (CliOptions) options = cli_options_new (
+    "resume RUN [OPTION...]",
+    "Goes on with a run that was cancelled, interrupted, failed, or finished (with more --steps), exactly where its "
+    "newest whole checkpoint stands. Options may change how long and how it trains, not what.");
+  g_autoptr (GError) error = NULL;
+
+  cli_options_add_object (options, "Resume", G_OBJECT (settings));
+  cli_options_add_object (options, "What is trained", G_OBJECT (run_settings));
+  cli_options_add_object (options, "Training", G_OBJECT (vard_run_settings_get_trainer (run_settings)));
+  if (!cli_options_parse (options, argc, argv, &error))
+    return error ? cli_fail ("resume", g_steal_pointer (&error)) : CLI_DONE;
+  return resume (options, settings, run_settings);
+}
+
+const CliVerb cli_verb_resume = { "resume", "goes on with a run", cli_resume };

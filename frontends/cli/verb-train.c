@@ -1,0 +1,126 @@
+/* verb-train.c - vard train: starts a run and trains it to its end
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cli-dry-run.h"
+#include "cli-options.h"
+#include "cli-training.h"
+
+#define CLI_TYPE_TRAIN_SETTINGS (cli_train_settings_get_type ())
+G_DECLARE_FINAL_TYPE (CliTrainSettings, cli_train_settings, CLI, TRAIN_SETTINGS, GObject)
+
+struct _CliTrainSettings
+{
+  GObject parent_instance;
+  char *run;
+  gboolean dry_run;
+  gboolean quiet;
+};
+
+G_DEFINE_FINAL_TYPE (CliTrainSettings, cli_train_settings, G_TYPE_OBJECT)
+
+static const VardField fields[] = {
+  VARD_FIELD_STRING (CliTrainSettings, run, "The run's folder, which must not exist; runs/ and the time where none "
+                     "is named", NULL),
+  VARD_FIELD_BOOLEAN (CliTrainSettings, dry_run, "Open and check everything, say what training would take, and stop",
+                      FALSE),
+  VARD_FIELD_BOOLEAN (CliTrainSettings, quiet, "No progress", FALSE),
+};
+
+static void
+cli_train_settings_class_init (CliTrainSettingsClass *klass)
+{
+  vard_fields_install (G_OBJECT_CLASS (klass), fields, G_N_ELEMENTS (fields));
+}
+
+static void
+cli_train_settings_init (CliTrainSettings *self)
+{
+}
+
+static char *
+dup_run_path (CliTrainSettings *settings)
+{
+  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
+  g_autofree char *name = g_date_time_format (now, "%Y-%m-%d-%H%M%S");
+
+  return settings->run && *settings->run ? g_strdup (settings->run) : g_build_filename ("runs", name, NULL);
+}
+
+/* An existing folder is found before minutes are spent on loading */
+static gboolean
+check_run_path (const char *path,
+                GError    **error)
+{
+  if (!g_file_test (path, G_FILE_TEST_EXISTS))
+    return TRUE;
+  g_set_error (error, VARD_ERROR, VARD_ERROR_EXISTS,
+               "%s exists; a run is never written over: name another folder, or resume it", path);
+  return FALSE;
+}
+
+static VardRunner *
+make_runner (CliOptions      *options,
+             VardRunSettings *run_settings,
+             const char      *config,
+             GError         **error)
+{
+  GError *problem = NULL;
+  VardRunner *runner = vard_runner_new (run_settings, &problem);
+  gboolean is_in_file = config && vard_run_settings_get_rewards (run_settings) &&
+                        !cli_options_has (options, "rewards");
+
+  if (problem)
+    g_propagate_error (error, cli_blame_file (problem, is_in_file ? config : NULL));
+  return runner;
+}
+
+static CliExit
+train (CliOptions       *options,
+       CliTrainSettings *settings,
+       VardRunSettings  *run_settings)
+{
+  const char *config = cli_options_get_words (options)[0];
+  g_autofree char *path = NULL;
+  g_autoptr (VardRunner) runner = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if ((config && !vard_run_settings_load_file (run_settings, config, &error)) ||
+      !cli_options_apply (options, &error))
+    return cli_fail ("train", g_steal_pointer (&error));
+  path = dup_run_path (settings);
+  if (!check_run_path (path, &error))
+    return cli_fail ("train", g_steal_pointer (&error));
+  runner = make_runner (options, run_settings, config, &error);
+  if (!runner)
+    return cli_fail ("train", g_steal_pointer (&error));
+  if (settings->dry_run)
+    return cli_dry_run (runner, path);
+  cli_training_catch_signals (runner);
+  if (!vard_runner_start (runner, path, &error))
+    return cli_fail ("train", g_steal_pointer (&error));
+  return cli_training_run ("train", runner, settings->quiet);
+}
+
+static CliExit
+cli_train (int    argc,
+           char **argv)
+{
+  g_autoptr (CliTrainSettings) settings = g_object_new (CLI_TYPE_TRAIN_SETTINGS, NULL);
+  g_autoptr (VardRunSettings) run_settings = vard_run_settings_new ();
+  g_autoptr (CliOptions) options = cli_options_new (
+    "train [CONFIG.json] --model FOLDER --reward NAME[:key=value,...] [OPTION...]",
+    "Starts a run in a new folder and trains it to its end. Settings come from a JSON file, if one is named, and from "
+    "options, which win.");
+  g_autoptr (GError) error = NULL;
+
+  cli_options_add_object (options, "Run", G_OBJECT (settings));
+  cli_options_add_object (options, "What is trained", G_OBJECT (run_settings));
+  cli_options_add_object (options, "Training", G_OBJECT (vard_run_settings_get_trainer (run_settings)));
+  cli_options_set_notes (options, "Ctrl-C once finishes the step, writes a checkpoint and ends; twice stops at once.");
+  if (!cli_options_parse (options, argc, argv, &error))
+    return error ? cli_fail ("train", g_steal_pointer (&error)) : CLI_DONE;
+  return train (options, settings, run_settings);
+}
+
+const CliVerb cli_verb_train = { "train", "fine-tunes a model on rewards, in a new run folder", cli_train };

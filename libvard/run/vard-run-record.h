@@ -1,0 +1,28 @@
+/* vard-run-record.h - run.json and resumes.jsonl: what a run was asked to do, and by what
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "engine/vard-engine.h"
+#include "models/vard-model.h"
+#include "run/vard-run-settings.h"
+#include "run/vard-run.h"
+
+G_BEGIN_DECLS
+
+/* (transfer full) */
+JsonObject *vard_run_record_new          (VardRunSettings  *settings,
+                                          VardEngine       *engine,
+                                          VardModel        *model);
+/* Whether a run's base model is this one */
+gboolean    vard_run_record_check_model  (VardRun          *run,
+                                          VardModel        *model,
+                                          GError          **error);
+/* A line of resumes.jsonl: what the settings change in the run's */
+gboolean    vard_run_record_resume       (VardRun          *run,
+                                          VardRunSettings  *settings,
+                                          guint64           step,
+                                          GError          **error);
+
+G_END_DECLS

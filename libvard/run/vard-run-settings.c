@@ -1,0 +1,394 @@
+/* vard-run-settings.c - all that a run is asked to do: model, rewards, prompts, and the trainer's numbers
+ *
+ * To people they are one flat list of names: in a settings file, on a command line, in run.json. Here they are two
+ * objects, because a trainer knows nothing of files.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "run/vard-run-settings.h"
+
+#include "base/vard-error.h"
+#include "base/vard-fields.h"
+#include "base/vard-settings.h"
+#include "base/vard-suggest.h"
+
+/**
+ * VardRunSettings:
+ *
+ * All that a run is asked to do. Its own settings and those of its #VardTrainerSettings share one list of names.
+ */
+struct _VardRunSettings
+{
+  GObject parent_instance;
+
+  char *model;
+  char **rewards;
+  char *prompts;
+  guint keep_checkpoints;
+  VardTrainerSettings *trainer;
+};
+
+G_DEFINE_FINAL_TYPE (VardRunSettings, vard_run_settings, G_TYPE_OBJECT)
+
+static const VardField fields[] = {
+  VARD_FIELD_STRING (VardRunSettings, model, "Folder of the model, as diffusers writes it", NULL),
+  VARD_FIELD_STRV (VardRunSettings, rewards,
+                   "NAME[:key=value,...] of a reward; the keys weight, policy, isolate and label are for all rewards, "
+                   "vard inspect NAME lists its own"),
+  VARD_FIELD_STRING (VardRunSettings, prompts,
+                     "File of prompts, one a line or JSON lines with metadata; prompts.txt in the model's folder "
+                     "where none is named", NULL),
+  VARD_FIELD_UINT (VardRunSettings, keep_checkpoints, "Newest checkpoints that are kept; 0 for all", 0, 1000000, 2),
+};
+
+/* A resume may change these: they decide how long and how, not what */
+static const char *const changeable[] = {
+  "model", "steps", "threads", "keep-checkpoints", "checkpoint-interval", "sample-interval",
+  "evaluation-interval", NULL,
+};
+
+/**
+ * vard_run_settings_new:
+ *
+ * Returns: (transfer full): settings with every default, no model and no reward
+ */
+VardRunSettings *
+vard_run_settings_new (void)
+{
+  return g_object_new (VARD_TYPE_RUN_SETTINGS, NULL);
+}
+
+/**
+ * vard_run_settings_get_trainer:
+ * @self: settings
+ *
+ * Returns: (transfer none): the trainer's part of them
+ */
+VardTrainerSettings *
+vard_run_settings_get_trainer (VardRunSettings *self)
+{
+  g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self), NULL);
+
+  return self->trainer;
+}
+
+/**
+ * vard_run_settings_get_model:
+ * @self: settings
+ *
+ * Returns: (nullable) (type filename): the model's folder
+ */
+const char *
+vard_run_settings_get_model (VardRunSettings *self)
+{
+  g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self), NULL);
+
+  return self->model;
+}
+
+/**
+ * vard_run_settings_get_rewards:
+ * @self: settings
+ *
+ * Returns: (transfer none) (nullable) (array zero-terminated=1): the rewards, each as NAME[:key=value,...]
+ */
+const char *const *
+vard_run_settings_get_rewards (VardRunSettings *self)
+{
+  g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self), NULL);
+
+  return (const char *const *) self->rewards;
+}
+
+/**
+ * vard_run_settings_dup_prompts:
+ * @self: settings with a model
+ *
+ * Returns: (transfer full) (nullable) (type filename): the file of prompts: the one that was named, or the model's own
+ */
+char *
+vard_run_settings_dup_prompts (VardRunSettings *self)
+{
+  g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self), NULL);
+
+  if (self->prompts && *self->prompts)
+    return g_strdup (self->prompts);
+  return self->model ? g_build_filename (self->model, "prompts.txt", NULL) : NULL;
+}
+
+/**
+ * vard_run_settings_get_keep_checkpoints:
+ * @self: settings
+ *
+ * Returns: how many of the newest checkpoints are kept; 0 for all
+ */
+guint
+vard_run_settings_get_keep_checkpoints (VardRunSettings *self)
+{
+  g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self), 0);
+
+  return self->keep_checkpoints;
+}
+
+/* Which of the two objects has a setting, or NULL */
+static GObject *
+find_owner (VardRunSettings *self,
+            const char      *name)
+{
+  GObject *owners[] = { G_OBJECT (self), G_OBJECT (self->trainer) };
+
+  for (guint i = 0; i < G_N_ELEMENTS (owners); i++)
+    {
+      GParamSpec *pspec = g_object_class_find_property (G_OBJECT_GET_CLASS (owners[i]), name);
+
+      if (pspec && vard_settings_get_kind (pspec))
+        return owners[i];
+    }
+  return NULL;
+}
+
+static void
+fail_unknown (VardRunSettings *self,
+              const char      *name,
+              GError         **error)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  GObject *owners[] = { G_OBJECT (self), G_OBJECT (self->trainer) };
+
+  for (guint i = 0; i < G_N_ELEMENTS (owners); i++)
+    {
+      guint n;
+      g_autofree GParamSpec **settings = vard_settings_list (G_OBJECT_GET_CLASS (owners[i]), &n);
+
+      for (guint j = 0; j < n; j++)
+        g_ptr_array_add (names, (gpointer) settings[j]->name);
+    }
+  g_ptr_array_add (names, NULL);
+
+  const char *near = vard_suggest (name, (const char *const *) names->pdata);
+
+  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no setting \"%s\"%s%s%s", name,
+               near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+/**
+ * vard_run_settings_set:
+ * @self: settings
+ * @name: the name of a setting, of the run or of its trainer
+ * @text: its value as text
+ * @error: return location for an error
+ *
+ * Returns: whether it was set; %VARD_ERROR_USAGE where there is no such setting or the value is outside its range
+ */
+gboolean
+vard_run_settings_set (VardRunSettings *self,
+                       const char      *name,
+                       const char      *text,
+                       GError         **error)
+{
+  g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self) && name != NULL && text != NULL, FALSE);
+
+  GObject *owner = find_owner (self, name);
+
+  if (!owner)
+    fail_unknown (self, name, error);
+  return owner && vard_settings_set_text (owner, name, text, error);
+}
+
+/**
+ * vard_run_settings_apply_json:
+ * @self: settings
+ * @json: names and values
+ * @error: return location for an error
+ *
+ * Returns: whether every value was set; where not, none was
+ */
+gboolean
+vard_run_settings_apply_json (VardRunSettings *self,
+                              JsonObject      *json,
+                              GError         **error)
+{
+  g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self) && json != NULL, FALSE);
+
+  g_autoptr (JsonObject) own = json_object_new ();
+  g_autoptr (JsonObject) trainer = json_object_new ();
+  JsonObjectIter iter;
+  const char *name;
+  JsonNode *node;
+
+  json_object_iter_init (&iter, json);
+  while (json_object_iter_next (&iter, &name, &node))
+    {
+      GObject *owner = find_owner (self, name);
+
+      if (!owner)
+        {
+          fail_unknown (self, name, error);
+          return FALSE;
+        }
+      json_object_set_member (owner == G_OBJECT (self) ? own : trainer, name, json_node_copy (node));
+    }
+
+  g_autoptr (JsonObject) before = vard_settings_to_json (G_OBJECT (self));
+
+  if (!vard_settings_apply_json (G_OBJECT (self), own, error))
+    return FALSE;
+  if (vard_settings_apply_json (G_OBJECT (self->trainer), trainer, error))
+    return TRUE;
+  vard_settings_apply_json (G_OBJECT (self), before, NULL);
+  return FALSE;
+}
+
+/* Paths in a settings file are meant from where that file is */
+static void
+resolve (char      **path,
+         const char *folder,
+         GObject    *object,
+         const char *name)
+{
+  if (!*path || !**path || g_path_is_absolute (*path))
+    return;
+
+  g_autofree char *whole = g_build_filename (folder, *path, NULL);
+
+  g_object_set (object, name, whole, NULL);
+}
+
+/**
+ * vard_run_settings_load_file:
+ * @self: settings
+ * @path: (type filename): a file with a JSON object of names and values
+ * @error: return location for an error
+ *
+ * Sets what the file says. Paths in it are relative to its folder.
+ *
+ * Returns: whether all of it could be set; else %VARD_ERROR_CONFIG
+ */
+gboolean
+vard_run_settings_load_file (VardRunSettings *self,
+                             const char      *path,
+                             GError         **error)
+{
+  g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self) && path != NULL, FALSE);
+
+  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
+  g_autofree char *text = NULL;
+  g_autoptr (GError) problem = NULL;
+  gsize length;
+
+  if (!g_file_get_contents (path, &text, &length, error))
+    return FALSE;
+  if (json_parser_load_from_data (parser, text, length, &problem))
+    {
+      JsonNode *root = json_parser_get_root (parser);
+
+      if (!root || !JSON_NODE_HOLDS_OBJECT (root))
+        g_set_error (&problem, VARD_ERROR, VARD_ERROR_CONFIG, "it does not hold a JSON object");
+      else
+        vard_run_settings_apply_json (self, json_node_get_object (root), &problem);
+    }
+  if (problem)
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s", path, problem->message);
+      return FALSE;
+    }
+
+  g_autofree char *folder = g_path_get_dirname (path);
+  JsonObject *object = json_node_get_object (json_parser_get_root (parser));
+
+  if (json_object_has_member (object, "model"))
+    resolve (&self->model, folder, G_OBJECT (self), "model");
+  if (json_object_has_member (object, "prompts"))
+    resolve (&self->prompts, folder, G_OBJECT (self), "prompts");
+  return TRUE;
+}
+
+/**
+ * vard_run_settings_to_json:
+ * @self: settings
+ *
+ * Returns: (transfer full): every name and value
+ */
+JsonObject *
+vard_run_settings_to_json (VardRunSettings *self)
+{
+  g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self), NULL);
+
+  JsonObject *json = vard_settings_to_json (G_OBJECT (self));
+  g_autoptr (JsonObject) trainer = vard_settings_to_json (G_OBJECT (self->trainer));
+  JsonObjectIter iter;
+  const char *name;
+  JsonNode *node;
+
+  json_object_iter_init (&iter, trainer);
+  while (json_object_iter_next (&iter, &name, &node))
+    json_object_set_member (json, name, json_node_copy (node));
+  return json;
+}
+
+/**
+ * vard_run_settings_check:
+ * @self: settings
+ * @error: return location for an error
+ *
+ * Returns: whether what has no default is there: a model and a reward
+ */
+gboolean
+vard_run_settings_check (VardRunSettings *self,
+                         GError         **error)
+{
+  g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self), FALSE);
+
+  if (!self->model || !*self->model)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no model is named: set model to a folder");
+  else if (!self->rewards || !*self->rewards)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no reward is named: set rewards to one at least");
+  else
+    return TRUE;
+  return FALSE;
+}
+
+/**
+ * vard_run_settings_check_change:
+ * @self: settings of a run
+ * @name: the name of a setting
+ * @error: return location for an error
+ *
+ * Returns: whether a resume may change it and still continue the same run
+ */
+gboolean
+vard_run_settings_check_change (VardRunSettings *self,
+                                const char      *name,
+                                GError         **error)
+{
+  g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self) && name != NULL, FALSE);
+
+  if (g_strv_contains (changeable, name))
+    return TRUE;
+
+  g_autofree char *all = g_strjoinv (", ", (char **) changeable);
+
+  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+               "a resume cannot change %s: the run would be another one (it can change %s)", name, all);
+  return FALSE;
+}
+
+static void
+vard_run_settings_dispose (GObject *object)
+{
+  g_clear_object (&VARD_RUN_SETTINGS (object)->trainer);
+  G_OBJECT_CLASS (vard_run_settings_parent_class)->dispose (object);
+}
+
+static void
+vard_run_settings_class_init (VardRunSettingsClass *klass)
+{
+  G_OBJECT_CLASS (klass)->dispose = vard_run_settings_dispose;
+  vard_fields_install (G_OBJECT_CLASS (klass), fields, G_N_ELEMENTS (fields));
+}
+
+static void
+vard_run_settings_init (VardRunSettings *self)
+{
+  self->trainer = vard_trainer_settings_new ();
+}

@@ -1,0 +1,44 @@
+/* vard-runner.h - trains a run: a trainer on one side, the run's folder on the other
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "run/vard-run-settings.h"
+#include "run/vard-run.h"
+#include "train/vard-trainer.h"
+
+G_BEGIN_DECLS
+
+#define VARD_TYPE_RUNNER (vard_runner_get_type ())
+G_DECLARE_FINAL_TYPE (VardRunner, vard_runner, VARD, RUNNER, GObject)
+
+VardRunner       *vard_runner_new         (VardRunSettings  *settings,
+                                           GError          **error);
+VardRunner       *vard_runner_new_with_rewards (VardRunSettings  *settings,
+                                           VardRewardMix    *rewards,
+                                           GError          **error);
+gboolean          vard_runner_start       (VardRunner       *self,
+                                           const char       *path,
+                                           GError          **error);
+gboolean          vard_runner_resume      (VardRunner       *self,
+                                           VardRun          *run,
+                                           GError          **error);
+gboolean          vard_runner_load_checkpoint (VardRunner   *self,
+                                           VardRun          *run,
+                                           guint64           step,
+                                           GError          **error);
+gboolean          vard_runner_run         (VardRunner       *self,
+                                           GCancellable     *cancellable,
+                                           GError          **error);
+void              vard_runner_stop        (VardRunner       *self);
+
+VardRunSettings  *vard_runner_get_settings (VardRunner      *self);
+VardTrainer      *vard_runner_get_trainer (VardRunner       *self);
+VardPipeline     *vard_runner_get_pipeline (VardRunner      *self);
+VardRun          *vard_runner_get_run     (VardRunner       *self);
+
+VardRunSettings  *vard_run_dup_settings   (VardRun          *run,
+                                           GError          **error);
+
+G_END_DECLS
