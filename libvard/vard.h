@@ -6,6 +6,7 @@
 
 #include "base/vard-error.h"
 #include "base/vard-fields.h"
+#include "base/vard-json.h"
 #include "base/vard-random.h"
 #include "base/vard-settings.h"
 #include "base/vard-suggest.h"

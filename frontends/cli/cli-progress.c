@@ -166,7 +166,8 @@ cli_progress_step (CliProgress *self,
   double left = estimate_left (self, now);
   g_autofree char *numbers = describe_numbers (self);
   g_autofree char *time = cli_format_time (MAX (left, 0));
+  gboolean is_known = self->steps_began != 0 && left >= 0;
 
-  fprintf (stderr, "step %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT "%s  %s left\n", step, self->n_steps, numbers,
-           time);
+  fprintf (stderr, "step %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT "%s%s%s%s\n", step, self->n_steps, numbers,
+           is_known ? "  " : "", is_known ? time : "", is_known ? " left" : "");
 }

@@ -96,7 +96,7 @@ cli_get_width (int fd)
 void
 cli_print_json (JsonNode *node)
 {
-  g_autofree char *text = json_to_string (node, TRUE);
+  g_autofree char *text = vard_json_to_text (node, TRUE);
 
   puts (text);
 }

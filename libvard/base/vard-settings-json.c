@@ -8,6 +8,7 @@
 #include "base/vard-settings.h"
 
 #include "base/vard-error.h"
+#include "base/vard-json.h"
 
 static JsonNode *
 vard_settings_value_to_node (const GValue *value)
@@ -135,7 +136,7 @@ vard_settings_parse_node (GParamSpec *pspec,
   if (!fits)
     {
       g_autofree char *range = vard_settings_describe_range (pspec);
-      g_autofree char *found = json_to_string (node, FALSE);
+      g_autofree char *found = vard_json_to_text (node, FALSE);
 
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s is %.60s, and should be %s", pspec->name,
                    found, range);

@@ -5,6 +5,7 @@
 #include "models/vard-config-reader.h"
 
 #include "base/vard-error.h"
+#include "base/vard-json.h"
 
 struct _VardConfigReader
 {
@@ -72,7 +73,7 @@ refuse_as (VardConfigReader *self,
            const char       *wanted)
 {
   JsonNode *node = vard_config_reader_peek (self, key);
-  g_autofree char *value = node ? json_to_string (node, FALSE) : g_strdup ("absent");
+  g_autofree char *value = node ? vard_json_to_text (node, FALSE) : g_strdup ("absent");
 
   if (!self->error)
     self->error = g_error_new (VARD_ERROR, code, "%s: “%s” is %s; %s", self->path, key, value, wanted);

@@ -10,6 +10,7 @@
 #include "plugin/vard-plugin-cache.h"
 
 #include "base/vard-error.h"
+#include "base/vard-json.h"
 #include "plugin/vard-plugin-module.h"
 
 #define FORMAT 1
@@ -147,7 +148,7 @@ vard_plugin_cache_save (VardPluginCache *self,
   json_object_set_object_member (root, "files", files);
 
   g_autoptr (JsonNode) node = json_node_init_object (json_node_alloc (), root);
-  g_autofree char *text = json_to_string (node, FALSE);
+  g_autofree char *text = vard_json_to_text (node, FALSE);
   g_mkdir_with_parents (folder, 0700);
   if (!g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error))
     return FALSE;

@@ -9,6 +9,7 @@
 #define _GNU_SOURCE /* dladdr */
 
 #include "base/vard-error.h"
+#include "base/vard-json.h"
 #include "plugin/vard-plugin-module.h"
 #include "plugin/vard-plugin-private.h"
 
@@ -27,7 +28,7 @@ vard_plugin_probe_write (int         fd,
                          JsonObject *json)
 {
   g_autoptr (JsonNode) node = json_node_init_object (json_node_alloc (), json);
-  g_autofree char *text = json_to_string (node, FALSE);
+  g_autofree char *text = vard_json_to_text (node, FALSE);
   g_autofree char *line = g_strconcat (text, "\n", NULL);
   gsize length = strlen (line);
 

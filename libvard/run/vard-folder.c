@@ -6,6 +6,7 @@
 #include "run/vard-folder.h"
 
 #include "base/vard-error.h"
+#include "base/vard-json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -202,7 +203,7 @@ write_sizes (const char *path,
 
   json_node_set_object (node, sizes);
 
-  g_autofree char *text = json_to_string (node, TRUE);
+  g_autofree char *text = vard_json_to_text (node, TRUE);
 
   return vard_folder_write_file (file, text, -1, error);
 }

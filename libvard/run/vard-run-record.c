@@ -8,6 +8,7 @@
 #include "run/vard-run-record.h"
 
 #include "base/vard-error.h"
+#include "base/vard-json.h"
 #include "plugin/vard-plugin-manager.h"
 #include "run/vard-runner.h"
 
@@ -145,7 +146,7 @@ vard_run_record_resume (VardRun         *run,
   json_object_set_int_member (line, "step", step);
   json_object_set_object_member (line, "changed", list_changes (before, after));
 
-  g_autofree char *json = json_to_string (node, FALSE);
+  g_autofree char *json = vard_json_to_text (node, FALSE);
   g_autofree char *text = g_strconcat (json, "\n", NULL);
 
   return vard_run_append (run, RESUMES, text, error);

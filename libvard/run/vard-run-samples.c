@@ -8,6 +8,7 @@
 #include "run/vard-run-samples.h"
 
 #include "base/vard-error.h"
+#include "base/vard-json.h"
 #include "run/vard-folder.h"
 
 #include <math.h>
@@ -143,7 +144,7 @@ write_files (VardEvaluation *evaluation,
   if (!write_pictures (evaluation, step, folder, list, error) || !write_grid (evaluation, folder, error))
     return FALSE;
 
-  g_autofree char *text = json_to_string (node, TRUE);
+  g_autofree char *text = vard_json_to_text (node, TRUE);
 
   return vard_folder_write_file (path, text, -1, error);
 }

@@ -5,6 +5,7 @@
 #include "run/vard-run-private.h"
 
 #include "base/vard-error.h"
+#include "base/vard-json.h"
 #include "run/vard-folder.h"
 
 #include <unistd.h>
@@ -126,7 +127,7 @@ vard_run_write_state (VardRun *self,
     json_object_set_string_member (object, "error", self->failure);
   json_node_set_object (node, object);
 
-  g_autofree char *text = json_to_string (node, TRUE);
+  g_autofree char *text = vard_json_to_text (node, TRUE);
 
   /* A state that a power cut sets back by a beat does no harm: no flush is waited for */
   if (g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0666, error))

@@ -9,6 +9,7 @@
 #include "run/vard-run-private.h"
 
 #include "base/vard-error.h"
+#include "base/vard-json.h"
 #include "run/vard-folder.h"
 
 #include <errno.h>
@@ -89,7 +90,7 @@ vard_run_write_record (VardRun *self,
 
   json_node_set_object (node, self->record);
 
-  g_autofree char *text = json_to_string (node, TRUE);
+  g_autofree char *text = vard_json_to_text (node, TRUE);
 
   return vard_folder_write_file (path, text, -1, error);
 }

@@ -8,6 +8,7 @@
 #include "tensor/vard-safetensors.h"
 
 #include "base/vard-error.h"
+#include "base/vard-json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -92,7 +93,7 @@ make_header (const VardSafetensorsEntry *entries,
   json_builder_end_object (builder);
 
   g_autoptr (JsonNode) root = json_builder_get_root (builder);
-  g_autofree char *json = json_to_string (root, FALSE);
+  g_autofree char *json = vard_json_to_text (root, FALSE);
   GString *header = g_string_new (json);
 
   while (header->len % 8)

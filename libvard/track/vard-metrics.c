@@ -6,7 +6,7 @@
  */
 #include "track/vard-metrics.h"
 
-#include <math.h>
+#include "base/vard-json.h"
 
 typedef struct
 {
@@ -223,47 +223,6 @@ vard_metrics_get_value (VardMetrics *self,
   return g_array_index (self->items, Metric, i).value;
 }
 
-static void
-append_string (GString    *out,
-               const char *text)
-{
-  g_string_append_c (out, '"');
-  for (const char *p = text; *p; p++)
-    if (*p == '"' || *p == '\\')
-      g_string_append_printf (out, "\\%c", *p);
-    else if ((guchar) *p < 0x20)
-      g_string_append_printf (out, "\\u%04x", *p);
-    else
-      g_string_append_c (out, *p);
-  g_string_append_c (out, '"');
-}
-
-/* The shortest of 15 to 17 digits that reads back as the same number. JSON has no word for what is not a
- * finite number; null keeps the name visible. */
-static void
-append_number (GString *out,
-               double   value)
-{
-  char text[G_ASCII_DTOSTR_BUF_SIZE];
-
-  if (!isfinite (value))
-    {
-      g_string_append (out, "null");
-      return;
-    }
-  for (int digits = 15; digits <= 17; digits++)
-    {
-      char format[] = "%.00g";
-
-      format[2] = '0' + digits / 10;
-      format[3] = '0' + digits % 10;
-      g_ascii_formatd (text, sizeof text, format, value);
-      if (g_ascii_strtod (text, NULL) == value)
-        break;
-    }
-  g_string_append (out, text);
-}
-
 /**
  * vard_metrics_to_json:
  * @self: the metrics
@@ -278,15 +237,15 @@ vard_metrics_to_json (VardMetrics *self)
   GString *out = g_string_new (NULL);
 
   g_string_append_printf (out, "{\"step\":%" G_GUINT64_FORMAT ",\"time\":", self->step);
-  append_number (out, self->time);
+  vard_json_append_number (out, self->time);
   for (guint i = 0; i < self->items->len; i++)
     {
       Metric *metric = &g_array_index (self->items, Metric, i);
 
       g_string_append_c (out, ',');
-      append_string (out, metric->name);
+      vard_json_append_string (out, metric->name);
       g_string_append_c (out, ':');
-      append_number (out, metric->value);
+      vard_json_append_number (out, metric->value);
     }
   g_string_append_c (out, '}');
   return g_string_free (out, FALSE);

@@ -7,6 +7,7 @@
 #include "train/vard-state-file.h"
 
 #include "base/vard-error.h"
+#include "base/vard-json.h"
 
 #define NUMBERS_KEY "vard_state"
 
@@ -63,7 +64,7 @@ vard_state_writer_write (VardStateWriter *self, const char *path, GError **error
   g_autoptr (JsonNode) node = json_node_init_object (json_node_alloc (), self->numbers);
   g_autoptr (GHashTable) metadata = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free);
 
-  g_hash_table_insert (metadata, (char *) NUMBERS_KEY, json_to_string (node, FALSE));
+  g_hash_table_insert (metadata, (char *) NUMBERS_KEY, vard_json_to_text (node, FALSE));
 
   return vard_safetensors_write (path, (VardSafetensorsEntry *) self->entries->data, self->entries->len,
                                  metadata, error);
