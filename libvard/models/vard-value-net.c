@@ -2,7 +2,7 @@
  *
  * Three stages of one residual block each, a stride-2 convolution between them; the time and text vector scales and
  * shifts every block's second norm (FiLM). What leaves the last stage is pooled as mean and mean of squares, because
- * many rewards (size, colour, coverage) are about how much there is of something. 32 wide it has 0.5 million
+ * many rewards (size, colour, coverage) are about how much there is of something. 32 wide it has 0.45 million
  * parameters.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later

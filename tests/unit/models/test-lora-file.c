@@ -1,0 +1,336 @@
+/* test-lora-file.c - adapters in a model and in files
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <math.h>
+
+#include "tiny-model.h"
+
+#include <string.h>
+
+typedef struct
+{
+  char *folder;
+  VardModel *model;
+  VardModule *unet;
+  char *file;
+} Fixture;
+
+static void
+fixture_set_up (Fixture      *self,
+                gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  self->folder = tiny_model_make ();
+  self->model = vard_model_load (self->folder, &error);
+  g_assert_no_error (error);
+  self->unet = vard_model_peek_denoiser (self->model);
+  self->file = g_build_filename (self->folder, "lora.safetensors", NULL);
+}
+
+static void
+fixture_tear_down (Fixture      *self,
+                   gconstpointer data)
+{
+  g_assert_finalize_object (self->model);
+  tiny_model_remove (self->folder);
+  g_free (self->file);
+}
+
+static void
+fill_up (const char *path,
+         VardLinear *layer,
+         VardLora   *lora,
+         gpointer    data)
+{
+  VardTensor *up = vard_lora_peek_up (lora)->tensor;
+
+  vard_random_fill_normal (vard_random_derive_key (9, path, 0), 0, vard_tensor_peek_f32 (up),
+                           vard_tensor_get_count (up));
+}
+
+static void
+count_lora (const char *path,
+            VardLinear *layer,
+            VardLora   *lora,
+            gpointer    data)
+{
+  ++*(guint *) data;
+}
+
+static void
+attach (Fixture           *self,
+        const char *const *targets,
+        guint              rank,
+        double             alpha)
+{
+  g_autoptr (GError) error = NULL;
+
+  vard_lora_attach (self->unet, targets, rank, alpha, 3, &error);
+  g_assert_no_error (error);
+}
+
+static void
+assert_near (const float *a,
+             const float *b,
+             double       tolerance)
+{
+  for (guint i = 0; i < TINY_N; i++)
+    g_assert_cmpfloat (fabs (a[i] - b[i]), <=, tolerance * (1 + fabs (b[i])));
+}
+
+static gboolean
+is_same (const float *a,
+         const float *b)
+{
+  return memcmp (a, b, TINY_N * sizeof *a) == 0;
+}
+
+/* B is zero: bit for bit the model without adapters; filled, another one; off, the first again */
+static void
+test_attach (Fixture      *self,
+             gconstpointer data)
+{
+  g_autofree float *before = tiny_predict (self->model);
+  guint n = 0;
+
+  attach (self, NULL, 4, 8);
+  vard_lora_foreach (self->unet, count_lora, &n);
+  /* transformer blocks: one down, one in the middle, two up; 2 attentions x 4 projections each */
+  g_assert_cmpuint (n, ==, 4 * 8);
+
+  g_autofree float *fresh = tiny_predict (self->model);
+
+  vard_lora_foreach (self->unet, fill_up, NULL);
+
+  g_autofree float *filled = tiny_predict (self->model);
+
+  vard_module_set_adapters_enabled (self->unet, FALSE);
+
+  g_autofree float *off = tiny_predict (self->model);
+
+  g_assert_true (is_same (fresh, before));
+  g_assert_false (is_same (filled, before));
+  g_assert_true (is_same (off, before));
+}
+
+static void
+count_trainable (const char    *path,
+                 VardParameter *parameter,
+                 gpointer       data)
+{
+  gint64 *counts = data;
+
+  counts[parameter->is_trainable] += vard_tensor_get_count (parameter->tensor);
+  g_assert_cmpint (parameter->is_trainable, ==, strstr (path, ".lora.") != NULL);
+}
+
+static void
+test_trainable (Fixture      *self,
+                gconstpointer data)
+{
+  static const char *const targets[] = { "ff.net.2", "conv_shortcut", NULL };
+  gint64 counts[2] = { 0, 0 };
+
+  vard_module_set_trainable (self->unet, TRUE);
+  attach (self, targets, 2, 2);
+  vard_module_foreach_parameter (self->unet, count_trainable, counts);
+  g_assert_cmpint (counts[1], >, 0);
+}
+
+static void
+test_errors (Fixture      *self,
+             gconstpointer data)
+{
+  static const char *const nothing[] = { "to_q", "to_z", NULL };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (vard_lora_attach (self->unet, nothing, 4, 4, 0, &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
+  g_assert_nonnull (strstr (error->message, "to_z"));
+  g_clear_error (&error);
+  g_assert_false (vard_lora_save (self->unet, self->file, NULL, &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
+  g_clear_error (&error);
+  attach (self, NULL, 4, 4);
+  g_assert_false (vard_lora_attach (self->unet, NULL, 4, 4, 0, &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
+}
+
+/* alpha is folded: the file alone gives the same model, at half strength half the change of the weights */
+static void
+test_round_trip (Fixture      *self,
+                 gconstpointer data)
+{
+  static const char *const targets[] = { "to_q", "to_out.0", "proj_in", "ff.net.0.proj", NULL };
+  g_autoptr (GError) error = NULL;
+
+  attach (self, targets, 4, 10);
+  vard_lora_foreach (self->unet, fill_up, NULL);
+  g_assert_true (vard_lora_save (self->unet, self->file, NULL, &error));
+  g_assert_no_error (error);
+
+  g_autofree float *expected = tiny_predict (self->model);
+  g_autoptr (VardModel) other = vard_model_load (self->folder, &error);
+
+  g_assert_true (vard_lora_load (vard_model_peek_denoiser (other), self->file, 1, &error));
+  g_assert_no_error (error);
+
+  g_autofree float *found = tiny_predict (other);
+
+  assert_near (found, expected, 1e-5);
+  /* into adapters that are there: the same again */
+  g_assert_true (vard_lora_load (self->unet, self->file, 1, &error));
+  g_assert_no_error (error);
+
+  g_autofree float *again = tiny_predict (self->model);
+
+  assert_near (again, expected, 1e-5);
+  g_assert_true (vard_lora_load (self->unet, self->file, 0, &error));
+  vard_module_set_adapters_enabled (vard_model_peek_denoiser (other), FALSE);
+
+  g_autofree float *none = tiny_predict (self->model);
+  g_autofree float *base = tiny_predict (other);
+
+  assert_near (none, base, 0);
+}
+
+/* the layer's other names; one of each spelling must load and do the same */
+static const struct
+{
+  const char *down, *up, *alpha;
+} spellings[] = {
+  { "unet.%s.lora.down.weight", "unet.%s.lora.up.weight" },
+  { "unet.%s.lora_A.weight", "unet.%s.lora_B.weight" },
+  { "base_model.model.%s.lora_A.weight", "base_model.model.%s.lora_B.weight" },
+  { "unet.mid_block.attentions.0.transformer_blocks.0.attn2.processor.to_out_lora.down.weight",
+    "unet.mid_block.attentions.0.transformer_blocks.0.attn2.processor.to_out_lora.up.weight" },
+  { "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_out_0.lora_down.weight",
+    "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_out_0.lora_up.weight",
+    "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_out_0.alpha" },
+};
+
+static VardTensor *
+make_tensor (VardShape shape,
+             guint64   key)
+{
+  VardTensor *tensor = vard_tensor_new (VARD_DTYPE_F32, &shape);
+
+  vard_random_fill_normal (key, 0, vard_tensor_peek_f32 (tensor), vard_tensor_get_count (tensor));
+  return tensor;
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+static void
+test_spellings (Fixture      *self,
+                gconstpointer data)
+{
+  const char *path = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0";
+  g_autoptr (VardTensor) a = make_tensor (VARD_SHAPE (2, 16), 1), b = make_tensor (VARD_SHAPE (16, 2), 2);
+  g_autoptr (VardTensor) alpha = vard_tensor_new (VARD_DTYPE_F32, &VARD_SCALAR);
+  g_autofree float *first = NULL;
+  g_autoptr (GError) error = NULL;
+
+  vard_tensor_peek_f32 (alpha)[0] = 2;
+  for (guint i = 0; i < G_N_ELEMENTS (spellings); i++)
+    {
+      g_autofree char *down = g_strdup_printf (spellings[i].down, path);
+      g_autofree char *up = g_strdup_printf (spellings[i].up, path);
+      const VardSafetensorsEntry entries[] = { { .name = down, .tensor = a }, { .name = up, .tensor = b },
+                                               { .name = spellings[i].alpha, .tensor = alpha } };
+      g_autoptr (VardModel) model = vard_model_load (self->folder, &error);
+
+      vard_safetensors_write (self->file, entries, spellings[i].alpha ? 3 : 2, NULL, &error);
+      g_assert_true (vard_lora_load (vard_model_peek_denoiser (model), self->file, 1, &error));
+      g_assert_no_error (error);
+
+      g_autofree float *found = tiny_predict (model);
+
+      if (first)
+        g_assert_true (is_same (found, first));
+      else
+        first = g_steal_pointer (&found);
+    }
+
+  g_autofree float *base = tiny_predict (self->model);
+
+  g_assert_false (is_same (first, base));
+}
+#pragma GCC diagnostic pop
+
+static void
+test_wrong_files (Fixture      *self,
+                  gconstpointer data)
+{
+  g_autoptr (VardTensor) a = make_tensor (VARD_SHAPE (2, 16), 1), b = make_tensor (VARD_SHAPE (16, 2), 2);
+  g_autoptr (VardTensor) narrow = make_tensor (VARD_SHAPE (2, 5), 2);
+  const char *down = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_q.lora.down.weight";
+  const char *up = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_q.lora.up.weight";
+  const VardSafetensorsEntry rows[][2] = {
+    { { .name = down, .tensor = a }, { .name = "stray", .tensor = b } },
+    { { .name = down, .tensor = narrow }, { .name = up, .tensor = b } },
+    { { .name = down, .tensor = b }, { .name = up, .tensor = b } },
+    { { .name = "text_encoder.x.lora_A.weight", .tensor = a }, { .name = "text_encoder.x.lora_B.weight", .tensor = b } },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (VardModel) model = vard_model_load (self->folder, &error);
+
+      g_assert_true (vard_safetensors_write (self->file, rows[i], 2, NULL, &error));
+      g_assert_false (vard_lora_load (vard_model_peek_denoiser (model), self->file, 1, &error));
+      g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);
+      g_test_message ("%s", error->message);
+    }
+}
+
+/* a saved folder has the adapters in its weights, and loads like any other */
+static void
+test_merged_folder (Fixture      *self,
+                    gconstpointer data)
+{
+  g_autofree char *target = g_build_filename (self->folder, "..", "merged", NULL);
+  g_autoptr (GError) error = NULL;
+
+  attach (self, NULL, 4, 10);
+  vard_lora_foreach (self->unet, fill_up, NULL);
+  tiny_write (self->folder, "README.md", "card");
+  tiny_write (self->folder, "old.ckpt", "pickle");
+  g_assert_true (vard_model_save (self->model, target, VARD_DTYPE_F32, &error));
+  g_assert_no_error (error);
+
+  g_autofree float *expected = tiny_predict (self->model);
+  g_autoptr (VardModel) merged = vard_model_load (target, &error);
+
+  g_assert_no_error (error);
+
+  g_autofree float *found = tiny_predict (merged);
+  g_autofree char *card = g_build_filename (target, "README.md", NULL);
+  g_autofree char *pickle = g_build_filename (target, "old.ckpt", NULL);
+
+  assert_near (found, expected, 1e-5);
+  g_assert_true (g_file_test (card, G_FILE_TEST_EXISTS));
+  g_assert_false (g_file_test (pickle, G_FILE_TEST_EXISTS));
+  g_assert_false (vard_model_save (self->model, target, VARD_DTYPE_F32, &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_EXISTS);
+}
+
+#define ADD(path, func) g_test_add (path, Fixture, NULL, fixture_set_up, func, fixture_tear_down)
+
+int
+main (int    argc,
+      char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  ADD ("/lora/attach", test_attach);
+  ADD ("/lora/trainable", test_trainable);
+  ADD ("/lora/errors", test_errors);
+  ADD ("/lora/round-trip", test_round_trip);
+  ADD ("/lora/spellings", test_spellings);
+  ADD ("/lora/wrong-files", test_wrong_files);
+  ADD ("/lora/merged-folder", test_merged_folder);
+  return g_test_run ();
+}
