@@ -161,7 +161,8 @@ static VardEvaluation *
 evaluate (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
   guint n_seeds = self->settings->evaluation_seeds;
-  guint n_prompts = MIN (self->settings->evaluation_prompts, vard_prompt_source_get_count (self->prompts));
+  guint n_prompts = vard_trainer_count_evaluation_prompts (self);
+  guint first = vard_trainer_get_evaluation_prompt (self, 0);
   g_autofree guint *prompts = g_new (guint, n_prompts * n_seeds);
   g_autofree guint64 *seeds = g_new (guint64, n_prompts * n_seeds);
   g_auto (GStrv) labels = dup_labels (self);
@@ -169,12 +170,12 @@ evaluate (VardTrainer *self, GCancellable *cancellable, GError **error)
 
   for (guint i = 0; i < work.n; i++)
     {
-      prompts[i] = i / n_seeds;
+      prompts[i] = first + i / n_seeds;
       seeds[i] = FIRST_SEED + i % n_seeds;
     }
 
   g_autoptr (VardEvaluation) evaluation
-    = vard_evaluation_new ((const char *const *) self->texts, n_prompts, seeds, n_seeds, labels);
+    = vard_evaluation_new ((const char *const *) self->texts + first, n_prompts, seeds, n_seeds, labels);
   work.evaluation = evaluation;
   evaluation->metrics = vard_metrics_new (self->step, vard_trainer_get_seconds (self));
 

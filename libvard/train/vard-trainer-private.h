@@ -41,8 +41,9 @@ struct _VardTrainer
   VardModel *model;                /* the pipeline's */
   VardRewardMix *rewards;
   VardPromptSource *prompts;
+  VardPromptSource *evaluation_prompts;   /* NULL: the first ones of prompts */
   VardTrainerSettings *settings;   /* a copy: fixed for the run */
-  char **texts;                    /* of all prompts, NULL-terminated */
+  GStrv texts;                     /* of the prompts, then of the evaluation's own */
 
   VardSampler *sampler;
   VardParameterSet *set;
@@ -134,6 +135,12 @@ VardTrajectory    *vard_trainer_rollout     (VardTrainer       *self,
                                              VardSampleProgress progress,
                                              GCancellable      *cancellable,
                                              GError           **error);
+/* the evaluation's i-th prompt, as an index into the texts */
+guint              vard_trainer_get_evaluation_prompt (VardTrainer *self,
+                                             guint              i);
+guint              vard_trainer_count_evaluation_prompts (VardTrainer *self);
+JsonObject        *vard_trainer_peek_metadata (VardTrainer     *self,
+                                             guint              prompt);
 const VardTextState *vard_trainer_peek_text (VardTrainer       *self,
                                              guint              prompt);
 void               vard_trainer_emit_progress (VardTrainer     *self,

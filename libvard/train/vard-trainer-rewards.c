@@ -20,7 +20,7 @@ make_batch (VardTrainer *self, GPtrArray *images, const guint *prompts, GError *
 
       if (!vard_reward_batch_append (batch, rgb, vard_image_get_width (image),
                                      vard_image_get_height (image), self->texts[prompts[i]],
-                                     vard_prompt_source_get_metadata (self->prompts, prompts[i]),
+                                     vard_trainer_peek_metadata (self, prompts[i]),
                                      prompts[i], error))
         return NULL;
     }

@@ -57,6 +57,29 @@ vard_trainer_peek_text (VardTrainer *self, guint prompt)
   return vard_pipeline_encode (self->pipeline, self->texts[prompt], NULL, NULL);
 }
 
+guint
+vard_trainer_get_evaluation_prompt (VardTrainer *self, guint i)
+{
+  return self->evaluation_prompts != NULL ? vard_prompt_source_get_count (self->prompts) + i : i;
+}
+
+guint
+vard_trainer_count_evaluation_prompts (VardTrainer *self)
+{
+  VardPromptSource *source = self->evaluation_prompts != NULL ? self->evaluation_prompts : self->prompts;
+
+  return MIN (self->settings->evaluation_prompts, vard_prompt_source_get_count (source));
+}
+
+JsonObject *
+vard_trainer_peek_metadata (VardTrainer *self, guint prompt)
+{
+  guint n = vard_prompt_source_get_count (self->prompts);
+
+  return prompt < n ? vard_prompt_source_get_metadata (self->prompts, prompt)
+                    : vard_prompt_source_get_metadata (self->evaluation_prompts, prompt - n);
+}
+
 /* Every prompt once before any twice, each round in its own order */
 static guint
 draw_prompt (VardTrainer *self, const char *stream, guint64 number)
@@ -116,16 +139,19 @@ check_settings (VardTrainer *self, GError **error)
   return FALSE;
 }
 
+/* Adds a source's texts, each encoded now so that a bad one is found before anything is computed */
 static gboolean
-encode_prompts (VardTrainer *self, GError **error)
+encode_prompts (VardTrainer *self, VardPromptSource *source, GError **error)
 {
-  guint n = vard_prompt_source_get_count (self->prompts);
+  guint n_before = self->texts != NULL ? g_strv_length (self->texts) : 0;
+  guint n = vard_prompt_source_get_count (source);
 
-  self->texts = g_new0 (char *, n + 1);
+  self->texts = g_renew (char *, self->texts, n_before + n + 1);
   for (guint i = 0; i < n; i++)
     {
-      self->texts[i] = g_strdup (vard_prompt_source_get_text (self->prompts, i));
-      if (vard_pipeline_encode (self->pipeline, self->texts[i], NULL, error) == NULL)
+      self->texts[n_before + i] = g_strdup (vard_prompt_source_get_text (source, i));
+      self->texts[n_before + i + 1] = NULL;
+      if (vard_pipeline_encode (self->pipeline, self->texts[n_before + i], NULL, error) == NULL)
         return FALSE;
     }
 
@@ -208,7 +234,7 @@ prepare (VardTrainer *self, GError **error)
 
   self->sampler = vard_sampler_new_ddim (vard_pipeline_peek_schedule (self->pipeline), n_steps,
                                          settings->sampler_eta, error);
-  if (self->sampler == NULL || !encode_prompts (self, error) || !prepare_policy (self, error)
+  if (self->sampler == NULL || !encode_prompts (self, self->prompts, error) || !prepare_policy (self, error)
       || !compile (self, error))
     return FALSE;
 
@@ -256,6 +282,29 @@ vard_trainer_new (VardPipeline *pipeline, VardRewardMix *rewards, VardPromptSour
   self->settings = vard_trainer_settings_copy (settings);
 
   return check_settings (self, error) && prepare (self, error) ? g_steal_pointer (&self) : NULL;
+}
+
+/**
+ * vard_trainer_set_evaluation_prompts:
+ * @self: a trainer that has done nothing yet
+ * @prompts: what to evaluate with
+ * @error: where to put an error
+ *
+ * Evaluates with prompts of their own; without it the first training prompts serve. Call it once, and
+ * before a state is loaded.
+ *
+ * Returns: %TRUE when the model takes all of them
+ */
+gboolean
+vard_trainer_set_evaluation_prompts (VardTrainer *self, VardPromptSource *prompts, GError **error)
+{
+  g_return_val_if_fail (VARD_IS_TRAINER (self), FALSE);
+  g_return_val_if_fail (VARD_IS_PROMPT_SOURCE (prompts), FALSE);
+  g_return_val_if_fail (self->evaluation_prompts == NULL, FALSE);
+
+  self->evaluation_prompts = g_object_ref (prompts);
+
+  return encode_prompts (self, prompts, error);
 }
 
 /* ---- going on ---- */
@@ -498,6 +547,7 @@ vard_trainer_finalize (GObject *object)
   g_clear_pointer (&self->texts, g_strfreev);
   g_clear_object (&self->settings);
   g_clear_object (&self->prompts);
+  g_clear_object (&self->evaluation_prompts);
   g_clear_object (&self->rewards);
   g_clear_object (&self->pipeline);
 

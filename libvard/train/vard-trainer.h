@@ -29,6 +29,9 @@ VardTrainer    *vard_trainer_new         (VardPipeline        *pipeline,
                                           VardPromptSource    *prompts,
                                           VardTrainerSettings *settings,
                                           GError             **error);
+gboolean        vard_trainer_set_evaluation_prompts (VardTrainer *self,
+                                          VardPromptSource    *prompts,
+                                          GError             **error);
 gboolean        vard_trainer_run         (VardTrainer         *self,
                                           GCancellable        *cancellable,
                                           GError             **error);

@@ -208,6 +208,30 @@ test_trainer_other_state (void)
   remove_folder (folder);
 }
 
+static void
+keep_prompts (VardTrainer *trainer, guint64 step, VardEvaluation *evaluation, GString *text)
+{
+  for (guint i = 0; i < vard_evaluation_get_n_prompts (evaluation); i++)
+    g_string_append_printf (text, " %s", vard_evaluation_get_prompt (evaluation, i));
+}
+
+static void
+test_trainer_evaluation_prompts (void)
+{
+  g_autoptr (VardTrainerSettings) settings = toy_run_settings ();
+  g_autoptr (VardPromptSource) prompts = vard_prompt_source_new ((const char *[]) { "1", "-1", "0", NULL });
+  g_autoptr (GString) text = g_string_new ("");
+  ToyRun run;
+
+  g_object_set (settings, "steps", 0, NULL);
+  toy_run_init (&run, settings, 0.6);
+  g_assert_true (vard_trainer_set_evaluation_prompts (run.trainer, prompts, NULL));
+  g_signal_connect (run.trainer, "evaluation", G_CALLBACK (keep_prompts), text);
+  toy_run_go (&run);
+  g_assert_cmpstr (text->str, ==, " 1 -1");
+  toy_run_clear (&run);
+}
+
 /* ---- stopping and failing ---- */
 
 static void
@@ -307,6 +331,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/trainer/resume/value-fit", GUINT_TO_POINTER (8), test_trainer_resume);
   g_test_add_data_func ("/trainer/resume/step", GUINT_TO_POINTER (12), test_trainer_resume);
   g_test_add_func ("/trainer/other-state", test_trainer_other_state);
+  g_test_add_func ("/trainer/evaluation-prompts", test_trainer_evaluation_prompts);
   g_test_add_func ("/trainer/stop", test_trainer_stop);
   g_test_add_func ("/trainer/cancel", test_trainer_cancel);
   g_test_add_func ("/trainer/diverges", test_trainer_diverges);
