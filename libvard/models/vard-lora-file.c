@@ -12,7 +12,10 @@
 #include "tensor/vard-safetensors.h"
 
 #include <json-glib/json-glib.h>
+#include <math.h>
 #include <string.h>
+
+#define MAX_RANK 4096
 
 typedef enum { PATH_DOTS, PATH_UNDERSCORES, PATH_PROCESSOR } PathStyle;
 
@@ -119,12 +122,27 @@ vard_lora_save (VardModule *root,
 
 typedef struct
 {
+  VardLinear *layer;
+  char *down, *up, *alpha;   /* names in the file; alpha or NULL */
+} Pair;
+
+typedef struct
+{
   VardSafetensors *file;
   double strength;
-  double default_scale;      /* of tensors without their own alpha */
-  GHashTable *used;
-  GError *error;
+  double default_scale;      /* of pairs without their own alpha */
+  GPtrArray *pairs;
+  GHashTable *used;          /* names, owned by pairs */
 } Load;
+
+static void
+pair_free (Pair *self)
+{
+  g_free (self->down);
+  g_free (self->up);
+  g_free (self->alpha);
+  g_free (self);
+}
 
 static char *
 spell_path (const char *path,
@@ -145,160 +163,193 @@ spell_path (const char *path,
   return g_steal_pointer (&spelled);
 }
 
-/* a scalar tensor of any type */
-static gboolean
-read_scalar (Load       *load,
-             const char *name,
-             double     *value)
-{
-  g_autoptr (VardTensor) stored = vard_safetensors_lookup (load->file, name, &load->error);
-  g_autoptr (VardTensor) number = stored ? vard_tensor_convert (stored, VARD_DTYPE_F32) : NULL;
-
-  if (!number)
-    return FALSE;
-  if (vard_tensor_get_count (number) != 1)
-    {
-      g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s is not one number",
-                   vard_safetensors_get_path (load->file), name);
-      return FALSE;
-    }
-  *value = vard_tensor_peek_f32 (number)[0];
-  return TRUE;
-}
-
-/* the adapter of the layer, new where it has none; NULL with an error when the ranks differ */
-static VardLora *
-prepare_adapter (Load       *load,
-                 VardLinear *layer,
-                 const char *name,
-                 guint       rank,
-                 double      scale)
-{
-  VardAdapter *adapter = vard_linear_peek_adapter (layer);
-
-  if (!adapter)
-    {
-      VardLora *lora = vard_lora_new (vard_linear_get_n_in (layer), vard_linear_get_n_out (layer), rank,
-                                      rank * scale, 0);
-
-      vard_linear_take_adapter (layer, "lora", VARD_ADAPTER (lora));
-      return lora;
-    }
-  if (VARD_IS_LORA (adapter) && vard_lora_get_rank (VARD_LORA (adapter)) == rank)
-    return VARD_LORA (adapter);
-  g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has rank %u, the model's adapter there has %u",
-               vard_safetensors_get_path (load->file), name, rank,
-               VARD_IS_LORA (adapter) ? vard_lora_get_rank (VARD_LORA (adapter)) : 0);
-  return NULL;
-}
-
-static gboolean
-read_pair (Load       *load,
-           VardLinear *layer,
-           const char *down,
-           const char *up,
-           double      scale)
-{
-  VardShape shape = { 0 };
-  VardLora *lora;
-  float *b;
-
-  vard_safetensors_get_shape (load->file, down, &shape);
-  if (shape.n_dims < 2 || shape.dims[0] < 1 || shape.dims[0] > 4096)
-    {
-      g_autofree char *text = vard_shape_to_string (&shape);
-
-      g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has the shape %s, which has no rank",
-                   vard_safetensors_get_path (load->file), down, text);
-      return FALSE;
-    }
-  lora = prepare_adapter (load, layer, down, shape.dims[0], scale);
-  if (!lora || !vard_weights_read (load->file, down, vard_lora_peek_down (lora), &load->error)
-      || !vard_weights_read (load->file, up, vard_lora_peek_up (lora), &load->error))
-    return FALSE;
-  b = vard_tensor_peek_f32 (vard_lora_peek_up (lora)->tensor);
-  for (gint64 i = 0; i < vard_tensor_get_count (vard_lora_peek_up (lora)->tensor); i++)
-    if (vard_lora_get_scale (lora) != scale)
-      b[i] *= scale / vard_lora_get_scale (lora);
-  vard_module_set_trainable (VARD_MODULE (lora), TRUE);
-  return TRUE;
-}
-
 static void
-load_spelling (Load       *load,
+find_spelling (Load       *load,
                const char *path,
                VardLinear *layer,
                guint       i)
 {
   g_autofree char *spelled = spell_path (path, spellings[i].path);
-  g_autofree char *down = g_strconcat (spellings[i].prefix, spelled, spellings[i].down, NULL);
-  g_autofree char *up = g_strconcat (spellings[i].prefix, spelled, spellings[i].up, NULL);
-  g_autofree char *alpha = g_strconcat (spellings[i].prefix, spelled, ".alpha", NULL);
-  double scale = load->default_scale, value;
-  VardShape shape = { 0 };
+  Pair *pair = g_new0 (Pair, 1);
 
-  if (!vard_safetensors_contains (load->file, down) || !vard_safetensors_contains (load->file, up))
-    return;
-  if (vard_safetensors_contains (load->file, alpha))
+  pair->layer = layer;
+  pair->down = g_strconcat (spellings[i].prefix, spelled, spellings[i].down, NULL);
+  pair->up = g_strconcat (spellings[i].prefix, spelled, spellings[i].up, NULL);
+  pair->alpha = g_strconcat (spellings[i].prefix, spelled, ".alpha", NULL);
+  if (!vard_safetensors_contains (load->file, pair->down) || !vard_safetensors_contains (load->file, pair->up))
     {
-      if (!read_scalar (load, alpha, &value))
-        return;
-      vard_safetensors_get_shape (load->file, down, &shape);
-      scale = value / MAX (shape.dims[0], 1);
-      g_hash_table_add (load->used, g_steal_pointer (&alpha));
+      pair_free (pair);
+      return;
     }
-  if (!read_pair (load, layer, down, up, scale * load->strength))
-    return;
-  g_hash_table_add (load->used, g_steal_pointer (&down));
-  g_hash_table_add (load->used, g_steal_pointer (&up));
+  g_ptr_array_add (load->pairs, pair);
+  if (!vard_safetensors_contains (load->file, pair->alpha))
+    g_clear_pointer (&pair->alpha, g_free);
+  else
+    g_hash_table_add (load->used, pair->alpha);
+  g_hash_table_add (load->used, pair->down);
+  g_hash_table_add (load->used, pair->up);
 }
 
 static void
-load_layer (const char *path,
+find_layer (const char *path,
             VardModule *module,
             gpointer    data)
 {
-  Load *load = data;
-
-  for (guint i = 0; VARD_IS_LINEAR (module) && !load->error && i < G_N_ELEMENTS (spellings); i++)
-    load_spelling (load, path, VARD_LINEAR (module), i);
-}
-
-/* PEFT's configuration in the metadata: "unet.lora_alpha" and "unet.r" */
-static double
-read_default_scale (VardSafetensors *file)
-{
-  const char *text = g_hash_table_lookup (vard_safetensors_peek_metadata (file), "lora_adapter_metadata");
-  g_autoptr (JsonNode) node = text ? json_from_string (text, NULL) : NULL;
-  JsonObject *object = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
-  double alpha, rank;
-
-  if (!object || !json_object_has_member (object, "unet.lora_alpha") || !json_object_has_member (object, "unet.r"))
-    return 1;
-  alpha = json_object_get_double_member_with_default (object, "unet.lora_alpha", 1);
-  rank = json_object_get_double_member_with_default (object, "unet.r", 1);
-  return rank > 0 ? alpha / rank : 1;
+  for (guint i = 0; VARD_IS_LINEAR (module) && i < G_N_ELEMENTS (spellings); i++)
+    find_spelling (data, path, VARD_LINEAR (module), i);
 }
 
 static gboolean
 check_left_over (const Load *load,
                  GError    **error)
 {
+  const char *path = vard_safetensors_get_path (load->file);
   guint n_left = 0;
   const char *first = NULL;
 
   for (const char *const *name = vard_safetensors_peek_names (load->file); *name; name++)
     if (!g_hash_table_contains (load->used, *name) && n_left++ == 0)
       first = *name;
-  if (n_left == 0 && g_hash_table_size (load->used) > 0)
+  if (n_left == 0 && load->pairs->len > 0)
     return TRUE;
   if (!first)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s holds no tensors", vard_safetensors_get_path (load->file));
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s holds no tensors", path);
   else
-    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %u tensor%s fit%s no linear layer of the denoiser, the "
-                 "first is %s", vard_safetensors_get_path (load->file), n_left, n_left == 1 ? "" : "s",
-                 n_left == 1 ? "s" : "", first);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %u tensor%s no linear layer of the denoiser, the first is "
+                 "%s", path, n_left, n_left == 1 ? " fits" : "s fit", first);
   return FALSE;
+}
+
+/* alpha / rank of a pair, times the strength */
+static gboolean
+read_scale (const Load *load,
+            const Pair *pair,
+            guint       rank,
+            double     *scale,
+            GError    **error)
+{
+  *scale = load->default_scale * load->strength;
+  if (!pair->alpha)
+    return TRUE;
+
+  g_autoptr (VardTensor) stored = vard_safetensors_lookup (load->file, pair->alpha, error);
+  g_autoptr (VardTensor) number = stored ? vard_tensor_convert (stored, VARD_DTYPE_F32) : NULL;
+
+  if (!number)
+    return FALSE;
+  if (vard_tensor_get_count (number) != 1)
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s is not one number",
+                   vard_safetensors_get_path (load->file), pair->alpha);
+      return FALSE;
+    }
+  *scale = vard_tensor_peek_f32 (number)[0] / rank * load->strength;
+  return TRUE;
+}
+
+/* the adapter of the layer, new where it has none; NULL with an error when the ranks differ */
+static VardLora *
+prepare_adapter (const Load *load,
+                 const Pair *pair,
+                 guint       rank,
+                 double      scale,
+                 GError    **error)
+{
+  VardAdapter *adapter = vard_linear_peek_adapter (pair->layer);
+
+  if (!adapter)
+    {
+      VardLora *lora = vard_lora_new (vard_linear_get_n_in (pair->layer), vard_linear_get_n_out (pair->layer), rank,
+                                      rank * scale, 0);
+
+      vard_linear_take_adapter (pair->layer, "lora", VARD_ADAPTER (lora));
+      return lora;
+    }
+  if (VARD_IS_LORA (adapter) && vard_lora_get_rank (VARD_LORA (adapter)) == rank)
+    return VARD_LORA (adapter);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has rank %u, the model's adapter there has %u",
+               vard_safetensors_get_path (load->file), pair->down, rank,
+               VARD_IS_LORA (adapter) ? vard_lora_get_rank (VARD_LORA (adapter)) : 0);
+  return NULL;
+}
+
+static gboolean
+read_rank (const Load *load,
+           const Pair *pair,
+           guint      *rank,
+           GError    **error)
+{
+  VardShape shape = { 0 };
+
+  vard_safetensors_get_shape (load->file, pair->down, &shape);
+  *rank = shape.dims[0];
+  if (shape.n_dims >= 2 && shape.dims[0] >= 1 && shape.dims[0] <= MAX_RANK)
+    return TRUE;
+
+  g_autofree char *text = vard_shape_to_string (&shape);
+
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has the shape %s, which has no rank from 1 to %d",
+               vard_safetensors_get_path (load->file), pair->down, text, MAX_RANK);
+  return FALSE;
+}
+
+static gboolean
+read_pair (const Load *load,
+           const Pair *pair,
+           GError    **error)
+{
+  guint rank;
+  double scale;
+  VardLora *lora;
+
+  if (!read_rank (load, pair, &rank, error) || !read_scale (load, pair, rank, &scale, error))
+    return FALSE;
+  lora = prepare_adapter (load, pair, rank, scale, error);
+  if (!lora || !vard_weights_read (load->file, pair->down, vard_lora_peek_down (lora), error)
+      || !vard_weights_read (load->file, pair->up, vard_lora_peek_up (lora), error))
+    return FALSE;
+
+  VardTensor *up = vard_lora_peek_up (lora)->tensor;
+
+  /* an adapter that was there keeps its own scale */
+  for (gint64 i = 0; vard_lora_get_scale (lora) != scale && i < vard_tensor_get_count (up); i++)
+    vard_tensor_peek_f32 (up)[i] *= scale / vard_lora_get_scale (lora);
+  vard_module_set_trainable (VARD_MODULE (lora), TRUE);
+  return TRUE;
+}
+
+/* PEFT's configuration in the metadata, its keys prefixed by the component */
+static gboolean
+read_default_scale (Load    *load,
+                    GError **error)
+{
+  static const char *const patterns[] = { "unet.alpha_pattern", "unet.rank_pattern" };
+  const char *text = g_hash_table_lookup (vard_safetensors_peek_metadata (load->file), "lora_adapter_metadata");
+  g_autoptr (JsonNode) node = text ? json_from_string (text, NULL) : NULL;
+  JsonObject *object = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+
+  load->default_scale = 1;
+  if (!object || !json_object_has_member (object, "unet.lora_alpha") || !json_object_has_member (object, "unet.r"))
+    return TRUE;
+  for (guint i = 0; i < G_N_ELEMENTS (patterns); i++)
+    {
+      JsonNode *pattern = json_object_get_member (object, patterns[i]);
+
+      if (pattern && JSON_NODE_HOLDS_OBJECT (pattern) && json_object_get_size (json_node_get_object (pattern)) > 0)
+        {
+          g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s: %s in its metadata is not supported",
+                       vard_safetensors_get_path (load->file), patterns[i]);
+          return FALSE;
+        }
+    }
+
+  double alpha = json_object_get_double_member_with_default (object, "unet.lora_alpha", 1);
+  double rank = MAX (json_object_get_double_member_with_default (object, "unet.r", 1), 1);
+
+  load->default_scale = alpha / rank;
+  if (json_object_get_boolean_member_with_default (object, "unet.use_rslora", FALSE))
+    load->default_scale = alpha / sqrt (rank);
+  return TRUE;
 }
 
 gboolean
@@ -310,18 +361,18 @@ vard_lora_load (VardModule *root,
   g_return_val_if_fail (VARD_IS_MODULE (root), FALSE);
 
   g_autoptr (VardSafetensors) file = vard_safetensors_open (path, error);
-  g_autoptr (GHashTable) used = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  Load load = { .file = file, .strength = strength, .used = used };
+  g_autoptr (GPtrArray) pairs = g_ptr_array_new_with_free_func ((GDestroyNotify) pair_free);
+  g_autoptr (GHashTable) used = g_hash_table_new (g_str_hash, g_str_equal);
+  Load load = { .file = file, .strength = strength, .pairs = pairs, .used = used };
 
-  if (!file)
+  if (!file || !read_default_scale (&load, error))
     return FALSE;
-  load.default_scale = read_default_scale (file);
+  vard_module_foreach (root, find_layer, &load);
+  if (!check_left_over (&load, error))
+    return FALSE;
   vard_module_set_trainable (root, FALSE);
-  vard_module_foreach (root, load_layer, &load);
-  if (load.error)
-    {
-      g_propagate_error (error, load.error);
+  for (guint i = 0; i < pairs->len; i++)
+    if (!read_pair (&load, pairs->pdata[i], error))
       return FALSE;
-    }
-  return check_left_over (&load, error);
+  return TRUE;
 }
