@@ -29,13 +29,15 @@ vard_buffer_new_wrapped (gpointer       data,
   return self;
 }
 
-/* zeroed host memory */
+/* Zeroed host memory. Large blocks come from the system as untouched pages, which g_aligned_alloc0 would write: a
+ * model's parameters are made before its file is read, and cost nothing until then. */
 VardBuffer *
 vard_buffer_new (gsize size)
 {
-  gpointer data = g_aligned_alloc0 (MAX (size, 1), 1, ALIGNMENT);
+  guint8 *block = g_malloc0 (size + ALIGNMENT);
+  gsize misfit = (gsize) block % ALIGNMENT;
 
-  return vard_buffer_new_wrapped (data, size, TRUE, data, g_aligned_free);
+  return vard_buffer_new_wrapped (block + (ALIGNMENT - misfit), size, TRUE, block, g_free);
 }
 
 /* the bytes where they are: read-only */
