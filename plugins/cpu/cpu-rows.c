@@ -9,14 +9,12 @@ CPU_SIMD float
 cpu_row_largest (const float *x,
                  gint64       n)
 {
-  float best[CPU_LANES], largest = -INFINITY;
+  CpuVec best = cpu_splat (-INFINITY);
+  float largest = -INFINITY;
   gint64 i = 0;
 
-  for (guint lane = 0; lane < CPU_LANES; lane++)
-    best[lane] = -INFINITY;
   for (; i + CPU_LANES <= n; i += CPU_LANES)
-    for (guint lane = 0; lane < CPU_LANES; lane++)
-      best[lane] = x[i + lane] > best[lane] ? x[i + lane] : best[lane];
+    best = cpu_max (cpu_load (x + i), best);
   for (guint lane = 0; lane < CPU_LANES; lane++)
     largest = best[lane] > largest ? best[lane] : largest;
   for (; i < n; i++)

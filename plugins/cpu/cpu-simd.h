@@ -22,6 +22,7 @@
 #define CPU_LANES 16
 
 typedef float CpuVec __attribute__ ((vector_size (64)));
+typedef gint32 CpuMask __attribute__ ((vector_size (64)));
 
 CPU_INLINE CpuVec
 cpu_load (const float *from)
@@ -42,6 +43,21 @@ CPU_INLINE CpuVec
 cpu_splat (float x)
 {
   return x - (CpuVec) { 0 };
+}
+
+/* the larger of each lane; b where one is not a number */
+CPU_INLINE CpuVec
+cpu_max (CpuVec a, CpuVec b)
+{
+  CpuMask larger = a > b;
+
+  return (CpuVec) ((larger & (CpuMask) a) | (~larger & (CpuMask) b));
+}
+
+CPU_INLINE float
+cpu_select (float mask, float a, float b)
+{
+  return mask > 0 ? a : b;
 }
 
 /* the lanes' sum in a fixed order */
@@ -83,8 +99,9 @@ cpu_exp (float x)
 
   y = y < -104.0f ? -104.0f : y;
 
-  gint32 n = (gint32) (y * 1.44269504f + (y < 0 ? -0.5f : 0.5f));
-  float r = y - n * 0.693145752f - n * 1.42860677e-6f;
+  float whole = rintf (y * 1.44269504f);
+  gint32 n = (gint32) whole;
+  float r = y - whole * 0.693145752f - whole * 1.42860677e-6f;
   float p = 1.0f / 720;
 
   p = p * r + 1.0f / 120;
@@ -182,8 +199,9 @@ cpu_gelu (float x)
 CPU_INLINE float
 cpu_sin_shifted (float x, gint32 shift)
 {
-  gint32 n = (gint32) (x * 0.636619772f + (x < 0 ? -0.5f : 0.5f));
-  float r = x - n * 1.5703125f - n * 4.83751297e-4f - n * 7.54978942e-8f;
+  float whole = rintf (x * 0.636619772f);
+  gint32 n = (gint32) whole;
+  float r = x - whole * 1.5703125f - whole * 4.83751297e-4f - whole * 7.54978942e-8f;
   float z = r * r, s = 1.0f / 362880, c = 1.0f / 40320;
 
   s = s * z - 1.0f / 5040;

@@ -40,7 +40,7 @@ TILE_OP (mul, a[i] * b[i])
 TILE_OP (div, a[i] / b[i])
 TILE_OP (maximum, a[i] > b[i] ? a[i] : b[i])
 TILE_OP (minimum, a[i] < b[i] ? a[i] : b[i])
-TILE_OP (select, a[i] > 0 ? b[i] : c[i])
+TILE_OP (select, cpu_select (a[i], b[i], c[i]))
 
 const CpuTileOp cpu_tile_ops[CPU_N_OPS] = {
   [CPU_OP_NEG] = tile_neg, [CPU_OP_EXP] = tile_exp, [CPU_OP_LOG] = tile_log,

@@ -1,0 +1,249 @@
+/* bench-cpu.c - how fast the CPU engine is: the machine's peak, kernels by shape, and a model's programs by kernel
+ *
+ *   bench-cpu [--threads N] [--model DIR] [--batch N]
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cpu-engine.h"
+#include "cpu-step.h"
+
+#include <string.h>
+
+static int threads, batch = 64;
+static char *model_path;
+static gboolean show_steps;
+
+static const GOptionEntry entries[] = {
+  { "threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads, 0 for one a processor", "N" },
+  { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model_path, "Model folder to time", "DIR" },
+  { "batch", 'n', 0, G_OPTION_ARG_INT, &batch, "Pictures in a batch", "N" },
+  { "steps", 's', 0, G_OPTION_ARG_NONE, &show_steps, "List every step of the denoiser", NULL },
+  { NULL },
+};
+
+static float *
+random_floats (gint64 n)
+{
+  float *x = g_new (float, n);
+
+  vard_random_fill_normal (1, n, x, n);
+  return x;
+}
+
+static double
+now (void)
+{
+  return g_get_monotonic_time () * 1e-6;
+}
+
+/* the best of a few rounds, in GFLOP/s */
+static double
+measure_peak (CpuPool *pool)
+{
+  CpuGemm gemm = { .m = 1024, .n = 384, .k = 384, .lda = 384, .ldb = 384, .ldc = 384, .n_batches = 1 };
+  g_autofree float *a = random_floats (gemm.m * gemm.k), *b = random_floats (gemm.n * gemm.k);
+  g_autofree float *c = g_new0 (float, gemm.m * gemm.n);
+  double best = 1e9;
+
+  for (guint i = 0; i < 20; i++)
+    {
+      double begin = now ();
+
+      cpu_gemm_run (pool, &gemm, a, b, c, NULL);
+      best = MIN (best, now () - begin);
+    }
+  return 2e-9 * gemm.m * gemm.n * gemm.k / best;
+}
+
+/* ---- convolutions ---- */
+
+typedef struct { gint64 n, side, ci, co; } ConvCase;
+
+static const ConvCase conv_cases[] = {
+  { 64, 16, 48, 48 }, { 64, 16, 96, 48 }, { 64, 8, 64, 64 }, { 64, 8, 128, 64 }, { 64, 4, 128, 128 },
+  { 64, 4, 256, 128 }, { 16, 64, 32, 32 }, { 16, 32, 64, 64 }, { 1, 64, 320, 320 }, { 1, 32, 640, 640 },
+  { 1, 16, 1280, 1280 },
+};
+
+static double
+time_conv (CpuPool *pool, const CpuConv *conv, CpuConvKind kind, gboolean winograd)
+{
+  guint n_threads = cpu_pool_get_n_threads (pool);
+  gint64 x_count = conv->n * conv->h * conv->w * conv->ci, y_count = conv->n * conv->oh * conv->ow * conv->co;
+  gint64 w_count = conv->co * conv->kh * conv->kw * conv->ci;
+  g_autofree float *x = random_floats (x_count), *w = random_floats (w_count), *y = random_floats (y_count);
+  gsize size = winograd ? cpu_winograd_get_scratch_size (conv, kind, n_threads)
+                        : cpu_conv_gemm_get_scratch_size (conv, kind, n_threads);
+  g_autofree float *scratch = g_malloc0 (size + 64);
+  const float *a = kind == CPU_CONV_INPUT_GRADIENT ? y : x, *b = kind == CPU_CONV_WEIGHT_GRADIENT ? y : w;
+  float *to = kind == CPU_CONV_FORWARD ? y : kind == CPU_CONV_INPUT_GRADIENT ? x : w;
+  CpuEpilogue none = { NULL };
+  double best = 1e9;
+
+  for (guint i = 0; i < 7; i++)
+    {
+      double begin = now ();
+
+      (winograd ? cpu_winograd_run : cpu_conv_gemm_run) (pool, conv, kind, a, b, to, scratch, &none);
+      best = MIN (best, now () - begin);
+    }
+  return best;
+}
+
+static void
+bench_convs (CpuPool *pool, double peak)
+{
+  static const char *const kinds[] = { "forward", "input gradient", "weight gradient" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (conv_cases); i++)
+    for (CpuConvKind kind = CPU_CONV_FORWARD; kind <= CPU_CONV_WEIGHT_GRADIENT; kind++)
+      {
+        const ConvCase *c = &conv_cases[i];
+        CpuConv conv = { .n = c->n, .h = c->side, .w = c->side, .ci = c->ci, .oh = c->side, .ow = c->side,
+                         .co = c->co, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 };
+        double flops = 18e-9 * c->n * c->side * c->side * c->ci * c->co;
+        double winograd = time_conv (pool, &conv, kind, TRUE), gemm = time_conv (pool, &conv, kind, FALSE);
+
+        g_print ("%3d x %2d x %2d %4d -> %4d %-15s winograd %6.0f GFLOP/s (%4.2f of peak), gemm %6.0f; %s\n",
+                 (int) c->n, (int) c->side, (int) c->side, (int) c->ci, (int) c->co, kinds[kind], flops / winograd,
+                 flops / winograd / peak, flops / gemm,
+                 (cpu_winograd_get_cost (&conv, kind, 2) < cpu_conv_gemm_get_cost (&conv, 2)) == (winograd < gemm)
+                   ? "chosen well" : "CHOSEN BADLY");
+      }
+}
+
+/* ---- a model ---- */
+
+static void
+set_random (VardExecutable *executable, VardNode *node, const char *name)
+{
+  gint64 n = vard_node_get_count (node);
+  g_autofree float *values = random_floats (n);
+
+  if (vard_executable_set_input (executable, name, values, n * sizeof *values, NULL))
+    return;
+  g_printerr ("no input %s\n", name);
+}
+
+static void
+print_steps (VardExecutable *executable)
+{
+  VardProgram *program = vard_executable_peek_program (executable);
+
+  for (guint i = 0; i < vard_program_get_n_steps (program); i++)
+    {
+      const VardStep *step = vard_program_get_step (program, i);
+      const VardNode *node = step->out[0];
+      g_autofree char *shape = vard_shape_to_string (&node->shape);
+
+      g_print ("%4u %-32s %-24s %s\n", i, step->name, shape, node->scope);
+    }
+}
+
+static void
+time_graph (VardGraph *graph, VardNode **inputs, const char *const *names, guint n_inputs, const char *title)
+{
+  g_autoptr (VardCpuEngine) engine = g_object_new (VARD_TYPE_CPU_ENGINE, "threads", threads, "profile", TRUE, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VardExecutable) executable = vard_engine_compile (VARD_ENGINE (engine), graph, &error);
+  g_autofree char *profile = NULL;
+  double best = 1e9;
+
+  if (executable == NULL)
+    {
+      g_printerr ("%s: %s\n", title, error->message);
+      return;
+    }
+  for (guint i = 0; i < n_inputs; i++)
+    set_random (executable, inputs[i], names[i]);
+  for (guint i = 0; i < 5; i++)
+    {
+      double begin = now ();
+
+      vard_executable_run (executable, NULL, NULL);
+      best = MIN (best, now () - begin);
+    }
+  profile = vard_cpu_engine_dup_profile (engine);
+  if (show_steps)
+    print_steps (executable);
+  g_print ("\n%s: best of 5 %.1f ms, workspace %.1f MB; five runs:\n%s", title, best * 1e3,
+           vard_executable_get_workspace_size (executable) / 1e6, profile);
+}
+
+static void
+bench_model (VardModel *model)
+{
+  const VardModelInfo *info = vard_model_peek_info (model);
+  static const char *const names[] = { "latents", "timesteps", "context" };
+  VardShape latents = VARD_SHAPE (batch, info->height, info->width, info->channels);
+  g_autoptr (VardGraph) predict = vard_graph_new (), gradient = vard_graph_new (), decode = vard_graph_new ();
+  g_autoptr (GPtrArray) wrt = g_ptr_array_new ();
+  VardGraph *const graphs[] = { predict, gradient };
+  VardNode *in[3], *eps;
+
+  for (guint i = 0; i < 2; i++)
+    {
+      in[0] = vard_input (graphs[i], names[0], VARD_DTYPE_F32, latents);
+      in[1] = vard_input (graphs[i], names[1], VARD_DTYPE_F32, VARD_SHAPE (batch));
+      in[2] = vard_input (graphs[i], names[2], VARD_DTYPE_F32,
+                          VARD_SHAPE (batch, info->n_tokens, info->context_width));
+      eps = vard_model_record_predict (model, in[0], in[1], in[2]);
+      if (i == 0)
+        vard_graph_add_output (graphs[i], "eps", eps);
+    }
+  for (guint id = 0; id < vard_graph_get_n_nodes (gradient); id++)
+    {
+      VardNode *node = vard_graph_get_node (gradient, id);
+
+      if (node->op == &vard_op_source && ((const VardSourceAttrs *) node->attrs)->kind == VARD_SOURCE_PARAM)
+        g_ptr_array_add (wrt, node);
+    }
+
+  g_autofree VardNode **gradients = g_new0 (VardNode *, wrt->len);
+
+  vard_vjp (&eps, NULL, 1, (VardNode **) wrt->pdata, wrt->len, gradients);
+  for (guint i = 0; i < wrt->len; i++)
+    vard_graph_add_output (gradient, g_intern_string (g_strdup_printf ("g%u", i)), gradients[i]);
+
+  time_graph (predict, in, names, 3, "denoiser");
+  time_graph (gradient, in, names, 3, "denoiser and gradient for all weights");
+  in[0] = vard_input (decode, names[0], VARD_DTYPE_F32, latents);
+  vard_graph_add_output (decode, "pictures", vard_model_record_decode (model, in[0]));
+  time_graph (decode, in, names, 1, "decoder");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_option_context_add_main_entries (context, entries, NULL);
+  if (!g_option_context_parse (context, &argc, &argv, &error))
+    {
+      g_printerr ("%s\n", error->message);
+      return 2;
+    }
+  if (threads == 0)
+    threads = g_get_num_processors ();
+  if (model_path != NULL)
+    {
+      g_autoptr (VardModel) model = vard_model_load (model_path, &error);
+
+      if (model == NULL)
+        {
+          g_printerr ("%s\n", error->message);
+          return 3;
+        }
+      bench_model (model);
+      return 0;
+    }
+
+  CpuPool *pool = cpu_pool_new (threads);
+  double peak = measure_peak (pool);
+
+  g_print ("%d threads, large product %.0f GFLOP/s\n", threads, peak);
+  bench_convs (pool, peak);
+  cpu_pool_free (pool);
+  return 0;
+}
