@@ -126,12 +126,9 @@ tile_score (const Tile *tile,
   gint64 stride = padded (job->n_keys);
 
   tile_multiply (tile, job->q, job->k, from, n, tile->scores);
-  for (gint64 i = 0; i < tile->n; i++)
+  for (gint64 i = 0; i < tile->n && job->shape.is_causal; i++)
     {
-      gint64 seen = tile_visible (tile, i, from, n);
-
-      cpu_row_scale (tile->scores + i * stride, seen, job->shape.scale);
-      for (gint64 j = seen; j < n; j++)
+      for (gint64 j = tile_visible (tile, i, from, n); j < n; j++)
         tile->scores[i * stride + j] = -INFINITY;
     }
 }
@@ -143,7 +140,8 @@ tile_advance_row (Tile  *tile,
                   gint64 n)
 {
   float *row = tile->scores + i * padded (tile->job->n_keys);
-  float largest = MAX (tile->largest[i], cpu_row_largest (row, n));
+  float scale = tile->job->shape.scale;
+  float largest = MAX (tile->largest[i], scale * cpu_row_largest (row, n));
 
   if (largest == -INFINITY)
     {
@@ -153,8 +151,7 @@ tile_advance_row (Tile  *tile,
 
   float shrink = cpu_exp (tile->largest[i] - largest);
 
-  cpu_row_exp (row, n, largest);
-  tile->sum[i] = tile->sum[i] * shrink + cpu_row_sum (row, n);
+  tile->sum[i] = tile->sum[i] * shrink + cpu_row_exp (row, n, scale, largest);
   tile->largest[i] = largest;
   return shrink;
 }
@@ -249,7 +246,7 @@ gradient_slopes (Tile  *tile,
       float *p = tile->scores + i * stride;
 
       if (again)
-        cpu_row_exp (p, n, tile->largest[i]);
+        cpu_row_exp (p, n, job->shape.scale, tile->largest[i]);
       cpu_row_scale (p, n, 1 / tile->sum[i]);
       row_slope (tile->slopes + i * stride, p, n, tile->mean[i], job->shape.scale);
     }

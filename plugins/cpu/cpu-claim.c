@@ -207,9 +207,18 @@ claim_attention_plan (CpuClaim *claim, double products)
   claim->step.flops = products * 2.0 * plan->b * plan->heads * plan->tq * plan->tk * plan->d;
 }
 
+/* the largest score is the scale times the largest product, which a scale below 0 would turn round */
+static gboolean
+attention_is_usual (const CpuClaim *claim)
+{
+  return ((const VardAttentionAttrs *) claim->node->attrs)->scale >= 0;
+}
+
 static gboolean
 claim_attention (CpuClaim *claim)
 {
+  if (!attention_is_usual (claim))
+    return FALSE;
   claim_attention_plan (claim, 2);
   return claim_kernel (claim, "attention", attention_kernel);
 }
@@ -233,6 +242,8 @@ claim_attention_gradient (CpuClaim *claim)
 {
   VardGraph *graph = claim->node->graph;
 
+  if (!attention_is_usual (claim))
+    return FALSE;
   claim_attention_plan (claim, 5);
   claim->step.n_out = 0;
   for (guint i = 0; i < 3; i++)

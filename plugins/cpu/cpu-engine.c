@@ -30,19 +30,9 @@ static const VardField fields[] = {
   VARD_FIELD_BOOLEAN (VardCpuEngine, profile, "Whether the time spent in each kernel is added up", FALSE),
 };
 
-static const char *
-get_instruction_set (void)
-{
-#if defined (__x86_64__)
-  if (__builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512vl"))
-    return "avx512";
-  if (__builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma"))
-    return "avx2";
-  return "sse2";
-#else
-  return "portable";
-#endif
-}
+static const char *const level_names[] = {
+  [CPU_LEVEL_AVX512] = "AVX-512", [CPU_LEVEL_AVX2] = "AVX2", [CPU_LEVEL_BASE] = "no vector extensions in use",
+};
 
 static char *
 vard_cpu_engine_describe (VardEngine *engine)
@@ -50,7 +40,7 @@ vard_cpu_engine_describe (VardEngine *engine)
   VardCpuEngine *self = VARD_CPU_ENGINE (engine);
   guint n_threads = cpu_pool_get_n_threads (self->pool);
 
-  return g_strdup_printf ("cpu: %u thread%s, %s", n_threads, n_threads == 1 ? "" : "s", get_instruction_set ());
+  return g_strdup_printf ("cpu: %u thread%s, %s", n_threads, n_threads == 1 ? "" : "s", level_names[cpu_get_level ()]);
 }
 
 static gboolean

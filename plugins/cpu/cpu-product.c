@@ -121,17 +121,24 @@ BLOCK_KERNEL (base_1_1, , 1, 1)
 
 static const Kernels base_kernels = { 3, 1, { base_3_1 }, { base_1_1 } };
 
-static const Kernels *
-choose_kernels (void)
+static const Kernels *const kernels_of[] = {
+#if defined (__x86_64__) && defined (__GNUC__) && !defined (__clang__)
+  [CPU_LEVEL_AVX512] = &v4_kernels, [CPU_LEVEL_AVX2] = &v3_kernels,
+#endif
+  [CPU_LEVEL_BASE] = &base_kernels,
+};
+
+CpuLevel
+cpu_get_level (void)
 {
 #if defined (__x86_64__) && defined (__GNUC__) && !defined (__clang__)
   if (__builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512vl")
       && __builtin_cpu_supports ("avx512bw") && __builtin_cpu_supports ("avx512dq"))
-    return &v4_kernels;
+    return CPU_LEVEL_AVX512;
   if (__builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma"))
-    return &v3_kernels;
+    return CPU_LEVEL_AVX2;
 #endif
-  return &base_kernels;
+  return CPU_LEVEL_BASE;
 }
 
 /* ---- transposing, by squares of 4 ---- */
@@ -222,20 +229,21 @@ run_panel (const Kernels *kernels,
 }
 
 void
-cpu_sgemm (gboolean     transpose_a,
-           gboolean     transpose_b,
-           gint64       m,
-           gint64       n,
-           gint64       k,
-           const float *a,
-           gint64       lda,
-           const float *b,
-           gint64       ldb,
-           gboolean     beta,
-           float       *c,
-           gint64       ldc)
+cpu_sgemm_by (CpuLevel     level,
+              gboolean     transpose_a,
+              gboolean     transpose_b,
+              gint64       m,
+              gint64       n,
+              gint64       k,
+              const float *a,
+              gint64       lda,
+              const float *b,
+              gint64       ldb,
+              gboolean     beta,
+              float       *c,
+              gint64       ldc)
 {
-  const Kernels *kernels = choose_kernels ();
+  const Kernels *kernels = kernels_of[level];
   gint64 row_a = transpose_a ? 1 : lda, step_a = transpose_a ? lda : 1;
   gint64 row_b = transpose_b ? 1 : ldb, column_b = transpose_b ? ldb : 1;
   float panel[DEPTH * MAX_WIDTH] __attribute__ ((aligned (64)));
@@ -259,4 +267,21 @@ cpu_sgemm (gboolean     transpose_a,
         run_panel (kernels, &block, m, vectors);
         j += columns;
       }
+}
+
+void
+cpu_sgemm (gboolean     transpose_a,
+           gboolean     transpose_b,
+           gint64       m,
+           gint64       n,
+           gint64       k,
+           const float *a,
+           gint64       lda,
+           const float *b,
+           gint64       ldb,
+           gboolean     beta,
+           float       *c,
+           gint64       ldc)
+{
+  cpu_sgemm_by (cpu_get_level (), transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
 }

@@ -8,6 +8,11 @@
 
 G_BEGIN_DECLS
 
+/* The instruction sets that this machine has loops for, the best first, and the one that products use */
+typedef enum { CPU_LEVEL_AVX512, CPU_LEVEL_AVX2, CPU_LEVEL_BASE } CpuLevel;
+
+CpuLevel cpu_get_level (void);
+
 /* C [m, n] = op (A) op (B) + beta C with beta 0 or 1, row-major */
 void cpu_sgemm (gboolean     transpose_a,
                 gboolean     transpose_b,
@@ -21,6 +26,21 @@ void cpu_sgemm (gboolean     transpose_a,
                 gboolean     beta,
                 float       *c,
                 gint64       ldc);
+
+/* the same by a lower level's loops: for tests */
+void cpu_sgemm_by (CpuLevel     level,
+                   gboolean     transpose_a,
+                   gboolean     transpose_b,
+                   gint64       m,
+                   gint64       n,
+                   gint64       k,
+                   const float *a,
+                   gint64       lda,
+                   const float *b,
+                   gint64       ldb,
+                   gboolean     beta,
+                   float       *c,
+                   gint64       ldc);
 
 /* to [columns, ldt] = from [rows, ldf] transposed */
 void cpu_transpose (const float *from,

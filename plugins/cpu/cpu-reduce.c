@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define BLOCK_FLOATS 16384
-#define RUN_FLOATS 4096    /* summed in single precision; beyond in double */
+#define RUN_FLOATS 1024    /* summed in single precision; beyond in double */
 
 typedef struct
 {
@@ -209,8 +209,7 @@ softmax_task (gpointer data, gint64 from, gint64 to, guint thread)
       float *y = job->y + i * job->n;
 
       memmove (y, job->x + i * job->n, job->n * sizeof *y);
-      cpu_row_exp (y, job->n, cpu_row_largest (y, job->n));
-      cpu_row_scale (y, job->n, 1 / cpu_row_sum (y, job->n));
+      cpu_row_scale (y, job->n, 1 / cpu_row_exp (y, job->n, 1, cpu_row_largest (y, job->n)));
     }
 }
 

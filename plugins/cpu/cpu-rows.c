@@ -22,28 +22,44 @@ cpu_row_largest (const float *x,
   return largest;
 }
 
-CPU_SIMD void
+CPU_SIMD float
 cpu_row_exp (float *x,
              gint64 n,
+             float  scale,
              float  shift)
-{
-  for (gint64 i = 0; i < n; i++)
-    x[i] = cpu_exp (x[i] - shift);
-}
-
-CPU_SIMD float
-cpu_row_sum (const float *x,
-             gint64       n)
 {
   CpuVec v = cpu_splat (0);
   float sum = 0;
   gint64 i = 0;
 
   for (; i + CPU_LANES <= n; i += CPU_LANES)
-    v += cpu_load (x + i);
+    {
+      for (guint lane = 0; lane < CPU_LANES; lane++)
+        x[i + lane] = cpu_exp (scale * x[i + lane] - shift);
+      v += cpu_load (x + i);
+    }
+  for (; i < n; i++)
+    sum += x[i] = cpu_exp (scale * x[i] - shift);
+  return sum + cpu_lanes_sum (v);
+}
+
+/* four sums, so that one addition need not wait for the last */
+CPU_SIMD float
+cpu_row_sum (const float *x,
+             gint64       n)
+{
+  CpuVec v[4] = { cpu_splat (0), cpu_splat (0), cpu_splat (0), cpu_splat (0) };
+  float sum = 0;
+  gint64 i = 0;
+
+  for (; i + 4 * CPU_LANES <= n; i += 4 * CPU_LANES)
+    for (guint k = 0; k < 4; k++)
+      v[k] += cpu_load (x + i + k * CPU_LANES);
+  for (; i + CPU_LANES <= n; i += CPU_LANES)
+    v[0] += cpu_load (x + i);
   for (; i < n; i++)
     sum += x[i];
-  return sum + cpu_lanes_sum (v);
+  return sum + cpu_lanes_sum ((v[0] + v[1]) + (v[2] + v[3]));
 }
 
 CPU_SIMD float

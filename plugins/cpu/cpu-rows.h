@@ -13,8 +13,8 @@ float cpu_row_sum     (const float *x, gint64 n);
 float cpu_row_dot     (const float *x, const float *y, gint64 n);
 /* sum of (x - mean)^2 */
 float cpu_row_spread  (const float *x, gint64 n, float mean);
-/* x = exp (x - shift) */
-void  cpu_row_exp     (float *x, gint64 n, float shift);
+/* x = exp (scale x - shift); returns their sum */
+float cpu_row_exp     (float *x, gint64 n, float scale, float shift);
 void  cpu_row_scale   (float *x, gint64 n, float factor);
 /* y += x */
 void  cpu_row_add     (float *y, const float *x, gint64 n);

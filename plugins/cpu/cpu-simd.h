@@ -60,17 +60,21 @@ cpu_select (float mask, float a, float b)
   return mask > 0 ? a : b;
 }
 
-/* the lanes' sum in a fixed order */
+typedef float CpuHalf __attribute__ ((vector_size (32)));
+typedef float CpuQuarter __attribute__ ((vector_size (16)));
+
+/* the lanes' sum in a fixed order: halves onto each other */
 CPU_INLINE float
 cpu_lanes_sum (CpuVec v)
 {
-  float lane[CPU_LANES];
+  CpuHalf half[2], eight;
+  CpuQuarter quarter[2], four;
 
-  memcpy (lane, &v, sizeof v);
-  for (guint width = CPU_LANES / 2; width > 0; width /= 2)
-    for (guint i = 0; i < width; i++)
-      lane[i] += lane[i + width];
-  return lane[0];
+  memcpy (half, &v, sizeof v);
+  eight = half[0] + half[1];
+  memcpy (quarter, &eight, sizeof eight);
+  four = quarter[0] + quarter[1];
+  return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
 CPU_INLINE float

@@ -15,8 +15,12 @@
 #define TILE 4
 #define PATCH 6
 #define FREQUENCIES 36
-#define BLOCK_TILES 64
-#define SUM_TILES 512      /* of one round of the weight gradient */
+#define BLOCK_FLOATS (150 * 1024)   /* of patches and products that should stay in a core's own cache */
+#define KERNEL_FLOATS (1024 * 1024) /* kernels larger than this are read from far away: fewer and larger blocks */
+#define MIN_TILES 16
+#define MAX_TILES 64
+#define SUM_TILES 256      /* of one round of the weight gradient */
+#define STAGGER CPU_LANES  /* floats between frequencies: else all 36 would fall on the same lines of the cache */
 
 /* One direction of work: pictures [n, h, w, c_from] to [n, oh, ow, c_to] */
 typedef struct
@@ -32,6 +36,7 @@ typedef struct
   float *y;
   float *kernels;                /* [36, c_from, c_to], and of the weight gradient [36, co, ci] */
   float *untransposed;           /* [36, co, ci], forward */
+  gint64 kernel_stride;          /* from one frequency to the next */
   float *zeros;                  /* a pixel outside the picture */
   float *work;
   gsize work_stride;             /* floats per thread */
@@ -288,11 +293,12 @@ kernel_task (gpointer data,
              guint    thread)
 {
   const Winograd *self = data;
-  gint64 ci = self->conv.ci, co = self->conv.co;
+  gint64 ci = self->conv.ci;
   gboolean back = self->kind == CPU_CONV_INPUT_GRADIENT;
 
   for (gint64 o = from; o < to; o++)
-    write_kernel (self->b + o * 9 * ci, ci, back, (back ? self->kernels : self->untransposed) + o * ci, co * ci);
+    write_kernel (self->b + o * 9 * ci, ci, back, (back ? self->kernels : self->untransposed) + o * ci,
+                  self->kernel_stride);
 }
 
 static void
@@ -305,7 +311,8 @@ transpose_task (gpointer data,
   gint64 ci = self->conv.ci, co = self->conv.co;
 
   for (gint64 f = from; f < to; f++)
-    cpu_transpose (self->untransposed + f * co * ci, co, ci, ci, self->kernels + f * co * ci, co);
+    cpu_transpose (self->untransposed + f * self->kernel_stride, co, ci, ci,
+                   self->kernels + f * self->kernel_stride, co);
 }
 
 static void
@@ -353,16 +360,16 @@ block_task (gpointer data,
   const Winograd *self = data;
   gint64 first = from * self->tiles_x, n = (to - from) * self->tiles_x;
   gint64 c_from = self->c_from, c_to = self->c_to;
-  float *v = self->work + thread * self->work_stride;
-  float *m = v + FREQUENCIES * self->block_rows * self->tiles_x * c_from;
+  gint64 stride_v = n * c_from + STAGGER, stride_m = n * c_to + STAGGER;
+  float *v = self->work + thread * self->work_stride, *m = v + FREQUENCIES * stride_v;
 
   for (gint64 t = 0; t < n; t++)
-    read_tile (self, first + t, v + t * c_from, n * c_from);
+    read_tile (self, first + t, v + t * c_from, stride_v);
   for (gint64 f = 0; f < FREQUENCIES; f++)
-    cpu_sgemm (FALSE, FALSE, n, c_to, c_from, v + f * n * c_from, c_from,
-               self->kernels + f * c_from * c_to, c_to, FALSE, m + f * n * c_to, c_to);
+    cpu_sgemm (FALSE, FALSE, n, c_to, c_from, v + f * stride_v, c_from,
+               self->kernels + f * self->kernel_stride, c_to, FALSE, m + f * stride_m, c_to);
   for (gint64 t = 0; t < n; t++)
-    write_tile (self, first + t, m + t * c_to, n * c_to);
+    write_tile (self, first + t, m + t * c_to, stride_m);
   cpu_epilogue_run (self->epilogue, first_pixel (self, from) * c_to, first_pixel (self, to) * c_to, thread);
 }
 
@@ -370,7 +377,10 @@ static gint64
 choose_block_rows (const Winograd *self,
                    guint           n_threads)
 {
-  gint64 most = MAX (1, BLOCK_TILES / self->tiles_x);
+  gint64 kernels = FREQUENCIES * self->c_from * self->c_to;
+  gint64 tiles = CLAMP (BLOCK_FLOATS / (FREQUENCIES * (self->c_from + self->c_to)),
+                        kernels > KERNEL_FLOATS ? MAX_TILES : MIN_TILES, MAX_TILES);
+  gint64 most = MAX (1, tiles / self->tiles_x);
   gint64 share = (self->rows + n_threads - 1) / n_threads;
 
   return MIN (most, share);
@@ -396,7 +406,8 @@ winograd_prepare (const CpuConv *conv,
   self.tiles_y = (self.oh + TILE - 1) / TILE;
   self.rows = conv->n * self.tiles_y;
   self.block_rows = choose_block_rows (&self, n_threads);
-  self.work_stride = FREQUENCIES * self.block_rows * self.tiles_x * (self.c_from + self.c_to);
+  self.work_stride = FREQUENCIES * (self.block_rows * self.tiles_x * (self.c_from + self.c_to) + 2 * STAGGER);
+  self.kernel_stride = conv->ci * conv->co + STAGGER;
   return self;
 }
 
@@ -420,7 +431,8 @@ patch_task (gpointer data,
 {
   const Winograd *self = data;
   gint64 n = self->n_tiles, ci = self->conv.ci, co = self->conv.co;
-  float *v = self->work, *m = self->work + FREQUENCIES * n * ci;
+  gint64 stride_v = n * ci + STAGGER, stride_m = n * co + STAGGER;
+  float *v = self->work, *m = self->work + FREQUENCIES * stride_v;
 
   for (gint64 t = from; t < to; t++)
     {
@@ -428,10 +440,10 @@ patch_task (gpointer data,
       const float *dy = self->b + row / self->tiles_y * self->oh * self->ow * co;
       const float *pixels[TILE * TILE];
 
-      read_tile (self, tile, v + t * ci, n * ci);
+      read_tile (self, tile, v + t * ci, stride_v);
       find_pixels (dy, self->oh, self->ow, co, row % self->tiles_y * TILE, tile % self->tiles_x * TILE, TILE,
                    self->zeros, pixels);
-      write_cotangents (pixels, co, m + t * co, n * co);
+      write_cotangents (pixels, co, m + t * co, stride_m);
     }
 }
 
@@ -443,11 +455,12 @@ frequency_task (gpointer data,
 {
   const Winograd *self = data;
   gint64 n = self->n_tiles, ci = self->conv.ci, co = self->conv.co;
-  float *v = self->work, *m = self->work + FREQUENCIES * n * ci;
+  gint64 stride_v = n * ci + STAGGER, stride_m = n * co + STAGGER;
+  float *v = self->work, *m = self->work + FREQUENCIES * stride_v;
 
   for (gint64 f = from; f < to; f++)
-    cpu_sgemm (TRUE, FALSE, co, ci, n, m + f * n * co, co, v + f * n * ci, ci, self->first > 0,
-               self->kernels + f * co * ci, ci);
+    cpu_sgemm (TRUE, FALSE, co, ci, n, m + f * stride_m, co, v + f * stride_v, ci, self->first > 0,
+               self->kernels + f * self->kernel_stride, ci);
 }
 
 static void
@@ -457,10 +470,10 @@ kernel_gradient_task (gpointer data,
                       guint    thread)
 {
   const Winograd *self = data;
-  gint64 ci = self->conv.ci, co = self->conv.co;
+  gint64 ci = self->conv.ci;
 
   for (gint64 o = from; o < to; o++)
-    write_kernel_gradient (self->kernels + o * ci, co * ci, ci, self->y + o * 9 * ci);
+    write_kernel_gradient (self->kernels + o * ci, self->kernel_stride, ci, self->y + o * 9 * ci);
 }
 
 static void
@@ -494,7 +507,8 @@ winograd_work_floats (const Winograd *self,
 {
   if (self->kind != CPU_CONV_WEIGHT_GRADIENT)
     return n_threads * self->work_stride;
-  return FREQUENCIES * MIN (SUM_TILES, self->rows * self->tiles_x) * (self->conv.ci + self->conv.co);
+  return FREQUENCIES
+         * (MIN (SUM_TILES, self->rows * self->tiles_x) * (self->conv.ci + self->conv.co) + 2 * STAGGER);
 }
 
 gsize
@@ -503,7 +517,7 @@ cpu_winograd_get_scratch_size (const CpuConv *conv,
                                guint          n_threads)
 {
   Winograd self = winograd_prepare (conv, kind, n_threads);
-  gsize kernels = FREQUENCIES * conv->ci * conv->co * (kind == CPU_CONV_FORWARD ? 2 : 1);
+  gsize kernels = FREQUENCIES * self.kernel_stride * (kind == CPU_CONV_FORWARD ? 2 : 1);
 
   return (kernels + MAX (conv->ci, conv->co) + winograd_work_floats (&self, n_threads)) * sizeof (float);
 }
@@ -541,11 +555,11 @@ cpu_winograd_run (CpuPool           *pool,
   self.epilogue = epilogue;
   self.zeros = scratch;
   self.kernels = scratch + channels;
-  self.work = self.kernels + FREQUENCIES * conv->ci * conv->co;
+  self.work = self.kernels + FREQUENCIES * self.kernel_stride;
   if (kind == CPU_CONV_FORWARD)
     {
       self.untransposed = self.work;
-      self.work += FREQUENCIES * conv->ci * conv->co;
+      self.work += FREQUENCIES * self.kernel_stride;
     }
   memset (self.zeros, 0, channels * sizeof (float));
   if (kind == CPU_CONV_WEIGHT_GRADIENT)
