@@ -224,6 +224,7 @@ cli_pictures_write (GPtrArray         *images,
                     const CliPictures *request,
                     const char        *folder,
                     gboolean           with_grid,
+                    GCancellable      *cancellable,
                     GError           **error)
 {
   if (g_mkdir_with_parents (folder, 0777) != 0)
@@ -238,7 +239,8 @@ cli_pictures_write (GPtrArray         *images,
       g_autofree char *path = g_build_filename (folder, name, NULL);
 
       set_texts (images->pdata[i], request, i);
-      if (!vard_image_save (images->pdata[i], path, error))
+      if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
+          !vard_image_save (images->pdata[i], path, error))
         return FALSE;
       printf ("%s\n", path);
     }

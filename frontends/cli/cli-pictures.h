@@ -28,4 +28,5 @@ gboolean   cli_pictures_write  (GPtrArray          *images,
                                 const CliPictures  *request,
                                 const char         *folder,
                                 gboolean            with_grid,
+                                GCancellable       *cancellable,
                                 GError            **error);

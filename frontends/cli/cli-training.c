@@ -1,7 +1,5 @@
 /* cli-training.c - trains a run in sight of a person: progress, Ctrl-C, what came of it
  *
- * Signals are waited for in a thread of their own: nothing that a signal handler may call could stop a trainer.
- *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cli-training.h"
@@ -10,52 +8,7 @@
 #include "run/vard-run-samples.h"
 
 #include <math.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
-
-static GCancellable *cancellable;
-
-static gpointer
-wait_for_signals (gpointer data)
-{
-  VardRunner *runner = data;
-  sigset_t set;
-  int signal;
-
-  sigemptyset (&set);
-  sigaddset (&set, SIGINT);
-  sigaddset (&set, SIGTERM);
-  for (guint n = 1; sigwait (&set, &signal) == 0; n++)
-    if (n == 1)
-      {
-        static const char text[] = "\nfinishing the step and saving; once more stops now\n";
-
-        vard_runner_stop (runner);
-        if (write (STDERR_FILENO, text, sizeof text - 1) < 0)
-          continue;
-      }
-    else if (n == 2)
-      g_cancellable_cancel (cancellable);
-    else
-      _exit (CLI_CANCELLED);
-  return NULL;
-}
-
-void
-cli_training_catch_signals (VardRunner *runner)
-{
-  sigset_t set;
-
-  sigemptyset (&set);
-  sigaddset (&set, SIGINT);
-  sigaddset (&set, SIGTERM);
-  pthread_sigmask (SIG_BLOCK, &set, NULL);
-  cancellable = g_cancellable_new ();
-  /* The thread lives as long as the process, and the runner with it */
-  g_thread_unref (g_thread_new ("signals", wait_for_signals, g_object_ref (runner)));
-}
 
 static void
 on_progress (VardRunner  *runner,
@@ -110,13 +63,17 @@ print_comparison (JsonObject  *base,
   if (isfinite (gain))
     printf (" (%+.2f sd)", gain);
   if (isfinite (kl))
-    printf (", KL %.1f nats per trajectory", kl);
+    printf (", KL %.2f nats per trajectory", kl);
   if (isfinite (kept))
     printf (", %.0f %% of the diversity kept", kept);
   if (isfinite (calls))
     printf (", %.0f reward calls", calls);
   if (last)
-    printf (", %.0f seconds", vard_metrics_get_time (last));
+    {
+      g_autofree char *time = cli_format_time (vard_metrics_get_time (last));
+
+      printf (", %s", time);
+    }
   printf ("\n");
 }
 
@@ -157,9 +114,10 @@ fail (const char *verb,
 }
 
 CliExit
-cli_training_run (const char *verb,
-                  VardRunner *runner,
-                  gboolean    is_quiet)
+cli_training_run (const char   *verb,
+                  VardRunner   *runner,
+                  gboolean      is_quiet,
+                  GCancellable *cancellable)
 {
   VardTrainer *trainer = vard_runner_get_trainer (runner);
   g_autoptr (GError) error = NULL;

@@ -6,10 +6,8 @@
 
 #include "cli.h"
 
-/* From here on the first SIGINT or SIGTERM asks the runner to finish its step, the second cancels, the third ends the
- * process. Call it before any thread is started whose mask matters. */
-void    cli_training_catch_signals (VardRunner *runner);
 /* Runs a runner that was started or resumed; takes the error to stderr and returns the exit code */
-CliExit cli_training_run           (const char *verb,
-                                    VardRunner *runner,
-                                    gboolean    is_quiet);
+CliExit cli_training_run (const char   *verb,
+                          VardRunner   *runner,
+                          gboolean      is_quiet,
+                          GCancellable *cancellable);

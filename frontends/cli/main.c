@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "cli.h"
+#include "cli-signals.h"
 
 #include <locale.h>
 #include <stdio.h>
@@ -54,6 +54,7 @@ main (int    argc,
   setlocale (LC_ALL, "");
   setlocale (LC_NUMERIC, "C");
 
+  cli_signals_begin ();
   if (argc < 2)
     {
       fprintf (stderr, "vard: which verb? 'vard --help' lists them\n");

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cli-options.h"
+#include "cli-signals.h"
 #include "cli-training.h"
 
 #include <stdio.h>
@@ -58,6 +59,7 @@ resume (CliOptions        *options,
         VardRunSettings   *run_settings)
 {
   const char *path = cli_options_get_words (options)[0];
+  GCancellable *cancellable = cli_signals_catch ();
   g_autoptr (GError) error = NULL;
   g_autoptr (VardRun) run = NULL;
   g_autoptr (VardRunSettings) known = NULL;
@@ -75,12 +77,12 @@ resume (CliOptions        *options,
     }
   if (!runner)
     return cli_fail ("resume", g_steal_pointer (&error));
-  cli_training_catch_signals (runner);
+  cli_signals_serve (runner);
   if (!vard_runner_resume (runner, run, &error))
     return cli_fail ("resume", g_steal_pointer (&error));
   if (vard_trainer_is_finished (vard_runner_get_trainer (runner)) && !settings->quiet)
     fprintf (stderr, "all steps were done; --steps names more\n");
-  return cli_training_run ("resume", runner, settings->quiet);
+  return cli_training_run ("resume", runner, settings->quiet, cancellable);
 }
 
 static CliExit

@@ -4,6 +4,7 @@
  */
 #include "cli-options.h"
 #include "cli-pictures.h"
+#include "cli-signals.h"
 
 
 #define CLI_TYPE_SAMPLE_SETTINGS (cli_sample_settings_get_type ())
@@ -163,6 +164,7 @@ sample (CliSampleSettings *settings,
         CliOptions        *options,
         GError           **error)
 {
+  GCancellable *cancellable = cli_signals_catch ();
   g_auto (GStrv) prompts = dup_prompts (settings, error);
   g_autoptr (VardPipeline) pipeline = prompts ? load_pipeline (settings, options, error) : NULL;
 
@@ -174,9 +176,11 @@ sample (CliSampleSettings *settings,
     .steps = settings->steps, .eta = settings->eta, .guidance_scale = settings->guidance_scale,
     .batch = settings->batch, .noise = settings->noise, .latents = settings->latents,
   };
-  g_autoptr (GPtrArray) images = cli_pictures_sample (pipeline, &request, NULL, error);
+  cli_signals_serve (NULL);
 
-  return images && cli_pictures_write (images, &request, settings->output, settings->grid, error);
+  g_autoptr (GPtrArray) images = cli_pictures_sample (pipeline, &request, cancellable, error);
+
+  return images && cli_pictures_write (images, &request, settings->output, settings->grid, cancellable, error);
 }
 
 static CliExit

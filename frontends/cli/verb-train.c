@@ -4,6 +4,7 @@
  */
 #include "cli-dry-run.h"
 #include "cli-options.h"
+#include "cli-signals.h"
 #include "cli-training.h"
 
 #define CLI_TYPE_TRAIN_SETTINGS (cli_train_settings_get_type ())
@@ -83,6 +84,7 @@ train (CliOptions       *options,
   const char *config = cli_options_get_words (options)[0];
   g_autofree char *path = NULL;
   g_autoptr (VardRunner) runner = NULL;
+  GCancellable *cancellable = cli_signals_catch ();
   g_autoptr (GError) error = NULL;
 
   if ((config && !vard_run_settings_load_file (run_settings, config, &error)) ||
@@ -96,10 +98,10 @@ train (CliOptions       *options,
     return cli_fail ("train", g_steal_pointer (&error));
   if (settings->dry_run)
     return cli_dry_run (runner, path);
-  cli_training_catch_signals (runner);
+  cli_signals_serve (runner);
   if (!vard_runner_start (runner, path, &error))
     return cli_fail ("train", g_steal_pointer (&error));
-  return cli_training_run ("train", runner, settings->quiet);
+  return cli_training_run ("train", runner, settings->quiet, cancellable);
 }
 
 static CliExit

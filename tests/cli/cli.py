@@ -7,7 +7,14 @@ import tempfile
 import unittest
 
 VARD = os.environ.get('VARD', 'vard')
-DATA = os.environ.get('VARD_DATA', 'data')
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# Settings of a training that takes a second
+QUICK = ['--steps', '4', '--pool-size', '16', '--value-fit-updates', '4', '--batch-size', '4', '--states-per-update',
+         '4', '--evaluation-seeds', '2', '--sampler-steps', '3', '--checkpoint-interval', '2', '--value-batch', '4',
+         '--value-channels', '8', '--warm-up', '0', '--learning-rate', '0.01', '--q-min', '-1',
+         '--w-max', '1000000', '--threads', '1',
+         '--keep-checkpoints', '0']
 
 
 class CliTest(unittest.TestCase):
