@@ -37,7 +37,7 @@ static const VardField fields[] = {
                    "vard inspect NAME lists its own"),
   VARD_FIELD_STRING (VardRunSettings, prompts,
                      "File of prompts, one a line or JSON lines with metadata; prompts.txt in the model's folder "
-                     "where none is named", NULL),
+                     "where none is named. A file evaluation-prompts.txt beside it is what is evaluated", NULL),
   VARD_FIELD_UINT (VardRunSettings, keep_checkpoints, "Newest checkpoints that are kept; 0 for all", 0, 1000000, 2),
 };
 
