@@ -10,6 +10,7 @@ G_BEGIN_DECLS
 
 /* a side; four times what the largest models draw */
 #define VARD_IMAGE_MAX_SIDE 16384
+#define VARD_IMAGE_MAX_PIXELS (1 << 26)
 
 /* RGB rows of an encoded picture, or NULL with *reason (static) */
 guint8 *vard_image_decode_rgb (const guint8  *data,

@@ -39,6 +39,17 @@ vard_image_decode_rgb (const guint8  *data,
       *reason = "the file is too large";
       return NULL;
     }
+  /* a few bytes can claim gigabytes: look at the size before decoding */
+  if (!stbi_info_from_memory (data, size, &w, &h, &n_channels))
+    {
+      *reason = stbi_failure_reason ();
+      return NULL;
+    }
+  if (w > VARD_IMAGE_MAX_SIDE || h > VARD_IMAGE_MAX_SIDE || (gint64) w * h > VARD_IMAGE_MAX_PIXELS)
+    {
+      *reason = "it is too large";
+      return NULL;
+    }
   rgb = stbi_load_from_memory (data, size, &w, &h, &n_channels, 3);
   if (!rgb)
     {
