@@ -1,4 +1,4 @@
-/* vard-lora-file.h - adapters of a denoiser in files that other programs read
+/* vard-lora-file.h - adapters in files that other programs read
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -8,18 +8,49 @@
 
 G_BEGIN_DECLS
 
-/* Writes all adapters below @root in the spelling of diffusers: "unet." path ".lora.down.weight" and
- * ".lora.up.weight". Readers take the scale to be one, so alpha / rank is folded into the second. */
-gboolean vard_lora_save (VardModule   *root,
-                         const char   *path,
-                         GHashTable   *metadata,
-                         GError      **error);
-/* Attaches what a file holds, in any of the spellings of diffusers, PEFT and kohya, times @strength; a layer that has
- * an adapter of the same rank gets the file's numbers. Everything else is frozen. A file with a tensor that fits
- * nothing is an error. */
-gboolean vard_lora_load (VardModule   *root,
-                         const char   *path,
-                         double        strength,
-                         GError      **error);
+/* What of a model may have adapters. @text may be NULL. */
+typedef struct
+{
+  VardModule *denoiser;
+  VardModule *text;
+} VardLoraTarget;
+
+/**
+ * VardLoraFormat:
+ * @VARD_LORA_FORMAT_DIFFUSERS: "unet." path ".lora.down.weight"; alpha is folded into the second matrix, because
+ *   readers take it to be the rank
+ * @VARD_LORA_FORMAT_KOHYA: "lora_unet_" path ".lora_down.weight" with alpha beside it, for A1111, Forge, ComfyUI
+ *
+ * How a file of adapters is spelled.
+ */
+typedef enum { VARD_LORA_FORMAT_DIFFUSERS, VARD_LORA_FORMAT_KOHYA } VardLoraFormat;
+
+/* Writes all adapters, f32. @metadata: string to string, (nullable). @n_layers, (out) (optional), gets how many. */
+gboolean vard_lora_write (const VardLoraTarget *target,
+                          const char           *path,
+                          VardLoraFormat        format,
+                          GHashTable           *metadata,
+                          guint                *n_layers,
+                          GError              **error);
+/* Adds what a file holds, in any of the spellings of diffusers, PEFT and kohya, times @strength, to what the layers
+ * have already. @path may be a folder with pytorch_lora_weights.safetensors or adapter_model.safetensors. A tensor
+ * that fits nothing is an error, and then nothing is changed. */
+gboolean vard_lora_add   (const VardLoraTarget *target,
+                          const char           *path,
+                          double                strength,
+                          guint                *n_layers,
+                          GError              **error);
+
+/* The same for a denoiser alone, to train on: written in the spelling of diffusers ... */
+gboolean vard_lora_save  (VardModule           *root,
+                          const char           *path,
+                          GHashTable           *metadata,
+                          GError              **error);
+/* ... and read so that a layer that has an adapter of the same rank gets the file's numbers. The adapters are
+ * trainable then and everything else is frozen. */
+gboolean vard_lora_load  (VardModule           *root,
+                          const char           *path,
+                          double                strength,
+                          GError              **error);
 
 G_END_DECLS

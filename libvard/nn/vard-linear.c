@@ -71,6 +71,16 @@ vard_linear_take_adapter (VardLinear  *self,
   self->adapter = vard_module_add_child (VARD_MODULE (self), name, adapter);
 }
 
+void
+vard_linear_drop_adapter (VardLinear *self)
+{
+  g_return_if_fail (VARD_IS_LINEAR (self));
+
+  if (self->adapter)
+    vard_module_remove_child (VARD_MODULE (self), VARD_MODULE (self->adapter));
+  self->adapter = NULL;
+}
+
 VardAdapter *
 vard_linear_peek_adapter (VardLinear *self)
 {

@@ -23,6 +23,8 @@ VardNode      *vard_linear_record      (VardLinear  *self,
 void           vard_linear_take_adapter (VardLinear *self,
                                          const char *name,
                                          VardAdapter *adapter);
+/* to what it was without one */
+void           vard_linear_drop_adapter (VardLinear *self);
 VardAdapter   *vard_linear_peek_adapter (VardLinear *self);
 VardParameter *vard_linear_peek_weight (VardLinear  *self);
 VardParameter *vard_linear_peek_bias   (VardLinear  *self);

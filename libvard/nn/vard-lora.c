@@ -10,6 +10,8 @@
 #include "base/vard-error.h"
 #include "base/vard-random.h"
 
+#include <string.h>
+
 struct _VardLora
 {
   VardAdapter parent_instance;
@@ -44,6 +46,39 @@ vard_lora_new (gint64  n_in,
   vard_random_fill_normal (key, 0, a, rank * n_in);
   for (gint64 i = 0; i < rank * n_in; i++)
     a[i] /= rank;
+  return self;
+}
+
+/* rows of A one below the other, columns of B side by side with the scale in them */
+static void
+stack_into (VardLora *self,
+            VardLora *part,
+            guint     at)
+{
+  const VardShape *a_shape = vard_tensor_peek_shape (part->down->tensor);
+  gint64 n_in = a_shape->dims[1], n_out = vard_tensor_peek_shape (part->up->tensor)->dims[0];
+  const float *b = vard_tensor_peek_f32 (part->up->tensor);
+
+  memcpy (vard_tensor_peek_f32 (self->down->tensor) + at * n_in, vard_tensor_peek_f32 (part->down->tensor),
+          vard_tensor_get_n_bytes (part->down->tensor));
+  for (gint64 o = 0; o < n_out; o++)
+    for (guint r = 0; r < part->rank; r++)
+      vard_tensor_peek_f32 (self->up->tensor)[o * self->rank + at + r] = part->scale * b[o * part->rank + r];
+}
+
+VardLora *
+vard_lora_new_stacked (VardLora *first,
+                       VardLora *second)
+{
+  g_return_val_if_fail (VARD_IS_LORA (first) && VARD_IS_LORA (second), NULL);
+
+  guint rank = first->rank + second->rank;
+  gint64 n_in = vard_tensor_peek_shape (first->down->tensor)->dims[1];
+  gint64 n_out = vard_tensor_peek_shape (first->up->tensor)->dims[0];
+  VardLora *self = vard_lora_new (n_in, n_out, rank, rank, 0);
+
+  stack_into (self, first, 0);
+  stack_into (self, second, first->rank);
   return self;
 }
 
@@ -239,6 +274,26 @@ vard_lora_foreach (VardModule  *root,
   Visit v = { func, data };
 
   vard_module_foreach (root, visit, &v);
+}
+
+static void
+collect_adapted (const char *path,
+                 VardLinear *layer,
+                 VardLora   *lora,
+                 gpointer    data)
+{
+  g_ptr_array_add (data, layer);
+}
+
+guint
+vard_lora_detach (VardModule *root)
+{
+  g_autoptr (GPtrArray) layers = g_ptr_array_new ();
+
+  vard_lora_foreach (root, collect_adapted, layers);
+  for (guint i = 0; i < layers->len; i++)
+    vard_linear_drop_adapter (layers->pdata[i]);
+  return layers->len;
 }
 
 static void

@@ -18,6 +18,9 @@ VardLora      *vard_lora_new         (gint64               n_in,
                                       guint                rank,
                                       double               alpha,
                                       guint64              key);
+/* one that does what both do: its rank is the sum of theirs, its scale is one */
+VardLora      *vard_lora_new_stacked (VardLora            *first,
+                                      VardLora            *second);
 guint          vard_lora_get_rank    (VardLora            *self);
 /* alpha / rank */
 double         vard_lora_get_scale   (VardLora            *self);
@@ -39,5 +42,7 @@ typedef void (*VardLoraFunc) (const char *path, VardLinear *layer, VardLora *lor
 void           vard_lora_foreach     (VardModule          *root,
                                       VardLoraFunc         func,
                                       gpointer             data);
+/* takes all of them away; returns how many there were */
+guint          vard_lora_detach      (VardModule          *root);
 
 G_END_DECLS

@@ -69,6 +69,17 @@ vard_module_add_child (VardModule *self,
   return child;
 }
 
+void
+vard_module_remove_child (VardModule *self,
+                          VardModule *child)
+{
+  g_return_if_fail (VARD_IS_MODULE (self));
+  g_return_if_fail (VARD_IS_MODULE (child) && PRIVATE (child)->parent == self);
+
+  PRIVATE (child)->parent = NULL;
+  g_ptr_array_remove (PRIVATE (self)->children, child);
+}
+
 VardParameter *
 vard_module_add_parameter (VardModule *self,
                            const char *name,

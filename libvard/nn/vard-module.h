@@ -43,6 +43,8 @@ typedef void (*VardParameterFunc) (const char *path, VardParameter *parameter, g
 gpointer       vard_module_add_child         (VardModule        *self,
                                               const char        *name,
                                               gpointer           child);
+void           vard_module_remove_child      (VardModule        *self,
+                                              VardModule        *child);
 /* zeros, in the graph's layout; not trainable until vard_module_set_trainable () */
 VardParameter *vard_module_add_parameter     (VardModule        *self,
                                               const char        *name,
