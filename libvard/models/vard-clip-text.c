@@ -151,6 +151,14 @@ vard_clip_text_get_n_positions (VardClipText *self)
   return self->n_positions;
 }
 
+guint
+vard_clip_text_get_n_layers (VardClipText *self)
+{
+  g_return_val_if_fail (VARD_IS_CLIP_TEXT (self), 0);
+
+  return self->layers->len;
+}
+
 gint64
 vard_clip_text_get_n_ids (VardClipText *self)
 {

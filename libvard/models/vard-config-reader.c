@@ -15,16 +15,21 @@ struct _VardConfigReader
   GError *error;
 };
 
-VardConfigReader *
-vard_config_reader_new (const char *path,
-                        GError    **error)
+/* @text: instead of the file's contents, (nullable) */
+static VardConfigReader *
+read_json (const char *path,
+           const char *text,
+           GError    **error)
 {
   g_autoptr (VardConfigReader) self = g_new0 (VardConfigReader, 1);
   g_autoptr (GError) reason = NULL;
+  gboolean ok;
 
   self->path = g_strdup (path);
   self->parser = json_parser_new_immutable ();
-  if (!json_parser_load_from_file (self->parser, path, &reason))
+  ok = text ? json_parser_load_from_data (self->parser, text, -1, &reason)
+            : json_parser_load_from_file (self->parser, path, &reason);
+  if (!ok)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot read %s: %s", path, reason->message);
       return NULL;
@@ -39,6 +44,21 @@ vard_config_reader_new (const char *path,
     }
   self->root = json_node_get_object (root);
   return g_steal_pointer (&self);
+}
+
+VardConfigReader *
+vard_config_reader_new (const char *path,
+                        GError    **error)
+{
+  return read_json (path, NULL, error);
+}
+
+VardConfigReader *
+vard_config_reader_new_from_text (const char *name,
+                                  const char *text,
+                                  GError    **error)
+{
+  return read_json (name, text, error);
 }
 
 void

@@ -16,6 +16,10 @@ typedef struct _VardConfigReader VardConfigReader;
 
 VardConfigReader *vard_config_reader_new        (const char        *path,
                                                  GError           **error);
+/* @name stands for a path in messages */
+VardConfigReader *vard_config_reader_new_from_text (const char     *name,
+                                                    const char     *text,
+                                                    GError        **error);
 void              vard_config_reader_free       (VardConfigReader  *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardConfigReader, vard_config_reader_free)

@@ -18,43 +18,40 @@ static const struct
   { "StableDiffusionPipeline", vard_stable_diffusion_load },
 };
 
+/* whether there is something that could be a model */
 static gboolean
-check_folder (const char *path,
-              GError    **error)
+check_path (const char *path,
+            GError    **error)
 {
   static const char *const pickles[] = { ".ckpt", ".bin", ".pt", ".pth" };
 
-  if (g_file_test (path, G_FILE_TEST_IS_DIR))
-    return TRUE;
   if (!g_file_test (path, G_FILE_TEST_EXISTS))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "there is no model folder %s", path);
       return FALSE;
     }
   for (guint i = 0; i < G_N_ELEMENTS (pickles); i++)
-    if (g_str_has_suffix (path, pickles[i]))
+    if (g_str_has_suffix (path, pickles[i]) && !g_file_test (path, G_FILE_TEST_IS_DIR))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
                      "%s is a pickle, which can run code when it is read; convert it with diffusers: "
                      "StableDiffusionPipeline.from_single_file (file).save_pretrained (folder)", path);
         return FALSE;
       }
+  if (g_file_test (path, G_FILE_TEST_IS_DIR) || g_str_has_suffix (path, ".safetensors"))
+    return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-               "%s is a file; a model is a folder as diffusers writes it (convert a single file with "
-               "StableDiffusionPipeline.from_single_file (file).save_pretrained (folder))", path);
+               "%s is neither a model folder as diffusers writes it nor a .safetensors file", path);
   return FALSE;
 }
 
-VardModel *
-vard_model_load (const char *path,
-                 GError    **error)
+static VardModel *
+load_folder (const char *path,
+             GError    **error)
 {
-  g_return_val_if_fail (path != NULL, NULL);
-
   g_autofree char *index_path = g_build_filename (path, "model_index.json", NULL);
+  g_autoptr (GString) supported = g_string_new (NULL);
 
-  if (!check_folder (path, error))
-    return NULL;
   if (!g_file_test (index_path, G_FILE_TEST_EXISTS))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
@@ -70,9 +67,34 @@ vard_model_load (const char *path,
   const char *name = vard_config_reader_get_string (index, "_class_name", "");
 
   for (guint i = 0; i < G_N_ELEMENTS (classes); i++)
-    if (g_str_equal (classes[i].class_name, name))
-      return classes[i].load (path, index, error);
-  g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s is a %s; supported is %s", path,
-               *name ? name : "pipeline without _class_name", classes[0].class_name);
+    {
+      if (g_str_equal (classes[i].class_name, name))
+        return classes[i].load (path, index, error);
+      g_string_append_printf (supported, "%s%s", i ? ", " : "", classes[i].class_name);
+    }
+  g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s is a %s; supported is %s%s", path,
+               *name ? name : "pipeline without _class_name", supported->str,
+               g_str_has_prefix (name, "Flax") || g_str_has_prefix (name, "Onnx")
+                 ? " (export the model from PyTorch: save_pretrained of a StableDiffusionPipeline)" : "");
   return NULL;
+}
+
+VardModel *
+vard_model_load_full (const char             *path,
+                      const VardModelOptions *options,
+                      GError                **error)
+{
+  g_return_val_if_fail (path != NULL, NULL);
+
+  if (!check_path (path, error))
+    return NULL;
+  return g_file_test (path, G_FILE_TEST_IS_DIR) ? load_folder (path, error)
+                                                : vard_stable_diffusion_load_file (path, options, error);
+}
+
+VardModel *
+vard_model_load (const char *path,
+                 GError    **error)
+{
+  return vard_model_load_full (path, NULL, error);
 }

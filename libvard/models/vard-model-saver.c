@@ -15,7 +15,6 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#define WEIGHTS_NAME "diffusion_pytorch_model"
 /* of files at the top: model cards and licences, not checkpoints */
 #define MAX_TOP_FILE (4 * 1024 * 1024)
 
@@ -71,18 +70,28 @@ copy_file (const char *from_folder,
   return g_file_copy (from, to, G_FILE_COPY_TARGET_DEFAULT_PERMS, NULL, NULL, NULL, error);
 }
 
+/* "model.fp16-00001-of-00002.safetensors" of the stem "model" */
+static gboolean
+is_weight_file (const char *name,
+                const char *stem)
+{
+  return g_str_has_prefix (name, stem)
+    && (g_str_has_suffix (name, ".safetensors") || g_str_has_suffix (name, ".json"))
+    && !g_str_equal (name, "model_index.json");
+}
+
 /* the name a file gets in the copy, or NULL when it is left out; (transfer full) */
 static char *
 choose_name (const char *folder,
              const char *name,
              gboolean    has_safetensors,
-             gboolean    is_replaced)
+             const char *replaced)
 {
   const char *variant = strstr (name, ".fp16.");
   g_autofree char *plain = NULL;
   g_autofree char *plain_path = NULL;
 
-  if (is_replaced && (g_str_has_prefix (name, WEIGHTS_NAME) || is_pickle (name)))
+  if (replaced && (is_weight_file (name, replaced) || is_pickle (name)))
     return NULL;
   if (has_safetensors && is_pickle (name))
     return NULL;
@@ -108,7 +117,7 @@ contains_safetensors (const char *folder)
 static gboolean
 copy_component (const char *from,
                 const char *to,
-                gboolean    is_replaced,
+                const char *replaced,
                 GError    **error)
 {
   g_autoptr (GDir) dir = g_dir_open (from, 0, error);
@@ -125,7 +134,7 @@ copy_component (const char *from,
   while ((name = g_dir_read_name (dir)))
     {
       g_autofree char *path = g_build_filename (from, name, NULL);
-      g_autofree char *target = choose_name (from, name, has_safetensors, is_replaced);
+      g_autofree char *target = choose_name (from, name, has_safetensors, replaced);
 
       if (target && g_file_test (path, G_FILE_TEST_IS_REGULAR) && !copy_file (from, name, to, target, error))
         return FALSE;
@@ -144,11 +153,24 @@ is_small_file (const char *path,
     && g_stat (path, &info) == 0 && S_ISREG (info.st_mode) && info.st_size <= MAX_TOP_FILE;
 }
 
+/* the stem of a component that is written new, or NULL */
+static const char *
+find_stem (const VardModelSaverPart *parts,
+           guint                     n_parts,
+           const char               *component)
+{
+  for (guint i = 0; i < n_parts; i++)
+    if (g_str_equal (parts[i].component, component))
+      return parts[i].stem;
+  return NULL;
+}
+
 static gboolean
-copy_all (const char *from,
-          const char *to,
-          const char *component,
-          GError    **error)
+copy_all (const char               *from,
+          const char               *to,
+          const VardModelSaverPart *parts,
+          guint                     n_parts,
+          GError                  **error)
 {
   g_autoptr (GDir) dir = g_dir_open (from, 0, error);
   const char *name;
@@ -162,7 +184,7 @@ copy_all (const char *from,
 
       if (name[0] != '.' && g_file_test (path, G_FILE_TEST_IS_DIR))
         {
-          if (!copy_component (path, target, g_str_equal (name, component), error))
+          if (!copy_component (path, target, find_stem (parts, n_parts, name), error))
             return FALSE;
         }
       else if (is_small_file (path, name) && !copy_file (from, name, to, name, error))
@@ -171,30 +193,52 @@ copy_all (const char *from,
   return TRUE;
 }
 
-gboolean
-vard_model_saver_save (const char *from,
-                       const char *to,
-                       const char *component,
-                       VardModule *module,
-                       VardDType   dtype,
-                       GError    **error)
+static gboolean
+write_weights (const char               *folder,
+               const VardModelSaverPart *parts,
+               guint                     n_parts,
+               VardDType                 dtype,
+               GHashTable               *metadata,
+               GError                  **error)
+{
+  for (guint i = 0; i < n_parts; i++)
+    {
+      g_autofree char *name = g_strconcat (parts[i].stem, ".safetensors", NULL);
+      g_autofree char *path = g_build_filename (folder, parts[i].component, name, NULL);
+
+      if (!vard_weights_save (parts[i].module, path, dtype, metadata, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* a new folder beside @to; (transfer full) */
+static char *
+begin_folder (const char *to,
+              GError    **error)
 {
   g_autofree char *partial = g_strconcat (to, ".XXXXXX", NULL);
-  g_autofree char *weights = NULL;
-  gboolean ok;
 
   if (g_file_test (to, G_FILE_TEST_EXISTS))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_EXISTS, "%s exists: a model folder is not overwritten", to);
-      return FALSE;
+      return NULL;
     }
   if (!g_mkdtemp_full (partial, 0755))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot create %s: %s", to, g_strerror (errno));
-      return FALSE;
+      return NULL;
     }
-  weights = g_build_filename (partial, component, WEIGHTS_NAME ".safetensors", NULL);
-  ok = copy_all (from, partial, component, error) && vard_weights_save (module, weights, dtype, NULL, error);
+  return g_steal_pointer (&partial);
+}
+
+/* gives the folder its name when all went well, and removes it otherwise */
+static gboolean
+end_folder (const char *partial,
+            const char *to,
+            gboolean    ok,
+            GError    **error)
+{
   if (ok && g_rename (partial, to) != 0)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot rename %s to %s: %s", partial, to,
@@ -204,4 +248,112 @@ vard_model_saver_save (const char *from,
   if (!ok)
     remove_tree (partial);
   return ok;
+}
+
+gboolean
+vard_model_saver_save (const char               *from,
+                       const char               *to,
+                       const VardModelSaverPart *parts,
+                       guint                     n_parts,
+                       VardDType                 dtype,
+                       GHashTable               *metadata,
+                       GError                  **error)
+{
+  g_autofree char *partial = begin_folder (to, error);
+
+  if (!partial)
+    return FALSE;
+
+  gboolean ok = copy_all (from, partial, parts, n_parts, error)
+    && write_weights (partial, parts, n_parts, dtype, metadata, error);
+
+  return end_folder (partial, to, ok, error);
+}
+
+/* ---- from a single file ---- */
+
+static const char index_text[] =
+  "{\n  \"_class_name\": \"StableDiffusionPipeline\",\n  \"_diffusers_version\": \"0.21.0\",\n"
+  "  \"feature_extractor\": [null, null],\n  \"requires_safety_checker\": false,\n"
+  "  \"safety_checker\": [null, null],\n  \"scheduler\": [\"diffusers\", \"DDIMScheduler\"],\n"
+  "  \"text_encoder\": [\"transformers\", \"CLIPTextModel\"],\n"
+  "  \"tokenizer\": [\"transformers\", \"CLIPTokenizer\"],\n"
+  "  \"unet\": [\"diffusers\", \"UNet2DConditionModel\"],\n  \"vae\": [\"diffusers\", \"AutoencoderKL\"]\n}\n";
+
+static gboolean
+write_config (const char *folder,
+              const char *component,
+              const char *name,
+              const char *text,
+              GError    **error)
+{
+  g_autofree char *inner = g_build_filename (folder, component, NULL);
+  g_autofree char *path = g_build_filename (inner, name, NULL);
+
+  if (g_mkdir (inner, 0755) == 0)
+    return g_file_set_contents (path, text, -1, error);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot create %s: %s", inner, g_strerror (errno));
+  return FALSE;
+}
+
+static gboolean
+copy_tokenizer (const char *from,
+                const char *folder,
+                GError    **error)
+{
+  static const char *const names[] = {
+    "vocab.json", "merges.txt", "special_tokens_map.json", "tokenizer_config.json", "tokenizer.json",
+  };
+  g_autofree char *to = g_build_filename (folder, "tokenizer", NULL);
+
+  if (g_mkdir (to, 0755) != 0)
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot create %s: %s", to, g_strerror (errno));
+      return FALSE;
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *path = g_build_filename (from, names[i], NULL);
+
+      if (g_file_test (path, G_FILE_TEST_EXISTS) && !copy_file (from, names[i], to, names[i], error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+write_new (const char               *folder,
+           const VardModelSaverPart *parts,
+           guint                     n_parts,
+           const char *const        *configs,
+           GError                  **error)
+{
+  g_autofree char *index = g_build_filename (folder, "model_index.json", NULL);
+
+  for (guint i = 0; i < n_parts; i++)
+    if (!write_config (folder, parts[i].component, "config.json", configs[i], error))
+      return FALSE;
+  return write_config (folder, "scheduler", "scheduler_config.json", configs[n_parts], error)
+    && g_file_set_contents (index, index_text, -1, error);
+}
+
+gboolean
+vard_model_saver_save_new (const char               *to,
+                           const VardModelSaverPart *parts,
+                           guint                     n_parts,
+                           const char *const        *configs,
+                           const char               *tokenizer,
+                           VardDType                 dtype,
+                           GHashTable               *metadata,
+                           GError                  **error)
+{
+  g_autofree char *partial = begin_folder (to, error);
+
+  if (!partial)
+    return FALSE;
+
+  gboolean ok = write_new (partial, parts, n_parts, configs, error) && copy_tokenizer (tokenizer, partial, error)
+    && write_weights (partial, parts, n_parts, dtype, metadata, error);
+
+  return end_folder (partial, to, ok, error);
 }

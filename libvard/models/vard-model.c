@@ -142,13 +142,79 @@ vard_model_peek_denoiser (VardModel *self)
   return VARD_MODEL_GET_CLASS (self)->get_denoiser (self);
 }
 
+VardModule *
+vard_model_peek_text_encoder (VardModel *self)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
+
+  VardModelClass *klass = VARD_MODEL_GET_CLASS (self);
+
+  return klass->get_text_encoder ? klass->get_text_encoder (self) : NULL;
+}
+
+gboolean
+vard_model_export (VardModel     *self,
+                   const char    *path,
+                   VardModelForm  form,
+                   VardDType      dtype,
+                   GHashTable    *metadata,
+                   GError       **error)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
+
+  return VARD_MODEL_GET_CLASS (self)->save (self, path, form, dtype, metadata, error);
+}
+
 gboolean
 vard_model_save (VardModel  *self,
                  const char *path,
                  VardDType   dtype,
                  GError    **error)
 {
+  return vard_model_export (self, path, VARD_MODEL_FORM_FOLDER, dtype, NULL, error);
+}
+
+static VardLoraTarget
+get_target (VardModel *self)
+{
+  return (VardLoraTarget) { vard_model_peek_denoiser (self), vard_model_peek_text_encoder (self) };
+}
+
+gboolean
+vard_model_add_lora (VardModel  *self,
+                     const char *path,
+                     double      strength,
+                     guint      *n_layers,
+                     GError    **error)
+{
   g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
 
-  return VARD_MODEL_GET_CLASS (self)->save (self, path, dtype, error);
+  VardLoraTarget target = get_target (self);
+
+  return vard_lora_add (&target, path, strength, n_layers, error);
+}
+
+gboolean
+vard_model_save_lora (VardModel      *self,
+                      const char     *path,
+                      VardLoraFormat  format,
+                      GHashTable     *metadata,
+                      guint          *n_layers,
+                      GError        **error)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
+
+  VardLoraTarget target = get_target (self);
+
+  return vard_lora_write (&target, path, format, metadata, n_layers, error);
+}
+
+guint
+vard_model_detach_lora (VardModel *self)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), 0);
+
+  VardLoraTarget target = get_target (self);
+
+  return vard_lora_detach (target.denoiser) + (target.text ? vard_lora_detach (target.text) : 0);
 }

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "nn/vard-module.h"
+#include "models/vard-lora-file.h"
 #include <gio/gio.h>
 
 G_BEGIN_DECLS
@@ -41,6 +41,21 @@ typedef struct
   VardScheduleConfig schedule;
 } VardModelInfo;
 
+/**
+ * VardModelForm:
+ * @VARD_MODEL_FORM_FOLDER: a folder as diffusers writes it
+ * @VARD_MODEL_FORM_SINGLE_FILE: one file with the names of the original programs
+ *
+ * How a whole model lies on the disk.
+ */
+typedef enum { VARD_MODEL_FORM_FOLDER, VARD_MODEL_FORM_SINGLE_FILE } VardModelForm;
+
+/* What a model's files may leave open. Zeroed: nothing is said. */
+typedef struct
+{
+  const char *tokenizer;    /* a folder with vocab.json and merges.txt, for a single file */
+} VardModelOptions;
+
 struct _VardModelClass
 {
   GObjectClass parent_class;
@@ -54,8 +69,12 @@ struct _VardModelClass
   /* sampler latents (scaled) [n, h, w, c] -> pictures [n, H, W, 3], nominally -1..1 */
   VardNode   *(*record_decode) (VardModel *self, VardNode *latents);
   VardModule *(*get_denoiser)  (VardModel *self);
-  /* writes a complete model folder with the denoiser's present weights; other parts as they are */
-  gboolean    (*save)          (VardModel *self, const char *path, VardDType dtype, GError **error);
+  /* what turns ids into states; NULL where it has no weights */
+  VardModule *(*get_text_encoder) (VardModel *self);
+  /* writes a complete model with the present weights, enabled adapters merged in; parts that have no adapters and
+   * are no denoiser may be copied as they are. @metadata: for the header of what is written, (nullable). */
+  gboolean    (*save)          (VardModel *self, const char *path, VardModelForm form, VardDType dtype,
+                                GHashTable *metadata, GError **error);
 
   gpointer padding[8];
 };
@@ -63,6 +82,10 @@ struct _VardModelClass
 /* Reads model_index.json and builds the class it names; weights are converted to f32 where they are not */
 VardModel           *vard_model_load           (const char    *path,
                                                 GError       **error);
+/* @path may also be a single file; @options (nullable) */
+VardModel           *vard_model_load_full      (const char             *path,
+                                                const VardModelOptions *options,
+                                                GError                **error);
 const VardModelInfo *vard_model_peek_info      (VardModel     *self);
 const char          *vard_model_get_path       (VardModel     *self);
 /* a hash of the weight files, for run.json */
@@ -85,6 +108,30 @@ gboolean             vard_model_save           (VardModel     *self,
                                                 const char    *path,
                                                 VardDType      dtype,
                                                 GError       **error);
+
+/* (nullable) */
+VardModule          *vard_model_peek_text_encoder (VardModel  *self);
+/* @path: a folder or a file that does not exist yet */
+gboolean             vard_model_export         (VardModel      *self,
+                                                const char     *path,
+                                                VardModelForm   form,
+                                                VardDType       dtype,
+                                                GHashTable     *metadata,
+                                                GError        **error);
+/* vard_lora_add () and vard_lora_write () for denoiser and text encoder */
+gboolean             vard_model_add_lora       (VardModel      *self,
+                                                const char     *path,
+                                                double          strength,
+                                                guint          *n_layers,
+                                                GError        **error);
+gboolean             vard_model_save_lora      (VardModel      *self,
+                                                const char     *path,
+                                                VardLoraFormat  format,
+                                                GHashTable     *metadata,
+                                                guint          *n_layers,
+                                                GError        **error);
+/* takes the adapters of denoiser and text encoder away; returns how many there were */
+guint                vard_model_detach_lora    (VardModel      *self);
 
 /* For subclasses: what peek_info, get_path and dup_hash answer. The hash goes over the files in this order. */
 void                 vard_model_set_info       (VardModel           *self,

@@ -1,4 +1,4 @@
-/* vard-stable-diffusion.c - Stable Diffusion 1.x and 2.x folders, and small models of the same form
+/* vard-stable-diffusion.c - Stable Diffusion 1.x and 2.x, folders and single files, and small models of the same form
  *
  * The safety checker, if the folder has one, is neither loaded nor run.
  *
@@ -8,6 +8,7 @@
 
 #include "base/vard-error.h"
 #include "models/vard-model-saver.h"
+#include "models/vard-model-source.h"
 #include "models/vard-schedule-config.h"
 #include "models/vard-weights.h"
 
@@ -15,10 +16,12 @@ struct _VardStableDiffusion
 {
   VardModel parent_instance;
 
+  VardModelSource *source;
   VardClipTokenizer *tokenizer;
   VardClipText *text;
   VardUnet *unet;
   VardAutoencoder *autoencoder;
+  VardUnetConfig config;
 };
 
 G_DEFINE_FINAL_TYPE (VardStableDiffusion, vard_stable_diffusion, VARD_TYPE_MODEL)
@@ -60,28 +63,56 @@ check_component (VardConfigReader  *index,
   vard_config_reader_refuse (index, component, classes[0]);
 }
 
-static VardConfigReader *
-open_config (const char *path,
-             const char *component,
-             const char *name,
-             GError    **error)
+/* names in single files */
+static VardOriginalNames
+make_names (VardStableDiffusion *self,
+            VardOriginalPart     part)
 {
-  g_autofree char *file = g_build_filename (path, component, name, NULL);
+  VardOriginalNames names = { .part = part };
 
-  return vard_config_reader_new (file, error);
+  if (part == VARD_ORIGINAL_UNET)
+    {
+      names.n_blocks = self->config.n_blocks;
+      names.n_layers = self->config.n_layers[0];
+      for (guint i = 0; i < names.n_blocks; i++)
+        names.up_has_attention[i] = self->config.up_has_attention[i];
+    }
+  else if (part == VARD_ORIGINAL_VAE)
+    while ((gint64) 1 << names.n_blocks++ < vard_autoencoder_get_scale (self->autoencoder));
+  else
+    names.n_layers = vard_clip_text_get_n_layers (self->text);
+  return names;
+}
+
+static VardOriginalPart
+get_text_part (VardStableDiffusion *self)
+{
+  VardSingleFile *file = vard_model_source_peek_file (self->source);
+
+  if (file)
+    return vard_single_file_is_open_clip (file) ? VARD_ORIGINAL_OPEN_CLIP : VARD_ORIGINAL_CLIP;
+  /* programs tell the two by the width: 1.x has 768, 2.x 1024 */
+  return self->config.context_width[0] == 1024 ? VARD_ORIGINAL_OPEN_CLIP : VARD_ORIGINAL_CLIP;
 }
 
 static gboolean
 load_weights (VardStableDiffusion   *self,
               VardModule            *module,
-              const char            *path,
+              VardOriginalPart       part,
               const char            *component,
               const char            *stem,
               const VardWeightAlias *aliases,
               const char *const     *ignored,
               GError               **error)
 {
-  g_autofree char *folder = g_build_filename (path, component, NULL);
+  if (vard_model_source_peek_file (self->source))
+    {
+      VardOriginalNames names = make_names (self, part);
+
+      return vard_single_file_load (vard_model_source_peek_file (self->source), &names, module, error);
+    }
+
+  g_autofree char *folder = g_build_filename (vard_model_source_get_path (self->source), component, NULL);
   g_autofree char *file = vard_weights_find (folder, stem, error);
 
   if (!file)
@@ -92,11 +123,11 @@ load_weights (VardStableDiffusion   *self,
 
 static gboolean
 load_tokenizer (VardStableDiffusion *self,
-                const char          *path,
                 VardModelInfo       *info,
                 GError             **error)
 {
-  g_autofree char *folder = g_build_filename (path, "tokenizer", NULL);
+  const char *path = vard_model_source_get_path (self->source);
+  const char *folder = vard_model_source_get_tokenizer (self->source);
   gint64 n_positions = vard_clip_text_get_n_positions (self->text);
 
   self->tokenizer = vard_clip_tokenizer_new (folder, error);
@@ -124,34 +155,32 @@ load_tokenizer (VardStableDiffusion *self,
 
 static gboolean
 load_text (VardStableDiffusion *self,
-           const char          *path,
            VardModelInfo       *info,
            GError             **error)
 {
-  g_autoptr (VardConfigReader) config = open_config (path, "text_encoder", "config.json", error);
+  g_autoptr (VardConfigReader) config = vard_model_source_open_config (self->source, "text_encoder", error);
 
   self->text = config ? vard_clip_text_new (config, error) : NULL;
-  if (!self->text || !load_tokenizer (self, path, info, error))
+  if (!self->text || !load_tokenizer (self, info, error))
     return FALSE;
   info->context_width = vard_clip_text_get_width (self->text);
-  return load_weights (self, VARD_MODULE (self->text), path, "text_encoder", "model", text_aliases, text_ignored,
-                       error);
+  return load_weights (self, VARD_MODULE (self->text), get_text_part (self), "text_encoder", "model", text_aliases,
+                       text_ignored, error);
 }
 
 static gboolean
 load_autoencoder (VardStableDiffusion *self,
-                  const char          *path,
                   VardModelInfo       *info,
                   GError             **error)
 {
-  g_autoptr (VardConfigReader) config = open_config (path, "vae", "config.json", error);
+  g_autoptr (VardConfigReader) config = vard_model_source_open_config (self->source, "vae", error);
 
   self->autoencoder = config ? vard_autoencoder_new (config, error) : NULL;
   if (!self->autoencoder)
     return FALSE;
   info->channels = vard_autoencoder_get_n_latent (self->autoencoder);
   info->scale = vard_autoencoder_get_scale (self->autoencoder);
-  return load_weights (self, VARD_MODULE (self->autoencoder), path, "vae", "diffusion_pytorch_model",
+  return load_weights (self, VARD_MODULE (self->autoencoder), VARD_ORIGINAL_VAE, "vae", "diffusion_pytorch_model",
                        autoencoder_aliases, NULL, error);
 }
 
@@ -183,31 +212,44 @@ check_unet (const VardUnetConfig *unet,
 
 static gboolean
 load_unet (VardStableDiffusion *self,
-           const char          *path,
            VardModelInfo       *info,
            GError             **error)
 {
-  g_autoptr (VardConfigReader) reader = open_config (path, "unet", "config.json", error);
-  VardUnetConfig config;
+  g_autoptr (VardConfigReader) reader = vard_model_source_open_config (self->source, "unet", error);
 
-  if (!reader || !vard_unet_config_read (&config, reader, error) || !check_unet (&config, info, path, error))
+  if (!reader || !vard_unet_config_read (&self->config, reader, error)
+      || !check_unet (&self->config, info, vard_model_source_get_path (self->source), error))
     return FALSE;
-  self->unet = vard_unet_new (&config);
-  info->height = config.sample_height;
-  info->width = config.sample_width;
+  self->unet = vard_unet_new (&self->config);
+  info->height = self->config.sample_height;
+  info->width = self->config.sample_width;
   if (info->height == 0)
     info->height = info->width = MAX (1, vard_autoencoder_get_sample_size (self->autoencoder) / info->scale);
-  return load_weights (self, VARD_MODULE (self->unet), path, "unet", "diffusion_pytorch_model", NULL, NULL, error);
+  return load_weights (self, VARD_MODULE (self->unet), VARD_ORIGINAL_UNET, "unet", "diffusion_pytorch_model", NULL,
+                       NULL, error);
 }
 
 static gboolean
-load_schedule (const char     *path,
-               VardModelInfo  *info,
-               GError        **error)
+load_schedule (VardStableDiffusion *self,
+               VardModelInfo       *info,
+               GError             **error)
 {
-  g_autoptr (VardConfigReader) reader = open_config (path, "scheduler", "scheduler_config.json", error);
+  g_autoptr (VardConfigReader) reader = vard_model_source_open_config (self->source, "scheduler", error);
 
   return reader && vard_schedule_config_read (&info->schedule, reader, error);
+}
+
+static gboolean
+load_parts (VardStableDiffusion *self,
+            GError             **error)
+{
+  VardModelInfo info = { 0 };
+
+  if (!load_schedule (self, &info, error) || !load_text (self, &info, error)
+      || !load_autoencoder (self, &info, error) || !load_unet (self, &info, error))
+    return FALSE;
+  vard_model_set_info (VARD_MODEL (self), vard_model_source_get_path (self->source), &info);
+  return TRUE;
 }
 
 VardModel *
@@ -216,18 +258,27 @@ vard_stable_diffusion_load (const char       *path,
                             GError          **error)
 {
   g_autoptr (VardStableDiffusion) self = g_object_new (VARD_TYPE_STABLE_DIFFUSION, NULL);
-  VardModelInfo info = { 0 };
 
   for (guint i = 0; i < G_N_ELEMENTS (components); i++)
     check_component (index, components[i].component, components[i].classes);
-  if (!vard_config_reader_finish (index, error)
-      || !load_schedule (path, &info, error)
-      || !load_text (self, path, &info, error)
-      || !load_autoencoder (self, path, &info, error)
-      || !load_unet (self, path, &info, error))
+  if (!vard_config_reader_finish (index, error))
     return NULL;
-  vard_model_set_info (VARD_MODEL (self), path, &info);
-  return VARD_MODEL (g_steal_pointer (&self));
+  self->source = vard_model_source_new_folder (path);
+  return load_parts (self, error) ? VARD_MODEL (g_steal_pointer (&self)) : NULL;
+}
+
+VardModel *
+vard_stable_diffusion_load_file (const char             *path,
+                                 const VardModelOptions *options,
+                                 GError                **error)
+{
+  g_autoptr (VardStableDiffusion) self = g_object_new (VARD_TYPE_STABLE_DIFFUSION, NULL);
+
+  self->source = vard_model_source_new_file (path, options, error);
+  if (!self->source)
+    return NULL;
+  vard_model_add_file (VARD_MODEL (self), path);
+  return load_parts (self, error) ? VARD_MODEL (g_steal_pointer (&self)) : NULL;
 }
 
 VardClipTokenizer *
@@ -297,14 +348,129 @@ vard_stable_diffusion_get_denoiser (VardModel *model)
   return VARD_MODULE (VARD_STABLE_DIFFUSION (model)->unet);
 }
 
-static gboolean
-vard_stable_diffusion_save (VardModel  *model,
-                            const char *path,
-                            VardDType   dtype,
-                            GError    **error)
+static VardModule *
+vard_stable_diffusion_get_text_encoder (VardModel *model)
 {
-  return vard_model_saver_save (vard_model_get_path (model), path, "unet",
-                                VARD_MODULE (VARD_STABLE_DIFFUSION (model)->unet), dtype, error);
+  return VARD_MODULE (VARD_STABLE_DIFFUSION (model)->text);
+}
+
+static void
+note_adapter (const char *path,
+              VardLinear *layer,
+              VardLora   *lora,
+              gpointer    data)
+{
+  *(gboolean *) data = TRUE;
+}
+
+static gboolean
+has_adapters (VardModule *module)
+{
+  gboolean has = FALSE;
+
+  vard_lora_foreach (module, note_adapter, &has);
+  return has;
+}
+
+#define N_PARTS 3
+
+static void
+list_parts (VardStableDiffusion *self,
+            VardModelSaverPart  *parts)
+{
+  parts[0] = (VardModelSaverPart) { "unet", "diffusion_pytorch_model", VARD_MODULE (self->unet) };
+  parts[1] = (VardModelSaverPart) { "text_encoder", "model", VARD_MODULE (self->text) };
+  parts[2] = (VardModelSaverPart) { "vae", "diffusion_pytorch_model", VARD_MODULE (self->autoencoder) };
+}
+
+/* of the parts and of the scheduler; (transfer full) */
+static char **
+dup_configs (VardStableDiffusion      *self,
+             const VardModelSaverPart *parts,
+             GError                  **error)
+{
+  g_auto (GStrv) configs = g_new0 (char *, N_PARTS + 2);
+
+  for (guint i = 0; i <= N_PARTS; i++)
+    {
+      configs[i] = vard_model_source_dup_config (self->source, i < N_PARTS ? parts[i].component : "scheduler", error);
+      if (!configs[i])
+        return NULL;
+    }
+  return g_steal_pointer (&configs);
+}
+
+/* what the names cannot say */
+static gboolean
+check_single (VardStableDiffusion *self,
+              GError             **error)
+{
+  for (guint i = 1; i < self->config.n_blocks; i++)
+    if (self->config.n_layers[i] != self->config.n_layers[0])
+      {
+        g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s: the blocks have %" G_GINT64_FORMAT " and %"
+                     G_GINT64_FORMAT " layers; a single file needs as many in each",
+                     vard_model_source_get_path (self->source), self->config.n_layers[0], self->config.n_layers[i]);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+static gboolean
+save_single (VardStableDiffusion *self,
+             const char          *path,
+             VardDType            dtype,
+             GHashTable          *metadata,
+             GError             **error)
+{
+  VardModelSaverPart parts[N_PARTS];
+
+  list_parts (self, parts);
+
+  VardSingleFilePart named[N_PARTS] = {
+    { make_names (self, VARD_ORIGINAL_UNET), parts[0].module },
+    { make_names (self, get_text_part (self)), parts[1].module },
+    { make_names (self, VARD_ORIGINAL_VAE), parts[2].module },
+  };
+  g_auto (GStrv) configs = check_single (self, error) ? dup_configs (self, parts, error) : NULL;
+  g_autoptr (GHashTable) table = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  GHashTableIter iter;
+  gpointer key, value;
+
+  for (guint i = 0; configs && i <= N_PARTS; i++)
+    g_hash_table_insert (table, g_strconcat (VARD_SINGLE_FILE_CONFIG_KEY,
+                                             i < N_PARTS ? parts[i].component : "scheduler", NULL), configs[i]);
+  if (metadata)
+    {
+      g_hash_table_iter_init (&iter, metadata);
+      while (g_hash_table_iter_next (&iter, &key, &value))
+        g_hash_table_insert (table, g_strdup (key), value);
+    }
+  return configs && vard_single_file_write (path, named, N_PARTS, dtype, table, error);
+}
+
+static gboolean
+vard_stable_diffusion_save (VardModel     *model,
+                            const char    *path,
+                            VardModelForm  form,
+                            VardDType      dtype,
+                            GHashTable    *metadata,
+                            GError       **error)
+{
+  VardStableDiffusion *self = VARD_STABLE_DIFFUSION (model);
+  VardModelSaverPart parts[N_PARTS];
+
+  if (form == VARD_MODEL_FORM_SINGLE_FILE)
+    return save_single (self, path, dtype, metadata, error);
+  list_parts (self, parts);
+  if (!vard_model_source_peek_file (self->source))
+    return vard_model_saver_save (vard_model_source_get_path (self->source), path, parts,
+                                  has_adapters (parts[1].module) ? 2 : 1, dtype, metadata, error);
+
+  g_auto (GStrv) configs = dup_configs (self, parts, error);
+
+  return configs && vard_model_saver_save_new (path, parts, N_PARTS, (const char *const *) configs,
+                                               vard_model_source_get_tokenizer (self->source), dtype, metadata, error);
 }
 
 static void
@@ -312,6 +478,7 @@ vard_stable_diffusion_finalize (GObject *object)
 {
   VardStableDiffusion *self = VARD_STABLE_DIFFUSION (object);
 
+  g_clear_pointer (&self->source, vard_model_source_free);
   g_clear_object (&self->tokenizer);
   g_clear_object (&self->text);
   g_clear_object (&self->unet);
@@ -330,6 +497,7 @@ vard_stable_diffusion_class_init (VardStableDiffusionClass *klass)
   model_class->record_predict = vard_stable_diffusion_record_predict;
   model_class->record_decode = vard_stable_diffusion_record_decode;
   model_class->get_denoiser = vard_stable_diffusion_get_denoiser;
+  model_class->get_text_encoder = vard_stable_diffusion_get_text_encoder;
   model_class->save = vard_stable_diffusion_save;
 }
 

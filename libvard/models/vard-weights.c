@@ -108,9 +108,12 @@ static gboolean
 check_shape (VardSafetensors     *file,
              const char          *name,
              const VardParameter *parameter,
+             guint                n_pieces,
              GError             **error)
 {
   VardShape expected = get_file_shape (parameter), found = { 0 };
+
+  expected.dims[0] *= n_pieces;
 
   vard_safetensors_get_shape (file, name, &found);
 
@@ -127,16 +130,51 @@ check_shape (VardSafetensors     *file,
   return FALSE;
 }
 
+static VardTensor *
+lookup_piece (VardSafetensors *file,
+              const char      *name,
+              guint            piece,
+              guint            n_pieces,
+              GError         **error)
+{
+  VardTensor *whole = vard_safetensors_lookup (file, name, error);
+
+  if (!whole || n_pieces == 1)
+    return whole;
+
+  VardShape shape = *vard_tensor_peek_shape (whole);
+  gsize offset = vard_tensor_get_offset (whole) + vard_tensor_get_n_bytes (whole) / n_pieces * piece;
+
+  shape.dims[0] /= n_pieces;
+
+  VardTensor *view = vard_tensor_new_view (vard_tensor_peek_buffer (whole), offset, vard_tensor_get_dtype (whole),
+                                           &shape);
+
+  g_object_unref (whole);
+  return view;
+}
+
 gboolean
 vard_weights_read (VardSafetensors *file,
                    const char      *name,
                    VardParameter   *parameter,
                    GError         **error)
 {
-  if (!check_shape (file, name, parameter, error))
+  return vard_weights_read_piece (file, name, parameter, 0, 1, error);
+}
+
+gboolean
+vard_weights_read_piece (VardSafetensors *file,
+                         const char      *name,
+                         VardParameter   *parameter,
+                         guint            piece,
+                         guint            n_pieces,
+                         GError         **error)
+{
+  if (!check_shape (file, name, parameter, n_pieces, error))
     return FALSE;
 
-  g_autoptr (VardTensor) stored = vard_safetensors_lookup (file, name, error);
+  g_autoptr (VardTensor) stored = lookup_piece (file, name, piece, n_pieces, error);
 
   if (!stored)
     return FALSE;
@@ -260,9 +298,8 @@ vard_weights_load (VardModule            *module,
 
 /* ---- writing ---- */
 
-/* a weight with its adapter merged in, or the tensor itself */
-static VardTensor *
-merge_adapter (VardParameter *parameter)
+VardTensor *
+vard_weights_dup_merged (VardParameter *parameter)
 {
   VardLinear *layer = VARD_IS_LINEAR (parameter->owner) ? VARD_LINEAR (parameter->owner) : NULL;
   VardAdapter *adapter = layer ? vard_linear_peek_adapter (layer) : NULL;
@@ -282,7 +319,7 @@ static VardTensor *
 prepare (const VardSafetensorsEntry *entry)
 {
   VardParameter *parameter = entry->data;
-  g_autoptr (VardTensor) values = merge_adapter (parameter);
+  g_autoptr (VardTensor) values = vard_weights_dup_merged (parameter);
   const VardShape *shape = vard_tensor_peek_shape (values);
 
   if (parameter->layout != VARD_LAYOUT_CONV)
@@ -294,6 +331,17 @@ prepare (const VardSafetensorsEntry *entry)
   swap_axes (vard_tensor_peek_f32 (values), vard_tensor_peek_f32 (file), shape->dims[0],
              shape->dims[1] * shape->dims[2], shape->dims[3]);
   return file;
+}
+
+VardSafetensorsEntry
+vard_weights_make_entry (const char    *name,
+                         VardParameter *parameter,
+                         VardDType      dtype)
+{
+  return (VardSafetensorsEntry) {
+    .name = name, .tensor = parameter->tensor, .dtype = dtype, .shape = get_file_shape (parameter),
+    .prepare = prepare, .data = parameter,
+  };
 }
 
 typedef struct
@@ -309,10 +357,7 @@ add_entry (const char    *path,
            gpointer       data)
 {
   Save *save = data;
-  VardSafetensorsEntry entry = {
-    .name = g_strdup (path), .tensor = parameter->tensor, .dtype = save->dtype,
-    .shape = get_file_shape (parameter), .prepare = prepare, .data = parameter,
-  };
+  VardSafetensorsEntry entry = vard_weights_make_entry (g_strdup (path), parameter, save->dtype);
 
   g_ptr_array_add (save->names, (gpointer) entry.name);
   if (!parameter->is_optional)

@@ -43,4 +43,18 @@ gboolean vard_weights_read  (VardSafetensors       *file,
                              VardParameter         *parameter,
                              GError               **error);
 
+/* The same from @piece of @n_pieces equal pieces of the tensor's rows */
+gboolean vard_weights_read_piece (VardSafetensors  *file,
+                                  const char       *name,
+                                  VardParameter    *parameter,
+                                  guint             piece,
+                                  guint             n_pieces,
+                                  GError          **error);
+/* One parameter as files keep it, with what its enabled adapter does */
+VardSafetensorsEntry vard_weights_make_entry (const char    *name,
+                                              VardParameter *parameter,
+                                              VardDType      dtype);
+/* a weight with its enabled adapter merged in, or the tensor itself */
+VardTensor          *vard_weights_dup_merged (VardParameter *parameter);
+
 G_END_DECLS
