@@ -26,6 +26,7 @@
 #include "train/vard-evaluation.h"
 #include "train/vard-prompt-source.h"
 #include "train/vard-trainer.h"
+#include "run/vard-exporter.h"
 #include "run/vard-run.h"
 #include "plugin/vard-plugin-feature.h"
 #include "plugin/vard-plugin-manager.h"

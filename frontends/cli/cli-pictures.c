@@ -174,6 +174,12 @@ set_texts (VardImage         *image,
   vard_image_set_text (image, "prompt", request->prompts[i / request->count]);
   vard_image_set_text (image, "seed", seed);
   vard_image_set_text (image, "sampler", sampler);
+  if (request->lora && request->lora[0])
+    {
+      g_autofree char *lora = g_strjoinv ("\n", (char **) request->lora);
+
+      vard_image_set_text (image, "lora", lora);
+    }
 }
 
 /* "003-red-apple-7.png": the prompt's number and words, and the seed */

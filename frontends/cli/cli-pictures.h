@@ -15,6 +15,7 @@ typedef struct
   double eta, guidance_scale;
   guint batch;                 /* pictures at once */
   const char *noise;           /* a safetensors file, or NULL */
+  const char *const *lora;     /* FILE[:STRENGTH] that were added to the model, for the texts, or NULL */
   const char *latents;         /* where to write the finished latents, or NULL */
 } CliPictures;
 

@@ -2,7 +2,10 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "cli-lora.h"
 #include "cli-options.h"
+
+#include "diffusion/vard-pipeline-private.h"
 #include "cli-pictures.h"
 #include "cli-signals.h"
 
@@ -14,6 +17,7 @@ struct _CliSampleSettings
 {
   GObject parent_instance;
   char *model;
+  char **lora;
   guint64 checkpoint;
   char **prompt;
   char *prompts;
@@ -37,6 +41,7 @@ G_DEFINE_FINAL_TYPE (CliSampleSettings, cli_sample_settings, G_TYPE_OBJECT)
 
 static const VardField fields[] = {
   VARD_FIELD_STRING (CliSampleSettings, model, "Folder of the model; a run knows its own", NULL),
+  VARD_FIELD_STRV (CliSampleSettings, lora, "FILE[:STRENGTH] of a LoRA to add, in any common spelling"),
   VARD_FIELD_UINT64 (CliSampleSettings, checkpoint, "Which checkpoint of a run, by its step; the newest unless named",
                      0, NEWEST, NEWEST),
   VARD_FIELD_STRV (CliSampleSettings, prompt, "What to show"),
@@ -168,13 +173,16 @@ sample (CliSampleSettings *settings,
   g_auto (GStrv) prompts = dup_prompts (settings, error);
   g_autoptr (VardPipeline) pipeline = prompts ? load_pipeline (settings, options, error) : NULL;
 
-  if (!pipeline)
+  if (!pipeline || !cli_lora_add (vard_pipeline_peek_model (pipeline), settings->lora, error))
     return FALSE;
+  if (settings->lora)
+    vard_pipeline_invalidate (pipeline);
 
   CliPictures request = {
     .prompts = (const char *const *) prompts, .seed = settings->seed, .count = settings->count,
     .steps = settings->steps, .eta = settings->eta, .guidance_scale = settings->guidance_scale,
     .batch = settings->batch, .noise = settings->noise, .latents = settings->latents,
+    .lora = (const char *const *) settings->lora,
   };
   cli_signals_serve (NULL);
 

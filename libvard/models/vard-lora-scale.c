@@ -31,6 +31,15 @@ read_text (VardLoraScale *self,
   return FALSE;
 }
 
+/* whether PEFT wrote it on its own: only then is a configuration beside the file about it */
+static gboolean
+is_raw (VardSafetensors *file)
+{
+  const char *const *names = vard_safetensors_peek_names (file);
+
+  return names[0] && g_str_has_prefix (names[0], "base_model.model.");
+}
+
 VardLoraScale *
 vard_lora_scale_new (VardSafetensors *file,
                      GError         **error)
@@ -38,14 +47,13 @@ vard_lora_scale_new (VardSafetensors *file,
   g_autoptr (VardLoraScale) self = g_new0 (VardLoraScale, 1);
   const char *text = g_hash_table_lookup (vard_safetensors_peek_metadata (file), "lora_adapter_metadata");
   g_autofree char *folder = g_path_get_dirname (vard_safetensors_get_path (file));
-  g_autofree char *name = g_path_get_basename (vard_safetensors_get_path (file));
   g_autofree char *path = g_build_filename (folder, "adapter_config.json", NULL);
   g_autofree char *contents = NULL;
 
   self->path = g_strdup (vard_safetensors_get_path (file));
   if (text)
     return read_text (self, text, error) ? g_steal_pointer (&self) : NULL;
-  if (!g_str_equal (name, "adapter_model.safetensors") || !g_file_get_contents (path, &contents, NULL, NULL))
+  if (!is_raw (file) || !g_file_get_contents (path, &contents, NULL, NULL))
     return g_steal_pointer (&self);
   g_free (self->path);
   self->path = g_steal_pointer (&path);

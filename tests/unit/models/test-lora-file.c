@@ -234,6 +234,7 @@ test_spellings (Fixture      *self,
   g_autoptr (GError) error = NULL;
 
   vard_tensor_peek_f32 (alpha)[0] = 2;
+  tiny_write (self->folder, "adapter_config.json", "{\"r\":2,\"lora_alpha\":2}");
   for (guint i = 0; i < G_N_ELEMENTS (spellings); i++)
     {
       g_autofree char *down = g_strdup_printf (spellings[i].down, path);
@@ -284,6 +285,171 @@ test_wrong_files (Fixture      *self,
       g_assert_false (vard_lora_load (vard_model_peek_denoiser (model), self->file, 1, &error));
       g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);
       g_test_message ("%s", error->message);
+      /* nothing of it stays */
+      g_clear_error (&error);
+      g_assert_false (vard_model_save_lora (model, self->file, VARD_LORA_FORMAT_KOHYA, NULL, NULL, &error));
+    }
+}
+
+static void
+note_scale (const char *path,
+            VardLinear *layer,
+            VardLora   *lora,
+            gpointer    data)
+{
+  *(double *) data = vard_lora_get_scale (lora);
+}
+
+static char *
+read_all (const char *path,
+          gsize      *size)
+{
+  char *bytes = NULL;
+
+  g_file_get_contents (path, &bytes, size, NULL);
+  return bytes;
+}
+
+static void
+attach_text (Fixture *self)
+{
+  static const char *const targets[] = { "q_proj", "out_proj", "fc1", NULL };
+  g_autoptr (GError) error = NULL;
+  VardModule *text = vard_model_peek_text_encoder (self->model);
+
+  vard_lora_attach (text, targets, 3, 2, 4, &error);
+  g_assert_no_error (error);
+  vard_lora_foreach (text, fill_up, NULL);
+}
+
+/* file, model, file: the same bytes; in kohya's spelling with alpha kept, in that of diffusers with alpha folded */
+static void
+test_exact (Fixture      *self,
+            gconstpointer data)
+{
+  static const char *const targets[] = { "to_q", "to_out.0", "proj_in", "ff.net.0.proj", NULL };
+  g_autofree char *second = g_build_filename (self->folder, "second.safetensors", NULL);
+  g_autoptr (GError) error = NULL;
+
+  attach (self, targets, 7, 3);
+  vard_lora_foreach (self->unet, fill_up, NULL);
+  attach_text (self);
+  for (guint i = 0; i < 2; i++)
+    {
+      VardLoraFormat format = i ? VARD_LORA_FORMAT_KOHYA : VARD_LORA_FORMAT_DIFFUSERS;
+      g_autoptr (VardModel) other = vard_model_load (self->folder, &error);
+      guint n_written = 0, n_read = 0;
+      gsize n_first, n_second;
+
+      g_assert_true (vard_model_save_lora (self->model, self->file, format, NULL, &n_written, &error));
+      g_assert_true (vard_model_add_lora (other, self->file, 1, &n_read, &error));
+      g_assert_no_error (error);
+      g_assert_cmpuint (n_written, ==, 4 * 6 + 3);
+      g_assert_cmpuint (n_read, ==, n_written);
+      g_assert_true (vard_model_save_lora (other, second, format, NULL, NULL, &error));
+
+      g_autofree char *a = read_all (self->file, &n_first), *b = read_all (second, &n_second);
+
+      g_assert_cmpmem (a, n_first, b, n_second);
+    }
+}
+
+/* kohya's readers take the file only when every name begins as theirs do */
+static void
+test_kohya_header (Fixture      *self,
+                   gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  guint n_alpha = 0;
+
+  attach (self, NULL, 4, 2);
+  attach_text (self);
+  g_assert_true (vard_model_save_lora (self->model, self->file, VARD_LORA_FORMAT_KOHYA, NULL, NULL, &error));
+
+  g_autoptr (VardSafetensors) file = vard_safetensors_open (self->file, &error);
+  GHashTable *metadata = vard_safetensors_peek_metadata (file);
+
+  for (const char *const *name = vard_safetensors_peek_names (file); *name; name++)
+    {
+      g_assert_true (g_str_has_prefix (*name, "lora_unet_") || g_str_has_prefix (*name, "lora_te_text_model_"));
+      n_alpha += g_str_has_suffix (*name, ".alpha");
+    }
+  g_assert_cmpuint (n_alpha, ==, 4 * 8 + 3);
+  g_assert_true (vard_safetensors_contains (
+    file, "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_out_0.lora_down.weight"));
+  g_assert_cmpstr (g_hash_table_lookup (metadata, "ss_network_module"), ==, "networks.lora");
+  g_assert_cmpstr (g_hash_table_lookup (metadata, "ss_network_dim"), ==, "Dynamic");
+  g_assert_cmpstr (g_hash_table_lookup (metadata, "format"), ==, "pt");
+}
+
+/* twice a half is the whole, and what is added then comes off again */
+static void
+test_stack (Fixture      *self,
+            gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VardModel) other = vard_model_load (self->folder, &error);
+  g_autofree float *base = tiny_predict (other);
+
+  attach (self, NULL, 4, 10);
+  vard_lora_foreach (self->unet, fill_up, NULL);
+  g_assert_true (vard_model_save_lora (self->model, self->file, VARD_LORA_FORMAT_KOHYA, NULL, NULL, &error));
+
+  g_autofree float *expected = tiny_predict (self->model);
+
+  for (guint i = 0; i < 2; i++)
+    g_assert_true (vard_model_add_lora (other, self->file, 0.5, NULL, &error));
+
+  g_autofree float *found = tiny_predict (other);
+
+  assert_near (found, expected, 1e-5);
+  g_assert_cmpuint (vard_model_detach_lora (other), ==, 4 * 8);
+
+  g_autofree float *off = tiny_predict (other);
+
+  g_assert_true (is_same (off, base));
+}
+
+/* PEFT's own files: the scale is in the configuration beside them, and without it nothing is guessed */
+static void
+test_peft_config (Fixture      *self,
+                  gconstpointer data)
+{
+  static const struct
+  {
+    const char *config;
+    double scale;              /* 0: refused */
+  } rows[] = {
+    { "{\"r\":2,\"lora_alpha\":6}", 3 },
+    { "{\"r\":2,\"lora_alpha\":6,\"alpha_pattern\":{\"attn2.to_k\":2},\"use_dora\":false}", 1 },
+    { "{\"r\":2,\"lora_alpha\":6,\"use_rslora\":true}", 6 / M_SQRT2 },
+    { "{\"r\":2,\"lora_alpha\":6,\"use_dora\":true}", 0 },
+    { "{\"r\":2}", 0 },
+    { "[]", 0 },
+  };
+  const char *path = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k";
+  g_autoptr (VardTensor) a = make_tensor (VARD_SHAPE (2, 16), 1), b = make_tensor (VARD_SHAPE (16, 2), 2);
+  g_autofree char *down = g_strconcat ("base_model.model.", path, ".lora_A.weight", NULL);
+  g_autofree char *up = g_strconcat ("base_model.model.", path, ".lora_B.weight", NULL);
+  const VardSafetensorsEntry entries[] = { { .name = down, .tensor = a }, { .name = up, .tensor = b } };
+  g_autofree char *folder = g_build_filename (self->folder, "adapter", NULL);
+  g_autofree char *file = g_build_filename (folder, "adapter_model.safetensors", NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_mkdir (folder, 0755);
+  g_assert_true (vard_safetensors_write (file, entries, 2, NULL, &error));
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      double scale = 0;
+
+      tiny_write (self->folder, "adapter/adapter_config.json", rows[i].config);
+      vard_model_detach_lora (self->model);
+      g_assert_cmpint (vard_model_add_lora (self->model, folder, 1, NULL, &error), ==, rows[i].scale != 0);
+      if (error)
+        g_test_message ("%s", error->message);
+      g_clear_error (&error);
+      vard_lora_foreach (self->unet, note_scale, &scale);
+      g_assert_cmpfloat_with_epsilon (scale, rows[i].scale, 1e-9);
     }
 }
 
@@ -331,6 +497,10 @@ main (int    argc,
   ADD ("/lora/round-trip", test_round_trip);
   ADD ("/lora/spellings", test_spellings);
   ADD ("/lora/wrong-files", test_wrong_files);
+  ADD ("/lora/exact", test_exact);
+  ADD ("/lora/kohya-header", test_kohya_header);
+  ADD ("/lora/stack", test_stack);
+  ADD ("/lora/peft-config", test_peft_config);
   ADD ("/lora/merged-folder", test_merged_folder);
   return g_test_run ();
 }

@@ -57,6 +57,10 @@ static const Damage damages[] = {
     { "StableDiffusionXLPipeline", "StableDiffusionPipeline" } },
   { "flax", "model_index.json", "UNet2DConditionModel", "FlaxUNet2DConditionModel", VARD_ERROR_UNSUPPORTED,
     { "FlaxUNet2DConditionModel", "UNet2DConditionModel" } },
+  { "flax-pipeline", "model_index.json", "StableDiffusionPipeline", "FlaxStableDiffusionPipeline",
+    VARD_ERROR_UNSUPPORTED, { "FlaxStableDiffusionPipeline", "supported is StableDiffusionPipeline" } },
+  { "onnx-pipeline", "model_index.json", "StableDiffusionPipeline", "OnnxStableDiffusionPipeline",
+    VARD_ERROR_UNSUPPORTED, { "OnnxStableDiffusionPipeline", "save_pretrained" } },
   { "no-text-encoder", "model_index.json", "[\"transformers\",\"CLIPTextModel\"]", "[null,null]",
     VARD_ERROR_UNSUPPORTED, { "text_encoder", "CLIPTextModel" } },
   { "no-unet-config", "unet/config.json", NULL, NULL, VARD_ERROR_CONFIG, { "unet" } },
@@ -137,7 +141,7 @@ test_other_files (void)
   static const struct
   {
     const char *file, *says;
-  } rows[] = { { "x.ckpt", "from_single_file" }, { "x.safetensors", "folder" }, { "unet/x.bin", "pickle" } };
+  } rows[] = { { "x.ckpt", "from_single_file" }, { "x.gguf", "folder" }, { "unet/x.bin", "pickle" } };
   char *folder = tiny_model_make ();
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -192,6 +196,130 @@ test_variants (void)
   tiny_model_remove (folder);
 }
 
+/* what real folders have besides: all of it means what absence means */
+static void
+test_harmless (void)
+{
+  static const struct
+  {
+    const char *file, *from, *to;
+  } rows[] = {
+    { "model_index.json", "\"safety_checker\":[null,null]",
+      "\"safety_checker\":[\"stable_diffusion\",\"StableDiffusionSafetyChecker\"],"
+      "\"feature_extractor\":[\"transformers\",\"CLIPImageProcessor\"],\"requires_safety_checker\":true" },
+    { "model_index.json", "\"DDIMScheduler\"", "\"PNDMScheduler\"" },
+    { "scheduler/scheduler_config.json", "\"DDIMScheduler\"", "\"PNDMScheduler\",\"skip_prk_steps\":true" },
+    { "unet/config.json", "\"attention_head_dim\":2", "\"attention_head_dim\":[2,2],\"use_linear_projection\":null,"
+      "\"dual_cross_attention\":false,\"time_embedding_type\":\"positional\",\"encoder_hid_dim\":null,"
+      "\"only_cross_attention\":null,\"upcast_attention\":true,\"dropout\":0.0" },
+    { "vae/config.json", "\"latent_channels\":4", "\"latent_channels\":4,\"scaling_factor\":null,"
+      "\"force_upcast\":true,\"latents_mean\":null" },
+  };
+  char *folder = tiny_model_make ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VardModel) model = vard_model_load (folder, &error);
+  g_autofree float *expected = tiny_predict (model);
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autofree char *path = g_build_filename (folder, rows[i].file, NULL);
+      g_autofree char *text = NULL;
+
+      g_file_get_contents (path, &text, NULL, NULL);
+
+      g_autoptr (GString) changed = g_string_new (text);
+
+      g_assert_cmpuint (g_string_replace (changed, rows[i].from, rows[i].to, 0), ==, 1);
+      tiny_write (folder, rows[i].file, changed->str);
+    }
+  tiny_write (folder, "safety_checker/model.safetensors", "never opened");
+
+  g_autoptr (VardModel) again = vard_model_load (folder, &error);
+
+  g_assert_no_error (error);
+
+  g_autofree float *found = tiny_predict (again);
+
+  g_assert_cmpmem (found, TINY_N * sizeof (float), expected, TINY_N * sizeof (float));
+  g_assert_cmpint (vard_model_peek_info (again)->schedule.prediction, ==, VARD_PREDICTION_V);
+  tiny_model_remove (folder);
+}
+
+/* of a component's file: two shards and their index; text encoders with position_ids and an older beginning */
+static void
+rewrite (const char *folder,
+         const char *from,
+         const char *prefix,
+         guint       n_shards)
+{
+  g_autofree char *path = g_build_filename (folder, from, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VardSafetensors) file = vard_safetensors_open (path, &error);
+  const VardShape ids_shape = VARD_SHAPE (1, 16);
+  g_autoptr (VardTensor) ids = vard_tensor_new (VARD_DTYPE_I64, &ids_shape);
+  g_autoptr (GString) index = g_string_new ("{\"metadata\":{},\"weight_map\":{");
+  g_autoptr (GPtrArray) kept = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autofree char *stem = g_strndup (from, strlen (from) - strlen (".safetensors"));
+  g_autofree char *index_name = g_strconcat (stem, n_shards > 1 ? ".safetensors.index.json" : ".json", NULL);
+
+  g_assert_no_error (error);
+  for (guint shard = 0; shard < n_shards; shard++)
+    {
+      g_autoptr (GArray) entries = g_array_new (FALSE, TRUE, sizeof (VardSafetensorsEntry));
+      g_autofree char *name = n_shards > 1 ? g_strdup_printf ("%s-%u.safetensors", stem, shard) : g_strdup (from);
+      g_autofree char *target = g_build_filename (folder, name, NULL), *base = g_path_get_basename (name);
+      guint i = 0;
+
+      for (const char *const *key = vard_safetensors_peek_names (file); *key; key++, i++)
+        if (i % n_shards == shard)
+          {
+            g_autofree char *renamed = g_strconcat (prefix, *key, NULL);
+            VardTensor *tensor = vard_safetensors_lookup (file, *key, NULL);
+            VardSafetensorsEntry entry = { .name = g_intern_string (renamed), .tensor = tensor,
+                                           .dtype = VARD_DTYPE_F32 };
+
+            g_ptr_array_add (kept, tensor);
+            g_array_append_val (entries, entry);
+            g_string_append_printf (index, "%s\"%s\":\"%s\"", shard + i ? "," : "", renamed, base);
+          }
+
+      VardSafetensorsEntry extra = { .name = "text_model.embeddings.position_ids", .tensor = ids,
+                                     .dtype = VARD_DTYPE_I64 };
+
+      if (*prefix)
+        g_array_append_val (entries, extra);
+      vard_safetensors_write (target, (VardSafetensorsEntry *) entries->data, entries->len, NULL, &error);
+      g_assert_no_error (error);
+    }
+  g_string_append (index, "}}");
+  if (n_shards > 1)
+    {
+      tiny_write (folder, index_name, index->str);
+      g_unlink (path);
+    }
+}
+
+static void
+test_old_files (void)
+{
+  char *folder = tiny_model_make ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VardModel) model = vard_model_load (folder, &error);
+  g_autofree float *expected = tiny_predict (model);
+
+  rewrite (folder, "unet/diffusion_pytorch_model.safetensors", "", 2);
+  rewrite (folder, "text_encoder/model.safetensors", "text_model.", 1);
+
+  g_autoptr (VardModel) again = vard_model_load (folder, &error);
+
+  g_assert_no_error (error);
+
+  g_autofree float *found = tiny_predict (again);
+
+  g_assert_cmpmem (found, TINY_N * sizeof (float), expected, TINY_N * sizeof (float));
+  tiny_model_remove (folder);
+}
+
 static void
 test_not_a_number (void)
 {
@@ -224,6 +352,8 @@ main (int    argc,
     }
   g_test_add_func ("/model-loader/other-files", test_other_files);
   g_test_add_func ("/model-loader/variants", test_variants);
+  g_test_add_func ("/model-loader/harmless", test_harmless);
+  g_test_add_func ("/model-loader/old-files", test_old_files);
   g_test_add_func ("/model-loader/not-a-number", test_not_a_number);
   return g_test_run ();
 }

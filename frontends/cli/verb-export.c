@@ -1,0 +1,281 @@
+/* verb-export.c - vard export: what a run trained, or a model with LoRA files, for other programs
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cli-lora.h"
+#include "cli-options.h"
+
+#include "diffusion/vard-pipeline-private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CLI_TYPE_EXPORT_SETTINGS (cli_export_settings_get_type ())
+G_DECLARE_FINAL_TYPE (CliExportSettings, cli_export_settings, CLI, EXPORT_SETTINGS, GObject)
+
+struct _CliExportSettings
+{
+  GObject parent_instance;
+  VardExportFormat format;
+  char *output;
+  char **lora;
+  char *model;
+  guint64 checkpoint;
+  gboolean half;
+  char *title;
+  char *tokenizer;
+  char *engine;
+  guint threads;
+};
+
+G_DEFINE_FINAL_TYPE (CliExportSettings, cli_export_settings, G_TYPE_OBJECT)
+
+#define FINAL G_MAXUINT64
+#define FINAL_ADAPTER "final/pytorch_lora_weights.safetensors"
+
+static const VardField fields[] = {
+  VARD_FIELD_ENUM (CliExportSettings, format, "diffusers or kohya: the adapters; merged-folder or merged-single-file: "
+                   "a whole model with the adapters in it", vard_export_format_get_type, VARD_EXPORT_FORMAT_DIFFUSERS),
+  VARD_FIELD_STRING (CliExportSettings, output, "What to write: a file, or a folder for merged-folder", NULL),
+  VARD_FIELD_STRV (CliExportSettings, lora, "FILE[:STRENGTH] of a LoRA to add, in any common spelling"),
+  VARD_FIELD_STRING (CliExportSettings, model, "Folder of the base model of a run, if it has moved", NULL),
+  VARD_FIELD_UINT64 (CliExportSettings, checkpoint, "Which checkpoint of a run, by its step; what it ended with unless "
+                     "named", 0, FINAL, FINAL),
+  VARD_FIELD_BOOLEAN (CliExportSettings, half, "Merged weights in half precision", FALSE),
+  VARD_FIELD_STRING (CliExportSettings, title, "A name for the header; that of the run or the file unless given", NULL),
+  VARD_FIELD_STRING (CliExportSettings, tokenizer, "Folder with vocab.json and merges.txt, for a model in one file that "
+                     "has none beside it", NULL),
+  VARD_FIELD_STRING (CliExportSettings, engine, "What compares the outputs: cpu or reference", "cpu"),
+  VARD_FIELD_UINT (CliExportSettings, threads, "Threads of the engine, 0 for one per core", 0, 1024, 0),
+};
+
+static void
+cli_export_settings_class_init (CliExportSettingsClass *klass)
+{
+  vard_fields_install (G_OBJECT_CLASS (klass), fields, G_N_ELEMENTS (fields));
+}
+
+static void
+cli_export_settings_init (CliExportSettings *self)
+{
+}
+
+/* an empty option is no option */
+static const char *
+or_null (const char *text)
+{
+  return text && *text ? text : NULL;
+}
+
+typedef struct
+{
+  VardRun *run;             /* (nullable) */
+  VardModel *model;
+  char *tokenizer;
+} Subject;
+
+static void
+subject_clear (Subject *self)
+{
+  g_clear_object (&self->run);
+  g_clear_object (&self->model);
+  g_clear_pointer (&self->tokenizer, g_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Subject, subject_clear)
+
+static gboolean
+is_run (const char *path)
+{
+  g_autofree char *record = g_build_filename (path, "run.json", NULL);
+
+  return g_file_test (record, G_FILE_TEST_EXISTS);
+}
+
+/* what a run's checkpoint has, as its trainer sees it */
+static VardModel *
+load_checkpoint (CliExportSettings *settings,
+                 VardRunSettings   *known,
+                 VardRun           *run,
+                 GError           **error)
+{
+  g_object_set (vard_run_settings_get_trainer (known), "engine", settings->engine, "threads", settings->threads, NULL);
+
+  g_autoptr (VardRunner) runner = vard_runner_new (known, error);
+
+  if (!runner || !vard_runner_load_checkpoint (runner, run, settings->checkpoint, error))
+    return NULL;
+  return g_object_ref (vard_pipeline_peek_model (vard_runner_get_pipeline (runner)));
+}
+
+static VardModel *
+load_base (CliExportSettings *settings,
+           const char        *path,
+           GError           **error)
+{
+  VardModelOptions options = { .tokenizer = or_null (settings->tokenizer) };
+
+  return vard_model_load_full (path, &options, error);
+}
+
+static VardModel *
+load_run (CliExportSettings *settings,
+          VardRun           *run,
+          GError           **error)
+{
+  g_autoptr (VardRunSettings) known = vard_run_dup_settings (run, error);
+  g_autofree char *adapter = vard_run_build_path (run, FINAL_ADAPTER), *whole = vard_run_build_path (run, "final/model");
+  gboolean is_final = settings->checkpoint == FINAL;
+
+  if (!known)
+    return NULL;
+  if (or_null (settings->model))
+    g_object_set (known, "model", settings->model, NULL);
+  if (is_final && g_file_test (whole, G_FILE_TEST_IS_DIR))
+    return load_base (settings, whole, error);
+  if (!is_final || !g_file_test (adapter, G_FILE_TEST_EXISTS))
+    {
+      if (is_final)
+        printf ("%s has not ended: its newest checkpoint is used\n", vard_run_get_name (run));
+      return load_checkpoint (settings, known, run, error);
+    }
+
+  g_autoptr (VardModel) model = load_base (settings, vard_run_settings_get_model (known), error);
+
+  return model && vard_model_add_lora (model, adapter, 1, NULL, error) ? g_steal_pointer (&model) : NULL;
+}
+
+/* where a reader of the new file finds the tokenizer: with the base model */
+static char *
+find_tokenizer (CliExportSettings *settings,
+                VardModel         *model)
+{
+  const char *path = vard_model_get_path (model);
+  g_autofree char *folder = g_file_test (path, G_FILE_TEST_IS_DIR) ? g_strdup (path) : g_path_get_dirname (path);
+  g_autofree char *inner = g_build_filename (folder, "tokenizer", NULL);
+
+  if (or_null (settings->tokenizer))
+    return g_strdup (settings->tokenizer);
+  return g_file_test (inner, G_FILE_TEST_IS_DIR) ? g_steal_pointer (&inner) : g_steal_pointer (&folder);
+}
+
+static gboolean
+load_subject (CliExportSettings *settings,
+              const char        *path,
+              Subject           *subject,
+              GError           **error)
+{
+  if (is_run (path))
+    {
+      subject->run = vard_run_open (path, error);
+      subject->model = subject->run ? load_run (settings, subject->run, error) : NULL;
+    }
+  else
+    subject->model = load_base (settings, path, error);
+  if (!subject->model || !cli_lora_add (subject->model, settings->lora, error))
+    return FALSE;
+  subject->tokenizer = find_tokenizer (settings, subject->model);
+  return TRUE;
+}
+
+static char *
+dup_title (CliExportSettings *settings,
+           VardRun           *run)
+{
+  g_autofree char *name = g_path_get_basename (settings->output);
+  char *ending = g_strrstr (name, ".safetensors");
+
+  if (or_null (settings->title))
+    return g_strdup (settings->title);
+  if (run)
+    return g_strdup (vard_run_get_name (run));
+  if (ending)
+    *ending = 0;
+  return g_steal_pointer (&name);
+}
+
+static void
+print_report (CliExportSettings      *settings,
+              const VardExportReport *report,
+              const char             *tokenizer)
+{
+  printf ("%s\n", settings->output);
+  if (report->n_layers)
+    printf ("  %u adapters, which change the output by %.2g of its largest value\n", report->n_layers, report->change);
+  if (report->n_layers && report->change == 0)
+    printf ("  the adapters do nothing: they were never trained, or their strength is 0\n");
+  if (report->n_tensors)
+    printf ("  %u tensors, all of them matched when read back\n", report->n_tensors);
+  printf ("  read back, its output differs from the live model's by %.2g of the largest value\n", report->error);
+  if (settings->format == VARD_EXPORT_FORMAT_MERGED_SINGLE_FILE)
+    printf ("  vard needs a tokenizer beside it: copy the folder %s there\n", tokenizer);
+}
+
+static gboolean
+export (CliExportSettings *settings,
+        const char        *path,
+        GError           **error)
+{
+  g_auto (Subject) subject = { NULL };
+  g_autoptr (VardEngine) engine = vard_load_engine (settings->engine, settings->threads, error);
+
+  if (!engine || !load_subject (settings, path, &subject, error))
+    return FALSE;
+
+  g_autofree char *title = dup_title (settings, subject.run);
+  g_autoptr (GHashTable) metadata = vard_export_dup_metadata (subject.model, subject.run, title, settings->format,
+                                                              (const char *const *) settings->lora);
+  VardExportRequest request = {
+    .format = settings->format, .dtype = settings->half ? VARD_DTYPE_F16 : VARD_DTYPE_F32,
+    .tokenizer = subject.tokenizer, .metadata = metadata,
+  };
+  VardExportReport report = { 0 };
+
+  if (!vard_export_model (subject.model, engine, settings->output, &request, &report, error))
+    return FALSE;
+  print_report (settings, &report, subject.tokenizer);
+  return TRUE;
+}
+
+static gboolean
+check_settings (CliExportSettings *settings,
+                CliOptions        *options,
+                GError           **error)
+{
+  gboolean is_folder = settings->format == VARD_EXPORT_FORMAT_MERGED_FOLDER;
+
+  if (!cli_options_get_words (options)[0])
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "which run or model? vard export RUN|MODEL --format FORMAT -o OUT");
+  else if (!or_null (settings->output))
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "where to? use -o OUT");
+  else if (!cli_options_has (options, "format"))
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "which format? --format diffusers, kohya, merged-folder or "
+                 "merged-single-file");
+  else if (!is_folder && !g_str_has_suffix (settings->output, ".safetensors"))
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s: other programs load it only when its name ends in "
+                 ".safetensors", settings->output);
+  else
+    return TRUE;
+  return FALSE;
+}
+
+static CliExit
+cli_export (int    argc,
+            char **argv)
+{
+  g_autoptr (CliExportSettings) settings = g_object_new (CLI_TYPE_EXPORT_SETTINGS, NULL);
+  g_autoptr (CliOptions) options = cli_options_new (
+    "export RUN|MODEL --format FORMAT -o OUT [OPTION...]",
+    "Writes what a run has trained, or a model with LoRA files, in a form that other programs load. The file is read "
+    "back, every tensor must fit, and its output must be the live model's.");
+  g_autoptr (GError) error = NULL;
+
+  cli_options_add_object (options, "Export", G_OBJECT (settings));
+  cli_options_add_short (options, 'o', "output");
+  if (cli_options_parse (options, argc, argv, &error) && cli_options_apply (options, &error)
+      && check_settings (settings, options, &error))
+    export (settings, cli_options_get_words (options)[0], &error);
+  return error ? cli_fail ("export", g_steal_pointer (&error)) : CLI_DONE;
+}
+
+const CliVerb cli_verb_export = { "export", "writes adapters or merged models for other programs", cli_export };

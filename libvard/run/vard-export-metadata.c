@@ -1,0 +1,129 @@
+/* vard-export-metadata.c - what the header of an exported file says about where it comes from
+ *
+ * All values are strings. Paths stay out: the file is made to be given away.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "run/vard-exporter.h"
+
+#include "run/vard-run-settings.h"
+#include "run/vard-runner.h"
+#include "train/vard-trainer-settings.h"
+
+G_GNUC_PRINTF (3, 4) static void
+put (GHashTable *table,
+     const char *key,
+     const char *format,
+     ...)
+{
+  va_list arguments;
+
+  va_start (arguments, format);
+  g_hash_table_insert (table, g_strdup (key), g_strdup_vprintf (format, arguments));
+  va_end (arguments);
+}
+
+static char *
+dup_property (gpointer    object,
+              const char *name)
+{
+  g_auto (GValue) value = G_VALUE_INIT;
+  g_auto (GValue) text = G_VALUE_INIT;
+
+  if (!g_object_class_find_property (G_OBJECT_GET_CLASS (object), name))
+    return g_strdup ("");
+  g_object_get_property (object, name, &value);
+  g_value_init (&text, G_TYPE_STRING);
+  return g_value_transform (&value, &text) && g_value_get_string (&text) ? g_value_dup_string (&text) : g_strdup ("");
+}
+
+static void
+add_run (GHashTable *table,
+         VardRun    *run,
+         gboolean    is_kohya)
+{
+  g_autoptr (VardRunSettings) settings = vard_run_dup_settings (run, NULL);
+  const char *created = json_object_get_string_member_with_default (vard_run_get_record (run), "created", "");
+
+  put (table, "vard_run", "%s", vard_run_get_name (run));
+  put (table, "vard_step", "%" G_GUINT64_FORMAT, vard_run_get_step (run));
+  put (table, "vard_created", "%s", created);
+  if (!settings)
+    return;
+
+  VardTrainerSettings *trainer = vard_run_settings_get_trainer (settings);
+  const char *const *rewards = vard_run_settings_get_rewards (settings);
+  g_autofree char *joined = rewards ? g_strjoinv ("; ", (char **) rewards) : g_strdup ("");
+  g_autofree char *seed = dup_property (trainer, "seed"), *rate = dup_property (trainer, "learning-rate");
+
+  put (table, "vard_rewards", "%s", joined);
+  put (table, "vard_seed", "%s", seed);
+  put (table, "vard_learning_rate", "%s", rate);
+  if (!is_kohya)
+    return;
+  put (table, "ss_steps", "%" G_GUINT64_FORMAT, vard_run_get_step (run));
+  put (table, "ss_seed", "%s", seed);
+  put (table, "ss_learning_rate", "%s", rate);
+  put (table, "ss_training_comment", "vard, rewards: %s", joined);
+}
+
+/* after the Stability AI model metadata standard */
+static void
+add_modelspec (GHashTable *table,
+               VardModel  *model,
+               const char *title,
+               gboolean    is_lora)
+{
+  const VardModelInfo *info = vard_model_peek_info (model);
+  gboolean is_v = info->schedule.prediction == VARD_PREDICTION_V, is_second = info->context_width == 1024;
+  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
+  g_autofree char *date = g_date_time_format (now, "%Y-%m-%dT%H:%M:%SZ");
+
+  put (table, "modelspec.sai_model_spec", "1.0.1");
+  put (table, "modelspec.architecture", "%s%s",
+       !is_second ? "stable-diffusion-v1" : is_v ? "stable-diffusion-v2-768-v" : "stable-diffusion-v2-512",
+       is_lora ? "/lora" : "");
+  put (table, "modelspec.implementation", "diffusers");
+  put (table, "modelspec.title", "%s", title);
+  put (table, "modelspec.date", "%s", date);
+  put (table, "modelspec.resolution", "%" G_GINT64_FORMAT "x%" G_GINT64_FORMAT, info->width * info->scale,
+       info->height * info->scale);
+  put (table, "modelspec.prediction_type", "%s", is_v ? "v" : "epsilon");
+}
+
+GHashTable *
+vard_export_dup_metadata (VardModel         *model,
+                          VardRun           *run,
+                          const char        *title,
+                          VardExportFormat   format,
+                          const char *const *adapters)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (model), NULL);
+
+  GHashTable *table = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  gboolean is_kohya = format == VARD_EXPORT_FORMAT_KOHYA;
+  g_autofree char *base = g_path_get_basename (vard_model_get_path (model));
+  g_autofree char *hash = vard_model_dup_hash (model);
+
+  put (table, "format", "pt");
+  put (table, "vard_version", "%s", VARD_VERSION);
+  put (table, "vard_base_model", "%s", base);
+  put (table, "vard_base_model_hash", "%s", hash);
+  for (guint i = 0; adapters && adapters[i]; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("vard_adapter_%u", i);
+      g_autofree char *name = g_path_get_basename (adapters[i]);
+
+      put (table, key, "%s", name);
+    }
+  if (is_kohya)
+    {
+      put (table, "ss_base_model_version", "%s", vard_model_peek_info (model)->context_width == 1024 ? "sd_v2" : "sd_v1");
+      put (table, "ss_sd_model_name", "%s", base);
+      put (table, "ss_output_name", "%s", title);
+    }
+  if (run)
+    add_run (table, run, is_kohya);
+  add_modelspec (table, model, title, is_kohya || format == VARD_EXPORT_FORMAT_DIFFUSERS);
+  return table;
+}

@@ -1,0 +1,319 @@
+/* vard-exporter.c - adapters and models in files that other programs load
+ *
+ * A file that does nothing where it is loaded is the common failure: other readers skip names they do not know. So
+ * what was written is read back by the rules of its readers, and its output compared with the live model's.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "run/vard-exporter.h"
+
+#include "base/vard-error.h"
+#include "base/vard-random.h"
+#include "engine/vard-executable.h"
+#include "models/vard-lora-names.h"
+#include "tensor/vard-safetensors.h"
+
+#include <glib/gstdio.h>
+#include <math.h>
+#include <string.h>
+
+G_DEFINE_ENUM_TYPE (VardExportFormat, vard_export_format,
+                    G_DEFINE_ENUM_VALUE (VARD_EXPORT_FORMAT_DIFFUSERS, "diffusers"),
+                    G_DEFINE_ENUM_VALUE (VARD_EXPORT_FORMAT_KOHYA, "kohya"),
+                    G_DEFINE_ENUM_VALUE (VARD_EXPORT_FORMAT_MERGED_FOLDER, "merged-folder"),
+                    G_DEFINE_ENUM_VALUE (VARD_EXPORT_FORMAT_MERGED_SINGLE_FILE, "merged-single-file"))
+
+/* what rounding may do: sums in another order, and half precision */
+#define TOLERANCE_F32 1e-4
+#define TOLERANCE_F16 3e-2
+/* latents of the comparison: small, and what eight times halving needs */
+#define SIDE 8
+#define TIMESTEP 481
+
+static gboolean
+is_lora_format (VardExportFormat format)
+{
+  return format == VARD_EXPORT_FORMAT_DIFFUSERS || format == VARD_EXPORT_FORMAT_KOHYA;
+}
+
+/* ---- one forward pass ---- */
+
+typedef struct
+{
+  float *values;
+  gsize n;
+} Output;
+
+static void
+output_clear (Output *self)
+{
+  g_clear_pointer (&self->values, g_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Output, output_clear)
+
+static gboolean
+set_inputs (VardExecutable *executable,
+            VardModel      *model,
+            gsize           n,
+            GError        **error)
+{
+  guint n_tokens = vard_model_peek_info (model)->n_tokens, n_valid;
+  g_autofree float *latents = g_new (float, n);
+  g_autofree gint32 *ids = g_new (gint32, n_tokens);
+  const float timestep = TIMESTEP;
+
+  vard_random_fill_normal (1, 0, latents, n);
+  return vard_model_tokenize (model, "a b c", ids, &n_valid, error)
+    && vard_executable_set_input (executable, "latents", latents, n * sizeof (float), error)
+    && vard_executable_set_input (executable, "timestep", &timestep, sizeof timestep, error)
+    && vard_executable_set_input (executable, "ids", ids, n_tokens * sizeof (gint32), error);
+}
+
+/* prompt to prediction, and the same latents decoded where @is_decoded */
+static gboolean
+run_model (VardModel  *model,
+           VardEngine *engine,
+           gboolean    is_decoded,
+           Output     *output,
+           GError    **error)
+{
+  const VardModelInfo *info = vard_model_peek_info (model);
+  VardShape shape = VARD_SHAPE (1, MIN (info->height, SIDE), MIN (info->width, SIDE), info->channels);
+  gsize n = vard_shape_get_count (&shape), n_pixels = is_decoded ? n / info->channels * 3 * info->scale * info->scale : 0;
+  g_autoptr (VardGraph) graph = vard_graph_new ();
+  VardNode *latents = vard_input (graph, "latents", VARD_DTYPE_F32, shape);
+  VardNode *timestep = vard_input (graph, "timestep", VARD_DTYPE_F32, VARD_SHAPE (1));
+  VardNode *ids = vard_input (graph, "ids", VARD_DTYPE_I32, VARD_SHAPE (1, info->n_tokens));
+
+  vard_graph_add_output (graph, "prediction",
+                         vard_model_record_predict (model, latents, timestep, vard_model_record_encode (model, ids)));
+  if (is_decoded)
+    vard_graph_add_output (graph, "picture", vard_model_record_decode (model, latents));
+
+  g_autoptr (VardExecutable) executable = vard_engine_compile (engine, graph, error);
+  g_autofree float *values = g_new (float, n + n_pixels);
+
+  if (!executable || !set_inputs (executable, model, n, error) || !vard_executable_run (executable, NULL, error)
+      || !vard_executable_get_output (executable, "prediction", values, n * sizeof (float), error)
+      || (is_decoded && !vard_executable_get_output (executable, "picture", values + n, n_pixels * sizeof (float), error)))
+    return FALSE;
+  output->values = g_steal_pointer (&values);
+  output->n = n + n_pixels;
+  return TRUE;
+}
+
+static gboolean
+run_without_adapters (VardModel  *model,
+                      VardEngine *engine,
+                      gboolean    is_decoded,
+                      Output     *output,
+                      GError    **error)
+{
+  VardModule *modules[] = { vard_model_peek_denoiser (model), vard_model_peek_text_encoder (model) };
+  gboolean ok;
+
+  for (guint i = 0; i < G_N_ELEMENTS (modules); i++)
+    if (modules[i])
+      vard_module_set_adapters_enabled (modules[i], FALSE);
+  ok = run_model (model, engine, is_decoded, output, error);
+  for (guint i = 0; i < G_N_ELEMENTS (modules); i++)
+    if (modules[i])
+      vard_module_set_adapters_enabled (modules[i], TRUE);
+  return ok;
+}
+
+/* the largest difference by the largest value; infinite where either has a value that is no number */
+static double
+compare (const Output *a,
+         const Output *b)
+{
+  double worst = 0, largest = 0;
+
+  for (gsize i = 0; i < MIN (a->n, b->n); i++)
+    {
+      if (!isfinite (a->values[i]) || !isfinite (b->values[i]))
+        return INFINITY;
+      worst = MAX (worst, fabs ((double) a->values[i] - b->values[i]));
+      largest = MAX (largest, fabs (b->values[i]));
+    }
+  return a->n != b->n ? INFINITY : largest > 0 ? worst / largest : worst;
+}
+
+/* ---- writing and reading back ---- */
+
+static void
+count_layer (const char *path,
+             VardLinear *layer,
+             VardLora   *lora,
+             gpointer    data)
+{
+  ++*(guint *) data;
+}
+
+static guint
+count_layers (VardModel *model)
+{
+  VardModule *text = vard_model_peek_text_encoder (model);
+  guint n = 0;
+
+  vard_lora_foreach (vard_model_peek_denoiser (model), count_layer, &n);
+  if (text)
+    vard_lora_foreach (text, count_layer, &n);
+  return n;
+}
+
+static gboolean
+write_export (VardModel               *model,
+              const char              *path,
+              const VardExportRequest *request,
+              GError                 **error)
+{
+  if (is_lora_format (request->format))
+    return vard_model_save_lora (model, path,
+                                 request->format == VARD_EXPORT_FORMAT_KOHYA ? VARD_LORA_FORMAT_KOHYA
+                                                                             : VARD_LORA_FORMAT_DIFFUSERS,
+                                 request->metadata, NULL, error);
+  return vard_model_export (model, path,
+                            request->format == VARD_EXPORT_FORMAT_MERGED_FOLDER ? VARD_MODEL_FORM_FOLDER
+                                                                                : VARD_MODEL_FORM_SINGLE_FILE,
+                            request->dtype, request->metadata, error);
+}
+
+/* readers of LoRA files take their path by the names' beginnings: one stray tensor breaks the file */
+static gboolean
+check_names (const char       *path,
+             VardExportFormat  format,
+             guint            *n_tensors,
+             GError          **error)
+{
+  g_autoptr (VardSafetensors) file = vard_safetensors_open (path, error);
+  const char *const *allowed = vard_lora_names_get_prefixes (format == VARD_EXPORT_FORMAT_KOHYA
+                                                             ? VARD_LORA_SPELLING_KOHYA : VARD_LORA_SPELLING_DIFFUSERS);
+
+  if (!file)
+    return FALSE;
+  *n_tensors = g_strv_length ((char **) vard_safetensors_peek_names (file));
+  for (const char *const *name = vard_safetensors_peek_names (file); is_lora_format (format) && *name; name++)
+    {
+      gboolean is_allowed = FALSE;
+
+      for (guint i = 0; allowed[i]; i++)
+        is_allowed = is_allowed || g_str_has_prefix (*name, allowed[i]);
+      if (!is_allowed)
+        {
+          g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s: readers would not take %s", path, *name);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+static gboolean
+read_back (VardModel               *model,
+           VardEngine              *engine,
+           const char              *path,
+           const VardExportRequest *request,
+           VardExportReport        *report,
+           Output                  *output,
+           GError                 **error)
+{
+  VardModelOptions options = { .tokenizer = request->tokenizer };
+  guint n_layers = 0;
+
+  if (request->format != VARD_EXPORT_FORMAT_MERGED_FOLDER
+      && !check_names (path, request->format, &report->n_tensors, error))
+    return FALSE;
+  if (!is_lora_format (request->format))
+    {
+      g_autoptr (VardModel) again = vard_model_load_full (path, &options, error);
+
+      return again && run_model (again, engine, TRUE, output, error);
+    }
+  vard_model_detach_lora (model);
+  if (!vard_model_add_lora (model, path, 1, &n_layers, error))
+    return FALSE;
+  if (n_layers == report->n_layers)
+    return run_model (model, engine, FALSE, output, error);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s: %u layers had an adapter, the file gives %u", path,
+               report->n_layers, n_layers);
+  return FALSE;
+}
+
+/* the files of a folder that was just written: two levels */
+static void
+remove_export (const char *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  const char *name;
+
+  while (dir && (name = g_dir_read_name (dir)))
+    {
+      g_autofree char *child = g_build_filename (path, name, NULL);
+
+      remove_export (child);
+    }
+  g_remove (path);
+}
+
+static gboolean
+check_export (VardModel               *model,
+              VardEngine              *engine,
+              const char              *path,
+              const VardExportRequest *request,
+              const Output            *expected,
+              VardExportReport        *report,
+              GError                 **error)
+{
+  double limit = !is_lora_format (request->format) && request->dtype != VARD_DTYPE_F32 ? TOLERANCE_F16 : TOLERANCE_F32;
+  g_auto (Output) found = { NULL };
+
+  if (!read_back (model, engine, path, request, report, &found, error))
+    return FALSE;
+  report->error = compare (&found, expected);
+  if (report->error <= limit)
+    return TRUE;
+  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s does not reproduce the model: its output differs by %.2g of "
+               "the largest value, the limit is %.2g", path, report->error, limit);
+  return FALSE;
+}
+
+gboolean
+vard_export_model (VardModel               *model,
+                   VardEngine              *engine,
+                   const char              *path,
+                   const VardExportRequest *request,
+                   VardExportReport        *report,
+                   GError                 **error)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (model) && VARD_IS_ENGINE (engine), FALSE);
+
+  gboolean is_decoded = !is_lora_format (request->format);
+  g_auto (Output) live = { NULL };
+  g_auto (Output) base = { NULL };
+  VardExportReport result = { .n_layers = count_layers (model) };
+
+  if (g_file_test (path, G_FILE_TEST_EXISTS))
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_EXISTS, "%s exists and is not overwritten", path);
+      return FALSE;
+    }
+  if (!run_model (model, engine, is_decoded, &live, error)
+      || !run_without_adapters (model, engine, is_decoded, &base, error))
+    return FALSE;
+  result.change = compare (&live, &base);
+  if (!isfinite (result.change))
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_DIVERGED, "the model's output has values that are no numbers");
+      return FALSE;
+    }
+  if (!write_export (model, path, request, error))
+    return FALSE;
+  if (!check_export (model, engine, path, request, &live, &result, error))
+    {
+      remove_export (path);
+      return FALSE;
+    }
+  *report = result;
+  return TRUE;
+}
