@@ -51,9 +51,9 @@ static const VardField fields[] = {
                      G_MAXINT64, 0),
   VARD_FIELD_UINT (CliSampleSettings, count, "Pictures a prompt", 1, 100000, 1),
   VARD_FIELD_DOUBLE (CliSampleSettings, eta, "Noise of the sampler: 0 is deterministic DDIM, 1 is DDPM", 0, 1, 1),
-  VARD_FIELD_DOUBLE (CliSampleSettings, guidance_scale, "How strongly the prompt is followed; 1 is the plain model, "
-                     "and a run is sampled as it was trained unless this is given", 1, 30, 3),
-  VARD_FIELD_UINT (CliSampleSettings, batch, "Pictures at once", 1, 4096, 8),
+  VARD_FIELD_DOUBLE (CliSampleSettings, guidance_scale, "How strongly the prompt is followed: 1 is the plain model, "
+                     "Stable Diffusion wants 5 or more; a run is sampled as it was trained", 1, 30, 1),
+  VARD_FIELD_UINT (CliSampleSettings, batch, "Pictures at once", 1, 4096, 16),
   VARD_FIELD_STRING (CliSampleSettings, output, "Folder for the pictures", "out"),
   VARD_FIELD_BOOLEAN (CliSampleSettings, grid, "Write grid.png too: a row a prompt, a column a seed", FALSE),
   VARD_FIELD_STRING (CliSampleSettings, noise, "safetensors file with the initial noise (tensor noise, [n, channels, "

@@ -24,6 +24,7 @@ struct _VardRunSettings
   char *model;
   char **rewards;
   char *prompts;
+  char *evaluation_set;
   guint keep_checkpoints;
   VardTrainerSettings *trainer;
 };
@@ -37,7 +38,10 @@ static const VardField fields[] = {
                    "vard inspect NAME lists its own"),
   VARD_FIELD_STRING (VardRunSettings, prompts,
                      "File of prompts, one a line or JSON lines with metadata; prompts.txt in the model's folder "
-                     "where none is named. A file evaluation-prompts.txt beside it is what is evaluated", NULL),
+                     "where none is named", NULL),
+  VARD_FIELD_STRING (VardRunSettings, evaluation_set,
+                     "File of prompts to evaluate with; evaluation-prompts.txt beside the prompts where none is "
+                     "named, the first of the prompts where there is no such file", NULL),
   VARD_FIELD_UINT (VardRunSettings, keep_checkpoints, "Newest checkpoints that are kept; 0 for all", 0, 1000000, 2),
 };
 
@@ -114,6 +118,28 @@ vard_run_settings_dup_prompts (VardRunSettings *self)
   if (self->prompts && *self->prompts)
     return g_strdup (self->prompts);
   return self->model ? g_build_filename (self->model, "prompts.txt", NULL) : NULL;
+}
+
+/**
+ * vard_run_settings_dup_evaluation_set:
+ * @self: settings with a model
+ *
+ * Returns: (transfer full) (nullable) (type filename): the file of prompts to evaluate with: the one that was named, or
+ *   evaluation-prompts.txt beside the training prompts if there is one
+ */
+char *
+vard_run_settings_dup_evaluation_set (VardRunSettings *self)
+{
+  g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self), NULL);
+
+  if (self->evaluation_set && *self->evaluation_set)
+    return g_strdup (self->evaluation_set);
+
+  g_autofree char *prompts = vard_run_settings_dup_prompts (self);
+  g_autofree char *folder = prompts ? g_path_get_dirname (prompts) : NULL;
+  g_autofree char *path = folder ? g_build_filename (folder, "evaluation-prompts.txt", NULL) : NULL;
+
+  return path && g_file_test (path, G_FILE_TEST_EXISTS) ? g_steal_pointer (&path) : NULL;
 }
 
 /**
@@ -300,6 +326,8 @@ vard_run_settings_load_file (VardRunSettings *self,
     resolve (&self->model, folder, G_OBJECT (self), "model");
   if (json_object_has_member (object, "prompts"))
     resolve (&self->prompts, folder, G_OBJECT (self), "prompts");
+  if (json_object_has_member (object, "evaluation-set"))
+    resolve (&self->evaluation_set, folder, G_OBJECT (self), "evaluation-set");
   return TRUE;
 }
 

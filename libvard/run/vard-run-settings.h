@@ -18,6 +18,7 @@ VardTrainerSettings *vard_run_settings_get_trainer (VardRunSettings      *self);
 const char          *vard_run_settings_get_model   (VardRunSettings      *self);
 const char *const   *vard_run_settings_get_rewards (VardRunSettings      *self);
 char                *vard_run_settings_dup_prompts (VardRunSettings      *self);
+char                *vard_run_settings_dup_evaluation_set (VardRunSettings *self);
 guint                vard_run_settings_get_keep_checkpoints (VardRunSettings *self);
 
 gboolean             vard_run_settings_set         (VardRunSettings      *self,

@@ -171,20 +171,14 @@ make_pipeline (VardRunSettings *settings,
   return vard_load_pipeline (vard_run_settings_get_model (settings), engine, threads, error);
 }
 
-/* A file of this name beside the prompts: what is evaluated need not be what is trained on */
 static gboolean
-load_evaluation_prompts (VardTrainer *trainer,
-                         const char  *prompts_path,
-                         GError     **error)
+set_evaluation_prompts (VardRunner *self,
+                        GError    **error)
 {
-  g_autofree char *folder = g_path_get_dirname (prompts_path);
-  g_autofree char *path = g_build_filename (folder, "evaluation-prompts.txt", NULL);
-  g_autoptr (VardPromptSource) prompts = NULL;
+  g_autofree char *path = vard_run_settings_dup_evaluation_set (self->settings);
+  g_autoptr (VardPromptSource) prompts = path ? vard_prompt_source_new_from_file (path, error) : NULL;
 
-  if (!g_file_test (path, G_FILE_TEST_EXISTS))
-    return TRUE;
-  prompts = vard_prompt_source_new_from_file (path, error);
-  return prompts && vard_trainer_set_evaluation_prompts (trainer, prompts, error);
+  return !path || (prompts && vard_trainer_set_evaluation_prompts (self->trainer, prompts, error));
 }
 
 static gboolean
@@ -202,7 +196,7 @@ vard_runner_load (VardRunner *self,
     return FALSE;
   self->trainer = vard_trainer_new (self->pipeline, self->rewards, prompts,
                                     vard_run_settings_get_trainer (self->settings), error);
-  if (!self->trainer || !load_evaluation_prompts (self->trainer, path, error))
+  if (!self->trainer || !set_evaluation_prompts (self, error))
     return FALSE;
   g_signal_connect_object (self->trainer, "progress", G_CALLBACK (on_progress), self, 0);
   g_signal_connect_object (self->trainer, "step", G_CALLBACK (on_step), self, 0);
