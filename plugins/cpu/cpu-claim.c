@@ -13,6 +13,7 @@ cpu_step_data_free (gpointer data)
   CpuStepData *self = data;
 
   g_free (self->region);
+  g_free (self->prologue);
   g_free (self);
 }
 
@@ -25,9 +26,22 @@ cpu_step_epilogue (const VardStep *step,
   const CpuStepData *data = step->data;
 
   return (CpuEpilogue) {
-    .region = data->region, .in = in + data->n_own, .out = out,
-    .scratch = (guint8 *) scratch + data->own_scratch,
-    .scratch_stride = data->region ? cpu_region_get_scratch_size (data->region) : 0,
+    .region = data->region, .in = in + data->n_own + data->n_prologue, .out = out,
+    .scratch = (guint8 *) scratch + data->own_scratch, .scratch_stride = data->region_scratch,
+  };
+}
+
+CpuEpilogue
+cpu_step_prologue (const VardStep *step,
+                   gpointer       *in,
+                   gpointer       *out,
+                   gpointer        scratch)
+{
+  const CpuStepData *data = step->data;
+
+  return (CpuEpilogue) {
+    .region = data->prologue, .in = in + data->n_own, .out = out + data->own_out,
+    .scratch = (guint8 *) scratch + data->own_scratch, .scratch_stride = data->region_scratch,
   };
 }
 
@@ -53,7 +67,7 @@ matmul_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scrat
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
 
-  cpu_gemm_run (data->pool, &data->plan.gemm, IN (0), IN (1), OUT (0), &epilogue);
+  cpu_gemm_run (data->pool, &data->plan.gemm, IN (0), IN (1), OUT (data->own_out), &epilogue);
 }
 
 static gboolean
@@ -84,8 +98,8 @@ conv_gemm_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer sc
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
 
-  cpu_conv_gemm_run (data->pool, &data->plan.conv.conv, data->plan.conv.kind, IN (0), IN (1), OUT (0), scratch,
-                     &epilogue);
+  cpu_conv_gemm_run (data->pool, &data->plan.conv.conv, data->plan.conv.kind, IN (0), IN (1),
+                     OUT (data->own_out), scratch, &epilogue);
 }
 
 static void
@@ -94,8 +108,8 @@ winograd_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scr
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
 
-  cpu_winograd_run (data->pool, &data->plan.conv.conv, data->plan.conv.kind, IN (0), IN (1), OUT (0), scratch,
-                    &epilogue);
+  cpu_winograd_run (data->pool, &data->plan.conv.conv, data->plan.conv.kind, IN (0), IN (1), OUT (data->own_out),
+                    scratch, &epilogue);
 }
 
 static CpuConv
@@ -268,7 +282,7 @@ normalize_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer sc
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
 
-  cpu_normalize_run (data->pool, &data->plan.normalize, IN (0), OUT (0), scratch, &epilogue);
+  cpu_normalize_run (data->pool, &data->plan.normalize, IN (0), OUT (data->own_out), scratch, &epilogue);
 }
 
 static void
@@ -277,7 +291,10 @@ normalize_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gp
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
 
-  cpu_normalize_gradient_run (data->pool, &data->plan.normalize, IN (0), IN (1), OUT (0), scratch, &epilogue);
+  CpuEpilogue prologue = cpu_step_prologue (step, in, out, scratch);
+
+  cpu_normalize_gradient_run (data->pool, &data->plan.normalize, IN (0), data->prologue ? NULL : IN (1),
+                              OUT (data->own_out), scratch, &prologue, &epilogue);
 }
 
 static gboolean

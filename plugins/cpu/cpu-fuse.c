@@ -5,9 +5,9 @@
  * root, since the group runs when its root is due. Otherwise it is the root of a new group. No circle can form: what
  * a group reads comes before its root, and what reads a group's inner value from outside comes after it.
  *
- * Broadcasts and fills are not members: each group reads them as patterns and immediates. A product, convolution or
- * normalisation whose only reader is a group becomes its producer: the group then runs on each block of the
- * result while the block is in the cache.
+ * Broadcasts, fills and slices are not members: each group reads them as patterns and immediates. A product, convolution
+ * or normalisation that a group reads becomes its producer: the group then runs on each block of the result while
+ * the block is in the cache.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -173,20 +173,32 @@ cpu_fusion_place (CpuFusion *self, VardNode *node)
 
 /* ---- producers ---- */
 
+/* whether a group may run on a producer's blocks, and whether the producer's value is needed after that */
 static gboolean
-is_read_by_group_alone (CpuFusion *self, const VardNode *node, const CpuGroup *group)
+can_feed_group (CpuFusion *self, const VardNode *node, const CpuGroup *group, gboolean *is_output)
 {
-  if (self->is_sink[node->id] || vard_node_get_count (node) != vard_node_get_count (group->root))
+  *is_output = self->is_sink[node->id];
+  if (vard_node_get_count (node) != vard_node_get_count (group->root))
     return FALSE;
   for (guint i = 0; i < n_readers (self, node); i++)
-    if (self->group_of[get_reader (self, node, i)->id] != group)
-      return FALSE;
-  return TRUE;
+    {
+      const VardNode *reader = get_reader (self, node, i);
+
+      if (self->group_of[reader->id] == group)
+        continue;
+      if (reader->id < group->root->id)
+        return FALSE;
+      *is_output = TRUE;
+    }
+  return !*is_output || group->n_outputs < CPU_REGION_MAX_OUTPUTS;
 }
 
+/* the last of the producers that a group reads: the others come before it anyway */
 static void
 cpu_group_find_producer (CpuFusion *self, CpuGroup *group)
 {
+  gboolean is_output = FALSE, found_output = FALSE;
+
   for (guint i = 0; i < group->members->len; i++)
     {
       const VardNode *member = group->members->pdata[i];
@@ -196,14 +208,40 @@ cpu_group_find_producer (CpuFusion *self, CpuGroup *group)
           VardNode *input = member->inputs[k];
           const CpuOpRule *rule = cpu_find_rule (input->op);
 
-          if (rule == NULL || !rule->is_producer || !is_read_by_group_alone (self, input, group))
+          if (rule == NULL || !rule->is_producer || self->group_of[input->id] != NULL
+              || !can_feed_group (self, input, group, &is_output))
             continue;
           if (group->producer == NULL || input->id > group->producer->id)
-            group->producer = input;
+            {
+              group->producer = input;
+              found_output = is_output;
+            }
         }
     }
-  if (group->producer != NULL)
-    self->group_of[group->producer->id] = group;
+  group->producer_output = -1;
+  if (group->producer == NULL)
+    return;
+  self->group_of[group->producer->id] = group;
+  if (found_output)
+    {
+      group->producer_output = group->n_outputs;
+      group->outputs[group->n_outputs++] = group->producer;
+    }
+}
+
+/* A cotangent that a normalisation's gradient alone reads is computed picture by picture as that goes */
+static void
+cpu_group_find_consumer (CpuFusion *self, CpuGroup *group)
+{
+  VardNode *reader;
+
+  if (group->producer != NULL || group->n_outputs > 1 || self->is_sink[group->root->id]
+      || n_readers (self, group->root) != 1)
+    return;
+  reader = get_reader (self, group->root, 0);
+  if (reader->op == &vard_op_normalize_gradient && reader->inputs[0] != group->root
+      && reader->inputs[1] == group->root)
+    group->consumer = reader;
 }
 
 /* ---- the whole ---- */
@@ -231,6 +269,8 @@ cpu_fusion_new (VardLowering *lowering)
     }
   for (guint i = 0; i < self->groups->len; i++)
     cpu_group_find_producer (self, self->groups->pdata[i]);
+  for (guint i = 0; i < self->groups->len; i++)
+    cpu_group_find_consumer (self, self->groups->pdata[i]);
   return self;
 }
 
@@ -243,6 +283,15 @@ cpu_fusion_free (CpuFusion *self)
   g_free (self->group_of);
   g_ptr_array_unref (self->groups);
   g_free (self);
+}
+
+gboolean
+cpu_fusion_is_pattern (const VardNode *node)
+{
+  if (node->dtype != VARD_DTYPE_F32)
+    return FALSE;
+  return node->op == &vard_op_broadcast || node->op == &vard_op_fill
+         || (node->op == &vard_op_slice && node->shape.dims[node->shape.n_dims - 1] > 1);
 }
 
 gboolean

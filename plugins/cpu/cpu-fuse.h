@@ -16,7 +16,9 @@ typedef struct
   VardNode *outputs[CPU_REGION_MAX_OUTPUTS];
   guint n_outputs;        /* the root is the first */
   guint n_arguments;
-  VardNode *producer;     /* computed by the same step just before, or NULL */
+  VardNode *producer;     /* computed by the same step just before, or NULL; it may be one of the outputs */
+  gint producer_output;   /* which, or -1 */
+  VardNode *consumer;     /* its step computes the root as it goes, instead of a step of the group; or NULL */
 } CpuGroup;
 
 typedef struct
@@ -33,7 +35,9 @@ typedef struct
 
 CpuFusion *cpu_fusion_new      (VardLowering *lowering);
 void       cpu_fusion_free     (CpuFusion    *self);
-/* a broadcast or a fill that somebody reads as a whole */
+/* nodes that regions read as a pattern or an immediate: broadcasts, fills, slices */
+gboolean   cpu_fusion_is_pattern (const VardNode *node);
+/* a pattern that somebody reads as a whole */
 gboolean   cpu_fusion_is_needed (CpuFusion      *self,
                                  const VardNode *node);
 

@@ -85,27 +85,48 @@ builder_input (RegionBuilder *self, VardNode *node)
   return index;
 }
 
+/* strides of a broadcast or a slice over what it reads */
+static gboolean
+set_pattern (CpuLoad *load, const VardNode *node)
+{
+  const VardShape *x = &node->inputs[0]->shape;
+  gint64 strides[VARD_MAX_DIMS], step = 1, offset = 0;
+
+  for (guint d = x->n_dims; d-- > 0; step *= x->dims[d])
+    {
+      strides[d] = node->op == &vard_op_broadcast && x->dims[d] == 1 ? 0 : step;
+      if (node->op == &vard_op_slice && d == ((const VardSliceAttrs *) node->attrs)->axis)
+        offset = ((const VardSliceAttrs *) node->attrs)->start * step;
+    }
+  return cpu_load_set_strided (load, node->shape.dims, strides, x->n_dims, offset);
+}
+
 static void
 builder_set_load (RegionBuilder *self, CpuLoad *load, VardNode *node)
 {
   VardNode *source = node->op == &vard_op_broadcast ? node->inputs[0] : node;
 
   if (node == self->group->producer)
-    load->kind = CPU_LOAD_OUTPUT;
+    {
+      load->kind = CPU_LOAD_OUTPUT;
+      load->in = MAX (self->group->producer_output, 0);
+    }
   else if (source->op == &vard_op_fill)
     {
       load->kind = CPU_LOAD_VALUE;
       load->value = ((const VardFillAttrs *) source->attrs)->value;
     }
-  else if (source == node)
+  else if (!cpu_fusion_is_pattern (node))
     {
       load->kind = CPU_LOAD_FLAT;
       load->in = builder_input (self, node);
     }
   else
     {
-      cpu_load_set_broadcast (load, source->shape.dims, node->shape.dims, node->shape.n_dims);
-      load->in = builder_input (self, source);
+      gboolean can = set_pattern (load, node);
+
+      g_assert (can);
+      load->in = builder_input (self, node->inputs[0]);
     }
 }
 
@@ -187,7 +208,8 @@ builder_put_dying_first (RegionBuilder *self, VardLowering *lowering)
       self->inputs->pdata[best] = self->inputs->pdata[0];
       self->inputs->pdata[0] = node;
       for (guint k = 0; k < region->n_loads; k++)
-        if (region->loads[k].in == best || region->loads[k].in == 0)
+        if (region->loads[k].kind != CPU_LOAD_OUTPUT
+            && (region->loads[k].in == best || region->loads[k].in == 0))
           region->loads[k].in = best - region->loads[k].in;
       return;
     }
@@ -240,36 +262,77 @@ align_scratch (gsize size)
   return (size + 63) / 64 * 64;
 }
 
-/* joins a region to a step that ends with it */
+/* A step's inputs while it is put together: its own, a prologue's, a region's */
 static void
-step_add_region (VardStep *step, CpuStepData *data, CpuRegion *region, GPtrArray *inputs)
+step_add_inputs (VardStep *step, GPtrArray *all, GPtrArray *more)
 {
-  data->region = region;
-  data->n_own = step->n_in;
-  data->own_scratch = align_scratch (data->own_scratch);
-  step->scratch_size = data->own_scratch + data->n_threads * cpu_region_get_scratch_size (region);
-  for (guint i = 0; i < inputs->len && step->n_in > 0; i++)
-    if (inputs->pdata[i] == step->in[0])
-      step->is_in_place = FALSE;   /* the region reads what the kernel would have written over */
-  for (guint i = 0; i < step->n_in; i++)
-    g_ptr_array_insert (inputs, i, step->in[i]);
-  step->in = (VardNode **) inputs->pdata;
-  step->n_in = inputs->len;
+  for (guint i = 0; i < more->len; i++)
+    {
+      if (step->n_in > 0 && more->pdata[i] == step->in[0])
+        step->is_in_place = FALSE;   /* the region reads what the kernel would have written over */
+      g_ptr_array_add (all, more->pdata[i]);
+    }
+  step->in = (VardNode **) all->pdata;
+  step->n_in = all->len;
 }
 
-/* "matmul" and "matmul+region" are both interned */
-static const char *
-region_name (const VardStep *step)
+static void
+step_add_scratch (VardStep *step, CpuStepData *data, const CpuRegion *region)
 {
-  g_autofree char *name = g_strconcat (step->name, "+region", NULL);
+  data->own_scratch = align_scratch (data->own_scratch);
+  data->region_scratch = MAX (data->region_scratch, cpu_region_get_scratch_size (region));
+  step->scratch_size = data->own_scratch + data->n_threads * data->region_scratch;
+}
 
-  return g_intern_string (name);
+/* joins a region to a step that ends with it */
+static void
+step_add_region (VardStep *step, CpuStepData *data, CpuRegion *region, GPtrArray *all, GPtrArray *inputs)
+{
+  data->region = region;
+  step_add_inputs (step, all, inputs);
+  step_add_scratch (step, data, region);
+}
+
+/* joins the group that computes a gradient's cotangent, if there is one; the cotangent is no input then */
+static void
+step_add_prologue (CpuFusion *fusion, VardNode *node, VardStep *step, CpuStepData *data, GPtrArray *all)
+{
+  g_autoptr (GPtrArray) inputs = g_ptr_array_new ();
+  CpuGroup *group = NULL;
+
+  if (node->op == &vard_op_normalize_gradient)
+    group = fusion->group_of[node->inputs[1]->id];
+  if (group == NULL || group->consumer != node)
+    return;
+  data->prologue = build_region (fusion, group, inputs);
+  data->n_own = 1;
+  data->n_prologue = inputs->len;
+  g_ptr_array_set_size (all, 1);
+  step_add_inputs (step, all, inputs);
+  step_add_scratch (step, data, data->prologue);
+  step->is_in_place = FALSE;
+}
+
+static const char *
+fused_name (const CpuStepData *data, const char *name)
+{
+  g_autofree char *text = g_strconcat (data->prologue ? "region+" : "", name, data->region ? "+region" : "", NULL);
+
+  return g_intern_string (text);
+}
+
+static void
+step_own_inputs (VardStep *step, GPtrArray *all)
+{
+  for (guint i = 0; i < step->n_in; i++)
+    g_ptr_array_add (all, step->in[i]);
+  step->in = (VardNode **) all->pdata;
 }
 
 static void
 lower_group (CpuPool *pool, CpuFusion *fusion, CpuGroup *group)
 {
-  g_autoptr (GPtrArray) inputs = g_ptr_array_new ();
+  g_autoptr (GPtrArray) inputs = g_ptr_array_new (), all = g_ptr_array_new ();
   CpuRegion *region = build_region (fusion, group, inputs);
   CpuStepData *data;
   CpuClaim claim = { 0 };
@@ -277,8 +340,13 @@ lower_group (CpuPool *pool, CpuFusion *fusion, CpuGroup *group)
   if (group->producer != NULL && cpu_claim_node (pool, fusion->lowering, group->producer, &claim))
     {
       data = claim.data;
-      claim.step.name = region_name (&claim.step);
-      vard_lowering_absorb (fusion->lowering, group->producer);
+      data->own_out = MAX (group->producer_output, 0);
+      step_own_inputs (&claim.step, all);
+      step_add_prologue (fusion, group->producer, &claim.step, data, all);
+      data->region = region;
+      claim.step.name = fused_name (data, claim.step.name);
+      if (group->producer_output < 0)
+        vard_lowering_absorb (fusion->lowering, group->producer);
     }
   else
     {
@@ -288,7 +356,7 @@ lower_group (CpuPool *pool, CpuFusion *fusion, CpuGroup *group)
       claim.step = (VardStep) { .name = "region", .kernel = cpu_region_kernel, .data = data,
                                 .free_data = cpu_step_data_free, .is_in_place = can_take_first (region) };
     }
-  step_add_region (&claim.step, data, region, inputs);
+  step_add_region (&claim.step, data, region, all, inputs);
   claim.step.out = group->outputs;
   claim.step.n_out = group->n_outputs;
   vard_lowering_add_step (fusion->lowering, &claim.step);
@@ -300,7 +368,7 @@ lower_pattern (CpuPool *pool, CpuFusion *fusion, VardNode *node)
 {
   CpuRegion *region = g_new0 (CpuRegion, 1);
   CpuStepData *data = g_new0 (CpuStepData, 1);
-  g_autoptr (GPtrArray) inputs = g_ptr_array_new ();
+  g_autoptr (GPtrArray) inputs = g_ptr_array_new (), all = g_ptr_array_new ();
   CpuGroup group = { .root = node };
   RegionBuilder builder = { &group, region, inputs, NULL };
   VardStep step = { .name = node->op->name, .kernel = cpu_region_kernel, .data = data,
@@ -313,7 +381,7 @@ lower_pattern (CpuPool *pool, CpuFusion *fusion, VardNode *node)
   builder_set_load (&builder, &region->loads[region->n_loads++], node);
   region->instructions[region->n_instructions++] = (CpuInstruction) { .op = CPU_OP_COPY };
   cpu_region_finish (region);
-  step_add_region (&step, data, region, inputs);
+  step_add_region (&step, data, region, all, inputs);
   vard_lowering_add_step (fusion->lowering, &step);
 }
 
@@ -334,43 +402,54 @@ lower_slice_as_view (VardLowering *lowering, VardNode *node)
 }
 
 static void
-lower_single (CpuPool *pool, VardLowering *lowering, VardNode *node)
+lower_single (CpuPool *pool, CpuFusion *fusion, VardNode *node)
 {
+  g_autoptr (GPtrArray) all = g_ptr_array_new ();
   CpuClaim claim;
 
-  if (node->op == &vard_op_slice && lower_slice_as_view (lowering, node))
+  if (node->op == &vard_op_slice && lower_slice_as_view (fusion->lowering, node))
     return;
-  if (cpu_claim_node (pool, lowering, node, &claim))
-    vard_lowering_add_step (lowering, &claim.step);
+  if (!cpu_claim_node (pool, fusion->lowering, node, &claim))
+    return;
+  step_own_inputs (&claim.step, all);
+  step_add_prologue (fusion, node, &claim.step, claim.data, all);
+  claim.step.name = fused_name (claim.data, claim.step.name);
+  vard_lowering_add_step (fusion->lowering, &claim.step);
+}
+
+/* members of a group are computed by its step, or by its consumer's; outputs have storage */
+static void
+lower_member (CpuPool *pool, CpuFusion *fusion, CpuGroup *group, VardNode *node)
+{
+  if (group->producer == node)
+    return;
+  if (group->root == node && group->consumer == NULL)
+    lower_group (pool, fusion, group);
+  else
+    {
+      for (guint i = 0; i < group->n_outputs && group->consumer == NULL; i++)
+        if (group->outputs[i] == node)
+          return;
+      vard_lowering_absorb (fusion->lowering, node);
+    }
 }
 
 static void
 lower_node (CpuPool *pool, CpuFusion *fusion, VardNode *node)
 {
-  CpuGroup *group = fusion->group_of[node->id];
-
-  if (node->op == &vard_op_broadcast || node->op == &vard_op_fill)
+  if (fusion->group_of[node->id] != NULL)
+    lower_member (pool, fusion, fusion->group_of[node->id], node);
+  else if (cpu_fusion_is_pattern (node) && !cpu_fusion_is_needed (fusion, node))
+    vard_lowering_absorb (fusion->lowering, node);
+  else if (node->op == &vard_op_broadcast || node->op == &vard_op_fill)
     {
-      if (!cpu_fusion_is_needed (fusion, node))
-        vard_lowering_absorb (fusion->lowering, node);
-      else if (cpu_claim_supports (node))
+      if (cpu_claim_supports (node))
         lower_pattern (pool, fusion, node);
-    }
-  else if (group != NULL && group->root == node)
-    lower_group (pool, fusion, group);
-  else if (group != NULL && group->producer == node)
-    return;
-  else if (group != NULL)
-    {
-      for (guint i = 0; i < group->n_outputs; i++)
-        if (group->outputs[i] == node)
-          return;
-      vard_lowering_absorb (fusion->lowering, node);
     }
   else if (cpu_op_passes_through (node) || (node->op->flags & VARD_OP_FLAG_VIEW))
     vard_lowering_add_view (fusion->lowering, node, node->inputs[0], 0);
   else
-    lower_single (pool, fusion->lowering, node);
+    lower_single (pool, fusion, node);
 }
 
 gboolean

@@ -29,6 +29,7 @@ typedef struct
   Moments *moments;          /* [outer, groups] */
   float *partial;            /* [outer, n_blocks, groups, 2] */
   float *channels;           /* per thread: [4, c] */
+  const CpuEpilogue *prologue; /* NULL, or computes dy */
   const CpuEpilogue *epilogue;
 } NormalizeJob;
 
@@ -163,6 +164,8 @@ slope_block (const NormalizeJob *job, gint64 outer, gint64 block, guint thread)
   float *sum = job->channels + thread * 4 * job->c, *product = sum + job->c, *mean = product + job->c;
   float *partial = block_partial (job, outer, block);
 
+  if (job->prologue != NULL)
+    cpu_epilogue_run (job->prologue, at, at + rows * job->c, thread);
   for (gint64 g = 0; g < job->shape.groups; g++)
     spread_to_channels (job, g, job->moments[outer * job->shape.groups + g].mean, mean);
   add_slopes (job->x + at, job->dy + at, rows, job->c, mean, sum, product);
@@ -316,6 +319,8 @@ layer_task (gpointer data, gint64 from, gint64 to, guint thread)
     {
       gint64 last = MIN (first + step, to);
 
+      if (job->prologue != NULL)
+        cpu_epilogue_run (job->prologue, first * c, last * c, thread);
       for (gint64 i = first; i < last; i++)
         if (job->dy)
           layer_slope_row (job->x + i * c, job->dy + i * c, c, job->shape.eps, job->y + i * c);
@@ -394,12 +399,14 @@ cpu_normalize_gradient_run (CpuPool            *pool,
                             const float        *dy,
                             float              *dx,
                             float              *scratch,
+                            const CpuEpilogue  *prologue,
                             const CpuEpilogue  *epilogue)
 {
   NormalizeJob job = normalize_job (self, cpu_pool_get_n_threads (pool), scratch);
 
   job.x = x;
-  job.dy = dy;
+  job.dy = dy != NULL ? dy : dx;
+  job.prologue = dy != NULL ? NULL : prologue;
   job.y = dx;
   job.epilogue = epilogue;
   run_job (pool, &job);

@@ -24,13 +24,14 @@ void  cpu_normalize_run              (CpuPool            *pool,
                                       float              *y,
                                       float              *scratch,
                                       const CpuEpilogue  *epilogue);
-/* dx may be x or dy */
+/* dx may be x or dy. With a NULL dy the prologue puts it where dx will be, which is then not x. */
 void  cpu_normalize_gradient_run     (CpuPool            *pool,
                                       const CpuNormalize *self,
                                       const float        *x,
                                       const float        *dy,
                                       float              *dx,
                                       float              *scratch,
+                                      const CpuEpilogue  *prologue,
                                       const CpuEpilogue  *epilogue);
 
 G_END_DECLS

@@ -14,45 +14,45 @@ static const guint op_arity[CPU_N_OPS] = {
   [0 ... CPU_OP_COPY] = 1, [CPU_OP_ADD ... CPU_OP_MINIMUM] = 2, [CPU_OP_SELECT] = 3,
 };
 
-void
-cpu_load_set_broadcast (CpuLoad      *load,
-                        const gint64 *from,
-                        const gint64 *to,
-                        guint         n_dims)
+gboolean
+cpu_load_set_strided (CpuLoad      *load,
+                      const gint64 *extents,
+                      const gint64 *strides,
+                      guint         n_dims,
+                      gint64        offset)
 {
-  gint64 extents[CPU_REGION_MAX_DIMS], strides[CPU_REGION_MAX_DIMS], step = 1;
+  gint64 joined[CPU_REGION_MAX_DIMS], steps[CPU_REGION_MAX_DIMS];
   guint n = 0;
 
   /* from the innermost outwards; neighbours that one stride can walk are joined */
   for (guint d = n_dims; d-- > 0;)
-    {
-      gint64 stride = from[d] == 1 ? 0 : step;
-
-      step *= from[d];
-      if (to[d] == 1)
-        continue;
-      if (n > 0 && stride == (strides[n - 1] == 0 ? 0 : strides[n - 1] * extents[n - 1]))
-        extents[n - 1] *= to[d];
-      else
-        {
-          extents[n] = to[d];
-          strides[n++] = stride;
-        }
-    }
+    if (extents[d] == 1)
+      continue;
+    else if (n > 0 && strides[d] == steps[n - 1] * joined[n - 1])
+      joined[n - 1] *= extents[d];
+    else
+      {
+        joined[n] = extents[d];
+        steps[n++] = strides[d];
+      }
+  if (n > 0 && steps[0] > 1)
+    return FALSE;
 
   load->n_dims = n;
+  load->offset = offset;
   load->period = 0;
   for (guint d = 0; d < n; d++)
     {
-      load->extents[d] = extents[n - 1 - d];
-      load->strides[d] = strides[n - 1 - d];
+      load->extents[d] = joined[n - 1 - d];
+      load->strides[d] = steps[n - 1 - d];
     }
-  if (n == 0 || (n == 1 && strides[0] == 0))
+  if (n == 0 || (n == 1 && steps[0] == 0))
     load->kind = CPU_LOAD_UNIFORM;
-  else if (n == 1)
+  else if (n == 1 && offset == 0)
     load->kind = CPU_LOAD_FLAT;
   else
     load->kind = CPU_LOAD_PATTERN;
+  return TRUE;
 }
 
 static gboolean
@@ -156,7 +156,7 @@ load_pattern (const CpuLoad *load,
 
   while (n > 0)
     {
-      gint64 run = MIN (inner - column, n), offset = 0, rest = row;
+      gint64 run = MIN (inner - column, n), offset = load->offset, rest = row;
 
       for (guint d = last; d-- > 0 && rest > 0;)
         {
@@ -192,7 +192,7 @@ cpu_region_load_invariants (const CpuRegion *self,
       if (load->kind == CPU_LOAD_VALUE)
         fill_floats (values[i], n, load->value);
       else if (load->kind == CPU_LOAD_UNIFORM)
-        fill_floats (values[i], n, *(const float *) in[load->in]);
+        fill_floats (values[i], n, ((const float *) in[load->in])[load->offset]);
       else if (load->period > 0 && from % load->period == 0)
         load_pattern (load, in[load->in], 0, n, values[i]);
       else
@@ -218,7 +218,7 @@ cpu_region_run_tile (const CpuRegion *self,
       if (load->kind == CPU_LOAD_FLAT)
         values[i] = (float *) in[load->in] + start;
       else if (load->kind == CPU_LOAD_OUTPUT)
-        values[i] = (float *) out[0] + start;
+        values[i] = (float *) out[load->in] + start;
       else if ((invariants >> i & 1) == 0)
         load_pattern (load, in[load->in], start, n, values[i]);
     }

@@ -27,10 +27,10 @@ typedef enum
 typedef enum
 {
   CPU_LOAD_FLAT,      /* element i of the input */
-  CPU_LOAD_OUTPUT,    /* element i of output 0, put there before the region runs */
+  CPU_LOAD_OUTPUT,    /* element i of an output, put there before the region runs; in says which */
   CPU_LOAD_UNIFORM,   /* one element of memory for all */
   CPU_LOAD_VALUE,     /* an immediate */
-  CPU_LOAD_PATTERN,   /* a broadcast: extents and strides */
+  CPU_LOAD_PATTERN,   /* a broadcast or a slice: extents and strides */
 } CpuLoadKind;
 
 typedef struct
@@ -41,6 +41,7 @@ typedef struct
   guint n_dims;       /* collapsed: the innermost stride is 0 or 1 */
   gint64 extents[CPU_REGION_MAX_DIMS];
   gint64 strides[CPU_REGION_MAX_DIMS];
+  gint64 offset;      /* of a pattern's first element */
   gint64 period;      /* above 0: repeats, and divides the tile */
 } CpuLoad;
 
@@ -61,11 +62,13 @@ typedef struct
   gint registers[CPU_REGION_MAX_VALUES];   /* of each value, or -1 */
 } CpuRegion;
 
-/* Sets a load to what a broadcast from @from to @to (same n_dims) reads */
-void  cpu_load_set_broadcast      (CpuLoad         *load,
-                                   const gint64    *from,
-                                   const gint64    *to,
-                                   guint            n_dims);
+/* Sets a load to what a walk over @extents with @strides from @offset on reads; FALSE if its innermost steps
+ * are longer than one element */
+gboolean cpu_load_set_strided     (CpuLoad         *load,
+                                   const gint64    *extents,
+                                   const gint64    *strides,
+                                   guint            n_dims,
+                                   gint64           offset);
 /* Gives values registers and chooses the tile: call when loads and instructions are complete */
 void  cpu_region_finish           (CpuRegion       *self);
 gsize cpu_region_get_scratch_size (const CpuRegion *self);

@@ -33,8 +33,12 @@ typedef struct
   CpuPool *pool;        /* the engine's */
   guint n_threads;
   CpuRegion *region;    /* NULL: nothing fused behind the kernel */
-  guint n_own;          /* inputs before the region's */
-  gsize own_scratch;    /* bytes of scratch before the region's */
+  CpuRegion *prologue;  /* NULL: nothing fused before the kernel */
+  guint n_own;          /* inputs before the regions' */
+  guint n_prologue;     /* inputs of the prologue, which come before the region's */
+  guint own_out;        /* which output the kernel writes; the region writes the first */
+  gsize own_scratch;    /* bytes of scratch before the regions' */
+  gsize region_scratch; /* bytes a thread, shared by the two */
   gint outputs[3];      /* attention gradient: which output is dq, dk, dv, or -1 */
   union
   {
@@ -77,6 +81,11 @@ gboolean         cpu_claim_node     (CpuPool           *pool,
                                      CpuClaim          *claim);
 void             cpu_step_data_free (gpointer           data);
 CpuEpilogue      cpu_step_epilogue  (const VardStep    *step,
+                                     gpointer          *in,
+                                     gpointer          *out,
+                                     gpointer           scratch);
+
+CpuEpilogue      cpu_step_prologue  (const VardStep    *step,
                                      gpointer          *in,
                                      gpointer          *out,
                                      gpointer           scratch);
