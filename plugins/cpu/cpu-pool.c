@@ -5,19 +5,31 @@
  * worker that was asleep therefore never delays a short job. Between jobs workers spin for some microseconds,
  * which covers the gaps between the steps of a program, then sleep on a condition.
  *
+ * Each thread starts with its own share of the range, always the same one, and then takes chunks from the others'. What a
+ * thread has written it mostly reads again in the next step: reading it from another core's cache is four times slower
+ * (25 against 100 GB/s).
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cpu-pool.h"
 
 #include <stdatomic.h>
 
-#define SPINS 4000   /* about 50 microseconds of pauses */
+#define SPINS 100000   /* about 50 microseconds */
 
 typedef struct
 {
   CpuPool *pool;
   guint index;
 } CpuWorker;
+
+/* a thread's share that is left, alone on its cache line */
+typedef struct
+{
+  _Atomic gint64 next;
+  gint64 end;
+  guint8 padding[48];
+} CpuShare;
 
 struct _CpuPool
 {
@@ -29,7 +41,7 @@ struct _CpuPool
   CpuTask task;
   gpointer data;
   gint64 n, grain;
-  _Atomic gint64 next;
+  CpuShare *shares;
   _Atomic guint64 open;  /* number of the open job, 0 when there is none */
   _Atomic guint n_inside;
   _Atomic guint n_asleep;
@@ -40,25 +52,46 @@ struct _CpuPool
   GCond cond;
 };
 
+/* No pause instruction: a hypervisor takes rows of them for a lock's waiter and hands the processor to another guest
+ * (measured: a tenth of a small model's time) */
 static inline void
 cpu_relax (void)
 {
-#if defined (__x86_64__) || defined (__i386__)
-  __builtin_ia32_pause ();
-#endif
+  __asm__ volatile ("");
 }
 
 static void
 cpu_pool_work (CpuPool *self,
                guint    thread)
 {
-  for (;;)
+  for (guint i = 0; i < self->n_threads; i++)
     {
-      gint64 from = atomic_fetch_add_explicit (&self->next, self->grain, memory_order_relaxed);
+      CpuShare *share = &self->shares[(thread + i) % self->n_threads];
 
-      if (from >= self->n || cpu_pool_is_cancelled (self))
-        return;
-      self->task (self->data, from, MIN (from + self->grain, self->n), thread);
+      for (;;)
+        {
+          gint64 from;
+
+          if (atomic_load_explicit (&share->next, memory_order_relaxed) >= share->end)
+            break;
+          from = atomic_fetch_add_explicit (&share->next, self->grain, memory_order_relaxed);
+          if (from >= share->end || cpu_pool_is_cancelled (self))
+            break;
+          self->task (self->data, from, MIN (from + self->grain, self->n), thread);
+        }
+    }
+}
+
+static void
+cpu_pool_share_out (CpuPool *self)
+{
+  gint64 n_chunks = (self->n + self->grain - 1) / self->grain;
+
+  for (guint i = 0; i < self->n_threads; i++)
+    {
+      atomic_store_explicit (&self->shares[i].next, n_chunks * i / self->n_threads * self->grain,
+                             memory_order_relaxed);
+      self->shares[i].end = n_chunks * (i + 1) / self->n_threads * self->grain;
     }
 }
 
@@ -135,7 +168,7 @@ cpu_pool_run (CpuPool *self,
   self->data = data;
   self->n = n;
   self->grain = grain;
-  atomic_store (&self->next, 0);
+  cpu_pool_share_out (self);
   atomic_store (&self->open, ++self->n_jobs);
   if (atomic_load (&self->n_asleep) > 0)
     {
@@ -148,7 +181,7 @@ cpu_pool_run (CpuPool *self,
   atomic_store (&self->open, 0);
   for (guint i = 0; atomic_load (&self->n_inside) > 0; i++)
     {
-      if (i < 10 * SPINS)
+      if (i < SPINS)
         cpu_relax ();
       else
         g_thread_yield ();
@@ -192,6 +225,7 @@ cpu_pool_new (guint n_threads)
   self->n_threads = MAX (n_threads, 1);
   self->threads = g_new0 (GThread *, self->n_threads);
   self->workers = g_new0 (CpuWorker, self->n_threads);
+  self->shares = g_aligned_alloc0 (self->n_threads, sizeof (CpuShare), 64);
   g_mutex_init (&self->mutex);
   g_cond_init (&self->cond);
   for (guint i = 1; i < self->n_threads; i++)
@@ -215,5 +249,6 @@ cpu_pool_free (CpuPool *self)
   g_cond_clear (&self->cond);
   g_free (self->threads);
   g_free (self->workers);
+  g_aligned_free (self->shares);
   g_free (self);
 }

@@ -35,7 +35,7 @@ typedef struct
   const float *a, *b;
   float *y;
   float *kernels;                /* [36, c_from, c_to], and of the weight gradient [36, co, ci] */
-  float *untransposed;           /* [36, co, ci], forward */
+  float *taps;                   /* forward: w as [3, 3, ci, co] */
   gint64 kernel_stride;          /* from one frequency to the next */
   float *zeros;                  /* a pixel outside the picture */
   float *work;
@@ -234,9 +234,10 @@ write_cotangents (const float **pixels,
     }
 }
 
-/* w [3, 3, ci] of one output channel -> u[36][stride] */
+/* nine taps of c channels each, @step apart -> u[36][stride] */
 CPU_SIMD static void
 write_kernel (const float *w,
+              gint64       step,
               gint64       c,
               gboolean     turned,
               float       *u,
@@ -248,7 +249,7 @@ write_kernel (const float *w,
       CpuVec taps[9], half[PATCH * 3], out[PATCH];
 
       for (guint t = 0; t < 9; t++)
-        taps[t] = cpu_load (w + (turned ? 8 - t : t) * c + at);
+        taps[t] = cpu_load (w + (turned ? 8 - t : t) * step + at);
       for (guint j = 0; j < 3; j++)
         transform_kernel (taps + j, 3, half + j, 3);
       for (guint i = 0; i < PATCH; i++)
@@ -286,21 +287,7 @@ write_kernel_gradient (const float *u,
 
 /* ---- forward and the gradient for the input ---- */
 
-static void
-kernel_task (gpointer data,
-             gint64   from,
-             gint64   to,
-             guint    thread)
-{
-  const Winograd *self = data;
-  gint64 ci = self->conv.ci;
-  gboolean back = self->kind == CPU_CONV_INPUT_GRADIENT;
-
-  for (gint64 o = from; o < to; o++)
-    write_kernel (self->b + o * 9 * ci, ci, back, (back ? self->kernels : self->untransposed) + o * ci,
-                  self->kernel_stride);
-}
-
+/* w [co, 9 ci] -> [9 ci, co], columns [from, to): a ninth of the 36 planes that would be turned afterwards */
 static void
 transpose_task (gpointer data,
                 gint64   from,
@@ -310,9 +297,23 @@ transpose_task (gpointer data,
   const Winograd *self = data;
   gint64 ci = self->conv.ci, co = self->conv.co;
 
-  for (gint64 f = from; f < to; f++)
-    cpu_transpose (self->untransposed + f * self->kernel_stride, co, ci, ci,
-                   self->kernels + f * self->kernel_stride, co);
+  cpu_transpose (self->b + from, co, to - from, 9 * ci, self->taps + from * co, co);
+}
+
+static void
+kernel_task (gpointer data,
+             gint64   from,
+             gint64   to,
+             guint    thread)
+{
+  const Winograd *self = data;
+  gint64 ci = self->conv.ci, co = self->conv.co;
+
+  for (gint64 i = from; i < to; i++)
+    if (self->kind == CPU_CONV_FORWARD)
+      write_kernel (self->taps + i * co, ci * co, co, FALSE, self->kernels + i * co, self->kernel_stride);
+    else
+      write_kernel (self->b + i * 9 * ci, ci, ci, TRUE, self->kernels + i * ci, self->kernel_stride);
 }
 
 static void
@@ -415,9 +416,9 @@ static void
 run_convolution (CpuPool  *pool,
                  Winograd *self)
 {
-  cpu_pool_run (pool, self->conv.co, cpu_pool_get_grain (pool, self->conv.co, 8), kernel_task, self);
   if (self->kind == CPU_CONV_FORWARD)
-    cpu_pool_run (pool, FREQUENCIES, 3, transpose_task, self);
+    cpu_pool_run (pool, 9 * self->conv.ci, cpu_pool_get_grain (pool, 9 * self->conv.ci, 64), transpose_task, self);
+  cpu_pool_run (pool, self->c_from, cpu_pool_get_grain (pool, self->c_from, 8), kernel_task, self);
   cpu_pool_run (pool, self->rows, self->block_rows, block_task, self);
 }
 
@@ -517,7 +518,7 @@ cpu_winograd_get_scratch_size (const CpuConv *conv,
                                guint          n_threads)
 {
   Winograd self = winograd_prepare (conv, kind, n_threads);
-  gsize kernels = FREQUENCIES * self.kernel_stride * (kind == CPU_CONV_FORWARD ? 2 : 1);
+  gsize kernels = FREQUENCIES * self.kernel_stride + (kind == CPU_CONV_FORWARD ? 9 * conv->ci * conv->co : 0);
 
   return (kernels + MAX (conv->ci, conv->co) + winograd_work_floats (&self, n_threads)) * sizeof (float);
 }
@@ -558,8 +559,8 @@ cpu_winograd_run (CpuPool           *pool,
   self.work = self.kernels + FREQUENCIES * self.kernel_stride;
   if (kind == CPU_CONV_FORWARD)
     {
-      self.untransposed = self.work;
-      self.work += FREQUENCIES * self.kernel_stride;
+      self.taps = self.work;
+      self.work += 9 * conv->ci * conv->co;
     }
   memset (self.zeros, 0, channels * sizeof (float));
   if (kind == CPU_CONV_WEIGHT_GRADIENT)
