@@ -266,9 +266,11 @@ align_scratch (gsize size)
 static void
 step_add_inputs (VardStep *step, GPtrArray *all, GPtrArray *more)
 {
+  const VardNode *first = step->n_in > 0 ? step->in[0] : NULL;
+
   for (guint i = 0; i < more->len; i++)
     {
-      if (step->n_in > 0 && more->pdata[i] == step->in[0])
+      if (more->pdata[i] == first)
         step->is_in_place = FALSE;   /* the region reads what the kernel would have written over */
       g_ptr_array_add (all, more->pdata[i]);
     }

@@ -114,9 +114,11 @@ cpu_exp (float x)
   p = p * r + 0.5f;
   p = p * r * r + r + 1;
 
+  /* unsigned: a number that is none gives any n */
   gint32 half = n >> 1;
+  guint32 low = (guint32) half + 127, high = (guint32) n - (guint32) half + 127;
 
-  return p * cpu_from_bits ((half + 127) << 23) * cpu_from_bits ((n - half + 127) << 23);
+  return p * cpu_from_bits ((gint32) (low << 23)) * cpu_from_bits ((gint32) (high << 23));
 }
 
 /* 2 artanh ((m - 1) / (m + 1)) for the mantissa m in [sqrt 1/2, sqrt 2) */
