@@ -353,7 +353,7 @@ emit_progress (double fraction, gpointer data)
  * Samples every prompt with every seed. A picture depends on its prompt and seed and not on what
  * else is sampled with it.
  *
- * Returns: (transfer full) (element-type VardImage): the first prompt's pictures, then the second's
+ * Returns: (transfer container) (element-type VardImage): the first prompt's pictures, then the second's
  */
 GPtrArray *
 vard_pipeline_sample (VardPipeline *self, const char *const *prompts, const guint64 *seeds,
