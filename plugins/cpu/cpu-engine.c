@@ -37,11 +37,22 @@ static const char *const level_names[] = {
   [CPU_LEVEL_AVX512] = "AVX-512", [CPU_LEVEL_AVX2] = "AVX2", [CPU_LEVEL_BASE] = "no vector extensions in use",
 };
 
+/* made when it is first needed, so that the number of threads can be set after construction */
+static CpuPool *
+vard_cpu_engine_ensure_pool (VardCpuEngine *self)
+{
+  if (self->threads == 0)
+    self->threads = g_get_num_processors ();
+  if (self->pool == NULL)
+    self->pool = cpu_pool_new (self->threads);
+  return self->pool;
+}
+
 static char *
 vard_cpu_engine_describe (VardEngine *engine)
 {
   VardCpuEngine *self = VARD_CPU_ENGINE (engine);
-  guint n_threads = cpu_pool_get_n_threads (self->pool);
+  guint n_threads = cpu_pool_get_n_threads (vard_cpu_engine_ensure_pool (self));
 
   return g_strdup_printf ("cpu: %u thread%s, %s", n_threads, n_threads == 1 ? "" : "s", level_names[cpu_get_level ()]);
 }
@@ -80,7 +91,7 @@ vard_cpu_engine_lower (VardEngine   *engine,
                        VardLowering *lowering,
                        GError      **error)
 {
-  return cpu_lower (VARD_CPU_ENGINE (engine)->pool, lowering);
+  return cpu_lower (vard_cpu_engine_ensure_pool (VARD_CPU_ENGINE (engine)), lowering);
 }
 
 static void
@@ -167,17 +178,6 @@ vard_cpu_engine_dup_profile (VardCpuEngine *self)
 }
 
 static void
-vard_cpu_engine_constructed (GObject *object)
-{
-  VardCpuEngine *self = VARD_CPU_ENGINE (object);
-
-  G_OBJECT_CLASS (vard_cpu_engine_parent_class)->constructed (object);
-  if (self->threads == 0)
-    self->threads = g_get_num_processors ();
-  self->pool = cpu_pool_new (self->threads);
-}
-
-static void
 vard_cpu_engine_finalize (GObject *object)
 {
   VardCpuEngine *self = VARD_CPU_ENGINE (object);
@@ -193,7 +193,6 @@ vard_cpu_engine_class_init (VardCpuEngineClass *klass)
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   VardEngineClass *engine_class = VARD_ENGINE_CLASS (klass);
 
-  object_class->constructed = vard_cpu_engine_constructed;
   object_class->finalize = vard_cpu_engine_finalize;
   engine_class->alloc = vard_cpu_engine_alloc;
   engine_class->describe = vard_cpu_engine_describe;
