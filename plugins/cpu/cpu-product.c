@@ -6,8 +6,8 @@
  * 95 to 116, and more than it on the short and narrow ones.
  *
  * A block of rows x 16 nv sums stays in registers while k runs: each step loads nv vectors of B and one number a row of
- * A. A is read where it is, whichever way it lies; so is B when its rows are whole vectors and not far apart. Else a
- * panel of B is copied to the stack first. Sums run over k in order, so an element depends on its row and
+ * A. A is read where it is unless it is transposed and wide; so is B when its rows are whole vectors and not far apart. Else a
+ * panel is copied to the stack first, so that the steps of k lie side by side. Sums run over k in order, so an element depends on its row and
  * column alone and not on how the product is cut into blocks.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -19,6 +19,8 @@
 #define MAX_VECTORS 3
 #define MAX_WIDTH (MAX_VECTORS * CPU_LANES)
 #define DEPTH 384           /* of k at a time: a panel of B is at most 72 KiB */
+#define PACKED_ROWS 64      /* of a transposed A at a time: at most 96 KiB */
+#define PACKED_APART 384    /* when its columns are at least this far apart: 53 to 75 GFLOP/s at 512, a loss at 128 */
 #define FAR_APART 512       /* rows of B this long are copied: they would fall on the same lines of the cache */
 
 typedef struct
@@ -206,25 +208,82 @@ pack_panel (gboolean     transposed,
     }
 }
 
-/* all rows against one panel */
+/* rows of a transposed A -> [rows / group][depth][group]; rows that do not fill a group are left as they are */
+static void
+pack_rows (const float *a,
+           gint64       lda,
+           gint64       rows,
+           gint64       depth,
+           gint64       group,
+           float       *panel)
+{
+  for (gint64 i = 0; i < rows; i += group)
+    {
+      gint64 n = MIN (group, rows - i);
+      float *to = panel + i * depth;
+
+      if (n == MAX_ROWS && group == MAX_ROWS)
+        for (gint64 k = 0; k < depth; k++)
+          memcpy (to + k * MAX_ROWS, a + k * lda + i, MAX_ROWS * sizeof *to);
+      else
+        for (gint64 k = 0; k < depth; k++)
+          for (gint64 r = 0; r < n; r++)
+            to[k * group + r] = a[k * lda + i + r];
+    }
+}
+
+/* all rows against one panel of B; @group_a is from one block of rows of A to the next */
 static void
 run_panel (const Kernels *kernels,
            Block         *block,
            gint64         m,
+           gint64         group_a,
            guint          vectors)
 {
   const float *a = block->a;
   float *c = block->c;
 
-  for (gint64 i = 0; i < m; i += block->rows)
+  for (gint64 i = 0; i < m; i += kernels->rows)
     {
       block->rows = MIN (kernels->rows, m - i);
-      block->a = a + i * block->row_a;
+      block->a = a + i / kernels->rows * group_a;
       block->c = c + i * block->ldc;
       if (block->rows > kernels->rows / 2)
         kernels->full[vectors - 1] (block);
       else
         kernels->half[vectors - 1] (block);
+    }
+}
+
+/* rows of A that lie ready, over depth, against all columns of B */
+static void
+run_rows (const Kernels *kernels,
+          const Block   *rows,
+          gint64         m,
+          gint64         group_a,
+          gint64         n,
+          gboolean       transpose_b,
+          gint64         ldb)
+{
+  float panel[DEPTH * MAX_WIDTH] __attribute__ ((aligned (64)));
+
+  for (gint64 j = 0; j < n;)
+    {
+      guint vectors = MIN (kernels->vectors, (n - j + CPU_LANES - 1) / CPU_LANES);
+      gint64 width = vectors * CPU_LANES, columns = MIN (width, n - j);
+      Block block = *rows;
+
+      block.b = rows->b + j * (transpose_b ? ldb : 1);
+      block.c = rows->c + j;
+      block.columns = columns;
+      if (transpose_b || columns < width || (ldb >= FAR_APART && m > MAX_ROWS))
+        {
+          pack_panel (transpose_b, block.b, ldb, block.k, columns, width, panel);
+          block.b = panel;
+          block.step_b = width;
+        }
+      run_panel (kernels, &block, m, group_a, vectors);
+      j += columns;
     }
 }
 
@@ -244,28 +303,22 @@ cpu_sgemm_by (CpuLevel     level,
               gint64       ldc)
 {
   const Kernels *kernels = kernels_of[level];
-  gint64 row_a = transpose_a ? 1 : lda, step_a = transpose_a ? lda : 1;
-  gint64 row_b = transpose_b ? 1 : ldb, column_b = transpose_b ? ldb : 1;
-  float panel[DEPTH * MAX_WIDTH] __attribute__ ((aligned (64)));
+  gboolean packs = transpose_a && lda >= PACKED_APART && n > MAX_WIDTH / 2;
+  gint64 group = kernels->rows, most = packs ? PACKED_ROWS / group * group : m;
+  gint64 row_a = transpose_a ? 1 : lda, step_a = packs ? group : transpose_a ? lda : 1;
+  float packed[DEPTH * PACKED_ROWS] __attribute__ ((aligned (64)));
 
   for (gint64 from = 0; from < k; from += DEPTH)
-    for (gint64 j = 0; j < n;)
+    for (gint64 i = 0; i < m; i += most)
       {
-        gint64 depth = MIN (DEPTH, k - from), left = n - j;
-        guint vectors = MIN (kernels->vectors, (left + CPU_LANES - 1) / CPU_LANES);
-        gint64 width = vectors * CPU_LANES, columns = MIN (width, left);
-        const float *first = b + from * row_b + j * column_b;
-        Block block = { a + from * step_a, row_a, step_a, first, ldb, depth, c + j, ldc, 0, columns,
-                        beta || from > 0 };
+        gint64 rows = MIN (most, m - i), depth = MIN (DEPTH, k - from);
+        const float *first = transpose_a ? a + from * lda + i : a + i * lda + from;
+        Block block = { packs ? packed : first, row_a, step_a, b + from * (transpose_b ? 1 : ldb), ldb, depth,
+                        c + i * ldc, ldc, 0, 0, beta || from > 0 };
 
-        if (transpose_b || columns < width || (ldb >= FAR_APART && m > MAX_ROWS))
-          {
-            pack_panel (transpose_b, first, ldb, depth, columns, width, panel);
-            block.b = panel;
-            block.step_b = width;
-          }
-        run_panel (kernels, &block, m, vectors);
-        j += columns;
+        if (packs)
+          pack_rows (first, lda, rows, depth, group, packed);
+        run_rows (kernels, &block, rows, packs ? depth * group : row_a * group, n, transpose_b, ldb);
       }
 }
 

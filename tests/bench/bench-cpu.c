@@ -143,7 +143,7 @@ print_steps (VardExecutable *executable)
 static void
 time_graph (VardGraph *graph, VardNode **inputs, const char *const *names, guint n_inputs, const char *title)
 {
-  g_autoptr (VardCpuEngine) engine = g_object_new (VARD_TYPE_CPU_ENGINE, "threads", threads, "profile", TRUE, NULL);
+  g_autoptr (VardCpuEngine) engine = g_object_new (VARD_TYPE_CPU_ENGINE, "threads", threads, NULL);
   g_autoptr (GError) error = NULL;
   g_autoptr (VardExecutable) executable = vard_engine_compile (VARD_ENGINE (engine), graph, &error);
   g_autofree char *profile = NULL;
@@ -156,6 +156,8 @@ time_graph (VardGraph *graph, VardNode **inputs, const char *const *names, guint
     }
   for (guint i = 0; i < n_inputs; i++)
     set_random (executable, inputs[i], names[i]);
+  vard_executable_run (executable, NULL, NULL);
+  g_object_set (engine, "profile", TRUE, NULL);
   for (guint i = 0; i < 5; i++)
     {
       double begin = now ();

@@ -92,7 +92,7 @@ typedef struct { gint64 m, n, k; } ProductCase;
 
 static const ProductCase product_cases[] = {
   { 1, 1, 1 }, { 7, 33, 50 }, { 8, 48, 64 }, { 9, 49, 385 }, { 64, 16, 16 }, { 5, 3, 800 }, { 130, 70, 31 },
-  { 17, 520, 12 },
+  { 17, 520, 12 }, { 400, 40, 70 },
 };
 
 static void
