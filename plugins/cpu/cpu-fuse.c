@@ -5,7 +5,7 @@
  * root, since the group runs when its root is due. Otherwise it is the root of a new group. No circle can form: what
  * a group reads comes before its root, and what reads a group's inner value from outside comes after it.
  *
- * Broadcasts, fills and slices are not members: each group reads them as patterns and immediates. A product, convolution
+ * Broadcasts, fills, slices and pads are not members: each group reads them as patterns and immediates. A product, convolution
  * or normalisation that a group reads becomes its producer: the group then runs on each block of the result while
  * the block is in the cache.
  *
@@ -290,7 +290,7 @@ cpu_fusion_is_pattern (const VardNode *node)
 {
   if (node->dtype != VARD_DTYPE_F32)
     return FALSE;
-  return node->op == &vard_op_broadcast || node->op == &vard_op_fill
+  return node->op == &vard_op_broadcast || node->op == &vard_op_fill || node->op == &vard_op_pad
          || (node->op == &vard_op_slice && node->shape.dims[node->shape.n_dims - 1] > 1);
 }
 

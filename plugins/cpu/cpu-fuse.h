@@ -35,7 +35,7 @@ typedef struct
 
 CpuFusion *cpu_fusion_new      (VardLowering *lowering);
 void       cpu_fusion_free     (CpuFusion    *self);
-/* nodes that regions read as a pattern or an immediate: broadcasts, fills, slices */
+/* nodes that regions read as a pattern or an immediate: broadcasts, fills, slices, pads */
 gboolean   cpu_fusion_is_pattern (const VardNode *node);
 /* a pattern that somebody reads as a whole */
 gboolean   cpu_fusion_is_needed (CpuFusion      *self,

@@ -102,6 +102,19 @@ set_pattern (CpuLoad *load, const VardNode *node)
 }
 
 static void
+set_padded (CpuLoad *load, const VardNode *node)
+{
+  const VardPadAttrs *attrs = node->attrs;
+  const VardShape *x = &node->inputs[0]->shape;
+  gint64 unit = vard_shape_get_span (x, attrs->axis + 1, x->n_dims);
+
+  load->kind = CPU_LOAD_PADDED;
+  load->extents[0] = node->shape.dims[attrs->axis] * unit;
+  load->strides[0] = x->dims[attrs->axis] * unit;
+  load->offset = attrs->before * unit;
+}
+
+static void
 builder_set_load (RegionBuilder *self, CpuLoad *load, VardNode *node)
 {
   VardNode *source = node->op == &vard_op_broadcast ? node->inputs[0] : node;
@@ -120,6 +133,11 @@ builder_set_load (RegionBuilder *self, CpuLoad *load, VardNode *node)
     {
       load->kind = CPU_LOAD_FLAT;
       load->in = builder_input (self, node);
+    }
+  else if (node->op == &vard_op_pad)
+    {
+      set_padded (load, node);
+      load->in = builder_input (self, node->inputs[0]);
     }
   else
     {

@@ -175,6 +175,31 @@ load_pattern (const CpuLoad *load,
     }
 }
 
+/* Rows of the input stand in longer rows of zeros */
+static void
+load_padded (const CpuLoad *load,
+             const float   *from,
+             gint64         start,
+             gint64         n,
+             float         *to)
+{
+  gint64 wide = load->extents[0], narrow = load->strides[0];
+
+  while (n > 0)
+    {
+      gint64 row = start / wide, column = start % wide, run = MIN (wide - column, n);
+      gint64 first = CLAMP (load->offset - column, 0, run);
+      gint64 last = CLAMP (load->offset + narrow - column, first, run);
+
+      memset (to, 0, first * sizeof *to);
+      memcpy (to + first, from + row * narrow + column + first - load->offset, (last - first) * sizeof *to);
+      memset (to + last, 0, (run - last) * sizeof *to);
+      to += run;
+      start += run;
+      n -= run;
+    }
+}
+
 /* Fills the registers that stay the same over the whole range; returns which those are */
 static guint64
 cpu_region_load_invariants (const CpuRegion *self,
@@ -219,6 +244,8 @@ cpu_region_run_tile (const CpuRegion *self,
         values[i] = (float *) in[load->in] + start;
       else if (load->kind == CPU_LOAD_OUTPUT)
         values[i] = (float *) out[load->in] + start;
+      else if (load->kind == CPU_LOAD_PADDED)
+        load_padded (load, in[load->in], start, n, values[i]);
       else if ((invariants >> i & 1) == 0)
         load_pattern (load, in[load->in], start, n, values[i]);
     }

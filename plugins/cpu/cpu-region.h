@@ -31,6 +31,7 @@ typedef enum
   CPU_LOAD_UNIFORM,   /* one element of memory for all */
   CPU_LOAD_VALUE,     /* an immediate */
   CPU_LOAD_PATTERN,   /* a broadcast or a slice: extents and strides */
+  CPU_LOAD_PADDED,    /* rows of extents[0] with zeros around strides[0] elements from offset on */
 } CpuLoadKind;
 
 typedef struct
