@@ -103,6 +103,19 @@ on_evaluation (VardTrainer    *trainer,
   g_signal_emit (self, signals[SIGNAL_EVALUATION], 0, step, evaluation);
 }
 
+/* Pictures between evaluations: for the folder alone */
+static void
+on_samples (VardTrainer    *trainer,
+            guint64         step,
+            VardEvaluation *evaluation,
+            VardRunner     *self)
+{
+  GError *error = NULL;
+
+  if (self->run && !vard_run_write_samples (self->run, step, evaluation, &error))
+    take_failure (self, error);
+}
+
 static gboolean
 fill_checkpoint (VardRunner *self,
                  const char *folder,
@@ -201,6 +214,7 @@ vard_runner_load (VardRunner *self,
   g_signal_connect_object (self->trainer, "progress", G_CALLBACK (on_progress), self, 0);
   g_signal_connect_object (self->trainer, "step", G_CALLBACK (on_step), self, 0);
   g_signal_connect_object (self->trainer, "evaluation", G_CALLBACK (on_evaluation), self, 0);
+  g_signal_connect_object (self->trainer, "samples", G_CALLBACK (on_samples), self, 0);
   g_signal_connect_object (self->trainer, "checkpoint", G_CALLBACK (on_checkpoint), self, 0);
   g_signal_connect_object (self->trainer, "warning", G_CALLBACK (on_warning), self, 0);
   return TRUE;

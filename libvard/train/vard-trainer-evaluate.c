@@ -15,6 +15,9 @@
 #define KL_STRIDE 4
 #define KL_STRIDE_BASE 32
 
+/* Pictures per prompt between evaluations, to look at */
+#define N_SAMPLE_SEEDS 2
+
 typedef struct
 {
   VardTrainer *trainer;
@@ -22,6 +25,7 @@ typedef struct
   guint n;                    /* pictures */
   guint *prompts;             /* [n] */
   guint64 *seeds;             /* [n] */
+  gboolean measures_kl;
   guint n_done;
   double kl, kl_capped;
   guint n_measured;
@@ -88,7 +92,8 @@ run_batch (Work *work, GCancellable *cancellable, GError **error)
   for (guint i = 0; i < n; i++)
     {
       g_ptr_array_add (work->evaluation->images, g_object_ref (images->pdata[i]));
-      if ((work->n_done + i) % stride == 0 && !measure_kl (work, rollout, i, cancellable, error))
+      if (work->measures_kl && (work->n_done + i) % stride == 0
+          && !measure_kl (work, rollout, i, cancellable, error))
         return FALSE;
     }
   work->n_done += n;
@@ -134,8 +139,11 @@ add_metrics (Work *work)
   vard_metrics_set (metrics, "diversity/pairwise", diversity);
   if (isfinite (across))
     vard_metrics_set (metrics, "diversity/across", across);
-  vard_metrics_set (metrics, "kl/trajectory", work->kl / work->n_measured);
-  vard_metrics_set (metrics, "kl/capped", work->kl_capped / work->n_measured);
+  if (work->n_measured > 0)
+    {
+      vard_metrics_set (metrics, "kl/trajectory", work->kl / work->n_measured);
+      vard_metrics_set (metrics, "kl/capped", work->kl_capped / work->n_measured);
+    }
 
   if (self->base_rewards->len != work->n)
     return;
@@ -158,15 +166,15 @@ dup_labels (VardTrainer *self)
 }
 
 static VardEvaluation *
-evaluate (VardTrainer *self, GCancellable *cancellable, GError **error)
+evaluate (VardTrainer *self, guint n_seeds, gboolean measures_kl, GCancellable *cancellable, GError **error)
 {
-  guint n_seeds = self->settings->evaluation_seeds;
   guint n_prompts = vard_trainer_count_evaluation_prompts (self);
   guint first = vard_trainer_get_evaluation_prompt (self, 0);
   g_autofree guint *prompts = g_new (guint, n_prompts * n_seeds);
   g_autofree guint64 *seeds = g_new (guint64, n_prompts * n_seeds);
   g_auto (GStrv) labels = dup_labels (self);
-  Work work = { .trainer = self, .n = n_prompts * n_seeds, .prompts = prompts, .seeds = seeds };
+  Work work = { .trainer = self, .n = n_prompts * n_seeds, .prompts = prompts, .seeds = seeds,
+                .measures_kl = measures_kl };
 
   for (guint i = 0; i < work.n; i++)
     {
@@ -189,6 +197,27 @@ evaluate (VardTrainer *self, GCancellable *cancellable, GError **error)
   return g_steal_pointer (&evaluation);
 }
 
+static VardEvaluation *
+evaluate_average (VardTrainer *self, guint n_seeds, gboolean measures_kl, GCancellable *cancellable,
+                  GError **error)
+{
+  if (!vard_optimizer_swap_average (self->optimizer, error))
+    return NULL;
+
+  g_autoptr (VardEvaluation) evaluation = evaluate (self, n_seeds, measures_kl, cancellable, error);
+  if (!vard_optimizer_swap_average (self->optimizer, evaluation != NULL ? error : NULL))
+    return NULL;
+
+  return g_steal_pointer (&evaluation);
+}
+
+VardEvaluation *
+vard_trainer_sample (VardTrainer *self, GCancellable *cancellable, GError **error)
+{
+  return evaluate_average (self, MIN (N_SAMPLE_SEEDS, self->settings->evaluation_seeds), FALSE, cancellable,
+                           error);
+}
+
 /**
  * vard_trainer_evaluate:
  * @self: a trainer whose pool is full
@@ -205,14 +234,7 @@ vard_trainer_evaluate (VardTrainer *self, GCancellable *cancellable, GError **er
 {
   g_return_val_if_fail (VARD_IS_TRAINER (self), NULL);
 
-  if (!vard_optimizer_swap_average (self->optimizer, error))
-    return NULL;
-
-  g_autoptr (VardEvaluation) evaluation = evaluate (self, cancellable, error);
-  if (!vard_optimizer_swap_average (self->optimizer, evaluation != NULL ? error : NULL))
-    return NULL;
-
-  return g_steal_pointer (&evaluation);
+  return evaluate_average (self, self->settings->evaluation_seeds, TRUE, cancellable, error);
 }
 
 gboolean

@@ -107,6 +107,11 @@ gboolean vard_trainer_advance_base       (VardTrainer         *self,
                                           GCancellable        *cancellable,
                                           GError             **error);
 
+/* A few pictures of every evaluation prompt, without KL */
+VardEvaluation *vard_trainer_sample      (VardTrainer         *self,
+                                          GCancellable        *cancellable,
+                                          GError             **error);
+
 /* vard-trainer-rewards.c */
 /* calls every reward; counts as @n calls when @is_training */
 VardRewardScores *vard_trainer_score            (VardTrainer       *self,

@@ -95,7 +95,7 @@ static const VardField fields[] = {
         2, 4096, 8),
   UINT (score_interval, "Steps between scores of training pictures while value-refresh is off; 0 for "
         "never: the reward is only called for the pool and evaluations", 0, 1000000, 1),
-  UINT (sample_interval, "Steps between sample pictures; 0 for the first and the last step only",
+  UINT (sample_interval, "Steps between sample pictures, two per evaluated prompt; 0 for evaluations only",
         0, 1000000, 10),
   UINT (checkpoint_interval, "Steps between checkpoints; 0 for the last step only", 0, 1000000, 10),
 };

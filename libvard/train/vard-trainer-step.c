@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 /* What one iteration adds up for its metrics */
 typedef struct
@@ -219,12 +220,16 @@ static void
 add_times (VardTrainer *self, const StepSums *sums, VardMetrics *metrics)
 {
   double all = sums->rollout_seconds + sums->reward_seconds + sums->value_seconds + sums->policy_seconds;
+  struct rusage usage;
 
   vard_metrics_set (metrics, "seconds/rollout", sums->rollout_seconds);
   vard_metrics_set (metrics, "seconds/reward", sums->reward_seconds);
   vard_metrics_set (metrics, "seconds/value", sums->value_seconds);
   vard_metrics_set (metrics, "seconds/policy", sums->policy_seconds);
   vard_metrics_set (metrics, "images-per-second", self->settings->batch_size / all);
+  /* the kernel counts in kilobytes */
+  if (getrusage (RUSAGE_SELF, &usage) == 0)
+    vard_metrics_set (metrics, "memory/peak-bytes", usage.ru_maxrss * 1024.0);
 }
 
 /* ---- the iteration ---- */

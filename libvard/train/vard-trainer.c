@@ -19,7 +19,7 @@
 /* Between checkpoints while there are no steps yet, in microseconds */
 #define CHECKPOINT_TIME (60 * G_USEC_PER_SEC)
 
-enum { SIGNAL_PROGRESS, SIGNAL_STEP, SIGNAL_EVALUATION, SIGNAL_CHECKPOINT, SIGNAL_WARNING, N_SIGNALS };
+enum { SIGNAL_PROGRESS, SIGNAL_STEP, SIGNAL_EVALUATION, SIGNAL_SAMPLES, SIGNAL_CHECKPOINT, SIGNAL_WARNING, N_SIGNALS };
 
 static guint signals[N_SIGNALS];
 
@@ -346,18 +346,30 @@ is_evaluation_due (VardTrainer *self)
 }
 
 static gboolean
+are_samples_due (VardTrainer *self)
+{
+  guint interval = self->settings->sample_interval;
+
+  return interval > 0 && self->step % interval == 0;
+}
+
+static gboolean
 finish_step (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
+  gboolean is_evaluation = is_evaluation_due (self);
+
   vard_trainer_emit_step (self);
   vard_trainer_emit_progress (self, "step", self->step / (double) self->settings->steps, self->metrics);
-  if (!is_evaluation_due (self))
+  if (!is_evaluation && !are_samples_due (self))
     return TRUE;
 
-  g_autoptr (VardEvaluation) evaluation = vard_trainer_evaluate (self, cancellable, error);
+  g_autoptr (VardEvaluation) evaluation = is_evaluation ? vard_trainer_evaluate (self, cancellable, error)
+                                                        : vard_trainer_sample (self, cancellable, error);
   if (evaluation == NULL)
     return FALSE;
-  self->evaluated_step = self->step;
-  g_signal_emit (self, signals[SIGNAL_EVALUATION], 0, self->step, evaluation);
+  if (is_evaluation)
+    self->evaluated_step = self->step;
+  g_signal_emit (self, signals[is_evaluation ? SIGNAL_EVALUATION : SIGNAL_SAMPLES], 0, self->step, evaluation);
 
   return TRUE;
 }
@@ -589,6 +601,16 @@ vard_trainer_class_init (VardTrainerClass *klass)
   signals[SIGNAL_EVALUATION]
     = g_signal_new ("evaluation", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
                     2, G_TYPE_UINT64, VARD_TYPE_EVALUATION);
+
+  /**
+   * VardTrainer::samples:
+   * @self: the trainer
+   * @step: the steps done so far
+   * @evaluation: a few pictures per prompt, to look at between evaluations
+   */
+  signals[SIGNAL_SAMPLES]
+    = g_signal_new ("samples", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 2,
+                    G_TYPE_UINT64, VARD_TYPE_EVALUATION);
 
   /**
    * VardTrainer::checkpoint:

@@ -20,6 +20,7 @@ G_DECLARE_FINAL_TYPE (VardTrainer, vard_trainer, VARD, TRAINER, GObject)
  *   progress (phase: string, fraction: double, metrics: VardMetrics)   often, for bars
  *   step (step: uint64, metrics: VardMetrics)                          after each policy iteration
  *   evaluation (step: uint64, evaluation: VardEvaluation)                 step 0 is the base model
+ *   samples (step: uint64, evaluation: VardEvaluation)                    a few pictures in between
  *   checkpoint (step: uint64)      now vard_trainer_save_state() gives an exact resume
  *   warning (message: string)
  * Phases: "pool", "value-fit", "evaluation", "step". */

@@ -14,7 +14,7 @@
 
 typedef struct
 {
-  guint n_steps, n_evaluations, n_checkpoints;
+  guint n_steps, n_evaluations, n_samples, n_checkpoints;
   GString *phases;
   double base_kl, last_kl, gain;
 } Heard;
@@ -55,6 +55,13 @@ on_evaluation (VardTrainer *trainer, guint64 step, VardEvaluation *evaluation, H
 }
 
 static void
+on_samples (VardTrainer *trainer, guint64 step, VardEvaluation *evaluation, Heard *heard)
+{
+  heard->n_samples++;
+  g_assert_cmpuint (vard_evaluation_get_n_seeds (evaluation), ==, 2);
+}
+
+static void
 on_checkpoint (VardTrainer *trainer, guint64 step, Heard *heard)
 {
   heard->n_checkpoints++;
@@ -67,6 +74,7 @@ listen (ToyRun *run, Heard *heard)
   g_signal_connect (run->trainer, "progress", G_CALLBACK (on_progress), heard);
   g_signal_connect (run->trainer, "step", G_CALLBACK (on_step), heard);
   g_signal_connect (run->trainer, "evaluation", G_CALLBACK (on_evaluation), heard);
+  g_signal_connect (run->trainer, "samples", G_CALLBACK (on_samples), heard);
   g_signal_connect (run->trainer, "checkpoint", G_CALLBACK (on_checkpoint), heard);
 }
 
@@ -96,14 +104,15 @@ test_trainer_learns (gconstpointer data)
 
   g_object_set (settings, "weights", row->weights, "value-refresh", row->refreshes, "steps", 12,
                 "guidance-scale", row->guidance, "ema", row->ema, "learning-rate", 0.05, "value-fit-updates", 80,
-                "value-gradient-quantile", 0.9, NULL);
+                "value-gradient-quantile", 0.9, "sample-interval", 5, NULL);
   toy_run_init (&run, settings, 2);
   listen (&run, &heard);
   toy_run_go (&run);
 
-  g_assert_cmpstr (heard.phases->str, ==, " pool value-fit evaluation step evaluation");
+  g_assert_cmpstr (heard.phases->str, ==, " pool value-fit evaluation step evaluation step evaluation step evaluation");
   g_assert_cmpuint (heard.n_steps, ==, 13);
   g_assert_cmpuint (heard.n_evaluations, ==, 2);
+  g_assert_cmpuint (heard.n_samples, ==, 2);
   g_assert_cmpuint (heard.n_checkpoints, ==, 1);
   g_assert_cmpfloat (heard.base_kl, ==, 0);
   g_assert_cmpfloat (heard.last_kl, >, 0.1);
