@@ -50,6 +50,11 @@ VardPlugin            *vard_plugin_list_find_path           (GPtrArray  *plugins
 char                  *vard_plugin_list_find_clash          (GPtrArray  *plugins,
                                                              VardPlugin *plugin);
 
+/* A program of the library: what the environment variable says, else beside the library as in a build folder,
+ * else in libexec */
+char                  *vard_plugin_find_helper   (const char             *name,
+                                                  const char             *variable);
+
 /* Looks at a file in a child process; the plugin's state says how that went. */
 void                   vard_plugin_probe         (VardPlugin             *self,
                                                   guint                   seconds);

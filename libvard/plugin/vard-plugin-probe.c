@@ -68,11 +68,11 @@ vard_plugin_probe_serve (const char *path,
   vard_plugin_probe_write (fd, json);
 }
 
-/* Beside the library in a build folder, in libexec when installed */
-static char *
-vard_plugin_probe_find_helper (void)
+char *
+vard_plugin_find_helper (const char *name,
+                         const char *variable)
 {
-  const char *given = g_getenv ("VARD_PLUGIN_SCAN");
+  const char *given = g_getenv (variable);
   Dl_info info;
 
   if (given != NULL && given[0] != 0)
@@ -80,13 +80,13 @@ vard_plugin_probe_find_helper (void)
   if (dladdr ((gpointer) vard_plugin_probe_serve, &info) != 0 && info.dli_fname != NULL)
     {
       g_autofree char *folder = g_path_get_dirname (info.dli_fname);
-      char *beside = g_build_filename (folder, "vard-plugin-scan", NULL);
+      char *beside = g_build_filename (folder, name, NULL);
 
       if (g_file_test (beside, G_FILE_TEST_IS_EXECUTABLE))
         return beside;
       g_free (beside);
     }
-  return g_build_filename (VARD_LIBEXEC_PATH, "vard-1", "vard-plugin-scan", NULL);
+  return g_build_filename (VARD_LIBEXEC_PATH, "vard-1", name, NULL);
 }
 
 /* Reads what there is; FALSE at the end of the stream. */
@@ -198,7 +198,7 @@ static GSubprocess *
 vard_plugin_probe_start (const char *path,
                          GError    **error)
 {
-  g_autofree char *helper = vard_plugin_probe_find_helper ();
+  g_autofree char *helper = vard_plugin_find_helper ("vard-plugin-scan", "VARD_PLUGIN_SCAN");
   g_autoptr (GSubprocessLauncher) launcher
     = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
 

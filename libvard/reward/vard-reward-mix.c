@@ -11,6 +11,7 @@
 #include "base/vard-fields.h"
 #include "base/vard-settings.h"
 #include "plugin/vard-plugin-manager.h"
+#include "reward/vard-reward-host.h"
 #include "reward/vard-reward-mix-private.h"
 
 #include <math.h>
@@ -149,13 +150,29 @@ vard_reward_use_read (VardRewardUse  *self,
           return FALSE;
         }
     }
-  if (self->isolate)
-    {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                   "%s: isolate=true is not possible yet: rewards run in the process of the run", name);
-      return FALSE;
-    }
   return TRUE;
+}
+
+/* In a process of its own when the spec says so. What is wrong with the spec is found before a process starts. */
+static GObject *
+vard_reward_mix_create (const char      *text,
+                        VardRewardUse   *use,
+                        VardPluginSpec **spec,
+                        GError         **error)
+{
+  VardPluginManager *manager = vard_plugin_manager_get_default ();
+
+  *spec = vard_plugin_spec_parse (text, error);
+  if (*spec == NULL)
+    return NULL;
+
+  const char *name = vard_plugin_spec_get_name (*spec);
+  g_autoptr (VardPluginFeature) feature = vard_plugin_manager_find (manager, "reward", name, error);
+  if (feature == NULL || !vard_reward_use_read (use, *spec, error))
+    return NULL;
+  if (use->isolate)
+    return (GObject *) vard_reward_host_new (manager, text, error);
+  return vard_plugin_manager_create_from_spec (manager, "reward", text, NULL, error);
 }
 
 /**
@@ -178,10 +195,9 @@ vard_reward_mix_add_spec (VardRewardMix *self,
   g_autoptr (VardPluginSpec) parts = NULL;
   g_autoptr (GObject) use = g_object_new (vard_reward_use_get_type (), NULL);
   VardRewardUse *values = (VardRewardUse *) use;
-  g_autoptr (GObject) reward = vard_plugin_manager_create_from_spec (
-    vard_plugin_manager_get_default (), "reward", spec, &parts, error);
+  g_autoptr (GObject) reward = vard_reward_mix_create (spec, values, &parts, error);
 
-  if (reward == NULL || !vard_reward_use_read (values, parts, error))
+  if (reward == NULL)
     return FALSE;
   vard_reward_set_thread_bound (VARD_REWARD (reward), FALSE);
   return vard_reward_mix_add (self, VARD_REWARD (reward),

@@ -251,8 +251,8 @@ test_rewards_specs (void)
     { "coverage:weight=heavy", "coverage: weight is \"heavy\", and should be a number from -1000 to 1000" },
     { "coverage:policy=skip", "coverage: policy is \"skip\", and should be one of required, skip-sample, "
                               "monitor-only (did you mean skip-sample?)" },
-    { "coverage:isolate=true",
-      "coverage: isolate=true is not possible yet: rewards run in the process of the run" },
+    { "coverage:isolate=perhaps", "coverage: isolate is \"perhaps\", and should be true or false" },
+    { "coverage:floor=2,isolate=true", "coverage: floor is \"2\", and should be a number from 0.01 to 1" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
