@@ -4,9 +4,12 @@
  */
 #include <math.h>
 
+#include "models/vard-stable-diffusion.h"
 #include "tiny-model.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static void
 test_load (void)
@@ -320,6 +323,138 @@ test_old_files (void)
   tiny_model_remove (folder);
 }
 
+/* writes a weight file again under older names and shapes, with what old files also hold */
+static void
+rename_tensors (const char        *folder,
+                const char        *name,
+                const char *const *renames,
+                const char        *extra)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VardSafetensors) file = vard_safetensors_open (path, &error);
+  g_autoptr (GArray) entries = g_array_new (FALSE, TRUE, sizeof (VardSafetensorsEntry));
+  g_autoptr (GPtrArray) tensors = g_ptr_array_new_with_free_func (g_object_unref);
+  VardSafetensorsEntry entry = { .name = extra, .dtype = VARD_DTYPE_I64 };
+
+  g_assert_no_error (error);
+  for (const char *const *old = vard_safetensors_peek_names (file); *old; old++)
+    {
+      g_autoptr (GString) renamed = g_string_new (*old);
+      VardTensor *tensor = vard_safetensors_lookup (file, *old, &error);
+      VardShape shape = *vard_tensor_peek_shape (tensor);
+      gboolean is_changed = FALSE;
+
+      for (guint i = 0; renames[i]; i += 2)
+        is_changed |= g_string_replace (renamed, renames[i], renames[i + 1], 1) > 0;
+      /* linear layers of the attention were 1x1 convolutions once */
+      if (is_changed && shape.n_dims == 2 && strstr (*old, ".to_"))
+        shape = VARD_SHAPE (shape.dims[0], shape.dims[1], 1, 1);
+
+      VardSafetensorsEntry row = { .name = g_intern_string (renamed->str), .dtype = VARD_DTYPE_F32 };
+
+      row.tensor = vard_tensor_new_view (vard_tensor_peek_buffer (tensor), vard_tensor_get_offset (tensor),
+                                         VARD_DTYPE_F32, &shape);
+      g_ptr_array_add (tensors, tensor);
+      g_ptr_array_add (tensors, row.tensor);
+      g_array_append_val (entries, row);
+    }
+  if (extra)
+    {
+      entry.tensor = ((VardSafetensorsEntry *) entries->data)[0].tensor;
+      g_array_append_val (entries, entry);
+    }
+  vard_safetensors_write (path, (VardSafetensorsEntry *) entries->data, entries->len, NULL, &error);
+  g_assert_no_error (error);
+}
+
+typedef struct
+{
+  GArray *values;
+} Values;
+
+static void
+collect (const char    *path,
+         VardParameter *parameter,
+         gpointer       data)
+{
+  g_array_append_vals (((Values *) data)->values, vard_tensor_peek_f32 (parameter->tensor),
+                       vard_tensor_get_count (parameter->tensor));
+}
+
+static Values
+collect_all (VardModel *model)
+{
+  VardStableDiffusion *self = VARD_STABLE_DIFFUSION (model);
+  Values values = { g_array_new (FALSE, FALSE, sizeof (float)) };
+
+  vard_module_foreach_parameter (VARD_MODULE (vard_stable_diffusion_peek_text (self)), collect, &values);
+  vard_module_foreach_parameter (VARD_MODULE (vard_stable_diffusion_peek_autoencoder (self)), collect, &values);
+  return values;
+}
+
+static void
+test_old_names (void)
+{
+  static const char *const text[] = { "embeddings.", "text_model.embeddings.", "encoder.", "text_model.encoder.",
+                                      "final_layer_norm.", "text_model.final_layer_norm.", NULL };
+  static const char *const vae[] = { ".to_q.", ".query.", ".to_k.", ".key.", ".to_v.", ".value.", ".to_out.0.",
+                                     ".proj_attn.", NULL };
+  char *folder = tiny_model_make ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VardModel) model = vard_model_load (folder, &error);
+
+  g_assert_no_error (error);
+  rename_tensors (folder, "text_encoder/model.safetensors", text, "text_model.embeddings.position_ids");
+  rename_tensors (folder, "vae/diffusion_pytorch_model.safetensors", vae, NULL);
+
+  g_autoptr (VardModel) old = vard_model_load (folder, &error);
+
+  g_assert_no_error (error);
+
+  Values a = collect_all (model), b = collect_all (old);
+
+  g_assert_cmpmem (a.values->data, a.values->len * sizeof (float), b.values->data, b.values->len * sizeof (float));
+  g_array_unref (a.values);
+  g_array_unref (b.values);
+  tiny_model_remove (folder);
+}
+
+static guint
+count_children (const char *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  guint n = 0;
+
+  while (g_dir_read_name (dir))
+    n++;
+  return n;
+}
+
+/* a disk that is full: an error, and no part of the folder stays */
+static void
+test_save_to_full_disk (void)
+{
+  char *folder = tiny_model_make ();
+  g_autofree char *above = g_path_get_dirname (folder);
+  g_autofree char *target = g_build_filename (above, "saved", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VardModel) model = vard_model_load (folder, &error);
+  struct rlimit before, limit;
+
+  g_assert_no_error (error);
+  getrlimit (RLIMIT_FSIZE, &before);
+  limit = before;
+  limit.rlim_cur = 40000;
+  signal (SIGXFSZ, SIG_IGN);
+  setrlimit (RLIMIT_FSIZE, &limit);
+  g_assert_false (vard_model_save (model, target, VARD_DTYPE_F32, &error));
+  setrlimit (RLIMIT_FSIZE, &before);
+  g_assert_nonnull (error);
+  g_assert_cmpuint (count_children (above), ==, 1);
+  tiny_model_remove (folder);
+}
+
 static void
 test_not_a_number (void)
 {
@@ -354,6 +489,8 @@ main (int    argc,
   g_test_add_func ("/model-loader/variants", test_variants);
   g_test_add_func ("/model-loader/harmless", test_harmless);
   g_test_add_func ("/model-loader/old-files", test_old_files);
+  g_test_add_func ("/model-loader/old-names", test_old_names);
+  g_test_add_func ("/model-loader/save-to-full-disk", test_save_to_full_disk);
   g_test_add_func ("/model-loader/not-a-number", test_not_a_number);
   return g_test_run ();
 }

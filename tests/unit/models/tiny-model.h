@@ -12,6 +12,7 @@
 #include "models/vard-weights.h"
 
 #include <glib/gstdio.h>
+#include <stdlib.h>
 
 static const char tiny_index[] =
   "{\"_class_name\":\"StableDiffusionPipeline\",\"_diffusers_version\":\"0.42.1\","
@@ -108,12 +109,9 @@ tiny_copy_tokenizer (const char *folder)
     }
 }
 
-/* (transfer full): the folder's path */
-static inline char *
-tiny_model_make (void)
+static inline void
+tiny_model_build (const char *folder)
 {
-  g_autofree char *above = g_dir_make_tmp ("vard-test-XXXXXX", NULL);
-  char *folder = g_build_filename (above, "model", NULL);
   g_autoptr (GError) error = NULL;
   VardUnetConfig config;
 
@@ -139,7 +137,27 @@ tiny_model_make (void)
   tiny_save (folder, "unet/diffusion_pytorch_model.safetensors", unet);
   tiny_save (folder, "vae/diffusion_pytorch_model.safetensors", vae);
   tiny_save (folder, "text_encoder/model.safetensors", text);
-  return folder;
+}
+
+static inline void
+tiny_copy (const char *from,
+           const char *to)
+{
+  g_autoptr (GDir) dir = g_dir_open (from, 0, NULL);
+  const char *name;
+
+  g_mkdir (to, 0755);
+  while ((name = g_dir_read_name (dir)))
+    {
+      g_autofree char *source = g_build_filename (from, name, NULL);
+      g_autofree char *target = g_build_filename (to, name, NULL);
+      g_autoptr (GFile) a = g_file_new_for_path (source), b = g_file_new_for_path (target);
+
+      if (g_file_test (source, G_FILE_TEST_IS_DIR))
+        tiny_copy (source, target);
+      else
+        g_assert_true (g_file_copy (a, b, G_FILE_COPY_NONE, NULL, NULL, NULL, NULL));
+    }
 }
 
 static inline void
@@ -158,6 +176,32 @@ tiny_remove (const char *path)
         g_unlink (child);
     }
   g_rmdir (path);
+}
+
+static char *tiny_template;
+
+static inline void
+tiny_template_remove (void)
+{
+  tiny_remove (tiny_template);
+  g_free (tiny_template);
+}
+
+/* (transfer full): the folder's path. Writing flushes to the disk, which is slow: that is done once. */
+static inline char *
+tiny_model_make (void)
+{
+  g_autofree char *above = g_dir_make_tmp ("vard-test-XXXXXX", NULL);
+  char *folder = g_build_filename (above, "model", NULL);
+
+  if (!tiny_template)
+    {
+      tiny_template = g_dir_make_tmp ("vard-tiny-XXXXXX", NULL);
+      tiny_model_build (tiny_template);
+      atexit (tiny_template_remove);
+    }
+  tiny_copy (tiny_template, folder);
+  return folder;
 }
 
 static inline void
