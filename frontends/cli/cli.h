@@ -25,6 +25,7 @@ typedef struct
   CliExit (*run) (int argc, char **argv);  /* argv[0] is the verb */
 } CliVerb;
 
+extern const CliVerb cli_verb_evaluate;
 extern const CliVerb cli_verb_export;
 extern const CliVerb cli_verb_inspect;
 extern const CliVerb cli_verb_runs;

@@ -13,6 +13,7 @@ static const CliVerb *const verbs[] = {
   &cli_verb_resume,
   &cli_verb_sample,
   &cli_verb_score,
+  &cli_verb_evaluate,
   &cli_verb_export,
   &cli_verb_inspect,
   &cli_verb_runs,

@@ -28,6 +28,9 @@ gboolean          vard_runner_load_checkpoint (VardRunner   *self,
                                            VardRun          *run,
                                            guint64           step,
                                            GError          **error);
+VardEvaluation   *vard_runner_evaluate    (VardRunner       *self,
+                                           GCancellable     *cancellable,
+                                           GError          **error);
 gboolean          vard_runner_run         (VardRunner       *self,
                                            GCancellable     *cancellable,
                                            GError          **error);

@@ -122,6 +122,18 @@ class Whole(Training):
         self.bad(3, ['step 3'], 'sample', 'run', '--checkpoint', '3', '--prompt', 'cat', '-o', 'none')
 
 
+    def test_evaluate(self):
+        self.good(*self.arguments())
+        before = self.tree()
+        seen = json.loads(self.good('evaluate', 'run', '--json').stdout)
+        told = json.loads(read(self.path('run/samples/step-000004/samples.json')))['metrics']
+        for name in ('reward/mean', 'diversity/pairwise', 'kl/trajectory'):
+            self.assertEqual(seen[name], told[name])
+        base = json.loads(self.good('evaluate', 'run', '--json', '--checkpoint', '2').stdout)
+        self.assertNotEqual(base['kl/trajectory'], seen['kl/trajectory'])
+        self.assertEqual(self.tree(), before)
+
+
 class Resume(Training):
     def test_exact(self):
         """4 steps at once, and 2, a new process, 2 more: the same bits"""

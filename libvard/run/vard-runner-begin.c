@@ -1,0 +1,159 @@
+/* vard-runner-begin.c - a new run, a run that goes on, a run that is only looked at
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "run/vard-runner-private.h"
+
+#include "base/vard-error.h"
+#include "diffusion/vard-pipeline-private.h"
+#include "run/vard-run-record.h"
+#include "track/vard-jsonl-tracker.h"
+
+static gboolean
+vard_runner_open_tracker (VardRunner *self,
+                          GError    **error)
+{
+  g_autofree char *path = vard_run_build_path (self->run, "metrics.jsonl");
+
+  self->tracker = vard_jsonl_tracker_new (path, error);
+  return self->tracker != NULL;
+}
+
+/**
+ * vard_runner_start:
+ * @self: a runner
+ * @path: (type filename): the run's folder, which must not exist
+ * @error: return location for an error
+ *
+ * Makes the folder of a new run.
+ *
+ * Returns: whether it could be made
+ */
+gboolean
+vard_runner_start (VardRunner *self,
+                   const char *path,
+                   GError    **error)
+{
+  g_return_val_if_fail (VARD_IS_RUNNER (self) && self->run == NULL && path != NULL, FALSE);
+
+  if (!vard_reward_mix_prepare (self->rewards, NULL, error))
+    return FALSE;
+
+  g_autoptr (JsonObject) record = vard_run_record_new (self->settings, vard_pipeline_peek_engine (self->pipeline),
+                                                       vard_pipeline_peek_model (self->pipeline));
+
+  self->run = vard_run_create (path, record, error);
+  return self->run && vard_runner_open_tracker (self, error) &&
+         vard_run_log (self->run, "started, vard " VARD_VERSION, error);
+}
+
+/**
+ * vard_runner_load_checkpoint:
+ * @self: a runner made with the settings of @run
+ * @run: a run
+ * @step: a step that has a checkpoint, or %G_MAXUINT64 for the newest
+ * @error: return location for an error
+ *
+ * Sets the trainer to a checkpoint, to look at it: the run is neither held nor changed.
+ *
+ * Returns: whether it could be read
+ */
+gboolean
+vard_runner_load_checkpoint (VardRunner *self,
+                             VardRun    *run,
+                             guint64     step,
+                             GError    **error)
+{
+  g_return_val_if_fail (VARD_IS_RUNNER (self) && VARD_IS_RUN (run), FALSE);
+
+  g_autofree char *folder = vard_run_find_checkpoint (run, &step, error);
+
+  return folder && vard_run_record_check_model (run, vard_pipeline_peek_model (self->pipeline), error) &&
+         vard_trainer_load_state (self->trainer, folder, error);
+}
+
+/* Reads the newest whole checkpoint; a run that was interrupted before its first one begins again */
+static gboolean
+vard_runner_continue (VardRunner *self,
+                      VardRun    *run,
+                      guint64    *metrics_size,
+                      GError    **error)
+{
+  guint64 step = G_MAXUINT64;
+  guint n;
+  g_autofree guint64 *steps = vard_run_list_checkpoints (run, &n);
+  g_autofree char *folder = NULL, *text = NULL, *path = NULL;
+
+  *metrics_size = 0;
+  if (n == 0)
+    return TRUE;
+  folder = vard_run_find_checkpoint (run, &step, error);
+  if (!folder)
+    return FALSE;
+  path = g_build_filename (folder, VARD_RUNNER_METRICS_SIZE, NULL);
+  if (!g_file_get_contents (path, &text, NULL, error) ||
+      !g_ascii_string_to_unsigned (g_strchomp (text), 10, 0, G_MAXUINT64, metrics_size, error) ||
+      !vard_trainer_load_state (self->trainer, folder, error))
+    return FALSE;
+  self->is_saved = TRUE;
+  return TRUE;
+}
+
+/**
+ * vard_runner_resume:
+ * @self: a runner made with the settings of @run, changed only where vard_run_settings_check_change() allows
+ * @run: a run
+ * @error: return location for an error
+ *
+ * Takes a run over where its newest whole checkpoint stands.
+ *
+ * Returns: %FALSE with %VARD_ERROR_BUSY while another process trains it, or another error
+ */
+gboolean
+vard_runner_resume (VardRunner *self,
+                    VardRun    *run,
+                    GError    **error)
+{
+  g_return_val_if_fail (VARD_IS_RUNNER (self) && self->run == NULL && VARD_IS_RUN (run), FALSE);
+
+  guint64 metrics_size;
+
+  if (!vard_run_record_check_model (run, vard_pipeline_peek_model (self->pipeline), error) ||
+      !vard_reward_mix_prepare (self->rewards, NULL, error))
+    return FALSE;
+  if (!vard_run_hold (run, error) || !vard_runner_continue (self, run, &metrics_size, error))
+    {
+      vard_run_release (run);
+      return FALSE;
+    }
+
+  guint64 step = vard_trainer_get_step (self->trainer);
+  g_autofree char *note = g_strdup_printf ("resumed at step %" G_GUINT64_FORMAT ", vard %s", step, VARD_VERSION);
+
+  self->run = g_object_ref (run);
+  return vard_run_cut_metrics (run, metrics_size, error) &&
+         vard_run_record_resume (run, self->settings, step, error) &&
+         vard_run_set_state (run, VARD_RUN_STATE_STARTING, step, NULL, error) &&
+         vard_run_log (run, note, error) && vard_runner_open_tracker (self, error);
+}
+
+/**
+ * vard_runner_evaluate:
+ * @self: a runner with a checkpoint loaded
+ * @cancellable: (nullable): stops at any moment
+ * @error: return location for an error
+ *
+ * Samples and scores the evaluation's prompts and seeds. The run is not changed.
+ *
+ * Returns: (transfer full): pictures, scores and metrics, or %NULL
+ */
+VardEvaluation *
+vard_runner_evaluate (VardRunner   *self,
+                      GCancellable *cancellable,
+                      GError      **error)
+{
+  g_return_val_if_fail (VARD_IS_RUNNER (self), NULL);
+
+  return vard_reward_mix_prepare (self->rewards, cancellable, error)
+           ? vard_trainer_evaluate (self->trainer, cancellable, error) : NULL;
+}
