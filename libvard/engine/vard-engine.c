@@ -221,10 +221,16 @@ vard_engine_adopt (VardEngine *self,
 {
   VardBuffer *before = vard_tensor_peek_buffer (tensor);
   gsize size = vard_tensor_get_n_bytes (tensor);
+  g_autoptr (VardBuffer) probe = before->is_host ? vard_engine_alloc (self, 1, error) : NULL;
   g_autoptr (VardBuffer) buffer = NULL;
 
-  /* an engine that keeps the default allocator computes in host memory */
-  if (VARD_ENGINE_GET_CLASS (self)->alloc == vard_engine_real_alloc || !before->is_host)
+  if (!before->is_host)
+    return TRUE;
+  if (probe == NULL)
+    return FALSE;
+  /* An engine that computes in host memory takes the tensor where it is: it may lie in a flat buffer with others, and
+   * programs that were compiled before know its address */
+  if (probe->is_host)
     return TRUE;
   buffer = vard_engine_alloc (self, size, error);
   if (buffer == NULL || !vard_engine_write (self, buffer, 0, vard_tensor_peek_data (tensor), size, error))

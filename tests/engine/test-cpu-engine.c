@@ -253,6 +253,21 @@ test_unsupported_is_named (void)
   g_assert_nonnull (strstr (error->message, "exp"));
 }
 
+/* A weight that lies in a flat buffer with others stays there: an update of the buffer is an update of the weight */
+static void
+test_weights_stay (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VardEngine) engine = make_engine (1);
+  VardShape shape = VARD_SHAPE (4);
+  g_autoptr (VardTensor) weight = vard_tensor_new (VARD_DTYPE_F32, &shape);
+  gpointer before = vard_tensor_peek_data (weight);
+
+  g_assert_true (vard_engine_adopt (engine, weight, &error));
+  g_assert_no_error (error);
+  g_assert_true (vard_tensor_peek_data (weight) == before);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -265,6 +280,7 @@ main (int argc, char **argv)
       g_test_add_data_func (path, GUINT_TO_POINTER (n), test_fusion_changes_nothing);
     }
   g_test_add_func ("/cpu/engine/steps", test_steps);
+  g_test_add_func ("/cpu/engine/weights-stay", test_weights_stay);
   g_test_add_func ("/cpu/engine/cancelled", test_cancelled);
   g_test_add_func ("/cpu/engine/describe", test_describe);
   g_test_add_func ("/cpu/engine/unsupported", test_unsupported_is_named);
