@@ -187,7 +187,10 @@ vard_trainer_advance_value_fit (VardTrainer *self, GCancellable *cancellable, GE
       double loss;
 
       if (!vard_trainer_update_value (self, rate, 0, &loss, cancellable, error))
-        return FALSE;
+        {
+          g_prefix_error (error, "value fit: ");
+          return FALSE;
+        }
       self->fit_loss = self->fit_updates > 0 ? 0.9 * self->fit_loss + 0.1 * loss : loss;
       self->fit_updates++;
     }

@@ -113,6 +113,10 @@ VardEvaluation *vard_trainer_sample      (VardTrainer         *self,
                                           GError             **error);
 
 /* vard-trainer-rewards.c */
+/* that every reward finds what it needs beside these prompts */
+gboolean          vard_trainer_check_rewards    (VardTrainer       *self,
+                                                 VardPromptSource  *prompts,
+                                                 GError           **error);
 /* calls every reward; counts as @n calls when @is_training */
 VardRewardScores *vard_trainer_score            (VardTrainer       *self,
                                                  GPtrArray         *images,

@@ -65,7 +65,10 @@ refresh_value (VardTrainer *self, StepSums *sums, GCancellable *cancellable, GEr
 
       if (!vard_trainer_update_value (self, settings->value_refresh_learning_rate, settings->ring_share,
                                       &loss, cancellable, error))
-        return FALSE;
+        {
+          g_prefix_error (error, "step %" G_GUINT64_FORMAT ": ", self->step + 1);
+          return FALSE;
+        }
       sums->value_loss += loss;
       sums->n_value_updates++;
     }

@@ -281,7 +281,8 @@ vard_trainer_new (VardPipeline *pipeline, VardRewardMix *rewards, VardPromptSour
   self->prompts = g_object_ref (prompts);
   self->settings = vard_trainer_settings_copy (settings);
 
-  return check_settings (self, error) && prepare (self, error) ? g_steal_pointer (&self) : NULL;
+  return check_settings (self, error) && vard_trainer_check_rewards (self, prompts, error)
+         && prepare (self, error) ? g_steal_pointer (&self) : NULL;
 }
 
 /**
@@ -304,7 +305,7 @@ vard_trainer_set_evaluation_prompts (VardTrainer *self, VardPromptSource *prompt
 
   self->evaluation_prompts = g_object_ref (prompts);
 
-  return encode_prompts (self, prompts, error);
+  return vard_trainer_check_rewards (self, prompts, error) && encode_prompts (self, prompts, error);
 }
 
 /* ---- going on ---- */

@@ -370,6 +370,22 @@ test_trainer_broken_reward (void)
   toy_run_clear (&run);
 }
 
+/* The prompts of a run have to say what a reward reads of them */
+static void
+test_trainer_needs (void)
+{
+  g_autoptr (VardTrainerSettings) settings = toy_run_settings ();
+  g_autoptr (GError) error = NULL;
+  ToyRun run;
+
+  toy_run_init (&run, settings, 0.6);
+  toy_reward_demand (TOY_REWARD (run.reward), "answer");
+  g_assert_null (vard_trainer_new (run.pipeline, run.mix, run.prompts, settings, &error));
+  g_assert_nonnull (error);
+  g_assert_nonnull (strstr (error->message, "answer"));
+  toy_run_clear (&run);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -386,5 +402,6 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/cancel", test_trainer_cancel);
   g_test_add_func ("/trainer/diverges", test_trainer_diverges);
   g_test_add_func ("/trainer/broken-reward", test_trainer_broken_reward);
+  g_test_add_func ("/trainer/needs", test_trainer_needs);
   return g_test_run ();
 }

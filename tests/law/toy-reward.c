@@ -12,6 +12,7 @@ struct _ToyReward
 
   double peak;
   gboolean is_broken;
+  const char *key;
 };
 
 G_DEFINE_FINAL_TYPE (ToyReward, toy_reward, VARD_TYPE_REWARD)
@@ -57,10 +58,25 @@ toy_reward_break (ToyReward *self)
   self->is_broken = TRUE;
 }
 
+static char **
+toy_reward_dup_metadata_keys (VardReward *reward)
+{
+  const char *keys[] = { TOY_REWARD (reward)->key, NULL };
+
+  return g_strdupv ((char **) keys);
+}
+
+void
+toy_reward_demand (ToyReward *self, const char *key)
+{
+  self->key = g_intern_string (key);
+}
+
 static void
 toy_reward_class_init (ToyRewardClass *klass)
 {
   VARD_REWARD_CLASS (klass)->score = toy_reward_score;
+  VARD_REWARD_CLASS (klass)->dup_metadata_keys = toy_reward_dup_metadata_keys;
 }
 
 static void

@@ -16,5 +16,8 @@ G_DECLARE_FINAL_TYPE (ToyReward, toy_reward, TOY, REWARD, VardReward)
 VardReward *toy_reward_new           (double      peak);
 /* scores nothing but NaN from now on */
 void        toy_reward_break         (ToyReward  *self);
+/* needs metadata of this name from now on */
+void        toy_reward_demand        (ToyReward  *self,
+                                      const char *key);
 
 G_END_DECLS
