@@ -35,7 +35,7 @@ struct _JudgeReward
 G_DEFINE_FINAL_TYPE (JudgeReward, judge_reward, VARD_TYPE_REWARD)
 
 #define DEFAULT_RUBRIC                                                                             \
-  "You see a picture that was made from this description: {prompt}\n"                              \
+  "You see a picture that was made from this description: {prompt}. "                              \
   "Judge from 0 to 10 how well the picture fits the description and how well it is made. "         \
   "10 is the best. Answer with the number alone."
 

@@ -4,7 +4,7 @@
  *
  *   { "prompt": ["a cat", ...], "image": ["<base64 of a PNG file>", ...] }
  *
- * and the server answers { "rewards": [0.7, ...] }, a number for each picture, in order. Two additions that a server may
+ * and the server answers { "rewards": [0.7, ...] }, a number for each picture, in order, or { "error": "..." }. Two additions that a server may
  * ignore or leave out: "metadata" beside the prompts when there is any, and "errors" beside the rewards, a message or
  * null for each picture. An answer with another number of rewards fails all pictures of its request, since nobody can
  * tell whose they are.
@@ -22,7 +22,7 @@ struct _RemoteReward
   VardReward parent_instance;
   HTTP_MEMBERS;
   guint batch_size;
-  gboolean needs_prompt;
+  gboolean needs_prompt, plural_names;
   HttpClient *client; /* NULL until prepared */
   char *health, *compute;
 };
@@ -33,6 +33,7 @@ static const VardField fields[] = {
   VARD_FIELD_STRING (RemoteReward, url, "Address of the server, without /compute", NULL),
   VARD_FIELD_UINT (RemoteReward, batch_size, "Pictures in a request", 1, 1024, 8),
   VARD_FIELD_BOOLEAN (RemoteReward, needs_prompt, "Whether the server scores a picture by its prompt", FALSE),
+  VARD_FIELD_BOOLEAN (RemoteReward, plural_names, "Whether the server reads \"prompts\" and \"images\", with an s", FALSE),
   HTTP_FIELDS (RemoteReward, 8),
 };
 
@@ -96,7 +97,7 @@ remote_call_write (guint     index,
   RemoteCall *call = data;
   guint first, n = remote_call_get_range (call, index, &first);
 
-  g_string_append (body, "{\"prompt\":[");
+  g_string_append (body, call->self->plural_names ? "{\"prompts\":[" : "{\"prompt\":[");
   for (guint i = first; i < first + n; i++)
     {
       const char *prompt = vard_reward_batch_get_prompt (call->batch, i);
@@ -105,7 +106,7 @@ remote_call_write (guint     index,
         g_string_append_c (body, ',');
       wire_append_text (body, prompt != NULL ? prompt : "");
     }
-  g_string_append (body, "],\"image\":[");
+  g_string_append (body, call->self->plural_names ? "],\"images\":[" : "],\"image\":[");
   if (!remote_call_write_images (call, first, n, body, error))
     return FALSE;
   g_string_append_c (body, ']');
@@ -189,6 +190,11 @@ remote_call_read_items (RemoteCall *call,
 
   if (message != NULL)
     return message;
+  if (json_object_has_member (answer, "error") && !json_object_get_null_member (answer, "error"))
+    {
+      g_autofree char *text = json_to_string (json_object_get_member (answer, "error"), FALSE);
+      return http_client_quote (call->self->client, text, strlen (text));
+    }
   if (rewards == NULL)
     return g_strdup ("there are no \"rewards\" in it");
   for (guint i = 0; i < n; i++)

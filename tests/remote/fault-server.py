@@ -77,7 +77,8 @@ class Handler(BaseHTTPRequestHandler):
         if page == 'completions':
             self.judge(mode, request)
             return
-        numbers = [number_of(text) for text in request['image']]
+        images = request['images' if mode == 'plural' else 'image']
+        numbers = [number_of(text) for text in images]
         if mode == 'storm':
             mode = STORM[numbers[0] // 4 % len(STORM)]
         with LOCK:
@@ -90,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
     def compute(self, mode, numbers, request, times):
         rewards = [n / 2 for n in numbers]
         fine = json.dumps({'rewards': rewards})
-        if mode in ('plain', 'no-health', 'sick'):
+        if mode in ('plain', 'plural', 'no-health', 'sick'):
             self.send(200, fine)
         elif mode == 'latency':
             time.sleep(0.05)
@@ -153,6 +154,8 @@ class Handler(BaseHTTPRequestHandler):
             fine = json.dumps({'rewards': rewards + [7]})
         elif mode == 'nan':
             fine = json.dumps({'rewards': [r if i != 1 else float('nan') for i, r in enumerate(rewards)]})
+        elif mode == 'whole-error':
+            fine = json.dumps({'rewards': rewards, 'error': 'out of memory'})
         elif mode == 'one-error':
             fine = json.dumps({'rewards': [None] + rewards[1:], 'errors': ['too red'] + [None] * (len(rewards) - 1)})
         elif mode == 'text':

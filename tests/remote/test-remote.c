@@ -56,6 +56,7 @@ static const struct { const char *mode, *options, *word; } failures[] = {
   { "truncated", "retries=5", "cut off" },
   { "short", "retries=5", "there are 3 rewards for 4 pictures" },
   { "long", "retries=5", "there are 5 rewards for 4 pictures" },
+  { "whole-error", "retries=5", "out of memory" },
   { "text", "retries=5", "which is not a finite number" },
   { "deep", "retries=5", "nested too deeply" },
   { "huge", "retries=5", "more than 1048576 bytes" },
@@ -235,6 +236,7 @@ static void
 test_remote_extras (void)
 {
   g_autoptr (VardReward) metadata = outside_reward ("remote:url=%s/metadata", server.url);
+  g_autoptr (VardReward) plural = outside_reward ("remote:url=%s/plural,plural-names=true", server.url);
   g_autoptr (VardReward) prompt = outside_reward ("remote:url=%s/prompt,needs-prompt=true", server.url);
   g_autoptr (VardRewardBatch) batch = outside_batch (8, 1);
   g_autoptr (JsonObject) object = json_object_new ();
@@ -246,6 +248,8 @@ test_remote_extras (void)
   outside_score (metadata, batch);
   outside_assert_failed (batch, 0, "no metadata");
   outside_assert_score (batch, 1, 17);
+  outside_score (plural, batch);
+  outside_assert_score (batch, 0, 4);
   outside_score (prompt, batch);
   outside_assert_score (batch, 0, 13);
   outside_assert_score (batch, 1, 0);
