@@ -26,11 +26,14 @@ struct _CommandReward
   VardReward parent_instance;
   char *command;
   CommandForm picture;
-  double timeout;
+  double timeout, start_timeout;
   guint restarts, ahead;
   gboolean needs_prompt;
   GMutex lock; /* one batch at a time */
   CommandChild *child; /* NULL when it is to be started */
+  gboolean has_answered; /* this child */
+  gint64 started_at;     /* this child; monotonic time */
+  double start_seconds;  /* that the first child took to its first answer; 0: none has answered yet */
   guint n_failures;    /* of the program, each of which costs a restart */
   guint64 next_id;     /* never used twice, so that a late answer is not taken for another's */
 };
@@ -43,6 +46,7 @@ static const VardField fields[] = {
   VARD_FIELD_ENUM (CommandReward, picture, "How a picture is handed over: a PNG file, its pixels, or a path",
                    command_form_get_type, COMMAND_FORM_PNG),
   VARD_FIELD_DOUBLE (CommandReward, timeout, "Seconds to wait for the next answer", 0.05, 86400, 120),
+  VARD_FIELD_DOUBLE (CommandReward, start_timeout, "Seconds to wait for the first answer after a start", 0.05, 86400, 600),
   VARD_FIELD_UINT (CommandReward, restarts, "How often the program is started again in all", 0, 1000, 3),
   VARD_FIELD_UINT (CommandReward, ahead, "Pictures that are sent before the first is answered", 1, 1024, 8),
   VARD_FIELD_BOOLEAN (CommandReward, needs_prompt, "Whether the program scores a picture by its prompt", FALSE),
@@ -233,6 +237,32 @@ command_call_read_line (CommandCall *call,
   return NULL;
 }
 
+/* A program may load its weights before its first answer. How long that takes is known once it has been seen, so that
+ * a picture on which the next one hangs does not cost the whole of start-timeout. */
+static double
+command_reward_get_timeout (CommandReward *self)
+{
+  if (self->has_answered)
+    return self->timeout;
+  if (self->start_seconds > 0)
+    return MIN (self->start_timeout, self->timeout + 3 * self->start_seconds);
+  return self->start_timeout;
+}
+
+static void
+command_reward_note_answer (CommandReward *self)
+{
+  if (self->start_seconds == 0)
+    self->start_seconds = (g_get_monotonic_time () - self->started_at) / (double) G_TIME_SPAN_SECOND;
+  self->has_answered = TRUE;
+}
+
+static gint64
+command_reward_get_deadline (CommandReward *self)
+{
+  return g_get_monotonic_time () + (gint64) (command_reward_get_timeout (self) * G_TIME_SPAN_SECOND);
+}
+
 static char *
 command_call_get_problem (CommandCall  *call,
                           CommandEvent  event,
@@ -246,7 +276,7 @@ command_call_get_problem (CommandCall  *call,
       return g_strdup_printf ("ended with %u picture%s unanswered", g_queue_get_length (&call->in_flight),
                               g_queue_get_length (&call->in_flight) == 1 ? "" : "s");
     case COMMAND_EVENT_SILENT:
-      return g_strdup_printf ("did not answer within %g seconds", call->self->timeout);
+      return g_strdup_printf ("did not answer within %.3g s", command_reward_get_timeout (call->self));
     default:
       return NULL;
     }
@@ -258,6 +288,8 @@ command_reward_start (CommandReward *self,
 {
   g_autoptr (GError) inner = NULL;
 
+  self->has_answered = FALSE;
+  self->started_at = g_get_monotonic_time ();
   self->child = command_child_new (self->command, vard_reward_get_label (VARD_REWARD (self)), &inner);
   if (self->child == NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the program \"%s\" does not start: %s", self->command,
@@ -279,7 +311,7 @@ command_call_turn (CommandCall *call,
   if (self->child == NULL && !command_reward_start (self, error))
     return FALSE;
   if (g_queue_is_empty (&call->in_flight))
-    *deadline = g_get_monotonic_time () + (gint64) (self->timeout * G_TIME_SPAN_SECOND);
+    *deadline = command_reward_get_deadline (self);
   if (g_queue_get_length (&call->in_flight) < ahead && !g_queue_is_empty (&call->queue))
     command_call_send_next (call);
   if (g_queue_is_empty (&call->in_flight))
@@ -296,7 +328,10 @@ command_call_turn (CommandCall *call,
   if (problem != NULL)
     command_call_lose_child (call, problem);
   else if (event == COMMAND_EVENT_LINE)
-    *deadline = g_get_monotonic_time () + (gint64) (self->timeout * G_TIME_SPAN_SECOND);
+    {
+      command_reward_note_answer (self);
+      *deadline = command_reward_get_deadline (self);
+    }
   return TRUE;
 }
 

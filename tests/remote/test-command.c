@@ -78,7 +78,7 @@ static const struct { const char *mode, *options, *word; } failures[] = {
   { "nan", ",restarts=0", "answered null, which is not a finite number" },
   { "error", ",restarts=0", "too dark" },
   { "poison", "", "(signal 6, Aborted); the last line on its standard error is \"Segmentation fault, nearly\"" },
-  { "hang", ",timeout=2.5", "did not answer within 2.5 seconds" },
+  { "hang", ",timeout=1", "did not answer within" },
   { "rubbish", "", "wrote \"Hello, world!\", which is not an answer" },
   { "other", "", "which it was not given" },
   { "long", "", "wrote \"xxxx" },
@@ -122,6 +122,7 @@ test_command_restarts (void)
   g_autoptr (VardReward) once = program_reward (argument, ",restarts=1");
   g_autoptr (VardReward) never = program_reward ("stillborn", ",restarts=2");
   g_autoptr (VardReward) banner = program_reward ("banner", ",restarts=1");
+  g_autoptr (VardReward) asleep = program_reward ("asleep", ",restarts=0,start-timeout=0.5");
   g_autoptr (VardRewardBatch) batch = outside_batch (0, 9);
   g_autoptr (GError) error = NULL;
 
@@ -141,6 +142,8 @@ test_command_restarts (void)
   g_assert_nonnull (strstr (error->message, "failed 3 times, and restarts is 2"));
   outside_score (banner, batch);
   outside_assert_failed (batch, 8, "\"Loading weights\"");
+  outside_score (asleep, batch);
+  outside_assert_failed (batch, 8, "did not answer within 0.5 s");
 }
 
 static void
