@@ -1,0 +1,198 @@
+/* vard-trainer-new.c - what a trainer needs, checked, encoded and compiled before anything is trained
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "train/vard-trainer-private.h"
+
+#include "base/vard-error.h"
+#include "base/vard-random.h"
+#include "models/vard-value-net.h"
+#include "nn/vard-lora.h"
+
+static gboolean
+check_settings (VardTrainer *self, GError **error)
+{
+  const VardTrainerSettings *settings = self->settings;
+  const VardModelInfo *info = vard_model_peek_info (self->model);
+
+  if (settings->value_refresh && settings->ring_size < settings->batch_size)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "ring-size is %u, less than batch-size %u",
+                 settings->ring_size, settings->batch_size);
+  else if (info->height % 4 != 0 || info->width % 4 != 0)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+                 "The latents are %d x %d: the value network needs multiples of 4",
+                 (int) info->height, (int) info->width);
+  else
+    return TRUE;
+
+  return FALSE;
+}
+
+/* Adds a source's texts, each encoded now so that a bad one is found before anything is computed */
+static gboolean
+encode_prompts (VardTrainer *self, VardPromptSource *source, GError **error)
+{
+  guint n_before = self->texts != NULL ? g_strv_length (self->texts) : 0;
+  guint n = vard_prompt_source_get_count (source);
+
+  self->texts = g_renew (char *, self->texts, n_before + n + 1);
+  for (guint i = 0; i < n; i++)
+    {
+      self->texts[n_before + i] = g_strdup (vard_prompt_source_get_text (source, i));
+      self->texts[n_before + i + 1] = NULL;
+      if (vard_pipeline_encode (self->pipeline, self->texts[n_before + i], NULL, error) == NULL)
+        return FALSE;
+    }
+
+  return TRUE;
+}
+
+static gboolean
+prepare_policy (VardTrainer *self, GError **error)
+{
+  const VardTrainerSettings *settings = self->settings;
+  VardModule *denoiser = vard_model_peek_denoiser (self->model);
+  gboolean is_lora = settings->weights == VARD_TRAINED_WEIGHTS_LORA;
+
+  if (is_lora)
+    {
+      if (!vard_lora_attach (denoiser, (const char *const *) settings->lora_targets, settings->lora_rank,
+                             settings->lora_alpha, settings->seed, error))
+        return FALSE;
+    }
+  else
+    vard_module_set_trainable (denoiser, TRUE);
+
+  self->frozen = vard_frozen_weights_new (self->engine, denoiser, is_lora, error);
+  if (self->frozen == NULL)
+    return FALSE;
+  self->set = vard_parameter_set_new (self->engine, denoiser, error);
+  if (self->set == NULL)
+    return FALSE;
+  vard_pipeline_invalidate (self->pipeline);
+  self->optimizer = vard_optimizer_new (self->set, settings->ema, error);
+
+  return self->optimizer != NULL;
+}
+
+static VardNode *
+record_value (VardNode *x, VardNode *t, VardNode *text, gpointer data)
+{
+  return vard_value_net_record (data, x, t, text);
+}
+
+static gboolean
+compile (VardTrainer *self, GError **error)
+{
+  const VardTrainerSettings *settings = self->settings;
+  const VardModelInfo *info = vard_model_peek_info (self->model);
+  VardValueFunction value = { .record = record_value };
+  guint micro = settings->micro_batch > 0 ? settings->micro_batch : settings->states_per_update;
+
+  self->value_net = VARD_MODULE (vard_value_net_new (info->channels, info->context_width,
+                                                     settings->value_channels,
+                                                     vard_random_derive_key (settings->seed, "value-net", 0)));
+  value.data = value.module = self->value_net;
+  self->value = vard_value_fit_new (self->engine, self->model, &value, settings->value_batch, error);
+  if (self->value == NULL)
+    return FALSE;
+
+  VardPolicyStepConfig config = {
+    .engine = self->engine, .model = self->model, .frozen = self->frozen, .set = self->set,
+    .value = value, .n = MIN (micro, settings->states_per_update),
+    .guidance_scale = settings->guidance_scale,
+  };
+  if (settings->guidance_scale != 1.0)
+    {
+      config.null_text = vard_pipeline_encode (self->pipeline, "", NULL, error);
+      if (config.null_text == NULL)
+        return FALSE;
+    }
+  self->policy = vard_policy_step_new (&config, error);
+  self->meter = self->policy != NULL ? vard_kl_meter_new (&config, error) : NULL;
+
+  return self->meter != NULL;
+}
+
+static gboolean
+prepare (VardTrainer *self, GError **error)
+{
+  const VardTrainerSettings *settings = self->settings;
+  gsize state_size = vard_pipeline_get_state_size (self->pipeline);
+  guint n_steps = settings->sampler_steps;
+
+  self->sampler = vard_sampler_new_ddim (vard_pipeline_peek_schedule (self->pipeline), n_steps,
+                                         settings->sampler_eta, error);
+  if (self->sampler == NULL || !encode_prompts (self, self->prompts, error) || !prepare_policy (self, error)
+      || !compile (self, error))
+    return FALSE;
+
+  self->pool = vard_trajectory_store_new (settings->pool_size, n_steps + 1, state_size);
+  if (settings->value_refresh)
+    self->ring = vard_trajectory_store_new (settings->ring_size, n_steps + 1, state_size);
+  self->pool_scores = g_array_new (FALSE, FALSE, sizeof (double));
+  self->pool_valid = g_array_new (FALSE, FALSE, sizeof (guint));
+  self->base_rewards = g_array_new (FALSE, FALSE, sizeof (float));
+  self->r2 = g_new0 (double, n_steps + 1);
+  self->histories = g_new0 (VardNormHistory, n_steps);
+  vard_kl_controller_init (&self->kl, settings->kl_weight, settings->kl_target);
+
+  return TRUE;
+}
+
+/**
+ * vard_trainer_new:
+ * @pipeline: what samples; its model is what is trained
+ * @rewards: prepared rewards
+ * @prompts: what to sample for
+ * @settings: everything else; copied
+ * @error: where to put an error
+ *
+ * Attaches adapters to the model, or makes its denoiser trainable, and compiles what the training needs.
+ *
+ * Returns: (transfer full): a trainer that has done nothing yet
+ */
+VardTrainer *
+vard_trainer_new (VardPipeline *pipeline, VardRewardMix *rewards, VardPromptSource *prompts,
+                  VardTrainerSettings *settings, GError **error)
+{
+  g_return_val_if_fail (VARD_IS_PIPELINE (pipeline), NULL);
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (rewards), NULL);
+  g_return_val_if_fail (VARD_IS_PROMPT_SOURCE (prompts), NULL);
+  g_return_val_if_fail (VARD_IS_TRAINER_SETTINGS (settings), NULL);
+
+  g_autoptr (VardTrainer) self = g_object_new (VARD_TYPE_TRAINER, NULL);
+
+  self->pipeline = g_object_ref (pipeline);
+  self->engine = vard_pipeline_peek_engine (pipeline);
+  self->model = vard_pipeline_peek_model (pipeline);
+  self->rewards = g_object_ref (rewards);
+  self->prompts = g_object_ref (prompts);
+  self->settings = vard_trainer_settings_copy (settings);
+
+  return check_settings (self, error) && vard_trainer_check_rewards (self, prompts, error)
+         && prepare (self, error) ? g_steal_pointer (&self) : NULL;
+}
+
+/**
+ * vard_trainer_set_evaluation_prompts:
+ * @self: a trainer that has done nothing yet
+ * @prompts: what to evaluate with
+ * @error: where to put an error
+ *
+ * Evaluates with prompts of their own; without it the first training prompts serve. Call it once, and
+ * before a state is loaded.
+ *
+ * Returns: %TRUE when the model takes all of them
+ */
+gboolean
+vard_trainer_set_evaluation_prompts (VardTrainer *self, VardPromptSource *prompts, GError **error)
+{
+  g_return_val_if_fail (VARD_IS_TRAINER (self), FALSE);
+  g_return_val_if_fail (VARD_IS_PROMPT_SOURCE (prompts), FALSE);
+  g_return_val_if_fail (self->evaluation_prompts == NULL, FALSE);
+
+  self->evaluation_prompts = g_object_ref (prompts);
+
+  return vard_trainer_check_rewards (self, prompts, error) && encode_prompts (self, prompts, error);
+}
