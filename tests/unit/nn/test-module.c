@@ -1,0 +1,156 @@
+/* test-module.c - trees of parameters: paths, order, flags
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <vard.h>
+
+#include "nn/vard-attention.h"
+#include "nn/vard-conv2d.h"
+#include "nn/vard-layer-norm.h"
+
+static void
+append_path (const char    *path,
+             VardParameter *parameter,
+             gpointer       data)
+{
+  g_string_append_printf (data, "%s ", path);
+}
+
+static void
+append_module (const char *path,
+               VardModule *module,
+               gpointer    data)
+{
+  g_string_append_printf (data, "<%s> ", path);
+}
+
+static VardModule *
+make_tree (void)
+{
+  VardModule *root = g_object_new (VARD_TYPE_MODULE, NULL);
+  VardModule *block = vard_module_add_child (root, "blocks.0", g_object_new (VARD_TYPE_MODULE, NULL));
+
+  vard_module_add_child (block, "norm", vard_layer_norm_new (4, 1e-5));
+  vard_module_add_child (block, "attn", vard_attention_new (4, 6, 2, 2, &vard_attention_style_unet,
+                                                            VARD_LAYOUT_PLAIN));
+  vard_module_add_child (root, "conv", vard_conv2d_new_same (4, 8, 3));
+  return root;
+}
+
+static void
+test_paths (void)
+{
+  g_autoptr (VardModule) root = make_tree ();
+  g_autoptr (GString) paths = g_string_new (NULL), modules = g_string_new (NULL);
+
+  vard_module_foreach_parameter (root, append_path, paths);
+  g_assert_cmpstr (paths->str, ==,
+                   "blocks.0.norm.weight blocks.0.norm.bias blocks.0.attn.to_q.weight blocks.0.attn.to_k.weight "
+                   "blocks.0.attn.to_v.weight blocks.0.attn.to_out.0.weight blocks.0.attn.to_out.0.bias conv.weight "
+                   "conv.bias ");
+  vard_module_foreach (root, append_module, modules);
+  g_assert_cmpstr (modules->str, ==,
+                   "<> <blocks.0> <blocks.0.norm> <blocks.0.attn> <blocks.0.attn.to_q> <blocks.0.attn.to_k> "
+                   "<blocks.0.attn.to_v> <blocks.0.attn.to_out.0> <conv> ");
+}
+
+/* a param is named by its path from the root and is one node however often it is recorded */
+static void
+test_record (void)
+{
+  g_autoptr (VardModule) root = g_object_new (VARD_TYPE_MODULE, NULL);
+  VardLinear *layer = vard_module_add_child (root, "a.b", vard_linear_new (3, 2, TRUE, VARD_LAYOUT_PLAIN));
+  g_autoptr (VardGraph) graph = vard_graph_new ();
+  VardNode *x = vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (5, 7, 3));
+  VardNode *y = vard_linear_record (layer, x);
+  const VardSourceAttrs *attrs = vard_parameter_record (vard_linear_peek_weight (layer), graph)->attrs;
+  g_autofree char *path = vard_module_dup_path (VARD_MODULE (layer));
+
+  g_assert_null (vard_graph_peek_error (graph));
+  g_assert_cmpint (y->shape.n_dims, ==, 3);
+  g_assert_cmpint (y->shape.dims[1], ==, 7);
+  g_assert_cmpint (y->shape.dims[2], ==, 2);
+  g_assert_true (vard_linear_record (layer, x) == y);
+  g_assert_cmpstr (attrs->name, ==, "a.b.weight");
+  g_assert_cmpstr (path, ==, "a.b");
+}
+
+static void
+count_trainable (const char    *path,
+                 VardParameter *parameter,
+                 gpointer       data)
+{
+  *(guint *) data += parameter->is_trainable;
+}
+
+static void
+test_flags (void)
+{
+  g_autoptr (VardModule) root = make_tree ();
+  guint n = 0;
+
+  vard_module_foreach_parameter (root, count_trainable, &n);
+  g_assert_cmpuint (n, ==, 0);
+  vard_module_set_trainable (root, TRUE);
+  vard_module_foreach_parameter (root, count_trainable, &n);
+  g_assert_cmpuint (n, ==, 9);
+  g_assert_true (vard_module_get_adapters_enabled (root));
+  vard_module_set_adapters_enabled (root, FALSE);
+  g_assert_false (vard_module_get_adapters_enabled (root));
+}
+
+/* A of a layer depends on seed and path, not on which other layers are targets */
+static void
+first_number (const char *path,
+              VardLinear *layer,
+              VardLora   *lora,
+              gpointer    data)
+{
+  if (g_str_has_suffix (path, "to_k"))
+    *(float *) data = vard_tensor_peek_f32 (vard_lora_peek_down (lora)->tensor)[0];
+}
+
+static void
+test_lora_seed (void)
+{
+  static const char *const keys[] = { "to_k", NULL }, *const both[] = { "to_q", "to_k", NULL };
+  const char *const *targets[] = { keys, both, both };
+  const guint64 seeds[] = { 1, 1, 2 };
+  float numbers[3] = { 0 };
+
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autoptr (VardModule) root = make_tree ();
+
+      g_assert_true (vard_lora_attach (root, targets[i], 2, 2, seeds[i], NULL));
+      vard_lora_foreach (root, first_number, &numbers[i]);
+    }
+  g_assert_cmpfloat (numbers[0], !=, 0);
+  g_assert_cmpfloat (numbers[0], ==, numbers[1]);
+  g_assert_cmpfloat (numbers[0], !=, numbers[2]);
+}
+
+static void
+test_child_outlives_parent (void)
+{
+  VardModule *root = g_object_new (VARD_TYPE_MODULE, NULL);
+  g_autoptr (VardModule) child = g_object_ref (vard_module_add_child (root, "a", vard_layer_norm_new (4, 1e-5)));
+  g_autofree char *path = NULL;
+
+  g_assert_finalize_object (root);
+  path = vard_module_dup_path (child);
+  g_assert_cmpstr (path, ==, "a");
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/module/paths", test_paths);
+  g_test_add_func ("/module/record", test_record);
+  g_test_add_func ("/module/flags", test_flags);
+  g_test_add_func ("/module/lora-seed", test_lora_seed);
+  g_test_add_func ("/module/child-outlives-parent", test_child_outlives_parent);
+  return g_test_run ();
+}
