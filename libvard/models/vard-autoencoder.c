@@ -50,19 +50,20 @@ vard_autoencoder_mid_new (const Config *config)
   VardModule *module = VARD_MODULE (self);
   gint64 width = config->width[config->n_blocks - 1];
 
-  self->resnets[0] = vard_module_add_child (module, "resnets.0",
-                                            vard_res_block_new (width, width, 0, config->n_groups, EPS, 1));
+  self->resnets[0] = vard_module_add_child (
+      module, "resnets.0", vard_res_block_new (width, width, 0, config->n_groups, EPS, 1));
   if (config->has_attention)
     {
       /* files made from single-file checkpoints may keep these as 1x1 convolutions */
-      self->attention = vard_module_add_child (module, "attentions.0",
-                                               vard_attention_new (width, width, 1, width, &vard_attention_style_vae,
-                                                                   VARD_LAYOUT_PLAIN));
+      self->attention =
+          vard_module_add_child (module, "attentions.0",
+                                 vard_attention_new (width, width, 1, width,
+                                                     &vard_attention_style_vae, VARD_LAYOUT_PLAIN));
       self->norm = vard_module_add_child (VARD_MODULE (self->attention), "group_norm",
                                           vard_group_norm_new (width, config->n_groups, EPS));
     }
-  self->resnets[1] = vard_module_add_child (module, "resnets.1",
-                                            vard_res_block_new (width, width, 0, config->n_groups, EPS, 1));
+  self->resnets[1] = vard_module_add_child (
+      module, "resnets.1", vard_res_block_new (width, width, 0, config->n_groups, EPS, 1));
   return self;
 }
 
@@ -100,7 +101,8 @@ vard_autoencoder_mid_init (VardAutoencoderMid *self)
 
 /* Encoder or decoder: the same parts in another order */
 #define VARD_TYPE_AUTOENCODER_HALF (vard_autoencoder_half_get_type ())
-G_DECLARE_FINAL_TYPE (VardAutoencoderHalf, vard_autoencoder_half, VARD, AUTOENCODER_HALF, VardModule)
+G_DECLARE_FINAL_TYPE (VardAutoencoderHalf, vard_autoencoder_half, VARD, AUTOENCODER_HALF,
+                      VardModule)
 
 struct _VardAutoencoderHalf
 {
@@ -126,8 +128,13 @@ new_block (const Config *config,
   guint n = config->n_layers + (is_decoder ? 1 : 0);
   g_autofree gint64 *n_in = g_new (gint64, n);
   VardUnetBlockConfig block = {
-    .n_in = n_in, .n_resnets = n, .n_out = config->width[level], .n_groups = config->n_groups, .eps = EPS,
-    .output_scale = 1, .downsample_padding = 0,
+    .n_in = n_in,
+    .n_resnets = n,
+    .n_out = config->width[level],
+    .n_groups = config->n_groups,
+    .eps = EPS,
+    .output_scale = 1,
+    .downsample_padding = 0,
   };
 
   for (guint j = 0; j < n; j++)
@@ -158,8 +165,10 @@ vard_autoencoder_half_new (const Config *config,
 
       self->blocks[i] = vard_module_add_child (module, name, new_block (config, is_decoder, i));
     }
-  self->norm_out = vard_module_add_child (module, "conv_norm_out", vard_group_norm_new (last, config->n_groups, EPS));
-  self->conv_out = vard_module_add_child (module, "conv_out", vard_conv2d_new_same (last, n_out, 3));
+  self->norm_out = vard_module_add_child (module, "conv_norm_out",
+                                          vard_group_norm_new (last, config->n_groups, EPS));
+  self->conv_out =
+      vard_module_add_child (module, "conv_out", vard_conv2d_new_same (last, n_out, 3));
   return self;
 }
 
@@ -235,7 +244,8 @@ read_blocks (Config           *self,
     vard_config_reader_get_choice (reader, "up_block_types", i, up_types);
   for (guint i = 0; i < n; i++)
     if (self->width[i] % self->n_groups)
-      vard_config_reader_refuse (reader, "norm_num_groups", "a divisor of every block_out_channels");
+      vard_config_reader_refuse (reader, "norm_num_groups",
+                                 "a divisor of every block_out_channels");
 }
 
 static gboolean
@@ -275,11 +285,13 @@ vard_autoencoder_new (VardConfigReader *config,
   if (!read_config (&self->config, config, error))
     return NULL;
   n = self->config.n_latent;
-  self->encoder = vard_module_add_child (module, "encoder", vard_autoencoder_half_new (&self->config, FALSE));
-  self->decoder = vard_module_add_child (module, "decoder", vard_autoencoder_half_new (&self->config, TRUE));
+  self->encoder =
+      vard_module_add_child (module, "encoder", vard_autoencoder_half_new (&self->config, FALSE));
+  self->decoder =
+      vard_module_add_child (module, "decoder", vard_autoencoder_half_new (&self->config, TRUE));
   if (self->config.has_quant_conv)
-    self->quant = vard_module_add_child (module, "quant_conv",
-                                         vard_linear_new (2 * n, 2 * n, TRUE, VARD_LAYOUT_POINTWISE));
+    self->quant = vard_module_add_child (
+        module, "quant_conv", vard_linear_new (2 * n, 2 * n, TRUE, VARD_LAYOUT_POINTWISE));
   if (self->config.has_post_quant_conv)
     self->post_quant = vard_module_add_child (module, "post_quant_conv",
                                               vard_linear_new (n, n, TRUE, VARD_LAYOUT_POINTWISE));

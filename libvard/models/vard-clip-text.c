@@ -37,12 +37,15 @@ vard_clip_layer_new (gint64   width,
   VardModule *module = VARD_MODULE (self);
 
   self->is_quick = is_quick;
-  self->attention = vard_module_add_child (module, "self_attn",
-                                           vard_attention_new (width, width, n_heads, width / n_heads,
-                                                               &vard_attention_style_clip, VARD_LAYOUT_PLAIN));
+  self->attention =
+      vard_module_add_child (module, "self_attn",
+                             vard_attention_new (width, width, n_heads, width / n_heads,
+                                                 &vard_attention_style_clip, VARD_LAYOUT_PLAIN));
   self->norm1 = vard_module_add_child (module, "layer_norm1", vard_layer_norm_new (width, eps));
-  self->fc1 = vard_module_add_child (module, "mlp.fc1", vard_linear_new (width, inner, TRUE, VARD_LAYOUT_PLAIN));
-  self->fc2 = vard_module_add_child (module, "mlp.fc2", vard_linear_new (inner, width, TRUE, VARD_LAYOUT_PLAIN));
+  self->fc1 = vard_module_add_child (module, "mlp.fc1",
+                                     vard_linear_new (width, inner, TRUE, VARD_LAYOUT_PLAIN));
+  self->fc2 = vard_module_add_child (module, "mlp.fc2",
+                                     vard_linear_new (inner, width, TRUE, VARD_LAYOUT_PLAIN));
   self->norm2 = vard_module_add_child (module, "layer_norm2", vard_layer_norm_new (width, eps));
   return self;
 }
@@ -54,7 +57,8 @@ vard_clip_layer_record (VardClipLayer *self,
   VardGraph *graph = x->graph;
 
   vard_module_begin_block (VARD_MODULE (self), graph);
-  x = vard_add (x, vard_attention_record (self->attention, vard_layer_norm_record (self->norm1, x), NULL, TRUE));
+  x = vard_add (x, vard_attention_record (self->attention, vard_layer_norm_record (self->norm1, x),
+                                          NULL, TRUE));
 
   VardNode *h = vard_linear_record (self->fc1, vard_layer_norm_record (self->norm2, x));
 
@@ -104,11 +108,13 @@ build (VardClipText *self,
     {
       g_autofree char *name = g_strdup_printf ("encoder.layers.%" G_GINT64_FORMAT, i);
 
-      g_ptr_array_add (self->layers,
-                       vard_module_add_child (module, name,
-                                              vard_clip_layer_new (self->width, inner, n_heads, eps, is_quick)));
+      g_ptr_array_add (
+          self->layers,
+          vard_module_add_child (module, name,
+                                 vard_clip_layer_new (self->width, inner, n_heads, eps, is_quick)));
     }
-  self->final_norm = vard_module_add_child (module, "final_layer_norm", vard_layer_norm_new (self->width, eps));
+  self->final_norm =
+      vard_module_add_child (module, "final_layer_norm", vard_layer_norm_new (self->width, eps));
 }
 
 VardClipText *

@@ -31,7 +31,8 @@ read_json (const char *path,
             : json_parser_load_from_file (self->parser, path, &reason);
   if (!ok)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot read %s: %s", path, reason->message);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot read %s: %s", path,
+                   reason->message);
       return NULL;
     }
 
@@ -96,7 +97,8 @@ refuse_as (VardConfigReader *self,
   g_autofree char *value = node ? vard_json_to_text (node, FALSE) : g_strdup ("absent");
 
   if (!self->error)
-    self->error = g_error_new (VARD_ERROR, code, "%s: “%s” is %s; %s", self->path, key, value, wanted);
+    self->error =
+        g_error_new (VARD_ERROR, code, "%s: “%s” is %s; %s", self->path, key, value, wanted);
 }
 
 void
@@ -141,8 +143,8 @@ refuse_int (VardConfigReader *self,
             gint64            minimum,
             gint64            maximum)
 {
-  g_autofree char *wanted = g_strdup_printf ("it must be a whole number from %" G_GINT64_FORMAT " to %"
-                                             G_GINT64_FORMAT, minimum, maximum);
+  g_autofree char *wanted = g_strdup_printf (
+      "it must be a whole number from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, minimum, maximum);
 
   refuse_type (self, key, wanted);
 }
@@ -173,8 +175,8 @@ vard_config_reader_get_double (VardConfigReader *self,
 
   if (!node)
     return fallback;
-  if (JSON_NODE_HOLDS_VALUE (node)
-      && (json_node_get_value_type (node) == G_TYPE_DOUBLE || json_node_get_value_type (node) == G_TYPE_INT64))
+  if (JSON_NODE_HOLDS_VALUE (node) && (json_node_get_value_type (node) == G_TYPE_DOUBLE ||
+                                       json_node_get_value_type (node) == G_TYPE_INT64))
     return json_node_get_double (node);
   refuse_type (self, key, "it must be a number");
   return fallback;
@@ -216,7 +218,8 @@ vard_config_reader_get_length (VardConfigReader *self,
 {
   JsonNode *node = vard_config_reader_peek (self, key);
 
-  return node && JSON_NODE_HOLDS_ARRAY (node) ? json_array_get_length (json_node_get_array (node)) : 0;
+  return node && JSON_NODE_HOLDS_ARRAY (node) ? json_array_get_length (json_node_get_array (node))
+                                              : 0;
 }
 
 void

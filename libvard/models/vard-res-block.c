@@ -38,13 +38,13 @@ vard_res_block_new (gint64 n_in,
   self->norm1 = vard_module_add_child (module, "norm1", vard_group_norm_new (n_in, n_groups, eps));
   self->conv1 = vard_module_add_child (module, "conv1", vard_conv2d_new_same (n_in, n_out, 3));
   if (time_width)
-    self->time_proj = vard_module_add_child (module, "time_emb_proj",
-                                             vard_linear_new (time_width, n_out, TRUE, VARD_LAYOUT_PLAIN));
+    self->time_proj = vard_module_add_child (
+        module, "time_emb_proj", vard_linear_new (time_width, n_out, TRUE, VARD_LAYOUT_PLAIN));
   self->norm2 = vard_module_add_child (module, "norm2", vard_group_norm_new (n_out, n_groups, eps));
   self->conv2 = vard_module_add_child (module, "conv2", vard_conv2d_new_same (n_out, n_out, 3));
   if (n_in != n_out)
-    self->shortcut = vard_module_add_child (module, "conv_shortcut",
-                                            vard_linear_new (n_in, n_out, TRUE, VARD_LAYOUT_POINTWISE));
+    self->shortcut = vard_module_add_child (
+        module, "conv_shortcut", vard_linear_new (n_in, n_out, TRUE, VARD_LAYOUT_POINTWISE));
   return self;
 }
 
@@ -59,7 +59,8 @@ vard_res_block_record (VardResBlock *self,
 
   vard_module_begin_block (VARD_MODULE (self), graph);
 
-  VardNode *h = vard_conv2d_record (self->conv1, vard_silu (vard_group_norm_record (self->norm1, x)));
+  VardNode *h =
+      vard_conv2d_record (self->conv1, vard_silu (vard_group_norm_record (self->norm1, x)));
 
   if (self->time_proj)
     {

@@ -1,8 +1,8 @@
 /* vard-schedule-config.c - scheduler/scheduler_config.json
  *
- * The file may name any of the samplers that share these noise levels: which one a run uses is its own choice.
- * Defaults are DDIMScheduler's, but clip_sample is off and steps_offset is 1 whatever the file says: the Stable
- * Diffusion pipeline of diffusers sets them so.
+ * The file may name any of the samplers that share these noise levels: which one a run uses is its
+ * own choice. Defaults are DDIMScheduler's, but clip_sample is off and steps_offset is 1 whatever
+ * the file says: the Stable Diffusion pipeline of diffusers sets them so.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -34,15 +34,27 @@ static void
 check_class (VardConfigReader *reader)
 {
   static const char *const classes[] = {
-    "DDIMScheduler", "DDPMScheduler", "PNDMScheduler", "LMSDiscreteScheduler", "EulerDiscreteScheduler",
-    "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "DPMSolverMultistepScheduler",
-    "DPMSolverSinglestepScheduler", "DEISMultistepScheduler", "UniPCMultistepScheduler", "LCMScheduler",
-    "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler", NULL,
+    "DDIMScheduler",
+    "DDPMScheduler",
+    "PNDMScheduler",
+    "LMSDiscreteScheduler",
+    "EulerDiscreteScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "HeunDiscreteScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "DEISMultistepScheduler",
+    "UniPCMultistepScheduler",
+    "LCMScheduler",
+    "KDPM2DiscreteScheduler",
+    "KDPM2AncestralDiscreteScheduler",
+    NULL,
   };
   const char *name = vard_config_reader_get_string (reader, "_class_name", classes[0]);
 
   if (!g_strv_contains (classes, name))
-    vard_config_reader_refuse (reader, "_class_name", "a sampler of the DDPM family (DDIMScheduler, PNDMScheduler, "
+    vard_config_reader_refuse (reader, "_class_name",
+                               "a sampler of the DDPM family (DDIMScheduler, PNDMScheduler, "
                                "EulerDiscreteScheduler, ...)");
 }
 
@@ -57,7 +69,8 @@ vard_schedule_config_read (VardScheduleConfig *self,
 
   check_class (reader);
   vard_config_reader_check_fixed (reader, fixed, G_N_ELEMENTS (fixed));
-  self->n_train_timesteps = vard_config_reader_get_int (reader, "num_train_timesteps", 1000, 2, 100000);
+  self->n_train_timesteps =
+      vard_config_reader_get_int (reader, "num_train_timesteps", 1000, 2, 100000);
   self->beta_start = vard_config_reader_get_double (reader, "beta_start", 0.0001);
   self->beta_end = vard_config_reader_get_double (reader, "beta_end", 0.02);
   if (!(self->beta_start > 0 && self->beta_start < 1))

@@ -38,9 +38,10 @@ vard_time_embedding_new (gint64   n_waves,
   frequencies = vard_tensor_peek_f32 (self->frequencies);
   for (gint64 i = 0; i < half; i++)
     frequencies[i] = exp (-log (10000.0) * i / (half - freq_shift));
-  self->linear_1 = vard_module_add_child (module, "linear_1",
-                                          vard_linear_new (n_waves, width, TRUE, VARD_LAYOUT_PLAIN));
-  self->linear_2 = vard_module_add_child (module, "linear_2", vard_linear_new (width, width, TRUE, VARD_LAYOUT_PLAIN));
+  self->linear_1 = vard_module_add_child (
+      module, "linear_1", vard_linear_new (n_waves, width, TRUE, VARD_LAYOUT_PLAIN));
+  self->linear_2 = vard_module_add_child (module, "linear_2",
+                                          vard_linear_new (width, width, TRUE, VARD_LAYOUT_PLAIN));
   return self;
 }
 

@@ -1,4 +1,5 @@
-/* vard-transformer-block.c - self attention, cross attention and a gated feed-forward layer on a picture's pixels
+/* vard-transformer-block.c - self attention, cross attention and a gated feed-forward layer on a
+ * picture's pixels
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -37,18 +38,22 @@ vard_transformer_block_new (gint64 width,
   gint64 head_width = width / n_heads;
 
   self->inner = width * EXPANSION;
-  self->norm1 = vard_module_add_child (module, "norm1", vard_layer_norm_new (width, LAYER_NORM_EPS));
-  self->self_attention = vard_module_add_child (module, "attn1", vard_attention_new (width, width, n_heads, head_width,
-                                                                                     style, VARD_LAYOUT_PLAIN));
-  self->norm2 = vard_module_add_child (module, "norm2", vard_layer_norm_new (width, LAYER_NORM_EPS));
-  self->cross_attention = vard_module_add_child (module, "attn2",
-                                                 vard_attention_new (width, context_width, n_heads, head_width, style,
-                                                                     VARD_LAYOUT_PLAIN));
-  self->norm3 = vard_module_add_child (module, "norm3", vard_layer_norm_new (width, LAYER_NORM_EPS));
-  self->gated = vard_module_add_child (module, "ff.net.0.proj",
-                                       vard_linear_new (width, 2 * self->inner, TRUE, VARD_LAYOUT_PLAIN));
-  self->output = vard_module_add_child (module, "ff.net.2",
-                                        vard_linear_new (self->inner, width, TRUE, VARD_LAYOUT_PLAIN));
+  self->norm1 =
+      vard_module_add_child (module, "norm1", vard_layer_norm_new (width, LAYER_NORM_EPS));
+  self->self_attention = vard_module_add_child (
+      module, "attn1",
+      vard_attention_new (width, width, n_heads, head_width, style, VARD_LAYOUT_PLAIN));
+  self->norm2 =
+      vard_module_add_child (module, "norm2", vard_layer_norm_new (width, LAYER_NORM_EPS));
+  self->cross_attention = vard_module_add_child (
+      module, "attn2",
+      vard_attention_new (width, context_width, n_heads, head_width, style, VARD_LAYOUT_PLAIN));
+  self->norm3 =
+      vard_module_add_child (module, "norm3", vard_layer_norm_new (width, LAYER_NORM_EPS));
+  self->gated = vard_module_add_child (
+      module, "ff.net.0.proj", vard_linear_new (width, 2 * self->inner, TRUE, VARD_LAYOUT_PLAIN));
+  self->output = vard_module_add_child (
+      module, "ff.net.2", vard_linear_new (self->inner, width, TRUE, VARD_LAYOUT_PLAIN));
   return self;
 }
 
@@ -74,9 +79,10 @@ vard_transformer_block_record (VardTransformerBlock *self,
   VardGraph *graph = x->graph;
 
   vard_module_begin_block (VARD_MODULE (self), graph);
-  x = vard_add (x, vard_attention_record (self->self_attention, vard_layer_norm_record (self->norm1, x), NULL, FALSE));
-  x = vard_add (x, vard_attention_record (self->cross_attention, vard_layer_norm_record (self->norm2, x), context,
-                                          FALSE));
+  x = vard_add (x, vard_attention_record (self->self_attention,
+                                          vard_layer_norm_record (self->norm1, x), NULL, FALSE));
+  x = vard_add (x, vard_attention_record (self->cross_attention,
+                                          vard_layer_norm_record (self->norm2, x), context, FALSE));
   x = vard_add (x, record_feed_forward (self, vard_layer_norm_record (self->norm3, x)));
   vard_module_end_block (VARD_MODULE (self), graph);
   return x;
@@ -116,16 +122,20 @@ vard_transformer_2d_new (gint64   width,
   /* the same product either way; only the weight's shape in files differs */
   VardLayout layout = use_linear_projection ? VARD_LAYOUT_PLAIN : VARD_LAYOUT_POINTWISE;
 
-  self->norm = vard_module_add_child (module, "norm", vard_group_norm_new (width, n_groups, GROUP_NORM_EPS));
-  self->proj_in = vard_module_add_child (module, "proj_in", vard_linear_new (width, width, TRUE, layout));
+  self->norm =
+      vard_module_add_child (module, "norm", vard_group_norm_new (width, n_groups, GROUP_NORM_EPS));
+  self->proj_in =
+      vard_module_add_child (module, "proj_in", vard_linear_new (width, width, TRUE, layout));
   for (guint i = 0; i < n_blocks; i++)
     {
       g_autofree char *name = g_strdup_printf ("transformer_blocks.%u", i);
 
-      g_ptr_array_add (self->blocks, vard_module_add_child (module, name, vard_transformer_block_new (width, context_width,
-                                                                                                      n_heads)));
+      g_ptr_array_add (self->blocks, vard_module_add_child (module, name,
+                                                            vard_transformer_block_new (
+                                                                width, context_width, n_heads)));
     }
-  self->proj_out = vard_module_add_child (module, "proj_out", vard_linear_new (width, width, TRUE, layout));
+  self->proj_out =
+      vard_module_add_child (module, "proj_out", vard_linear_new (width, width, TRUE, layout));
   return self;
 }
 

@@ -1,7 +1,8 @@
-/* vard-unet-block.c - one resolution of a UNet or autoencoder: residual blocks, attention, a resampling step
+/* vard-unet-block.c - one resolution of a UNet or autoencoder: residual blocks, attention, a
+ * resampling step
  *
- * DownBlock2D, CrossAttnDownBlock2D, UNetMidBlock2DCrossAttn, UpBlock2D, CrossAttnUpBlock2D, DownEncoderBlock2D and
- * UpDecoderBlock2D are one class: they differ in what their lists hold.
+ * DownBlock2D, CrossAttnDownBlock2D, UNetMidBlock2DCrossAttn, UpBlock2D, CrossAttnUpBlock2D,
+ * DownEncoderBlock2D and UpDecoderBlock2D are one class: they differ in what their lists hold.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -27,7 +28,11 @@ new_downsampler (const VardUnetBlockConfig *config)
 {
   gint32 pad = config->downsample_padding;
   VardConv2dAttrs attrs = {
-    .stride = 2, .pad_top = pad, .pad_left = pad, .pad_bottom = MAX (pad, 1), .pad_right = MAX (pad, 1),
+    .stride = 2,
+    .pad_top = pad,
+    .pad_left = pad,
+    .pad_bottom = MAX (pad, 1),
+    .pad_right = MAX (pad, 1),
   };
 
   return vard_conv2d_new (config->n_out, config->n_out, 3, &attrs);
@@ -42,25 +47,27 @@ vard_unet_block_new (const VardUnetBlockConfig *config)
   for (guint i = 0; i < config->n_resnets; i++)
     {
       g_autofree char *name = g_strdup_printf ("resnets.%u", i);
-      VardResBlock *resnet = vard_res_block_new (config->n_in[i], config->n_out, config->time_width, config->n_groups,
-                                                 config->eps, config->output_scale);
+      VardResBlock *resnet =
+          vard_res_block_new (config->n_in[i], config->n_out, config->time_width, config->n_groups,
+                              config->eps, config->output_scale);
 
       g_ptr_array_add (self->resnets, vard_module_add_child (module, name, resnet));
     }
   for (guint i = 0; i < config->n_attentions; i++)
     {
       g_autofree char *name = g_strdup_printf ("attentions.%u", i);
-      VardTransformer2d *attention = vard_transformer_2d_new (config->n_out, config->context_width, config->n_heads,
-                                                              config->n_transformer_layers, config->n_groups,
-                                                              config->use_linear_projection);
+      VardTransformer2d *attention = vard_transformer_2d_new (
+          config->n_out, config->context_width, config->n_heads, config->n_transformer_layers,
+          config->n_groups, config->use_linear_projection);
 
       g_ptr_array_add (self->attentions, vard_module_add_child (module, name, attention));
     }
   if (config->resample == VARD_RESAMPLE_DOWN)
-    self->downsampler = vard_module_add_child (module, "downsamplers.0.conv", new_downsampler (config));
+    self->downsampler =
+        vard_module_add_child (module, "downsamplers.0.conv", new_downsampler (config));
   if (config->resample == VARD_RESAMPLE_UP)
-    self->upsampler = vard_module_add_child (module, "upsamplers.0.conv",
-                                             vard_conv2d_new_same (config->n_out, config->n_out, 3));
+    self->upsampler = vard_module_add_child (
+        module, "upsamplers.0.conv", vard_conv2d_new_same (config->n_out, config->n_out, 3));
   return self;
 }
 

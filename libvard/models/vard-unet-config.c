@@ -8,8 +8,9 @@
 
 #define MAX_WIDTH (1 << 16)
 
-/* Other values make another network. What only matters in training or in half precision (dropout, upcast_attention)
- * is not here. resnet_out_scale_factor is, although these block types ignore it. */
+/* Other values make another network. What only matters in training or in half precision (dropout,
+ * upcast_attention) is not here. resnet_out_scale_factor is, although these block types ignore it.
+ */
 static const VardConfigFixed fixed[] = {
   { "_class_name", "\"UNet2DConditionModel\"" },
   { "only_cross_attention", "false" },
@@ -53,17 +54,20 @@ read_blocks (VardUnetConfig   *self,
       vard_config_reader_refuse (reader, "block_out_channels", "a list of 1 to 8 widths");
     }
   if (vard_config_reader_peek (reader, "block_out_channels"))
-    vard_config_reader_get_ints (reader, "block_out_channels", 1, 1, MAX_WIDTH, self->width, self->n_blocks);
+    vard_config_reader_get_ints (reader, "block_out_channels", 1, 1, MAX_WIDTH, self->width,
+                                 self->n_blocks);
   else
     memcpy (self->width, default_width, sizeof default_width);
   if (vard_config_reader_peek (reader, "down_block_types") && n_down != self->n_blocks)
-    vard_config_reader_refuse (reader, "down_block_types", "one type for each of block_out_channels");
+    vard_config_reader_refuse (reader, "down_block_types",
+                               "one type for each of block_out_channels");
   if (vard_config_reader_peek (reader, "up_block_types") && n_up != self->n_blocks)
     vard_config_reader_refuse (reader, "up_block_types", "one type for each of block_out_channels");
   for (guint i = 0; i < self->n_blocks; i++)
     {
-      self->down_has_attention[i] = i < n_down
-        ? vard_config_reader_get_choice (reader, "down_block_types", i, down_types) : i + 1 < self->n_blocks;
+      self->down_has_attention[i] =
+          i < n_down ? vard_config_reader_get_choice (reader, "down_block_types", i, down_types)
+                     : i + 1 < self->n_blocks;
       self->up_has_attention[i] = i < n_up
         ? vard_config_reader_get_choice (reader, "up_block_types", i, up_types) : i > 0;
     }
@@ -76,18 +80,23 @@ read_lists (VardUnetConfig   *self,
   guint n = self->n_blocks;
 
   vard_config_reader_get_ints (reader, "layers_per_block", 2, 1, 100, self->n_layers, n);
-  vard_config_reader_get_ints (reader, "transformer_layers_per_block", 1, 1, 100, self->n_transformer_layers, n);
-  vard_config_reader_get_ints (reader, "cross_attention_dim", 1280, 1, MAX_WIDTH, self->context_width, n);
+  vard_config_reader_get_ints (reader, "transformer_layers_per_block", 1, 1, 100,
+                               self->n_transformer_layers, n);
+  vard_config_reader_get_ints (reader, "cross_attention_dim", 1280, 1, MAX_WIDTH,
+                               self->context_width, n);
   /* the name misleads: files put the number of heads here */
   vard_config_reader_get_ints (reader, "attention_head_dim", 8, 1, 4096, self->n_heads, n);
   for (guint i = 0; i < n; i++)
     {
       if (self->width[i] % self->n_groups)
-        vard_config_reader_refuse (reader, "norm_num_groups", "a divisor of every block_out_channels");
-      if ((self->down_has_attention[i] || self->up_has_attention[n - 1 - i] || (i + 1 == n && self->has_mid_block))
-          && self->width[i] % self->n_heads[i])
-        vard_config_reader_refuse (reader, "attention_head_dim",
-                                   "the number of heads, a divisor of the block's block_out_channels");
+        vard_config_reader_refuse (reader, "norm_num_groups",
+                                   "a divisor of every block_out_channels");
+      if ((self->down_has_attention[i] || self->up_has_attention[n - 1 - i] ||
+           (i + 1 == n && self->has_mid_block)) &&
+          self->width[i] % self->n_heads[i])
+        vard_config_reader_refuse (
+            reader, "attention_head_dim",
+            "the number of heads, a divisor of the block's block_out_channels");
     }
 }
 
@@ -106,7 +115,8 @@ static void
 read_mid_block (VardUnetConfig   *self,
                 VardConfigReader *reader)
 {
-  const char *type = vard_config_reader_get_string (reader, "mid_block_type", "UNetMidBlock2DCrossAttn");
+  const char *type =
+      vard_config_reader_get_string (reader, "mid_block_type", "UNetMidBlock2DCrossAttn");
 
   self->has_mid_block = TRUE;
   if (!g_str_equal (type, "UNetMidBlock2DCrossAttn"))
@@ -133,13 +143,15 @@ vard_unet_config_read (VardUnetConfig   *self,
   self->downsample_padding = vard_config_reader_get_int (reader, "downsample_padding", 1, 0, 1);
   self->n_groups = vard_config_reader_get_int (reader, "norm_num_groups", 32, 1, MAX_WIDTH);
   self->eps = vard_config_reader_get_double (reader, "norm_eps", 1e-5);
-  self->use_linear_projection = vard_config_reader_get_bool (reader, "use_linear_projection", FALSE);
+  self->use_linear_projection =
+      vard_config_reader_get_bool (reader, "use_linear_projection", FALSE);
   self->conv_in_kernel = vard_config_reader_get_int (reader, "conv_in_kernel", 3, 1, 31);
   self->conv_out_kernel = vard_config_reader_get_int (reader, "conv_out_kernel", 3, 1, 31);
   read_sample_size (self, reader);
   read_blocks (self, reader);
   read_mid_block (self, reader);
   read_lists (self, reader);
-  self->time_width = vard_config_reader_get_int (reader, "time_embedding_dim", 4 * self->width[0], 1, MAX_WIDTH);
+  self->time_width =
+      vard_config_reader_get_int (reader, "time_embedding_dim", 4 * self->width[0], 1, MAX_WIDTH);
   return vard_config_reader_finish (reader, error);
 }

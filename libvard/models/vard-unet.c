@@ -63,8 +63,8 @@ add_down_block (VardUnet *self,
   self->down[i] = vard_module_add_child (VARD_MODULE (self), name, vard_unet_block_new (&block));
 }
 
-/* Up block i works at level n - 1 - i. Each of its residual blocks takes what comes from below and one skip: those
- * of the level, and last the one that came in from the level above. */
+/* Up block i works at level n - 1 - i. Each of its residual blocks takes what comes from below and
+ * one skip: those of the level, and last the one that came in from the level above. */
 static void
 add_up_block (VardUnet *self,
               guint     i)
@@ -79,7 +79,8 @@ add_up_block (VardUnet *self,
   g_autofree char *name = g_strdup_printf ("up_blocks.%u", i);
 
   for (guint j = 0; j < n; j++)
-    n_in[j] = (j == 0 ? from_below : config->width[level]) + (j + 1 == n ? above : config->width[level]);
+    n_in[j] =
+        (j == 0 ? from_below : config->width[level]) + (j + 1 == n ? above : config->width[level]);
   block.n_in = n_in;
   block.n_resnets = n;
   block.n_attentions = config->up_has_attention[i] ? n : 0;
@@ -112,17 +113,19 @@ vard_unet_new (const VardUnetConfig *config)
   self->conv_in = vard_module_add_child (module, "conv_in",
                                          vard_conv2d_new_same (config->n_in, config->width[0],
                                                                config->conv_in_kernel));
-  self->time = vard_module_add_child (module, "time_embedding",
-                                      vard_time_embedding_new (config->width[0], config->time_width,
-                                                               config->flip_sin_to_cos, config->freq_shift));
+  self->time =
+      vard_module_add_child (module, "time_embedding",
+                             vard_time_embedding_new (config->width[0], config->time_width,
+                                                      config->flip_sin_to_cos, config->freq_shift));
   for (guint i = 0; i < config->n_blocks; i++)
     add_down_block (self, i);
   if (config->has_mid_block)
     add_mid_block (self);
   for (guint i = 0; i < config->n_blocks; i++)
     add_up_block (self, i);
-  self->norm_out = vard_module_add_child (module, "conv_norm_out",
-                                          vard_group_norm_new (config->width[0], config->n_groups, config->eps));
+  self->norm_out =
+      vard_module_add_child (module, "conv_norm_out",
+                             vard_group_norm_new (config->width[0], config->n_groups, config->eps));
   self->conv_out = vard_module_add_child (module, "conv_out",
                                           vard_conv2d_new_same (config->width[0], config->n_out,
                                                                 config->conv_out_kernel));
@@ -146,11 +149,12 @@ check_size (VardUnet *self,
   const gint64 *dims = latents->shape.dims;
 
   if (dims[1] % step || dims[2] % step)
-    vard_graph_take_error (latents->graph,
-                           g_error_new (VARD_ERROR, VARD_ERROR_USAGE,
-                                        "a latent of %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT
-                                        " does not fit the denoiser: sides must be multiples of %" G_GINT64_FORMAT,
-                                        dims[1], dims[2], step));
+    vard_graph_take_error (
+        latents->graph,
+        g_error_new (VARD_ERROR, VARD_ERROR_USAGE,
+                     "a latent of %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT
+                     " does not fit the denoiser: sides must be multiples of %" G_GINT64_FORMAT,
+                     dims[1], dims[2], step));
 }
 
 VardNode *

@@ -1,9 +1,9 @@
 /* vard-value-net.c - the expected reward from a noisy latent: V (x_t, t, text)
  *
- * Three stages of one residual block each, a stride-2 convolution between them; the time and text vector scales and
- * shifts every block's second norm (FiLM). What leaves the last stage is pooled as mean and mean of squares, because
- * many rewards (size, colour, coverage) are about how much there is of something. 32 wide it has 0.45 million
- * parameters.
+ * Three stages of one residual block each, a stride-2 convolution between them; the time and text
+ * vector scales and shifts every block's second norm (FiLM). What leaves the last stage is pooled
+ * as mean and mean of squares, because many rewards (size, colour, coverage) are about how much
+ * there is of something. 32 wide it has 0.45 million parameters.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -52,8 +52,8 @@ vard_value_block_new (gint64 width)
   self->width = width;
   self->norm1 = vard_module_add_child (module, "norm1", vard_group_norm_new (width, N_GROUPS, EPS));
   self->conv1 = vard_module_add_child (module, "conv1", vard_conv2d_new_same (width, width, 3));
-  self->film = vard_module_add_child (module, "film",
-                                      vard_linear_new (CONDITION_WIDTH, 2 * width, TRUE, VARD_LAYOUT_PLAIN));
+  self->film = vard_module_add_child (
+      module, "film", vard_linear_new (CONDITION_WIDTH, 2 * width, TRUE, VARD_LAYOUT_PLAIN));
   self->norm2 = vard_module_add_child (module, "norm2", vard_group_norm_new (width, N_GROUPS, EPS));
   self->conv2 = vard_module_add_child (module, "conv2", vard_conv2d_new_same (width, width, 3));
   return self;
@@ -69,10 +69,12 @@ vard_value_block_record (VardValueBlock *self,
 
   vard_module_begin_block (VARD_MODULE (self), graph);
 
-  VardNode *film = vard_reshape (vard_linear_record (self->film, condition), VARD_SHAPE (n, 1, 1, 2 * self->width));
+  VardNode *film = vard_reshape (vard_linear_record (self->film, condition),
+                                 VARD_SHAPE (n, 1, 1, 2 * self->width));
   VardNode *scale = vard_slice (film, 3, 0, self->width);
   VardNode *shift = vard_slice (film, 3, self->width, self->width);
-  VardNode *h = vard_conv2d_record (self->conv1, vard_silu (vard_group_norm_record (self->norm1, x)));
+  VardNode *h =
+      vard_conv2d_record (self->conv1, vard_silu (vard_group_norm_record (self->norm1, x)));
 
   h = vard_group_norm_record (self->norm2, h);
   h = vard_add (vard_mul (h, vard_affine (scale, 1, 1)), shift);
@@ -137,9 +139,12 @@ static void
 add_stages (VardValueNet *self)
 {
   VardModule *module = VARD_MODULE (self);
-  const VardConv2dAttrs halve = { .stride = 2, .pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1 };
+  const VardConv2dAttrs halve = {
+    .stride = 2, .pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1
+  };
 
-  self->conv_in = vard_module_add_child (module, "conv_in", vard_conv2d_new_same (self->n_channels, self->width, 3));
+  self->conv_in = vard_module_add_child (module, "conv_in",
+                                         vard_conv2d_new_same (self->n_channels, self->width, 3));
   for (guint i = 0; i < N_STAGES; i++)
     {
       g_autofree char *name = g_strdup_printf ("blocks.%u", i);
@@ -148,8 +153,8 @@ add_stages (VardValueNet *self)
 
       self->blocks[i] = vard_module_add_child (module, name, vard_value_block_new (width));
       if (i + 1 < N_STAGES)
-        self->downsamplers[i] = vard_module_add_child (module, down,
-                                                       vard_conv2d_new (width, width + self->width, 3, &halve));
+        self->downsamplers[i] = vard_module_add_child (
+            module, down, vard_conv2d_new (width, width + self->width, 3, &halve));
     }
 }
 
@@ -168,13 +173,16 @@ vard_value_net_new (gint64  n_channels,
   self->n_channels = n_channels;
   self->text_width = text_width;
   self->width = width;
-  self->time = vard_module_add_child (module, "time", vard_time_embedding_new (N_WAVES, CONDITION_WIDTH, TRUE, 0));
-  self->text = vard_module_add_child (module, "text",
-                                      vard_linear_new (text_width, CONDITION_WIDTH, TRUE, VARD_LAYOUT_PLAIN));
+  self->time = vard_module_add_child (module, "time",
+                                      vard_time_embedding_new (N_WAVES, CONDITION_WIDTH, TRUE, 0));
+  self->text = vard_module_add_child (
+      module, "text", vard_linear_new (text_width, CONDITION_WIDTH, TRUE, VARD_LAYOUT_PLAIN));
   add_stages (self);
-  self->head_1 = vard_module_add_child (module, "head.0",
-                                        vard_linear_new (2 * N_STAGES * width, HEAD_WIDTH, TRUE, VARD_LAYOUT_PLAIN));
-  self->head_2 = vard_module_add_child (module, "head.2", vard_linear_new (HEAD_WIDTH, 1, TRUE, VARD_LAYOUT_PLAIN));
+  self->head_1 = vard_module_add_child (
+      module, "head.0",
+      vard_linear_new (2 * N_STAGES * width, HEAD_WIDTH, TRUE, VARD_LAYOUT_PLAIN));
+  self->head_2 = vard_module_add_child (module, "head.2",
+                                        vard_linear_new (HEAD_WIDTH, 1, TRUE, VARD_LAYOUT_PLAIN));
 
   Init init = { seed, self->head_2 };
 
@@ -239,8 +247,10 @@ vard_value_net_save (VardValueNet *self,
   VardModule *module = VARD_MODULE (self);
 
   g_hash_table_insert (metadata, "vard_value_net", g_strdup ("1"));
-  g_hash_table_insert (metadata, "vard_channels", g_strdup_printf ("%" G_GINT64_FORMAT, self->n_channels));
-  g_hash_table_insert (metadata, "vard_text_width", g_strdup_printf ("%" G_GINT64_FORMAT, self->text_width));
+  g_hash_table_insert (metadata, "vard_channels",
+                       g_strdup_printf ("%" G_GINT64_FORMAT, self->n_channels));
+  g_hash_table_insert (metadata, "vard_text_width",
+                       g_strdup_printf ("%" G_GINT64_FORMAT, self->text_width));
   g_hash_table_insert (metadata, "vard_width", g_strdup_printf ("%" G_GINT64_FORMAT, self->width));
   return vard_weights_save (module, path, VARD_DTYPE_F32, metadata, error);
 }
@@ -256,7 +266,8 @@ read_size (VardSafetensors *file,
 
   if (text && g_ascii_string_to_signed (text, 10, 1, 1 << 14, size, NULL) && *size % step == 0)
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not a value network: its metadata has no good %s",
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "%s is not a value network: its metadata has no good %s",
                vard_safetensors_get_path (file), key);
   return FALSE;
 }

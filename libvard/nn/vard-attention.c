@@ -21,7 +21,8 @@ G_DEFINE_FINAL_TYPE (VardAttention, vard_attention, VARD_TYPE_MODULE)
 
 const VardAttentionStyle vard_attention_style_unet = { "to_q", "to_k", "to_v", "to_out.0", FALSE };
 const VardAttentionStyle vard_attention_style_vae = { "to_q", "to_k", "to_v", "to_out.0", TRUE };
-const VardAttentionStyle vard_attention_style_clip = { "q_proj", "k_proj", "v_proj", "out_proj", TRUE };
+const VardAttentionStyle vard_attention_style_clip = { "q_proj", "k_proj", "v_proj", "out_proj",
+                                                       TRUE };
 
 VardAttention *
 vard_attention_new (gint64                    width,
@@ -38,10 +39,14 @@ vard_attention_new (gint64                    width,
 
   self->n_heads = n_heads;
   self->head_width = head_width;
-  self->query = vard_module_add_child (module, style->query, vard_linear_new (width, inner, bias, layout));
-  self->key = vard_module_add_child (module, style->key, vard_linear_new (context_width, inner, bias, layout));
-  self->value = vard_module_add_child (module, style->value, vard_linear_new (context_width, inner, bias, layout));
-  self->output = vard_module_add_child (module, style->output, vard_linear_new (inner, width, TRUE, layout));
+  self->query =
+      vard_module_add_child (module, style->query, vard_linear_new (width, inner, bias, layout));
+  self->key = vard_module_add_child (module, style->key,
+                                     vard_linear_new (context_width, inner, bias, layout));
+  self->value = vard_module_add_child (module, style->value,
+                                       vard_linear_new (context_width, inner, bias, layout));
+  self->output =
+      vard_module_add_child (module, style->output, vard_linear_new (inner, width, TRUE, layout));
   return self;
 }
 
@@ -50,7 +55,8 @@ static VardNode *
 split_heads (VardAttention *self,
              VardNode      *x)
 {
-  return vard_reshape (x, VARD_SHAPE (x->shape.dims[0], x->shape.dims[1], self->n_heads, self->head_width));
+  return vard_reshape (
+      x, VARD_SHAPE (x->shape.dims[0], x->shape.dims[1], self->n_heads, self->head_width));
 }
 
 VardNode *
@@ -71,7 +77,8 @@ vard_attention_record (VardAttention *self,
   VardNode *v = split_heads (self, vard_linear_record (self->value, from));
   VardNode *y = vard_attention (q, k, v, 1 / sqrt (self->head_width), is_causal);
 
-  y = vard_reshape (y, VARD_SHAPE (x->shape.dims[0], x->shape.dims[1], self->n_heads * self->head_width));
+  y = vard_reshape (
+      y, VARD_SHAPE (x->shape.dims[0], x->shape.dims[1], self->n_heads * self->head_width));
   y = vard_linear_record (self->output, y);
   vard_module_leave (VARD_MODULE (self), graph);
   return y;

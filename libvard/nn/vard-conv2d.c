@@ -24,9 +24,10 @@ vard_conv2d_new (gint64                 n_in,
   VardConv2d *self = g_object_new (VARD_TYPE_CONV2D, NULL);
 
   self->attrs = *attrs;
-  self->weight = vard_module_add_parameter (VARD_MODULE (self), "weight", VARD_SHAPE (n_out, kernel, kernel, n_in),
-                                            VARD_LAYOUT_CONV);
-  self->bias = vard_module_add_parameter (VARD_MODULE (self), "bias", VARD_SHAPE (n_out), VARD_LAYOUT_PLAIN);
+  self->weight = vard_module_add_parameter (
+      VARD_MODULE (self), "weight", VARD_SHAPE (n_out, kernel, kernel, n_in), VARD_LAYOUT_CONV);
+  self->bias =
+      vard_module_add_parameter (VARD_MODULE (self), "bias", VARD_SHAPE (n_out), VARD_LAYOUT_PLAIN);
   return self;
 }
 
@@ -36,7 +37,9 @@ vard_conv2d_new_same (gint64 n_in,
                       gint64 kernel)
 {
   gint32 pad = (kernel - 1) / 2;
-  VardConv2dAttrs attrs = { .stride = 1, .pad_top = pad, .pad_bottom = pad, .pad_left = pad, .pad_right = pad };
+  VardConv2dAttrs attrs = {
+    .stride = 1, .pad_top = pad, .pad_bottom = pad, .pad_left = pad, .pad_right = pad
+  };
 
   return vard_conv2d_new (n_in, n_out, kernel, &attrs);
 }

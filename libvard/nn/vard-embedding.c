@@ -19,8 +19,8 @@ vard_embedding_new (gint64 n_rows,
 {
   VardEmbedding *self = g_object_new (VARD_TYPE_EMBEDDING, NULL);
 
-  self->weight = vard_module_add_parameter (VARD_MODULE (self), "weight", VARD_SHAPE (n_rows, n_channels),
-                                            VARD_LAYOUT_PLAIN);
+  self->weight = vard_module_add_parameter (VARD_MODULE (self), "weight",
+                                            VARD_SHAPE (n_rows, n_channels), VARD_LAYOUT_PLAIN);
   return self;
 }
 

@@ -28,9 +28,11 @@ vard_linear_new (gint64     n_in,
 
   self->n_in = n_in;
   self->n_out = n_out;
-  self->weight = vard_module_add_parameter (VARD_MODULE (self), "weight", VARD_SHAPE (n_out, n_in), layout);
+  self->weight =
+      vard_module_add_parameter (VARD_MODULE (self), "weight", VARD_SHAPE (n_out, n_in), layout);
   if (has_bias)
-    self->bias = vard_module_add_parameter (VARD_MODULE (self), "bias", VARD_SHAPE (n_out), VARD_LAYOUT_PLAIN);
+    self->bias = vard_module_add_parameter (VARD_MODULE (self), "bias", VARD_SHAPE (n_out),
+                                            VARD_LAYOUT_PLAIN);
   return self;
 }
 
@@ -46,7 +48,8 @@ vard_linear_record (VardLinear *self,
 
   vard_module_enter (VARD_MODULE (self), graph);
 
-  VardNode *rows = vard_reshape (x, VARD_SHAPE (n_rows, shape.n_dims ? shape.dims[shape.n_dims - 1] : 1));
+  VardNode *rows =
+      vard_reshape (x, VARD_SHAPE (n_rows, shape.n_dims ? shape.dims[shape.n_dims - 1] : 1));
   VardNode *y = vard_matmul (rows, vard_parameter_record (self->weight, graph), FALSE, TRUE);
 
   if (self->bias)

@@ -1,7 +1,7 @@
 /* vard-lora.c - low-rank adapters: y + scale B A x beside a frozen weight (arXiv 2106.09685)
  *
- * A is normal with deviation 1 / rank and B is zero, as the training scripts of diffusers begin, so that a model with
- * fresh adapters computes exactly what it did without: B A x is a sum of zeros.
+ * A is normal with deviation 1 / rank and B is zero, as the training scripts of diffusers begin, so
+ * that a model with fresh adapters computes exactly what it did without: B A x is a sum of zeros.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -39,8 +39,10 @@ vard_lora_new (gint64  n_in,
 
   self->rank = rank;
   self->scale = alpha / rank;
-  self->down = vard_module_add_parameter (module, "down.weight", VARD_SHAPE (rank, n_in), VARD_LAYOUT_PLAIN);
-  self->up = vard_module_add_parameter (module, "up.weight", VARD_SHAPE (n_out, rank), VARD_LAYOUT_PLAIN);
+  self->down =
+      vard_module_add_parameter (module, "down.weight", VARD_SHAPE (rank, n_in), VARD_LAYOUT_PLAIN);
+  self->up =
+      vard_module_add_parameter (module, "up.weight", VARD_SHAPE (n_out, rank), VARD_LAYOUT_PLAIN);
   self->down->is_optional = self->up->is_optional = TRUE;
   a = vard_tensor_peek_f32 (self->down->tensor);
   vard_random_fill_normal (key, 0, a, rank * n_in);
@@ -59,11 +61,12 @@ stack_into (VardLora *self,
   gint64 n_in = a_shape->dims[1], n_out = vard_tensor_peek_shape (part->up->tensor)->dims[0];
   const float *b = vard_tensor_peek_f32 (part->up->tensor);
 
-  memcpy (vard_tensor_peek_f32 (self->down->tensor) + at * n_in, vard_tensor_peek_f32 (part->down->tensor),
-          vard_tensor_get_n_bytes (part->down->tensor));
+  memcpy (vard_tensor_peek_f32 (self->down->tensor) + at * n_in,
+          vard_tensor_peek_f32 (part->down->tensor), vard_tensor_get_n_bytes (part->down->tensor));
   for (gint64 o = 0; o < n_out; o++)
     for (guint r = 0; r < part->rank; r++)
-      vard_tensor_peek_f32 (self->up->tensor)[o * self->rank + at + r] = part->scale * b[o * part->rank + r];
+      vard_tensor_peek_f32 (self->up->tensor)[o * self->rank + at + r] =
+          part->scale * b[o * part->rank + r];
 }
 
 VardLora *
@@ -198,7 +201,8 @@ check_search (const Search *search,
   for (guint i = 0; search->targets[i]; i++)
     if (!search->is_found[i])
       {
-        g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the LoRA target “%s” matches no linear layer of the model",
+        g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                     "the LoRA target “%s” matches no linear layer of the model",
                      search->targets[i]);
         return FALSE;
       }
@@ -240,7 +244,8 @@ vard_lora_attach (VardModule        *root,
       VardLinear *layer = layers->pdata[i];
       /* keyed by path: which other layers are targets does not change a layer's numbers */
       guint64 key = vard_random_derive_key (seed, paths->pdata[i], 0);
-      VardLora *lora = vard_lora_new (vard_linear_get_n_in (layer), vard_linear_get_n_out (layer), rank, alpha, key);
+      VardLora *lora = vard_lora_new (vard_linear_get_n_in (layer), vard_linear_get_n_out (layer),
+                                      rank, alpha, key);
 
       vard_module_set_trainable (VARD_MODULE (lora), TRUE);
       vard_linear_take_adapter (layer, "lora", VARD_ADAPTER (lora));
@@ -260,7 +265,8 @@ visit (const char *path,
        gpointer    data)
 {
   Visit *v = data;
-  VardAdapter *adapter = VARD_IS_LINEAR (module) ? vard_linear_peek_adapter (VARD_LINEAR (module)) : NULL;
+  VardAdapter *adapter =
+      VARD_IS_LINEAR (module) ? vard_linear_peek_adapter (VARD_LINEAR (module)) : NULL;
 
   if (adapter && VARD_IS_LORA (adapter))
     v->func (path, VARD_LINEAR (module), VARD_LORA (adapter), v->data);

@@ -119,7 +119,8 @@ vard_module_dup_path (VardModule *self)
   return g_strconcat (above, ".", priv->name, NULL);
 }
 
-/* calls either function on every module or parameter below, with the path in a buffer that grows and shrinks */
+/* calls either function on every module or parameter below, with the path in a buffer that grows
+ * and shrinks */
 static void
 walk (VardModule       *self,
       GString          *path,

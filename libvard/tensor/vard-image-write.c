@@ -79,8 +79,8 @@ write_png (png_structp png,
 
   if (setjmp (png_jmpbuf (png)))
     return FALSE;
-  png_set_IHDR (png, info, width, height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
-                PNG_FILTER_TYPE_DEFAULT);
+  png_set_IHDR (png, info, width, height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   if (n_texts)
     png_set_text (png, info, texts, n_texts);
   png_write_info (png, info);
@@ -106,7 +106,8 @@ vard_image_encode_png (VardImage *self,
   g_auto (GStrv) keys = vard_image_list_text_keys (self);
   g_autofree png_text *texts = make_texts (self, keys);
   Writer writer = { .bytes = g_byte_array_new (), .message = "out of memory" };
-  png_structp png = png_create_write_struct (PNG_LIBPNG_VER_STRING, &writer, writer_error, writer_warning);
+  png_structp png =
+      png_create_write_struct (PNG_LIBPNG_VER_STRING, &writer, writer_error, writer_warning);
   png_infop info = png ? png_create_info_struct (png) : NULL;
   gboolean ok = FALSE;
 
@@ -119,6 +120,7 @@ vard_image_encode_png (VardImage *self,
   if (ok)
     return g_byte_array_free_to_bytes (writer.bytes);
   g_byte_array_unref (writer.bytes);
-  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot encode the picture: %s", writer.message);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot encode the picture: %s",
+               writer.message);
   return NULL;
 }

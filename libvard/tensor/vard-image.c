@@ -56,8 +56,8 @@ check_size (guint    width,
 {
   if (width > 0 && height > 0 && width <= VARD_IMAGE_MAX_SIDE && height <= VARD_IMAGE_MAX_SIDE)
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "a picture of %u x %u: sides must be 1 to %d", width, height,
-               VARD_IMAGE_MAX_SIDE);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "a picture of %u x %u: sides must be 1 to %d",
+               width, height, VARD_IMAGE_MAX_SIDE);
   return FALSE;
 }
 
@@ -83,8 +83,9 @@ vard_image_new (guint    width,
   if (g_bytes_get_size (rgb) != (gsize) width * height * 3)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "%u x %u pixels are %" G_GSIZE_FORMAT " bytes of RGB, %" G_GSIZE_FORMAT " were given", width, height,
-                   (gsize) width * height * 3, g_bytes_get_size (rgb));
+                   "%u x %u pixels are %" G_GSIZE_FORMAT " bytes of RGB, %" G_GSIZE_FORMAT
+                   " were given",
+                   width, height, (gsize) width * height * 3, g_bytes_get_size (rgb));
       return NULL;
     }
   return take_rgb (width, height, g_bytes_ref (rgb));
@@ -113,7 +114,8 @@ vard_image_new_from_file (const char *path,
 
   if (!file)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot open the picture: %s", io_error->message);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot open the picture: %s",
+                   io_error->message);
       return NULL;
     }
   if (g_mapped_file_get_length (file) > 0)
@@ -121,11 +123,13 @@ vard_image_new_from_file (const char *path,
                                  g_mapped_file_get_length (file), &width, &height, &reason);
   if (!rgb)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not a PNG or JPEG picture: %s", path, reason);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not a PNG or JPEG picture: %s",
+                   path, reason);
       return NULL;
     }
-  return take_rgb (width, height,
-                   g_bytes_new_with_free_func (rgb, (gsize) width * height * 3, vard_image_free_rgb, rgb));
+  return take_rgb (
+      width, height,
+      g_bytes_new_with_free_func (rgb, (gsize) width * height * 3, vard_image_free_rgb, rgb));
 }
 
 static void
@@ -138,8 +142,8 @@ paste (guint8    *canvas,
   const guint8 *from = vard_image_peek_pixels (image);
 
   for (guint row = 0; row < image->height; row++)
-    memcpy (canvas + ((gsize) (y + row) * canvas_width + x) * 3, from + (gsize) row * image->width * 3,
-            (gsize) image->width * 3);
+    memcpy (canvas + ((gsize) (y + row) * canvas_width + x) * 3,
+            from + (gsize) row * image->width * 3, (gsize) image->width * 3);
 }
 
 /**
@@ -173,8 +177,9 @@ vard_image_new_grid (VardImage **images,
   for (guint i = 1; i < n_images; i++)
     if (images[i]->width != cell_width || images[i]->height != cell_height)
       {
-        g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "picture %u is %u x %u, the first is %u x %u", i,
-                     images[i]->width, images[i]->height, cell_width, cell_height);
+        g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                     "picture %u is %u x %u, the first is %u x %u", i, images[i]->width,
+                     images[i]->height, cell_width, cell_height);
         return NULL;
       }
 
@@ -183,7 +188,8 @@ vard_image_new_grid (VardImage **images,
 
   memset (canvas, 255, size);
   for (guint i = 0; i < n_images; i++)
-    paste (canvas, width, images[i], i % columns * (cell_width + gap), i / columns * (cell_height + gap));
+    paste (canvas, width, images[i], i % columns * (cell_width + gap),
+           i / columns * (cell_height + gap));
   return take_rgb (width, height, g_bytes_new_take (canvas, size));
 }
 
@@ -385,13 +391,15 @@ vard_image_class_init (VardImageClass *klass)
    *
    * Pixels in a row.
    */
-  properties[PROP_WIDTH] = g_param_spec_uint ("width", NULL, NULL, 0, VARD_IMAGE_MAX_SIDE, 0, flags);
+  properties[PROP_WIDTH] =
+      g_param_spec_uint ("width", NULL, NULL, 0, VARD_IMAGE_MAX_SIDE, 0, flags);
   /**
    * VardImage:height:
    *
    * How many rows.
    */
-  properties[PROP_HEIGHT] = g_param_spec_uint ("height", NULL, NULL, 0, VARD_IMAGE_MAX_SIDE, 0, flags);
+  properties[PROP_HEIGHT] =
+      g_param_spec_uint ("height", NULL, NULL, 0, VARD_IMAGE_MAX_SIDE, 0, flags);
   /**
    * VardImage:rgb:
    *

@@ -1,7 +1,9 @@
-/* vard-safetensors-header.c - the JSON part of a weight file, checked before anything is read through it
+/* vard-safetensors-header.c - the JSON part of a weight file, checked before anything is read
+ * through it
  *
- * json-glib does the parsing. Before it sees the text, a scan refuses what it would hide or choke on: a name given
- * twice, a NUL in a name, and nesting deeper than any real header has (its parser recurses).
+ * json-glib does the parsing. Before it sees the text, a scan refuses what it would hide or choke
+ * on: a name given twice, a NUL in a name, and nesting deeper than any real header has (its parser
+ * recurses).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -98,7 +100,8 @@ scan_key (HeaderScan *scan,
           GError    **error)
 {
   guint level = scan->depth - 1;
-  g_autofree char *key = has_escape ? unescape (quoted, length) : g_strndup (quoted + 1, length - 2);
+  g_autofree char *key =
+      has_escape ? unescape (quoted, length) : g_strndup (quoted + 1, length - 2);
 
   if (g_hash_table_contains (scan->keys[level], key))
     return fail (scan->path, error, "the header names “%s” twice", key);
@@ -169,7 +172,8 @@ scan_character (HeaderScan *scan,
       return TRUE;
     default:
       if (!g_ascii_isalnum (*scan->at) && !strchr (": \t\r\n-+.", *scan->at))
-        return fail (scan->path, error, "unexpected character 0x%02x in the header", (guint8) *scan->at);
+        return fail (scan->path, error, "unexpected character 0x%02x in the header",
+                     (guint8) *scan->at);
       return TRUE;
     }
 }
@@ -225,16 +229,18 @@ parse_shape (VardSafetensorsRecord *record,
   guint n_dims = json_array_get_length (array);
 
   if (n_dims > VARD_MAX_DIMS)
-    return fail (path, error, "%s has %u extents; at most %d are supported", record->name, n_dims, VARD_MAX_DIMS);
+    return fail (path, error, "%s has %u extents; at most %d are supported", record->name, n_dims,
+                 VARD_MAX_DIMS);
   *n_bytes = vard_safetensors_dtype_size (record->dtype);
   record->shape.n_dims = n_dims;
   for (guint i = 0; i < n_dims; i++)
     {
       if (!get_integer (array, i, &record->shape.dims[i]))
-        return fail (path, error, "extent %u of %s is not a whole number from 0 on", i, record->name);
+        return fail (path, error, "extent %u of %s is not a whole number from 0 on", i,
+                     record->name);
       if (!g_size_checked_mul (n_bytes, *n_bytes, record->shape.dims[i]) || *n_bytes > G_MAXINT64)
-        return fail (path, error, "the shape of %s overflows: extent %u is %" G_GINT64_FORMAT, record->name, i,
-                     record->shape.dims[i]);
+        return fail (path, error, "the shape of %s overflows: extent %u is %" G_GINT64_FORMAT,
+                     record->name, i, record->shape.dims[i]);
     }
   return TRUE;
 }
@@ -250,7 +256,8 @@ parse_record (VardSafetensorsRecord *record,
   JsonNode *dtype = object ? json_object_get_member (object, "dtype") : NULL;
   JsonArray *shape = object ? get_array (object, "shape") : NULL;
   JsonArray *offsets = object ? get_array (object, "data_offsets") : NULL;
-  const char *spelling = dtype && JSON_NODE_HOLDS_VALUE (dtype) ? json_node_get_string (dtype) : NULL;
+  const char *spelling =
+      dtype && JSON_NODE_HOLDS_VALUE (dtype) ? json_node_get_string (dtype) : NULL;
   gint64 begin, end;
   gsize n_bytes = 0;
 
@@ -259,16 +266,22 @@ parse_record (VardSafetensorsRecord *record,
   if (find_dtype (spelling) < 0)
     return fail (path, error, "%s has the unknown dtype “%s”", record->name, spelling);
   record->dtype = dtypes[find_dtype (spelling)].name;
-  if (json_array_get_length (offsets) != 2 || !get_integer (offsets, 0, &begin) || !get_integer (offsets, 1, &end))
-    return fail (path, error, "data_offsets of %s are not two whole numbers from 0 on", record->name);
+  if (json_array_get_length (offsets) != 2 || !get_integer (offsets, 0, &begin) ||
+      !get_integer (offsets, 1, &end))
+    return fail (path, error, "data_offsets of %s are not two whole numbers from 0 on",
+                 record->name);
   if (!parse_shape (record, path, shape, &n_bytes, error))
     return FALSE;
   if (begin > end || (guint64) end > n_data)
-    return fail (path, error, "%s lies at %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT ", outside the file's %"
-                 G_GUINT64_FORMAT " bytes of data", record->name, begin, end, n_data);
+    return fail (path, error,
+                 "%s lies at %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT
+                 ", outside the file's %" G_GUINT64_FORMAT " bytes of data",
+                 record->name, begin, end, n_data);
   if ((gsize) (end - begin) != n_bytes)
-    return fail (path, error, "%s needs %" G_GSIZE_FORMAT " bytes by its shape and dtype, its data_offsets give %"
-                 G_GINT64_FORMAT, record->name, n_bytes, end - begin);
+    return fail (path, error,
+                 "%s needs %" G_GSIZE_FORMAT
+                 " bytes by its shape and dtype, its data_offsets give %" G_GINT64_FORMAT,
+                 record->name, n_bytes, end - begin);
   record->begin = begin;
   record->end = end;
   return TRUE;
@@ -322,13 +335,17 @@ check_cover (const char *path,
       VardSafetensorsRecord *record = records->pdata[i];
 
       if (record->begin != at)
-        return fail (path, error, "%s begins at %" G_GUINT64_FORMAT ", the tensor before it ends at %" G_GUINT64_FORMAT,
+        return fail (path, error,
+                     "%s begins at %" G_GUINT64_FORMAT
+                     ", the tensor before it ends at %" G_GUINT64_FORMAT,
                      record->name, record->begin, at);
       at = record->end;
     }
   if (at != n_data)
-    return fail (path, error, "the tensors end at %" G_GUINT64_FORMAT ", the file has %" G_GUINT64_FORMAT
-                 " bytes of data", at, n_data);
+    return fail (path, error,
+                 "the tensors end at %" G_GUINT64_FORMAT ", the file has %" G_GUINT64_FORMAT
+                 " bytes of data",
+                 at, n_data);
   return TRUE;
 }
 
@@ -394,7 +411,8 @@ vard_safetensors_parse_header (const char *path,
       fail (path, error, "the header is not a JSON object");
       return NULL;
     }
-  if (!parse_members (path, json_node_get_object (json_parser_get_root (parser)), n_data, records, metadata, error))
+  if (!parse_members (path, json_node_get_object (json_parser_get_root (parser)), n_data, records,
+                      metadata, error))
     return NULL;
   g_ptr_array_sort (records, compare_records);
   if (!check_cover (path, records, n_data, error))

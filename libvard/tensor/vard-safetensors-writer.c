@@ -1,7 +1,7 @@
 /* vard-safetensors-writer.c - writes weight files: whole under their name, or not at all
  *
- * The header is known before the data, so tensors are converted and written one at a time into a temporary file
- * beside the target, which is flushed to the disk and renamed over it.
+ * The header is known before the data, so tensors are converted and written one at a time into a
+ * temporary file beside the target, which is flushed to the disk and renamed over it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -106,7 +106,8 @@ fail_errno (const char *path,
             const char *what,
             GError    **error)
 {
-  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot %s %s: %s", what, path, g_strerror (errno));
+  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot %s %s: %s", what, path,
+               g_strerror (errno));
   return FALSE;
 }
 
@@ -139,15 +140,16 @@ write_entry (int                         fd,
              const char                 *path,
              GError                    **error)
 {
-  g_autoptr (VardTensor) prepared = entry->prepare ? entry->prepare (entry) : g_object_ref (entry->tensor);
+  g_autoptr (VardTensor) prepared =
+      entry->prepare ? entry->prepare (entry) : g_object_ref (entry->tensor);
 
   if (!vard_shape_equal (vard_tensor_peek_shape (prepared), entry_peek_shape (entry)))
     {
       g_autofree char *got = vard_shape_to_string (vard_tensor_peek_shape (prepared));
       g_autofree char *expected = vard_shape_to_string (entry_peek_shape (entry));
 
-      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s was to be written as %s, it is %s", entry->name, expected,
-                   got);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s was to be written as %s, it is %s",
+                   entry->name, expected, got);
       return FALSE;
     }
   if (vard_tensor_get_dtype (prepared) != entry->dtype)
@@ -157,7 +159,8 @@ write_entry (int                         fd,
       g_object_unref (prepared);
       prepared = converted;
     }
-  return write_all (fd, vard_tensor_peek_data (prepared), vard_tensor_get_n_bytes (prepared), path, error);
+  return write_all (fd, vard_tensor_peek_data (prepared), vard_tensor_get_n_bytes (prepared), path,
+                    error);
 }
 
 static gboolean
@@ -190,16 +193,18 @@ check_entries (const VardSafetensorsEntry *entries,
 
   for (guint i = 0; i < n_entries; i++)
     {
-      if (!g_hash_table_add (seen, (gpointer) entries[i].name) || g_str_equal (entries[i].name, "__metadata__"))
+      if (!g_hash_table_add (seen, (gpointer) entries[i].name) ||
+          g_str_equal (entries[i].name, "__metadata__"))
         {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the tensor name %s cannot be written%s", entries[i].name,
+          g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                       "the tensor name %s cannot be written%s", entries[i].name,
                        entries[i].name[0] == '_' ? "" : " twice");
           return FALSE;
         }
       if (!vard_tensor_peek_buffer (entries[i].tensor)->is_host)
         {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s is on a device: fetch it before writing",
-                       entries[i].name);
+          g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                       "%s is on a device: fetch it before writing", entries[i].name);
           return FALSE;
         }
     }

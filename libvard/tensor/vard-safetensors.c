@@ -1,7 +1,8 @@
 /* vard-safetensors.c - reads weight files where they lie
  *
- * The file is mapped and tensors are views of it. A header of at most 100 MB is checked wholly on opening
- * (vard-safetensors-header.c), so a lookup can only fail for an unknown name or a type vard has no use for.
+ * The file is mapped and tensors are views of it. A header of at most 100 MB is checked wholly on
+ * opening (vard-safetensors-header.c), so a lookup can only fail for an unknown name or a type vard
+ * has no use for.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -92,7 +93,8 @@ map_file (File    *file,
 
   if (!mapped)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot open the weights: %s", reason->message);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot open the weights: %s",
+                   reason->message);
       return FALSE;
     }
 
@@ -102,7 +104,8 @@ map_file (File    *file,
   if (size < 8)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s: %" G_GSIZE_FORMAT " bytes are too few for a safetensors file", file->path, size);
+                   "%s: %" G_GSIZE_FORMAT " bytes are too few for a safetensors file", file->path,
+                   size);
       return FALSE;
     }
   memcpy (&length, g_bytes_get_data (bytes, NULL), 8);
@@ -110,8 +113,9 @@ map_file (File    *file,
   if (length > MAX_HEADER || length > size - 8)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s: the header claims %" G_GUINT64_FORMAT " bytes; the file has %" G_GSIZE_FORMAT
-                   " and the limit is %d", file->path, length, size - 8, MAX_HEADER);
+                   "%s: the header claims %" G_GUINT64_FORMAT
+                   " bytes; the file has %" G_GSIZE_FORMAT " and the limit is %d",
+                   file->path, length, size - 8, MAX_HEADER);
       return FALSE;
     }
   file->buffer = vard_buffer_new_for_bytes (bytes);
@@ -132,8 +136,9 @@ open_file (VardSafetensors *self,
   g_ptr_array_add (self->files, file);
   if (!map_file (file, &n_header, error))
     return NULL;
-  file->records = vard_safetensors_parse_header (path, (const char *) file->buffer->data + 8, n_header,
-                                                 file->buffer->size - file->data_start, self->metadata, error);
+  file->records =
+      vard_safetensors_parse_header (path, (const char *) file->buffer->data + 8, n_header,
+                                     file->buffer->size - file->data_start, self->metadata, error);
   return file->records ? file : NULL;
 }
 
@@ -196,10 +201,12 @@ check_shard_name (VardSafetensors *self,
 {
   const char *name = JSON_NODE_HOLDS_VALUE (node) ? json_node_get_string (node) : NULL;
 
-  if (name && *name && !strpbrk (name, "/\\") && !g_str_equal (name, "..") && !g_str_equal (name, "."))
+  if (name && *name && !strpbrk (name, "/\\") && !g_str_equal (name, "..") &&
+      !g_str_equal (name, "."))
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: the file of %s, “%s”, is not a plain file name",
-               self->path, tensor, name ? name : "");
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "%s: the file of %s, “%s”, is not a plain file name", self->path, tensor,
+               name ? name : "");
   return FALSE;
 }
 
@@ -217,7 +224,8 @@ open_shard (VardSafetensors *self,
     {
       VardSafetensorsRecord *record = file->records->pdata[i];
 
-      if (g_strcmp0 (json_object_get_string_member_with_default (map, record->name, NULL), name) == 0)
+      if (g_strcmp0 (json_object_get_string_member_with_default (map, record->name, NULL), name) ==
+          0)
         add_entry (self, record, self->files->len - 1);
     }
   return file != NULL;
@@ -246,8 +254,9 @@ open_sharded (VardSafetensors *self,
         return FALSE;
       if (!g_hash_table_contains (self->entries, tensor))
         {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: the index puts %s into %s, which does not have it",
-                       self->path, tensor, json_node_get_string (node));
+          g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                       "%s: the index puts %s into %s, which does not have it", self->path, tensor,
+                       json_node_get_string (node));
           return FALSE;
         }
     }
@@ -370,7 +379,8 @@ vard_safetensors_lookup (VardSafetensors *self,
 
   if (!entry)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: there is no tensor %s", self->path, name);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: there is no tensor %s", self->path,
+                   name);
       return NULL;
     }
 
@@ -383,8 +393,9 @@ vard_safetensors_lookup (VardSafetensors *self,
     return copy_doubles (data, &record->shape);
   if (!find_dtype (record->dtype, &dtype))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s: %s has the dtype %s, which vard cannot use",
-                   file->path, name, record->dtype);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+                   "%s: %s has the dtype %s, which vard cannot use", file->path, name,
+                   record->dtype);
       return NULL;
     }
   if ((gsize) data % vard_dtype_get_size (dtype) == 0)
