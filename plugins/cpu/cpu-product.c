@@ -5,7 +5,7 @@
  * fights the pool. On this engine's shapes these loops were as fast: 110 GFLOP/s on a core where that library had
  * 95 to 116, and more than it on the short and narrow ones.
  *
- * A block of rows x 16 nv sums stays in registers while k runs: each step loads nv vectors of B and one number a row of
+ * A block of sums, rows by a few vectors, stays in registers while k runs: each step loads these vectors of B and one number a row of
  * A. A is read where it is unless it is transposed and wide; so is B when its rows are whole vectors and not far apart. Else a
  * panel is copied to the stack first, so that the steps of k lie side by side. Sums run over k in order, so an element depends on its row and
  * column alone and not on how the product is cut into blocks.
@@ -17,7 +17,7 @@
 
 #define MAX_ROWS 8
 #define MAX_VECTORS 3
-#define MAX_WIDTH (MAX_VECTORS * CPU_LANES)
+#define MAX_WIDTH 48
 #define DEPTH 384           /* of k at a time: a panel of B is at most 72 KiB */
 #define PACKED_ROWS 64      /* of a transposed A at a time: at most 96 KiB */
 #define PACKED_APART 384    /* when its columns are at least this far apart: 53 to 75 GFLOP/s at 512, a loss at 128 */
@@ -41,87 +41,99 @@ typedef void (*BlockKernel) (const Block *block);
 /* What an instruction set does best: rows and vectors that fill its registers, and half the rows for what is left */
 typedef struct
 {
-  guint rows, vectors;
+  guint rows, vectors, lanes;
   BlockKernel full[MAX_VECTORS], half[MAX_VECTORS];   /* by vectors - 1 */
 } Kernels;
 
 /* ---- the innermost loops ---- */
 
 CPU_INLINE void
-block_store (const Block *s, guint i, CpuVec *sums, const guint vectors)
+block_copy (const Block *s, float *c, const float *line, const guint width)
 {
-  float *c = s->c + i * s->ldc;
-  float line[MAX_WIDTH];
-
-  if (s->columns == vectors * CPU_LANES)
-    {
-      for (guint v = 0; v < vectors; v++)
-        cpu_store (c + v * CPU_LANES, s->beta ? sums[v] + cpu_load (c + v * CPU_LANES) : sums[v]);
-      return;
-    }
-  for (guint v = 0; v < vectors; v++)
-    cpu_store (line + v * CPU_LANES, sums[v]);
-  for (guint j = 0; j < vectors * CPU_LANES && j < s->columns; j++)
-    c[j] = s->beta ? c[j] + line[j] : line[j];
+  if (s->columns == width && !s->beta)
+    memcpy (c, line, width * sizeof *c);
+  else if (s->columns == width)
+    for (guint j = 0; j < width; j++)
+      c[j] += line[j];
+  else
+    for (guint j = 0; j < s->columns; j++)
+      c[j] = s->beta ? c[j] + line[j] : line[j];
 }
 
-/* rows beyond the last read the last again */
-CPU_INLINE void
-block_run (const Block *s, const guint rows, const guint vectors)
-{
-  CpuVec sums[MAX_ROWS][MAX_VECTORS];
-  const float *a[MAX_ROWS], *b = s->b;
-  gint64 at = 0;
-
-  for (guint i = 0; i < rows; i++)
-    {
-      a[i] = s->a + MIN (i, s->rows - 1) * s->row_a;
-      for (guint v = 0; v < vectors; v++)
-        sums[i][v] = cpu_splat (0);
-    }
-  for (gint64 k = 0; k < s->k; k++, b += s->step_b, at += s->step_a)
-    {
-      CpuVec line[MAX_VECTORS];
-
-      for (guint v = 0; v < vectors; v++)
-        line[v] = cpu_load (b + v * CPU_LANES);
-      for (guint i = 0; i < rows; i++)
-        for (guint v = 0; v < vectors; v++)
-          sums[i][v] += a[i][at] * line[v];
-    }
-  for (guint i = 0; i < rows; i++)
-    if (i < s->rows)
-      block_store (s, i, sums[i], vectors);
-}
-
-#define BLOCK_KERNEL(name_, target_, rows_, vectors_)                                              \
+/* One block by vectors of a type as wide as the instruction set's registers; rows and vectors are numbers, so that all
+ * loops but that over k unroll. Rows beyond the last read the last again. */
+#define BLOCK_KERNEL(name_, target_, Vector, rows_, vectors_)                                      \
   target_ static void                                                                              \
-  name_ (const Block *block)                                                                       \
+  name_ (const Block *s)                                                                           \
   {                                                                                                \
-    block_run (block, rows_, vectors_);                                                            \
+    enum { LANES = sizeof (Vector) / sizeof (float), WIDTH = LANES * vectors_ };                   \
+    Vector sums[rows_][vectors_], old;                                                             \
+    const float *a[rows_], *b = s->b;                                                              \
+    gint64 at = 0;                                                                                 \
+                                                                                                   \
+    for (guint i = 0; i < rows_; i++)                                                              \
+      {                                                                                            \
+        a[i] = s->a + MIN (i, s->rows - 1) * s->row_a;                                             \
+        for (guint v = 0; v < vectors_; v++)                                                       \
+          sums[i][v] = (Vector) { 0 };                                                             \
+      }                                                                                            \
+    for (gint64 k = 0; k < s->k; k++, b += s->step_b, at += s->step_a)                             \
+      {                                                                                            \
+        Vector line[vectors_];                                                                     \
+                                                                                                   \
+        for (guint v = 0; v < vectors_; v++)                                                       \
+          {                                                                                        \
+            memcpy (&old, b + v * LANES, sizeof old);                                              \
+            line[v] = old;                                                                         \
+          }                                                                                        \
+        for (guint i = 0; i < rows_; i++)                                                          \
+          for (guint v = 0; v < vectors_; v++)                                                     \
+            sums[i][v] += a[i][at] * line[v];                                                      \
+      }                                                                                            \
+    for (guint i = 0; i < rows_; i++)                                                              \
+      {                                                                                            \
+        float whole[WIDTH], *c = s->c + i * s->ldc;                                                \
+                                                                                                   \
+        for (guint v = 0; v < vectors_; v++)                                                       \
+          {                                                                                        \
+            old = sums[i][v];                                                                      \
+            memcpy (whole + v * LANES, &old, sizeof old);                                          \
+          }                                                                                        \
+        if (i < s->rows)                                                                           \
+          block_copy (s, c, whole, WIDTH);                                                         \
+      }                                                                                            \
   }
+
+typedef float Vector4 __attribute__ ((vector_size (16)));
 
 #if defined (__x86_64__) && defined (__GNUC__) && !defined (__clang__)
 #define V4 __attribute__ ((target ("arch=x86-64-v4,prefer-vector-width=512")))
 #define V3 __attribute__ ((target ("arch=x86-64-v3")))
 
-BLOCK_KERNEL (v4_8_3, V4, 8, 3)
-BLOCK_KERNEL (v4_8_2, V4, 8, 2)
-BLOCK_KERNEL (v4_8_1, V4, 8, 1)
-BLOCK_KERNEL (v4_4_3, V4, 4, 3)
-BLOCK_KERNEL (v4_4_2, V4, 4, 2)
-BLOCK_KERNEL (v4_4_1, V4, 4, 1)
-BLOCK_KERNEL (v3_6_1, V3, 6, 1)
-BLOCK_KERNEL (v3_3_1, V3, 3, 1)
+typedef float Vector16 __attribute__ ((vector_size (64)));
+typedef float Vector8 __attribute__ ((vector_size (32)));
 
-static const Kernels v4_kernels = { 8, 3, { v4_8_1, v4_8_2, v4_8_3 }, { v4_4_1, v4_4_2, v4_4_3 } };
-static const Kernels v3_kernels = { 6, 1, { v3_6_1 }, { v3_3_1 } };
+BLOCK_KERNEL (v4_8_3, V4, Vector16, 8, 3)
+BLOCK_KERNEL (v4_8_2, V4, Vector16, 8, 2)
+BLOCK_KERNEL (v4_8_1, V4, Vector16, 8, 1)
+BLOCK_KERNEL (v4_4_3, V4, Vector16, 4, 3)
+BLOCK_KERNEL (v4_4_2, V4, Vector16, 4, 2)
+BLOCK_KERNEL (v4_4_1, V4, Vector16, 4, 1)
+BLOCK_KERNEL (v3_6_2, V3, Vector8, 6, 2)
+BLOCK_KERNEL (v3_6_1, V3, Vector8, 6, 1)
+BLOCK_KERNEL (v3_3_2, V3, Vector8, 3, 2)
+BLOCK_KERNEL (v3_3_1, V3, Vector8, 3, 1)
+
+static const Kernels v4_kernels = { 8, 3, 16, { v4_8_1, v4_8_2, v4_8_3 }, { v4_4_1, v4_4_2, v4_4_3 } };
+static const Kernels v3_kernels = { 6, 2, 8, { v3_6_1, v3_6_2 }, { v3_3_1, v3_3_2 } };
 #endif
 
-BLOCK_KERNEL (base_3_1, , 3, 1)
-BLOCK_KERNEL (base_1_1, , 1, 1)
+BLOCK_KERNEL (base_4_2, , Vector4, 4, 2)
+BLOCK_KERNEL (base_4_1, , Vector4, 4, 1)
+BLOCK_KERNEL (base_2_2, , Vector4, 2, 2)
+BLOCK_KERNEL (base_2_1, , Vector4, 2, 1)
 
-static const Kernels base_kernels = { 3, 1, { base_3_1 }, { base_1_1 } };
+static const Kernels base_kernels = { 4, 2, 4, { base_4_1, base_4_2 }, { base_2_1, base_2_2 } };
 
 static const Kernels *const kernels_of[] = {
 #if defined (__x86_64__) && defined (__GNUC__) && !defined (__clang__)
@@ -269,8 +281,8 @@ run_rows (const Kernels *kernels,
 
   for (gint64 j = 0; j < n;)
     {
-      guint vectors = MIN (kernels->vectors, (n - j + CPU_LANES - 1) / CPU_LANES);
-      gint64 width = vectors * CPU_LANES, columns = MIN (width, n - j);
+      guint vectors = MIN (kernels->vectors, (n - j + kernels->lanes - 1) / kernels->lanes);
+      gint64 width = vectors * kernels->lanes, columns = MIN (width, n - j);
       Block block = *rows;
 
       block.b = rows->b + j * (transpose_b ? ldb : 1);

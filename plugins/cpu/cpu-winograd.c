@@ -20,7 +20,7 @@
 #define MIN_TILES 16
 #define MAX_TILES 64
 #define SUM_TILES 256      /* of one round of the weight gradient */
-#define STAGGER CPU_LANES  /* floats between frequencies: else all 36 would fall on the same lines of the cache */
+#define STAGGER 16         /* floats between frequencies: else all 36 would fall on the same lines of the cache */
 
 /* One direction of work: pictures [n, h, w, c_from] to [n, oh, ow, c_to] */
 typedef struct
