@@ -40,29 +40,18 @@ vard_clip_bpe_free (VardClipBpe *self)
   g_free (self);
 }
 
+/* an object of tokens and ids */
 static gboolean
-load_vocabulary (VardClipBpe *self,
+read_vocabulary (VardClipBpe *self,
+                 JsonObject  *object,
                  const char  *path,
                  GError     **error)
 {
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
-  g_autoptr (GError) reason = NULL;
   JsonObjectIter iter;
   const char *token;
   JsonNode *node;
 
-  if (!json_parser_load_from_file (parser, path, &reason))
-    {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot read the tokenizer's vocabulary %s: %s", path,
-                   reason->message);
-      return FALSE;
-    }
-  if (!json_parser_get_root (parser) || !JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)))
-    {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not a JSON object of tokens and ids", path);
-      return FALSE;
-    }
-  json_object_iter_init (&iter, json_node_get_object (json_parser_get_root (parser)));
+  json_object_iter_init (&iter, object);
   while (json_object_iter_next (&iter, &token, &node))
     {
       gint64 id = JSON_NODE_HOLDS_VALUE (node) ? json_node_get_int (node) : -1;
@@ -77,6 +66,37 @@ load_vocabulary (VardClipBpe *self,
       self->n_ids = MAX (self->n_ids, id + 1);
     }
   return TRUE;
+}
+
+/* owned by the parser */
+static JsonObject *
+read_object (JsonParser *parser,
+             const char *path,
+             GError    **error)
+{
+  g_autoptr (GError) reason = NULL;
+
+  if (!json_parser_load_from_file (parser, path, &reason))
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot read the tokenizer's vocabulary %s: %s", path,
+                   reason->message);
+      return NULL;
+    }
+  if (json_parser_get_root (parser) && JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)))
+    return json_node_get_object (json_parser_get_root (parser));
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not a JSON object of tokens and ids", path);
+  return NULL;
+}
+
+static gboolean
+load_vocabulary (VardClipBpe *self,
+                 const char  *path,
+                 GError     **error)
+{
+  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
+  JsonObject *object = read_object (parser, path, error);
+
+  return object && read_vocabulary (self, object, path, error);
 }
 
 gint32
@@ -133,6 +153,18 @@ add_merge (VardClipBpe *self,
   return TRUE;
 }
 
+static void
+index_merges (VardClipBpe *self)
+{
+  for (guint i = 0; i < self->merges->len; i++)
+    {
+      Merge *merge = &g_array_index (self->merges, Merge, i);
+
+      if (!g_hash_table_contains (self->by_pair, &merge->pair))
+        g_hash_table_insert (self->by_pair, &merge->pair, merge);
+    }
+}
+
 static gboolean
 load_merges (VardClipBpe *self,
              const char  *path,
@@ -160,14 +192,18 @@ load_merges (VardClipBpe *self,
           return FALSE;
         }
     }
-  for (guint i = 0; i < self->merges->len; i++)
-    {
-      Merge *merge = &g_array_index (self->merges, Merge, i);
-
-      if (!g_hash_table_contains (self->by_pair, &merge->pair))
-        g_hash_table_insert (self->by_pair, &merge->pair, merge);
-    }
   return TRUE;
+}
+
+static VardClipBpe *
+new_empty (void)
+{
+  VardClipBpe *self = g_new0 (VardClipBpe, 1);
+
+  self->vocabulary = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->merges = g_array_new (FALSE, FALSE, sizeof (Merge));
+  self->by_pair = g_hash_table_new (g_int64_hash, g_int64_equal);
+  return self;
 }
 
 VardClipBpe *
@@ -175,13 +211,88 @@ vard_clip_bpe_new (const char *vocabulary_path,
                    const char *merges_path,
                    GError    **error)
 {
-  g_autoptr (VardClipBpe) self = g_new0 (VardClipBpe, 1);
+  g_autoptr (VardClipBpe) self = new_empty ();
 
-  self->vocabulary = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  self->merges = g_array_new (FALSE, FALSE, sizeof (Merge));
-  self->by_pair = g_hash_table_new (g_int64_hash, g_int64_equal);
   if (!load_vocabulary (self, vocabulary_path, error) || !load_merges (self, merges_path, error))
     return NULL;
+  index_merges (self);
+  spell_bytes (self);
+  return g_steal_pointer (&self);
+}
+
+/* ---- tokenizer.json ---- */
+
+/* (nullable): a member that is an object or an array, as @type says */
+static JsonNode *
+peek_member (JsonObject  *object,
+             const char  *name,
+             JsonNodeType type)
+{
+  JsonNode *node = object ? json_object_get_member (object, name) : NULL;
+
+  return node && json_node_get_node_type (node) == type ? node : NULL;
+}
+
+/* a merge is "a b" or, since 2024, ["a", "b"] */
+static gboolean
+read_merge (VardClipBpe *self,
+            JsonNode    *node)
+{
+  if (JSON_NODE_HOLDS_VALUE (node))
+    return json_node_get_string (node) && add_merge (self, json_node_get_string (node));
+  if (!JSON_NODE_HOLDS_ARRAY (node) || json_array_get_length (json_node_get_array (node)) != 2)
+    return FALSE;
+
+  JsonNode *left = json_array_get_element (json_node_get_array (node), 0);
+  JsonNode *right = json_array_get_element (json_node_get_array (node), 1);
+
+  if (!JSON_NODE_HOLDS_VALUE (left) || !JSON_NODE_HOLDS_VALUE (right) || !json_node_get_string (left)
+      || !json_node_get_string (right))
+    return FALSE;
+
+  g_autofree char *line = g_strconcat (json_node_get_string (left), " ", json_node_get_string (right), NULL);
+
+  return add_merge (self, line);
+}
+
+static gboolean
+read_model (VardClipBpe *self,
+            JsonObject  *model,
+            const char  *path,
+            GError     **error)
+{
+  JsonNode *vocabulary = peek_member (model, "vocab", JSON_NODE_OBJECT);
+  JsonNode *merges = peek_member (model, "merges", JSON_NODE_ARRAY);
+
+  if (!vocabulary || !merges)
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no model with vocab and merges", path);
+      return FALSE;
+    }
+  if (!read_vocabulary (self, json_node_get_object (vocabulary), path, error))
+    return FALSE;
+  for (guint i = 0; i < json_array_get_length (json_node_get_array (merges)); i++)
+    if (!read_merge (self, json_array_get_element (json_node_get_array (merges), i)))
+      {
+        g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                     "%s: merge %u is not two tokens of the vocabulary whose join is one too", path, i + 1);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+VardClipBpe *
+vard_clip_bpe_new_from_json (const char *path,
+                             GError    **error)
+{
+  g_autoptr (VardClipBpe) self = new_empty ();
+  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
+  JsonObject *root = read_object (parser, path, error);
+  JsonNode *model = root ? peek_member (root, "model", JSON_NODE_OBJECT) : NULL;
+
+  if (!root || !read_model (self, model ? json_node_get_object (model) : NULL, path, error))
+    return NULL;
+  index_merges (self);
   spell_bytes (self);
   return g_steal_pointer (&self);
 }

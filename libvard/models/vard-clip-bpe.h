@@ -13,6 +13,9 @@ typedef struct _VardClipBpe VardClipBpe;
 VardClipBpe *vard_clip_bpe_new    (const char   *vocabulary_path,
                                    const char   *merges_path,
                                    GError      **error);
+/* tokenizer.json, which newer transformers write in place of the two */
+VardClipBpe *vard_clip_bpe_new_from_json (const char *path,
+                                          GError    **error);
 void         vard_clip_bpe_free   (VardClipBpe  *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardClipBpe, vard_clip_bpe_free)

@@ -139,8 +139,10 @@ vard_clip_tokenizer_new (const char *folder,
   g_autoptr (VardClipTokenizer) self = g_object_new (VARD_TYPE_CLIP_TOKENIZER, NULL);
   g_autofree char *vocabulary = g_build_filename (folder, "vocab.json", NULL);
   g_autofree char *merges = g_build_filename (folder, "merges.txt", NULL);
+  g_autofree char *json = g_build_filename (folder, "tokenizer.json", NULL);
+  gboolean is_json = !g_file_test (vocabulary, G_FILE_TEST_EXISTS) && g_file_test (json, G_FILE_TEST_EXISTS);
 
-  self->bpe = vard_clip_bpe_new (vocabulary, merges, error);
+  self->bpe = is_json ? vard_clip_bpe_new_from_json (json, error) : vard_clip_bpe_new (vocabulary, merges, error);
   if (!self->bpe
       || !read_settings (self, folder, "special_tokens_map.json", error)
       || !read_settings (self, folder, "tokenizer_config.json", error)

@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 #define VARD_TYPE_CLIP_TOKENIZER (vard_clip_tokenizer_get_type ())
 G_DECLARE_FINAL_TYPE (VardClipTokenizer, vard_clip_tokenizer, VARD, CLIP_TOKENIZER, GObject)
 
-/* Reads vocab.json, merges.txt and, where they are, tokenizer_config.json and special_tokens_map.json of a folder */
+/* Reads vocab.json and merges.txt, or tokenizer.json, and, where they are, tokenizer_config.json and special_tokens_map.json of a folder */
 VardClipTokenizer *vard_clip_tokenizer_new          (const char         *folder,
                                                      GError            **error);
 /* what tokenizer_config.json says, or 0 */

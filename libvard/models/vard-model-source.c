@@ -27,8 +27,9 @@ static gboolean
 has_vocabulary (const char *folder)
 {
   g_autofree char *path = g_build_filename (folder, "vocab.json", NULL);
+  g_autofree char *json = g_build_filename (folder, "tokenizer.json", NULL);
 
-  return g_file_test (path, G_FILE_TEST_IS_REGULAR);
+  return g_file_test (path, G_FILE_TEST_IS_REGULAR) || g_file_test (json, G_FILE_TEST_IS_REGULAR);
 }
 
 /* as named, or the folder "tokenizer" beside the file, or the file's own folder */

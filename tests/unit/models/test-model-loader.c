@@ -455,6 +455,83 @@ test_save_to_full_disk (void)
   tiny_model_remove (folder);
 }
 
+/* tokenizer.json of the same vocabulary, merges as pairs or as lines */
+static void
+write_tokenizer_json (const char *folder,
+                      gboolean    has_pairs)
+{
+  g_autofree char *vocabulary = g_build_filename (folder, "tokenizer", "vocab.json", NULL);
+  g_autofree char *merges = g_build_filename (folder, "tokenizer", "merges.txt", NULL);
+  g_autofree char *text = NULL;
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_auto (GStrv) lines = NULL;
+
+  g_assert_true (json_parser_load_from_file (parser, vocabulary, NULL));
+  g_file_get_contents (merges, &text, NULL, NULL);
+  lines = g_strsplit (text, "\n", -1);
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "model");
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "vocab");
+  json_builder_add_value (builder, json_node_copy (json_parser_get_root (parser)));
+  json_builder_set_member_name (builder, "merges");
+  json_builder_begin_array (builder);
+  for (guint i = 1; lines[i] && *lines[i]; i++)
+    {
+      g_auto (GStrv) pair = g_strsplit (lines[i], " ", 2);
+
+      if (!has_pairs)
+        {
+          json_builder_add_string_value (builder, lines[i]);
+          continue;
+        }
+      json_builder_begin_array (builder);
+      json_builder_add_string_value (builder, pair[0]);
+      json_builder_add_string_value (builder, pair[1]);
+      json_builder_end_array (builder);
+    }
+  json_builder_end_array (builder);
+  json_builder_end_object (builder);
+  json_builder_end_object (builder);
+
+  g_autoptr (JsonNode) root = json_builder_get_root (builder);
+  g_autofree char *json = json_to_string (root, FALSE);
+
+  tiny_write (folder, "tokenizer/tokenizer.json", json);
+}
+
+static void
+test_tokenizer_json (void)
+{
+  static const char *const prompts[] = { "red apple", "a photo of 3 cats, it's \xc3\xa9mile!", "" };
+  char *folder = tiny_model_make ();
+  g_autofree char *vocabulary = g_build_filename (folder, "tokenizer", "vocab.json", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VardModel) model = vard_model_load (folder, &error);
+
+  for (guint i = 0; i < 2 * G_N_ELEMENTS (prompts); i++)
+    {
+      gint32 expected[16], found[16];
+      guint n, n_found;
+
+      tiny_copy_tokenizer (folder);
+      write_tokenizer_json (folder, i % 2);
+      g_unlink (vocabulary);
+
+      g_autoptr (VardModel) other = vard_model_load (folder, &error);
+
+      g_assert_no_error (error);
+      g_assert_true (vard_model_tokenize (model, prompts[i / 2], expected, &n, &error));
+      g_assert_true (vard_model_tokenize (other, prompts[i / 2], found, &n_found, &error));
+      g_assert_cmpmem (expected, sizeof expected, found, sizeof found);
+    }
+  tiny_write (folder, "tokenizer/tokenizer.json", "{\"model\":{\"vocab\":{},\"merges\":[[\"a\"]]}}");
+  g_assert_null (vard_model_load (folder, &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);
+  tiny_model_remove (folder);
+}
+
 static void
 test_not_a_number (void)
 {
@@ -491,6 +568,7 @@ main (int    argc,
   g_test_add_func ("/model-loader/old-files", test_old_files);
   g_test_add_func ("/model-loader/old-names", test_old_names);
   g_test_add_func ("/model-loader/save-to-full-disk", test_save_to_full_disk);
+  g_test_add_func ("/model-loader/tokenizer-json", test_tokenizer_json);
   g_test_add_func ("/model-loader/not-a-number", test_not_a_number);
   return g_test_run ();
 }

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""test-export.py - adapters and merged models written for other programs, and LoRA files that were written by others"""
+# SPDX-License-Identifier: LGPL-2.1-or-later
+import array
+import json
+import os
+import random
+import struct
+import sys
+
+import cli
+
+MODEL = os.path.join(os.path.dirname(cli.TESTS), 'data/models/emoji')
+
+TINY = os.path.join(cli.TESTS, 'data/tiny-model')
+
+
+def read_header(path):
+    with open(path, 'rb') as file:
+        size, = struct.unpack('<Q', file.read(8))
+        return json.loads(file.read(size))
+
+
+def write_tensors(path, tensors, metadata=None):
+    """tensors: name to (shape, array of floats)"""
+    header, data = {}, b''
+    if metadata:
+        header['__metadata__'] = metadata
+    for name, (shape, values) in tensors.items():
+        header[name] = {'dtype': 'F32', 'shape': shape, 'data_offsets': [len(data), len(data) + 4 * len(values)]}
+        data += values.tobytes()
+    text = json.dumps(header).encode()
+    with open(path, 'wb') as file:
+        file.write(struct.pack('<Q', len(text)) + text + data)
+
+
+class Export(cli.CliTest):
+    def layers(self, part='to_q'):
+        """Linear layers of the denoiser by the end of their path, with (out, in)"""
+        header = read_header(os.path.join(MODEL, 'unet/diffusion_pytorch_model.safetensors'))
+        end = f'.{part}.weight'
+        return {name[:-len('.weight')]: entry['shape'] for name, entry in header.items() if name.endswith(end)}
+
+    def write_lora(self, name, prefix='lora_unet_', alpha=8.0):
+        tensors, noise = {}, random.Random(4)
+        for path, (n_out, n_in) in self.layers().items():
+            key = prefix + path.replace('.', '_')
+            tensors[key + '.lora_down.weight'] = ([2, n_in], array.array('f', (noise.gauss(0, .5) for _ in range(2 * n_in))))
+            tensors[key + '.lora_up.weight'] = ([n_out, 2], array.array('f', (noise.gauss(0, .5) for _ in range(2 * n_out))))
+            tensors[key + '.alpha'] = ([], array.array('f', [alpha]))
+        write_tensors(self.path(name), tensors)
+        return len(self.layers())
+
+    def sample(self, name, *more):
+        self.good('sample', '--model', MODEL, '--prompt', 'red apple', '--steps', '2', '-o', name, *more)
+        folder = self.path(name)
+        with open(os.path.join(folder, sorted(os.listdir(folder))[0]), 'rb') as file:
+            return file.read()
+
+    def test_lora_formats(self):
+        n = self.write_lora('in.safetensors')
+        for form in ('diffusers', 'kohya'):
+            said = self.good('export', MODEL, '--lora', 'in.safetensors:0.5', '--format', form, '-o', form + '.safetensors')
+            self.assertIn(f'{n} adapters', said.stdout)
+            self.assertIn('all of them matched', said.stdout)
+        kohya = read_header(self.path('kohya.safetensors'))
+        metadata = kohya.pop('__metadata__')
+        self.assertTrue(all(name.startswith('lora_unet_') for name in kohya))
+        self.assertEqual(metadata['ss_network_dim'], '2')
+        self.assertEqual(metadata['ss_network_alpha'], '4')
+        self.assertEqual(metadata['vard_base_model'], 'emoji')
+        self.assertEqual(metadata['modelspec.architecture'], 'stable-diffusion-v1/lora')
+        self.assertNotIn(self.folder, json.dumps(metadata))
+        diffusers = read_header(self.path('diffusers.safetensors'))
+        self.assertEqual(len(diffusers) - 1, 2 * n)
+        self.assertTrue(all(name.startswith('unet.') for name in diffusers if name != '__metadata__'))
+
+    def test_merged(self):
+        self.write_lora('in.safetensors')
+        self.good('export', MODEL, '--lora', 'in.safetensors', '--format', 'merged-folder', '-o', 'merged')
+        said = self.good('export', MODEL, '--lora', 'in.safetensors', '--half', '--format', 'merged-single-file',
+                         '-o', 'merged.safetensors')
+        self.assertIn('tokenizer', said.stdout)
+        self.assertTrue(os.path.exists(self.path('merged/tokenizer/vocab.json')))
+        header = read_header(self.path('merged.safetensors'))
+        self.assertIn('model.diffusion_model.input_blocks.0.0.weight', header)
+        self.assertEqual({entry['dtype'] for name, entry in header.items() if name != '__metadata__'}, {'F16'})
+        # merged again from what was written: nothing more to add, the same model
+        self.good('export', 'merged.safetensors', '--tokenizer', os.path.join(MODEL, 'tokenizer'), '--format',
+                  'merged-folder', '-o', 'again')
+        self.assertTrue(os.path.exists(self.path('again/model_index.json')))
+
+    def test_sample_with_lora(self):
+        self.write_lora('in.safetensors')
+        plain = self.sample('plain')
+        without = self.sample('without', '--lora', 'in.safetensors:0')
+        changed = self.sample('changed', '--lora', 'in.safetensors')
+        self.assertNotEqual(plain, changed)
+        self.assertNotEqual(without, changed)
+        self.assertIn(b'in.safetensors', changed)
+
+    def test_run(self):
+        """What a run ended with, and a checkpoint: the adapters do what was trained, the header says what for"""
+        self.good('train', '--model', TINY, '--reward', 'colorfulness', '--run', 'run', *cli.QUICK)
+        said = self.good('export', 'run', '--format', 'kohya', '-o', 'run.safetensors').stdout
+        self.assertNotIn('do nothing', said)
+        metadata = read_header(self.path('run.safetensors'))['__metadata__']
+        self.assertEqual(metadata['vard_run'], 'run')
+        self.assertEqual(metadata['vard_rewards'], 'colorfulness')
+        self.assertEqual(metadata['ss_steps'], '4')
+        self.good('export', 'run', '--checkpoint', '2', '--format', 'merged-folder', '-o', 'merged')
+        self.good('sample', '--model', 'merged', '--prompt', 'red', '--steps', '2', '-o', 'out')
+
+    def test_nothing_to_export(self):
+        self.bad(2, ['no LoRA'], 'export', MODEL, '--format', 'kohya', '-o', 'x.safetensors')
+
+    def test_wrong_usage(self):
+        self.bad(2, ['--format'], 'export', MODEL, '-o', 'x.safetensors')
+        self.bad(2, ['-o'], 'export', MODEL, '--format', 'kohya')
+        self.bad(2, ['.safetensors'], 'export', MODEL, '--format', 'kohya', '-o', 'x.pt')
+        self.bad(2, ['which run or model'], 'export', '--format', 'kohya', '-o', 'x.safetensors')
+        self.bad(2, ['loud'], 'export', MODEL, '--lora', 'x:loud', '--format', 'kohya', '-o', 'x.safetensors')
+        self.bad(3, ['nowhere'], 'export', 'nowhere', '--format', 'kohya', '-o', 'x.safetensors')
+
+    def test_not_overwritten(self):
+        self.write_lora('in.safetensors')
+        self.write('out.safetensors', 'mine')
+        self.bad(3, ['out.safetensors', 'exists'], 'export', MODEL, '--lora', 'in.safetensors', '--format', 'kohya',
+                 '-o', 'out.safetensors')
+
+    def test_lora_of_another_model(self):
+        write_tensors(self.path('in.safetensors'), {
+            'lora_unet_input_blocks_4_1_proj_in.lora_down.weight': ([1, 2], array.array('f', [1, 2])),
+            'lora_unet_input_blocks_4_1_proj_in.lora_up.weight': ([2, 1], array.array('f', [1, 2]))})
+        for verb in (['sample', '--model', MODEL, '--prompt', 'x', '-o', 'out'],
+                     ['export', MODEL, '--format', 'kohya', '-o', 'x.safetensors']):
+            self.bad(3, ['2 tensors fit no', 'lora_unet_input_blocks_4_1_proj_in'], *verb, '--lora', 'in.safetensors')
+
+    def test_lora_that_is_no_number(self):
+        self.write_lora('in.safetensors', alpha=float('nan'))
+        self.bad(3, ['alpha', 'finite'], 'export', MODEL, '--lora', 'in.safetensors', '--format', 'kohya',
+                 '-o', 'x.safetensors')
+
+    def test_lora_is_no_model(self):
+        self.write_lora('in.safetensors')
+        self.bad(3, ['LoRA file', '--lora'], 'sample', '--model', 'in.safetensors', '--prompt', 'x', '-o', 'out')
+
+    def test_pickle(self):
+        self.write('in.bin', b'\x80\x02')
+        self.bad(3, ['pickle', 'save_file'], 'export', MODEL, '--lora', 'in.bin', '--format', 'kohya', '-o', 'x.safetensors')
+
+
+if __name__ == '__main__':
+    sys.exit(cli.main())
