@@ -4,15 +4,17 @@
  */
 #pragma once
 
+#include "engine/vard-engine.h"
 #include "nn/vard-lora.h"
 
 G_BEGIN_DECLS
 
-/* What of a model may have adapters. @text may be NULL. */
+/* What of a model may have adapters. @text may be NULL. @engine is where the numbers are, NULL for the host. */
 typedef struct
 {
   VardModule *denoiser;
   VardModule *text;
+  VardEngine *engine;
 } VardLoraTarget;
 
 /**

@@ -14,12 +14,14 @@ typedef struct
 {
   VardLoraFormat format;
   VardLoraPlace place;
+  VardEngine *engine;
   GArray *entries;
   GPtrArray *names;         /* owns the strings of entries */
-  GPtrArray *alphas;        /* owns tensors of entries */
+  GPtrArray *tensors;       /* owns tensors of entries */
   guint n_layers, rank;     /* rank and alpha of the first layer */
   double alpha;
   gboolean is_mixed;
+  GError *error;
 } Save;
 
 /* B alpha / rank */
@@ -73,8 +75,21 @@ add_alpha (Save    *save,
   VardTensor *tensor = vard_tensor_new (VARD_DTYPE_F32, &shape);
 
   vard_tensor_peek_f32 (tensor)[0] = alpha;
-  g_ptr_array_add (save->alphas, tensor);
+  g_ptr_array_add (save->tensors, tensor);
   add_entry (save, name, tensor, FALSE, NULL);
+}
+
+/* A or B on the host; NULL with an error */
+static VardTensor *
+peek_matrix (Save          *save,
+             VardParameter *parameter)
+{
+  VardTensor *host = save->engine ? vard_engine_fetch (save->engine, parameter->tensor, &save->error)
+                                  : g_object_ref (parameter->tensor);
+
+  if (host)
+    g_ptr_array_add (save->tensors, host);
+  return host;
 }
 
 static void
@@ -90,12 +105,15 @@ add_adapter (const char *path,
   guint rank = vard_lora_get_rank (lora);
   double alpha = vard_lora_get_scale (lora) * rank;
   g_auto (VardLoraNames) names = { NULL };
+  VardTensor *down = save->error ? NULL : peek_matrix (save, vard_lora_peek_down (lora));
+  VardTensor *up = down ? peek_matrix (save, vard_lora_peek_up (lora)) : NULL;
 
+  if (!up)
+    return;
   vard_lora_names_spell (is_kohya ? VARD_LORA_SPELLING_KOHYA : VARD_LORA_SPELLING_DIFFUSERS, save->place, 0, path,
                          &names);
-  add_entry (save, g_steal_pointer (&names.down), vard_lora_peek_down (lora)->tensor, is_pointwise, NULL);
-  add_entry (save, g_steal_pointer (&names.up), vard_lora_peek_up (lora)->tensor, is_pointwise,
-             is_kohya ? NULL : lora);
+  add_entry (save, g_steal_pointer (&names.down), down, is_pointwise, NULL);
+  add_entry (save, g_steal_pointer (&names.up), up, is_pointwise, is_kohya ? NULL : lora);
   if (is_kohya)
     add_alpha (save, g_steal_pointer (&names.alpha), alpha);
   if (save->n_layers++ == 0)
@@ -161,13 +179,18 @@ vard_lora_write (const VardLoraTarget *target,
 
   g_autoptr (GArray) entries = g_array_new (FALSE, FALSE, sizeof (VardSafetensorsEntry));
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GPtrArray) alphas = g_ptr_array_new_with_free_func (g_object_unref);
-  Save save = { .format = format, .entries = entries, .names = names, .alphas = alphas };
+  g_autoptr (GPtrArray) tensors = g_ptr_array_new_with_free_func (g_object_unref);
+  Save save = { .format = format, .engine = target->engine, .entries = entries, .names = names, .tensors = tensors };
 
   vard_lora_foreach (target->denoiser, add_adapter, &save);
   save.place = VARD_LORA_PLACE_TEXT;
   if (target->text)
     vard_lora_foreach (target->text, add_adapter, &save);
+  if (save.error)
+    {
+      g_propagate_error (error, save.error);
+      return FALSE;
+    }
   if (entries->len == 0)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s: the model has no LoRA adapters to write", path);

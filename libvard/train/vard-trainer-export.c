@@ -4,64 +4,24 @@
  */
 #include "train/vard-trainer-private.h"
 
+#include "models/vard-lora-file.h"
 #include "models/vard-value-net.h"
-#include "nn/vard-lora.h"
-#include "tensor/vard-safetensors.h"
 
 #define ADAPTER_FILE "pytorch_lora_weights.safetensors"
+#define KOHYA_FILE "lora-kohya.safetensors"
 #define MODEL_FOLDER "model"
 #define VALUE_FILE "value-net.safetensors"
 
-typedef struct
-{
-  VardEngine *engine;
-  GArray *entries;
-  GPtrArray *tensors;
-  GError *error;
-} Adapter;
-
-static void
-add_matrix (Adapter *adapter, const char *path, const char *suffix, VardTensor *tensor, double scale)
-{
-  g_autofree char *name = g_strconcat ("unet.", path, suffix, NULL);
-  VardTensor *host = adapter->error == NULL
-                     ? vard_engine_fetch (adapter->engine, tensor, &adapter->error) : NULL;
-
-  if (host == NULL)
-    return;
-
-  VardSafetensorsEntry entry = { .name = g_intern_string (name), .tensor = host, .dtype = VARD_DTYPE_F32 };
-
-  for (gint64 i = 0; i < vard_tensor_get_count (host); i++)
-    vard_tensor_peek_f32 (host)[i] *= scale;
-  g_ptr_array_add (adapter->tensors, host);
-  g_array_append_val (adapter->entries, entry);
-}
-
-/* Readers of this file take alpha to be the rank: what it is more or less goes into B */
-static void
-add_lora (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
-{
-  add_matrix (data, path, ".lora_A.weight", vard_lora_peek_down (lora)->tensor, 1);
-  add_matrix (data, path, ".lora_B.weight", vard_lora_peek_up (lora)->tensor, vard_lora_get_scale (lora));
-}
-
+/* The adapter for both kinds of readers */
 static gboolean
 save_adapter (VardTrainer *self, const char *directory, GError **error)
 {
-  g_autofree char *path = g_build_filename (directory, ADAPTER_FILE, NULL);
-  g_autoptr (GArray) entries = g_array_new (FALSE, TRUE, sizeof (VardSafetensorsEntry));
-  g_autoptr (GPtrArray) tensors = g_ptr_array_new_with_free_func (g_object_unref);
-  Adapter adapter = { self->engine, entries, tensors, NULL };
+  VardLoraTarget target = { .denoiser = vard_model_peek_denoiser (self->model), .engine = self->engine };
+  g_autofree char *diffusers = g_build_filename (directory, ADAPTER_FILE, NULL);
+  g_autofree char *kohya = g_build_filename (directory, KOHYA_FILE, NULL);
 
-  vard_lora_foreach (vard_model_peek_denoiser (self->model), add_lora, &adapter);
-  if (adapter.error != NULL)
-    {
-      g_propagate_error (error, adapter.error);
-      return FALSE;
-    }
-
-  return vard_safetensors_write (path, (VardSafetensorsEntry *) entries->data, entries->len, NULL, error);
+  return vard_lora_write (&target, diffusers, VARD_LORA_FORMAT_DIFFUSERS, NULL, NULL, error)
+         && vard_lora_write (&target, kohya, VARD_LORA_FORMAT_KOHYA, NULL, NULL, error);
 }
 
 static gboolean
@@ -82,8 +42,8 @@ export_files (VardTrainer *self, const char *directory, GError **error)
  * @directory: (type filename): an existing directory
  * @error: where to put an error
  *
- * Writes what others can use: pytorch_lora_weights.safetensors as diffusers spells it, or the folder model
- * with every weight; and value-net.safetensors.
+ * Writes what others can use: pytorch_lora_weights.safetensors as diffusers spells it and lora-kohya.safetensors, or
+ * the folder model with every weight; and value-net.safetensors.
  *
  * Returns: %TRUE when everything is written
  */

@@ -166,9 +166,9 @@ test_trainer_adapters (void)
   g_assert_no_error (error);
   g_autoptr (VardSafetensors) file = vard_safetensors_open (path, &error);
   g_assert_no_error (error);
-  g_autoptr (VardTensor) up = vard_safetensors_lookup (file, "unet.to_q.lora_B.weight", &error);
+  g_autoptr (VardTensor) up = vard_safetensors_lookup (file, "unet.to_q.lora.up.weight", &error);
   g_assert_no_error (error);
-  g_assert_true (vard_safetensors_contains (file, "unet.to_q.lora_A.weight"));
+  g_assert_true (vard_safetensors_contains (file, "unet.to_q.lora.down.weight"));
   /* A is first in the flat weights, B begins at the next boundary; readers take alpha to be the rank */
   g_assert_cmpfloat_with_epsilon (vard_tensor_peek_f32 (up)[1],
                                   3 * vard_tensor_peek_f32 (run.trainer->set->weights)[17], 1e-7);
