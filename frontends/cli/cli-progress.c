@@ -90,7 +90,7 @@ describe_numbers (CliProgress *self)
   if (self->has_reward)
     g_string_append_printf (text, "  reward %+.2f \302\261 %.2f", self->reward, self->deviation);
   if (self->has_kl)
-    g_string_append_printf (text, "  KL %.1f", self->kl);
+    g_string_append_printf (text, "  KL %.*f", self->kl < 10 ? 2 : 1, self->kl);
   return g_string_free (text, FALSE);
 }
 

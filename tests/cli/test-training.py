@@ -85,6 +85,13 @@ class Whole(Training):
         self.assertEqual(kl[0], 0)
         self.assertGreater(kl[-1], 0)
 
+    def test_useless_value_network(self):
+        """What is trusted nowhere changes nothing, and the person is told so"""
+        done = self.good(*self.arguments('run', '--q-min', '1'))
+        self.assertIn('q-min is 1', done.stderr)
+        self.assertIn('q-min is 1', read(self.path('run/log.txt')).decode())
+        self.assertEqual(self.metrics()[-1]['kl/trajectory'], 0)
+
     def test_repeats(self):
         self.good(*self.arguments('a'))
         self.good(*self.arguments('b'))
