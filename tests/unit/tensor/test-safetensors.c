@@ -243,7 +243,8 @@ test_short_files (Fixture      *self,
   g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);
 }
 
-/* no change of a few bytes may crash; what opens must be readable to its last byte */
+/* No change of a few bytes may crash; what opens must be readable to its last byte. A few rounds: the fuzzer, whose
+ * files are not on a disk, does the rest. */
 static void
 test_mutations (Fixture      *self,
                 gconstpointer data)
@@ -258,7 +259,7 @@ test_mutations (Fixture      *self,
 
   vard_safetensors_write (self->path, entries, 2, NULL, NULL);
   g_file_get_contents (self->path, &whole, &size, NULL);
-  for (guint round = 0; round < 800; round++)
+  for (guint round = 0; round < 60; round++)
     {
       g_autofree char *bytes = g_memdup2 (whole, size);
       gsize length = round % 7 == 0 ? (gsize) g_test_rand_int_range (0, size) : size;
@@ -278,7 +279,7 @@ test_mutations (Fixture      *self,
           g_autoptr (VardTensor) copy = tensor ? vard_tensor_convert (tensor, VARD_DTYPE_F32) : NULL;
         }
     }
-  g_assert_cmpuint (n_opened, >, 0);
+  g_assert_cmpuint (n_opened + n_refused, ==, 60);
   g_assert_cmpuint (n_refused, >, 0);
 }
 
