@@ -35,6 +35,7 @@
 #include "plugin/vard-plugin.h"
 #include "run/vard-run-store.h"
 #include "reward/vard-reward-batch.h"
+#include "reward/vard-reward-check.h"
 #include "reward/vard-reward-host.h"
 #include "reward/vard-reward-mix.h"
 #include "reward/vard-reward-scores.h"

@@ -27,7 +27,9 @@ typedef struct
 
 extern const CliVerb cli_verb_evaluate;
 extern const CliVerb cli_verb_export;
+extern const CliVerb cli_verb_check_reward;
 extern const CliVerb cli_verb_inspect;
+extern const CliVerb cli_verb_new_reward;
 extern const CliVerb cli_verb_runs;
 extern const CliVerb cli_verb_score;
 extern const CliVerb cli_verb_resume;

@@ -17,6 +17,8 @@ static const CliVerb *const verbs[] = {
   &cli_verb_export,
   &cli_verb_inspect,
   &cli_verb_runs,
+  &cli_verb_new_reward,
+  &cli_verb_check_reward,
 };
 
 static void
@@ -25,7 +27,7 @@ print_help (void)
   printf ("Usage: vard VERB [OPTION...]\n\n"
           "Fine-tunes diffusion models on any reward that can be computed from a picture.\n\n");
   for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
-    printf ("  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+    printf ("  %-12s %s\n", verbs[i]->name, verbs[i]->summary);
   printf ("\n  vard VERB --help lists a verb's options; vard --version tells the version.\n\n"
           "Exit status: 0 done, 1 failed, 2 wrong usage, 3 bad configuration or input file,\n"
           "4 a reward failed, 5 diverged, 130 cancelled.\n");

@@ -1,0 +1,13 @@
+/* cli-template.h - the files of a new reward
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+typedef struct
+{
+  const char *path, *text;
+} CliTemplate;
+
+/* Ends with a NULL path */
+extern const CliTemplate cli_templates[];

@@ -1,0 +1,110 @@
+/* verb-new-reward.c - vard new-reward: a folder to start a reward from
+ *
+ * The files stand in cli-template.c with @name@ (sunny-sky), @Name@ (SunnySky), @name_@ (sunny_sky) and @NAME@
+ * (SUNNY_SKY) in place of the name.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cli-options.h"
+#include "cli-template.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
+#include <string.h>
+
+/* In the words of who reads the message */
+static gboolean
+check_name (const char *name,
+            GError    **error)
+{
+  gboolean ok = g_ascii_islower (name[0]) && strlen (name) <= 40 && !g_str_has_suffix (name, "-")
+                && !strstr (name, "--");
+
+  for (const char *p = name; *p; p++)
+    ok = ok && (g_ascii_islower (*p) || g_ascii_isdigit (*p) || *p == '-');
+  if (!ok)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 "\"%s\" cannot be a reward's name: use at most 40 lower-case letters, digits and single '-', a letter "
+                 "first", name);
+  return ok;
+}
+
+/* sunny-sky: SunnySky, or with a separator sunny_sky and SUNNY_SKY */
+static char *
+respell (const char *name,
+         gboolean    is_camel,
+         gboolean    is_upper)
+{
+  GString *text = g_string_new (NULL);
+
+  for (const char *p = name; *p; p++)
+    if (*p != '-')
+      g_string_append_c (text, is_upper || (is_camel && (p == name || p[-1] == '-')) ? g_ascii_toupper (*p) : *p);
+    else if (!is_camel)
+      g_string_append_c (text, '_');
+  return g_string_free (text, FALSE);
+}
+
+static char *
+fill_in (const char *template,
+         const char *name)
+{
+  g_autofree char *camel = respell (name, TRUE, FALSE);
+  g_autofree char *under = respell (name, FALSE, FALSE);
+  g_autofree char *upper = respell (name, FALSE, TRUE);
+  GString *text = g_string_new (template);
+
+  g_string_replace (text, "@name@", name, 0);
+  g_string_replace (text, "@Name@", camel, 0);
+  g_string_replace (text, "@name_@", under, 0);
+  g_string_replace (text, "@NAME@", upper, 0);
+  return g_string_free (text, FALSE);
+}
+
+static gboolean
+write_files (const char *name,
+             GError    **error)
+{
+  if (g_mkdir (name, 0777) != 0)
+    {
+      g_set_error (error, VARD_ERROR, errno == EEXIST ? VARD_ERROR_EXISTS : VARD_ERROR_FAILED,
+                   errno == EEXIST ? "%s exists already, and is not written over" : "the folder %s cannot be made: %s",
+                   name, g_strerror (errno));
+      return FALSE;
+    }
+  for (const CliTemplate *file = cli_templates; file->path; file++)
+    {
+      g_autofree char *file_name = fill_in (file->path, name);
+      g_autofree char *path = g_build_filename (name, file_name, NULL);
+      g_autofree char *text = fill_in (file->text, name);
+
+      if (!g_file_set_contents (path, text, -1, error))
+        return FALSE;
+      printf ("%s\n", path);
+    }
+  return TRUE;
+}
+
+static CliExit
+cli_new_reward (int    argc,
+                char **argv)
+{
+  g_autoptr (CliOptions) options = cli_options_new (
+    "new-reward NAME", "Writes a folder NAME with a reward that builds and passes its test: change its score function. "
+    "The folder must not exist.");
+  g_autoptr (GError) error = NULL;
+
+  if (!cli_options_parse (options, argc, argv, &error))
+    return error ? cli_fail ("new-reward", g_steal_pointer (&error)) : CLI_DONE;
+
+  const char *const *words = cli_options_get_words (options);
+
+  if (!words[0] || words[1])
+    g_set_error_literal (&error, VARD_ERROR, VARD_ERROR_USAGE, "name one reward");
+  else if (check_name (words[0], &error) && write_files (words[0], &error))
+    fprintf (stderr, "Next: cd %s && meson setup build && meson test -C build\n", words[0]);
+  return error ? cli_fail ("new-reward", g_steal_pointer (&error)) : CLI_DONE;
+}
+
+const CliVerb cli_verb_new_reward = { "new-reward", "writes a folder to start a reward from", cli_new_reward };
