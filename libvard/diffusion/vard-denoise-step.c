@@ -1,6 +1,7 @@
 /* vard-denoise-step.c - one sampler step of a batch as a compiled graph
  *
- * The sampler's coefficients are inputs, so that one graph serves every step and every number of steps.
+ * The sampler's coefficients are inputs, so that one graph serves every step and every number of
+ * steps.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -49,7 +50,8 @@ record (VardModel *model, guint n, gboolean is_guided)
   VardNode *mean = vard_add (vard_mul (scalar_input (graph, "x-scale"), inputs.latents),
                              vard_mul (scalar_input (graph, "out-scale"), out));
 
-  vard_graph_add_output (graph, "next", vard_add (mean, vard_mul (scalar_input (graph, "sigma"), z)));
+  vard_graph_add_output (graph, "next",
+                         vard_add (mean, vard_mul (scalar_input (graph, "sigma"), z)));
 
   return graph;
 }
@@ -97,7 +99,8 @@ set_scalar (VardDenoiseStep *self, const char *name, double value, GError **erro
 
 gboolean
 vard_denoise_step_set_prompts (VardDenoiseStep *self, const VardTextState *const *texts,
-                               const VardTextState *null_text, double guidance_scale, GError **error)
+                               const VardTextState *null_text, double guidance_scale,
+                               GError **error)
 {
   gsize row = self->context_size * sizeof (float);
 

@@ -8,8 +8,9 @@
 
 G_BEGIN_DECLS
 
-/* What one prediction reads: latents [n, h, w, c], timesteps f32 [n], context [n, tokens, width]. For guidance
- * also null_context [1, tokens, width], of the empty prompt, and scale [1, 1, 1, 1]; else both are NULL. */
+/* What one prediction reads: latents [n, h, w, c], timesteps f32 [n], context [n, tokens, width].
+ * For guidance also null_context [1, tokens, width], of the empty prompt, and scale [1, 1, 1, 1];
+ * else both are NULL. */
 typedef struct
 {
   VardNode *latents;

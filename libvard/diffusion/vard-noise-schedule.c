@@ -34,9 +34,10 @@ check_config (const VardScheduleConfig *config, GError **error)
                  "The noise schedule goes from beta %g to %g: they must rise, above 0 and below 1",
                  config->beta_start, config->beta_end);
   else if (config->clip_sample)
-    g_set_error_literal (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                         "The scheduler clips its samples (clip_sample): with clipping a step is no "
-                         "Gaussian and has no KL in closed form");
+    g_set_error_literal (
+        error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+        "The scheduler clips its samples (clip_sample): with clipping a step is no "
+        "Gaussian and has no KL in closed form");
   else
     return TRUE;
 

@@ -8,7 +8,8 @@
 
 G_BEGIN_DECLS
 
-/* A noisy state is sqrt(abar) x_0 + sqrt(1 - abar) noise. All in double: products of a thousand factors. */
+/* A noisy state is sqrt(abar) x_0 + sqrt(1 - abar) noise. All in double: products of a thousand
+ * factors. */
 typedef struct
 {
   VardScheduleConfig config;

@@ -11,8 +11,8 @@
 
 G_BEGIN_DECLS
 
-/* Picture i shows prompts[prompt_of[i]], from seeds[i]. Its noise is a function of the seed alone, so that it
- * does not depend on n, batch or its place; unless the noise is given. */
+/* Picture i shows prompts[prompt_of[i]], from seeds[i]. Its noise is a function of the seed alone,
+ * so that it does not depend on n, batch or its place; unless the noise is given. */
 typedef struct
 {
   guint n;
@@ -22,7 +22,7 @@ typedef struct
   const VardSampler *sampler;
   double guidance_scale;        /* 1: the prompt alone */
   guint batch;                  /* pictures at once, 0 for all; shapes are compiled once each */
-  guint first_step;             /* 0: from noise; else from initial_noise, the states before this step */
+  guint first_step; /* 0: from noise; else from initial_noise, the states before this step */
   const float *initial_noise;   /* [n][state_size] or NULL */
   const float *step_noise;      /* [n_steps][n][state_size] or NULL */
   gboolean keep_states;

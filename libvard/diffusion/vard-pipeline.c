@@ -237,12 +237,13 @@ decode_batch (VardPipeline *self, const float *latents, guint n, GPtrArray *imag
   g_autofree float *pictures = g_new (float, n * count);
   VardExecutable *decoder = ensure_decoder (self, n, error);
 
-  if (decoder == NULL
-      || !vard_executable_set_input (decoder, "latents", latents,
-                                     n * vard_pipeline_get_state_size (self) * sizeof (float), error)
-      || !vard_executable_run (decoder, cancellable, error)
-      || !vard_executable_get_output (decoder, "pictures", pictures, n * count * sizeof (float),
-                                      error))
+  if (decoder == NULL ||
+      !vard_executable_set_input (decoder, "latents", latents,
+                                  n * vard_pipeline_get_state_size (self) * sizeof (float),
+                                  error) ||
+      !vard_executable_run (decoder, cancellable, error) ||
+      !vard_executable_get_output (decoder, "pictures", pictures, n * count * sizeof (float),
+                                   error))
     return FALSE;
 
   for (guint i = 0; i < n; i++)
@@ -353,7 +354,8 @@ emit_progress (double fraction, gpointer data)
  * Samples every prompt with every seed. A picture depends on its prompt and seed and not on what
  * else is sampled with it.
  *
- * Returns: (transfer container) (element-type VardImage): the first prompt's pictures, then the second's
+ * Returns: (transfer container) (element-type VardImage): the first prompt's pictures, then the
+ * second's
  */
 GPtrArray *
 vard_pipeline_sample (VardPipeline *self, const char *const *prompts, const guint64 *seeds,
@@ -380,8 +382,8 @@ vard_pipeline_sample (VardPipeline *self, const char *const *prompts, const guin
     .n = n, .prompts = prompts, .prompt_of = prompt_of, .seeds = all_seeds, .sampler = sampler,
     .guidance_scale = guidance_scale, .batch = DEFAULT_BATCH,
   };
-  g_autoptr (VardTrajectory) trajectory = vard_pipeline_rollout (self, &request, emit_progress, self,
-                                                                 cancellable, error);
+  g_autoptr (VardTrajectory) trajectory =
+      vard_pipeline_rollout (self, &request, emit_progress, self, cancellable, error);
   if (trajectory == NULL)
     return NULL;
 

@@ -10,7 +10,8 @@ G_BEGIN_DECLS
 
 /* One step from x_t to x_s, in what the model predicts (epsilon or v):
  *   x_s = x_scale x_t + out_scale out + sigma z,   z ~ N(0, 1)
- * A first-order sampler (DDIM, DDPM, Euler with or without ancestral noise) is another table of these. */
+ * A first-order sampler (DDIM, DDPM, Euler with or without ancestral noise) is another table of
+ * these. */
 typedef struct
 {
   gint timestep;           /* of x_t, what the model is told */
@@ -18,7 +19,8 @@ typedef struct
   double alpha_bar_t, alpha_bar_s;
   double x_scale, out_scale, sigma;
   double epsilon_per_out;  /* change of epsilon for one unit of the model's output */
-  /* KL in nats of two models' steps = kl_weight |epsilon - epsilon'|^2; infinite where sigma is 0 */
+  /* KL in nats of two models' steps = kl_weight |epsilon - epsilon'|^2; infinite where sigma is 0
+   */
   double kl_weight;
 } VardSamplerStep;
 

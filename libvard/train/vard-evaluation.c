@@ -1,4 +1,5 @@
-/* vard-evaluation.c - pictures of fixed prompts and seeds with their scores, and what they say together
+/* vard-evaluation.c - pictures of fixed prompts and seeds with their scores, and what they say
+ * together
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -9,8 +10,8 @@
 G_DEFINE_FINAL_TYPE (VardEvaluation, vard_evaluation, G_TYPE_OBJECT)
 
 VardEvaluation *
-vard_evaluation_new (const char *const *prompts, guint n_prompts, const guint64 *seeds, guint n_seeds,
-                     char **names)
+vard_evaluation_new (const char *const *prompts, guint n_prompts, const guint64 *seeds,
+                     guint n_seeds, char **names)
 {
   VardEvaluation *self = g_object_new (VARD_TYPE_EVALUATION, NULL);
   gsize n = (gsize) n_prompts * n_seeds;

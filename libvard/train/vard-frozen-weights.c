@@ -1,7 +1,8 @@
 /* vard-frozen-weights.c - the pretrained model beside the one that is trained
  *
- * Graphs read a parameter's tensor as it is when they are recorded. So the same module tree gives the pretrained
- * model when its parameters' tensors are exchanged for frozen copies meanwhile, or when its adapters are off.
+ * Graphs read a parameter's tensor as it is when they are recorded. So the same module tree gives
+ * the pretrained model when its parameters' tensors are exchanged for frozen copies meanwhile, or
+ * when its adapters are off.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -40,7 +41,8 @@ copy_tensors (VardFrozenWeights *self, VardEngine *engine, GError **error)
 }
 
 VardFrozenWeights *
-vard_frozen_weights_new (VardEngine *engine, VardModule *root, gboolean only_adapters, GError **error)
+vard_frozen_weights_new (VardEngine *engine, VardModule *root, gboolean only_adapters,
+                         GError **error)
 {
   g_autoptr (VardFrozenWeights) self = g_new0 (VardFrozenWeights, 1);
 

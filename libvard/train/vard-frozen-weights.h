@@ -11,7 +11,8 @@ G_BEGIN_DECLS
 
 typedef struct _VardFrozenWeights VardFrozenWeights;
 
-/* What is trainable below @root now is copied; when only adapters are, nothing has to be: they are left out */
+/* What is trainable below @root now is copied; when only adapters are, nothing has to be: they are
+ * left out */
 VardFrozenWeights *vard_frozen_weights_new   (VardEngine        *engine,
                                               VardModule        *root,
                                               gboolean           only_adapters,

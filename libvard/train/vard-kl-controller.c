@@ -1,8 +1,8 @@
 /* vard-kl-controller.c - steers the price of KL so that a run ends near a wanted drift
  *
- * It sleeps until the KL has once exceeded half the target: acting from the start, when there is no KL yet, would
- * wind the weight down to nothing before the model has moved. Then at most a tenth a step, within a third and ten
- * times of what was set.
+ * It sleeps until the KL has once exceeded half the target: acting from the start, when there is no
+ * KL yet, would wind the weight down to nothing before the model has moved. Then at most a tenth a
+ * step, within a third and ten times of what was set.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -24,8 +24,8 @@ VardOptimizer *vard_optimizer_new            (VardParameterSet           *set,
                                               double                      ema,
                                               GError                    **error);
 void           vard_optimizer_free           (VardOptimizer              *self);
-/* Applies the summed gradients and clears them. VARD_ERROR_DIVERGED, and nothing is changed, when they are not
- * finite. @norm: before clipping. */
+/* Applies the summed gradients and clears them. VARD_ERROR_DIVERGED, and nothing is changed, when
+ * they are not finite. @norm: before clipping. */
 gboolean       vard_optimizer_update         (VardOptimizer              *self,
                                               const VardOptimizerNumbers *numbers,
                                               double                     *norm,
@@ -38,7 +38,8 @@ void           vard_optimizer_set_n_updates  (VardOptimizer              *self,
 VardTensor    *vard_optimizer_peek_mean      (VardOptimizer              *self);
 VardTensor    *vard_optimizer_peek_square    (VardOptimizer              *self);
 VardTensor    *vard_optimizer_peek_average   (VardOptimizer              *self);
-/* Puts the average in the weights' place, and back: call it in pairs; nothing happens without ema */
+/* Puts the average in the weights' place, and back: call it in pairs; nothing happens without ema
+ */
 gboolean       vard_optimizer_swap_average   (VardOptimizer              *self,
                                               GError                    **error);
 

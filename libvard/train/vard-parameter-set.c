@@ -1,4 +1,5 @@
-/* vard-parameter-set.c - trainable parameters side by side in one flat tensor, their gradients in another
+/* vard-parameter-set.c - trainable parameters side by side in one flat tensor, their gradients in
+ * another
  *
  * With both flat, clipping, Adam and an all-reduce are each one call, and saving is one loop.
  *
@@ -78,7 +79,8 @@ vard_parameter_set_new (VardEngine *engine, VardModule *root, GError **error)
 
   if (self->count == 0)
     {
-      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_USAGE, "Nothing of the model is trainable");
+      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_USAGE,
+                           "Nothing of the model is trainable");
       return NULL;
     }
   self->weights = new_flat (self, error);

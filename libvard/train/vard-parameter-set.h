@@ -1,4 +1,5 @@
-/* vard-parameter-set.h - trainable parameters side by side in one flat tensor, their gradients in another
+/* vard-parameter-set.h - trainable parameters side by side in one flat tensor, their gradients in
+ * another
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

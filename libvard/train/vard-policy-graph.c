@@ -1,4 +1,5 @@
-/* vard-policy-graph.c - the trained and the pretrained model on the same states, as a graph with its inputs
+/* vard-policy-graph.c - the trained and the pretrained model on the same states, as a graph with
+ * its inputs
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -50,7 +51,8 @@ vard_policy_graph_begin (const VardPolicyStepConfig *config)
   self.out_frozen = vard_stop (vard_guidance_record (config->model, &inputs));
   vard_frozen_weights_leave (config->frozen);
   self.out = vard_guidance_record (config->model, &inputs);
-  self.change = vard_sum (vard_square (vard_sub (self.out, self.out_frozen)), 1 << 1 | 1 << 2 | 1 << 3);
+  self.change =
+      vard_sum (vard_square (vard_sub (self.out, self.out_frozen)), 1 << 1 | 1 << 2 | 1 << 3);
 
   return self;
 }
@@ -100,21 +102,22 @@ fill_row (Rows *rows, guint i, const VardPolicyState *state, double share, doubl
 
 /* Inputs that only the policy's graph has are skipped for the meter, which has no value */
 static gboolean
-write_rows (const Rows *rows, guint n, gboolean has_value, VardExecutable *executable, GError **error)
+write_rows (const Rows *rows, guint n, gboolean has_value, VardExecutable *executable,
+            GError **error)
 {
   gsize f = sizeof (float);
 
-  return vard_executable_set_input (executable, "x", rows->x, n * rows->x_size * f, error)
-         && vard_executable_set_input (executable, "t", rows->t, n * f, error)
-         && vard_executable_set_input (executable, "context", rows->context,
-                                       n * rows->context_size * f, error)
-         && vard_executable_set_input (executable, "numbers", rows->numbers,
-                                       n * VARD_POLICY_N_NUMBERS * f, error)
-         && (!has_value
-             || (vard_executable_set_input (executable, "z", rows->z, n * rows->x_size * f, error)
-                 && vard_executable_set_input (executable, "next-t", rows->next_t, n * f, error)
-                 && vard_executable_set_input (executable, "text", rows->text, n * rows->text_size * f,
-                                               error)));
+  return vard_executable_set_input (executable, "x", rows->x, n * rows->x_size * f, error) &&
+         vard_executable_set_input (executable, "t", rows->t, n * f, error) &&
+         vard_executable_set_input (executable, "context", rows->context,
+                                    n * rows->context_size * f, error) &&
+         vard_executable_set_input (executable, "numbers", rows->numbers,
+                                    n * VARD_POLICY_N_NUMBERS * f, error) &&
+         (!has_value ||
+          (vard_executable_set_input (executable, "z", rows->z, n * rows->x_size * f, error) &&
+           vard_executable_set_input (executable, "next-t", rows->next_t, n * f, error) &&
+           vard_executable_set_input (executable, "text", rows->text, n * rows->text_size * f,
+                                      error)));
 }
 
 gboolean

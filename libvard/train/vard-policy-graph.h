@@ -1,4 +1,5 @@
-/* vard-policy-graph.h - the trained and the pretrained model on the same states, as a graph with its inputs
+/* vard-policy-graph.h - the trained and the pretrained model on the same states, as a graph with
+ * its inputs
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,12 +1,13 @@
-/* vard-policy-step.c - the gradient that moves the denoiser up the value and back to the pretrained model
+/* vard-policy-step.c - the gradient that moves the denoiser up the value and back to the pretrained
+ * model
  *
- * For a state x_t of a fresh rollout, taken as data, with x_s = mean (x_t) + sigma z and g the value's gradient at
- * x_s, held fixed:
+ * For a state x_t of a fresh rollout, taken as data, with x_s = mean (x_t) + sigma z and g the
+ * value's gradient at x_s, held fixed:
  *
  *   loss = - g . mean + kl_weight min (w, w_max) |epsilon - epsilon'|^2
  *
- * Its gradient is that of - V (x_s) + kl_weight KL, by the chain rule through the reparameterised step. Steps without
- * noise, or whose KL weight w is above w_max, keep the second term alone.
+ * Its gradient is that of - V (x_s) + kl_weight KL, by the chain rule through the reparameterised
+ * step. Steps without noise, or whose KL weight w is above w_max, keep the second term alone.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -58,8 +59,9 @@ record_value_gradient (const VardPolicyStepConfig *config, VardPolicyGraph *poli
 
   VardNode *norm = vard_sqrt (vard_sum (vard_square (gradient), STATE_AXES));
   VardNode *limit = vard_policy_graph_get_number (policy, VARD_POLICY_LIMIT);
-  VardNode *shorten = vard_minimum (vard_fill (graph, 1, norm->shape),
-                                    vard_div (limit, vard_maximum (norm, vard_fill (graph, SMALLEST_NORM, norm->shape))));
+  VardNode *shorten = vard_minimum (
+      vard_fill (graph, 1, norm->shape),
+      vard_div (limit, vard_maximum (norm, vard_fill (graph, SMALLEST_NORM, norm->shape))));
   VardNode *factor = vard_mul (vard_policy_graph_get_number (policy, VARD_POLICY_GAIN), shorten);
 
   vard_graph_add_output (graph, "value", value);
@@ -76,7 +78,8 @@ record_loss (const VardPolicyStepConfig *config, VardPolicyGraph *policy)
   VardNode *mean = vard_add (vard_mul (x_scale, policy->x), vard_mul (out_scale, policy->out));
   VardNode *gradient = record_value_gradient (config, policy, mean);
   VardNode *climb = vard_sum (vard_mul (gradient, mean), STATE_AXES);
-  VardNode *kl_weight = vard_input (policy->graph, "kl-weight", VARD_DTYPE_F32, VARD_SHAPE (1, 1, 1, 1));
+  VardNode *kl_weight =
+      vard_input (policy->graph, "kl-weight", VARD_DTYPE_F32, VARD_SHAPE (1, 1, 1, 1));
   VardNode *penalty = vard_mul (vard_policy_graph_get_number (policy, VARD_POLICY_PENALTY),
                                 policy->change);
 
@@ -153,9 +156,10 @@ take_sample (VardPolicyStep *self, guint i, const VardSamplerStep *step, double 
   if (isfinite (sample->loss))
     return TRUE;
 
-  g_set_error (error, VARD_ERROR, VARD_ERROR_DIVERGED,
-               "the policy loss at timestep %d is %g (value %g, squared change of the prediction %g)",
-               step->timestep, sample->loss, sample->value, (double) self->change[i]);
+  g_set_error (
+      error, VARD_ERROR, VARD_ERROR_DIVERGED,
+      "the policy loss at timestep %d is %g (value %g, squared change of the prediction %g)",
+      step->timestep, sample->loss, sample->value, (double) self->change[i]);
   return FALSE;
 }
 
@@ -173,10 +177,10 @@ vard_policy_step_accumulate (VardPolicyStep *self, const VardPolicyState *states
     {
       guint n = MIN (self->config.n, n_states - first);
 
-      if (!vard_policy_graph_bind (&self->config, self->executable, states + first, n, 1.0 / n_states,
-                                   w_max, error)
-          || !vard_executable_run (self->executable, cancellable, error)
-          || !read_outputs (self, error))
+      if (!vard_policy_graph_bind (&self->config, self->executable, states + first, n,
+                                   1.0 / n_states, w_max, error) ||
+          !vard_executable_run (self->executable, cancellable, error) ||
+          !read_outputs (self, error))
         return FALSE;
       for (guint i = 0; i < n; i++)
         if (!take_sample (self, i, states[first + i].step, w_max, &samples[first + i], error))
@@ -224,22 +228,25 @@ vard_kl_meter_free (VardKlMeter *self)
 }
 
 gboolean
-vard_kl_meter_measure (VardKlMeter *self, const VardPolicyState *states, guint n_states, double w_max,
-                       VardPolicySample *samples, GCancellable *cancellable, GError **error)
+vard_kl_meter_measure (VardKlMeter *self, const VardPolicyState *states, guint n_states,
+                       double w_max, VardPolicySample *samples, GCancellable *cancellable,
+                       GError **error)
 {
   for (guint first = 0; first < n_states; first += self->config.n)
     {
       guint n = MIN (self->config.n, n_states - first);
 
-      if (!vard_policy_graph_bind (&self->config, self->executable, states + first, n, 1, w_max, error)
-          || !vard_executable_run (self->executable, cancellable, error)
-          || !vard_executable_get_output (self->executable, "change", self->change,
-                                          self->config.n * sizeof (float), error))
+      if (!vard_policy_graph_bind (&self->config, self->executable, states + first, n, 1, w_max,
+                                   error) ||
+          !vard_executable_run (self->executable, cancellable, error) ||
+          !vard_executable_get_output (self->executable, "change", self->change,
+                                       self->config.n * sizeof (float), error))
         return FALSE;
       for (guint i = 0; i < n; i++)
         {
           samples[first + i] = (VardPolicySample) { 0 };
-          vard_policy_sample_set_kl (&samples[first + i], states[first + i].step, w_max, self->change[i]);
+          vard_policy_sample_set_kl (&samples[first + i], states[first + i].step, w_max,
+                                     self->change[i]);
         }
     }
 

@@ -1,4 +1,5 @@
-/* vard-policy-step.h - the gradient that moves the denoiser up the value and back to the pretrained model
+/* vard-policy-step.h - the gradient that moves the denoiser up the value and back to the pretrained
+ * model
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -72,7 +72,8 @@ add_lines (VardPromptSource *self, const char *path, char **lines, GError **erro
         add (self, line, NULL);
       else if (!add_json_line (self, line, &local))
         {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s:%u: %s", path, i + 1, local->message);
+          g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s:%u: %s", path, i + 1,
+                       local->message);
           return FALSE;
         }
     }
@@ -82,11 +83,12 @@ add_lines (VardPromptSource *self, const char *path, char **lines, GError **erro
 
 /**
  * vard_prompt_source_new_from_file:
- * @path: (type filename): a text file with a prompt a line, or JSON lines when the name ends in .jsonl
+ * @path: (type filename): a text file with a prompt a line, or JSON lines when the name ends in
+ * .jsonl
  * @error: where to put an error
  *
- * In a text file empty lines and lines that begin with '#' are skipped. A JSON line is an object with
- * "prompt" and whatever else a reward reads.
+ * In a text file empty lines and lines that begin with '#' are skipped. A JSON line is an object
+ * with "prompt" and whatever else a reward reads.
  *
  * Returns: (transfer full): the prompts
  */

@@ -13,7 +13,8 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (VardPromptSource, vard_prompt_source, VARD, PROMPT_SOURCE, GObject)
 
 /* Text: one prompt a line, empty lines and lines that begin with '#' are skipped.
- * JSON lines (a name that ends in .jsonl): objects with "prompt" and whatever else a reward reads. */
+ * JSON lines (a name that ends in .jsonl): objects with "prompt" and whatever else a reward reads.
+ */
 VardPromptSource *vard_prompt_source_new_from_file (const char         *path,
                                                     GError            **error);
 VardPromptSource *vard_prompt_source_new           (const char *const  *prompts);

@@ -1,6 +1,7 @@
 /* vard-state-file.c - arrays and numbers of a checkpoint as one safetensors file
  *
- * The numbers are JSON in the file's metadata: json-glib writes doubles with 17 digits, which read back exactly.
+ * The numbers are JSON in the file's metadata: json-glib writes doubles with 17 digits, which read
+ * back exactly.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -48,7 +49,8 @@ vard_state_writer_add_tensor (VardStateWriter *self, const char *name, VardTenso
 }
 
 void
-vard_state_writer_add (VardStateWriter *self, const char *name, VardDType dtype, gpointer data, gsize count)
+vard_state_writer_add (VardStateWriter *self, const char *name, VardDType dtype, gpointer data,
+                       gsize count)
 {
   VardShape shape = VARD_SHAPE (count);
   g_autoptr (VardBuffer) buffer
@@ -66,8 +68,8 @@ vard_state_writer_write (VardStateWriter *self, const char *path, GError **error
 
   g_hash_table_insert (metadata, (char *) NUMBERS_KEY, vard_json_to_text (node, FALSE));
 
-  return vard_safetensors_write (path, (VardSafetensorsEntry *) self->entries->data, self->entries->len,
-                                 metadata, error);
+  return vard_safetensors_write (path, (VardSafetensorsEntry *) self->entries->data,
+                                 self->entries->len, metadata, error);
 }
 
 /* ---- reading ---- */
@@ -132,12 +134,12 @@ vard_state_reader_read (VardStateReader *self, const char *name, VardDType dtype
     return FALSE;
   if (vard_tensor_get_dtype (tensor) != dtype || (gsize) vard_tensor_get_count (tensor) != count)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s: %s has %" G_GINT64_FORMAT " elements of %s, but this run needs %" G_GSIZE_FORMAT
-                   " of %s: was it made with other settings or another model?",
-                   vard_safetensors_get_path (self->file), name, vard_tensor_get_count (tensor),
-                   vard_dtype_get_name (vard_tensor_get_dtype (tensor)), count,
-                   vard_dtype_get_name (dtype));
+      g_set_error (
+          error, VARD_ERROR, VARD_ERROR_CONFIG,
+          "%s: %s has %" G_GINT64_FORMAT " elements of %s, but this run needs %" G_GSIZE_FORMAT
+          " of %s: was it made with other settings or another model?",
+          vard_safetensors_get_path (self->file), name, vard_tensor_get_count (tensor),
+          vard_dtype_get_name (vard_tensor_get_dtype (tensor)), count, vard_dtype_get_name (dtype));
       return FALSE;
     }
   memcpy (data, vard_tensor_peek_data (tensor), vard_tensor_get_n_bytes (tensor));
@@ -169,7 +171,8 @@ vard_state_reader_get_int (VardStateReader *self, const char *name, gint64 *valu
 }
 
 gboolean
-vard_state_reader_get_double (VardStateReader *self, const char *name, double *value, GError **error)
+vard_state_reader_get_double (VardStateReader *self, const char *name, double *value,
+                              GError **error)
 {
   JsonNode *node = find_number (self, name, error);
 

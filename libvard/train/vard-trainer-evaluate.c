@@ -1,4 +1,5 @@
-/* vard-trainer-evaluate.c - fixed prompts with held-out seeds: what the training has done to the model
+/* vard-trainer-evaluate.c - fixed prompts with held-out seeds: what the training has done to the
+ * model
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -6,12 +7,12 @@
 
 #include <math.h>
 
-/* Training seeds are 64 random bits, so that small numbers are never among them; `vard sample --seed` draws the
- * same pictures */
+/* Training seeds are 64 random bits, so that small numbers are never among them; `vard sample
+ * --seed` draws the same pictures */
 #define FIRST_SEED 1
 
-/* The exact KL costs as much as two more rollouts: it is measured on every fourth picture, and on the base model,
- * where it is zero by construction, on a few */
+/* The exact KL costs as much as two more rollouts: it is measured on every fourth picture, and on
+ * the base model, where it is zero by construction, on a few */
 #define KL_STRIDE 4
 #define KL_STRIDE_BASE 32
 
@@ -37,12 +38,14 @@ work_progress (double fraction, gpointer data)
   Work *work = data;
   guint n = MIN (work->trainer->settings->batch_size, work->n - work->n_done);
 
-  vard_trainer_emit_progress (work->trainer, "evaluation", (work->n_done + fraction * n) / work->n, NULL);
+  vard_trainer_emit_progress (work->trainer, "evaluation", (work->n_done + fraction * n) / work->n,
+                              NULL);
 }
 
 /* The KL of trajectory i of a rollout, summed over its steps */
 static gboolean
-measure_kl (Work *work, const VardTrajectory *rollout, guint i, GCancellable *cancellable, GError **error)
+measure_kl (Work *work, const VardTrajectory *rollout, guint i, GCancellable *cancellable,
+            GError **error)
 {
   VardTrainer *self = work->trainer;
   guint n = self->sampler->n_steps;
@@ -55,7 +58,8 @@ measure_kl (Work *work, const VardTrajectory *rollout, guint i, GCancellable *ca
       states[k].step = &self->sampler->steps[k];
       states[k].text = vard_trainer_peek_text (self, rollout->prompts[i]);
     }
-  if (!vard_kl_meter_measure (self->meter, states, n, self->settings->w_max, samples, cancellable, error))
+  if (!vard_kl_meter_measure (self->meter, states, n, self->settings->w_max, samples, cancellable,
+                              error))
     return FALSE;
 
   for (guint k = 0; k < n; k++)
@@ -79,14 +83,14 @@ run_batch (Work *work, GCancellable *cancellable, GError **error)
     .seeds = work->seeds + work->n_done, .sampler = self->sampler,
     .guidance_scale = self->settings->guidance_scale, .keep_states = TRUE,
   };
-  g_autoptr (VardTrajectory) rollout = vard_pipeline_rollout (self->pipeline, &request, work_progress,
-                                                              work, cancellable, error);
+  g_autoptr (VardTrajectory) rollout =
+      vard_pipeline_rollout (self->pipeline, &request, work_progress, work, cancellable, error);
   if (rollout == NULL)
     return FALSE;
 
-  g_autoptr (GPtrArray) images
-    = vard_pipeline_decode (self->pipeline, vard_trajectory_peek_state (rollout, rollout->n_states - 1, 0),
-                            n, n, cancellable, error);
+  g_autoptr (GPtrArray) images = vard_pipeline_decode (
+      self->pipeline, vard_trajectory_peek_state (rollout, rollout->n_states - 1, 0), n, n,
+      cancellable, error);
   if (images == NULL)
     return FALSE;
   for (guint i = 0; i < n; i++)
@@ -166,7 +170,8 @@ dup_labels (VardTrainer *self)
 }
 
 static VardEvaluation *
-evaluate (VardTrainer *self, guint n_seeds, gboolean measures_kl, GCancellable *cancellable, GError **error)
+evaluate (VardTrainer *self, guint n_seeds, gboolean measures_kl, GCancellable *cancellable,
+          GError **error)
 {
   guint n_prompts = vard_trainer_count_evaluation_prompts (self);
   guint first = vard_trainer_get_evaluation_prompt (self, 0);
@@ -182,8 +187,8 @@ evaluate (VardTrainer *self, guint n_seeds, gboolean measures_kl, GCancellable *
       seeds[i] = FIRST_SEED + i % n_seeds;
     }
 
-  g_autoptr (VardEvaluation) evaluation
-    = vard_evaluation_new ((const char *const *) self->texts + first, n_prompts, seeds, n_seeds, labels);
+  g_autoptr (VardEvaluation) evaluation = vard_evaluation_new (
+      (const char *const *) self->texts + first, n_prompts, seeds, n_seeds, labels);
   work.evaluation = evaluation;
   evaluation->metrics = vard_metrics_new (self->step, vard_trainer_get_seconds (self));
 
@@ -214,8 +219,8 @@ evaluate_average (VardTrainer *self, guint n_seeds, gboolean measures_kl, GCance
 VardEvaluation *
 vard_trainer_sample (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
-  return evaluate_average (self, MIN (N_SAMPLE_SEEDS, self->settings->evaluation_seeds), FALSE, cancellable,
-                           error);
+  return evaluate_average (self, MIN (N_SAMPLE_SEEDS, self->settings->evaluation_seeds), FALSE,
+                           cancellable, error);
 }
 
 /**
@@ -224,8 +229,8 @@ vard_trainer_sample (VardTrainer *self, GCancellable *cancellable, GError **erro
  * @cancellable: (nullable): stops at any moment
  * @error: where to put an error
  *
- * Samples the evaluation's prompts with its seeds from the present weights, or their average when there is
- * one, and scores the pictures. The training is not touched.
+ * Samples the evaluation's prompts with its seeds from the present weights, or their average when
+ * there is one, and scores the pictures. The training is not touched.
  *
  * Returns: (transfer full): pictures, scores and metrics
  */

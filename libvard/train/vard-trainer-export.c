@@ -16,7 +16,8 @@
 static gboolean
 save_adapter (VardTrainer *self, const char *directory, GError **error)
 {
-  VardLoraTarget target = { .denoiser = vard_model_peek_denoiser (self->model), .engine = self->engine };
+  VardLoraTarget target = { .denoiser = vard_model_peek_denoiser (self->model),
+                            .engine = self->engine };
   g_autofree char *diffusers = g_build_filename (directory, ADAPTER_FILE, NULL);
   g_autofree char *kohya = g_build_filename (directory, KOHYA_FILE, NULL);
 
@@ -42,8 +43,8 @@ export_files (VardTrainer *self, const char *directory, GError **error)
  * @directory: (type filename): an existing directory
  * @error: where to put an error
  *
- * Writes what others can use: pytorch_lora_weights.safetensors as diffusers spells it and lora-kohya.safetensors, or
- * the folder model with every weight; and value-net.safetensors.
+ * Writes what others can use: pytorch_lora_weights.safetensors as diffusers spells it and
+ * lora-kohya.safetensors, or the folder model with every weight; and value-net.safetensors.
  *
  * Returns: %TRUE when everything is written
  */

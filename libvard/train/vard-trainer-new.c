@@ -1,4 +1,5 @@
-/* vard-trainer-new.c - what a trainer needs, checked, encoded and compiled before anything is trained
+/* vard-trainer-new.c - what a trainer needs, checked, encoded and compiled before anything is
+ * trained
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -56,8 +57,8 @@ prepare_policy (VardTrainer *self, GError **error)
 
   if (is_lora)
     {
-      if (!vard_lora_attach (denoiser, (const char *const *) settings->lora_targets, settings->lora_rank,
-                             settings->lora_alpha, settings->seed, error))
+      if (!vard_lora_attach (denoiser, (const char *const *) settings->lora_targets,
+                             settings->lora_rank, settings->lora_alpha, settings->seed, error))
         return FALSE;
     }
   else
@@ -89,11 +90,12 @@ compile (VardTrainer *self, GError **error)
   VardValueFunction value = { .record = record_value };
   guint micro = settings->micro_batch > 0 ? settings->micro_batch : settings->states_per_update;
 
-  self->value_net = VARD_MODULE (vard_value_net_new (info->channels, info->context_width,
-                                                     settings->value_channels,
-                                                     vard_random_derive_key (settings->seed, "value-net", 0)));
+  self->value_net = VARD_MODULE (
+      vard_value_net_new (info->channels, info->context_width, settings->value_channels,
+                          vard_random_derive_key (settings->seed, "value-net", 0)));
   value.data = value.module = self->value_net;
-  self->value = vard_value_fit_new (self->engine, self->model, &value, settings->value_batch, error);
+  self->value =
+      vard_value_fit_new (self->engine, self->model, &value, settings->value_batch, error);
   if (self->value == NULL)
     return FALSE;
 
@@ -123,8 +125,8 @@ prepare (VardTrainer *self, GError **error)
 
   self->sampler = vard_sampler_new_ddim (vard_pipeline_peek_schedule (self->pipeline), n_steps,
                                          settings->sampler_eta, error);
-  if (self->sampler == NULL || !encode_prompts (self, self->prompts, error) || !prepare_policy (self, error)
-      || !compile (self, error))
+  if (self->sampler == NULL || !encode_prompts (self, self->prompts, error) ||
+      !prepare_policy (self, error) || !compile (self, error))
     return FALSE;
 
   self->pool = vard_trajectory_store_new (settings->pool_size, n_steps + 1, state_size);
@@ -148,7 +150,8 @@ prepare (VardTrainer *self, GError **error)
  * @settings: everything else; copied
  * @error: where to put an error
  *
- * Attaches adapters to the model, or makes its denoiser trainable, and compiles what the training needs.
+ * Attaches adapters to the model, or makes its denoiser trainable, and compiles what the training
+ * needs.
  *
  * Returns: (transfer full): a trainer that has done nothing yet
  */
@@ -180,8 +183,8 @@ vard_trainer_new (VardPipeline *pipeline, VardRewardMix *rewards, VardPromptSour
  * @prompts: what to evaluate with
  * @error: where to put an error
  *
- * Evaluates with prompts of their own; without it the first training prompts serve. Call it once, and
- * before a state is loaded.
+ * Evaluates with prompts of their own; without it the first training prompts serve. Call it once,
+ * and before a state is loaded.
  *
  * Returns: %TRUE when the model takes all of them
  */

@@ -1,4 +1,5 @@
-/* vard-trainer-pool.c - the trainer's first two phases: pictures of the base model, and the value fitted on them
+/* vard-trainer-pool.c - the trainer's first two phases: pictures of the base model, and the value
+ * fitted on them
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -23,8 +24,8 @@ pool_progress (double fraction, gpointer data)
   VardTrainer *self = data;
   guint n = MIN (self->settings->batch_size, self->settings->pool_size - self->pool_next);
 
-  vard_trainer_emit_progress (self, "pool", (self->pool_next + n * fraction) / self->settings->pool_size,
-                              NULL);
+  vard_trainer_emit_progress (self, "pool",
+                              (self->pool_next + n * fraction) / self->settings->pool_size, NULL);
 }
 
 static void
@@ -48,9 +49,9 @@ vard_trainer_advance_pool (VardTrainer *self, GCancellable *cancellable, GError 
   if (rollout == NULL)
     return FALSE;
 
-  g_autoptr (GPtrArray) images
-    = vard_pipeline_decode (self->pipeline, vard_trajectory_peek_state (rollout, rollout->n_states - 1, 0),
-                            n, n, cancellable, error);
+  g_autoptr (GPtrArray) images = vard_pipeline_decode (
+      self->pipeline, vard_trajectory_peek_state (rollout, rollout->n_states - 1, 0), n, n,
+      cancellable, error);
   if (images == NULL)
     return FALSE;
 
@@ -97,8 +98,9 @@ set_state (VardTrainer *self, const VardTrajectoryStore *store, guint trajectory
 static void
 draw_states (VardTrainer *self, guint n, double ring_share, VardValueState *states)
 {
-  guint64 key = vard_random_derive_key (self->settings->seed, "value-states",
-                                        vard_optimizer_get_n_updates (vard_value_fit_peek_optimizer (self->value)));
+  guint64 key = vard_random_derive_key (
+      self->settings->seed, "value-states",
+      vard_optimizer_get_n_updates (vard_value_fit_peek_optimizer (self->value)));
   guint n_train = self->pool_valid->len - count_held_out (self);
   guint n_ring = self->ring != NULL ? vard_trajectory_store_get_count (self->ring) : 0;
   guint n_from_ring = n_ring > 0 ? (guint) (n * ring_share + 0.5) : 0;
@@ -113,11 +115,13 @@ draw_states (VardTrainer *self, guint n, double ring_share, VardValueState *stat
       guint state = MIN ((guint) (place * n_states), n_states - 1);
 
       if (i < n_from_ring)
-        set_state (self, self->ring, vard_random_uniform_int (key, 1, i, n_ring), state, &states[i]);
+        set_state (self, self->ring, vard_random_uniform_int (key, 1, i, n_ring), state,
+                   &states[i]);
       else
-        set_state (self, self->pool,
-                   g_array_index (self->pool_valid, guint, vard_random_uniform_int (key, 1, i, n_train)),
-                   state, &states[i]);
+        set_state (
+            self, self->pool,
+            g_array_index (self->pool_valid, guint, vard_random_uniform_int (key, 1, i, n_train)),
+            state, &states[i]);
     }
 }
 
@@ -165,7 +169,8 @@ measure_fit (VardTrainer *self, GCancellable *cancellable, GError **error)
   for (guint state = 0; state <= self->sampler->n_steps; state++)
     {
       for (guint i = 0; i < n; i++)
-        set_state (self, self->pool, g_array_index (self->pool_valid, guint, first + i), state, &states[i]);
+        set_state (self, self->pool, g_array_index (self->pool_valid, guint, first + i), state,
+                   &states[i]);
       if (!vard_value_fit_predict (self->value, states, n, values, cancellable, error))
         return FALSE;
       self->r2[state] = measure_r2 (states, values, n);
@@ -197,8 +202,8 @@ vard_trainer_advance_value_fit (VardTrainer *self, GCancellable *cancellable, GE
 
   g_autoptr (VardMetrics) metrics = vard_metrics_new (0, vard_trainer_get_seconds (self));
   vard_metrics_set (metrics, "value/loss", self->fit_loss);
-  vard_trainer_emit_progress (self, "value-fit", self->fit_updates / (double) settings->value_fit_updates,
-                              metrics);
+  vard_trainer_emit_progress (self, "value-fit",
+                              self->fit_updates / (double) settings->value_fit_updates, metrics);
 
   if (self->fit_updates < settings->value_fit_updates)
     return TRUE;

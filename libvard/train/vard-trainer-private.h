@@ -132,7 +132,8 @@ double            vard_trainer_get_total        (VardTrainer       *self,
 void              vard_trainer_add_reward_metrics (VardTrainer     *self,
                                                  VardRewardScores  *scores,
                                                  VardMetrics       *metrics);
-/* Whitens the pool: fits the mix's statistics and gives every pool trajectory its total (NaN: left out) */
+/* Whitens the pool: fits the mix's statistics and gives every pool trajectory its total (NaN: left
+ * out) */
 gboolean          vard_trainer_settle_pool      (VardTrainer       *self,
                                                  GError           **error);
 

@@ -63,8 +63,8 @@ make_batch (VardTrainer *self, GPtrArray *images, const guint *prompts, GError *
 }
 
 VardRewardScores *
-vard_trainer_score (VardTrainer *self, GPtrArray *images, const guint *prompts, gboolean is_training,
-                    GCancellable *cancellable, GError **error)
+vard_trainer_score (VardTrainer *self, GPtrArray *images, const guint *prompts,
+                    gboolean is_training, GCancellable *cancellable, GError **error)
 {
   g_autoptr (VardRewardBatch) batch = make_batch (self, images, prompts, error);
   VardRewardScores *scores;
@@ -143,12 +143,14 @@ vard_trainer_add_reward_metrics (VardTrainer *self, VardRewardScores *scores, Va
   double mean = summary.sum / summary.n;
 
   vard_metrics_set (metrics, "reward/mean", mean);
-  vard_metrics_set (metrics, "reward/std", sqrt (MAX (0.0, summary.squares / summary.n - mean * mean)));
+  vard_metrics_set (metrics, "reward/std",
+                    sqrt (MAX (0.0, summary.squares / summary.n - mean * mean)));
   vard_metrics_set (metrics, "reward/min", summary.lowest);
   vard_metrics_set (metrics, "reward/max", summary.highest);
 }
 
-/* The pool's raw scores as the mix gives them: also after a resume, when only the numbers are left */
+/* The pool's raw scores as the mix gives them: also after a resume, when only the numbers are left
+ */
 static VardRewardScores *
 restore_scores (VardTrainer *self, GError **error)
 {
@@ -205,9 +207,10 @@ measure_pool (VardTrainer *self, GError **error)
   self->reward_sd = sqrt (MAX (0.0, squares / n - self->reward_mean * self->reward_mean));
   if (self->reward_sd < 1e-9)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                   "all pictures of the pool have the same total reward, %g: nothing can be learned",
-                   self->reward_mean);
+      g_set_error (
+          error, VARD_ERROR, VARD_ERROR_REWARD,
+          "all pictures of the pool have the same total reward, %g: nothing can be learned",
+          self->reward_mean);
       return FALSE;
     }
 

@@ -1,4 +1,5 @@
-/* vard-trainer-settings-private.h - the members behind the properties, for the trainer and its parts
+/* vard-trainer-settings-private.h - the members behind the properties, for the trainer and its
+ * parts
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -61,7 +61,8 @@ add_fit (VardTrainer *self, const Fit *fit, VardStateWriter *writer, GError **er
         return FALSE;
       vard_state_writer_add_tensor (writer, path, host);
     }
-  json_object_set_int_member (writer->numbers, counter, vard_optimizer_get_n_updates (fit->optimizer));
+  json_object_set_int_member (writer->numbers, counter,
+                              vard_optimizer_get_n_updates (fit->optimizer));
 
   return TRUE;
 }
@@ -127,8 +128,8 @@ check_prompts (VardTrainer *self, const VardTrajectoryStore *store, guint n, GEr
     if (store->prompts[i] >= n_prompts)
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                     "The checkpoint knows prompt %u, but the run has %u prompts", store->prompts[i],
-                     n_prompts);
+                     "The checkpoint knows prompt %u, but the run has %u prompts",
+                     store->prompts[i], n_prompts);
         return FALSE;
       }
 
@@ -136,8 +137,8 @@ check_prompts (VardTrainer *self, const VardTrajectoryStore *store, guint n, GEr
 }
 
 static gboolean
-read_store (VardTrainer *self, VardTrajectoryStore *store, const char *prefix, VardStateReader *reader,
-            GError **error)
+read_store (VardTrainer *self, VardTrajectoryStore *store, const char *prefix,
+            VardStateReader *reader, GError **error)
 {
   g_autofree char *pushed = g_strconcat (prefix, "-pushed", NULL);
   g_autofree char *states = g_strconcat (prefix, "/states", NULL);
@@ -179,7 +180,8 @@ add_numbers (VardTrainer *self, JsonObject *numbers)
   json_object_set_double_member (numbers, "kl-weight", self->kl.weight);
   json_object_set_int_member (numbers, "kl-awake", self->kl.is_awake);
   if (vard_reward_mix_has_statistics (self->rewards))
-    json_object_set_object_member (numbers, "rewards", vard_reward_mix_get_statistics (self->rewards));
+    json_object_set_object_member (numbers, "rewards",
+                                   vard_reward_mix_get_statistics (self->rewards));
 }
 
 static gboolean
@@ -208,7 +210,8 @@ read_numbers (VardTrainer *self, VardStateReader *reader, GError **error)
   self->fit_updates = fit_updates;
   self->reward_calls = reward_calls;
   self->evaluated_step = (guint64) evaluated;
-  /* a price that was set anew for the resume counts, and what the controller had made of the old one does not */
+  /* a price that was set anew for the resume counts, and what the controller had made of the old
+   * one does not */
   if (kl_start == self->settings->kl_weight)
     {
       self->kl.weight = kl_weight;
@@ -268,17 +271,15 @@ read_trainer (VardTrainer *self, const char *directory, GError **error)
   get_fits (self, fits);
   g_array_set_size (self->base_rewards, vard_state_reader_get_count (reader, "base-rewards"));
 
-  return read_fit (self, &fits[0], reader, error)
-         && read_fit (self, &fits[1], reader, error)
-         && (self->ring == NULL || read_store (self, self->ring, "ring", reader, error))
-         && vard_state_reader_read (reader, "r2", VARD_DTYPE_I64, self->r2, n_steps + 1, error)
-         && vard_state_reader_read (reader, "norms", VARD_DTYPE_I32, self->histories,
-                                    n_steps * sizeof (VardNormHistory) / sizeof (gint32), error)
-         && (self->base_rewards->len == 0
-             || vard_state_reader_read (reader, "base-rewards", VARD_DTYPE_F32, self->base_rewards->data,
-                                        self->base_rewards->len, error))
-         && read_statistics (self, reader, error)
-         && read_numbers (self, reader, error);
+  return read_fit (self, &fits[0], reader, error) && read_fit (self, &fits[1], reader, error) &&
+         (self->ring == NULL || read_store (self, self->ring, "ring", reader, error)) &&
+         vard_state_reader_read (reader, "r2", VARD_DTYPE_I64, self->r2, n_steps + 1, error) &&
+         vard_state_reader_read (reader, "norms", VARD_DTYPE_I32, self->histories,
+                                 n_steps * sizeof (VardNormHistory) / sizeof (gint32), error) &&
+         (self->base_rewards->len == 0 ||
+          vard_state_reader_read (reader, "base-rewards", VARD_DTYPE_F32, self->base_rewards->data,
+                                  self->base_rewards->len, error)) &&
+         read_statistics (self, reader, error) && read_numbers (self, reader, error);
 }
 
 static gboolean
@@ -318,8 +319,8 @@ read_pool (VardTrainer *self, const char *directory, GError **error)
  * @directory: (type filename): an existing directory
  * @error: where to put an error
  *
- * Writes weights, moments, the value network, trajectories, statistics and counters. Call it between two
- * units of work: after vard_trainer_advance(), or from the checkpoint signal.
+ * Writes weights, moments, the value network, trajectories, statistics and counters. Call it
+ * between two units of work: after vard_trainer_advance(), or from the checkpoint signal.
  *
  * Returns: %TRUE when everything is written
  */
@@ -331,8 +332,9 @@ vard_trainer_save_state (VardTrainer *self, const char *directory, GError **erro
 
   if (self->is_broken)
     {
-      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_FAILED,
-                           "The training was interrupted in the middle of a step: there is no state to save");
+      g_set_error_literal (
+          error, VARD_ERROR, VARD_ERROR_FAILED,
+          "The training was interrupted in the middle of a step: there is no state to save");
       return FALSE;
     }
 
@@ -345,9 +347,9 @@ vard_trainer_save_state (VardTrainer *self, const char *directory, GError **erro
  * @directory: (type filename): where a state was saved
  * @error: where to put an error
  *
- * Goes on where the state was saved, exactly, when model, prompts, rewards and settings are the same. With
- * other numbers in the settings it goes on as well as it can; another model, sampler or pool size is an
- * error.
+ * Goes on where the state was saved, exactly, when model, prompts, rewards and settings are the
+ * same. With other numbers in the settings it goes on as well as it can; another model, sampler or
+ * pool size is an error.
  *
  * Returns: %TRUE when the state is loaded; else the trainer is of no more use
  */

@@ -37,7 +37,8 @@ rollout_progress (double fraction, gpointer data)
   VardTrainer *self = data;
 
   /* about half of a step; nothing but a bar depends on it */
-  vard_trainer_emit_progress (self, "step", (self->step + fraction / 2) / self->settings->steps, NULL);
+  vard_trainer_emit_progress (self, "step", (self->step + fraction / 2) / self->settings->steps,
+                              NULL);
 }
 
 /* ---- value refresh ---- */
@@ -63,8 +64,8 @@ refresh_value (VardTrainer *self, StepSums *sums, GCancellable *cancellable, GEr
     {
       double loss;
 
-      if (!vard_trainer_update_value (self, settings->value_refresh_learning_rate, settings->ring_share,
-                                      &loss, cancellable, error))
+      if (!vard_trainer_update_value (self, settings->value_refresh_learning_rate,
+                                      settings->ring_share, &loss, cancellable, error))
         {
           g_prefix_error (error, "step %" G_GUINT64_FORMAT ": ", self->step + 1);
           return FALSE;
@@ -110,9 +111,10 @@ remember_norm (VardTrainer *self, guint step, double norm)
   history->norms[history->count++ % VARD_TRAINER_N_NORMS] = (float) norm;
 }
 
-/* The loss of a noise level is flat where a change of the prediction costs little KL: with v prediction at high noise,
- * hundreds of times flatter than at low noise. One optimizer for all levels then moves the steep ones first, which buy
- * the least reward per nat. The weight evens that out; the optimum of each level by itself stays where it is. */
+/* The loss of a noise level is flat where a change of the prediction costs little KL: with v
+ * prediction at high noise, hundreds of times flatter than at low noise. One optimizer for all
+ * levels then moves the steep ones first, which buy the least reward per nat. The weight evens that
+ * out; the optimum of each level by itself stays where it is. */
 static double
 get_weight (VardTrainer *self, guint step)
 {
@@ -135,8 +137,8 @@ get_weight (VardTrainer *self, guint step)
 
 /* Trajectories in turn, noise levels in strata, everything by the update's own key */
 static void
-draw_states (VardTrainer *self, const VardTrajectory *rollout, guint64 update, VardPolicyState *states,
-             guint *steps)
+draw_states (VardTrainer *self, const VardTrajectory *rollout, guint64 update,
+             VardPolicyState *states, guint *steps)
 {
   const VardTrainerSettings *settings = self->settings;
   guint n = settings->states_per_update, n_steps = self->sampler->n_steps;
@@ -246,7 +248,8 @@ add_policy_metrics (VardTrainer *self, const StepSums *sums, VardMetrics *metric
 static void
 add_times (VardTrainer *self, const StepSums *sums, VardMetrics *metrics)
 {
-  double all = sums->rollout_seconds + sums->reward_seconds + sums->value_seconds + sums->policy_seconds;
+  double all =
+      sums->rollout_seconds + sums->reward_seconds + sums->value_seconds + sums->policy_seconds;
   struct rusage usage;
 
   vard_metrics_set (metrics, "seconds/rollout", sums->rollout_seconds);
@@ -270,14 +273,16 @@ is_scored (VardTrainer *self)
 }
 
 static VardRewardScores *
-score_rollout (VardTrainer *self, const VardTrajectory *rollout, GCancellable *cancellable, GError **error)
+score_rollout (VardTrainer *self, const VardTrajectory *rollout, GCancellable *cancellable,
+               GError **error)
 {
   const float *latents = vard_trajectory_peek_state (rollout, rollout->n_states - 1, 0);
-  g_autoptr (GPtrArray) images = vard_pipeline_decode (self->pipeline, latents, rollout->n, rollout->n,
-                                                       cancellable, error);
+  g_autoptr (GPtrArray) images =
+      vard_pipeline_decode (self->pipeline, latents, rollout->n, rollout->n, cancellable, error);
 
-  return images != NULL ? vard_trainer_score (self, images, rollout->prompts, TRUE, cancellable, error)
-                        : NULL;
+  return images != NULL
+             ? vard_trainer_score (self, images, rollout->prompts, TRUE, cancellable, error)
+             : NULL;
 }
 
 gboolean
@@ -287,9 +292,9 @@ vard_trainer_advance_step (VardTrainer *self, GCancellable *cancellable, GError 
   gint64 clock = g_get_monotonic_time ();
   StepSums sums = { 0 };
   g_autoptr (VardRewardScores) scores = NULL;
-  g_autoptr (VardTrajectory) rollout
-    = vard_trainer_rollout (self, "rollout", self->step * settings->batch_size, settings->batch_size,
-                            rollout_progress, cancellable, error);
+  g_autoptr (VardTrajectory) rollout =
+      vard_trainer_rollout (self, "rollout", self->step * settings->batch_size,
+                            settings->batch_size, rollout_progress, cancellable, error);
   if (rollout == NULL)
     return FALSE;
   sums.rollout_seconds = lap (&clock);

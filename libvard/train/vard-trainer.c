@@ -1,9 +1,10 @@
 /* vard-trainer.c - fine-tunes a pipeline's model on a reward, one step at a time
  *
- * The trainer is a machine of four phases: a pool of pictures of the base model, a value network fitted on them, an
- * evaluation of the base model, then policy iterations. Each call of advance does one unit of work and ends where a
- * checkpoint may be taken: all randomness is a function of the seed and of counters, so that a state that was saved
- * goes on exactly as if nothing had happened.
+ * The trainer is a machine of four phases: a pool of pictures of the base model, a value network
+ * fitted on them, an evaluation of the base model, then policy iterations. Each call of advance
+ * does one unit of work and ends where a checkpoint may be taken: all randomness is a function of
+ * the seed and of counters, so that a state that was saved goes on exactly as if nothing had
+ * happened.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -15,7 +16,16 @@
 /* Between checkpoints while there are no steps yet, in microseconds */
 #define CHECKPOINT_TIME (60 * G_USEC_PER_SEC)
 
-enum { SIGNAL_PROGRESS, SIGNAL_STEP, SIGNAL_EVALUATION, SIGNAL_SAMPLES, SIGNAL_CHECKPOINT, SIGNAL_WARNING, N_SIGNALS };
+enum
+{
+  SIGNAL_PROGRESS,
+  SIGNAL_STEP,
+  SIGNAL_EVALUATION,
+  SIGNAL_SAMPLES,
+  SIGNAL_CHECKPOINT,
+  SIGNAL_WARNING,
+  N_SIGNALS
+};
 
 static guint signals[N_SIGNALS];
 
@@ -30,7 +40,8 @@ vard_trainer_get_seconds (VardTrainer *self)
 }
 
 void
-vard_trainer_emit_progress (VardTrainer *self, const char *phase, double fraction, VardMetrics *metrics)
+vard_trainer_emit_progress (VardTrainer *self, const char *phase, double fraction,
+                            VardMetrics *metrics)
 {
   g_signal_emit (self, signals[SIGNAL_PROGRESS], 0, phase, fraction, metrics);
 }
@@ -62,7 +73,8 @@ vard_trainer_get_evaluation_prompt (VardTrainer *self, guint i)
 guint
 vard_trainer_count_evaluation_prompts (VardTrainer *self)
 {
-  VardPromptSource *source = self->evaluation_prompts != NULL ? self->evaluation_prompts : self->prompts;
+  VardPromptSource *source =
+      self->evaluation_prompts != NULL ? self->evaluation_prompts : self->prompts;
 
   return MIN (self->settings->evaluation_prompts, vard_prompt_source_get_count (source));
 }
@@ -83,7 +95,8 @@ draw_prompt (VardTrainer *self, const char *stream, guint64 number)
   guint n = vard_prompt_source_get_count (self->prompts);
   g_autofree guint *order = g_new (guint, n);
 
-  vard_random_permutation (vard_random_derive_key (self->settings->seed, stream, number / n), 1, order, n);
+  vard_random_permutation (vard_random_derive_key (self->settings->seed, stream, number / n), 1,
+                           order, n);
 
   return order[number % n];
 }
@@ -166,17 +179,20 @@ finish_step (VardTrainer *self, GCancellable *cancellable, GError **error)
   gboolean is_evaluation = is_evaluation_due (self);
 
   vard_trainer_emit_step (self);
-  vard_trainer_emit_progress (self, "step", self->step / (double) self->settings->steps, self->metrics);
+  vard_trainer_emit_progress (self, "step", self->step / (double) self->settings->steps,
+                              self->metrics);
   if (!is_evaluation && !are_samples_due (self))
     return TRUE;
 
-  g_autoptr (VardEvaluation) evaluation = is_evaluation ? vard_trainer_evaluate (self, cancellable, error)
-                                                        : vard_trainer_sample (self, cancellable, error);
+  g_autoptr (VardEvaluation) evaluation = is_evaluation
+                                              ? vard_trainer_evaluate (self, cancellable, error)
+                                              : vard_trainer_sample (self, cancellable, error);
   if (evaluation == NULL)
     return FALSE;
   if (is_evaluation)
     self->evaluated_step = self->step;
-  g_signal_emit (self, signals[is_evaluation ? SIGNAL_EVALUATION : SIGNAL_SAMPLES], 0, self->step, evaluation);
+  g_signal_emit (self, signals[is_evaluation ? SIGNAL_EVALUATION : SIGNAL_SAMPLES], 0, self->step,
+                 evaluation);
 
   return TRUE;
 }
@@ -222,8 +238,8 @@ advance_phase (VardTrainer *self, GCancellable *cancellable, GError **error)
  * @error: where to put an error
  *
  * Does one unit of work: a batch of the pool, a burst of value updates, the evaluation of the base
- * model, or one step with the evaluation that is due after it. After an error, cancellation too, the
- * trainer is of no more use: go on from a checkpoint.
+ * model, or one step with the evaluation that is due after it. After an error, cancellation too,
+ * the trainer is of no more use: go on from a checkpoint.
  *
  * Returns: %TRUE when it was done, or when there was nothing left to do
  */
@@ -238,8 +254,9 @@ vard_trainer_advance (VardTrainer *self, GCancellable *cancellable, GError **err
     return TRUE;
   if (self->is_broken)
     {
-      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_FAILED,
-                           "The training was interrupted in the middle of a step: resume from a checkpoint");
+      g_set_error_literal (
+          error, VARD_ERROR, VARD_ERROR_FAILED,
+          "The training was interrupted in the middle of a step: resume from a checkpoint");
       return FALSE;
     }
 
@@ -385,9 +402,9 @@ vard_trainer_class_init (VardTrainerClass *klass)
    * @fraction: how much of the phase is done, 0 to 1
    * @metrics: (nullable): numbers that changed
    */
-  signals[SIGNAL_PROGRESS]
-    = g_signal_new ("progress", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 3,
-                    G_TYPE_STRING, G_TYPE_DOUBLE, VARD_TYPE_METRICS);
+  signals[SIGNAL_PROGRESS] =
+      g_signal_new ("progress", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                    G_TYPE_NONE, 3, G_TYPE_STRING, G_TYPE_DOUBLE, VARD_TYPE_METRICS);
 
   /**
    * VardTrainer::step:
@@ -395,9 +412,8 @@ vard_trainer_class_init (VardTrainerClass *klass)
    * @step: the steps done so far; 0 when the pool and the value network are ready
    * @metrics: the numbers of the step
    */
-  signals[SIGNAL_STEP]
-    = g_signal_new ("step", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 2,
-                    G_TYPE_UINT64, VARD_TYPE_METRICS);
+  signals[SIGNAL_STEP] = g_signal_new ("step", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                       NULL, G_TYPE_NONE, 2, G_TYPE_UINT64, VARD_TYPE_METRICS);
 
   /**
    * VardTrainer::evaluation:
@@ -405,9 +421,9 @@ vard_trainer_class_init (VardTrainerClass *klass)
    * @step: the steps done so far; 0 is the base model
    * @evaluation: pictures, scores and metrics
    */
-  signals[SIGNAL_EVALUATION]
-    = g_signal_new ("evaluation", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
-                    2, G_TYPE_UINT64, VARD_TYPE_EVALUATION);
+  signals[SIGNAL_EVALUATION] =
+      g_signal_new ("evaluation", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                    G_TYPE_NONE, 2, G_TYPE_UINT64, VARD_TYPE_EVALUATION);
 
   /**
    * VardTrainer::samples:
@@ -415,9 +431,9 @@ vard_trainer_class_init (VardTrainerClass *klass)
    * @step: the steps done so far
    * @evaluation: a few pictures per prompt, to look at between evaluations
    */
-  signals[SIGNAL_SAMPLES]
-    = g_signal_new ("samples", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 2,
-                    G_TYPE_UINT64, VARD_TYPE_EVALUATION);
+  signals[SIGNAL_SAMPLES] =
+      g_signal_new ("samples", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                    G_TYPE_NONE, 2, G_TYPE_UINT64, VARD_TYPE_EVALUATION);
 
   /**
    * VardTrainer::checkpoint:
@@ -426,18 +442,16 @@ vard_trainer_class_init (VardTrainerClass *klass)
    *
    * Now is the moment for vard_trainer_save_state().
    */
-  signals[SIGNAL_CHECKPOINT]
-    = g_signal_new ("checkpoint", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
-                    1, G_TYPE_UINT64);
+  signals[SIGNAL_CHECKPOINT] = g_signal_new ("checkpoint", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0,
+                                             NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_UINT64);
 
   /**
    * VardTrainer::warning:
    * @self: the trainer
    * @message: what a person should know
    */
-  signals[SIGNAL_WARNING]
-    = g_signal_new ("warning", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
-                    G_TYPE_STRING);
+  signals[SIGNAL_WARNING] = g_signal_new ("warning", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL,
+                                          NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
 }
 
 static void

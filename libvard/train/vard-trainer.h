@@ -47,8 +47,8 @@ VardEvaluation *vard_trainer_evaluate    (VardTrainer         *self,
                                           GCancellable        *cancellable,
                                           GError             **error);
 
-/* Files of a checkpoint are written into an existing, empty directory; a resume needs a trainer made with
- * the same model, prompts, rewards and settings (steps may differ). */
+/* Files of a checkpoint are written into an existing, empty directory; a resume needs a trainer
+ * made with the same model, prompts, rewards and settings (steps may differ). */
 gboolean        vard_trainer_save_state  (VardTrainer         *self,
                                           const char          *directory,
                                           GError             **error);

@@ -1,7 +1,7 @@
 /* vard-value-fit.c - regression of the value network on final rewards
  *
- * The mean of all trajectories through a state minimises the squared error to their final rewards: that is the
- * value. No bootstrapping.
+ * The mean of all trajectories through a state minimises the squared error to their final rewards:
+ * that is the value. No bootstrapping.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -48,7 +48,8 @@ compile (VardValueFit *self, VardModel *model, const VardValueFunction *value, G
 
   VardNode *values = record_value (fit, model, value, self->n);
   VardNode *target = vard_input (fit, "target", VARD_DTYPE_F32, VARD_SHAPE (self->n));
-  VardNode *loss = vard_sum_all (vard_scale (vard_square (vard_sub (values, target)), 1.0 / self->n));
+  VardNode *loss =
+      vard_sum_all (vard_scale (vard_square (vard_sub (values, target)), 1.0 / self->n));
 
   vard_graph_add_output (fit, "loss", loss);
   vard_parameter_set_record_gradients (self->set, loss);
@@ -117,10 +118,11 @@ bind (VardValueFit *self, VardExecutable *executable, const VardValueState *stat
       self->target[i] = (float) state->target;
     }
 
-  return vard_executable_set_input (executable, "x", self->x, self->n * self->state_size * f, error)
-         && vard_executable_set_input (executable, "t", self->t, self->n * f, error)
-         && vard_executable_set_input (executable, "text", self->text, self->n * self->text_size * f,
-                                       error);
+  return vard_executable_set_input (executable, "x", self->x, self->n * self->state_size * f,
+                                    error) &&
+         vard_executable_set_input (executable, "t", self->t, self->n * f, error) &&
+         vard_executable_set_input (executable, "text", self->text, self->n * self->text_size * f,
+                                    error);
 }
 
 gboolean
@@ -131,16 +133,17 @@ vard_value_fit_update (VardValueFit *self, const VardValueState *states,
   float value;
   double norm;
 
-  if (!bind (self, self->fit, states, self->n, error)
-      || !vard_executable_set_input (self->fit, "target", self->target, self->n * sizeof (float), error)
-      || !vard_executable_run (self->fit, cancellable, error)
-      || !vard_executable_get_output (self->fit, "loss", &value, sizeof value, error))
+  if (!bind (self, self->fit, states, self->n, error) ||
+      !vard_executable_set_input (self->fit, "target", self->target, self->n * sizeof (float),
+                                  error) ||
+      !vard_executable_run (self->fit, cancellable, error) ||
+      !vard_executable_get_output (self->fit, "loss", &value, sizeof value, error))
     return FALSE;
   if (!isfinite (value))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_DIVERGED,
-                   "the value network's loss is %g after %" G_GUINT64_FORMAT " updates", (double) value,
-                   vard_optimizer_get_n_updates (self->optimizer));
+                   "the value network's loss is %g after %" G_GUINT64_FORMAT " updates",
+                   (double) value, vard_optimizer_get_n_updates (self->optimizer));
       return FALSE;
     }
   if (!vard_optimizer_update (self->optimizer, numbers, &norm, cancellable, error))

@@ -151,7 +151,8 @@ test_pipeline_guidance (void)
   vard_sampler_free ((VardSampler *) plain.request.sampler);
 }
 
-/* Noise from outside takes the place of the seed's; states are kept in order; a rollout may begin in the middle */
+/* Noise from outside takes the place of the seed's; states are kept in order; a rollout may begin
+ * in the middle */
 static void
 test_pipeline_given_noise (void)
 {
@@ -185,7 +186,8 @@ test_pipeline_given_noise (void)
   g_autoptr (VardTrajectory) rest = roll (pipeline, &request.request);
 
   g_assert_cmpfloat (max_difference (vard_trajectory_peek_state (own, N_STEPS, 0),
-                                     vard_trajectory_peek_state (rest, N_STEPS, 0), 2 * SIZE), ==, 0);
+                                     vard_trajectory_peek_state (rest, N_STEPS, 0), 2 * SIZE),
+                     ==, 0);
   vard_sampler_free ((VardSampler *) request.request.sampler);
 }
 
@@ -207,8 +209,8 @@ test_pipeline_sample (void)
   double last = 0;
 
   g_signal_connect (pipeline, "progress", G_CALLBACK (on_progress), &last);
-  g_autoptr (GPtrArray) images = vard_pipeline_sample (pipeline, (const char *[]) { "-3", "3", NULL }, seeds, 2,
-                                                       5, 1, 1, NULL, &error);
+  g_autoptr (GPtrArray) images = vard_pipeline_sample (
+      pipeline, (const char *[]){ "-3", "3", NULL }, seeds, 2, 5, 1, 1, NULL, &error);
 
   g_assert_no_error (error);
   g_assert_cmpuint (images->len, ==, 4);
@@ -230,7 +232,8 @@ test_pipeline_refusals (void)
   g_assert_null (vard_pipeline_sample (pipeline, prompts, &seed, 1, 0, 1, 1, NULL, &steps));
   g_assert_error (steps, VARD_ERROR, VARD_ERROR_USAGE);
   g_cancellable_cancel (cancellable);
-  g_assert_null (vard_pipeline_sample (pipeline, prompts, &seed, 1, 5, 1, 1, cancellable, &cancelled));
+  g_assert_null (
+      vard_pipeline_sample (pipeline, prompts, &seed, 1, 5, 1, 1, cancellable, &cancelled));
   g_assert_error (cancelled, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 

@@ -63,15 +63,16 @@ typedef struct
 } Bench;
 
 static void
-bench_init (Bench *bench, gint64 side, gint64 channels, VardPrediction prediction, double disturbance,
-            guint n_steps)
+bench_init (Bench *bench, gint64 side, gint64 channels, VardPrediction prediction,
+            double disturbance, guint n_steps)
 {
   bench->engine = vard_reference_engine_new ();
   bench->model = toy_model_new (side, side, channels, prediction);
   if (disturbance > 0)
     toy_model_disturb (TOY_MODEL (bench->model), 5, disturbance);
   bench->pipeline = vard_pipeline_new (bench->engine, bench->model, NULL);
-  bench->sampler = vard_sampler_new_ddim (vard_pipeline_peek_schedule (bench->pipeline), n_steps, 1, NULL);
+  bench->sampler =
+      vard_sampler_new_ddim (vard_pipeline_peek_schedule (bench->pipeline), n_steps, 1, NULL);
   bench->state_size = side * side * channels;
 
   VardModule *denoiser = vard_model_peek_denoiser (bench->model);
@@ -147,8 +148,10 @@ test_policy_value_gradient (void)
   for (guint step = 0; step < 19; step++)
     {
       const VardSamplerStep *own = &bench.sampler->steps[step];
-      float x = 0.7f - 0.1f * step, z, shift = vard_tensor_peek_f32 (bench.set->weights)[own->timestep];
-      float layer = vard_tensor_peek_f32 (bench.set->weights)[1008];  /* 1000 shifts, aligned to 16 */
+      float x = 0.7f - 0.1f * step, z,
+            shift = vard_tensor_peek_f32 (bench.set->weights)[own->timestep];
+      float layer =
+          vard_tensor_peek_f32 (bench.set->weights)[1008]; /* 1000 shifts, aligned to 16 */
       VardPolicyState state = make_state (&bench, &x, step, "0.5", step);
       VardPolicySample sample;
 
@@ -163,7 +166,8 @@ test_policy_value_gradient (void)
       double slope = (eval_curved (&up, 1, own->value_timestep, 0.5)
                       - eval_curved (&down, 1, own->value_timestep, 0.5)) / ((double) up - down);
 
-      g_assert_cmpfloat_with_epsilon (peek_gradients (&bench)[own->timestep], -own->out_scale * slope, 2e-4);
+      g_assert_cmpfloat_with_epsilon (peek_gradients (&bench)[own->timestep],
+                                      -own->out_scale * slope, 2e-4);
       g_assert_cmpfloat_with_epsilon (sample.gradient_norm, fabs (slope), 1e-3);
     }
   bench_clear (&bench);
@@ -173,7 +177,8 @@ test_policy_value_gradient (void)
 
 /* mean of - V (mean + sigma z) + kl_weight |mean - mean'|^2 / (2 sigma^2) */
 static VardNode *
-record_definition (Bench *bench, VardGraph *graph, const VardPolicyState *states, guint n, double kl_weight)
+record_definition (Bench *bench, VardGraph *graph, const VardPolicyState *states, guint n,
+                   double kl_weight)
 {
   VardNode *sum = NULL;
 
@@ -200,10 +205,12 @@ record_definition (Bench *bench, VardGraph *graph, const VardPolicyState *states
       VardNode *shared = vard_scale (inputs.latents, step->x_scale);
       VardNode *mean = vard_add (shared, vard_scale (out, step->out_scale));
       VardNode *mean_frozen = vard_add (shared, vard_scale (out_frozen, step->out_scale));
-      VardNode *next = vard_add (mean, vard_scale (vard_constant_f32 (graph, shape, z), step->sigma));
-      VardNode *value = record_curved (next, vard_constant_f32 (graph, VARD_SHAPE (1), &next_t),
-                                       vard_constant_f32 (graph, VARD_SHAPE (1, info->context_width),
-                                                          states[i].text->mean), NULL);
+      VardNode *next =
+          vard_add (mean, vard_scale (vard_constant_f32 (graph, shape, z), step->sigma));
+      VardNode *value = record_curved (
+          next, vard_constant_f32 (graph, VARD_SHAPE (1), &next_t),
+          vard_constant_f32 (graph, VARD_SHAPE (1, info->context_width), states[i].text->mean),
+          NULL);
       VardNode *kl = vard_scale (vard_sum_all (vard_square (vard_sub (mean, mean_frozen))),
                                  1 / (2 * step->sigma * step->sigma));
       VardNode *loss = vard_sub (vard_scale (kl, kl_weight), vard_sum_all (value));
@@ -249,7 +256,8 @@ test_policy_definition (gconstpointer data)
 
   memset (peek_gradients (&bench), 0, bench.set->count * sizeof (float));
   g_autoptr (VardGraph) graph = vard_graph_new ();
-  vard_parameter_set_record_gradients (bench.set, record_definition (&bench, graph, states, N, 0.07));
+  vard_parameter_set_record_gradients (bench.set,
+                                       record_definition (&bench, graph, states, N, 0.07));
   g_autoptr (GError) error = NULL;
   g_autoptr (VardExecutable) definition = vard_engine_compile (bench.engine, graph, &error);
   g_assert_no_error (error);
@@ -269,8 +277,8 @@ test_policy_definition (gconstpointer data)
 
 /* ---- gates, caps and limits ---- */
 
-/* A step above w_max, and one without noise, have a penalty and no value gradient: at the pretrained weights both
- * are nothing. */
+/* A step above w_max, and one without noise, have a penalty and no value gradient: at the
+ * pretrained weights both are nothing. */
 static void
 test_policy_gates (void)
 {
@@ -279,7 +287,8 @@ test_policy_gates (void)
   g_autoptr (VardPolicyStep) policy = new_policy (&bench);
   float x[4] = { 0.1f, -0.2f, 0.3f, 0.4f };
   VardSamplerStep silent = bench.sampler->steps[19];
-  VardPolicyState states[3] = { make_state (&bench, x, 18, "0", 1), make_state (&bench, x, 5, "0", 2),
+  VardPolicyState states[3] = { make_state (&bench, x, 18, "0", 1),
+                                make_state (&bench, x, 5, "0", 2),
                                 make_state (&bench, x, 19, "0", 3) };
   VardPolicySample samples[3];
 
@@ -295,7 +304,8 @@ test_policy_gates (void)
   /* away from them the capped weight acts, and the true one is reported */
   move_weights (&bench, 0.1);
   accumulate (policy, states, 3, 0.05, 1, samples);
-  g_assert_cmpfloat_with_epsilon (samples[0].kl / samples[0].kl_capped, states[0].step->kl_weight, 1e-9);
+  g_assert_cmpfloat_with_epsilon (samples[0].kl / samples[0].kl_capped, states[0].step->kl_weight,
+                                  1e-9);
   g_assert_cmpfloat_with_epsilon (samples[0].loss, 0.05 * samples[0].kl_capped, 1e-6);
   g_assert_cmpfloat (samples[2].kl, ==, 0);
   g_assert_cmpfloat (samples[2].loss, >, 0);
@@ -385,7 +395,8 @@ measure_mean (Bench *bench)
     .seeds = (guint64[]) { 0 }, .sampler = bench->sampler, .guidance_scale = 1,
     .initial_noise = zero, .step_noise = zero,
   };
-  g_autoptr (VardTrajectory) end = vard_pipeline_rollout (bench->pipeline, &request, NULL, NULL, NULL, NULL);
+  g_autoptr (VardTrajectory) end =
+      vard_pipeline_rollout (bench->pipeline, &request, NULL, NULL, NULL, NULL);
 
   return end->states[0];
 }
@@ -449,8 +460,10 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/policy/value-gradient", test_policy_value_gradient);
-  g_test_add_data_func ("/policy/definition/epsilon", GUINT_TO_POINTER (VARD_PREDICTION_EPSILON), test_policy_definition);
-  g_test_add_data_func ("/policy/definition/v", GUINT_TO_POINTER (VARD_PREDICTION_V), test_policy_definition);
+  g_test_add_data_func ("/policy/definition/epsilon", GUINT_TO_POINTER (VARD_PREDICTION_EPSILON),
+                        test_policy_definition);
+  g_test_add_data_func ("/policy/definition/v", GUINT_TO_POINTER (VARD_PREDICTION_V),
+                        test_policy_definition);
   g_test_add_func ("/policy/gates", test_policy_gates);
   g_test_add_func ("/policy/gradient-limit", test_policy_gradient_limit);
   g_test_add_func ("/policy/weight", test_policy_weight);

@@ -1,4 +1,5 @@
-/* test-trainer.c - the whole trainer on a toy: it learns, resumes exactly, stops and fails in good order
+/* test-trainer.c - the whole trainer on a toy: it learns, resumes exactly, stops and fails in good
+ * order
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -20,7 +21,8 @@ typedef struct
 } Heard;
 
 static void
-on_progress (VardTrainer *trainer, const char *phase, double fraction, VardMetrics *metrics, Heard *heard)
+on_progress (VardTrainer *trainer, const char *phase, double fraction, VardMetrics *metrics,
+             Heard *heard)
 {
   g_assert_cmpfloat (fraction, >=, 0);
   g_assert_cmpfloat (fraction, <=, 1 + 1e-9);
@@ -104,13 +106,15 @@ test_trainer_learns (gconstpointer data)
   Heard heard;
 
   g_object_set (settings, "weights", row->weights, "value-refresh", row->refreshes, "steps", 12,
-                "guidance-scale", row->guidance, "ema", row->ema, "learning-rate", 0.05, "noise-balance", row->balance, "value-fit-updates", 80,
-                "value-gradient-quantile", 0.9, "sample-interval", 5, NULL);
+                "guidance-scale", row->guidance, "ema", row->ema, "learning-rate", 0.05,
+                "noise-balance", row->balance, "value-fit-updates", 80, "value-gradient-quantile",
+                0.9, "sample-interval", 5, NULL);
   toy_run_init (&run, settings, 2);
   listen (&run, &heard);
   toy_run_go (&run);
 
-  g_assert_cmpstr (heard.phases->str, ==, " pool value-fit evaluation step evaluation step evaluation step evaluation");
+  g_assert_cmpstr (heard.phases->str, ==,
+                   " pool value-fit evaluation step evaluation step evaluation step evaluation");
   g_assert_cmpuint (heard.n_steps, ==, 13);
   g_assert_cmpuint (heard.n_evaluations, ==, 2);
   g_assert_cmpuint (heard.n_samples, ==, 2);
@@ -140,7 +144,8 @@ remove_folder (const char *path)
   g_rmdir (path);
 }
 
-/* What is not an adapter stays; no KL before the first update, some after it; the file is as diffusers spells it */
+/* What is not an adapter stays; no KL before the first update, some after it; the file is as
+ * diffusers spells it */
 static void
 test_trainer_adapters (void)
 {
@@ -160,7 +165,8 @@ test_trainer_adapters (void)
   g_assert_cmpfloat (heard.last_kl, >, 0);
   g_assert_cmpint (run.trainer->set->n_trainable, ==, 4);
   for (guint i = 0; i < 1000; i++)
-    g_assert_cmpfloat (vard_tensor_peek_f32 (toy_model_peek_shift (TOY_MODEL (run.model))->tensor)[i], ==, 0);
+    g_assert_cmpfloat (
+        vard_tensor_peek_f32 (toy_model_peek_shift (TOY_MODEL (run.model))->tensor)[i], ==, 0);
 
   vard_trainer_export (run.trainer, folder, &error);
   g_assert_no_error (error);
@@ -169,7 +175,8 @@ test_trainer_adapters (void)
   g_autoptr (VardTensor) up = vard_safetensors_lookup (file, "unet.to_q.lora.up.weight", &error);
   g_assert_no_error (error);
   g_assert_true (vard_safetensors_contains (file, "unet.to_q.lora.down.weight"));
-  /* A is first in the flat weights, B begins at the next boundary; readers take alpha to be the rank */
+  /* A is first in the flat weights, B begins at the next boundary; readers take alpha to be the
+   * rank */
   g_assert_cmpfloat_with_epsilon (vard_tensor_peek_f32 (up)[1],
                                   3 * vard_tensor_peek_f32 (run.trainer->set->weights)[17], 1e-7);
   g_string_free (heard.phases, TRUE);
@@ -193,7 +200,8 @@ dup_weights (ToyRun *run, gsize *size)
   return all;
 }
 
-/* Saved after @n_units of work and gone on with by another trainer: the same numbers, bit for bit */
+/* Saved after @n_units of work and gone on with by another trainer: the same numbers, bit for bit
+ */
 static void
 test_trainer_resume (gconstpointer data)
 {
@@ -269,7 +277,8 @@ static void
 test_trainer_evaluation_prompts (void)
 {
   g_autoptr (VardTrainerSettings) settings = toy_run_settings ();
-  g_autoptr (VardPromptSource) prompts = vard_prompt_source_new ((const char *[]) { "1", "-1", "0", NULL });
+  g_autoptr (VardPromptSource) prompts =
+      vard_prompt_source_new ((const char *[]){ "1", "-1", "0", NULL });
   g_autoptr (GString) text = g_string_new ("");
   ToyRun run;
 

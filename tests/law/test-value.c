@@ -48,8 +48,8 @@ bench_init (Bench *bench, guint n)
   g_autoptr (VardTrainerSettings) settings = toy_run_settings ();
   g_autoptr (GError) error = NULL;
 
-  g_object_set (settings, "pool-size", 512, "batch-size", 64, "value-fit-updates", 300, "value-batch", 64,
-                "value-learning-rate", 5e-3, "sampler-steps", 8, NULL);
+  g_object_set (settings, "pool-size", 512, "batch-size", 64, "value-fit-updates", 300,
+                "value-batch", 64, "value-learning-rate", 5e-3, "sampler-steps", 8, NULL);
   toy_run_init (&bench->run, settings, 2);
   while (bench->run.trainer->phase != VARD_TRAINER_PHASE_BASE)
     {
@@ -145,7 +145,8 @@ find_directions (Bench *bench, guint step, float *directions)
   for (guint i = 0; i < n; i++)
     {
       t[i] = trainer->sampler->steps[step].timestep;
-      memcpy (text + i * 3, vard_trainer_peek_text (trainer, bench->fresh->prompts[i])->mean, 3 * sizeof (float));
+      memcpy (text + i * 3, vard_trainer_peek_text (trainer, bench->fresh->prompts[i])->mean,
+              3 * sizeof (float));
     }
 
   VardNode *x = vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (n, 4, 4, 1));
@@ -160,7 +161,8 @@ find_directions (Bench *bench, guint step, float *directions)
   g_autoptr (VardExecutable) executable = vard_engine_compile (bench->run.engine, graph, NULL);
   gsize size = n * 16 * sizeof (float);
 
-  g_assert_true (vard_executable_set_input (executable, "x", vard_trajectory_peek_state (bench->fresh, step, 0), size, NULL));
+  g_assert_true (vard_executable_set_input (
+      executable, "x", vard_trajectory_peek_state (bench->fresh, step, 0), size, NULL));
   g_assert_true (vard_executable_run (executable, NULL, NULL));
   g_assert_true (vard_executable_get_output (executable, "gradient", directions, size, NULL));
 }
@@ -190,7 +192,8 @@ push (Bench *bench, guint step, float *directions, double nats)
     .seeds = bench->fresh->seeds, .sampler = trainer->sampler, .guidance_scale = 1,
     .first_step = step, .initial_noise = moved,
   };
-  g_autoptr (VardTrajectory) ends = vard_pipeline_rollout (bench->run.pipeline, &request, NULL, NULL, NULL, NULL);
+  g_autoptr (VardTrajectory) ends =
+      vard_pipeline_rollout (bench->run.pipeline, &request, NULL, NULL, NULL, NULL);
 
   for (guint i = 0; i < n; i++)
     gain += (reward_of (bench, vard_trajectory_peek_state (ends, 0, i)) - bench->rewards[i]) / n;
@@ -224,7 +227,8 @@ test_value_push (gconstpointer data)
   g_assert_cmpfloat (last, >, 2 * first);
 }
 
-/* ---- (7) a frozen value without KL: the reward rises, then falls while the value still promises more ---- */
+/* ---- (7) a frozen value without KL: the reward rises, then falls while the value still promises
+ * more ---- */
 
 typedef struct
 {
@@ -250,8 +254,8 @@ draw_curve (double kl_weight, Curve *curve)
 
   *curve = (Curve) { .n = 0 };
   g_object_set (settings, "pool-size", 128, "batch-size", 16, "value-fit-updates", 100, "steps", 40,
-                "value-learning-rate", 5e-3, "learning-rate", 0.12, "learning-rate-end", kl_weight > 0 ? 0.05 : 1.0,
-                "kl-weight", kl_weight, NULL);
+                "value-learning-rate", 5e-3, "learning-rate", 0.12, "learning-rate-end",
+                kl_weight > 0 ? 0.05 : 1.0, "kl-weight", kl_weight, NULL);
   toy_run_init (&run, settings, 0.7);
   g_signal_connect (run.trainer, "step", G_CALLBACK (on_step), curve);
   toy_run_go (&run);
@@ -261,7 +265,8 @@ draw_curve (double kl_weight, Curve *curve)
     if (curve->reward[i] > curve->reward[best])
       best = i;
   for (guint i = 0; i < curve->n; i += 4)
-    g_test_message ("step %u: reward %.2f, promised %.2f", i + 1, curve->reward[i], curve->value[i]);
+    g_test_message ("step %u: reward %.2f, promised %.2f", i + 1, curve->reward[i],
+                    curve->value[i]);
 
   return best;
 }

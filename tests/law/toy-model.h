@@ -1,9 +1,10 @@
 /* toy-model.h - a diffusion model whose every distribution is known
  *
  * Data are independent normals of mean mu (prompt) and variance 1, so the exact noise prediction is
- * sqrt (1 - abar) (x - sqrt (abar) mu). Added to it are two trainable parts that begin as nothing: a shift for each
- * training timestep and channel, and a linear layer "to_q" that adapters can be attached to. Prompts are numbers:
- * "0.5" is mu 0.5. A picture's grey level is 0.5 + 0.25 x, the mean over channels.
+ * sqrt (1 - abar) (x - sqrt (abar) mu). Added to it are two trainable parts that begin as nothing:
+ * a shift for each training timestep and channel, and a linear layer "to_q" that adapters can be
+ * attached to. Prompts are numbers: "0.5" is mu 0.5. A picture's grey level is 0.5 + 0.25 x, the
+ * mean over channels.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

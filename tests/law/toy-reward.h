@@ -11,8 +11,8 @@ G_BEGIN_DECLS
 #define TOY_TYPE_REWARD (toy_reward_get_type ())
 G_DECLARE_FINAL_TYPE (ToyReward, toy_reward, TOY, REWARD, VardReward)
 
-/* the mean grey level m of 0..1 scores m up to @peak and falls as steeply beyond; the smallest unit is a 255th
- * over the number of pixels */
+/* the mean grey level m of 0..1 scores m up to @peak and falls as steeply beyond; the smallest unit
+ * is a 255th over the number of pixels */
 VardReward *toy_reward_new           (double      peak);
 /* scores nothing but NaN from now on */
 void        toy_reward_break         (ToyReward  *self);

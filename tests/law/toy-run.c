@@ -9,13 +9,13 @@
 VardTrainerSettings *
 toy_run_settings (void)
 {
-  return g_object_new (VARD_TYPE_TRAINER_SETTINGS,
-                       "steps", 4, "seed", (guint64) 3, "sampler-steps", 6, "pool-size", 48,
-                       "value-fit-updates", 30, "value-batch", 24, "value-channels", 8, "batch-size", 8,
-                       "states-per-update", 12, "policy-updates", 2, "weights", VARD_TRAINED_WEIGHTS_FULL,
-                       "learning-rate", 0.02, "warm-up", 2, "q-min", -1.0, "ring-size", 16,
-                       "value-updates", 2, "evaluation-prompts", 2, "evaluation-seeds", 4,
-                       "sample-interval", 0, "checkpoint-interval", 0, NULL);
+  return g_object_new (VARD_TYPE_TRAINER_SETTINGS, "steps", 4, "seed", (guint64) 3, "sampler-steps",
+                       6, "pool-size", 48, "value-fit-updates", 30, "value-batch", 24,
+                       "value-channels", 8, "batch-size", 8, "states-per-update", 12,
+                       "policy-updates", 2, "weights", VARD_TRAINED_WEIGHTS_FULL, "learning-rate",
+                       0.02, "warm-up", 2, "q-min", -1.0, "ring-size", 16, "value-updates", 2,
+                       "evaluation-prompts", 2, "evaluation-seeds", 4, "sample-interval", 0,
+                       "checkpoint-interval", 0, NULL);
 }
 
 void
@@ -29,7 +29,8 @@ toy_run_init (ToyRun *self, VardTrainerSettings *settings, double peak)
   g_assert_no_error (error);
   self->reward = toy_reward_new (peak);
   self->mix = vard_reward_mix_new ();
-  g_assert_true (vard_reward_mix_add (self->mix, self->reward, "grey", 1, VARD_REWARD_POLICY_REQUIRED, NULL));
+  g_assert_true (
+      vard_reward_mix_add (self->mix, self->reward, "grey", 1, VARD_REWARD_POLICY_REQUIRED, NULL));
   g_assert_true (vard_reward_mix_prepare (self->mix, NULL, NULL));
   self->prompts = vard_prompt_source_new ((const char *[]) { "0.2", "-0.2", NULL });
   self->trainer = vard_trainer_new (self->pipeline, self->mix, self->prompts, settings, &error);

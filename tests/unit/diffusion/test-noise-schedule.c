@@ -27,10 +27,14 @@ test_noise_schedule_values (void)
                                     .beta_end = rows[i].beta_end, .betas = rows[i].betas };
       g_autoptr (VardNoiseSchedule) schedule = vard_noise_schedule_new (&config, NULL);
 
-      g_assert_cmpfloat_with_epsilon (vard_noise_schedule_get_alpha_bar (schedule, 0), rows[i].first, 1e-7);
-      g_assert_cmpfloat_with_epsilon (vard_noise_schedule_get_alpha_bar (schedule, 500), rows[i].middle, 1e-7);
-      g_assert_cmpfloat_with_epsilon (vard_noise_schedule_get_alpha_bar (schedule, 999), rows[i].last, 1e-7);
-      g_assert_cmpfloat (vard_noise_schedule_get_alpha_bar (schedule, -1), ==, schedule->alpha_bar[0]);
+      g_assert_cmpfloat_with_epsilon (vard_noise_schedule_get_alpha_bar (schedule, 0),
+                                      rows[i].first, 1e-7);
+      g_assert_cmpfloat_with_epsilon (vard_noise_schedule_get_alpha_bar (schedule, 500),
+                                      rows[i].middle, 1e-7);
+      g_assert_cmpfloat_with_epsilon (vard_noise_schedule_get_alpha_bar (schedule, 999),
+                                      rows[i].last, 1e-7);
+      g_assert_cmpfloat (vard_noise_schedule_get_alpha_bar (schedule, -1), ==,
+                         schedule->alpha_bar[0]);
     }
 }
 

@@ -1,4 +1,5 @@
-/* test-sampler.c - steps against those of diffusers, and the KL of two of them against its definition
+/* test-sampler.c - steps against those of diffusers, and the KL of two of them against its
+ * definition
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -47,7 +48,8 @@ check_row (JsonObject *row)
       /* the oracle's cumulative product is in single precision */
       g_assert_cmpint (own->timestep, ==, json_array_get_int_element (step, 0));
       g_assert_cmpfloat_with_epsilon (own->x_scale, json_array_get_double_element (step, 1), 3e-5);
-      g_assert_cmpfloat_with_epsilon (own->out_scale, json_array_get_double_element (step, 2), 3e-5);
+      g_assert_cmpfloat_with_epsilon (own->out_scale, json_array_get_double_element (step, 2),
+                                      3e-5);
       g_assert_cmpfloat_with_epsilon (own->sigma, json_array_get_double_element (step, 3), 1e-3);
     }
 }
@@ -55,7 +57,8 @@ check_row (JsonObject *row)
 static void
 test_sampler_diffusers (void)
 {
-  g_autofree char *path = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "sampler.json", NULL);
+  g_autofree char *path =
+      g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "sampler.json", NULL);
   g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) error = NULL;
 
@@ -74,7 +77,8 @@ static const VardScheduleConfig latent = {
   .betas = VARD_BETAS_SCALED_LINEAR, .spacing = VARD_SPACING_LEADING, .steps_offset = 1,
 };
 
-/* Known of Stable Diffusion 1.x with 50 leading steps with offset 1, sum 11.0, half of it in one step */
+/* Known of Stable Diffusion 1.x with 50 leading steps with offset 1, sum 11.0, half of it in one
+ * step */
 static void
 test_sampler_kl_weights (void)
 {

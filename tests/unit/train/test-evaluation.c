@@ -13,7 +13,8 @@ make (void)
   static const guint8 levels[] = { 0, 10, 100, 130 };
   const guint64 seeds[] = { 5, 6 };
   char *names[] = { (char *) "a", NULL };
-  VardEvaluation *self = vard_evaluation_new ((const char *[]) { "one", "two", NULL }, 2, seeds, 2, names);
+  VardEvaluation *self =
+      vard_evaluation_new ((const char *[]){ "one", "two", NULL }, 2, seeds, 2, names);
 
   for (guint i = 0; i < 4; i++)
     {
@@ -44,9 +45,11 @@ test_evaluation_gain (void)
   const float base[] = { -1, 0, 1, 2 }, holes[] = { -1, NAN, 1, 2 };
 
   /* one more for each picture, in standard deviations (n - 1) of -1, 0, 1, 2 */
-  g_assert_cmpfloat_with_epsilon (vard_evaluation_measure_gain (self, base), 1 / sqrt (5 / 3.0), 1e-6);
+  g_assert_cmpfloat_with_epsilon (vard_evaluation_measure_gain (self, base), 1 / sqrt (5 / 3.0),
+                                  1e-6);
   self->rewards[3] = NAN;
-  g_assert_cmpfloat_with_epsilon (vard_evaluation_measure_gain (self, holes), 1 / sqrt (7 / 3.0), 1e-6);
+  g_assert_cmpfloat_with_epsilon (vard_evaluation_measure_gain (self, holes), 1 / sqrt (7 / 3.0),
+                                  1e-6);
 }
 
 static void

@@ -1,4 +1,5 @@
-/* test-optimizer.c - AdamW on flat tensors against the formula in double, and gradients that are not finite
+/* test-optimizer.c - AdamW on flat tensors against the formula in double, and gradients that are
+ * not finite
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -38,7 +39,8 @@ bench_init (Bench *bench, double ema)
   g_assert_cmpint (bench->set->count, ==, 48);
   g_assert_cmpint (bench->set->n_trainable, ==, 39);
   g_assert_cmpfloat (vard_tensor_peek_f32 (bench->set->weights)[16], ==, 1);
-  g_assert_true (vard_tensor_peek_f32 (second->tensor) == vard_tensor_peek_f32 (bench->set->weights) + 16);
+  g_assert_true (vard_tensor_peek_f32 (second->tensor) ==
+                 vard_tensor_peek_f32 (bench->set->weights) + 16);
 }
 
 static void
@@ -56,8 +58,12 @@ test_optimizer_formula (void)
   bench_init (&bench, 0);
   float *weights = vard_tensor_peek_f32 (bench.set->weights);
   float *gradients = vard_tensor_peek_f32 (bench.set->gradients);
-  VardOptimizerNumbers numbers = { .learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8,
-                                   .weight_decay = 0.1, .clip_norm = 2 };
+  VardOptimizerNumbers numbers = { .learning_rate = 0.01,
+                                   .beta1 = 0.9,
+                                   .beta2 = 0.99,
+                                   .epsilon = 1e-8,
+                                   .weight_decay = 0.1,
+                                   .clip_norm = 2 };
   double w[48], m[48] = { 0 }, v[48] = { 0 };
 
   for (guint i = 0; i < 48; i++)
@@ -77,7 +83,8 @@ test_optimizer_formula (void)
 
           m[i] = 0.9 * m[i] + 0.1 * g;
           v[i] = 0.99 * v[i] + 0.01 * g * g;
-          w[i] -= 0.01 * (0.1 * w[i] + m[i] / (1 - pow (0.9, t)) / (sqrt (v[i] / (1 - pow (0.99, t))) + 1e-8));
+          w[i] -= 0.01 * (0.1 * w[i] +
+                          m[i] / (1 - pow (0.9, t)) / (sqrt (v[i] / (1 - pow (0.99, t))) + 1e-8));
         }
       g_assert_true (vard_optimizer_update (bench.optimizer, &numbers, &norm, NULL, NULL));
       g_assert_cmpfloat_with_epsilon (norm, sqrt (squares), 1e-5);
@@ -94,7 +101,9 @@ test_optimizer_diverged (void)
   Bench bench;
   bench_init (&bench, 0);
   float *weights = vard_tensor_peek_f32 (bench.set->weights);
-  VardOptimizerNumbers numbers = { .learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.99, .clip_norm = 1 };
+  VardOptimizerNumbers numbers = {
+    .learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.99, .clip_norm = 1
+  };
   g_autoptr (GError) error = NULL;
   double norm;
 

@@ -23,7 +23,8 @@ read_text (const char *name, const char *text, gssize length, GError **error)
 static void
 test_prompt_source_text (void)
 {
-  g_autoptr (VardPromptSource) source = read_text ("a.txt", "# fruit\nred apple\n\n  pear \r\n", -1, NULL);
+  g_autoptr (VardPromptSource) source =
+      read_text ("a.txt", "# fruit\nred apple\n\n  pear \r\n", -1, NULL);
 
   g_assert_cmpuint (vard_prompt_source_get_count (source), ==, 2);
   g_assert_cmpstr (vard_prompt_source_get_text (source, 0), ==, "red apple");
@@ -34,8 +35,8 @@ test_prompt_source_text (void)
 static void
 test_prompt_source_json (void)
 {
-  g_autoptr (VardPromptSource) source
-    = read_text ("a.jsonl", "{\"prompt\": \"a cat\", \"answer\": 4}\n\n{\"prompt\": \"# b\"}\n", -1, NULL);
+  g_autoptr (VardPromptSource) source = read_text (
+      "a.jsonl", "{\"prompt\": \"a cat\", \"answer\": 4}\n\n{\"prompt\": \"# b\"}\n", -1, NULL);
   JsonObject *metadata = vard_prompt_source_get_metadata (source, 0);
 
   g_assert_cmpuint (vard_prompt_source_get_count (source), ==, 2);

@@ -12,7 +12,8 @@ test_trainer_settings_defaults (void)
   double kl_weight;
   guint pool_size;
 
-  g_object_get (settings, "weights", &weights, "kl-weight", &kl_weight, "pool-size", &pool_size, NULL);
+  g_object_get (settings, "weights", &weights, "kl-weight", &kl_weight, "pool-size", &pool_size,
+                NULL);
   g_assert_cmpint (weights, ==, VARD_TRAINED_WEIGHTS_LORA);
   g_assert_cmpfloat (kl_weight, ==, 0.03);
   g_assert_cmpuint (pool_size, ==, 512);
