@@ -28,7 +28,8 @@ print_help (void)
           "Fine-tunes diffusion models on any reward that can be computed from a picture.\n\n");
   for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
     printf ("  %-12s %s\n", verbs[i]->name, verbs[i]->summary);
-  printf ("\n  vard VERB --help lists a verb's options; vard --version tells the version.\n\n"
+  printf ("\n  vard VERB --help lists a verb's options; vard --version tells the version.\n"
+          "  vard --no-plugins VERB and vard --system-plugins VERB leave out plugin files: all, or all but the system's.\n\n"
           "Exit status: 0 done, 1 failed, 2 wrong usage, 3 bad configuration or input file,\n"
           "4 a reward failed, 5 diverged, 130 cancelled.\n");
 }
@@ -57,6 +58,10 @@ main (int    argc,
   /* Numbers stay with a point: files and options are read by programs */
   setlocale (LC_ALL, "");
   setlocale (LC_NUMERIC, "C");
+
+  /* Before the verb: for what goes wrong because of a plugin */
+  for (; argc > 1 && (g_str_equal (argv[1], "--no-plugins") || g_str_equal (argv[1], "--system-plugins")); argc--, argv++)
+    g_setenv ("VARD_PLUGINS", g_str_equal (argv[1], "--no-plugins") ? "none" : "system", TRUE);
 
   cli_signals_begin ();
   if (argc < 2)

@@ -5,6 +5,7 @@
 #include "cli-options.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define CLI_TYPE_INSPECT_SETTINGS (cli_inspect_settings_get_type ())
 G_DECLARE_FINAL_TYPE (CliInspectSettings, cli_inspect_settings, CLI, INSPECT_SETTINGS, GObject)
@@ -15,6 +16,7 @@ struct _CliInspectSettings
   gboolean json;
   gboolean exists;
   gboolean rescan;
+  char *atleast_version;
 };
 
 G_DEFINE_FINAL_TYPE (CliInspectSettings, cli_inspect_settings, G_TYPE_OBJECT)
@@ -23,6 +25,8 @@ static const VardField fields[] = {
   VARD_FIELD_BOOLEAN (CliInspectSettings, json, "Print JSON", FALSE),
   VARD_FIELD_BOOLEAN (CliInspectSettings, exists, "Print nothing; exit with 0 when NAME can be used, else with 1", FALSE),
   VARD_FIELD_BOOLEAN (CliInspectSettings, rescan, "Look into every plugin file again", FALSE),
+  VARD_FIELD_STRING (CliInspectSettings, atleast_version,
+                     "Print nothing; exit with 0 when NAME's plugin has this version or a later one, else with 1", NULL),
 };
 
 static const char *const kinds[] = { "engine", "reward" };
@@ -169,14 +173,50 @@ print_json (VardPluginManager *manager)
 
 /* ---- the verb ---- */
 
+/* NAME, or KIND:NAME */
 static VardPluginFeature *
 find_feature (VardPluginManager *manager,
               const char        *name,
               GError           **error)
 {
+  for (guint k = 0; k < G_N_ELEMENTS (kinds); k++)
+    if (g_str_has_prefix (name, kinds[k]) && name[strlen (kinds[k])] == ':')
+      return vard_plugin_manager_find (manager, kinds[k], name + strlen (kinds[k]) + 1, error);
+
   VardPluginFeature *engine = vard_plugin_manager_find (manager, "engine", name, NULL);
 
   return engine ? engine : vard_plugin_manager_find (manager, "reward", name, error);
+}
+
+/* "1.10" is later than "1.9"; what is no number ends a version */
+static int
+compare_versions (const char *a,
+                  const char *b)
+{
+  while (*a || *b)
+    {
+      guint64 x = g_ascii_strtoull (a, (char **) &a, 10), y = g_ascii_strtoull (b, (char **) &b, 10);
+
+      if (x != y)
+        return x > y ? 1 : -1;
+      a += *a == '.' ? 1 : strlen (a);
+      b += *b == '.' ? 1 : strlen (b);
+    }
+  return 0;
+}
+
+static CliExit
+answer_silently (CliInspectSettings *settings,
+                 VardPluginManager  *manager,
+                 VardPluginFeature  *feature)
+{
+  g_autoptr (VardPlugin) plugin = feature ? vard_plugin_manager_find_plugin (manager, feature) : NULL;
+
+  if (!plugin)
+    return CLI_FAILED;
+  if (!settings->atleast_version)
+    return CLI_DONE;
+  return compare_versions (vard_plugin_get_version (plugin), settings->atleast_version) >= 0 ? CLI_DONE : CLI_FAILED;
 }
 
 static CliExit
@@ -188,8 +228,8 @@ inspect_one (CliInspectSettings *settings,
   g_autoptr (VardPluginFeature) feature = find_feature (manager, name, &error);
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
 
-  if (settings->exists)
-    return feature ? CLI_DONE : CLI_FAILED;
+  if (settings->exists || settings->atleast_version)
+    return answer_silently (settings, manager, feature);
   if (!feature)
     return cli_fail ("inspect", g_steal_pointer (&error));
   if (!settings->json)
@@ -208,7 +248,7 @@ cli_inspect (int    argc,
 {
   g_autoptr (CliInspectSettings) settings = g_object_new (CLI_TYPE_INSPECT_SETTINGS, NULL);
   g_autoptr (CliOptions) options = cli_options_new (
-    "inspect [NAME] [OPTION...]", "Lists engines and rewards, and the plugin files that cannot be used with the "
+    "inspect [[KIND:]NAME] [OPTION...]", "Lists engines and rewards, and the plugin files that cannot be used with the "
     "reason; or one of them with its properties.");
   g_autoptr (GError) error = NULL;
 
@@ -217,6 +257,10 @@ cli_inspect (int    argc,
     return error ? cli_fail ("inspect", g_steal_pointer (&error)) : CLI_DONE;
 
   const char *name = cli_options_get_words (options)[0];
+
+  if (!name && (settings->exists || settings->atleast_version))
+    return cli_fail ("inspect", g_error_new (VARD_ERROR, VARD_ERROR_USAGE, "of what? name an engine or a reward"));
+
   VardPluginManager *manager = vard_plugin_manager_get_default ();
 
   if (settings->rescan)

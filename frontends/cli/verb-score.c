@@ -4,7 +4,9 @@
  */
 #include "cli-options.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Pictures read and scored at once */
 #define CHUNK 64
@@ -17,6 +19,10 @@ struct _CliScoreSettings
   GObject parent_instance;
   char **rewards;
   char *prompt;
+  char *prompts;
+  char *sort;
+  char *minimum;
+  guint top;
   gboolean json;
 };
 
@@ -25,6 +31,10 @@ G_DEFINE_FINAL_TYPE (CliScoreSettings, cli_score_settings, G_TYPE_OBJECT)
 static const VardField fields[] = {
   VARD_FIELD_STRV (CliScoreSettings, rewards, "NAME[:key=value,...] of a reward"),
   VARD_FIELD_STRING (CliScoreSettings, prompt, "The pictures' prompt, where they do not carry it themselves", NULL),
+  VARD_FIELD_STRING (CliScoreSettings, prompts, "A text file with one prompt a line, one line a picture, before all others", NULL),
+  VARD_FIELD_STRING (CliScoreSettings, sort, "Best first by this reward (its label); pictures without a score last", NULL),
+  VARD_FIELD_STRING (CliScoreSettings, minimum, "Leave out pictures below this score, by the reward of --sort or the first", NULL),
+  VARD_FIELD_UINT (CliScoreSettings, top, "Print this many pictures at most, best first; 0 for all", 0, G_MAXINT, 0),
   VARD_FIELD_BOOLEAN (CliScoreSettings, json, "Print JSON, not comma-separated values", FALSE),
 };
 
@@ -54,118 +64,286 @@ make_rewards (CliScoreSettings *settings,
   return mix && vard_reward_mix_prepare (mix, NULL, error) ? g_steal_pointer (&mix) : NULL;
 }
 
-static gboolean
-add_picture (CliScoreSettings *settings,
-             VardRewardBatch  *batch,
-             const char       *path,
-             GError          **error)
+/* ---- what is to be scored ---- */
+
+typedef struct
 {
-  g_autoptr (VardImage) image = vard_image_new_from_file (path, error);
+  CliScoreSettings *settings;
+  VardRewardMix *mix;
+  GPtrArray *paths;
+  char **prompts; /* one a picture, or NULL */
+  guint key;      /* the component that is sorted and filtered by */
+  double minimum;
+  gboolean is_sorted;
+  GPtrArray *rows; /* of Row */
+} Scoring;
+
+typedef struct
+{
+  const char *path;
+  guint n;
+  double scores[]; /* NAN where there is none */
+} Row;
+
+static int
+compare_paths (gconstpointer a,
+               gconstpointer b)
+{
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
+}
+
+static gboolean
+add_folder (GPtrArray  *paths,
+            const char *folder,
+            GError    **error)
+{
+  static const char *const endings[] = { ".png", ".jpg", ".jpeg" };
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, error);
+  g_autoptr (GPtrArray) found = g_ptr_array_new ();
+  const char *name;
+
+  while (dir && (name = g_dir_read_name (dir)))
+    for (guint i = 0; i < G_N_ELEMENTS (endings); i++)
+      {
+        g_autofree char *lower = g_ascii_strdown (name, -1);
+
+        if (g_str_has_suffix (lower, endings[i]))
+          g_ptr_array_add (found, g_build_filename (folder, name, NULL));
+      }
+  g_ptr_array_sort (found, compare_paths);
+  g_ptr_array_extend_and_steal (paths, g_steal_pointer (&found));
+  return dir != NULL;
+}
+
+static gboolean
+list_pictures (Scoring           *self,
+               const char *const *words,
+               GError           **error)
+{
+  for (guint i = 0; words[i]; i++)
+    if (!g_file_test (words[i], G_FILE_TEST_IS_DIR))
+      g_ptr_array_add (self->paths, g_strdup (words[i]));
+    else if (!add_folder (self->paths, words[i], error))
+      return FALSE;
+  if (self->paths->len == 0)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no picture is named%s", words[0] ? ": there is none in the folder" : "");
+  return self->paths->len > 0;
+}
+
+static gboolean
+read_prompts (Scoring *self,
+              GError **error)
+{
+  const char *path = self->settings->prompts;
+  g_autofree char *text = NULL;
+
+  if (!path)
+    return TRUE;
+  if (!g_file_get_contents (path, &text, NULL, error))
+    return FALSE;
+  if (g_str_has_suffix (text, "\n"))
+    text[strlen (text) - 1] = 0;
+  self->prompts = g_strsplit (text, "\n", -1);
+  if (g_strv_length (self->prompts) == self->paths->len)
+    return TRUE;
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has %u prompts, and there are %u pictures", path,
+               g_strv_length (self->prompts), self->paths->len);
+  return FALSE;
+}
+
+/* Which reward is sorted and filtered by, and how */
+static gboolean
+read_order (Scoring *self,
+            GError **error)
+{
+  const char *label = self->settings->sort, *minimum = self->settings->minimum;
+  guint n = vard_reward_mix_get_n_components (self->mix);
+
+  self->is_sorted = label || self->settings->top > 0;
+  self->minimum = -INFINITY;
+  char *end = NULL;
+  if (minimum)
+    self->minimum = g_ascii_strtod (minimum, &end);
+  if (minimum && (end == minimum || *end || isnan (self->minimum)))
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "minimum is \"%s\", and should be a number", minimum);
+      return FALSE;
+    }
+  while (label && self->key < n && strcmp (label, vard_reward_mix_get_label (self->mix, self->key)) != 0)
+    self->key++;
+  if (self->key == n)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "sort is \"%s\", and no reward here has this label", label);
+  return self->key < n;
+}
+
+static gboolean
+add_picture (Scoring         *self,
+             VardRewardBatch *batch,
+             guint            i,
+             GError         **error)
+{
+  g_autoptr (VardImage) image = vard_image_new_from_file (self->paths->pdata[i], error);
 
   if (!image)
     return FALSE;
 
   GBytes *pixels = vard_image_get_rgb (image);
-  const char *own = vard_image_get_text (image, "prompt");
+  const char *own = self->prompts ? self->prompts[i] : vard_image_get_text (image, "prompt");
 
   return vard_reward_batch_append (batch, pixels, vard_image_get_width (image), vard_image_get_height (image),
-                                   own ? own : settings->prompt, NULL, 0, error);
+                                   own ? own : self->settings->prompt, NULL, 0, error);
+}
+
+/* ---- what is printed ---- */
+
+/* A field of comma-separated values: in quotes where it has to be (RFC 4180) */
+static void
+print_field (const char *text)
+{
+  g_auto (GStrv) parts = strpbrk (text, ",\"\n\r") ? g_strsplit (text, "\"", -1) : NULL;
+  g_autofree char *inner = parts ? g_strjoinv ("\"\"", parts) : NULL;
+
+  if (inner)
+    printf ("\"%s\"", inner);
+  else
+    printf ("%s", text);
 }
 
 static void
-print_csv (VardRewardMix    *mix,
-           VardRewardScores *scores,
-           guint             item,
-           const char       *path)
+print_csv (const Row *row)
 {
   char text[G_ASCII_DTOSTR_BUF_SIZE];
-  double score;
 
-  printf ("%s", path);
-  for (guint c = 0; c < vard_reward_mix_get_n_components (mix); c++)
-    if (vard_reward_scores_get_raw (scores, c, item, &score))
-      printf (",%s", g_ascii_formatd (text, sizeof text, "%.9g", score));
-    else
-      printf (",");
+  print_field (row->path);
+  for (guint c = 0; c < row->n; c++)
+    printf (",%s", isnan (row->scores[c]) ? "" : g_ascii_formatd (text, sizeof text, "%.9g", row->scores[c]));
   printf ("\n");
 }
 
 static void
-add_json (VardRewardMix    *mix,
-          VardRewardScores *scores,
-          guint             item,
-          const char       *path,
-          JsonArray        *array)
+add_json (Scoring   *self,
+          const Row *row,
+          JsonArray *array)
 {
   JsonObject *object = json_object_new ();
   JsonObject *values = json_object_new ();
-  double score;
 
-  for (guint c = 0; c < vard_reward_mix_get_n_components (mix); c++)
-    if (vard_reward_scores_get_raw (scores, c, item, &score))
-      json_object_set_double_member (values, vard_reward_mix_get_label (mix, c), score);
+  for (guint c = 0; c < row->n; c++)
+    if (isnan (row->scores[c]))
+      json_object_set_null_member (values, vard_reward_mix_get_label (self->mix, c));
     else
-      json_object_set_null_member (values, vard_reward_mix_get_label (mix, c));
-  json_object_set_string_member (object, "file", path);
+      json_object_set_double_member (values, vard_reward_mix_get_label (self->mix, c), row->scores[c]);
+  json_object_set_string_member (object, "file", row->path);
   json_object_set_object_member (object, "scores", values);
   json_array_add_object_element (array, object);
 }
 
+static void
+print_header (Scoring *self)
+{
+  printf ("file");
+  for (guint c = 0; c < vard_reward_mix_get_n_components (self->mix); c++)
+    {
+      printf (",");
+      print_field (vard_reward_mix_get_label (self->mix, c));
+    }
+  printf ("\n");
+}
+
+/* Best first; no score is worse than any, equal ones stay in the order they came */
+static int
+compare_rows (gconstpointer a,
+              gconstpointer b,
+              gpointer      key)
+{
+  double x = (*(Row *const *) a)->scores[GPOINTER_TO_UINT (key)];
+  double y = (*(Row *const *) b)->scores[GPOINTER_TO_UINT (key)];
+
+  if (isnan (x) || isnan (y))
+    return isnan (x) - isnan (y);
+  return (x < y) - (x > y);
+}
+
+static void
+print_rows (Scoring *self)
+{
+  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_ARRAY);
+  g_autoptr (JsonArray) array = json_array_new ();
+  guint n = self->settings->top > 0 ? MIN (self->settings->top, self->rows->len) : self->rows->len;
+
+  if (self->is_sorted)
+    g_ptr_array_sort_with_data (self->rows, compare_rows, GUINT_TO_POINTER (self->key));
+  for (guint i = 0; i < n; i++)
+    if (self->settings->json)
+      add_json (self, self->rows->pdata[i], array);
+    else if (self->is_sorted)
+      print_csv (self->rows->pdata[i]);
+  json_node_set_array (node, array);
+  if (self->settings->json)
+    cli_print_json (node);
+}
+
+/* ---- scoring ---- */
+
+static void
+keep_row (Scoring          *self,
+          VardRewardScores *scores,
+          guint             item,
+          const char       *path)
+{
+  guint n = vard_reward_mix_get_n_components (self->mix);
+  Row *row = g_malloc0 (sizeof (Row) + n * sizeof (double));
+
+  row->path = path;
+  row->n = n;
+  for (guint c = 0; c < n; c++)
+    if (!vard_reward_scores_get_raw (scores, c, item, &row->scores[c]))
+      row->scores[c] = NAN;
+  g_ptr_array_add (self->rows, row);
+  if (self->settings->minimum && !(row->scores[self->key] >= self->minimum))
+    g_ptr_array_set_size (self->rows, self->rows->len - 1);
+  else if (!self->settings->json && !self->is_sorted)
+    print_csv (row);
+}
+
 static gboolean
-score_chunk (CliScoreSettings  *settings,
-             VardRewardMix     *mix,
-             const char *const *paths,
-             guint              n,
-             JsonArray         *array,
-             GError           **error)
+score_chunk (Scoring *self,
+             guint    first,
+             guint    n,
+             GError **error)
 {
   g_autoptr (VardRewardBatch) batch = vard_reward_batch_new ();
 
-  for (guint i = 0; i < n; i++)
-    if (!add_picture (settings, batch, paths[i], error))
+  for (guint i = first; i < first + n; i++)
+    if (!add_picture (self, batch, i, error))
       return FALSE;
 
-  g_autoptr (VardRewardScores) scores = vard_reward_mix_score (mix, batch, NULL, error);
+  g_autoptr (VardRewardScores) scores = vard_reward_mix_score (self->mix, batch, NULL, error);
 
   for (guint i = 0; scores && i < n; i++)
-    if (settings->json)
-      add_json (mix, scores, i, paths[i], array);
-    else
-      print_csv (mix, scores, i, paths[i]);
+    keep_row (self, scores, i, self->paths->pdata[first + i]);
   return scores != NULL;
 }
 
 static gboolean
 score_all (CliScoreSettings  *settings,
-           const char *const *paths,
+           const char *const *words,
            GError           **error)
 {
   g_autoptr (VardRewardMix) mix = make_rewards (settings, error);
-  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_ARRAY);
-  g_autoptr (JsonArray) array = json_array_new ();
-  guint n = g_strv_length ((char **) paths);
+  g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (g_free);
+  Scoring self = { .settings = settings, .mix = mix, .paths = paths, .rows = rows };
+  gboolean ok = mix && list_pictures (&self, words, error) && read_order (&self, error) && read_prompts (&self, error);
+  g_auto (GStrv) prompts = self.prompts;
 
-  if (!mix)
-    return FALSE;
-  if (n == 0)
-    {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no picture is named");
-      return FALSE;
-    }
-  if (!settings->json)
-    {
-      printf ("file");
-      for (guint c = 0; c < vard_reward_mix_get_n_components (mix); c++)
-        printf (",%s", vard_reward_mix_get_label (mix, c));
-      printf ("\n");
-    }
-  for (guint i = 0; i < n; i += CHUNK)
-    if (!score_chunk (settings, mix, paths + i, MIN (CHUNK, n - i), array, error))
-      return FALSE;
-  json_node_set_array (node, array);
-  if (settings->json)
-    cli_print_json (node);
-  return TRUE;
+  if (ok && !settings->json)
+    print_header (&self);
+  for (guint i = 0; ok && i < paths->len; i += CHUNK)
+    ok = score_chunk (&self, i, MIN (CHUNK, paths->len - i), error);
+  if (ok)
+    print_rows (&self);
+  return ok;
 }
 
 static CliExit
@@ -174,9 +352,9 @@ cli_score (int    argc,
 {
   g_autoptr (CliScoreSettings) settings = g_object_new (CLI_TYPE_SCORE_SETTINGS, NULL);
   g_autoptr (CliOptions) options = cli_options_new (
-    "score --reward NAME[:key=value,...] FILE... [OPTION...]",
+    "score --reward NAME[:key=value,...] FILE|FOLDER... [OPTION...]",
     "Prints what rewards say of picture files: raw scores, one line a picture. A picture that vard wrote carries its "
-    "prompt.");
+    "prompt. Of a folder, its PNG and JPEG files.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Scoring", G_OBJECT (settings));

@@ -24,7 +24,15 @@ vard_plugin_folders_from_environment (void)
   g_autofree char *user = g_build_filename (g_get_user_data_dir (), "vard-1", "plugins", NULL);
   const char *path = g_getenv ("VARD_PLUGIN_PATH");
   const char *system = g_getenv ("VARD_PLUGIN_SYSTEM_PATH");
+  const char *which = g_getenv ("VARD_PLUGINS");
 
+  if (g_strcmp0 (which, "none") == 0)
+    return g_strv_builder_end (folders);
+  if (g_strcmp0 (which, "system") == 0)
+    {
+      g_strv_builder_add (folders, VARD_SYSTEM_PLUGIN_PATH);
+      return g_strv_builder_end (folders);
+    }
   if (path != NULL)
     vard_plugin_folders_split (folders, path);
   g_strv_builder_add (folders, user);

@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import json
 import os
+import struct
 import sys
+import zlib
 
 import cli
 
@@ -43,6 +45,69 @@ class CheckReward(cli.CliTest):
         self.bad(2, ['name one reward'], 'check-reward')
         self.bad(2, ['no reward "zebra"'], 'check-reward', 'zebra')
         self.bad(2, ['floor is "2"'], 'check-reward', 'coverage:floor=2')
+
+
+def picture(red):
+    def chunk(name, data):
+        return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 2, 2, 8, 2, 0, 0, 0))
+            + chunk(b'IDAT', zlib.compress((b'\0' + bytes([red, 0, 0]) * 2) * 2)) + chunk(b'IEND', b''))
+
+
+class Score(cli.CliTest):
+    def setUp(self):
+        super().setUp()
+        for name, red in [('a', 30), ('b,c', 90), ('d', 60)]:
+            self.write('pictures/%s.png' % name, picture(red))
+
+    def score(self, *options, reward='moody-fixture:label=red'):
+        return self.good('score', '--reward', reward, 'pictures', *options, env=PATH).stdout.splitlines()
+
+    def test_folder(self):
+        self.assertEqual(self.score(), ['file,red', 'pictures/a.png,30', '"pictures/b,c.png",90', 'pictures/d.png,60'])
+
+    def test_sort(self):
+        self.assertEqual([line.split(',')[-1] for line in self.score('--sort', 'red')], ['red', '90', '60', '30'])
+        self.assertEqual([line.split(',')[-1] for line in self.score('--top', '2')], ['red', '90', '60'])
+        rows = json.loads('\n'.join(self.score('--top', '1', '--json')))
+        self.assertEqual(rows, [{'file': 'pictures/b,c.png', 'scores': {'red': 90}}])
+
+    def test_minimum(self):
+        self.assertEqual([line.split(',')[-1] for line in self.score('--minimum', '60')], ['red', '90', '60'])
+
+    def test_prompts(self):
+        self.write('three.txt', 'be fine\nbe fine\nbe fine\n')
+        self.write('two.txt', 'be fine\nbe fine\n')
+        lines = self.score('--prompts', 'three.txt', reward='moody-fixture:mood=crash,isolate=true')
+        self.assertEqual([line.split(',')[-1] for line in lines[1:]], ['30', '90', '60'])
+        self.bad(3, ['two.txt has 2 prompts', '3 pictures'], 'score', '--reward', 'brightness', 'pictures', '--prompts',
+                 'two.txt')
+
+    def test_crash(self):
+        self.bad(4, ['moody-fixture', 'crashed (Segmentation fault)'], 'score', '--reward',
+                 'moody-fixture:mood=crash,isolate=true', 'pictures', env=PATH)
+
+    def test_usage(self):
+        self.bad(2, ['sort is "blue"'], 'score', '--reward', 'brightness', '--sort', 'blue', 'pictures')
+        self.bad(2, ['minimum is "much"'], 'score', '--reward', 'brightness', '--minimum', 'much', 'pictures')
+
+
+class Inspect(cli.CliTest):
+    def inspect(self, code, *words):
+        done = self.vard('inspect', *words, env=PATH)
+        self.assertEqual((done.returncode, done.stdout), (code, ''), done.stderr)
+
+    def test_silent_answers(self):
+        self.inspect(0, '--exists', 'reward:moody-fixture')
+        self.inspect(1, '--exists', 'engine:moody-fixture')
+        self.inspect(1, '--exists', 'zebra')
+        for version, code in [('1.4', 0), ('1.3.9', 0), ('0.10', 0), ('1.4.1', 1), ('1.10', 1), ('2', 1)]:
+            self.inspect(code, 'moody-fixture', '--atleast-version', version)
+
+    def test_no_plugins(self):
+        done = self.vard('--no-plugins', 'inspect', '--json', env=PATH)
+        self.assertEqual(json.loads(done.stdout), {'features': [], 'plugins': []})
+        self.bad(2, ['no reward "brightness"'], '--no-plugins', 'inspect', 'reward:brightness', env=PATH)
 
 
 if __name__ == '__main__':
