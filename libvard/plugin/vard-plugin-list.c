@@ -58,7 +58,8 @@ vard_plugin_folders_list_files (const char *folder)
   while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     if (g_str_has_suffix (name, ".so"))
       {
-        g_autofree char *path = g_canonicalize_filename (name, folder);
+        g_autofree char *joined = g_build_filename (folder, name, NULL);
+        g_autofree char *path = g_canonicalize_filename (joined, NULL);
 
         if (g_file_test (path, G_FILE_TEST_IS_REGULAR))
           g_ptr_array_add (files, g_steal_pointer (&path));

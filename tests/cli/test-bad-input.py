@@ -252,6 +252,16 @@ class Plugins(cli.CliTest):
         self.assertEqual(state, 'refused')
         self.assertIn('99.3', reason)
 
+    def test_relative_path(self):
+        """A search path may be relative to where the program is started"""
+        os.mkdir(self.path('plugins'))
+        shutil.copy(os.path.join(FIXTURES, 'fixture-good.so'), self.path('plugins'))
+        env = {'VARD_PLUGIN_PATH': 'plugins', 'VARD_PLUGIN_CACHE': self.path('cache.json')}
+        done = self.good('inspect', '--json', env=env)
+        self.assertEqual(done.stderr, '')
+        self.assertEqual([p['path'] for p in json.loads(done.stdout)['plugins']],
+                         [os.path.realpath(self.path('plugins', 'fixture-good.so'))])
+
     def test_crash(self):
         state, reason = self.inspect('crash-open')
         self.assertEqual(state, 'crashed')
