@@ -78,7 +78,7 @@ fill_numbers (const VardPolicyState *state, double share, double w_max, float *r
   row[VARD_POLICY_GAIN] = is_open ? state->gain : 0;
   row[VARD_POLICY_LIMIT] = MIN (state->gradient_limit, G_MAXFLOAT);
   row[VARD_POLICY_PENALTY] = MIN (step->kl_weight, w_max) * unit;
-  row[VARD_POLICY_SHARE] = share * state->weight;
+  row[VARD_POLICY_SHARE] = share;
 }
 
 typedef struct

@@ -36,7 +36,6 @@ typedef struct
   guint64 noise_key;            /* of z */
   double gain;                  /* on the value gradient: gamma, q_min; 0 for none */
   double gradient_limit;        /* longest value gradient; infinite for any */
-  double weight;                /* of its loss in the mean; 1 where all count alike */
 } VardPolicyState;
 
 /* What the update saw of one state. Without noise (sigma 0) there is no kl. */

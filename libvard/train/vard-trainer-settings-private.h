@@ -62,7 +62,6 @@ struct _VardTrainerSettings
   double q_min;
   double w_max;
   double value_gradient_quantile;
-  double noise_balance;
 
   /* what is looked at, and when */
   guint evaluation_interval;

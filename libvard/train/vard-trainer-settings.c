@@ -110,11 +110,6 @@ static const VardField fields[] = {
           "level's recent norms; 1 for never",
           0.5, 1, 1),
 
-  DOUBLE (noise_balance,
-          "How far noise levels at which a change of the prediction costs little KL are "
-          "weighted up: 0 not at all, 1 until all cost the same",
-          0, 1, 0),
-
   UINT (evaluation_interval, "Steps between evaluations; 0 for the first and the last step only", 0,
         1000000, 0),
   UINT (evaluation_prompts, "Prompts of the evaluation, the first ones of the list", 1, 4096, 16),

@@ -111,30 +111,6 @@ remember_norm (VardTrainer *self, guint step, double norm)
   history->norms[history->count++ % VARD_TRAINER_N_NORMS] = (float) norm;
 }
 
-/* The loss of a noise level is flat where a change of the prediction costs little KL: with v
- * prediction at high noise, hundreds of times flatter than at low noise. One optimizer for all
- * levels then moves the steep ones first, which buy the least reward per nat. The weight evens that
- * out; the optimum of each level by itself stays where it is. */
-static double
-get_weight (VardTrainer *self, guint step)
-{
-  double power = self->settings->noise_balance, sum = 0, own = 1;
-
-  for (guint i = 0; i < self->sampler->n_steps; i++)
-    {
-      const VardSamplerStep *other = &self->sampler->steps[i];
-      double curvature = MIN (other->kl_weight, self->settings->w_max)
-                         * other->epsilon_per_out * other->epsilon_per_out;
-      double weight = pow (curvature, -power);
-
-      sum += weight / self->sampler->n_steps;
-      if (i == step)
-        own = weight;
-    }
-
-  return own / sum;
-}
-
 /* Trajectories in turn, noise levels in strata, everything by the update's own key */
 static void
 draw_states (VardTrainer *self, const VardTrajectory *rollout, guint64 update,
@@ -161,7 +137,6 @@ draw_states (VardTrainer *self, const VardTrajectory *rollout, guint64 update,
         .noise_key = vard_random_derive_key (key, "noise", i),
         .gain = is_trusted ? pow (settings->gamma, n_steps - 1 - step) : 0,
         .gradient_limit = find_limit (self, step),
-        .weight = get_weight (self, step),
       };
     }
 }

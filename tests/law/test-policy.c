@@ -101,7 +101,7 @@ static VardPolicyState
 make_state (Bench *bench, const float *x, guint step, const char *prompt, guint64 noise_key)
 {
   return (VardPolicyState) {
-    .x = x, .step = &bench->sampler->steps[step], .noise_key = noise_key, .gain = 1, .weight = 1,
+    .x = x, .step = &bench->sampler->steps[step], .noise_key = noise_key, .gain = 1,
     .gradient_limit = INFINITY,
     .text = vard_pipeline_encode (bench->pipeline, prompt, NULL, NULL),
   };
@@ -334,29 +334,6 @@ test_policy_gradient_limit (void)
   bench_clear (&bench);
 }
 
-/* A state's weight scales what it adds to the gradient, and nothing that is reported of it */
-static void
-test_policy_weight (void)
-{
-  Bench bench;
-  bench_init (&bench, 2, 1, VARD_PREDICTION_V, 0.2, 20);
-  g_autoptr (VardPolicyStep) policy = new_policy (&bench);
-  float x[4] = { 0.1f, -0.2f, 0.3f, 0.4f };
-  VardPolicyState state = make_state (&bench, x, 8, "0", 1);
-  VardPolicySample plain, weighted;
-  guint t = bench.sampler->steps[8].timestep;
-
-  accumulate (policy, &state, 1, 0.1, 1e9, &plain);
-  double whole = peek_gradients (&bench)[t];
-
-  memset (peek_gradients (&bench), 0, bench.set->count * sizeof (float));
-  state.weight = 2.5;
-  accumulate (policy, &state, 1, 0.1, 1e9, &weighted);
-  g_assert_cmpfloat_with_epsilon (peek_gradients (&bench)[t] / whole, 2.5, 1e-4);
-  g_assert_cmpfloat (plain.loss, ==, weighted.loss);
-  bench_clear (&bench);
-}
-
 /* ---- (4) no KL before the first update ---- */
 
 static void
@@ -466,7 +443,6 @@ main (int argc, char **argv)
                         test_policy_definition);
   g_test_add_func ("/policy/gates", test_policy_gates);
   g_test_add_func ("/policy/gradient-limit", test_policy_gradient_limit);
-  g_test_add_func ("/policy/weight", test_policy_weight);
   g_test_add_func ("/policy/no-kl-at-first", test_policy_no_kl_at_first);
   g_test_add_func ("/policy/closed-form", test_policy_closed_form);
   g_test_add_func ("/policy/displacement", test_policy_displacement);

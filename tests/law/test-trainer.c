@@ -87,14 +87,13 @@ typedef struct
   const char *name;
   VardTrainedWeights weights;
   gboolean refreshes;
-  double guidance, ema, balance;
+  double guidance, ema;
 } LearnRow;
 
 static const LearnRow learn_rows[] = {
-  { "/trainer/learns/full", VARD_TRAINED_WEIGHTS_FULL, FALSE, 1, 0, 0 },
-  { "/trainer/learns/full-refresh", VARD_TRAINED_WEIGHTS_FULL, TRUE, 1, 0, 0 },
-  { "/trainer/learns/full-guided-ema", VARD_TRAINED_WEIGHTS_FULL, FALSE, 2, 0.5, 0 },
-  { "/trainer/learns/full-balanced", VARD_TRAINED_WEIGHTS_FULL, FALSE, 1, 0, 0.5 },
+  { "/trainer/learns/full", VARD_TRAINED_WEIGHTS_FULL, FALSE, 1, 0 },
+  { "/trainer/learns/full-refresh", VARD_TRAINED_WEIGHTS_FULL, TRUE, 1, 0 },
+  { "/trainer/learns/full-guided-ema", VARD_TRAINED_WEIGHTS_FULL, FALSE, 2, 0.5 },
 };
 
 static void
@@ -107,8 +106,7 @@ test_trainer_learns (gconstpointer data)
 
   g_object_set (settings, "weights", row->weights, "value-refresh", row->refreshes, "steps", 12,
                 "guidance-scale", row->guidance, "ema", row->ema, "learning-rate", 0.05,
-                "noise-balance", row->balance, "value-fit-updates", 80, "value-gradient-quantile",
-                0.9, "sample-interval", 5, NULL);
+                "value-fit-updates", 80, "value-gradient-quantile", 0.9, "sample-interval", 5, NULL);
   toy_run_init (&run, settings, 2);
   listen (&run, &heard);
   toy_run_go (&run);
