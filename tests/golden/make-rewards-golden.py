@@ -51,6 +51,10 @@ def colorfulness(a):
     return float(np.sqrt(rg.var() + yb.var()) + 0.3 * np.sqrt(rg.mean() ** 2 + yb.mean() ** 2))
 
 
+def symmetry(a, axis):
+    return float(1 - np.abs(a.astype(np.float64) - np.flip(a, axis)).mean() / 255)
+
+
 rows = []
 for i in range(2 * len(SIZES)):
     w, h = SIZES[i % len(SIZES)]
@@ -60,5 +64,6 @@ for i in range(2 * len(SIZES)):
     Image.fromarray(a).save(out, format="JPEG", quality=95)
     rows.append({"kind": kind, "seed": seed, "width": w, "height": h, "jpeg": len(out.getvalue()),
                  "colorfulness": colorfulness(a), "coverage": float((a.min(axis=2) < 230).mean()),
-                 "brightness": float((a @ np.array([0.299, 0.587, 0.114])).mean() / 255)})
+                 "brightness": float((a @ np.array([0.299, 0.587, 0.114])).mean() / 255),
+                 "symmetry": symmetry(a, 1), "symmetry-horizontal": symmetry(a, 0)})
 print("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]")

@@ -65,7 +65,7 @@ int
 main (int argc, char **argv)
 {
   static const char *const ours[]
-    = { "brightness", "colorfulness", "coverage", "coverage:floor=1", "jpeg-size", "jpeg-size:target=large" };
+    = { "brightness", "colorfulness", "coverage", "coverage:floor=1", "jpeg-size", "jpeg-size:target=large", "symmetry" };
   static const char *const bad[][2] = {
     { "good", "" }, { "unprepared", "prepare" }, { "random", "repeats,alone,order,threads" },
     { "order", "alone,order" }, { "nan", "repeats,sizes,plain" }, { "small", "sizes,plain" }, { "leak", "leaks" },

@@ -92,6 +92,8 @@ static const struct { const char *spec, *member; double factor, shift, limit, to
   { "colorfulness", "colorfulness", 1, 0, INFINITY, 1e-9 },
   { "brightness", "brightness", 1, 0, INFINITY, 1e-12 },
   { "brightness:target=dark", "brightness", -1, 0, INFINITY, 1e-12 },
+  { "symmetry", "symmetry", 1, 0, INFINITY, 1e-12 },
+  { "symmetry:axis=horizontal", "symmetry-horizontal", 1, 0, INFINITY, 1e-12 },
   { "coverage:floor=1", "coverage", 100, -100, 0, 1e-9 },
   { "coverage", "coverage", 100, -50, 0, 1e-9 },
 };
@@ -273,6 +275,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/rewards/alone/jpeg-size", "jpeg-size", test_rewards_alone);
   g_test_add_data_func ("/rewards/alone/colorfulness", "colorfulness", test_rewards_alone);
   g_test_add_data_func ("/rewards/alone/coverage", "coverage", test_rewards_alone);
+  g_test_add_data_func ("/rewards/alone/symmetry", "symmetry", test_rewards_alone);
   g_test_add_data_func ("/rewards/turned/brightness", "brightness", test_rewards_turned);
   g_test_add_data_func ("/rewards/turned/colorfulness", "colorfulness", test_rewards_turned);
   g_test_add_data_func ("/rewards/turned/coverage", "coverage", test_rewards_turned);
