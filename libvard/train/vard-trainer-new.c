@@ -10,6 +10,10 @@
 #include "models/vard-value-net.h"
 #include "nn/vard-lora.h"
 
+/* where none is set; of the fine-tuning scripts that people come from */
+#define LORA_LEARNING_RATE 3e-4
+#define FULL_LEARNING_RATE 3e-5
+
 static gboolean
 check_settings (VardTrainer *self, GError **error)
 {
@@ -172,6 +176,9 @@ vard_trainer_new (VardPipeline *pipeline, VardRewardMix *rewards, VardPromptSour
   self->rewards = g_object_ref (rewards);
   self->prompts = g_object_ref (prompts);
   self->settings = vard_trainer_settings_copy (settings);
+  if (self->settings->learning_rate == 0)
+    self->settings->learning_rate = self->settings->weights == VARD_TRAINED_WEIGHTS_LORA
+                                      ? LORA_LEARNING_RATE : FULL_LEARNING_RATE;
 
   return check_settings (self, error) && vard_trainer_check_rewards (self, prompts, error)
          && prepare (self, error) ? g_steal_pointer (&self) : NULL;

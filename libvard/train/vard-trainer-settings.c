@@ -76,8 +76,10 @@ static const VardField fields[] = {
   DOUBLE (lora_alpha, "Strength of the adapters: they are scaled by alpha over rank", 1e-3, 1e4, 8),
   STRV (lora_targets, "Layers that get an adapter, by the end of their name; empty for the "
                       "projections of every attention"),
-  DOUBLE (learning_rate, "Adam's rate of the policy: 1e-4 to 1e-3 for adapters, 3e-5 for full",
-          1e-9, 1, 3e-4),
+  DOUBLE (learning_rate,
+          "Adam's rate of the policy, 0 for what suits the weights: 3e-4 for adapters, 3e-5 for full; "
+          "a model of a few million parameters bears five times more",
+          0, 1, 0),
   DOUBLE (learning_rate_end,
           "Share of it that is left at the last step; without decay the last "
           "model may be a bad one",

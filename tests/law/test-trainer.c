@@ -344,6 +344,26 @@ test_trainer_cancel (void)
   toy_run_clear (&run);
 }
 
+/* ---- a rate that nobody set ---- */
+
+static void
+test_trainer_rate_of_weights (void)
+{
+  g_autoptr (VardTrainerSettings) settings = toy_run_settings ();
+  ToyRun run;
+
+  g_object_set (settings, "learning-rate", 0.0, NULL);
+  toy_run_init (&run, settings, 0.6);
+  g_assert_cmpfloat (run.trainer->settings->learning_rate, ==, 3e-5);
+  toy_run_clear (&run);
+
+  g_object_set (settings, "weights", VARD_TRAINED_WEIGHTS_LORA, "lora-rank", 2, "lora-targets",
+                (const char *[]) { "to_q", NULL }, NULL);
+  toy_run_init (&run, settings, 0.6);
+  g_assert_cmpfloat (run.trainer->settings->learning_rate, ==, 3e-4);
+  toy_run_clear (&run);
+}
+
 static void
 test_trainer_diverges (void)
 {
@@ -408,6 +428,7 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/evaluation-prompts", test_trainer_evaluation_prompts);
   g_test_add_func ("/trainer/stop", test_trainer_stop);
   g_test_add_func ("/trainer/cancel", test_trainer_cancel);
+  g_test_add_func ("/trainer/rate-of-weights", test_trainer_rate_of_weights);
   g_test_add_func ("/trainer/diverges", test_trainer_diverges);
   g_test_add_func ("/trainer/broken-reward", test_trainer_broken_reward);
   g_test_add_func ("/trainer/needs", test_trainer_needs);
