@@ -22,6 +22,10 @@ VardImage    *vard_image_new_grid      (VardImage   **images,
                                         guint         n_columns,
                                         guint         gap,
                                         GError      **error);
+VardImage    *vard_image_new_resized   (VardImage    *self,
+                                        guint         width,
+                                        guint         height,
+                                        GError      **error);
 guint         vard_image_get_width     (VardImage    *self);
 guint         vard_image_get_height    (VardImage    *self);
 GBytes       *vard_image_get_rgb       (VardImage    *self);
