@@ -48,6 +48,7 @@
 #include "models/vard-model.h"
 #include "models/vard-value-net.h"
 #include "diffusion/vard-pipeline.h"
+#include "diffusion/vard-sampler-kind.h"
 #include "run/vard-loader.h"
 #include "run/vard-run-samples.h"
 #include "run/vard-run-settings.h"

@@ -132,7 +132,7 @@ cli_pictures_sample (VardPipeline      *pipeline,
   const VardModelInfo *info = vard_model_peek_info (vard_pipeline_peek_model (pipeline));
   guint n = g_strv_length ((char **) request->prompts) * request->count;
   g_autoptr (VardSampler) sampler =
-    vard_sampler_new_ddim (vard_pipeline_peek_schedule (pipeline), request->steps, request->eta, error);
+    vard_sampler_new (vard_pipeline_peek_schedule (pipeline), request->sampler, request->steps, request->eta, error);
   g_autofree guint *prompts = g_new (guint, n);
   g_autofree guint64 *seeds = g_new (guint64, n);
   g_autofree float *initial = NULL, *steps = NULL;
@@ -148,8 +148,8 @@ cli_pictures_sample (VardPipeline      *pipeline,
 
   VardSampleRequest sample = {
     .n = n, .prompts = request->prompts, .prompt_of = prompts, .seeds = seeds, .sampler = sampler,
-    .guidance_scale = request->guidance_scale, .batch = request->batch, .initial_noise = initial,
-    .step_noise = steps,
+    .guidance_scale = request->guidance_scale, .negative_prompt = request->negative_prompt, .batch = request->batch,
+    .initial_noise = initial, .step_noise = steps,
   };
   g_autoptr (VardTrajectory) trajectory = vard_pipeline_rollout (pipeline, &sample, draw_bar, &bar, cancellable, error);
 
@@ -161,25 +161,36 @@ cli_pictures_sample (VardPipeline      *pipeline,
 
 /* ---- writing ---- */
 
+/* what made a picture: enough to make it again */
 static void
 set_texts (VardImage         *image,
            const CliPictures *request,
            guint              i)
 {
   g_autofree char *seed = g_strdup_printf ("%" G_GUINT64_FORMAT, request->seed + i % request->count);
-  g_autofree char *sampler = g_strdup_printf ("DDIM, %u steps, eta %g, guidance %g", request->steps, request->eta,
-                                              request->guidance_scale);
+  g_autofree char *steps = g_strdup_printf ("%u", request->steps), *batch = g_strdup_printf ("%u", request->batch);
+  g_autofree char *eta = g_strdup_printf ("%g", request->eta);
+  g_autofree char *scale = g_strdup_printf ("%g", request->guidance_scale);
+  g_autofree char *lora = request->lora ? g_strjoinv ("\n", (char **) request->lora) : NULL;
+  g_autofree char *size = g_strdup_printf ("%u x %u", vard_image_get_width (image), vard_image_get_height (image));
+  const struct { const char *key, *text; } texts[] = {
+    { "Software", "vard " VARD_VERSION },
+    { "prompt", request->prompts[i / request->count] },
+    { "negative-prompt", request->negative_prompt },
+    { "seed", seed },
+    { "sampler", vard_sampler_kind_to_string (request->sampler) },
+    { "steps", steps },
+    { "eta", request->sampler == VARD_SAMPLER_KIND_DDIM ? eta : NULL },
+    { "guidance-scale", scale },
+    { "size", size },
+    { "batch", batch },
+    { "model", request->model },
+    { "lora", lora && *lora ? lora : NULL },
+  };
 
-  vard_image_set_text (image, "Software", "vard " VARD_VERSION);
-  vard_image_set_text (image, "prompt", request->prompts[i / request->count]);
-  vard_image_set_text (image, "seed", seed);
-  vard_image_set_text (image, "sampler", sampler);
-  if (request->lora && request->lora[0])
-    {
-      g_autofree char *lora = g_strjoinv ("\n", (char **) request->lora);
-
-      vard_image_set_text (image, "lora", lora);
-    }
+  for (guint k = 0; k < G_N_ELEMENTS (texts); k++)
+    if (texts[k].text)
+      vard_image_set_text (image, texts[k].key, texts[k].text);
 }
 
 /* "003-red-apple-7.png": the prompt's number and words, and the seed */

@@ -11,9 +11,12 @@ typedef struct
   const char *const *prompts;  /* NULL-terminated */
   guint64 seed;                /* of each prompt's first picture */
   guint count;                 /* pictures a prompt */
+  const char *negative_prompt; /* or NULL */
+  VardSamplerKind sampler;
   guint steps;
   double eta, guidance_scale;
   guint batch;                 /* pictures at once */
+  const char *model;           /* its name, for the texts */
   const char *noise;           /* a safetensors file, or NULL */
   const char *const *lora;     /* FILE[:STRENGTH] that were added to the model, for the texts, or NULL */
   const char *latents;         /* where to write the finished latents, or NULL */

@@ -4,11 +4,11 @@
  */
 #include "cli-lora.h"
 #include "cli-options.h"
-
-#include "diffusion/vard-pipeline-private.h"
 #include "cli-pictures.h"
+#include "cli-prompts.h"
 #include "cli-signals.h"
 
+#include "diffusion/vard-pipeline-private.h"
 
 #define CLI_TYPE_SAMPLE_SETTINGS (cli_sample_settings_get_type ())
 G_DECLARE_FINAL_TYPE (CliSampleSettings, cli_sample_settings, CLI, SAMPLE_SETTINGS, GObject)
@@ -21,7 +21,10 @@ struct _CliSampleSettings
   guint64 checkpoint;
   char **prompt;
   char *prompts;
+  char *negative_prompt;
+  VardSamplerKind sampler;
   guint steps;
+  guint width, height;
   guint64 seed;
   guint count;
   double eta;
@@ -46,11 +49,17 @@ static const VardField fields[] = {
                      0, NEWEST, NEWEST),
   VARD_FIELD_STRV (CliSampleSettings, prompt, "What to show"),
   VARD_FIELD_STRING (CliSampleSettings, prompts, "File of prompts, one a line or JSON lines", NULL),
+  VARD_FIELD_STRING (CliSampleSettings, negative_prompt, "What not to show; works by guidance, so guidance-scale must "
+                     "be above 1", NULL),
+  VARD_FIELD_ENUM (CliSampleSettings, sampler, "What goes from noise to a picture", vard_sampler_kind_get_type,
+                   VARD_SAMPLER_KIND_DDIM),
   VARD_FIELD_UINT (CliSampleSettings, steps, "Denoising steps", 1, 1000, 20),
+  VARD_FIELD_UINT (CliSampleSettings, width, "Width in pixels, 0 for that of the model", 0, 8192, 0),
+  VARD_FIELD_UINT (CliSampleSettings, height, "Height in pixels, 0 for that of the model", 0, 8192, 0),
   VARD_FIELD_UINT64 (CliSampleSettings, seed, "Seed of each prompt's first picture; the next ones count up", 0,
                      G_MAXINT64, 0),
   VARD_FIELD_UINT (CliSampleSettings, count, "Pictures a prompt", 1, 100000, 1),
-  VARD_FIELD_DOUBLE (CliSampleSettings, eta, "Noise of the sampler: 0 is deterministic DDIM, 1 is DDPM", 0, 1, 1),
+  VARD_FIELD_DOUBLE (CliSampleSettings, eta, "Noise of the sampler ddim: 0 is deterministic, 1 is DDPM", 0, 1, 1),
   VARD_FIELD_DOUBLE (CliSampleSettings, guidance_scale, "How strongly the prompt is followed: 1 is the plain model, "
                      "Stable Diffusion wants 5 or more; a run is sampled as it was trained", 1, 30, 1),
   VARD_FIELD_UINT (CliSampleSettings, batch, "Pictures at once", 1, 4096, 16),
@@ -74,32 +83,6 @@ cli_sample_settings_init (CliSampleSettings *self)
 {
 }
 
-static char **
-dup_prompts (CliSampleSettings *settings,
-             GError           **error)
-{
-  g_autoptr (GStrvBuilder) list = g_strv_builder_new ();
-
-  if (settings->prompt)
-    g_strv_builder_addv (list, (const char **) settings->prompt);
-  if (settings->prompts && *settings->prompts)
-    {
-      g_autoptr (VardPromptSource) source = vard_prompt_source_new_from_file (settings->prompts, error);
-
-      if (!source)
-        return NULL;
-      for (guint i = 0; i < vard_prompt_source_get_count (source); i++)
-        g_strv_builder_add (list, vard_prompt_source_get_text (source, i));
-    }
-
-  g_auto (GStrv) prompts = g_strv_builder_end (list);
-
-  if (*prompts)
-    return g_steal_pointer (&prompts);
-  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "nothing to show: use --prompt or --prompts");
-  return NULL;
-}
-
 /* What the run trained with is what its pictures are sampled with, unless the command line says otherwise */
 static void
 adopt_run_settings (CliSampleSettings   *settings,
@@ -107,7 +90,8 @@ adopt_run_settings (CliSampleSettings   *settings,
                     VardTrainerSettings *trainer)
 {
   static const char *const names[][2] = {
-    { "steps", "sampler-steps" }, { "eta", "sampler-eta" }, { "guidance-scale", "guidance-scale" },
+    { "sampler", "sampler" }, { "steps", "sampler-steps" }, { "eta", "sampler-eta" },
+    { "guidance-scale", "guidance-scale" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
@@ -164,24 +148,60 @@ load_pipeline (CliSampleSettings *settings,
   return NULL;
 }
 
+/* what would have no effect is an error */
+static gboolean
+check_settings (CliSampleSettings *settings,
+                CliOptions        *options,
+                GError           **error)
+{
+  if (settings->sampler != VARD_SAMPLER_KIND_DDIM && cli_options_has (options, "eta"))
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "--eta is for the sampler ddim, and this one is %s",
+                 vard_sampler_kind_to_string (settings->sampler));
+  else if (settings->negative_prompt && *settings->negative_prompt && settings->guidance_scale == 1)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "--negative-prompt has no effect at guidance scale 1: use "
+                 "--guidance-scale 5 or so");
+  else
+    return TRUE;
+  return FALSE;
+}
+
+/* loaded, with everything that changes what it is; the settings are final then */
+static VardPipeline *
+prepare (CliSampleSettings *settings,
+         CliOptions        *options,
+         GError           **error)
+{
+  g_autoptr (VardPipeline) pipeline = load_pipeline (settings, options, error);
+  VardModel *model = pipeline ? vard_pipeline_peek_model (pipeline) : NULL;
+
+  if (!model || !check_settings (settings, options, error)
+      || !vard_model_set_size (model, settings->width, settings->height, error)
+      || !cli_lora_add (model, settings->lora, error))
+    return NULL;
+  if (settings->lora || settings->width || settings->height)
+    vard_pipeline_invalidate (pipeline);
+  return g_steal_pointer (&pipeline);
+}
+
 static gboolean
 sample (CliSampleSettings *settings,
         CliOptions        *options,
         GError           **error)
 {
   GCancellable *cancellable = cli_signals_catch ();
-  g_auto (GStrv) prompts = dup_prompts (settings, error);
-  g_autoptr (VardPipeline) pipeline = prompts ? load_pipeline (settings, options, error) : NULL;
+  g_auto (GStrv) prompts = cli_prompts_load (settings->prompt, settings->prompts, error);
+  g_autoptr (VardPipeline) pipeline = prompts ? prepare (settings, options, error) : NULL;
 
-  if (!pipeline || !cli_lora_add (vard_pipeline_peek_model (pipeline), settings->lora, error))
+  if (!pipeline)
     return FALSE;
-  if (settings->lora)
-    vard_pipeline_invalidate (pipeline);
+  cli_prompts_say_cuts (vard_pipeline_peek_model (pipeline), (const char *const *) prompts);
 
+  g_autofree char *name = g_path_get_basename (vard_model_get_path (vard_pipeline_peek_model (pipeline)));
   CliPictures request = {
-    .prompts = (const char *const *) prompts, .seed = settings->seed, .count = settings->count,
-    .steps = settings->steps, .eta = settings->eta, .guidance_scale = settings->guidance_scale,
-    .batch = settings->batch, .noise = settings->noise, .latents = settings->latents,
+    .model = name, .prompts = (const char *const *) prompts, .seed = settings->seed, .count = settings->count,
+    .negative_prompt = settings->negative_prompt && *settings->negative_prompt ? settings->negative_prompt : NULL,
+    .sampler = settings->sampler, .steps = settings->steps, .eta = settings->eta,
+    .guidance_scale = settings->guidance_scale, .batch = settings->batch, .noise = settings->noise, .latents = settings->latents,
     .lora = (const char *const *) settings->lora,
   };
   cli_signals_serve (NULL);
@@ -198,8 +218,8 @@ cli_sample (int    argc,
   g_autoptr (CliSampleSettings) settings = g_object_new (CLI_TYPE_SAMPLE_SETTINGS, NULL);
   g_autoptr (CliOptions) options = cli_options_new (
     "sample [RUN] --prompt TEXT [OPTION...]",
-    "Writes pictures of a model (--model FOLDER) or of what a run has trained, as PNG files with prompt, seed and "
-    "sampler as text inside them. A picture depends on its prompt and seed, not on what is sampled with it.");
+    "Writes pictures of a model (--model FOLDER) or of what a run has trained, as PNG files with all that "
+    "made them as text inside. A picture depends on its prompt and seed, not on what is sampled with it.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Sampling", G_OBJECT (settings));

@@ -4,8 +4,11 @@
  */
 #include "cli-dry-run.h"
 #include "cli-options.h"
+#include "cli-prompts.h"
 #include "cli-signals.h"
 #include "cli-training.h"
+
+#include "diffusion/vard-pipeline-private.h"
 
 #define CLI_TYPE_TRAIN_SETTINGS (cli_train_settings_get_type ())
 G_DECLARE_FINAL_TYPE (CliTrainSettings, cli_train_settings, CLI, TRAIN_SETTINGS, GObject)
@@ -76,6 +79,17 @@ make_runner (CliOptions      *options,
   return runner;
 }
 
+static void
+say_cuts (VardRunner *runner)
+{
+  VardRunSettings *settings = vard_runner_get_settings (runner);
+  g_autofree char *path = vard_run_settings_dup_prompts (settings);
+  g_auto (GStrv) prompts = cli_prompts_load (NULL, path, NULL);
+
+  if (prompts)
+    cli_prompts_say_cuts (vard_pipeline_peek_model (vard_runner_get_pipeline (runner)), (const char *const *) prompts);
+}
+
 static CliExit
 train (CliOptions       *options,
        CliTrainSettings *settings,
@@ -96,6 +110,7 @@ train (CliOptions       *options,
   runner = make_runner (options, run_settings, config, &error);
   if (!runner)
     return cli_fail ("train", g_steal_pointer (&error));
+  say_cuts (runner);
   if (settings->dry_run)
     return cli_dry_run (runner, path);
   cli_signals_serve (runner);

@@ -13,7 +13,7 @@ struct _VardDenoiseStep
 {
   VardExecutable *executable;
   guint n;
-  gboolean is_guided;
+  gboolean is_guided, keeps_clean;
   gsize state_size;
   gsize context_size;
   float *buffer;   /* [n][max (1, context)] for inputs that are put together here */
@@ -26,7 +26,7 @@ scalar_input (VardGraph *graph, const char *name)
 }
 
 static VardGraph *
-record (VardModel *model, guint n, gboolean is_guided)
+record (VardModel *model, guint n, gboolean is_guided, gboolean keeps_clean)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
   VardShape latents = VARD_SHAPE (n, info->height, info->width, info->channels);
@@ -50,6 +50,16 @@ record (VardModel *model, guint n, gboolean is_guided)
   VardNode *mean = vard_add (vard_mul (scalar_input (graph, "x-scale"), inputs.latents),
                              vard_mul (scalar_input (graph, "out-scale"), out));
 
+  if (keeps_clean)
+    {
+      VardNode *before = vard_input (graph, "clean", VARD_DTYPE_F32, latents);
+
+      mean = vard_add (mean, vard_mul (scalar_input (graph, "clean-scale"), before));
+      vard_graph_add_output (
+          graph, "new-clean",
+          vard_add (vard_mul (scalar_input (graph, "clean-per-x"), inputs.latents),
+                    vard_mul (scalar_input (graph, "clean-per-out"), out)));
+    }
   vard_graph_add_output (graph, "next",
                          vard_add (mean, vard_mul (scalar_input (graph, "sigma"), z)));
 
@@ -58,10 +68,10 @@ record (VardModel *model, guint n, gboolean is_guided)
 
 VardDenoiseStep *
 vard_denoise_step_new (VardEngine *engine, VardModel *model, guint n, gboolean is_guided,
-                       GError **error)
+                       gboolean keeps_clean, GError **error)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
-  g_autoptr (VardGraph) graph = record (model, n, is_guided);
+  g_autoptr (VardGraph) graph = record (model, n, is_guided, keeps_clean);
   VardExecutable *executable = vard_engine_compile (engine, graph, error);
 
   if (executable == NULL)
@@ -72,6 +82,7 @@ vard_denoise_step_new (VardEngine *engine, VardModel *model, guint n, gboolean i
   self->executable = executable;
   self->n = n;
   self->is_guided = is_guided;
+  self->keeps_clean = keeps_clean;
   self->state_size = info->height * info->width * info->channels;
   self->context_size = info->n_tokens * info->context_width;
   self->buffer = g_new (float, n * MAX (self->context_size, 1));
@@ -115,14 +126,25 @@ vard_denoise_step_set_prompts (VardDenoiseStep *self, const VardTextState *const
              && set_scalar (self, "guidance-scale", guidance_scale, error));
 }
 
+static gboolean
+set_clean (VardDenoiseStep *self, const VardSamplerStep *step, const float *clean, GError **error)
+{
+  return vard_executable_set_input (self->executable, "clean", clean,
+                                    self->n * self->state_size * sizeof (float), error)
+         && set_scalar (self, "clean-scale", step->clean_scale, error)
+         && set_scalar (self, "clean-per-x", step->clean_per_x, error)
+         && set_scalar (self, "clean-per-out", step->clean_per_out, error);
+}
+
 gboolean
 vard_denoise_step_run (VardDenoiseStep *self, const VardSamplerStep *step, const float *x,
-                       const float *z, float *next, GCancellable *cancellable, GError **error)
+                       const float *z, float *next, float *clean, GCancellable *cancellable,
+                       GError **error)
 {
   gsize size = self->n * self->state_size * sizeof (float);
 
   for (guint i = 0; i < self->n; i++)
-    self->buffer[i] = step->timestep;
+    self->buffer[i] = step->model_time;
 
   return vard_executable_set_input (self->executable, "t", self->buffer, self->n * sizeof (float),
                                     error)
@@ -131,6 +153,9 @@ vard_denoise_step_run (VardDenoiseStep *self, const VardSamplerStep *step, const
          && set_scalar (self, "x-scale", step->x_scale, error)
          && set_scalar (self, "out-scale", step->out_scale, error)
          && set_scalar (self, "sigma", step->sigma, error)
+         && (!self->keeps_clean || set_clean (self, step, clean, error))
          && vard_executable_run (self->executable, cancellable, error)
-         && vard_executable_get_output (self->executable, "next", next, size, error);
+         && vard_executable_get_output (self->executable, "next", next, size, error)
+         && (!self->keeps_clean
+             || vard_executable_get_output (self->executable, "new-clean", clean, size, error));
 }

@@ -11,10 +11,12 @@ G_BEGIN_DECLS
 
 typedef struct _VardDenoiseStep VardDenoiseStep;
 
+/* @keeps_clean: for samplers that need the x_0 of the step before */
 VardDenoiseStep *vard_denoise_step_new         (VardEngine            *engine,
                                                 VardModel             *model,
                                                 guint                  n,
                                                 gboolean               is_guided,
+                                                gboolean               keeps_clean,
                                                 GError               **error);
 void             vard_denoise_step_free        (VardDenoiseStep       *self);
 /* once per batch: [n] contexts, and the empty prompt's when guided */
@@ -23,12 +25,14 @@ gboolean         vard_denoise_step_set_prompts (VardDenoiseStep       *self,
                                                 const VardTextState   *null_text,
                                                 double                 guidance_scale,
                                                 GError               **error);
-/* x [n][state] and z [n][state] in, the next state [n][state] into next, which may be x */
+/* x [n][state] and z [n][state] in, the next state [n][state] into next, which may be x; clean [n][state] is what
+ * one step leaves for the next, NULL where it is not kept */
 gboolean         vard_denoise_step_run         (VardDenoiseStep       *self,
                                                 const VardSamplerStep *step,
                                                 const float           *x,
                                                 const float           *z,
                                                 float                 *next,
+                                                float                 *clean,
                                                 GCancellable          *cancellable,
                                                 GError               **error);
 

@@ -21,6 +21,7 @@ typedef struct
   const guint64 *seeds;         /* [n] */
   const VardSampler *sampler;
   double guidance_scale;        /* 1: the prompt alone */
+  const char *negative_prompt;  /* what guidance leads away from; NULL is the empty prompt */
   guint batch;                  /* pictures at once, 0 for all; shapes are compiled once each */
   guint first_step; /* 0: from noise; else from initial_noise, the states before this step */
   const float *initial_noise;   /* [n][state_size] or NULL */
@@ -42,7 +43,7 @@ const VardTextState  *vard_pipeline_encode          (VardPipeline             *s
                                                      const char               *prompt,
                                                      GCancellable             *cancellable,
                                                      GError                  **error);
-/* Forgets compiled graphs: after adapters were attached to the model */
+/* Forgets compiled graphs: after adapters were attached to the model, or its size was set */
 void                  vard_pipeline_invalidate      (VardPipeline             *self);
 VardTrajectory       *vard_pipeline_rollout         (VardPipeline             *self,
                                                      const VardSampleRequest  *request,

@@ -20,7 +20,7 @@ struct _VardPipeline
   VardModel *model;
   VardNoiseSchedule *schedule;
   VardTextCache *texts;
-  GHashTable *steps;      /* n << 1 | is_guided -> VardDenoiseStep */
+  GHashTable *steps;      /* n << 2 | keeps_clean << 1 | is_guided -> VardDenoiseStep */
   GHashTable *decoders;   /* n -> VardExecutable */
 };
 
@@ -33,15 +33,16 @@ G_DEFINE_FINAL_TYPE (VardPipeline, vard_pipeline, G_TYPE_OBJECT)
 /* ---- batches: a graph per batch size ---- */
 
 static VardDenoiseStep *
-ensure_step (VardPipeline *self, guint n, gboolean is_guided, GError **error)
+ensure_step (VardPipeline *self, const VardSampleRequest *request, guint n, GError **error)
 {
-  gpointer key = GUINT_TO_POINTER (n << 1 | (is_guided ? 1 : 0));
+  gboolean is_guided = request->guidance_scale != 1.0, keeps_clean = request->sampler->needs_clean;
+  gpointer key = GUINT_TO_POINTER (n << 2 | (keeps_clean ? 2 : 0) | (is_guided ? 1 : 0));
   VardDenoiseStep *step = g_hash_table_lookup (self->steps, key);
 
   if (step != NULL)
     return step;
 
-  step = vard_denoise_step_new (self->engine, self->model, n, is_guided, error);
+  step = vard_denoise_step_new (self->engine, self->model, n, is_guided, keeps_clean, error);
   if (step != NULL)
     g_hash_table_insert (self->steps, key, step);
 
@@ -99,7 +100,7 @@ typedef struct
   VardTrajectory *trajectory;
   VardSampleProgress progress;
   gpointer data;
-  float *x, *z;   /* [batch][state_size] */
+  float *x, *z, *clean;   /* [batch][state_size]; clean may be NULL */
 } Rollout;
 
 static gboolean
@@ -121,7 +122,9 @@ set_prompts (Rollout *rollout, VardDenoiseStep *program, guint first, guint n,
   const VardTextState *null_text = NULL;
   if (request->guidance_scale != 1.0)
     {
-      null_text = vard_pipeline_encode (rollout->self, "", cancellable, error);
+      const char *negative = request->negative_prompt != NULL ? request->negative_prompt : "";
+
+      null_text = vard_pipeline_encode (rollout->self, negative, cancellable, error);
       if (null_text == NULL)
         return FALSE;
     }
@@ -145,18 +148,32 @@ keep_state (Rollout *rollout, guint state, guint first, guint n)
           n * trajectory->state_size * sizeof (float));
 }
 
+static void
+start (Rollout *rollout, guint first, guint n)
+{
+  const VardSampleRequest *request = rollout->request;
+  gsize size = rollout->trajectory->state_size;
+  float scale = request->first_step == 0 ? request->sampler->initial_scale : 1;
+
+  fill_noise (request, first, n, 0, size, rollout->x);
+  for (gsize i = 0; scale != 1 && i < n * size; i++)
+    rollout->x[i] *= scale;
+  if (rollout->clean != NULL)
+    memset (rollout->clean, 0, n * size * sizeof (float));
+}
+
 static gboolean
 roll_batch (Rollout *rollout, guint first, guint n, GCancellable *cancellable, GError **error)
 {
   const VardSampleRequest *request = rollout->request;
   const VardSampler *sampler = request->sampler;
   gsize size = rollout->trajectory->state_size;
-  VardDenoiseStep *program = ensure_step (rollout->self, n, request->guidance_scale != 1.0, error);
+  VardDenoiseStep *program = ensure_step (rollout->self, request, n, error);
 
   if (program == NULL || !set_prompts (rollout, program, first, n, cancellable, error))
     return FALSE;
 
-  fill_noise (request, first, n, 0, size, rollout->x);
+  start (rollout, first, n);
   keep_state (rollout, request->first_step, first, n);
 
   for (guint k = request->first_step; k < sampler->n_steps; k++)
@@ -166,7 +183,7 @@ roll_batch (Rollout *rollout, guint first, guint n, GCancellable *cancellable, G
       else
         memset (rollout->z, 0, n * size * sizeof (float));
       if (!vard_denoise_step_run (program, &sampler->steps[k], rollout->x, rollout->z, rollout->x,
-                                  cancellable, error))
+                                  rollout->clean, cancellable, error))
         return FALSE;
       keep_state (rollout, k + 1, first, n);
 
@@ -199,7 +216,9 @@ vard_pipeline_rollout (VardPipeline *self, const VardSampleRequest *request,
   guint batch = request->batch > 0 ? MIN (request->batch, request->n) : request->n;
   g_autofree float *x = g_new (float, batch * trajectory->state_size);
   g_autofree float *z = g_new (float, batch * trajectory->state_size);
-  Rollout rollout = { self, request, trajectory, progress, data, x, z };
+  g_autofree float *clean
+      = request->sampler->needs_clean ? g_new (float, batch * trajectory->state_size) : NULL;
+  Rollout rollout = { self, request, trajectory, progress, data, x, z, clean };
 
   for (guint first = 0; first < request->n; first += batch)
     if (!roll_batch (&rollout, first, MIN (batch, request->n - first), cancellable, error))
@@ -331,6 +350,7 @@ void
 vard_pipeline_invalidate (VardPipeline *self)
 {
   g_hash_table_remove_all (self->steps);
+  g_hash_table_remove_all (self->decoders);
 }
 
 static void

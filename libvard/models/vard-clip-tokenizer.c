@@ -369,3 +369,69 @@ vard_clip_tokenizer_encode (VardClipTokenizer *self,
     *n_cut = all->len - n_text;
   return TRUE;
 }
+/* whether the first @length bytes fit */
+static gboolean
+fits (VardClipTokenizer *self,
+      const char        *text,
+      gsize              length,
+      guint              n_ids)
+{
+  g_autofree char *part = g_strndup (text, length);
+  g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (gint32));
+
+  encode_text (self, part, FALSE, all);
+  return all->len <= n_ids - 2;
+}
+
+/* where each word of a text begins, and its end */
+static GArray *
+split_words (const char *text)
+{
+  GArray *starts = g_array_new (FALSE, FALSE, sizeof (gsize));
+  gboolean is_inside = FALSE;
+  const char *p;
+
+  for (p = text; *p; p = g_utf8_next_char (p))
+    {
+      gboolean is_space = g_unichar_isspace (g_utf8_get_char (p));
+      gsize at = p - text;
+
+      if (!is_space && !is_inside)
+        g_array_append_val (starts, at);
+      is_inside = !is_space;
+    }
+
+  gsize end = p - text;
+
+  g_array_append_val (starts, end);
+  return starts;
+}
+
+/* Tokens do not reach over white space, so the number of words that fit can be searched for by halving */
+gsize
+vard_clip_tokenizer_find_cut (VardClipTokenizer *self,
+                              const char        *text,
+                              guint              n_ids)
+{
+  g_return_val_if_fail (VARD_IS_CLIP_TOKENIZER (self), 0);
+  g_return_val_if_fail (n_ids >= 2, 0);
+
+  gsize length = strlen (text);
+
+  if (length > MAX_TEXT || !g_utf8_validate (text, length, NULL) || fits (self, text, length, n_ids))
+    return length;
+
+  g_autoptr (GArray) starts = split_words (text);
+  guint low = 0, high = starts->len - 1;      /* low words fit, high do not */
+
+  while (high - low > 1)
+    {
+      guint middle = low + (high - low) / 2;
+
+      if (fits (self, text, g_array_index (starts, gsize, middle), n_ids))
+        low = middle;
+      else
+        high = middle;
+    }
+  return g_array_index (starts, gsize, low);
+}

@@ -27,5 +27,10 @@ gboolean           vard_clip_tokenizer_encode       (VardClipTokenizer  *self,
                                                      guint              *n_valid,
                                                      guint              *n_cut,
                                                      GError            **error);
+/* Where the first word begins that does not fit whole into @n_ids; the text's length where all fits, also for text
+ * that cannot be encoded */
+gsize              vard_clip_tokenizer_find_cut     (VardClipTokenizer  *self,
+                                                     const char         *text,
+                                                     guint               n_ids);
 
 G_END_DECLS

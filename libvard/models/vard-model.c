@@ -4,6 +4,10 @@
  */
 #include "models/vard-model.h"
 
+#include "base/vard-error.h"
+
+#include <string.h>
+
 typedef struct
 {
   char *path;
@@ -43,6 +47,32 @@ vard_model_peek_info (VardModel *self)
   g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
 
   return &PRIVATE (self)->info;
+}
+
+gboolean
+vard_model_set_size (VardModel *self,
+                     guint      width,
+                     guint      height,
+                     GError   **error)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
+
+  VardModelInfo *info = &PRIVATE (self)->info;
+
+  if (width % info->scale || height % info->scale)
+    {
+      gboolean is_width = width % info->scale != 0;
+
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the %s of %u pixels is no multiple of %" G_GINT64_FORMAT
+                   ", which is what one value of the latent covers", is_width ? "width" : "height",
+                   is_width ? width : height, info->scale);
+      return FALSE;
+    }
+  if (width)
+    info->width = width / info->scale;
+  if (height)
+    info->height = height / info->scale;
+  return TRUE;
 }
 
 const char *
@@ -103,6 +133,17 @@ vard_model_tokenize (VardModel  *self,
   g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
 
   return VARD_MODEL_GET_CLASS (self)->tokenize (self, prompt, ids, n_valid, error);
+}
+
+gsize
+vard_model_find_cut (VardModel  *self,
+                     const char *prompt)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), 0);
+
+  VardModelClass *klass = VARD_MODEL_GET_CLASS (self);
+
+  return klass->find_cut ? klass->find_cut (self, prompt) : strlen (prompt);
 }
 
 VardNode *

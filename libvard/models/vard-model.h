@@ -26,9 +26,11 @@ typedef struct
   double beta_start, beta_end;
   VardBetas betas;
   VardSpacing spacing;
+  gboolean has_spacing;         /* FALSE: spacing is DDIM's, and other samplers have their own */
   gint steps_offset;
   gboolean set_alpha_to_one;
   gboolean clip_sample;
+  gboolean use_karras_sigmas, ends_at_sigma_min;  /* of samplers that go by sigma */
   VardPrediction prediction;
 } VardScheduleConfig;
 
@@ -75,8 +77,10 @@ struct _VardModelClass
    * are no denoiser may be copied as they are. @metadata: for the header of what is written, (nullable). */
   gboolean    (*save)          (VardModel *self, const char *path, VardModelForm form, VardDType dtype,
                                 GHashTable *metadata, GError **error);
+  /* where in a prompt the words begin that do not fit, in bytes, or its length; NULL: all fits always */
+  gsize       (*find_cut)      (VardModel *self, const char *prompt);
 
-  gpointer padding[8];
+  gpointer padding[7];
 };
 
 /* Reads model_index.json and builds the class it names; weights are converted to f32 where they are not */
@@ -87,6 +91,12 @@ VardModel           *vard_model_load_full      (const char             *path,
                                                 const VardModelOptions *options,
                                                 GError                **error);
 const VardModelInfo *vard_model_peek_info      (VardModel     *self);
+/* The size of pictures in pixels, instead of that which the model was trained on; 0 leaves a side as it is. What is
+ * recorded before keeps the old one. */
+gboolean             vard_model_set_size       (VardModel     *self,
+                                                guint          width,
+                                                guint          height,
+                                                GError       **error);
 const char          *vard_model_get_path       (VardModel     *self);
 /* a hash of the weight files, for run.json */
 char                *vard_model_dup_hash       (VardModel     *self);
@@ -95,6 +105,9 @@ gboolean             vard_model_tokenize       (VardModel     *self,
                                                 gint32        *ids,
                                                 guint         *n_valid,
                                                 GError       **error);
+/* of what tokenize leaves out, the first byte; the prompt's length where it takes all */
+gsize                vard_model_find_cut       (VardModel     *self,
+                                                const char    *prompt);
 VardNode            *vard_model_record_encode  (VardModel     *self,
                                                 VardNode      *ids);
 VardNode            *vard_model_record_predict (VardModel     *self,

@@ -65,6 +65,7 @@ vard_schedule_config_read (VardScheduleConfig *self,
 {
   static const char *const betas[] = { "linear", "scaled_linear", NULL };
   static const char *const spacings[] = { "leading", "trailing", "linspace", NULL };
+  static const char *const ends[] = { "zero", "sigma_min", NULL };
   static const char *const predictions[] = { "epsilon", "v_prediction", NULL };
 
   check_class (reader);
@@ -79,6 +80,9 @@ vard_schedule_config_read (VardScheduleConfig *self,
     vard_config_reader_refuse (reader, "beta_end", "a number from beta_start to below 1");
   self->betas = get_choice (reader, "beta_schedule", VARD_BETAS_LINEAR, betas);
   self->spacing = get_choice (reader, "timestep_spacing", VARD_SPACING_LEADING, spacings);
+  self->has_spacing = vard_config_reader_peek (reader, "timestep_spacing") != NULL;
+  self->use_karras_sigmas = vard_config_reader_get_bool (reader, "use_karras_sigmas", FALSE);
+  self->ends_at_sigma_min = get_choice (reader, "final_sigmas_type", 0, ends) == 1;
   self->prediction = get_choice (reader, "prediction_type", VARD_PREDICTION_EPSILON, predictions);
   self->steps_offset = 1;
   self->set_alpha_to_one = vard_config_reader_get_bool (reader, "set_alpha_to_one", TRUE);

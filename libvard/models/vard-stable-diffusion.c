@@ -316,6 +316,14 @@ vard_stable_diffusion_tokenize (VardModel  *model,
                                      vard_model_peek_info (model)->n_tokens, n_valid, NULL, error);
 }
 
+static gsize
+vard_stable_diffusion_find_cut (VardModel  *model,
+                                const char *prompt)
+{
+  return vard_clip_tokenizer_find_cut (VARD_STABLE_DIFFUSION (model)->tokenizer, prompt,
+                                       vard_model_peek_info (model)->n_tokens);
+}
+
 static VardNode *
 vard_stable_diffusion_record_encode (VardModel *model,
                                      VardNode  *ids)
@@ -493,6 +501,7 @@ vard_stable_diffusion_class_init (VardStableDiffusionClass *klass)
 
   G_OBJECT_CLASS (klass)->finalize = vard_stable_diffusion_finalize;
   model_class->tokenize = vard_stable_diffusion_tokenize;
+  model_class->find_cut = vard_stable_diffusion_find_cut;
   model_class->record_encode = vard_stable_diffusion_record_encode;
   model_class->record_predict = vard_stable_diffusion_record_predict;
   model_class->record_decode = vard_stable_diffusion_record_decode;

@@ -127,8 +127,10 @@ prepare (VardTrainer *self, GError **error)
   gsize state_size = vard_pipeline_get_state_size (self->pipeline);
   guint n_steps = settings->sampler_steps;
 
-  self->sampler = vard_sampler_new_ddim (vard_pipeline_peek_schedule (self->pipeline), n_steps,
-                                         settings->sampler_eta, error);
+  if (!vard_sampler_kind_check_train (settings->sampler, error))
+    return FALSE;
+  self->sampler = vard_sampler_new (vard_pipeline_peek_schedule (self->pipeline),
+                                    settings->sampler, n_steps, settings->sampler_eta, error);
   if (self->sampler == NULL || !encode_prompts (self, self->prompts, error) ||
       !prepare_policy (self, error) || !compile (self, error))
     return FALSE;

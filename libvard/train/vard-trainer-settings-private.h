@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "diffusion/vard-sampler-kind.h"
 #include "train/vard-trainer-settings.h"
 
 G_BEGIN_DECLS
@@ -20,6 +21,7 @@ struct _VardTrainerSettings
   guint threads;
 
   /* the sampler, the same for rollouts, policy, KL, reference and evaluation */
+  VardSamplerKind sampler;
   guint sampler_steps;
   double sampler_eta;
   double guidance_scale;

@@ -16,7 +16,10 @@ import tempfile
 
 try:
     import torch
-    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from diffusers import (AutoencoderKL, DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler,
+                           EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, StableDiffusionPipeline,
+                           UNet2DConditionModel)
+    from diffusers.schedulers import scheduling_ddpm, scheduling_euler_ancestral_discrete
     from diffusers.utils import convert_state_dict_to_diffusers
     from peft import LoraConfig, get_peft_model_state_dict
     from safetensors import safe_open
@@ -34,6 +37,8 @@ TOLERANCE = 1e-3
 PROMPT = 'red apple'
 STEPS = 3
 UNET_TARGETS = ['to_q', 'to_k', 'to_v', 'to_out.0', 'proj_in', 'ff.net.0.proj', 'ff.net.2']
+SAMPLERS = {'ddpm': DDPMScheduler, 'euler': EulerDiscreteScheduler, 'euler-ancestral': EulerAncestralDiscreteScheduler,
+            'dpmpp-2m': DPMSolverMultistepScheduler}
 TEXT_TARGETS = ['q_proj', 'k_proj', 'v_proj', 'out_proj', 'fc1', 'fc2']
 
 
@@ -202,6 +207,31 @@ def check_reading(check, model):
         check.equal(f'read {spelling}', check.sample(model, '--lora', path), expected)
 
 
+def check_samplers(check, model):
+    """The scheduler's class swapped in diffusers is --sampler here: with guidance, a negative prompt and another size"""
+    generator = torch.Generator().manual_seed(5)
+    noise, steps = torch.randn((1, 4, 8, 16), generator=generator), torch.randn((STEPS, 1, 4, 8, 16), generator=generator)
+    path = check.folder / 'given-noise.safetensors'
+    save_file({'noise': noise, 'steps': steps}, path)
+    scale = json.loads((model / 'vae/config.json').read_text())['block_out_channels']
+    scale = 2 ** (len(scale) - 1)
+    for name, scheduler in SAMPLERS.items():
+        pipe = load(model)
+        pipe.scheduler = scheduler.from_config(pipe.scheduler.config)
+        left = iter(steps)
+        scheduling_ddpm.randn_tensor = scheduling_euler_ancestral_discrete.randn_tensor = lambda *_a, **_k: next(left)
+        pipe.set_progress_bar_config(disable=True)
+        with torch.no_grad():
+            expected = pipe([PROMPT], negative_prompt=['green'], latents=noise.clone(), num_inference_steps=STEPS,
+                            guidance_scale=3.0, height=8 * scale, width=16 * scale, output_type='latent').images
+        out = check.folder / 'latents.safetensors'
+        out.unlink(missing_ok=True)
+        check.vard('sample', '--model', model, '--prompt', PROMPT, '--negative-prompt', 'green', '--steps', STEPS,
+                   '--sampler', name, '--guidance-scale', 3, '--width', 16 * scale, '--height', 8 * scale,
+                   '--noise', path, '--latents', out, '-o', check.folder / 'pictures')
+        check.equal(f'sampler {name}', next(iter(load_file(out).values())), expected)
+
+
 def check_writing(check, model):
     """What vard writes loads in diffusers"""
     lora = ['--lora', str(check.folder / 'metadata') + ':0.7']
@@ -258,10 +288,12 @@ def main():
         folder = pathlib.Path(name)
         check = Check(folder)
         make_model(folder / 'first')
+        check_samplers(check, folder / 'first')
         check_reading(check, folder / 'first')
         check_writing(check, folder / 'first')
         make_model(folder / 'second', is_second=True)
         second = folder / 'second'
+        check_samplers(check, second)
         live = check.sample(second)
         check.equal('2.x', live, run_diffusers(load(second), check.noise))
         check_single(check, second, [], live, folder / 'second.safetensors')
