@@ -100,3 +100,12 @@ cli_print_json (JsonNode *node)
 
   puts (text);
 }
+
+void
+cli_print_messages (VardRewardMix *rewards)
+{
+  g_auto (GStrv) messages = vard_reward_mix_take_messages (rewards);
+
+  for (guint i = 0; messages[i]; i++)
+    fprintf (stderr, "vard: %s\n", messages[i]);
+}

@@ -46,3 +46,5 @@ char   *cli_format_time (double seconds);
 /* Columns of the terminal behind a descriptor; 100 where it is none */
 int     cli_get_width   (int fd);
 void    cli_print_json  (JsonNode *node);
+/* What rewards said beside their scores, on stderr */
+void    cli_print_messages (VardRewardMix *rewards);

@@ -64,6 +64,7 @@ main (int    argc,
     g_setenv ("VARD_PLUGINS", g_str_equal (argv[1], "--no-plugins") ? "none" : "system", TRUE);
 
   cli_signals_begin ();
+  g_log_set_writer_func (vard_reward_log_writer, NULL, NULL);
   if (argc < 2)
     {
       fprintf (stderr, "vard: which verb? 'vard --help' lists them\n");

@@ -59,6 +59,15 @@ create (const char *spec,
   return (VardReward *) reward;
 }
 
+static void
+print_messages (VardReward *reward)
+{
+  g_auto (GStrv) messages = vard_reward_take_messages (reward);
+
+  for (guint i = 0; messages[i]; i++)
+    fprintf (stderr, "vard: %s: %s\n", vard_reward_get_label (reward), messages[i]);
+}
+
 /* A line "NAME\n" before a check; "NAME\tVERDICT\tDETAIL\n" after it */
 static void
 check_all (VardReward *reward,
@@ -75,6 +84,8 @@ check_all (VardReward *reward,
       g_autofree char *line = g_strdelimit (g_strdup (detail ? detail : ""), "\n\t", ' ');
       VardRewardVerdict verdict = vard_reward_finding_get_verdict (finding);
 
+      print_messages (reward);
+      print_messages (other);
       fprintf (out, "%s\t%s\t%s\n", vard_reward_finding_get_name (finding), verdicts[verdict], line);
       fflush (out);
       if (i == 0 && verdict == VARD_REWARD_VERDICT_FAILED)

@@ -100,6 +100,7 @@ evaluate (CliEvaluateSettings *settings,
 
   g_autoptr (VardEvaluation) evaluation = vard_runner_evaluate (runner, cancellable, error);
 
+  cli_print_messages (vard_runner_get_rewards (runner));
   if (evaluation)
     print_metrics (vard_evaluation_peek_metrics (evaluation), settings->json);
 }

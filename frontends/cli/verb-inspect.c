@@ -87,6 +87,27 @@ print_problems (VardPluginManager *manager)
 }
 
 static void
+print_property (VardPluginProperty *property)
+{
+  const char *value = vard_plugin_property_get_default (property);
+
+  printf ("  %-16s %s\n  %-16s %s%s%s\n", vard_plugin_property_get_name (property),
+          vard_plugin_property_get_blurb (property), "", vard_plugin_property_get_range (property),
+          value && *value ? "; " : "", value ? value : "");
+}
+
+/* What a spec may say of any reward */
+static void
+print_keys (void)
+{
+  g_autoptr (GPtrArray) keys = vard_reward_mix_list_keys ();
+
+  printf ("\nFor every reward\n");
+  for (guint i = 0; i < keys->len; i++)
+    print_property (keys->pdata[i]);
+}
+
+static void
 print_feature (VardPluginManager *manager,
                VardPluginFeature *feature)
 {
@@ -102,14 +123,9 @@ print_feature (VardPluginManager *manager,
   if (n > 0)
     printf ("\nProperties\n");
   for (guint i = 0; i < n; i++)
-    {
-      VardPluginProperty *property = vard_plugin_feature_get_property (feature, i);
-      const char *value = vard_plugin_property_get_default (property);
-
-      printf ("  %-16s %s\n  %-16s %s%s%s\n", vard_plugin_property_get_name (property),
-              vard_plugin_property_get_blurb (property), "", vard_plugin_property_get_range (property),
-              value && *value ? "; " : "", value ? value : "");
-    }
+    print_property (vard_plugin_feature_get_property (feature, i));
+  if (g_str_equal (vard_plugin_feature_get_kind (feature), "reward"))
+    print_keys ();
 }
 
 /* ---- JSON ---- */

@@ -61,7 +61,13 @@ make_rewards (CliScoreSettings *settings,
       return NULL;
     }
   mix = vard_load_rewards ((const char *const *) settings->rewards, error);
-  return mix && vard_reward_mix_prepare (mix, NULL, error) ? g_steal_pointer (&mix) : NULL;
+  if (!mix)
+    return NULL;
+
+  gboolean is_ready = vard_reward_mix_prepare (mix, NULL, error);
+
+  cli_print_messages (mix);
+  return is_ready ? g_steal_pointer (&mix) : NULL;
 }
 
 /* ---- what is to be scored ---- */
@@ -320,6 +326,7 @@ score_chunk (Scoring *self,
 
   g_autoptr (VardRewardScores) scores = vard_reward_mix_score (self->mix, batch, NULL, error);
 
+  cli_print_messages (self->mix);
   for (guint i = 0; scores && i < n; i++)
     keep_row (self, scores, i, self->paths->pdata[first + i]);
   return scores != NULL;

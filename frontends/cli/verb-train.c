@@ -63,19 +63,25 @@ check_run_path (const char *path,
   return FALSE;
 }
 
+/* The settings file that names the rewards; NULL when the command line does */
+static const char *
+file_of_rewards (CliOptions      *options,
+                 VardRunSettings *run_settings)
+{
+  return vard_run_settings_get_rewards (run_settings) && !cli_options_has (options, "rewards")
+           ? cli_options_get_words (options)[0] : NULL;
+}
+
 static VardRunner *
 make_runner (CliOptions      *options,
              VardRunSettings *run_settings,
-             const char      *config,
              GError         **error)
 {
   GError *problem = NULL;
   VardRunner *runner = vard_runner_new (run_settings, &problem);
-  gboolean is_in_file = config && vard_run_settings_get_rewards (run_settings) &&
-                        !cli_options_has (options, "rewards");
 
   if (problem)
-    g_propagate_error (error, cli_blame_file (problem, is_in_file ? config : NULL));
+    g_propagate_error (error, cli_blame_file (problem, file_of_rewards (options, run_settings)));
   return runner;
 }
 
@@ -107,7 +113,7 @@ train (CliOptions       *options,
   path = dup_run_path (settings);
   if (!check_run_path (path, &error))
     return cli_fail ("train", g_steal_pointer (&error));
-  runner = make_runner (options, run_settings, config, &error);
+  runner = make_runner (options, run_settings, &error);
   if (!runner)
     return cli_fail ("train", g_steal_pointer (&error));
   say_cuts (runner);
@@ -115,7 +121,10 @@ train (CliOptions       *options,
     return cli_dry_run (runner, path);
   cli_signals_serve (runner);
   if (!vard_runner_start (runner, path, &error))
-    return cli_fail ("train", g_steal_pointer (&error));
+    {
+      cli_print_messages (vard_runner_get_rewards (runner));
+      return cli_fail ("train", cli_blame_file (g_steal_pointer (&error), file_of_rewards (options, run_settings)));
+    }
   return cli_training_run ("train", runner, settings->quiet, cancellable);
 }
 

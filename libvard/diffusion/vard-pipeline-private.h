@@ -8,6 +8,7 @@
 #include "diffusion/vard-sampler.h"
 #include "diffusion/vard-text-cache.h"
 #include "diffusion/vard-trajectory.h"
+#include "tensor/vard-image-pool.h"
 
 G_BEGIN_DECLS
 
@@ -43,6 +44,9 @@ const VardTextState  *vard_pipeline_encode          (VardPipeline             *s
                                                      const char               *prompt,
                                                      GCancellable             *cancellable,
                                                      GError                  **error);
+/* Where pictures are made from now on; NULL for ordinary memory */
+void                  vard_pipeline_set_image_pool  (VardPipeline             *self,
+                                                     VardImagePool            *pool);
 /* Forgets compiled graphs: after adapters were attached to the model, or its size was set */
 void                  vard_pipeline_invalidate      (VardPipeline             *self);
 VardTrajectory       *vard_pipeline_rollout         (VardPipeline             *self,

@@ -20,6 +20,7 @@ struct _VardPipeline
   VardModel *model;
   VardNoiseSchedule *schedule;
   VardTextCache *texts;
+  VardImagePool *pool;    /* where pictures are made; NULL for ordinary memory */
   GHashTable *steps;      /* n << 2 | keeps_clean << 1 | is_guided -> VardDenoiseStep */
   GHashTable *decoders;   /* n -> VardExecutable */
 };
@@ -230,10 +231,18 @@ vard_pipeline_rollout (VardPipeline *self, const VardSampleRequest *request,
 /* ---- decoding ---- */
 
 static VardImage *
-round_picture (const float *values, gint64 width, gint64 height, GError **error)
+round_picture (VardPipeline *self, const float *values, gint64 width, gint64 height, GError **error)
 {
   gsize count = width * height * 3;
-  guint8 *pixels = g_malloc (count);
+  guint8 *pixels = NULL;
+  g_autoptr (GBytes) bytes
+    = self->pool != NULL ? vard_image_pool_allocate (self->pool, count, &pixels) : NULL;
+
+  if (bytes == NULL)
+    {
+      pixels = g_malloc (count);
+      bytes = g_bytes_new_take (pixels, count);
+    }
 
   for (gsize i = 0; i < count; i++)
     {
@@ -242,7 +251,6 @@ round_picture (const float *values, gint64 width, gint64 height, GError **error)
       pixels[i] = isnan (values[i]) ? 0 : (guint8) nearbyintf (unit * 255);
     }
 
-  g_autoptr (GBytes) bytes = g_bytes_new_take (pixels, count);
   return vard_image_new (width, height, bytes, error);
 }
 
@@ -267,7 +275,7 @@ decode_batch (VardPipeline *self, const float *latents, guint n, GPtrArray *imag
 
   for (guint i = 0; i < n; i++)
     {
-      VardImage *image = round_picture (pictures + i * count, width, height, error);
+      VardImage *image = round_picture (self, pictures + i * count, width, height, error);
 
       if (image == NULL)
         return FALSE;
@@ -311,6 +319,12 @@ vard_pipeline_new (VardEngine *engine, VardModel *model, GError **error)
   self->texts = vard_text_cache_new (engine, model);
 
   return g_steal_pointer (&self);
+}
+
+void
+vard_pipeline_set_image_pool (VardPipeline *self, VardImagePool *pool)
+{
+  g_set_object (&self->pool, pool);
 }
 
 VardEngine *
@@ -419,6 +433,7 @@ vard_pipeline_finalize (GObject *object)
   g_clear_pointer (&self->decoders, g_hash_table_unref);
   g_clear_pointer (&self->texts, vard_text_cache_free);
   g_clear_pointer (&self->schedule, vard_noise_schedule_free);
+  g_clear_object (&self->pool);
   g_clear_object (&self->model);
   g_clear_object (&self->engine);
 

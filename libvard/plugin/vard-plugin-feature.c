@@ -9,6 +9,7 @@
 
 #include "base/vard-error.h"
 #include "base/vard-settings.h"
+#include "plugin/vard-plugin-private.h"
 #include "plugin/vard-plugin-spec.h"
 
 #include <string.h>
@@ -89,12 +90,13 @@ vard_plugin_property_list_choices (GEnumClass *klass)
   return choices;
 }
 
-static VardPluginProperty *
-vard_plugin_property_new_from_pspec (GParamSpec *pspec)
+VardPluginProperty *
+vard_plugin_property_new_from_pspec (GParamSpec *pspec,
+                                     const char *prefix)
 {
   VardPluginProperty *self = g_object_new (VARD_TYPE_PLUGIN_PROPERTY, NULL);
 
-  self->name = g_strdup (pspec->name);
+  self->name = g_strconcat (prefix, pspec->name, NULL);
   self->nick = g_strdup (g_param_spec_get_nick (pspec));
   self->blurb = g_strdup (g_param_spec_get_blurb (pspec));
   self->kind = g_strdup (vard_settings_get_kind (pspec));
@@ -413,7 +415,7 @@ vard_plugin_feature_new_from_type (const char *name,
                        settings[i]->name);
           return NULL;
         }
-      g_ptr_array_add (self->properties, vard_plugin_property_new_from_pspec (settings[i]));
+      g_ptr_array_add (self->properties, vard_plugin_property_new_from_pspec (settings[i], ""));
     }
   return g_steal_pointer (&self);
 }

@@ -42,6 +42,10 @@ GType                  vard_plugin_find_type     (VardPlugin             *self,
                                                   const char             *feature);
 const char            *vard_plugin_get_complaint (VardPlugin             *self);
 
+/* A setting by its class's word for it, with something before its name */
+VardPluginProperty    *vard_plugin_property_new_from_pspec (GParamSpec *pspec,
+                                                            const char *prefix);
+
 /* Folders to look in, their files in the order of their names, and clashes among plugins */
 char                 **vard_plugin_folders_from_environment (void);
 GPtrArray             *vard_plugin_folders_list_files       (const char *folder);

@@ -40,7 +40,8 @@ vard_plugin_spec_new (char *name)
 gboolean
 vard_plugin_spec_is_reserved (const char *key)
 {
-  static const char *const reserved[] = { "weight", "policy", "isolate", "label", NULL };
+  static const char *const reserved[] = { "weight", "policy", "isolate", "label", "isolate-start-seconds",
+                                           "isolate-answer-seconds", "isolate-restarts", NULL };
 
   g_return_val_if_fail (key != NULL, FALSE);
 

@@ -1,9 +1,9 @@
 /* vard-reward-child.c - a reward in a process of its own: the side of the child
  *
  * One thread reads, so that a request to stop reaches a reward that is scoring, and so that the process ends
- * with who started it even when the reward hangs. The main thread works. Pictures are read where the other
- * side put them: the memory is mapped again when it has grown, and the former mapping stays, because a reward may hold
- * on to a picture.
+ * with who started it even when the reward hangs. The main thread works. Pictures are read where the other side
+ * put them: a slab of the other side's pool is mapped once, until the other side says that it has gone and no picture in
+ * it is left here.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -19,30 +19,123 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* A slab as it is seen here; one reference for the table and one for each picture */
 typedef struct
 {
-  int socket_fd, memory_fd;
+  guint8 *memory;
+  gsize size;
+} VardRewardSlab;
+
+typedef struct
+{
+  int socket_fd;
   GAsyncQueue *messages; /* of JsonObject */
   GCancellable *cancellable; /* of the work at hand: one message is worked on at a time */
   gint64 id; /* of that message, so that a late request to stop hits nothing else */
-  const guint8 *pictures;
-  gsize size;
+  GMutex lock; /* of slabs */
+  GHashTable *slabs; /* guint64 -> VardRewardSlab */
   VardReward *reward;
 } VardRewardChild;
+
+/* ---- shared memory ---- */
+
+static void
+vard_reward_slab_clear (gpointer data)
+{
+  VardRewardSlab *slab = data;
+
+  munmap (slab->memory, slab->size);
+}
+
+static void
+vard_reward_slab_unref (gpointer slab)
+{
+  g_atomic_rc_box_release_full (slab, vard_reward_slab_clear);
+}
+
+/* A slab that cannot be mapped is missed when a picture in it comes. */
+static void
+vard_reward_child_map (VardRewardChild *self,
+                       JsonArray       *places,
+                       GArray          *fds)
+{
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; i < fds->len && 2 * i + 1 < json_array_get_length (places); i++)
+    {
+      gint64 id = json_array_get_int_element (places, 2 * i), size = json_array_get_int_element (places, 2 * i + 1);
+      gpointer memory = mmap (NULL, size, PROT_READ, MAP_SHARED, g_array_index (fds, int, i), 0);
+
+      if (memory == MAP_FAILED)
+        continue;
+      VardRewardSlab *slab = g_atomic_rc_box_new0 (VardRewardSlab);
+      slab->memory = memory;
+      slab->size = size;
+      g_hash_table_replace (self->slabs, g_memdup2 (&id, sizeof id), slab);
+    }
+  g_mutex_unlock (&self->lock);
+  for (guint i = 0; i < fds->len; i++)
+    close (g_array_index (fds, int, i));
+  g_array_set_size (fds, 0);
+}
+
+static void
+vard_reward_child_unmap (VardRewardChild *self,
+                         JsonArray       *gone)
+{
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; i < json_array_get_length (gone); i++)
+    g_hash_table_remove (self->slabs, &(gint64) { json_array_get_int_element (gone, i) });
+  g_mutex_unlock (&self->lock);
+}
+
+/* NULL when no such picture lies there */
+static GBytes *
+vard_reward_child_find (VardRewardChild *self,
+                        gint64           id,
+                        gsize            offset,
+                        gsize            length)
+{
+  g_mutex_lock (&self->lock);
+  VardRewardSlab *slab = g_hash_table_lookup (self->slabs, &id);
+  if (slab != NULL && (offset > slab->size || length > slab->size - offset))
+    slab = NULL;
+  if (slab != NULL)
+    g_atomic_rc_box_acquire (slab);
+  g_mutex_unlock (&self->lock);
+  if (slab == NULL)
+    return NULL;
+  return g_bytes_new_with_free_func (slab->memory + offset, length, vard_reward_slab_unref, slab);
+}
+
+/* ---- messages ---- */
+
+/* TRUE when it was a message for this thread */
+static gboolean
+vard_reward_child_handle (VardRewardChild *self,
+                          JsonObject      *message,
+                          GArray          *fds)
+{
+  if (json_object_has_member (message, "map"))
+    vard_reward_child_map (self, json_object_get_array_member (message, "map"), fds);
+  else if (json_object_has_member (message, "unmap"))
+    vard_reward_child_unmap (self, json_object_get_array_member (message, "unmap"));
+  else if (!json_object_has_member (message, "cancel"))
+    return FALSE;
+  else if (json_object_get_int_member (message, "cancel") == self->id)
+    g_cancellable_cancel (self->cancellable);
+  return TRUE;
+}
 
 static gpointer
 vard_reward_child_read (gpointer data)
 {
   VardRewardChild *self = data;
+  g_autoptr (GArray) fds = g_array_new (FALSE, FALSE, sizeof (int));
   JsonObject *message;
 
-  while ((message = vard_reward_wire_receive (self->socket_fd, G_MAXINT64, NULL, NULL)) != NULL)
-    if (json_object_has_member (message, "cancel"))
-      {
-        if (json_object_get_int_member (message, "cancel") == self->id)
-          g_cancellable_cancel (self->cancellable);
-        json_object_unref (message);
-      }
+  while ((message = vard_reward_wire_receive (self->socket_fd, fds, G_MAXINT64, NULL, NULL)) != NULL)
+    if (vard_reward_child_handle (self, message, fds))
+      json_object_unref (message);
     else
       {
         g_clear_object (&self->cancellable);
@@ -94,49 +187,57 @@ vard_reward_child_open (VardRewardChild *self,
   return TRUE;
 }
 
-static gboolean
-vard_reward_child_map (VardRewardChild *self,
-                       gsize            size,
-                       GError         **error)
+/* Element i of what is a list of objects or nulls, or of texts or nulls; NULL for a null */
+static JsonNode *
+vard_reward_child_get (JsonArray *array,
+                       guint      i)
 {
-  if (size <= self->size)
-    return TRUE;
+  JsonNode *node = i < json_array_get_length (array) ? json_array_get_element (array, i) : NULL;
 
-  gpointer memory = mmap (NULL, size, PROT_READ, MAP_SHARED, self->memory_fd, 0);
-  if (memory == MAP_FAILED)
-    {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "the pictures' memory of %" G_GSIZE_FORMAT
-                   " bytes cannot be mapped", size);
-      return FALSE;
-    }
-  self->pictures = memory;
-  self->size = size;
-  return TRUE;
+  return node != NULL && !JSON_NODE_HOLDS_NULL (node) ? node : NULL;
 }
 
+/* @place is slab, offset, width, height, group */
 static gboolean
 vard_reward_child_append (VardRewardChild *self,
                           VardRewardBatch *batch,
-                          JsonObject      *item,
+                          const gint64    *place,
+                          JsonNode        *prompt,
+                          JsonNode        *metadata,
                           GError         **error)
 {
-  gsize offset = json_object_get_int_member (item, "offset");
-  guint width = json_object_get_int_member (item, "width");
-  guint height = json_object_get_int_member (item, "height");
-  gsize length = (gsize) 3 * width * height;
-  JsonObject *metadata
-    = json_object_has_member (item, "metadata") ? json_object_get_object_member (item, "metadata") : NULL;
+  gsize length = (gsize) 3 * place[2] * place[3];
+  g_autoptr (GBytes) pixels = vard_reward_child_find (self, place[0], place[1], length);
 
-  if (offset > self->size || length > self->size - offset)
+  if (pixels == NULL)
     {
-      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_FAILED, "a picture lies outside of the memory");
+      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_FAILED, "a picture lies outside of the shared memory");
       return FALSE;
     }
+  return vard_reward_batch_append (batch, pixels, place[2], place[3], prompt != NULL ? json_node_get_string (prompt) : NULL,
+                                   metadata != NULL ? json_node_get_object (metadata) : NULL, place[4], error);
+}
 
-  g_autoptr (GBytes) pixels = g_bytes_new_static (self->pictures + offset, length);
-  return vard_reward_batch_append (batch, pixels, width, height,
-                                   json_object_get_string_member_with_default (item, "prompt", NULL), metadata,
-                                   json_object_get_int_member (item, "group"), error);
+static gboolean
+vard_reward_child_append_all (VardRewardChild *self,
+                              VardRewardBatch *batch,
+                              JsonObject      *message,
+                              GError         **error)
+{
+  JsonArray *places = json_object_get_array_member (message, "places");
+  JsonArray *prompts = json_object_get_array_member (message, "prompts");
+  JsonArray *metadata = json_object_get_array_member (message, "metadata");
+  gint64 place[5];
+
+  for (guint i = 0; i < json_array_get_length (places) / G_N_ELEMENTS (place); i++)
+    {
+      for (guint k = 0; k < G_N_ELEMENTS (place); k++)
+        place[k] = json_array_get_int_element (places, i * G_N_ELEMENTS (place) + k);
+      if (!vard_reward_child_append (self, batch, place, vard_reward_child_get (prompts, i),
+                                     vard_reward_child_get (metadata, i), error))
+        return FALSE;
+    }
+  return TRUE;
 }
 
 static JsonArray *
@@ -185,13 +286,9 @@ vard_reward_child_score (VardRewardChild *self,
                          GError         **error)
 {
   g_autoptr (VardRewardBatch) batch = vard_reward_batch_new ();
-  JsonArray *items = json_object_get_array_member (message, "items");
 
-  if (!vard_reward_child_map (self, json_object_get_int_member (message, "size"), error))
+  if (!vard_reward_child_append_all (self, batch, message, error))
     return FALSE;
-  for (guint i = 0; i < json_array_get_length (items); i++)
-    if (!vard_reward_child_append (self, batch, json_array_get_object_element (items, i), error))
-      return FALSE;
 
   GError *inner = NULL;
   vard_reward_batch_set_cancellable (batch, self->cancellable);
@@ -234,13 +331,14 @@ vard_reward_child_answer (VardRewardChild *self,
 }
 
 void
-vard_reward_child_serve (int socket_fd,
-                         int memory_fd)
+vard_reward_child_serve (int socket_fd)
 {
-  VardRewardChild self = { .socket_fd = socket_fd, .memory_fd = memory_fd };
+  VardRewardChild self = { .socket_fd = socket_fd };
   JsonObject *message;
 
   self.messages = g_async_queue_new ();
+  g_mutex_init (&self.lock);
+  self.slabs = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, vard_reward_slab_unref);
   g_thread_unref (g_thread_new ("reader", vard_reward_child_read, &self));
   while ((message = g_async_queue_pop (self.messages)) != NULL)
     {

@@ -8,8 +8,7 @@
 
 G_BEGIN_DECLS
 
-/* Answers until the other end closes, and then ends the process. memory_fd holds the pictures. */
-void vard_reward_child_serve (int socket_fd,
-                              int memory_fd);
+/* Answers until the other end closes, and then ends the process. */
+void vard_reward_child_serve (int socket_fd);
 
 G_END_DECLS

@@ -1,47 +1,37 @@
 /* vard-reward-host.c - a reward in a process of its own
  *
- * It looks like any reward. The real one lives in the helper program vard-reward-host, so that a crash, a leak or
- * a library that nothing else gets along with stays there. Pictures are copied once, into memory
- * that both sides map; all else is JSON on a socket pair.
+ * It looks like any reward. The real one lives in the helper program vard-reward-host (vard-reward-process.c), so
+ * that a crash, a leak or a library that nothing else gets along with stays there. Pictures that
+ * were made in the mix's pool are read where they are; others are copied there first.
  *
- * A process that dies or does not answer costs the batch it had: each picture of it fails with the reason. The
- * next batch starts another process, a few times; after that the reward as a whole has failed, because a plugin
- * that always crashes should not look like one that sometimes has no score.
+ * When the process dies, another is started and gets the batch once more; when that one crashes too, the pictures go one
+ * at a time (groups of one prompt together), so that the one it crashes on is known and fails alone. A process that does
+ * not answer in time is given the batch once more, and then all of it fails. Each start counts, and after some of
+ * them the reward as a whole has failed, because a plugin that always crashes should not look like one that
+ * sometimes has no score.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#define _GNU_SOURCE /* memfd_create, mremap */
-
 #include "reward/vard-reward-host.h"
 
 #include "base/vard-error.h"
 #include "base/vard-fields.h"
-#include "plugin/vard-plugin-private.h"
-#include "reward/vard-reward-wire.h"
+#include "base/vard-settings.h"
+#include "reward/vard-reward-message.h"
+#include "reward/vard-reward-process.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-/* How long a reward has to answer a request to stop before its process is ended */
-#define GRACE (2 * G_USEC_PER_SEC)
 
 struct _VardRewardHost
 {
   VardReward parent_instance;
-  guint answer_seconds, restarts;
+  guint start_seconds, answer_seconds, restarts;
   char *path, *spec;
   VardRewardNeeds needs;
   char **keys;
+  VardImagePool *pool;
   GMutex lock; /* of all below: one question at a time */
-  GSubprocess *child; /* NULL when there is none */
-  int socket_fd, memory_fd;
-  guint8 *memory;
-  gsize size; /* bytes of memory */
-  gint64 id; /* of the last question */
+  VardRewardProcess *process; /* NULL when there is none */
   guint n_restarts;
   gboolean is_prepared; /* the process that there is */
   gboolean is_forgiven; /* the last process was ended at a request to stop: the next one is no restart */
@@ -50,135 +40,30 @@ struct _VardRewardHost
 G_DEFINE_FINAL_TYPE (VardRewardHost, vard_reward_host, VARD_TYPE_REWARD)
 
 static const VardField fields[] = {
-  VARD_FIELD_UINT (VardRewardHost, answer_seconds, "How long the reward may take for one batch, or to load", 1, 86400,
+  VARD_FIELD_UINT (VardRewardHost, start_seconds, "How long its own process may take to load the reward", 1, 86400,
                    600),
-  VARD_FIELD_UINT (VardRewardHost, restarts, "How often its process is started again after a crash", 0, 1000, 3),
+  VARD_FIELD_UINT (VardRewardHost, answer_seconds, "How long its own process may take for one batch", 1, 86400, 600),
+  VARD_FIELD_UINT (VardRewardHost, restarts, "How often its own process is started again in all", 0, 1000, 8),
 };
 
 /* ---- the process ---- */
 
-static void
-vard_reward_host_drop (VardRewardHost *self)
-{
-  if (self->child != NULL)
-    {
-      g_subprocess_force_exit (self->child);
-      g_subprocess_wait (self->child, NULL, NULL);
-    }
-  g_clear_object (&self->child);
-  if (self->socket_fd >= 0)
-    close (self->socket_fd);
-  self->socket_fd = -1;
-  self->is_prepared = FALSE;
-}
-
-/* Ends the process and says what became of it: a sentence after "the reward's process" */
+/* What a question came to when it was no answer: a process that has died is let go of. Returns its epitaph. */
 static char *
-vard_reward_host_bury (VardRewardHost *self,
-                       const GError   *why)
+vard_reward_host_mourn (VardRewardHost  *self,
+                        VardRewardDeath *death)
 {
-  g_autoptr (GSubprocess) child = g_object_ref (self->child);
-  gboolean is_closed = g_error_matches (why, G_IO_ERROR, G_IO_ERROR_CLOSED);
+  *death = vard_reward_process_get_death (self->process);
+  if (*death == VARD_REWARD_DEATH_NONE)
+    return NULL;
 
-  if (is_closed)
-    g_subprocess_wait (child, NULL, NULL); /* the socket closes when the process ends */
-  vard_reward_host_drop (self);
-  if (g_error_matches (why, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
-    return g_strdup_printf ("did not answer within %u s, and was ended", self->answer_seconds);
-  if (!is_closed)
-    return g_strdup_printf ("is out of order (%s), and was ended", why->message);
-  if (g_subprocess_get_if_signaled (child))
-    return g_strdup_printf ("crashed (%s)", g_strsignal (g_subprocess_get_term_sig (child)));
-  return g_strdup_printf ("ended with status %d", g_subprocess_get_exit_status (child));
-}
-
-static gboolean
-vard_reward_host_spawn (VardRewardHost *self,
-                        GError        **error)
-{
-  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_NONE);
-  g_autofree char *helper = vard_plugin_find_helper ("vard-reward-host", "VARD_REWARD_HOST");
-  int pair[2];
-
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-    {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "no socket for a process of its own: %s",
-                   g_strerror (errno));
-      return FALSE;
-    }
-  self->socket_fd = pair[0];
-  g_subprocess_launcher_take_fd (launcher, pair[1], 3);
-  g_subprocess_launcher_take_fd (launcher, fcntl (self->memory_fd, F_DUPFD_CLOEXEC, 3), 4);
-  g_subprocess_launcher_unsetenv (launcher, "VARD_TRACE"); /* it is ours to write */
-  self->child = g_subprocess_launcher_spawn (launcher, error, helper, NULL);
-  if (self->child == NULL)
-    vard_reward_host_drop (self);
-  return self->child != NULL;
-}
-
-/* ---- questions ---- */
-
-/* An answer that is an error; takes the place of the reward's own */
-static gboolean
-vard_reward_host_check (JsonObject *answer,
-                        GError    **error)
-{
-  const char *message = json_object_get_string_member_with_default (answer, "error", NULL);
-
-  if (message == NULL)
-    return TRUE;
-  if (json_object_get_boolean_member_with_default (answer, "cancelled", FALSE))
-    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, message);
-  else
-    g_set_error_literal (error, VARD_ERROR,
-                         json_object_get_int_member_with_default (answer, "code", VARD_ERROR_REWARD), message);
-  return FALSE;
-}
-
-/* Asks the reward to stop; one that does not soon enough loses its process, which is no fault of it. */
-static void
-vard_reward_host_stop (VardRewardHost *self)
-{
-  g_autoptr (JsonObject) message = json_object_new ();
-  g_autoptr (JsonObject) answer = NULL;
-  gint64 deadline = g_get_monotonic_time () + GRACE;
-
-  json_object_set_int_member (message, "cancel", self->id);
-  if (vard_reward_wire_send (self->socket_fd, message, deadline, NULL))
-    answer = vard_reward_wire_receive (self->socket_fd, deadline, NULL, NULL);
-  if (answer != NULL)
-    return;
-  vard_reward_host_drop (self);
-  self->is_forgiven = TRUE;
-}
-
-/* NULL with *death when the process did not survive it, and NULL with an error when it said one */
-static JsonObject *
-vard_reward_host_ask (VardRewardHost *self,
-                      JsonObject     *message,
-                      GCancellable   *cancellable,
-                      char          **death,
-                      GError        **error)
-{
-  g_autoptr (JsonObject) answer = NULL;
-  g_autoptr (GError) inner = NULL;
-  gint64 deadline = g_get_monotonic_time () + (gint64) self->answer_seconds * G_USEC_PER_SEC;
-
-  json_object_set_int_member (message, "id", ++self->id);
-  if (vard_reward_wire_send (self->socket_fd, message, deadline, &inner))
-    answer = vard_reward_wire_receive (self->socket_fd, deadline, cancellable, &inner);
-  if (answer != NULL)
-    return vard_reward_host_check (answer, error) ? g_steal_pointer (&answer) : NULL;
-  if (g_error_matches (inner, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    {
-      vard_reward_host_stop (self);
-      g_propagate_error (error, g_steal_pointer (&inner));
-    }
-  else if (g_error_matches (inner, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE))
-    g_propagate_error (error, g_steal_pointer (&inner));
-  else
-    *death = vard_reward_host_bury (self, inner);
-  return NULL;
+  char *epitaph = g_strdup (vard_reward_process_get_epitaph (self->process));
+  g_autofree char *line = g_strconcat ("its own process ", epitaph, NULL);
+  vard_reward_add_message (VARD_REWARD (self), line);
+  self->is_forgiven = *death == VARD_REWARD_DEATH_STOPPED;
+  self->is_prepared = FALSE;
+  g_clear_pointer (&self->process, vard_reward_process_free);
+  return epitaph;
 }
 
 /* A question whose answer is awaited before the reward can score: death is an error. */
@@ -190,13 +75,13 @@ vard_reward_host_demand (VardRewardHost *self,
                          GError        **error)
 {
   g_autoptr (JsonObject) message = json_object_new ();
-  g_autofree char *death = NULL;
+  VardRewardDeath death;
 
   json_object_set_string_member (message, what, text);
   json_object_set_string_member (message, "path", self->path);
-  JsonObject *answer = vard_reward_host_ask (self, message, cancellable, &death, error);
-  if (death != NULL)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "its own process %s", death);
+  JsonObject *answer = vard_reward_process_ask (self->process, message, self->start_seconds, cancellable, error);
+  if (answer == NULL)
+    g_free (vard_reward_host_mourn (self, &death));
   return answer;
 }
 
@@ -204,13 +89,14 @@ static gboolean
 vard_reward_host_open (VardRewardHost *self,
                        GError        **error)
 {
-  if (!vard_reward_host_spawn (self, error))
+  self->process = vard_reward_process_new (VARD_REWARD (self), error);
+  if (self->process == NULL)
     return FALSE;
 
   g_autoptr (JsonObject) answer = vard_reward_host_demand (self, "open", self->spec, NULL, error);
   if (answer == NULL)
     {
-      vard_reward_host_drop (self);
+      g_clear_pointer (&self->process, vard_reward_process_free);
       return FALSE;
     }
 
@@ -223,19 +109,25 @@ vard_reward_host_open (VardRewardHost *self,
   return TRUE;
 }
 
+static gboolean
+vard_reward_host_may_start (VardRewardHost *self)
+{
+  return self->process != NULL || self->is_forgiven || self->n_restarts < self->restarts;
+}
+
 /* A living process that has loaded the reward; called with the lock held */
 static gboolean
 vard_reward_host_ensure (VardRewardHost *self,
                          GCancellable   *cancellable,
                          GError        **error)
 {
-  if (self->child == NULL && !self->is_forgiven && self->n_restarts >= self->restarts)
+  if (!vard_reward_host_may_start (self))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
                    "its own process was started %u times, and is not started again", self->n_restarts + 1);
       return FALSE;
     }
-  if (self->child == NULL)
+  if (self->process == NULL)
     {
       self->n_restarts += !self->is_forgiven;
       self->is_forgiven = FALSE;
@@ -263,114 +155,215 @@ vard_reward_host_prepare (VardReward   *reward,
   return ok;
 }
 
-/* ---- scoring ---- */
+/* ---- one question ---- */
+
+/* Some pictures of a batch, on their way */
+typedef struct
+{
+  VardRewardHost *self;
+  VardRewardBatch *batch;
+  const guint *indices; /* [n] */
+  guint n;
+  VardImagePlace *places; /* [n] */
+  GPtrArray *copies; /* of GBytes: pictures that were not in the pool */
+} VardRewardParcel;
 
 static gboolean
-vard_reward_host_reserve (VardRewardHost *self,
-                          gsize           needed,
-                          GError        **error)
+vard_reward_parcel_locate (VardRewardParcel *parcel,
+                           guint             i,
+                           GError          **error)
 {
-  gsize size = MAX (self->size, 1 << 20);
+  VardImagePool *pool = parcel->self->pool;
+  GBytes *pixels = vard_reward_batch_get_pixels (parcel->batch, parcel->indices[i]);
+  gsize size;
+  gconstpointer bytes = g_bytes_get_data (pixels, &size);
+  guint8 *copy;
 
-  while (size < needed)
-    size *= 2;
-  if (size == self->size)
+  if (vard_image_pool_locate (pool, pixels, &parcel->places[i]))
     return TRUE;
-
-  gpointer memory = ftruncate (self->memory_fd, (off_t) size) != 0 ? MAP_FAILED
-                    : self->memory == NULL
-                      ? mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, self->memory_fd, 0)
-                      : mremap (self->memory, self->size, size, MREMAP_MAYMOVE);
-  if (memory == MAP_FAILED)
+  GBytes *shared = vard_image_pool_allocate (pool, size, &copy);
+  if (shared == NULL)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "no shared memory of %" G_GSIZE_FORMAT " bytes: %s", size,
-                   g_strerror (errno));
+      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "the system has no memory of %" G_GSIZE_FORMAT
+                   " bytes to share between processes", size);
       return FALSE;
     }
-  self->memory = memory;
-  self->size = size;
-  return TRUE;
+  memcpy (copy, bytes, size);
+  g_ptr_array_add (parcel->copies, shared);
+  return vard_image_pool_locate (pool, shared, &parcel->places[i]);
 }
 
-/* Copies a picture to the shared memory and says where it is */
-static JsonObject *
-vard_reward_host_describe (VardRewardHost  *self,
-                           VardRewardBatch *batch,
-                           guint            i,
-                           gsize            offset)
+/* slab, offset, width, height and group of each: one array is read in a fifth of the time of an object a picture */
+static JsonArray *
+vard_reward_parcel_list_places (VardRewardParcel *parcel)
 {
-  JsonObject *item = json_object_new ();
-  JsonObject *metadata = vard_reward_batch_get_metadata (batch, i);
-  const char *prompt = vard_reward_batch_get_prompt (batch, i);
-  gsize n_bytes;
-  const guint8 *pixels = vard_reward_batch_peek_pixels (batch, i, &n_bytes);
+  JsonArray *array = json_array_sized_new (5 * parcel->n);
 
-  memcpy (self->memory + offset, pixels, n_bytes);
-  json_object_set_int_member (item, "offset", offset);
-  json_object_set_int_member (item, "width", vard_reward_batch_get_width (batch, i));
-  json_object_set_int_member (item, "height", vard_reward_batch_get_height (batch, i));
-  json_object_set_int_member (item, "group", vard_reward_batch_get_group (batch, i));
-  if (prompt != NULL)
-    json_object_set_string_member (item, "prompt", prompt);
-  if (metadata != NULL)
-    json_object_set_object_member (item, "metadata", json_object_ref (metadata));
-  return item;
+  for (guint i = 0; i < parcel->n; i++)
+    {
+      json_array_add_int_element (array, parcel->places[i].slab);
+      json_array_add_int_element (array, parcel->places[i].offset);
+      json_array_add_int_element (array, vard_reward_batch_get_width (parcel->batch, parcel->indices[i]));
+      json_array_add_int_element (array, vard_reward_batch_get_height (parcel->batch, parcel->indices[i]));
+      json_array_add_int_element (array, vard_reward_batch_get_group (parcel->batch, parcel->indices[i]));
+    }
+  return array;
 }
 
 static JsonObject *
-vard_reward_host_pack (VardRewardHost  *self,
-                       VardRewardBatch *batch,
-                       GError         **error)
+vard_reward_parcel_write (VardRewardParcel *parcel)
 {
-  gsize total = 0, offset = 0, n_bytes;
-  JsonArray *items = json_array_new ();
   JsonObject *message = json_object_new ();
+  JsonArray *prompts = json_array_sized_new (parcel->n), *metadata = json_array_sized_new (parcel->n);
 
-  json_object_set_array_member (message, "items", items);
-  for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
+  for (guint i = 0; i < parcel->n; i++)
     {
-      vard_reward_batch_peek_pixels (batch, i, &n_bytes);
-      total += n_bytes;
+      const char *prompt = vard_reward_batch_get_prompt (parcel->batch, parcel->indices[i]);
+      JsonObject *more = vard_reward_batch_get_metadata (parcel->batch, parcel->indices[i]);
+
+      if (prompt != NULL)
+        json_array_add_string_element (prompts, prompt);
+      else
+        json_array_add_null_element (prompts);
+      if (more != NULL)
+        json_array_add_object_element (metadata, json_object_ref (more));
+      else
+        json_array_add_null_element (metadata);
     }
-  if (!vard_reward_host_reserve (self, total, error))
-    {
-      json_object_unref (message);
-      return NULL;
-    }
-  for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
-    {
-      vard_reward_batch_peek_pixels (batch, i, &n_bytes);
-      json_array_add_object_element (items, vard_reward_host_describe (self, batch, i, offset));
-      offset += n_bytes;
-    }
-  json_object_set_int_member (message, "size", self->size);
+  json_object_set_array_member (message, "places", vard_reward_parcel_list_places (parcel));
+  json_object_set_array_member (message, "prompts", prompts);
+  json_object_set_array_member (message, "metadata", metadata);
   return message;
 }
 
 /* The numbers of another process are looked at like any other input. */
 static gboolean
-vard_reward_host_unpack (VardRewardBatch *batch,
-                         JsonObject      *answer,
-                         GError         **error)
+vard_reward_parcel_read (VardRewardParcel *parcel,
+                         JsonObject       *answer,
+                         GError          **error)
 {
   JsonNode *node = json_object_get_member (answer, "scores");
   JsonArray *scores = node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
-  guint n = vard_reward_batch_get_count (batch);
 
-  if (scores == NULL || json_array_get_length (scores) != n)
+  if (scores == NULL || json_array_get_length (scores) != parcel->n)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "its own process has %u scores for %u pictures",
-                   scores != NULL ? json_array_get_length (scores) : 0, n);
+                   scores != NULL ? json_array_get_length (scores) : 0, parcel->n);
       return FALSE;
     }
-  for (guint i = 0; i < n; i++)
+  for (guint i = 0; i < parcel->n; i++)
     {
       JsonNode *score = json_array_get_element (scores, i);
 
       if (json_node_get_value_type (score) == G_TYPE_STRING)
-        vard_reward_batch_set_failed (batch, i, json_node_get_string (score));
+        vard_reward_batch_set_failed (parcel->batch, parcel->indices[i], json_node_get_string (score));
       else if (JSON_NODE_HOLDS_VALUE (score))
-        vard_reward_batch_set_score (batch, i, json_node_get_double (score));
+        vard_reward_batch_set_score (parcel->batch, parcel->indices[i], json_node_get_double (score));
+    }
+  return TRUE;
+}
+
+static gboolean
+vard_reward_parcel_send (VardRewardParcel *parcel,
+                         GError          **error)
+{
+  VardRewardHost *self = parcel->self;
+
+  for (guint i = 0; i < parcel->n; i++)
+    if (!vard_reward_parcel_locate (parcel, i, error))
+      return FALSE;
+
+  /* A process that is gone is noticed by the question. */
+  vard_reward_process_share (self->process, self->pool, parcel->places, parcel->n, NULL);
+  g_autoptr (JsonObject) message = vard_reward_parcel_write (parcel);
+  g_autoptr (JsonObject) answer
+    = vard_reward_process_ask (self->process, message, self->answer_seconds,
+                               vard_reward_batch_get_cancellable (parcel->batch), error);
+
+  return answer != NULL && vard_reward_parcel_read (parcel, answer, error);
+}
+
+/* FALSE with *epitaph when the process died of it; FALSE with an error when it said one, or cannot be started */
+static gboolean
+vard_reward_host_try (VardRewardHost  *self,
+                      VardRewardBatch *batch,
+                      GArray          *indices,
+                      char           **epitaph,
+                      VardRewardDeath *death,
+                      GError         **error)
+{
+  g_autofree VardImagePlace *places = g_new (VardImagePlace, indices->len);
+  g_autoptr (GPtrArray) copies = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  g_autoptr (GError) inner = NULL;
+  VardRewardParcel parcel = { self, batch, (const guint *) indices->data, indices->len, places, copies };
+
+  if (!vard_reward_host_ensure (self, vard_reward_batch_get_cancellable (batch), error))
+    return FALSE;
+  if (vard_reward_parcel_send (&parcel, &inner))
+    return TRUE;
+  *epitaph = vard_reward_host_mourn (self, death);
+  if (*epitaph == NULL || *death == VARD_REWARD_DEATH_STOPPED)
+    {
+      g_clear_pointer (epitaph, g_free);
+      g_propagate_error (error, g_steal_pointer (&inner));
+    }
+  return FALSE;
+}
+
+/* ---- a batch ---- */
+
+static void
+vard_reward_host_fail (VardRewardHost  *self,
+                       VardRewardBatch *batch,
+                       GArray          *indices,
+                       const char      *epitaph)
+{
+  g_autofree char *words
+    = g_strdup_printf ("the process of the reward %s %s", vard_reward_get_label (VARD_REWARD (self)), epitaph);
+
+  for (guint i = 0; i < indices->len; i++)
+    vard_reward_batch_set_failed (batch, g_array_index (indices, guint, i), words);
+}
+
+/* The pictures from @first on that belong together: one, or all of its group */
+static GArray *
+vard_reward_host_list_unit (VardRewardHost  *self,
+                            VardRewardBatch *batch,
+                            guint            first)
+{
+  GArray *indices = g_array_new (FALSE, FALSE, sizeof (guint));
+  gboolean has_groups = (self->needs & VARD_REWARD_NEEDS_GROUPS) != 0;
+  guint n = has_groups ? vard_reward_batch_get_count (batch) : first + 1;
+
+  for (guint i = first; i < n; i++)
+    if (vard_reward_batch_get_group (batch, i) == vard_reward_batch_get_group (batch, first))
+      g_array_append_val (indices, i);
+  return indices;
+}
+
+/* Finds those that it crashes on */
+static gboolean
+vard_reward_host_score_apart (VardRewardHost  *self,
+                              VardRewardBatch *batch,
+                              const char      *last_epitaph,
+                              GError         **error)
+{
+  for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
+    {
+      g_autofree char *epitaph = NULL;
+      VardRewardDeath death;
+
+      if (vard_reward_batch_get_status (batch, i) != VARD_REWARD_STATUS_UNSET)
+        continue;
+      g_autoptr (GArray) unit = vard_reward_host_list_unit (self, batch, i);
+      if (!vard_reward_host_may_start (self))
+        vard_reward_host_fail (self, batch, unit, last_epitaph);
+      else if (vard_reward_host_try (self, batch, unit, &epitaph, &death, error))
+        continue;
+      else if (epitaph == NULL)
+        return FALSE;
+      else
+        vard_reward_host_fail (self, batch, unit, epitaph);
     }
   return TRUE;
 }
@@ -380,26 +373,26 @@ vard_reward_host_score_locked (VardRewardHost  *self,
                                VardRewardBatch *batch,
                                GError         **error)
 {
-  GCancellable *cancellable = vard_reward_batch_get_cancellable (batch);
-  g_autofree char *death = NULL;
+  g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (guint));
+  g_autofree char *epitaph = NULL, *second = NULL;
+  VardRewardDeath death;
 
-  if (!vard_reward_host_ensure (self, cancellable, error))
-    return FALSE;
-
-  g_autoptr (JsonObject) message = vard_reward_host_pack (self, batch, error);
-  if (message == NULL)
-    return FALSE;
-
-  g_autoptr (JsonObject) answer = vard_reward_host_ask (self, message, cancellable, &death, error);
-  if (answer != NULL)
-    return vard_reward_host_unpack (batch, answer, error);
-  if (death == NULL)
-    return FALSE;
-
-  g_autofree char *words
-    = g_strdup_printf ("the process of the reward %s %s", vard_reward_get_label (VARD_REWARD (self)), death);
   for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
-    vard_reward_batch_set_failed (batch, i, words);
+    g_array_append_val (all, i);
+  if (vard_reward_host_try (self, batch, all, &epitaph, &death, error))
+    return TRUE;
+  if (epitaph == NULL)
+    return FALSE;
+  if (vard_reward_host_may_start (self))
+    {
+      if (vard_reward_host_try (self, batch, all, &second, &death, error))
+        return TRUE;
+      if (second == NULL)
+        return FALSE;
+      if (death == VARD_REWARD_DEATH_ENDED && all->len > 1)
+        return vard_reward_host_score_apart (self, batch, second, error);
+    }
+  vard_reward_host_fail (self, batch, all, epitaph);
   return TRUE;
 }
 
@@ -428,12 +421,33 @@ vard_reward_host_dup_metadata_keys (VardReward *reward)
   return g_strdupv (VARD_REWARD_HOST (reward)->keys);
 }
 
+/* The keys of the spec that are about the process: "isolate-restarts" is the property "restarts" */
+static gboolean
+vard_reward_host_read_keys (VardRewardHost *self,
+                            VardPluginSpec *spec,
+                            GError        **error)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (fields); i++)
+    {
+      g_autofree char *key = g_strconcat (VARD_REWARD_HOST_PREFIX, fields[i].member, NULL);
+      const char *text = vard_plugin_spec_get_value (spec, g_strdelimit (key, "_", '-'));
+
+      if (text == NULL || vard_settings_set_text (G_OBJECT (self), key + strlen (VARD_REWARD_HOST_PREFIX), text, error))
+        continue;
+      g_prefix_error (error, "%s: " VARD_REWARD_HOST_PREFIX, vard_plugin_spec_get_name (spec));
+      return FALSE;
+    }
+  return TRUE;
+}
+
 /* ---- public ---- */
 
 /**
  * vard_reward_host_new: (constructor)
  * @manager: where the reward's plugin file is known
- * @spec: `NAME[:key=value,...]`; reserved keys are left alone
+ * @spec: `NAME[:key=value,...]`; isolate-start-seconds, isolate-answer-seconds and isolate-restarts set the
+ *   properties of that name here, and other reserved keys are left alone
+ * @pool: (nullable): where the pictures come from, so that they need not be copied
  * @error: return location
  *
  * Starts the process, which opens the file and sets the properties.
@@ -443,6 +457,7 @@ vard_reward_host_dup_metadata_keys (VardReward *reward)
 VardReward *
 vard_reward_host_new (VardPluginManager *manager,
                       const char        *spec,
+                      VardImagePool     *pool,
                       GError           **error)
 {
   g_return_val_if_fail (VARD_IS_PLUGIN_MANAGER (manager) && spec != NULL, NULL);
@@ -463,14 +478,11 @@ vard_reward_host_new (VardPluginManager *manager,
     }
   self->path = g_strdup (vard_plugin_get_path (plugin));
   self->spec = g_strdup (spec);
+  self->pool = pool != NULL ? g_object_ref (pool) : vard_image_pool_new ();
   vard_reward_set_label (VARD_REWARD (self), name);
   vard_reward_set_thread_bound (VARD_REWARD (self), FALSE);
-  if (self->memory_fd < 0)
-    {
-      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_FAILED, "the system has no memory to share between processes");
-      return NULL;
-    }
-  return vard_reward_host_open (self, error) ? VARD_REWARD (g_steal_pointer (&self)) : NULL;
+  return vard_reward_host_read_keys (self, parts, error) && vard_reward_host_open (self, error)
+           ? VARD_REWARD (g_steal_pointer (&self)) : NULL;
 }
 
 /**
@@ -495,11 +507,8 @@ vard_reward_host_finalize (GObject *object)
 {
   VardRewardHost *self = VARD_REWARD_HOST (object);
 
-  vard_reward_host_drop (self);
-  if (self->memory != NULL)
-    munmap (self->memory, self->size);
-  if (self->memory_fd >= 0)
-    close (self->memory_fd);
+  vard_reward_process_free (self->process);
+  g_clear_object (&self->pool);
   g_free (self->path);
   g_free (self->spec);
   g_strfreev (self->keys);
@@ -523,7 +532,5 @@ vard_reward_host_class_init (VardRewardHostClass *klass)
 static void
 vard_reward_host_init (VardRewardHost *self)
 {
-  self->socket_fd = -1;
-  self->memory_fd = memfd_create ("vard-pictures", MFD_CLOEXEC);
   g_mutex_init (&self->lock);
 }

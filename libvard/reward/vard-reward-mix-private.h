@@ -22,6 +22,7 @@ struct _VardRewardMix
 {
   GObject parent_instance;
   GArray *components; /* of VardRewardComponent */
+  VardImagePool *pool; /* for pictures that rewards in other processes read; NULL when there is no such reward */
 };
 
 static inline VardRewardComponent *

@@ -8,10 +8,7 @@
 #include "reward/vard-reward-mix.h"
 
 #include "base/vard-error.h"
-#include "base/vard-fields.h"
-#include "base/vard-settings.h"
-#include "plugin/vard-plugin-manager.h"
-#include "reward/vard-reward-host.h"
+#include "reward/vard-reward-message.h"
 #include "reward/vard-reward-mix-private.h"
 
 #include <math.h>
@@ -100,111 +97,6 @@ vard_reward_mix_add (VardRewardMix   *self,
   return TRUE;
 }
 
-/* How a reward is used: the reserved keys of its spec */
-typedef struct
-{
-  GObject parent_instance;
-  double weight;
-  VardRewardPolicy policy;
-  gboolean isolate;
-  char *label;
-} VardRewardUse;
-typedef struct { GObjectClass parent_class; } VardRewardUseClass;
-
-static GType vard_reward_use_get_type (void);
-G_DEFINE_FINAL_TYPE (VardRewardUse, vard_reward_use, G_TYPE_OBJECT)
-
-static const VardField use_fields[] = {
-  VARD_FIELD_DOUBLE (VardRewardUse, weight, "Standard deviations that count as one", -1000, 1000, 1),
-  VARD_FIELD_ENUM (VardRewardUse, policy, "What becomes of a picture without a score",
-                   vard_reward_policy_get_type, VARD_REWARD_POLICY_REQUIRED),
-  VARD_FIELD_BOOLEAN (VardRewardUse, isolate, "Run it in a process of its own", FALSE),
-  VARD_FIELD_STRING (VardRewardUse, label, "What messages and metrics call it", NULL),
-};
-
-static void
-vard_reward_use_class_init (VardRewardUseClass *klass)
-{
-  vard_fields_install (G_OBJECT_CLASS (klass), use_fields, G_N_ELEMENTS (use_fields));
-}
-
-static void
-vard_reward_use_init (VardRewardUse *self)
-{
-}
-
-static gboolean
-vard_reward_use_read (VardRewardUse  *self,
-                      VardPluginSpec *spec,
-                      GError        **error)
-{
-  const char *name = vard_plugin_spec_get_name (spec);
-
-  for (guint i = 0; i < G_N_ELEMENTS (use_fields); i++)
-    {
-      const char *text = vard_plugin_spec_get_value (spec, use_fields[i].member);
-
-      if (text != NULL && !vard_settings_set_text (G_OBJECT (self), use_fields[i].member, text, error))
-        {
-          g_prefix_error (error, "%s: ", name);
-          return FALSE;
-        }
-    }
-  return TRUE;
-}
-
-/* In a process of its own when the spec says so. What is wrong with the spec is found before a process starts. */
-static GObject *
-vard_reward_mix_create (const char      *text,
-                        VardRewardUse   *use,
-                        VardPluginSpec **spec,
-                        GError         **error)
-{
-  VardPluginManager *manager = vard_plugin_manager_get_default ();
-
-  *spec = vard_plugin_spec_parse (text, error);
-  if (*spec == NULL)
-    return NULL;
-
-  const char *name = vard_plugin_spec_get_name (*spec);
-  g_autoptr (VardPluginFeature) feature = vard_plugin_manager_find (manager, "reward", name, error);
-  if (feature == NULL || !vard_reward_use_read (use, *spec, error))
-    return NULL;
-  if (use->isolate)
-    return (GObject *) vard_reward_host_new (manager, text, error);
-  return vard_plugin_manager_create_from_spec (manager, "reward", text, NULL, error);
-}
-
-/**
- * vard_reward_mix_add_spec:
- * @self: a mix
- * @spec: `NAME[:key=value,...]`; weight, policy, label and isolate say how the reward is used
- * @error: return location
- *
- * Adds a reward from a plugin file.
- *
- * Returns: %TRUE when it was added
- */
-gboolean
-vard_reward_mix_add_spec (VardRewardMix *self,
-                          const char    *spec,
-                          GError       **error)
-{
-  g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && spec != NULL, FALSE);
-
-  g_autoptr (VardPluginSpec) parts = NULL;
-  g_autoptr (GObject) use = g_object_new (vard_reward_use_get_type (), NULL);
-  VardRewardUse *values = (VardRewardUse *) use;
-  g_autoptr (GObject) reward = vard_reward_mix_create (spec, values, &parts, error);
-
-  if (reward == NULL)
-    return FALSE;
-  vard_reward_set_thread_bound (VARD_REWARD (reward), FALSE);
-  return vard_reward_mix_add (self, VARD_REWARD (reward),
-                              values->label != NULL ? values->label : vard_plugin_spec_get_name (parts),
-                              values->weight, values->policy, error);
-}
-
 /**
  * vard_reward_mix_get_n_components:
  * @self: a mix
@@ -285,6 +177,50 @@ vard_reward_mix_get_policy (VardRewardMix *self,
 }
 
 /**
+ * vard_reward_mix_get_image_pool:
+ * @self: a mix
+ *
+ * Returns: (nullable) (transfer none): where pictures for this mix are best made, so that rewards in processes of
+ *   their own read them without a copy; %NULL when there is no such reward
+ */
+VardImagePool *
+vard_reward_mix_get_image_pool (VardRewardMix *self)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self), NULL);
+
+  return self->pool;
+}
+
+/**
+ * vard_reward_mix_take_messages:
+ * @self: a mix
+ *
+ * Returns: (transfer full) (array zero-terminated=1): what its rewards said since the last time, each line with the
+ *   reward's label before it
+ */
+char **
+vard_reward_mix_take_messages (VardRewardMix *self)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self), NULL);
+
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (guint c = 0; c < self->components->len; c++)
+    {
+      const VardRewardComponent *component = vard_reward_mix_peek (self, c);
+      g_auto (GStrv) texts = vard_reward_take_messages (component->reward);
+
+      for (guint i = 0; texts[i] != NULL; i++)
+        {
+          g_autofree char *line = g_strdup_printf ("%s: %s", component->label, texts[i]);
+
+          g_strv_builder_add (builder, line);
+        }
+    }
+  return g_strv_builder_end (builder);
+}
+
+/**
  * vard_reward_mix_check_needs:
  * @self: a mix
  * @has_prompts: whether each picture will have a prompt
@@ -308,6 +244,32 @@ vard_reward_mix_check_needs (VardRewardMix     *self,
                                   group_size, error))
       return FALSE;
   return TRUE;
+}
+
+static const char *
+vard_reward_policy_get_word (VardRewardPolicy policy)
+{
+  g_autoptr (GEnumClass) klass = g_type_class_ref (VARD_TYPE_REWARD_POLICY);
+
+  return g_enum_get_value (klass, policy)->value_nick;
+}
+
+/* Takes inner and says in the same sentence which policy it meets and what that means. */
+static void
+vard_reward_component_propagate (const VardRewardComponent *self,
+                                 GError                    *inner,
+                                 const char                *consequence,
+                                 GError                   **error)
+{
+  if (!g_error_matches (inner, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    {
+      char *message = g_strdup_printf ("%s; policy=%s %s", inner->message, vard_reward_policy_get_word (self->policy),
+                                       consequence);
+
+      g_free (inner->message);
+      inner->message = message;
+    }
+  g_propagate_error (error, inner);
 }
 
 /**
@@ -339,7 +301,7 @@ vard_reward_mix_prepare (VardRewardMix *self,
       if (!vard_reward_prepare (component->reward, cancellable, &inner)
           && (counts || g_error_matches (inner, G_IO_ERROR, G_IO_ERROR_CANCELLED)))
         {
-          g_propagate_error (error, g_steal_pointer (&inner));
+          vard_reward_component_propagate (component, g_steal_pointer (&inner), "does not start without it", error);
           return FALSE;
         }
     }
@@ -361,12 +323,30 @@ vard_reward_component_check_required (const VardRewardComponent *self,
       {
         const char *prompt = vard_reward_batch_get_prompt (batch, i);
 
-        g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the reward %s has no score for picture %u%s%s%s: %s",
-                     self->label, i, prompt != NULL ? " (" : "", prompt != NULL ? prompt : "",
-                     prompt != NULL ? ")" : "", vard_reward_batch_get_message (batch, i));
+        g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
+                     "the reward %s has no score for picture %u%s%s%s: %s; policy=required ends the run", self->label, i,
+                     prompt != NULL ? " (" : "", prompt != NULL ? prompt : "", prompt != NULL ? ")" : "",
+                     vard_reward_batch_get_message (batch, i));
         return FALSE;
       }
   return TRUE;
+}
+
+/* Of a picture without a score */
+static const char *
+vard_reward_component_get_consequence (const VardRewardComponent *self)
+{
+  return self->policy == VARD_REWARD_POLICY_SKIP_SAMPLE ? "leaves them out" : "goes on";
+}
+
+/* Why the first picture without a score has none */
+static const char *
+vard_reward_component_find_reason (VardRewardBatch *batch)
+{
+  for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
+    if (vard_reward_batch_get_status (batch, i) == VARD_REWARD_STATUS_FAILED)
+      return vard_reward_batch_get_message (batch, i);
+  return "nobody said why";
 }
 
 static void
@@ -384,9 +364,10 @@ vard_reward_component_raise_alarm (const VardRewardComponent *self,
           first = score;
         n_equal += score == first;
       }
-  if (n_scored < n)
-    vard_reward_scores_warn (scores, "the reward %s has no score for %u of %u pictures", self->label,
-                             n - n_scored, n);
+  if (n_scored < n && self->policy != VARD_REWARD_POLICY_REQUIRED)
+    vard_reward_scores_warn (scores, "the reward %s has no score for %u of %u pictures: %s; policy=%s %s", self->label,
+                             n - n_scored, n, vard_reward_component_find_reason (batch),
+                             vard_reward_policy_get_word (self->policy), vard_reward_component_get_consequence (self));
   if (n_scored >= ALARM_COUNT && n_equal == n_scored)
     vard_reward_scores_warn (scores, "the reward %s gave all %u pictures the score %g", self->label,
                              n_scored, first);
@@ -408,13 +389,14 @@ vard_reward_component_score (const VardRewardComponent *self,
   if (!ok && (self->policy == VARD_REWARD_POLICY_REQUIRED
               || g_error_matches (inner, G_IO_ERROR, G_IO_ERROR_CANCELLED)))
     {
-      g_propagate_error (error, g_steal_pointer (&inner));
+      vard_reward_component_propagate (self, g_steal_pointer (&inner), "ends the run", error);
       return FALSE;
     }
   if (!ok)
     {
       vard_reward_scores_fail_all (scores, component, inner->message, seconds);
-      vard_reward_scores_warn (scores, "%s", inner->message);
+      vard_reward_scores_warn (scores, "%s; policy=%s %s", inner->message, vard_reward_policy_get_word (self->policy),
+                               vard_reward_component_get_consequence (self));
       return TRUE;
     }
   vard_reward_scores_read_batch (scores, component, batch, seconds);
@@ -462,6 +444,7 @@ static void
 vard_reward_mix_finalize (GObject *object)
 {
   g_array_unref (VARD_REWARD_MIX (object)->components);
+  g_clear_object (&VARD_REWARD_MIX (object)->pool);
   G_OBJECT_CLASS (vard_reward_mix_parent_class)->finalize (object);
 }
 

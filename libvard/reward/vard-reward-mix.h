@@ -6,6 +6,7 @@
 
 #include "reward/vard-reward.h"
 #include "reward/vard-reward-scores.h"
+#include "tensor/vard-image-pool.h"
 
 G_BEGIN_DECLS
 
@@ -38,6 +39,7 @@ gboolean          vard_reward_mix_add              (VardRewardMix      *self,
 gboolean          vard_reward_mix_add_spec         (VardRewardMix      *self,
                                                     const char         *spec,
                                                     GError            **error);
+GPtrArray        *vard_reward_mix_list_keys        (void);
 guint             vard_reward_mix_get_n_components (VardRewardMix      *self);
 VardReward       *vard_reward_mix_get_reward       (VardRewardMix      *self,
                                                     guint               component);
@@ -47,6 +49,8 @@ double            vard_reward_mix_get_weight       (VardRewardMix      *self,
                                                     guint               component);
 VardRewardPolicy  vard_reward_mix_get_policy       (VardRewardMix      *self,
                                                     guint               component);
+VardImagePool    *vard_reward_mix_get_image_pool   (VardRewardMix      *self);
+char            **vard_reward_mix_take_messages    (VardRewardMix      *self);
 gboolean          vard_reward_mix_check_needs      (VardRewardMix      *self,
                                                     gboolean            has_prompts,
                                                     const char *const  *metadata_keys,

@@ -14,6 +14,7 @@
 #include "base/vard-error.h"
 #include "base/vard-trace.h"
 #include "reward/vard-reward-call.h"
+#include "reward/vard-reward-message.h"
 
 typedef struct
 {
@@ -185,6 +186,18 @@ vard_reward_check_needs (VardReward        *self,
   return vard_reward_check_metadata_keys (self, metadata_keys, error);
 }
 
+/* What a reward cannot be prepared with, a property or a file, is the user's to put right, and not the reward's failure. */
+static int
+vard_reward_get_code (const char   *what,
+                      const GError *inner)
+{
+  gboolean is_setting = g_error_matches (inner, VARD_ERROR, VARD_ERROR_USAGE)
+                        || g_error_matches (inner, VARD_ERROR, VARD_ERROR_CONFIG)
+                        || g_error_matches (inner, VARD_ERROR, VARD_ERROR_UNSUPPORTED);
+
+  return is_setting && g_str_equal (what, "prepare") ? inner->code : VARD_ERROR_REWARD;
+}
+
 /* A subclass's answer: never a failure without an error, never a success with one */
 static gboolean
 vard_reward_settle (VardReward *self,
@@ -202,7 +215,7 @@ vard_reward_settle (VardReward *self,
     g_propagate_error (error, inner);
   else
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the reward %s failed to %s: %s",
+      g_set_error (error, VARD_ERROR, vard_reward_get_code (what, inner), "the reward %s failed to %s: %s",
                    vard_reward_get_label (self), what, inner->message);
       g_error_free (inner);
     }
@@ -215,16 +228,13 @@ vard_reward_job_run (gpointer data,
 {
   VardRewardJob *job = data;
   VardRewardClass *klass = VARD_REWARD_GET_CLASS (job->reward);
+  VardReward *former = vard_reward_swap_speaker (job->reward);
   GError *inner = NULL;
-  gboolean result;
+  gboolean result = job->batch == NULL ? klass->prepare (job->reward, job->cancellable, &inner)
+                                       : klass->score (job->reward, job->batch, &inner);
 
-  if (job->batch == NULL)
-    {
-      result = klass->prepare (job->reward, job->cancellable, &inner);
-      return vard_reward_settle (job->reward, result, "prepare", inner, error);
-    }
-  result = klass->score (job->reward, job->batch, &inner);
-  return vard_reward_settle (job->reward, result, "score", inner, error);
+  vard_reward_swap_speaker (former);
+  return vard_reward_settle (job->reward, result, job->batch == NULL ? "prepare" : "score", inner, error);
 }
 
 static void

@@ -34,8 +34,7 @@ G_DEFINE_FINAL_TYPE (VardRunSettings, vard_run_settings, G_TYPE_OBJECT)
 static const VardField fields[] = {
   VARD_FIELD_STRING (VardRunSettings, model, "Folder of the model, as diffusers writes it", NULL),
   VARD_FIELD_STRV (VardRunSettings, rewards,
-                   "NAME[:key=value,...] of a reward; the keys weight, policy, isolate and label are for all rewards, "
-                   "vard inspect NAME lists its own"),
+                   "NAME[:key=value,...] of a reward; vard inspect NAME lists its keys and those that all rewards have"),
   VARD_FIELD_STRING (VardRunSettings, prompts,
                      "File of prompts, one a line or JSON lines with metadata; prompts.txt in the model's folder "
                      "where none is named", NULL),

@@ -43,6 +43,25 @@ take_failure (VardRunner *self,
   vard_trainer_stop (self->trainer);
 }
 
+/* What the rewards said since the last time. Before the first step people are told too; later only the log, because
+ * nobody reads hours of lines beside a progress bar. */
+static void
+take_messages (VardRunner *self,
+               gboolean    is_first)
+{
+  g_auto (GStrv) messages = self->run ? vard_reward_mix_take_messages (self->rewards) : NULL;
+
+  for (guint i = 0; messages && messages[i]; i++)
+    {
+      GError *error = NULL;
+
+      if (!vard_run_log (self->run, messages[i], &error))
+        take_failure (self, error);
+      if (is_first)
+        g_signal_emit (self, signals[SIGNAL_WARNING], 0, messages[i]);
+    }
+}
+
 static void
 on_progress (VardTrainer *trainer,
              const char  *phase,
@@ -54,6 +73,7 @@ on_progress (VardTrainer *trainer,
 
   if (self->run && !vard_run_beat (self->run, phase, fraction, &error))
     take_failure (self, error);
+  take_messages (self, FALSE);
   g_signal_emit (self, signals[SIGNAL_PROGRESS], 0, phase, fraction, metrics);
 }
 
@@ -352,6 +372,9 @@ vard_runner_run (VardRunner   *self,
   g_return_val_if_fail (VARD_IS_RUNNER (self) && self->run != NULL, FALSE);
 
   g_autoptr (GError) problem = NULL;
+
+  take_messages (self, TRUE);
+
   gboolean is_done = vard_runner_train (self, cancellable, &problem);
   gboolean is_cancelled = g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   VardRunState state = is_done ? VARD_RUN_STATE_FINISHED
@@ -359,6 +382,7 @@ vard_runner_run (VardRunner   *self,
   guint64 step = vard_trainer_get_step (self->trainer);
   const char *message = problem ? problem->message : NULL;
 
+  take_messages (self, FALSE);
   /* A full disk may keep these from being written too: the first error is the one that counts */
   vard_run_log (self->run, message ? message : "finished", NULL);
   if (!vard_run_set_state (self->run, state, step, is_cancelled ? NULL : message, problem ? NULL : &problem))
@@ -423,6 +447,20 @@ vard_runner_get_pipeline (VardRunner *self)
   g_return_val_if_fail (VARD_IS_RUNNER (self), NULL);
 
   return self->pipeline;
+}
+
+/**
+ * vard_runner_get_rewards:
+ * @self: a runner
+ *
+ * Returns: (transfer none): its rewards
+ */
+VardRewardMix *
+vard_runner_get_rewards (VardRunner *self)
+{
+  g_return_val_if_fail (VARD_IS_RUNNER (self), NULL);
+
+  return self->rewards;
 }
 
 /**

@@ -39,6 +39,7 @@ void              vard_runner_stop        (VardRunner       *self);
 VardRunSettings  *vard_runner_get_settings (VardRunner      *self);
 VardTrainer      *vard_runner_get_trainer (VardRunner       *self);
 VardPipeline     *vard_runner_get_pipeline (VardRunner      *self);
+VardRewardMix    *vard_runner_get_rewards (VardRunner       *self);
 VardRun          *vard_runner_get_run     (VardRunner       *self);
 
 VardRunSettings  *vard_run_dup_settings   (VardRun          *run,

@@ -181,6 +181,7 @@ vard_trainer_new (VardPipeline *pipeline, VardRewardMix *rewards, VardPromptSour
   if (self->settings->learning_rate == 0)
     self->settings->learning_rate = self->settings->weights == VARD_TRAINED_WEIGHTS_LORA
                                       ? LORA_LEARNING_RATE : FULL_LEARNING_RATE;
+  vard_pipeline_set_image_pool (pipeline, vard_reward_mix_get_image_pool (rewards));
 
   return check_settings (self, error) && vard_trainer_check_rewards (self, prompts, error)
          && prepare (self, error) ? g_steal_pointer (&self) : NULL;

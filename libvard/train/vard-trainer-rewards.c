@@ -38,8 +38,11 @@ gboolean
 vard_trainer_check_rewards (VardTrainer *self, VardPromptSource *prompts, GError **error)
 {
   g_auto (GStrv) keys = list_common_keys (prompts);
+  gboolean has_prompts = TRUE;
 
-  return vard_reward_mix_check_needs (self->rewards, TRUE, (const char *const *) keys, 1, error);
+  for (guint i = 0; i < vard_prompt_source_get_count (prompts); i++)
+    has_prompts = has_prompts && vard_prompt_source_get_text (prompts, i)[0] != 0;
+  return vard_reward_mix_check_needs (self->rewards, has_prompts, (const char *const *) keys, 1, error);
 }
 
 static VardRewardBatch *

@@ -84,8 +84,12 @@ class Score(cli.CliTest):
                  'two.txt')
 
     def test_crash(self):
-        self.bad(4, ['moody-fixture', 'crashed (Segmentation fault)'], 'score', '--reward',
-                 'moody-fixture:mood=crash,isolate=true', 'pictures', env=PATH)
+        done = self.vard('score', '--reward', 'moody-fixture:mood=crash,isolate=true,isolate-restarts=1', 'pictures', env=PATH)
+        self.assertEqual(done.returncode, 4)
+        said = done.stderr.splitlines()
+        self.assertEqual(said[:2], ['vard: moody-fixture: its own process crashed (Segmentation fault)'] * 2)
+        self.assertEqual(len(said), 3)
+        self.assertIn('the process of the reward moody-fixture crashed (Segmentation fault); policy=required', said[2])
 
     def test_usage(self):
         self.bad(2, ['sort is "blue"'], 'score', '--reward', 'brightness', '--sort', 'blue', 'pictures')

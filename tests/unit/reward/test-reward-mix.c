@@ -62,9 +62,11 @@ static void
 test_reward_mix_required (void)
 {
   const struct { DummyMode mode; const char *message; } rows[] = {
-    { DUMMY_NAN, "the reward other has no score for picture 1 (red apple): its score is not a number" },
-    { DUMMY_FORGETFUL, "the reward other has no score for picture 1 (red apple): the reward passed it over" },
-    { DUMMY_LOUD, "the reward other failed to score: the judge is asleep" },
+    { DUMMY_NAN, "the reward other has no score for picture 1 (red apple): its score is not a number; "
+      "policy=required ends the run" },
+    { DUMMY_FORGETFUL, "the reward other has no score for picture 1 (red apple): the reward passed it over; "
+      "policy=required ends the run" },
+    { DUMMY_LOUD, "the reward other failed to score: the judge is asleep; policy=required ends the run" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -123,6 +125,29 @@ test_reward_mix_policies (void)
     }
 }
 
+/* What becomes of a failure is said with it. */
+static void
+test_reward_mix_words (void)
+{
+  const struct { DummyMode mode; VardRewardPolicy policy; const char *warning; } rows[] = {
+    { DUMMY_NAN, VARD_REWARD_POLICY_SKIP_SAMPLE, "the reward other has no score for 1 of 4 pictures: its score is not a "
+      "number; policy=skip-sample leaves them out" },
+    { DUMMY_LOUD, VARD_REWARD_POLICY_SKIP_SAMPLE, "the reward other failed to score: the judge is asleep; "
+      "policy=skip-sample leaves them out" },
+    { DUMMY_LOUD, VARD_REWARD_POLICY_MONITOR_ONLY, "the reward other failed to score: the judge is asleep; "
+      "policy=monitor-only goes on" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (VardRewardMix) mix = make_mix (rows[i].mode, rows[i].policy);
+      g_autoptr (VardRewardBatch) batch = dummy_batch_new (4);
+      g_autoptr (VardRewardScores) scores = vard_reward_mix_score (mix, batch, NULL, NULL);
+
+      g_assert_cmpstr (vard_reward_scores_get_warnings (scores)[0], ==, rows[i].warning);
+    }
+}
+
 static void
 test_reward_mix_no_spread (void)
 {
@@ -177,6 +202,7 @@ main (int argc, char **argv)
   g_test_add_func ("/reward-mix/totals", test_reward_mix_totals);
   g_test_add_func ("/reward-mix/required", test_reward_mix_required);
   g_test_add_func ("/reward-mix/policies", test_reward_mix_policies);
+  g_test_add_func ("/reward-mix/words", test_reward_mix_words);
   g_test_add_func ("/reward-mix/no-spread", test_reward_mix_no_spread);
   g_test_add_func ("/reward-mix/refusals", test_reward_mix_refusals);
   return g_test_run ();
