@@ -221,6 +221,33 @@ measure_run (const char    *at,
   return p - at;
 }
 
+/* The pattern of CLIP names these first, so signs do not run on behind them. What is left of them at this point was
+ * written in capitals, and is no special token but three words. */
+static gsize
+match_marker (const char *at,
+              const char *end)
+{
+  static const char *const markers[] = { "<|startoftext|>", "<|endoftext|>" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (markers); i++)
+    if (strlen (markers[i]) <= end - at && g_str_has_prefix (at, markers[i]))
+      return strlen (markers[i]);
+  return 0;
+}
+
+static void
+encode_marker (VardClipTokenizer *self,
+               const char        *at,
+               gsize              length,
+               GArray            *ids)
+{
+  gint32 unknown = self->specials[TOKEN_UNKNOWN].id;
+
+  vard_clip_bpe_encode (self->bpe, at, 2, unknown, ids);
+  vard_clip_bpe_encode (self->bpe, at + 2, length - 4, unknown, ids);
+  vard_clip_bpe_encode (self->bpe, at + length - 2, 2, unknown, ids);
+}
+
 static void
 encode_words (VardClipTokenizer *self,
               const char        *text,
@@ -231,6 +258,15 @@ encode_words (VardClipTokenizer *self,
 
   while (text < end)
     {
+      gsize marker = match_marker (text, end);
+
+      if (marker)
+        {
+          encode_marker (self, text, marker, ids);
+          text += marker;
+          continue;
+        }
+
       CharacterClass class = classify (g_utf8_get_char (text));
       gsize n = match_contraction (text);
 
