@@ -13,6 +13,7 @@
 #include "plugin/vard-plugin-module.h"
 #include "plugin/vard-plugin-private.h"
 #include "plugin/vard-plugin-spec.h"
+#include "reward/vard-reward-private.h"
 #include "reward/vard-reward-wire.h"
 #include "reward/vard-reward.h"
 
@@ -293,6 +294,7 @@ vard_reward_child_score (VardRewardChild *self,
   GError *inner = NULL;
   vard_reward_batch_set_cancellable (batch, self->cancellable);
   gboolean result = VARD_REWARD_GET_CLASS (self->reward)->score (self->reward, batch, &inner);
+  result = vard_reward_settle_batch (batch, result, &inner);
   if (!vard_reward_child_settle (result, inner, error))
     return FALSE;
   json_object_set_array_member (answer, "scores", vard_reward_child_list_scores (batch));

@@ -1,7 +1,7 @@
 /* vard-reward.c - the seam: how good is a picture?
  *
- * What comes back from a subclass is checked here, once for all: a FALSE without an error gets one, and a
- * picture that was passed over has failed.
+ * What comes back from a subclass is checked here, once for all: a FALSE without an error becomes the error of the
+ * pictures that have no score, and a picture that was passed over has failed.
  *
  * An object is bound to the thread that made it, unless vard_reward_set_thread_bound() frees it: a
  * script's functions run in the script's thread. From another thread the call goes through the main context that was
@@ -15,6 +15,7 @@
 #include "base/vard-trace.h"
 #include "reward/vard-reward-call.h"
 #include "reward/vard-reward-message.h"
+#include "reward/vard-reward-private.h"
 
 typedef struct
 {
@@ -209,7 +210,7 @@ vard_reward_settle (VardReward *self,
   if (result && inner == NULL)
     return TRUE;
   if (inner == NULL)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the reward %s failed to %s and did not say why",
+    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the reward %s failed to %s and did not say why: its function returned FALSE without an error",
                  vard_reward_get_label (self), what);
   else if (g_error_matches (inner, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     g_propagate_error (error, inner);
@@ -220,6 +221,29 @@ vard_reward_settle (VardReward *self,
       g_error_free (inner);
     }
   return FALSE;
+}
+
+/* A function that broke off: the pictures it had not come to fail with its reason, and those it had scored keep their
+ * scores. So it is with an exception in a script, which comes as FALSE without an error from Python. One that
+ * spoke of no picture at all, and said why, has failed as a whole. */
+gboolean
+vard_reward_settle_batch (VardRewardBatch  *batch,
+                          gboolean          result,
+                          GError          **inner)
+{
+  guint n = vard_reward_batch_get_count (batch), n_unset = 0;
+
+  for (guint i = 0; i < n; i++)
+    n_unset += vard_reward_batch_get_status (batch, i) == VARD_REWARD_STATUS_UNSET;
+  if ((result && *inner == NULL) || n_unset == 0 || g_error_matches (*inner, G_IO_ERROR, G_IO_ERROR_CANCELLED)
+      || (*inner != NULL && n_unset == n))
+    return result;
+  for (guint i = 0; i < n; i++)
+    if (vard_reward_batch_get_status (batch, i) == VARD_REWARD_STATUS_UNSET)
+      vard_reward_batch_set_failed (batch, i, *inner != NULL ? (*inner)->message
+                                    : "the reward's function failed, or raised an exception, and did not say why");
+  g_clear_error (inner);
+  return TRUE;
 }
 
 static gboolean
@@ -234,6 +258,8 @@ vard_reward_job_run (gpointer data,
                                        : klass->score (job->reward, job->batch, &inner);
 
   vard_reward_swap_speaker (former);
+  if (job->batch != NULL)
+    result = vard_reward_settle_batch (job->batch, result, &inner);
   return vard_reward_settle (job->reward, result, job->batch == NULL ? "prepare" : "score", inner, error);
 }
 

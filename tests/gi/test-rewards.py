@@ -59,11 +59,22 @@ class Raising(Vard.Reward):
 
 
 class Careless(Vard.Reward):
+    """Raises at the second picture"""
+
     __gtype_name__ = "TestCarelessReward"
 
     def do_score(self, batch):
         sys.stderr = open("/dev/null", "w")  # where the exception is printed
-        batch.set_score(0, 1 / 0)
+        for i in range(batch.get_count()):
+            batch.set_score(i, 1 / (1 - i))
+        return True
+
+
+class Forgetful(Vard.Reward):
+    __gtype_name__ = "TestForgetfulReward"
+
+    def do_score(self, batch):
+        batch.set_score(0, 1)  # and no "return True"
 
 
 class Blind(Vard.Reward):
@@ -134,7 +145,7 @@ def test_needs():
 
 def test_errors():
     for reward, part in [(Raising(), "the file is not there"), (Blind(), "has no score function"),
-                         (Careless(), "did not say why")]:
+                         (Forgetful(), "did not say why")]:
         try:
             reward.score_batch(make_batch("apple"), None)
         except GLib.Error as error:
@@ -143,6 +154,18 @@ def test_errors():
             raise AssertionError("no error")
         finally:
             sys.stderr = sys.__stderr__
+
+
+def test_exception():
+    """What was scored before an exception stays; the rest has an error"""
+    batch = make_batch("apple", "pear", "plum")
+    try:
+        assert Careless().score_batch(batch, None)
+    finally:
+        sys.stderr = sys.__stderr__
+    assert batch.get_score(0) == (True, 1.0)
+    for i in (1, 2):
+        assert not batch.get_score(i)[0] and "raised an exception" in batch.get_message(i)
 
 
 def test_mix():
@@ -179,7 +202,7 @@ def test_thread():
     assert reward.threads == {threading.get_ident()}
 
 
-TESTS = [test_list, test_score, test_unknown, test_subclass, test_needs, test_errors, test_mix, test_thread]
+TESTS = [test_list, test_score, test_unknown, test_subclass, test_needs, test_errors, test_exception, test_mix, test_thread]
 print("1..%d" % len(TESTS), flush=True)
 failed = 0
 for number, test in enumerate(TESTS, 1):

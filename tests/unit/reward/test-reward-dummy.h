@@ -13,6 +13,8 @@ typedef enum
   DUMMY_SILENT,    /* FALSE without an error */
   DUMMY_LOUD,      /* FALSE with an error */
   DUMMY_LIAR,      /* TRUE with an error */
+  DUMMY_BREAKS,    /* FALSE without an error at picture 1 */
+  DUMMY_THROWS,    /* FALSE with an error at picture 1 */
   DUMMY_FORGETFUL, /* says nothing of picture 1 */
   DUMMY_CONSTANT,  /* one score for all */
 } DummyMode;
@@ -57,6 +59,10 @@ dummy_reward_score (VardReward      *reward,
     {
       double score = vard_reward_batch_peek_pixels (batch, i, NULL)[0];
 
+      if (self->mode == DUMMY_THROWS && i == 1)
+        g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "the judge fell asleep");
+      if ((self->mode == DUMMY_THROWS || self->mode == DUMMY_BREAKS) && i == 1)
+        return FALSE;
       if (self->mode == DUMMY_NAN && i == 1)
         score = 0.0 / 0.0;
       if (self->mode == DUMMY_FORGETFUL && i == 1)

@@ -11,7 +11,8 @@ test_reward_answers (void)
     { DUMMY_FINE, NULL },
     { DUMMY_NAN, NULL },
     { DUMMY_FORGETFUL, NULL },
-    { DUMMY_SILENT, "the reward dummy failed to score and did not say why" },
+    { DUMMY_SILENT, "the reward dummy failed to score and did not say why: its function returned FALSE "
+      "without an error" },
     { DUMMY_LOUD, "the reward dummy failed to score: the judge is asleep" },
     { DUMMY_LIAR, "the reward dummy failed to score: the judge is asleep" },
   };
@@ -35,6 +36,32 @@ test_reward_answers (void)
       g_assert_true (vard_reward_batch_get_score (batch, 1, NULL) == (rows[i].mode == DUMMY_FINE));
       if (rows[i].mode == DUMMY_FORGETFUL)
         g_assert_cmpstr (vard_reward_batch_get_message (batch, 1), ==, "the reward passed it over");
+    }
+}
+
+/* A function that breaks off in the middle, as one with an exception does: what it had scored stays. */
+static void
+test_reward_broken_off (void)
+{
+  const struct { DummyMode mode; const char *message; } rows[] = {
+    { DUMMY_BREAKS, "the reward's function failed, or raised an exception, and did not say why" },
+    { DUMMY_THROWS, "the judge fell asleep" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (VardReward) reward = VARD_REWARD (dummy_reward_new (rows[i].mode));
+      g_autoptr (VardRewardBatch) batch = dummy_batch_new (3);
+      g_autoptr (GError) error = NULL;
+
+      g_assert_true (vard_reward_score_batch (reward, batch, NULL, &error));
+      g_assert_no_error (error);
+      g_assert_true (vard_reward_batch_get_score (batch, 0, NULL));
+      for (guint k = 1; k < 3; k++)
+        {
+          g_assert_cmpint (vard_reward_batch_get_status (batch, k), ==, VARD_REWARD_STATUS_FAILED);
+          g_assert_cmpstr (vard_reward_batch_get_message (batch, k), ==, rows[i].message);
+        }
     }
 }
 
@@ -170,6 +197,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/reward/answers", test_reward_answers);
+  g_test_add_func ("/reward/broken-off", test_reward_broken_off);
   g_test_add_func ("/reward/prepare", test_reward_prepare);
   g_test_add_func ("/reward/needs", test_reward_needs);
   g_test_add_func ("/reward/thread/bound", test_reward_bound_to_thread);
