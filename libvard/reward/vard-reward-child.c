@@ -175,7 +175,9 @@ vard_reward_child_open (VardRewardChild *self,
                    vard_plugin_spec_get_name (spec));
       return FALSE;
     }
+  const char *label = vard_plugin_spec_get_value (spec, "label");
   self->reward = g_object_new (type, NULL);
+  vard_reward_set_label (self->reward, label != NULL ? label : vard_plugin_spec_get_name (spec));
   if (!vard_plugin_spec_apply (spec, G_OBJECT (self->reward), error))
     return FALSE;
 
@@ -326,7 +328,7 @@ vard_reward_child_answer (VardRewardChild *self,
       json_object_set_string_member (answer, "error", error->message);
       json_object_set_boolean_member (answer, "cancelled",
                                       g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED));
-      json_object_set_int_member (answer, "code", error->domain == VARD_ERROR ? error->code : VARD_ERROR_FAILED);
+      json_object_set_int_member (answer, "code", vard_reward_get_code (error));
     }
   json_object_set_int_member (answer, "id", self->id);
   vard_reward_wire_send (self->socket_fd, answer, G_MAXINT64, NULL);

@@ -13,4 +13,7 @@ gboolean vard_reward_settle_batch (VardRewardBatch  *batch,
                                    gboolean          result,
                                    GError          **inner);
 
+/* Of the failure to prepare: what a property or a file lacks is the user's to put right, all else the reward's failure */
+int      vard_reward_get_code     (const GError     *error);
+
 G_END_DECLS

@@ -187,16 +187,14 @@ vard_reward_check_needs (VardReward        *self,
   return vard_reward_check_metadata_keys (self, metadata_keys, error);
 }
 
-/* What a reward cannot be prepared with, a property or a file, is the user's to put right, and not the reward's failure. */
-static int
-vard_reward_get_code (const char   *what,
-                      const GError *inner)
+int
+vard_reward_get_code (const GError *error)
 {
-  gboolean is_setting = g_error_matches (inner, VARD_ERROR, VARD_ERROR_USAGE)
-                        || g_error_matches (inner, VARD_ERROR, VARD_ERROR_CONFIG)
-                        || g_error_matches (inner, VARD_ERROR, VARD_ERROR_UNSUPPORTED);
-
-  return is_setting && g_str_equal (what, "prepare") ? inner->code : VARD_ERROR_REWARD;
+  if (error->domain == G_FILE_ERROR || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)
+      || g_error_matches (error, VARD_ERROR, VARD_ERROR_CONFIG)
+      || g_error_matches (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED))
+    return VARD_ERROR_CONFIG;
+  return g_error_matches (error, VARD_ERROR, VARD_ERROR_USAGE) ? VARD_ERROR_USAGE : VARD_ERROR_REWARD;
 }
 
 /* A subclass's answer: never a failure without an error, never a success with one */
@@ -216,8 +214,10 @@ vard_reward_settle (VardReward *self,
     g_propagate_error (error, inner);
   else
     {
-      g_set_error (error, VARD_ERROR, vard_reward_get_code (what, inner), "the reward %s failed to %s: %s",
-                   vard_reward_get_label (self), what, inner->message);
+      int code = g_str_equal (what, "prepare") ? vard_reward_get_code (inner) : VARD_ERROR_REWARD;
+
+      g_set_error (error, VARD_ERROR, code, "the reward %s failed to %s: %s", vard_reward_get_label (self), what,
+                   inner->message);
       g_error_free (inner);
     }
   return FALSE;

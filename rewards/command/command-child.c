@@ -27,7 +27,6 @@
 struct _CommandChild
 {
   GSubprocess *process;
-  char *label;
   int input, output, errors; /* descriptors that the process's streams own */
   GString *unsent, *received, *complaints;
   gsize n_sent;       /* bytes of unsent */
@@ -42,7 +41,6 @@ command_child_lead_group (gpointer data)
 
 CommandChild *
 command_child_new (const char *command,
-                   const char *label,
                    GError    **error)
 {
   g_auto (GStrv) argv = NULL;
@@ -59,7 +57,6 @@ command_child_new (const char *command,
 
   CommandChild *self = g_new0 (CommandChild, 1);
   self->process = g_steal_pointer (&process);
-  self->label = g_strdup (label);
   self->input = g_unix_output_stream_get_fd (G_UNIX_OUTPUT_STREAM (g_subprocess_get_stdin_pipe (self->process)));
   self->output = g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (g_subprocess_get_stdout_pipe (self->process)));
   self->errors = g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (g_subprocess_get_stderr_pipe (self->process)));
@@ -139,7 +136,7 @@ command_child_log (CommandChild *self,
 
   for (guint i = 0; lines[i] != NULL; i++)
     if (*g_strstrip (lines[i]) != 0)
-      g_info ("%s: %s", self->label, lines[i]);
+      g_info ("%s", lines[i]);
   g_string_append_len (self->complaints, bytes, n_bytes);
   if (self->complaints->len > TAIL)
     g_string_erase (self->complaints, 0, self->complaints->len - TAIL);
@@ -323,6 +320,5 @@ command_child_free (CommandChild *self)
   g_string_free (self->unsent, TRUE);
   g_string_free (self->received, TRUE);
   g_string_free (self->complaints, TRUE);
-  g_free (self->label);
   g_free (self);
 }

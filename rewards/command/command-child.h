@@ -20,7 +20,6 @@ typedef enum
 } CommandEvent;
 
 CommandChild *command_child_new          (const char          *command,
-                                          const char          *label,
                                           GError             **error);
 void          command_child_free         (CommandChild        *self);
 gboolean      command_child_has_output   (CommandChild        *self);

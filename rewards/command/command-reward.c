@@ -109,7 +109,7 @@ command_call_lose_child (CommandCall *call,
       command_picture_remove (&call->paths[GPOINTER_TO_UINT (index)]);
       g_queue_push_head (&call->queue, index);
     }
-  g_message ("The reward %s: %s", vard_reward_get_label (VARD_REWARD (self)), message);
+  g_message ("%s", message);
   if (++self->n_failures > self->restarts && call->n_done < call->n)
     {
       g_autofree char *full = g_strdup_printf ("%s; it failed %u times, and restarts is %u", message, self->n_failures,
@@ -290,7 +290,7 @@ command_reward_start (CommandReward *self,
 
   self->has_answered = FALSE;
   self->started_at = g_get_monotonic_time ();
-  self->child = command_child_new (self->command, vard_reward_get_label (VARD_REWARD (self)), &inner);
+  self->child = command_child_new (self->command, &inner);
   if (self->child == NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the program \"%s\" does not start: %s", self->command,
                  inner->message);
@@ -340,7 +340,8 @@ static void
 command_call_notice (CommandCall *call)
 {
   g_autofree char *line = NULL, *what = NULL;
-  CommandEvent event = command_child_wait (call->self->child, g_get_monotonic_time (), NULL, &line);
+  CommandEvent event = command_child_wait (call->self->child, g_get_monotonic_time () + G_TIME_SPAN_SECOND / 10, NULL,
+                                           &line);
   g_autofree char *excerpt = line != NULL ? wire_excerpt (line, strlen (line)) : NULL;
 
   if (event == COMMAND_EVENT_ENDED)
