@@ -130,4 +130,5 @@ def main():
     path.write_text("{\n" + lines + "\n}\n")
 
 
-main()
+if __name__ == '__main__':
+    main()
