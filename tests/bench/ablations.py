@@ -16,7 +16,7 @@ import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DEMO = os.path.join(HERE, "..", "..", "data", "demo.json")
-FROZEN = ["--no-value-refresh", "--pool-size", "512", "--value-fit-updates", "300"]
+FROZEN = ["--value-refresh=false", "--pool-size", "512", "--value-fit-updates", "300"]
 ROWS = {
     "demo": [],
     "kl-weight x 2.5": ["--kl-weight", "0.045"],
