@@ -5,9 +5,11 @@
 #include "models/vard-lora-file.h"
 
 #include "base/vard-error.h"
+#include "models/vard-lora-hash.h"
 #include "models/vard-lora-names.h"
 #include "tensor/vard-safetensors.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 typedef struct
@@ -167,6 +169,45 @@ make_metadata (const Save *save,
   return table;
 }
 
+static GHashTable *
+copy_training_keys (GHashTable *table)
+{
+  GHashTable *kept = g_hash_table_new (g_str_hash, g_str_equal);
+  GHashTableIter iter;
+  gpointer key, value;
+
+  g_hash_table_iter_init (&iter, table);
+  while (g_hash_table_iter_next (&iter, &key, &value))
+    if (g_str_has_prefix (key, "ss_"))
+      g_hash_table_insert (kept, key, value);
+  return kept;
+}
+
+/* As kohya's scripts do it: of a file whose header has nothing but the ss_ keys, since others may be changed later.
+ * The first hash knows the tensors alone. */
+static gboolean
+add_hashes (const Save  *save,
+            const char  *path,
+            GHashTable  *table,
+            GError     **error)
+{
+  g_autoptr (GHashTable) kept = copy_training_keys (table);
+  g_autofree char *temporary = g_strconcat (path, ".hash", NULL);
+  char *model_hash = NULL, *legacy_hash = NULL;
+  gboolean ok;
+
+  ok = vard_safetensors_write (temporary, (const VardSafetensorsEntry *) save->entries->data, save->entries->len, kept,
+                               error)
+    && vard_lora_hash_file (temporary, &model_hash, &legacy_hash, error);
+  g_unlink (temporary);
+  if (!ok)
+    return FALSE;
+  g_hash_table_insert (table, g_strdup ("modelspec.hash_sha256"), g_strconcat ("0x", model_hash, NULL));
+  g_hash_table_insert (table, g_strdup ("sshs_model_hash"), model_hash);
+  g_hash_table_insert (table, g_strdup ("sshs_legacy_hash"), legacy_hash);
+  return TRUE;
+}
+
 gboolean
 vard_lora_write (const VardLoraTarget *target,
                  const char           *path,
@@ -199,6 +240,8 @@ vard_lora_write (const VardLoraTarget *target,
 
   g_autoptr (GHashTable) table = make_metadata (&save, metadata);
 
+  if (format == VARD_LORA_FORMAT_KOHYA && !add_hashes (&save, path, table, error))
+    return FALSE;
   if (!vard_safetensors_write (path, (const VardSafetensorsEntry *) entries->data, entries->len, table, error))
     return FALSE;
   if (n_layers)

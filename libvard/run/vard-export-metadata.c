@@ -6,6 +6,7 @@
  */
 #include "run/vard-exporter.h"
 
+#include "models/vard-lora-hash.h"
 #include "run/vard-run-settings.h"
 #include "run/vard-runner.h"
 #include "train/vard-trainer-settings.h"
@@ -37,6 +38,21 @@ dup_property (gpointer    object,
   return g_value_transform (&value, &text) && g_value_get_string (&text) ? g_value_dup_string (&text) : g_strdup ("");
 }
 
+/* when the run began and when it last worked, in seconds since 1970 as kohya's scripts have it */
+static void
+add_times (GHashTable *table,
+           VardRun    *run,
+           const char *created)
+{
+  g_autoptr (GTimeZone) utc = g_time_zone_new_utc ();
+  g_autoptr (GDateTime) began = g_date_time_new_from_iso8601 (created, utc);
+
+  if (began)
+    put (table, "ss_training_started_at", "%" G_GINT64_FORMAT ".0", g_date_time_to_unix (began));
+  if (vard_run_get_heartbeat (run) > 0)
+    put (table, "ss_training_finished_at", "%" G_GINT64_FORMAT ".0", vard_run_get_heartbeat (run));
+}
+
 static void
 add_run (GHashTable *table,
          VardRun    *run,
@@ -61,6 +77,7 @@ add_run (GHashTable *table,
   put (table, "vard_learning_rate", "%s", rate);
   if (!is_kohya)
     return;
+  add_times (table, run, created);
   put (table, "ss_steps", "%" G_GUINT64_FORMAT, vard_run_get_step (run));
   put (table, "ss_seed", "%s", seed);
   put (table, "ss_learning_rate", "%s", rate);
@@ -89,6 +106,17 @@ add_modelspec (GHashTable *table,
   put (table, "modelspec.resolution", "%" G_GINT64_FORMAT "x%" G_GINT64_FORMAT, info->width * info->scale,
        info->height * info->scale);
   put (table, "modelspec.prediction_type", "%s", is_v ? "v" : "epsilon");
+}
+
+/* only a single file has one by kohya's rule */
+static void
+add_base_hash (GHashTable *table,
+               const char *path)
+{
+  g_autofree char *hash = NULL;
+
+  if (g_file_test (path, G_FILE_TEST_IS_REGULAR) && vard_lora_hash_file (path, NULL, &hash, NULL))
+    put (table, "ss_sd_model_hash", "%s", hash);
 }
 
 GHashTable *
@@ -121,6 +149,7 @@ vard_export_dup_metadata (VardModel         *model,
       put (table, "ss_base_model_version", "%s", vard_model_peek_info (model)->context_width == 1024 ? "sd_v2" : "sd_v1");
       put (table, "ss_sd_model_name", "%s", base);
       put (table, "ss_output_name", "%s", title);
+      add_base_hash (table, vard_model_get_path (model));
     }
   if (run)
     add_run (table, run, is_kohya);

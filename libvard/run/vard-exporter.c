@@ -209,6 +209,33 @@ check_names (const char       *path,
   return TRUE;
 }
 
+/* of all weight files in the folders of a folder */
+static gboolean
+count_tensors (const char *path,
+               guint      *n_tensors,
+               GError    **error)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  const char *name;
+
+  if (!dir && g_str_has_suffix (path, ".safetensors"))
+    {
+      g_autoptr (VardSafetensors) file = vard_safetensors_open (path, error);
+
+      if (file)
+        *n_tensors += g_strv_length ((char **) vard_safetensors_peek_names (file));
+      return file != NULL;
+    }
+  while (dir && (name = g_dir_read_name (dir)))
+    {
+      g_autofree char *child = g_build_filename (path, name, NULL);
+
+      if (!count_tensors (child, n_tensors, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean
 read_back (VardModel               *model,
            VardEngine              *engine,
@@ -221,8 +248,9 @@ read_back (VardModel               *model,
   VardModelOptions options = { .tokenizer = request->tokenizer };
   guint n_layers = 0;
 
-  if (request->format != VARD_EXPORT_FORMAT_MERGED_FOLDER
-      && !check_names (path, request->format, &report->n_tensors, error))
+  if (!(request->format == VARD_EXPORT_FORMAT_MERGED_FOLDER
+          ? count_tensors (path, &report->n_tensors, error)
+          : check_names (path, request->format, &report->n_tensors, error)))
     return FALSE;
   if (!is_lora_format (request->format))
     {

@@ -41,7 +41,7 @@ typedef struct
 typedef struct
 {
   guint n_layers;              /* with an adapter */
-  guint n_tensors;             /* in the file; 0 for a folder */
+  guint n_tensors;             /* in the file, or in those of the folder */
   double change;               /* what the adapters do to the output, relative to its largest value */
   double error;                /* of what was read back, relative to the largest value */
 } VardExportReport;

@@ -2,11 +2,13 @@
 """test-export.py - adapters and merged models written for other programs, and LoRA files that were written by others"""
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import array
+import hashlib
 import json
 import os
 import random
 import struct
 import sys
+import time
 
 import cli
 
@@ -69,6 +71,11 @@ class Export(cli.CliTest):
         self.assertEqual(metadata['ss_network_dim'], '2')
         self.assertEqual(metadata['ss_network_alpha'], '4')
         self.assertEqual(metadata['vard_base_model'], 'emoji')
+        with open(self.path('kohya.safetensors'), 'rb') as file:
+            size, = struct.unpack('<Q', file.read(8))
+            file.seek(8 + size)
+            self.assertEqual(metadata['sshs_model_hash'], hashlib.sha256(file.read()).hexdigest())
+        self.assertEqual(len(metadata['sshs_legacy_hash']), 8)
         self.assertEqual(metadata['modelspec.architecture'], 'stable-diffusion-v1/lora')
         self.assertNotIn(self.folder, json.dumps(metadata))
         diffusers = read_header(self.path('diffusers.safetensors'))
@@ -77,7 +84,12 @@ class Export(cli.CliTest):
 
     def test_merged(self):
         self.write_lora('in.safetensors')
-        self.good('export', MODEL, '--lora', 'in.safetensors', '--format', 'merged-folder', '-o', 'merged')
+        said = self.good('export', MODEL, '--lora', 'in.safetensors', '--format', 'merged-folder', '-o', 'merged')
+        n = sum(len(read_header(self.path('merged', name))) - 1 for name in self.tree(self.path('merged'))
+                if name.endswith('.safetensors'))
+        self.assertIn(f'{n} tensors, all of them matched', said.stdout)
+        header = read_header(self.path('merged/unet/diffusion_pytorch_model.safetensors'))
+        self.assertEqual(header['__metadata__']['vard_base_model'], 'emoji')
         said = self.good('export', MODEL, '--lora', 'in.safetensors', '--half', '--format', 'merged-single-file',
                          '-o', 'merged.safetensors')
         self.assertIn('tokenizer', said.stdout)
@@ -99,6 +111,33 @@ class Export(cli.CliTest):
         self.assertNotEqual(without, changed)
         self.assertIn(b'in.safetensors', changed)
 
+    def test_text_encoder(self):
+        """Keys of the text encoder, in both spellings, change what is sampled, and are in what is exported"""
+        part = 'text_model.encoder.layers.0.self_attn.q_proj'
+        noise = random.Random(5)
+        down, up = (array.array('f', (noise.gauss(0, 5) for _ in range(32))) for _ in range(2))
+        kohya = 'lora_te_' + part.replace('.', '_')
+        write_tensors(self.path('kohya.safetensors'), {kohya + '.lora_down.weight': ([2, 16], down),
+                                                       kohya + '.lora_up.weight': ([16, 2], up)})
+        layer = 'text_encoder.' + part + '.lora_linear_layer.'
+        write_tensors(self.path('diffusers.safetensors'), {layer + 'down.weight': ([2, 16], down),
+                                                           layer + 'up.weight': ([16, 2], up)})
+        latents = []
+        for name in ('none', 'kohya', 'diffusers'):
+            lora = [] if name == 'none' else ['--lora', name + '.safetensors']
+            self.good('sample', '--model', TINY, '--prompt', 'red', '--latents', name + '-latents.safetensors', '-o', name,
+                      '--steps', '2', *lora)
+            with open(self.path(name + '-latents.safetensors'), 'rb') as file:
+                latents.append(file.read())
+        self.assertNotEqual(latents[0], latents[1])
+        self.assertEqual(latents[1], latents[2])
+        self.good('train', '--model', TINY, '--reward', 'colorfulness', '--run', 'run', *cli.QUICK)
+        for form, key in ('kohya', kohya + '.lora_up.weight'), ('diffusers', layer + 'up.weight'):
+            self.good('export', 'run', '--lora', 'kohya.safetensors', '--format', form, '-o', 'out-' + form + '.safetensors')
+            names = read_header(self.path('out-' + form + '.safetensors'))
+            self.assertIn(key, names)
+            self.assertTrue(any('unet' in name for name in names))
+
     def test_run(self):
         """What a run ended with, and a checkpoint: the adapters do what was trained, the header says what for"""
         self.good('train', '--model', TINY, '--reward', 'colorfulness', '--run', 'run', *cli.QUICK)
@@ -108,6 +147,8 @@ class Export(cli.CliTest):
         self.assertEqual(metadata['vard_run'], 'run')
         self.assertEqual(metadata['vard_rewards'], 'colorfulness')
         self.assertEqual(metadata['ss_steps'], '4')
+        self.assertLess(time.time() - 1000, float(metadata['ss_training_started_at']))
+        self.assertLessEqual(float(metadata['ss_training_started_at']), float(metadata['ss_training_finished_at']))
         self.good('export', 'run', '--checkpoint', '2', '--format', 'merged-folder', '-o', 'merged')
         self.good('sample', '--model', 'merged', '--prompt', 'red', '--steps', '2', '-o', 'out')
 
