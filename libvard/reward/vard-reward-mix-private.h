@@ -16,6 +16,7 @@ typedef struct
   VardRewardPolicy policy;
   double mean, sd; /* of the base pool; sd is 0 before it is known */
   guint n_pool; /* scored pictures of the pool */
+  double running_mean, running_sd; /* of the newest pictures, about as many as the pool has; at first the pool's */
 } VardRewardComponent;
 
 struct _VardRewardMix

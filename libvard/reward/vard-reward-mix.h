@@ -82,5 +82,11 @@ gboolean          vard_reward_mix_get_total        (VardRewardMix      *self,
                                                     VardRewardScores   *scores,
                                                     guint               item,
                                                     double             *total);
+void              vard_reward_mix_update_running   (VardRewardMix      *self,
+                                                    VardRewardScores   *scores);
+gboolean          vard_reward_mix_get_running_total (VardRewardMix     *self,
+                                                    VardRewardScores   *scores,
+                                                    guint               item,
+                                                    double             *total);
 
 G_END_DECLS

@@ -1,7 +1,9 @@
 /* vard-reward-statistics.c - the units in which the rewards of a mix are added
  *
  * Each raw score is whitened by the mean and the standard deviation that its reward had on the base
- * model's pool, fixed for the run: a weight then counts in standard deviations of the base model.
+ * model's pool, fixed for the run: a weight then counts in standard deviations of the base model. Beside them
+ * run the mean and the standard deviation of the newest pictures, about as many as the pool has: for a run that is to
+ * learn from what is good among the pictures of now.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -13,6 +15,10 @@
 
 /* Relative to the size of the scores, what remains of equal ones after rounding */
 #define SMALLEST_SPREAD 1e-9
+
+/* The running spread is at least this part of the pool's: when all pictures come to look alike, rounding is not to be
+ * learned from. */
+#define SMALLEST_RUNNING_SPREAD 0.1
 
 static gboolean
 vard_reward_component_check_spread (VardRewardComponent *self,
@@ -63,8 +69,8 @@ vard_reward_component_fit (VardRewardComponent *self,
   if (self->policy != VARD_REWARD_POLICY_MONITOR_ONLY
       && !vard_reward_component_check_spread (self, n, mean, sd, error))
     return FALSE;
-  self->mean = mean;
-  self->sd = sd;
+  self->mean = self->running_mean = mean;
+  self->sd = self->running_sd = sd;
   self->n_pool = n;
   return TRUE;
 }
@@ -118,7 +124,7 @@ vard_reward_mix_has_statistics (VardRewardMix *self)
  * vard_reward_mix_get_statistics:
  * @self: a mix
  *
- * Returns: (transfer full): by label, mean, sd and count
+ * Returns: (transfer full): by label, mean, sd and count of the pool, running-mean and running-sd
  */
 JsonObject *
 vard_reward_mix_get_statistics (VardRewardMix *self)
@@ -135,9 +141,23 @@ vard_reward_mix_get_statistics (VardRewardMix *self)
       json_object_set_double_member (entry, "mean", component->mean);
       json_object_set_double_member (entry, "sd", component->sd);
       json_object_set_int_member (entry, "count", component->n_pool);
+      json_object_set_double_member (entry, "running-mean", component->running_mean);
+      json_object_set_double_member (entry, "running-sd", component->running_sd);
       json_object_set_object_member (json, component->label, entry);
     }
   return json;
+}
+
+/* A number of an object, or what stands for it where it is missing or makes no sense */
+static double
+get_number (JsonObject *entry,
+            const char *name,
+            double      minimum,
+            double      otherwise)
+{
+  double value = json_object_get_double_member_with_default (entry, name, otherwise);
+
+  return isfinite (value) && value >= minimum ? value : otherwise;
 }
 
 static gboolean
@@ -159,6 +179,8 @@ vard_reward_component_read (VardRewardComponent *self,
     }
   self->mean = mean;
   self->sd = sd;
+  self->running_mean = get_number (entry, "running-mean", -G_MAXDOUBLE, mean);
+  self->running_sd = get_number (entry, "running-sd", SMALLEST_RUNNING_SPREAD * sd, sd);
   self->n_pool = (guint) MAX (json_object_get_int_member_with_default (entry, "count", 0), 0);
   return TRUE;
 }
@@ -214,6 +236,31 @@ vard_reward_mix_get_whitened (VardRewardMix    *self,
   return TRUE;
 }
 
+static gboolean
+vard_reward_mix_sum (VardRewardMix    *self,
+                     VardRewardScores *scores,
+                     guint             item,
+                     gboolean          is_running,
+                     double           *total)
+{
+  double sum = 0, raw;
+
+  for (guint c = 0; c < self->components->len; c++)
+    {
+      const VardRewardComponent *component = vard_reward_mix_peek (self, c);
+
+      if (component->policy == VARD_REWARD_POLICY_MONITOR_ONLY)
+        continue;
+      if (component->sd <= 0 || !vard_reward_scores_get_raw (scores, c, item, &raw))
+        return FALSE;
+      sum += component->weight * (is_running ? (raw - component->running_mean) / component->running_sd
+                                             : (raw - component->mean) / component->sd);
+    }
+  if (total != NULL)
+    *total = sum;
+  return TRUE;
+}
+
 /**
  * vard_reward_mix_get_total:
  * @self: a mix
@@ -232,19 +279,74 @@ vard_reward_mix_get_total (VardRewardMix    *self,
 {
   g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && VARD_IS_REWARD_SCORES (scores), FALSE);
 
-  double sum = 0, score;
+  return vard_reward_mix_sum (self, scores, item, FALSE, total);
+}
+
+/* The newest pictures' place in statistics that stand for n_pool pictures */
+static void
+vard_reward_component_run (VardRewardComponent *self,
+                           guint                component,
+                           VardRewardScores    *scores)
+{
+  double sum = 0, square = 0, score;
+  guint n = 0, n_items = vard_reward_scores_get_n_items (scores);
+
+  for (guint i = 0; i < n_items; i++)
+    if (vard_reward_scores_get_raw (scores, component, i, &score))
+      {
+        sum += score;
+        n++;
+      }
+  if (n == 0 || self->sd <= 0)
+    return;
+  for (guint i = 0; i < n_items; i++)
+    if (vard_reward_scores_get_raw (scores, component, i, &score))
+      square += (score - sum / n) * (score - sum / n);
+
+  /* Two groups as one: their spreads, and what their means lie apart */
+  double share = n / ((double) n + self->n_pool), apart = sum / n - self->running_mean;
+  double variance = (1 - share) * self->running_sd * self->running_sd + share * square / n
+                    + share * (1 - share) * apart * apart;
+
+  self->running_mean += share * apart;
+  self->running_sd = MAX (sqrt (variance), SMALLEST_RUNNING_SPREAD * self->sd);
+}
+
+/**
+ * vard_reward_mix_update_running:
+ * @self: a mix whose statistics are known
+ * @scores: scores of new pictures
+ *
+ * Moves the running mean and standard deviation of each reward towards @scores: they are those of about as
+ * many of the newest pictures as the base model's pool had.
+ */
+void
+vard_reward_mix_update_running (VardRewardMix    *self,
+                                VardRewardScores *scores)
+{
+  g_return_if_fail (VARD_IS_REWARD_MIX (self) && VARD_IS_REWARD_SCORES (scores));
+  g_return_if_fail (vard_reward_scores_get_n_components (scores) == self->components->len);
 
   for (guint c = 0; c < self->components->len; c++)
-    {
-      const VardRewardComponent *component = vard_reward_mix_peek (self, c);
+    vard_reward_component_run (vard_reward_mix_peek (self, c), c, scores);
+}
 
-      if (component->policy == VARD_REWARD_POLICY_MONITOR_ONLY)
-        continue;
-      if (!vard_reward_mix_get_whitened (self, scores, c, item, &score))
-        return FALSE;
-      sum += component->weight * score;
-    }
-  if (total != NULL)
-    *total = sum;
-  return TRUE;
+/**
+ * vard_reward_mix_get_running_total:
+ * @self: a mix
+ * @scores: scores from this mix
+ * @item: which picture
+ * @total: (out) (optional): the sum of weight x score, whitened by the running statistics
+ *
+ * Returns: %FALSE, and @total is not written, where vard_reward_mix_get_total() has none
+ */
+gboolean
+vard_reward_mix_get_running_total (VardRewardMix    *self,
+                                   VardRewardScores *scores,
+                                   guint             item,
+                                   double           *total)
+{
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && VARD_IS_REWARD_SCORES (scores), FALSE);
+
+  return vard_reward_mix_sum (self, scores, item, TRUE, total);
 }

@@ -23,6 +23,9 @@ check_settings (VardTrainer *self, GError **error)
   if (settings->value_refresh && settings->ring_size < settings->batch_size)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "ring-size is %u, less than batch-size %u",
                  settings->ring_size, settings->batch_size);
+  else if (settings->whitening == VARD_WHITENING_RUNNING && !settings->value_refresh)
+    g_set_error_literal (error, VARD_ERROR, VARD_ERROR_USAGE,
+                         "whitening is running, and value-refresh is off: no new picture would count");
   else if (info->height % 4 != 0 || info->width % 4 != 0)
     g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
                  "The latents are %d x %d: the value network needs multiples of 4",
@@ -138,6 +141,9 @@ prepare (VardTrainer *self, GError **error)
   self->pool = vard_trajectory_store_new (settings->pool_size, n_steps + 1, state_size);
   if (settings->value_refresh)
     self->ring = vard_trajectory_store_new (settings->ring_size, n_steps + 1, state_size);
+  if (settings->whitening == VARD_WHITENING_RUNNING)
+    self->ring_scores = g_new0 (double, (gsize) settings->ring_size
+                                          * vard_reward_mix_get_n_components (self->rewards));
   self->pool_scores = g_array_new (FALSE, FALSE, sizeof (double));
   self->pool_valid = g_array_new (FALSE, FALSE, sizeof (guint));
   self->base_rewards = g_array_new (FALSE, FALSE, sizeof (float));

@@ -114,8 +114,9 @@ summary_add (Summary *summary, double value)
 static void
 add_component (VardTrainer *self, VardRewardScores *scores, guint component, VardMetrics *metrics)
 {
-  g_autofree char *name
-    = g_strdup_printf ("reward/%s/mean", vard_reward_mix_get_label (self->rewards, component));
+  const char *label = vard_reward_mix_get_label (self->rewards, component);
+  g_autofree char *name = g_strdup_printf ("reward/%s/mean", label);
+  g_autofree char *time = g_strdup_printf ("seconds/reward/%s", label);
   Summary summary = { 0 };
   double raw;
 
@@ -124,6 +125,7 @@ add_component (VardTrainer *self, VardRewardScores *scores, guint component, Var
       summary_add (&summary, raw);
   if (summary.n > 0)
     vard_metrics_set (metrics, name, summary.sum / summary.n);
+  vard_metrics_set (metrics, time, vard_reward_scores_get_seconds (scores, component));
 }
 
 void
@@ -152,13 +154,12 @@ vard_trainer_add_reward_metrics (VardTrainer *self, VardRewardScores *scores, Va
   vard_metrics_set (metrics, "reward/max", summary.highest);
 }
 
-/* The pool's raw scores as the mix gives them: also after a resume, when only the numbers are left
- */
+/* Raw scores, [n][n_components], as the mix gives them: also after a resume, when only the numbers
+ * are left */
 static VardRewardScores *
-restore_scores (VardTrainer *self, GError **error)
+restore_scores (VardTrainer *self, const double *raw, guint n, GError **error)
 {
   guint n_components = vard_reward_mix_get_n_components (self->rewards);
-  guint n = vard_trajectory_store_get_count (self->pool);
   g_autoptr (VardRewardScores) scores = vard_reward_scores_new (n_components, n);
   g_autoptr (VardRewardBatch) batch = vard_reward_batch_new ();
   g_autoptr (GBytes) pixel = g_bytes_new_static ("\0\0\0", 3);
@@ -171,18 +172,35 @@ restore_scores (VardTrainer *self, GError **error)
     {
       vard_reward_batch_reset (batch);
       for (guint i = 0; i < n; i++)
-        {
-          double raw = g_array_index (self->pool_scores, double, i * n_components + k);
-
-          if (isnan (raw))
-            vard_reward_batch_set_failed (batch, i, "no score in the pool");
-          else
-            vard_reward_batch_set_score (batch, i, raw);
-        }
+        if (isnan (raw[i * n_components + k]))
+          vard_reward_batch_set_failed (batch, i, "no score was kept");
+        else
+          vard_reward_batch_set_score (batch, i, raw[i * n_components + k]);
       vard_reward_scores_read_batch (scores, k, batch, 0);
     }
 
   return g_steal_pointer (&scores);
+}
+
+static gboolean
+rewhiten_store (VardTrainer *self, VardTrajectoryStore *store, const double *raw, GError **error)
+{
+  guint n = vard_trajectory_store_get_count (store);
+  g_autoptr (VardRewardScores) scores = restore_scores (self, raw, n, error);
+  double total;
+
+  for (guint i = 0; scores != NULL && i < n; i++)
+    store->rewards[i] = vard_reward_mix_get_running_total (self->rewards, scores, i, &total)
+                          ? (float) total : NAN;
+
+  return scores != NULL;
+}
+
+gboolean
+vard_trainer_rewhiten (VardTrainer *self, GError **error)
+{
+  return rewhiten_store (self, self->pool, (const double *) self->pool_scores->data, error)
+         && rewhiten_store (self, self->ring, self->ring_scores, error);
 }
 
 /* The unit of the value: the pool's totals have mean 0 and standard deviation 1 */
@@ -223,8 +241,9 @@ measure_pool (VardTrainer *self, GError **error)
 gboolean
 vard_trainer_settle_pool (VardTrainer *self, GError **error)
 {
-  g_autoptr (VardRewardScores) scores = restore_scores (self, error);
   guint n = vard_trajectory_store_get_count (self->pool);
+  g_autoptr (VardRewardScores) scores
+    = restore_scores (self, (const double *) self->pool_scores->data, n, error);
 
   if (scores == NULL)
     return FALSE;

@@ -38,6 +38,7 @@ struct _VardTrainerSettings
   double value_refresh_learning_rate;
   guint ring_size;
   double ring_share;
+  VardWhitening whitening;
 
   /* the policy */
   guint batch_size;

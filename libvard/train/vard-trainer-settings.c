@@ -15,6 +15,10 @@ G_DEFINE_ENUM_TYPE (VardTrainedWeights, vard_trained_weights,
                     G_DEFINE_ENUM_VALUE (VARD_TRAINED_WEIGHTS_LORA, "lora"),
                     G_DEFINE_ENUM_VALUE (VARD_TRAINED_WEIGHTS_FULL, "full"))
 
+G_DEFINE_ENUM_TYPE (VardWhitening, vard_whitening,
+                    G_DEFINE_ENUM_VALUE (VARD_WHITENING_BASE, "base"),
+                    G_DEFINE_ENUM_VALUE (VARD_WHITENING_RUNNING, "running"))
+
 #define BOOLEAN(m, blurb, value) VARD_FIELD_BOOLEAN (VardTrainerSettings, m, blurb, value)
 #define UINT(m, blurb, min, max, value)                                                            \
   VARD_FIELD_UINT (VardTrainerSettings, m, blurb, min, max, value)
@@ -68,6 +72,11 @@ static const VardField fields[] = {
   UINT (ring_size, "Newest trajectories kept for value-refresh", 1, 1000000, 256),
   DOUBLE (ring_share, "Share of a refresh batch drawn from them, the rest is from the pool", 0, 1,
           0.75),
+
+  VARD_FIELD_ENUM (VardTrainerSettings, whitening,
+                   "Whose mean and spread are the units that rewards are learned in: the base model's, or with "
+                   "value-refresh those of the newest pictures (running); metrics are in the base model's",
+                   vard_whitening_get_type, VARD_WHITENING_BASE),
 
   UINT (batch_size, "Trajectories sampled per step", 1, 65536, 32),
   UINT (states_per_update, "Noisy states per policy update", 1, 65536, 64),

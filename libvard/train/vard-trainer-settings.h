@@ -24,6 +24,22 @@ typedef enum
 #define VARD_TYPE_TRAINED_WEIGHTS (vard_trained_weights_get_type ())
 GType vard_trained_weights_get_type (void) G_GNUC_CONST;
 
+/**
+ * VardWhitening:
+ * @VARD_WHITENING_BASE: the mean and spread of the base model's pool, fixed for the run
+ * @VARD_WHITENING_RUNNING: those of the newest pictures, about as many as the pool has
+ *
+ * The units that rewards are learned in.
+ */
+typedef enum
+{
+  VARD_WHITENING_BASE,
+  VARD_WHITENING_RUNNING,
+} VardWhitening;
+
+#define VARD_TYPE_WHITENING (vard_whitening_get_type ())
+GType vard_whitening_get_type (void) G_GNUC_CONST;
+
 #define VARD_TYPE_TRAINER_SETTINGS (vard_trainer_settings_get_type ())
 G_DECLARE_FINAL_TYPE (VardTrainerSettings, vard_trainer_settings, VARD, TRAINER_SETTINGS, GObject)
 

@@ -234,6 +234,25 @@ read_statistics (VardTrainer *self, VardStateReader *reader, GError **error)
 
 /* ---- the two files ---- */
 
+static gsize
+count_ring_scores (VardTrainer *self)
+{
+  return (gsize) vard_trajectory_store_get_count (self->ring)
+         * vard_reward_mix_get_n_components (self->rewards);
+}
+
+static gboolean
+read_ring (VardTrainer *self, VardStateReader *reader, GError **error)
+{
+  if (self->ring == NULL)
+    return TRUE;
+
+  return read_store (self, self->ring, "ring", reader, error)
+         && (self->ring_scores == NULL || count_ring_scores (self) == 0
+             || vard_state_reader_read (reader, "ring-scores", VARD_DTYPE_I64, self->ring_scores,
+                                        count_ring_scores (self), error));
+}
+
 static gboolean
 write_trainer (VardTrainer *self, const char *directory, GError **error)
 {
@@ -247,6 +266,9 @@ write_trainer (VardTrainer *self, const char *directory, GError **error)
     return FALSE;
   if (self->ring != NULL)
     add_store (self->ring, "ring", writer);
+  if (self->ring_scores != NULL && vard_trajectory_store_get_count (self->ring) > 0)
+    vard_state_writer_add (writer, "ring-scores", VARD_DTYPE_I64, self->ring_scores,
+                           count_ring_scores (self));
   vard_state_writer_add (writer, "r2", VARD_DTYPE_I64, self->r2, n_steps + 1);
   vard_state_writer_add (writer, "norms", VARD_DTYPE_I32, self->histories,
                          n_steps * sizeof (VardNormHistory) / sizeof (gint32));
@@ -272,7 +294,7 @@ read_trainer (VardTrainer *self, const char *directory, GError **error)
   g_array_set_size (self->base_rewards, vard_state_reader_get_count (reader, "base-rewards"));
 
   return read_fit (self, &fits[0], reader, error) && read_fit (self, &fits[1], reader, error) &&
-         (self->ring == NULL || read_store (self, self->ring, "ring", reader, error)) &&
+         read_ring (self, reader, error) &&
          vard_state_reader_read (reader, "r2", VARD_DTYPE_I64, self->r2, n_steps + 1, error) &&
          vard_state_reader_read (reader, "norms", VARD_DTYPE_I32, self->histories,
                                  n_steps * sizeof (VardNormHistory) / sizeof (gint32), error) &&
@@ -363,6 +385,9 @@ vard_trainer_load_state (VardTrainer *self, const char *directory, GError **erro
   if (!read_trainer (self, directory, error) || !read_pool (self, directory, error))
     return FALSE;
   if (self->phase > VARD_TRAINER_PHASE_POOL && !vard_trainer_settle_pool (self, error))
+    return FALSE;
+  if (self->phase == VARD_TRAINER_PHASE_STEPS && self->step > 0 && self->ring_scores != NULL
+      && !vard_trainer_rewhiten (self, error))
     return FALSE;
   self->is_broken = FALSE;
 

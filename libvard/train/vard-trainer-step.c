@@ -44,15 +44,35 @@ rollout_progress (double fraction, gpointer data)
 /* ---- value refresh ---- */
 
 static void
-push_ring (VardTrainer *self, const VardTrajectory *rollout, VardRewardScores *scores)
+keep_ring_scores (VardTrainer *self, VardRewardScores *scores, guint item)
+{
+  guint n = vard_reward_scores_get_n_components (scores);
+  double *to = self->ring_scores + (self->ring->n_pushed % self->ring->capacity) * (gsize) n;
+
+  for (guint k = 0; k < n; k++)
+    if (!vard_reward_scores_get_raw (scores, k, item, &to[k]))
+      to[k] = NAN;
+}
+
+static gboolean
+push_ring (VardTrainer *self, const VardTrajectory *rollout, VardRewardScores *scores,
+           GError **error)
 {
   for (guint i = 0; i < rollout->n; i++)
     {
       double total = vard_trainer_get_total (self, scores, i);
 
-      if (isfinite (total))
-        vard_trajectory_store_push (self->ring, rollout, i, total);
+      if (!isfinite (total))
+        continue;
+      if (self->ring_scores != NULL)
+        keep_ring_scores (self, scores, i);
+      vard_trajectory_store_push (self->ring, rollout, i, total);
     }
+  if (self->ring_scores == NULL)
+    return TRUE;
+  vard_reward_mix_update_running (self->rewards, scores);
+
+  return vard_trainer_rewhiten (self, error);
 }
 
 static gboolean
@@ -284,8 +304,8 @@ vard_trainer_advance_step (VardTrainer *self, GCancellable *cancellable, GError 
 
   if (self->ring != NULL)
     {
-      push_ring (self, rollout, scores);
-      if (!refresh_value (self, &sums, cancellable, error))
+      if (!push_ring (self, rollout, scores, error)
+          || !refresh_value (self, &sums, cancellable, error))
         return FALSE;
     }
   sums.value_seconds = lap (&clock);

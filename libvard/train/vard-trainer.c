@@ -374,6 +374,7 @@ vard_trainer_finalize (GObject *object)
   g_clear_pointer (&self->sampler, vard_sampler_free);
   g_clear_pointer (&self->pool, vard_trajectory_store_free);
   g_clear_pointer (&self->ring, vard_trajectory_store_free);
+  g_clear_pointer (&self->ring_scores, g_free);
   g_clear_pointer (&self->pool_scores, g_array_unref);
   g_clear_pointer (&self->pool_valid, g_array_unref);
   g_clear_pointer (&self->base_rewards, g_array_unref);

@@ -200,10 +200,26 @@ dup_weights (ToyRun *run, gsize *size)
 
 /* Saved after @n_units of work and gone on with by another trainer: the same numbers, bit for bit
  */
+/* Whether the running statistics of the only reward are others than the pool's */
+static gboolean
+has_moved (VardRewardMix *mix)
+{
+  g_autoptr (JsonObject) statistics = vard_reward_mix_get_statistics (mix);
+  JsonObject *entry
+    = json_object_get_object_member (statistics, vard_reward_mix_get_label (mix, 0));
+
+  return json_object_get_double_member (entry, "mean")
+         != json_object_get_double_member (entry, "running-mean");
+}
+
+/* added to the units of work before the resume: with running whitening */
+#define RUNNING 0x100
+
 static void
 test_trainer_resume (gconstpointer data)
 {
-  guint n_units = GPOINTER_TO_UINT (data);
+  guint n_units = GPOINTER_TO_UINT (data) & 0xff;
+  gboolean is_running = (GPOINTER_TO_UINT (data) & RUNNING) != 0;
   g_autoptr (VardTrainerSettings) settings = toy_run_settings ();
   g_autofree char *folder = g_dir_make_tmp ("vard-state-XXXXXX", NULL);
   g_autoptr (GError) error = NULL;
@@ -211,10 +227,12 @@ test_trainer_resume (gconstpointer data)
   gsize size, size_again;
 
   g_object_set (settings, "value-refresh", TRUE, "kl-target", 0.01, "ema", 0.9,
-                "value-gradient-quantile", 0.9, NULL);
+                "value-gradient-quantile", 0.9,
+                "whitening", is_running ? VARD_WHITENING_RUNNING : VARD_WHITENING_BASE, NULL);
   toy_run_init (&whole, settings, 0.6);
   toy_run_go (&whole);
   g_autofree float *expected = dup_weights (&whole, &size);
+  g_assert_true (has_moved (whole.mix) == is_running);
 
   toy_run_init (&first, settings, 0.6);
   for (guint i = 0; i < n_units; i++)
@@ -424,6 +442,10 @@ main (int argc, char **argv)
   g_test_add_data_func ("/trainer/resume/pool", GUINT_TO_POINTER (3), test_trainer_resume);
   g_test_add_data_func ("/trainer/resume/value-fit", GUINT_TO_POINTER (8), test_trainer_resume);
   g_test_add_data_func ("/trainer/resume/step", GUINT_TO_POINTER (12), test_trainer_resume);
+  g_test_add_data_func ("/trainer/resume/running/value-fit", GUINT_TO_POINTER (RUNNING + 8),
+                        test_trainer_resume);
+  g_test_add_data_func ("/trainer/resume/running/step", GUINT_TO_POINTER (RUNNING + 12),
+                        test_trainer_resume);
   g_test_add_func ("/trainer/other-state", test_trainer_other_state);
   g_test_add_func ("/trainer/evaluation-prompts", test_trainer_evaluation_prompts);
   g_test_add_func ("/trainer/stop", test_trainer_stop);

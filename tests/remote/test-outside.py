@@ -40,6 +40,8 @@ class Outside(cli.CliTest):
         self.assertTrue(means)
         for mean in means:
             self.assertTrue(0 < mean < 1, means)
+        for line in self.metrics():
+            self.assertTrue('reward/red/mean' not in line or line['seconds/reward/red'] > 0, line)
 
     def test_program_dies(self):
         """It ends the run with 4, and the sentence has the reward, the program's end and its last words"""

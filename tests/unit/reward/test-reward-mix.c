@@ -125,6 +125,65 @@ test_reward_mix_policies (void)
     }
 }
 
+static VardRewardScores *
+make_scores (const double *raw, guint n)
+{
+  VardRewardScores *scores = vard_reward_scores_new (2, n);
+  g_autoptr (VardRewardBatch) batch = dummy_batch_new (n);
+
+  for (guint k = 0; k < 2; k++)
+    {
+      vard_reward_batch_reset (batch);
+      for (guint i = 0; i < n; i++)
+        vard_reward_batch_set_score (batch, i, (k == 0 ? 1 : -10) * raw[i]);
+      vard_reward_scores_read_batch (scores, k, batch, 0);
+    }
+  return scores;
+}
+
+/* Pool 1 2 3 4 5, then 6 and 8: the seven have mean 29/7 and variance 155/7 - (29/7)^2. After that the seven count as
+ * five, and 0 0 join them. */
+static void
+test_reward_mix_running (void)
+{
+  g_autoptr (VardRewardMix) mix = make_mix (DUMMY_FINE, VARD_REWARD_POLICY_REQUIRED);
+  g_autoptr (VardRewardMix) copy = make_mix (DUMMY_FINE, VARD_REWARD_POLICY_REQUIRED);
+  g_autoptr (VardRewardScores) pool = make_scores ((double[]) { 1, 2, 3, 4, 5 }, 5);
+  g_autoptr (VardRewardScores) some = make_scores ((double[]) { 6, 8 }, 2);
+  g_autoptr (VardRewardScores) none = make_scores ((double[]) { 0, 0 }, 2);
+  g_autoptr (VardRewardScores) probe = make_scores ((double[]) { 1, 0 }, 2);
+  double base, running, before, mean = 29 / 7.0, variance = 155 / 7.0 - mean * mean;
+  double a = vard_reward_mix_get_weight (mix, 0), b = vard_reward_mix_get_weight (mix, 1);
+
+  g_assert_true (vard_reward_mix_fit_statistics (mix, &pool, 1, NULL));
+  g_assert_true (vard_reward_mix_get_total (mix, probe, 0, &base));
+  g_assert_true (vard_reward_mix_get_running_total (mix, probe, 0, &running));
+  g_assert_cmpfloat (base, ==, running);
+  g_assert_cmpfloat_with_epsilon (base, (a - b) * (1 - 3) / sqrt (2), 1e-12);
+
+  vard_reward_mix_update_running (mix, some);
+  g_assert_true (vard_reward_mix_get_running_total (mix, probe, 0, &running));
+  g_assert_cmpfloat_with_epsilon (running, (a - b) * (1 - mean) / sqrt (variance), 1e-12);
+  g_assert_true (vard_reward_mix_get_total (mix, probe, 0, &before));
+  g_assert_cmpfloat (base, ==, before);
+
+  vard_reward_mix_update_running (mix, none);
+  variance = 5 / 7.0 * variance + 10 / 49.0 * mean * mean;
+  mean = 5 * mean / 7;
+  g_assert_true (vard_reward_mix_get_running_total (mix, probe, 0, &running));
+  g_assert_cmpfloat_with_epsilon (running, (a - b) * (1 - mean) / sqrt (variance), 1e-12);
+
+  /* Kept whole, and pictures that are all alike do not blow up what is between them */
+  g_autoptr (JsonObject) statistics = vard_reward_mix_get_statistics (mix);
+  g_assert_true (vard_reward_mix_set_statistics (copy, statistics, NULL));
+  g_assert_true (vard_reward_mix_get_running_total (copy, probe, 0, &before));
+  g_assert_cmpfloat (running, ==, before);
+  for (guint i = 0; i < 100; i++)
+    vard_reward_mix_update_running (mix, none);
+  g_assert_true (vard_reward_mix_get_running_total (mix, probe, 0, &running));
+  g_assert_cmpfloat_with_epsilon (running, (a - b) * 1 / (0.1 * sqrt (2)), 1e-6);
+}
+
 /* What becomes of a failure is said with it. */
 static void
 test_reward_mix_words (void)
@@ -202,6 +261,7 @@ main (int argc, char **argv)
   g_test_add_func ("/reward-mix/totals", test_reward_mix_totals);
   g_test_add_func ("/reward-mix/required", test_reward_mix_required);
   g_test_add_func ("/reward-mix/policies", test_reward_mix_policies);
+  g_test_add_func ("/reward-mix/running", test_reward_mix_running);
   g_test_add_func ("/reward-mix/words", test_reward_mix_words);
   g_test_add_func ("/reward-mix/no-spread", test_reward_mix_no_spread);
   g_test_add_func ("/reward-mix/refusals", test_reward_mix_refusals);
