@@ -86,10 +86,10 @@ swap_axes (const float *from,
 }
 
 static gboolean
-check_finite (VardSafetensors *file,
-              const char      *name,
-              VardTensor      *tensor,
-              GError         **error)
+check_finite (const char *file,
+              const char *name,
+              VardTensor *tensor,
+              GError    **error)
 {
   const float *values = vard_tensor_peek_f32 (tensor);
   gint64 count = vard_tensor_get_count (tensor);
@@ -97,25 +97,24 @@ check_finite (VardSafetensors *file,
   for (gint64 i = 0; i < count; i++)
     if (!isfinite (values[i]))
       {
-        g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: element %" G_GINT64_FORMAT " of %s is %f",
-                     vard_safetensors_get_path (file), i, name, values[i]);
+        g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: element %" G_GINT64_FORMAT " of %s is %f", file, i,
+                     name, values[i]);
         return FALSE;
       }
   return TRUE;
 }
 
 static gboolean
-check_shape (VardSafetensors     *file,
+check_shape (const char          *file,
              const char          *name,
+             VardTensor          *stored,
              const VardParameter *parameter,
              guint                n_pieces,
              GError             **error)
 {
-  VardShape expected = get_file_shape (parameter), found = { 0 };
+  VardShape expected = get_file_shape (parameter), found = *vard_tensor_peek_shape (stored);
 
   expected.dims[0] *= n_pieces;
-
-  vard_safetensors_get_shape (file, name, &found);
 
   VardShape a = trim (expected), b = trim (found);
 
@@ -125,33 +124,24 @@ check_shape (VardSafetensors     *file,
   g_autofree char *wanted = vard_shape_to_string (&expected);
   g_autofree char *got = vard_shape_to_string (&found);
 
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has the shape %s, the configuration makes it %s",
-               vard_safetensors_get_path (file), name, got, wanted);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has the shape %s, the configuration makes it %s", file,
+               name, got, wanted);
   return FALSE;
 }
 
 static VardTensor *
-lookup_piece (VardSafetensors *file,
-              const char      *name,
-              guint            piece,
-              guint            n_pieces,
-              GError         **error)
+get_piece (VardTensor *whole,
+           guint       piece,
+           guint       n_pieces)
 {
-  VardTensor *whole = vard_safetensors_lookup (file, name, error);
-
-  if (!whole || n_pieces == 1)
-    return whole;
+  if (n_pieces == 1)
+    return g_object_ref (whole);
 
   VardShape shape = *vard_tensor_peek_shape (whole);
   gsize offset = vard_tensor_get_offset (whole) + vard_tensor_get_n_bytes (whole) / n_pieces * piece;
 
   shape.dims[0] /= n_pieces;
-
-  VardTensor *view = vard_tensor_new_view (vard_tensor_peek_buffer (whole), offset, vard_tensor_get_dtype (whole),
-                                           &shape);
-
-  g_object_unref (whole);
-  return view;
+  return vard_tensor_new_view (vard_tensor_peek_buffer (whole), offset, vard_tensor_get_dtype (whole), &shape);
 }
 
 gboolean
@@ -171,16 +161,26 @@ vard_weights_read_piece (VardSafetensors *file,
                          guint            n_pieces,
                          GError         **error)
 {
-  if (!check_shape (file, name, parameter, n_pieces, error))
+  g_autoptr (VardTensor) stored = vard_safetensors_lookup (file, name, error);
+
+  return stored && vard_weights_fill (vard_safetensors_get_path (file), name, stored, parameter, piece, n_pieces, error);
+}
+
+gboolean
+vard_weights_fill (const char    *file,
+                   const char    *name,
+                   VardTensor    *stored,
+                   VardParameter *parameter,
+                   guint          piece,
+                   guint          n_pieces,
+                   GError       **error)
+{
+  if (!check_shape (file, name, stored, parameter, n_pieces, error))
     return FALSE;
 
-  g_autoptr (VardTensor) stored = lookup_piece (file, name, piece, n_pieces, error);
-
-  if (!stored)
-    return FALSE;
-
-  g_autoptr (VardTensor) values = vard_tensor_get_dtype (stored) == VARD_DTYPE_F32
-    ? g_object_ref (stored) : vard_tensor_convert (stored, VARD_DTYPE_F32);
+  g_autoptr (VardTensor) part = get_piece (stored, piece, n_pieces);
+  g_autoptr (VardTensor) values = vard_tensor_get_dtype (part) == VARD_DTYPE_F32
+    ? g_object_ref (part) : vard_tensor_convert (part, VARD_DTYPE_F32);
   const VardShape *shape = vard_tensor_peek_shape (parameter->tensor);
 
   if (!check_finite (file, name, values, error))

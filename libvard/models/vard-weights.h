@@ -50,6 +50,14 @@ gboolean vard_weights_read_piece (VardSafetensors  *file,
                                   guint             piece,
                                   guint             n_pieces,
                                   GError          **error);
+/* The same from a tensor that is read already; @file and @name are for messages */
+gboolean vard_weights_fill       (const char       *file,
+                                  const char       *name,
+                                  VardTensor       *stored,
+                                  VardParameter    *parameter,
+                                  guint             piece,
+                                  guint             n_pieces,
+                                  GError          **error);
 /* One parameter as files keep it, with what its enabled adapter does */
 VardSafetensorsEntry vard_weights_make_entry (const char    *name,
                                               VardParameter *parameter,
