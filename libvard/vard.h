@@ -43,6 +43,7 @@
 #include "reward/vard-reward.h"
 #include "tensor/vard-image.h"
 #include "tensor/vard-image-pool.h"
+#include "tensor/vard-pth.h"
 #include "tensor/vard-safetensors.h"
 #include "nn/vard-lora.h"
 #include "nn/vard-module.h"
