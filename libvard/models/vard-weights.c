@@ -13,6 +13,20 @@
 #include <math.h>
 #include <string.h>
 
+/* a variant that nothing tells to take: "model.non_ema.safetensors"; (nullable) (transfer full) */
+static char *
+find_variant (const char *folder,
+              const char *stem)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  while (dir && (name = g_dir_read_name (dir)))
+    if (g_str_has_prefix (name, stem) && name[strlen (stem)] == '.' && g_str_has_suffix (name, ".safetensors"))
+      return g_strdup (name);
+  return NULL;
+}
+
 char *
 vard_weights_find (const char *folder,
                    const char *stem,
@@ -32,9 +46,10 @@ vard_weights_find (const char *folder,
       if (g_file_test (path, G_FILE_TEST_IS_REGULAR))
         return g_steal_pointer (&path);
     }
-  for (guint i = 0; i < G_N_ELEMENTS (pickles); i++)
+  /* that of "model" is pytorch_model.bin */
+  for (guint i = 0; i < 2 * G_N_ELEMENTS (pickles); i++)
     {
-      g_autofree char *name = g_strconcat (stem, pickles[i], NULL);
+      g_autofree char *name = g_strconcat (i % 2 ? "pytorch_" : "", stem, pickles[i / 2], NULL);
       g_autofree char *path = g_build_filename (folder, name, NULL);
 
       if (g_file_test (path, G_FILE_TEST_EXISTS))
@@ -45,7 +60,11 @@ vard_weights_find (const char *folder,
           return NULL;
         }
     }
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "there are no weights %s.safetensors in %s", stem, folder);
+
+  g_autofree char *variant = find_variant (folder, stem);
+
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "there are no weights %s.safetensors in %s%s%s%s", stem, folder,
+               variant ? "; there is " : "", variant ? variant : "", variant ? ", rename it if that is wanted" : "");
   return NULL;
 }
 

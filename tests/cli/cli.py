@@ -83,6 +83,12 @@ class TapResult(unittest.TestResult):
         super().addSkip(test, reason)
         self.point('ok', test, ' # SKIP ' + reason)
 
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err:
+            kind = self.failures if issubclass(err[0], test.failureException) else self.errors
+            self.tell('not ok', subtest, kind[-1][1])
+
     def addFailure(self, test, err):
         super().addFailure(test, err)
         self.tell('not ok', test, self.failures[-1][1])
