@@ -57,15 +57,15 @@ vard_transformer_block_new (gint64 width,
   return self;
 }
 
-/* GEGLU: one half of the columns gates the other */
+/* GEGLU: one half of the columns gates the other. As two products: the second's blocks are gated while they are in the
+ * cache, and the gradients for the two halves need not be joined. */
 static VardNode *
 record_feed_forward (VardTransformerBlock *self,
                      VardNode             *x)
 {
-  VardNode *both = vard_linear_record (self->gated, x);
-  VardNode *value = vard_slice (both, 2, 0, self->inner);
-  VardNode *gate = vard_slice (both, 2, self->inner, self->inner);
+  VardNode *value, *gate;
 
+  vard_linear_record_halves (self->gated, x, &value, &gate);
   return vard_linear_record (self->output, vard_mul (value, vard_gelu (gate)));
 }
 

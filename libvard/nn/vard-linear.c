@@ -63,6 +63,55 @@ vard_linear_record (VardLinear *self,
   return y;
 }
 
+/* columns [from, from + n) of y, by the weight's rows; @rows is [n_rows, n_in] */
+static VardNode *
+record_columns (VardLinear *self,
+                VardNode   *rows,
+                gint64      from,
+                gint64      n)
+{
+  VardNode *weight = vard_parameter_record (self->weight, rows->graph);
+  VardNode *y = vard_matmul (rows, vard_slice (weight, 0, from, n), FALSE, TRUE);
+
+  if (self->bias == NULL)
+    return y;
+  return vard_add (y, vard_slice (vard_parameter_record (self->bias, rows->graph), 0, from, n));
+}
+
+/* The halves of an adapted layer are cut from the whole, since its adapter adds to that, also while it is off: what is
+ * compared with and without it is then computed alike */
+void
+vard_linear_record_halves (VardLinear *self,
+                           VardNode   *x,
+                           VardNode  **first,
+                           VardNode  **second)
+{
+  g_return_if_fail (VARD_IS_LINEAR (self));
+
+  VardGraph *graph = x->graph;
+  VardShape shape = x->shape;
+  guint axis = shape.n_dims ? shape.n_dims - 1 : 0;
+  gint64 n = self->n_out / 2, n_rows = vard_shape_get_span (&shape, 0, axis);
+
+  if (self->adapter)
+    {
+      VardNode *both = vard_linear_record (self, x);
+
+      *first = vard_slice (both, axis, 0, n);
+      *second = vard_slice (both, axis, n, n);
+      return;
+    }
+  vard_module_enter (VARD_MODULE (self), graph);
+
+  VardNode *rows = vard_reshape (x, VARD_SHAPE (n_rows, shape.n_dims ? shape.dims[axis] : 1));
+
+  if (shape.n_dims)
+    shape.dims[axis] = n;
+  *first = vard_reshape (record_columns (self, rows, 0, n), shape);
+  *second = vard_reshape (record_columns (self, rows, n, n), shape);
+  vard_module_leave (VARD_MODULE (self), graph);
+}
+
 void
 vard_linear_take_adapter (VardLinear  *self,
                           const char  *name,

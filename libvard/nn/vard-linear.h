@@ -19,6 +19,11 @@ VardLinear    *vard_linear_new         (gint64       n_in,
 /* x [..., n_in] -> [..., n_out] */
 VardNode      *vard_linear_record      (VardLinear  *self,
                                         VardNode    *x);
+/* the first and the second half of its columns, as two products; both [..., n_out / 2] */
+void           vard_linear_record_halves (VardLinear *self,
+                                          VardNode   *x,
+                                          VardNode  **first,
+                                          VardNode  **second);
 /* takes the adapter, as a child of that name; a layer has at most one */
 void           vard_linear_take_adapter (VardLinear *self,
                                          const char *name,

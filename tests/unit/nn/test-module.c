@@ -130,6 +130,43 @@ test_lora_seed (void)
   g_assert_cmpfloat (numbers[0], !=, numbers[2]);
 }
 
+/* the halves of a layer are the halves of what it gives as a whole, with an adapter and without */
+static void
+test_halves (gconstpointer data)
+{
+  static const char *const targets[] = { "layer", NULL };
+  g_autoptr (VardModule) root = g_object_new (VARD_TYPE_MODULE, NULL);
+  VardLinear *layer = vard_module_add_child (root, "layer", vard_linear_new (3, 4, TRUE, VARD_LAYOUT_PLAIN));
+  g_autoptr (VardEngine) engine = vard_reference_engine_new ();
+  g_autoptr (VardGraph) graph = vard_graph_new ();
+  g_autoptr (GError) error = NULL;
+  float values[2 * 5 * 3], worst = 1;
+  VardNode *first, *second;
+
+  vard_random_fill_normal (1, 0, vard_tensor_peek_f32 (vard_linear_peek_weight (layer)->tensor), 12);
+  vard_random_fill_normal (2, 0, vard_tensor_peek_f32 (vard_linear_peek_bias (layer)->tensor), 4);
+  if (GPOINTER_TO_INT (data))
+    g_assert_true (vard_lora_attach (root, targets, 2, 2, 3, NULL));
+
+  VardNode *x = vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (2, 5, 3));
+  VardNode *both = vard_linear_record (layer, x);
+
+  vard_linear_record_halves (layer, x, &first, &second);
+
+  VardNode *apart = vard_sub (both, vard_concat ((VardNode *[]) { first, second }, 2, 2));
+
+  vard_graph_add_output (graph, "apart", vard_sum_all (vard_square (apart)));
+
+  g_autoptr (VardExecutable) executable = vard_engine_compile (engine, graph, &error);
+
+  g_assert_no_error (error);
+  vard_random_fill_normal (4, 0, values, G_N_ELEMENTS (values));
+  g_assert_true (vard_executable_set_input (executable, "x", values, sizeof values, NULL));
+  g_assert_true (vard_executable_run (executable, NULL, NULL));
+  g_assert_true (vard_executable_get_output (executable, "apart", &worst, sizeof worst, NULL));
+  g_assert_cmpfloat (worst, <, 1e-10);
+}
+
 static void
 test_child_outlives_parent (void)
 {
@@ -151,6 +188,8 @@ main (int    argc,
   g_test_add_func ("/module/record", test_record);
   g_test_add_func ("/module/flags", test_flags);
   g_test_add_func ("/module/lora-seed", test_lora_seed);
+  g_test_add_data_func ("/module/halves", GINT_TO_POINTER (FALSE), test_halves);
+  g_test_add_data_func ("/module/halves-adapted", GINT_TO_POINTER (TRUE), test_halves);
   g_test_add_func ("/module/child-outlives-parent", test_child_outlives_parent);
   return g_test_run ();
 }
