@@ -33,7 +33,8 @@ ROWS = {
 def run_of(name, options, out, seed):
     run = os.path.join(out, "".join(c if c.isalnum() else "-" for c in name))
     if not os.path.exists(os.path.join(run, "final", "COMPLETE")):
-        subprocess.run(["vard", "train", DEMO, "--run", run, "--quiet", "--seed", str(seed), *options], check=True)
+        subprocess.run(["vard", "train", DEMO, "--run", run, "--quiet", "--seed", str(seed), *options],
+                       check=True, stdout=subprocess.DEVNULL)
     return run
 
 
