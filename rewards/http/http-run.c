@@ -296,14 +296,16 @@ http_run_finish (HttpRun *self,
 
 /* Starts what may start; returns the milliseconds until more may */
 static int
-http_run_start_ready (HttpRun *self)
+http_run_start_ready (HttpRun      *self,
+                      GCancellable *cancellable)
 {
   gint64 now = g_get_monotonic_time (), next = now + G_TIME_SPAN_SECOND;
   int running;
 
   if (self->paused_until > now)
     return MIN (self->paused_until - now, G_TIME_SPAN_SECOND) / 1000 + 1;
-  for (guint i = 0; i < self->waiting->len && self->active->len < self->client->settings.connections;)
+  for (guint i = 0; i < self->waiting->len && self->active->len < self->client->settings.connections
+                    && !g_cancellable_is_cancelled (cancellable);) /* writing large pictures takes its time */
     {
       guint index = g_array_index (self->waiting, guint, i);
 
@@ -332,7 +334,7 @@ http_run_loop (HttpRun      *self,
 
       if (g_cancellable_set_error_if_cancelled (cancellable, error))
         return FALSE;
-      int wait = http_run_start_ready (self);
+      int wait = http_run_start_ready (self, cancellable);
       CURLMcode code = curl_multi_perform (self->multi, &running);
       guint n_before = self->active->len;
       while ((done = curl_multi_info_read (self->multi, &left)) != NULL)

@@ -16,6 +16,12 @@ gboolean judge_read_json        (const char  *text,
                                  const char  *field,
                                  double      *score,
                                  GError     **error);
+/* Of the tokens at the place of the answer; yes and no are the ends of the scale */
+gboolean judge_read_odds        (JsonObject  *answer,
+                                 double       minimum,
+                                 double       maximum,
+                                 double      *score,
+                                 GError     **error);
 char    *judge_dup_content      (JsonObject  *answer,
                                  GError     **error);
 

@@ -9,12 +9,13 @@
 #include "../wire/wire.h"
 #include "judge-answer.h"
 
-typedef enum { JUDGE_LAST_NUMBER, JUDGE_JSON } JudgePattern;
+typedef enum { JUDGE_LAST_NUMBER, JUDGE_JSON, JUDGE_PROBABILITIES } JudgePattern;
 
 static GType judge_pattern_get_type (void);
 G_DEFINE_ENUM_TYPE (JudgePattern, judge_pattern,
                     G_DEFINE_ENUM_VALUE (JUDGE_LAST_NUMBER, "last-number"),
-                    G_DEFINE_ENUM_VALUE (JUDGE_JSON, "json"))
+                    G_DEFINE_ENUM_VALUE (JUDGE_JSON, "json"),
+                    G_DEFINE_ENUM_VALUE (JUDGE_PROBABILITIES, "probabilities"))
 
 #define JUDGE_TYPE_REWARD (judge_reward_get_type ())
 G_DECLARE_FINAL_TYPE (JudgeReward, judge_reward, JUDGE, REWARD, VardReward)
@@ -44,7 +45,8 @@ static const VardField fields[] = {
   VARD_FIELD_STRING (JudgeReward, model, "Name of the model on the server", NULL),
   VARD_FIELD_STRING (JudgeReward, rubric, "What to judge by; {prompt} stands for the picture's prompt", DEFAULT_RUBRIC),
   VARD_FIELD_STRING (JudgeReward, rubric_file, "File with the rubric, instead of rubric", NULL),
-  VARD_FIELD_ENUM (JudgeReward, pattern, "Where the score is in an answer: its last number, or a field of JSON",
+  VARD_FIELD_ENUM (JudgeReward, pattern, "Where the score is in an answer: its last number, a field of JSON, "
+                   "or the mean over the probabilities of its first digit, yes or no",
                    judge_pattern_get_type, JUDGE_LAST_NUMBER),
   VARD_FIELD_STRING (JudgeReward, json_field, "Name of the field when the pattern is json", "score"),
   VARD_FIELD_DOUBLE (JudgeReward, minimum, "Lowest score; one below it is an error", -1e6, 1e6, 0),
@@ -73,6 +75,8 @@ judge_call_write (guint     index,
   wire_append_text (body, self->model);
   g_string_append_printf (body, ",\"max_tokens\":%u,\"temperature\":%s", self->max_tokens,
                           g_ascii_dtostr (number, sizeof number, self->temperature));
+  if (self->pattern == JUDGE_PROBABILITIES)
+    g_string_append (body, ",\"logprobs\":true,\"top_logprobs\":20");
   g_string_append (body, ",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":");
   wire_append_text (body, text->str);
   g_string_append (body, "},{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,");
@@ -95,13 +99,17 @@ judge_call_fail (guint       index,
 
 static gboolean
 judge_reward_read_score (JudgeReward *self,
-                         const char  *text,
+                         JsonObject  *answer,
                          double      *score,
                          GError     **error)
 {
-  gboolean found = self->pattern == JUDGE_JSON
-                     ? judge_read_json (text, self->json_field, score, error)
-                     : judge_read_last_number (text, self->maximum, score, error);
+  if (self->pattern == JUDGE_PROBABILITIES)
+    return judge_read_odds (answer, self->minimum, self->maximum, score, error);
+
+  g_autofree char *text = judge_dup_content (answer, error);
+  gboolean found = text != NULL && (self->pattern == JUDGE_JSON
+                                      ? judge_read_json (text, self->json_field, score, error)
+                                      : judge_read_last_number (text, self->maximum, score, error));
 
   if (found && (*score < self->minimum || *score > self->maximum))
     {
@@ -129,8 +137,7 @@ judge_call_read (guint       index,
       judge_call_fail (index, message, 0, call);
       return;
     }
-  g_autofree char *content = judge_dup_content (json_node_get_object (root), &error);
-  if (content != NULL && judge_reward_read_score (call->self, content, &score, &error))
+  if (judge_reward_read_score (call->self, json_node_get_object (root), &score, &error))
     vard_reward_batch_set_score (call->batch, index, score);
   else
     {
@@ -151,6 +158,9 @@ judge_reward_check (JudgeReward *self,
                  self->maximum);
   else if (self->pattern == JUDGE_JSON && (self->json_field == NULL || self->json_field[0] == 0))
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the pattern is json, and json-field is empty");
+  else if (self->pattern == JUDGE_PROBABILITIES && (self->minimum < 0 || self->maximum > 9))
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the scale from %g to %g has numbers of more than one token, whose "
+                 "probabilities are not told; set minimum and maximum from 0 to 9", self->minimum, self->maximum);
   else
     return TRUE;
   return FALSE;

@@ -70,13 +70,17 @@ wire_png_write (WirePng         *self,
   return TRUE;
 }
 
-/* A picture as the base64 of a PNG file, without quotes */
+/* A picture as the base64 of a PNG file, without quotes; not when the batch was cancelled, so that a request of many
+ * large ones is given up in the middle */
 gboolean
 wire_append_png (GString          *out,
                  VardRewardBatch  *batch,
                  guint             index,
                  GError          **error)
 {
+  if (g_cancellable_set_error_if_cancelled (vard_reward_batch_get_cancellable (batch), error))
+    return FALSE;
+
   WirePng self = { .bytes = g_byte_array_new (), .message = "there is no memory" };
   png_structp png = png_create_write_struct (PNG_LIBPNG_VER_STRING, &self, wire_png_leave, wire_png_ignore);
   png_infop info = png != NULL ? png_create_info_struct (png) : NULL;

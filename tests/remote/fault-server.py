@@ -9,6 +9,7 @@ import base64
 import collections
 import importlib.util
 import json
+import math
 import os
 import socket
 import ssl
@@ -192,6 +193,15 @@ class Handler(BaseHTTPRequestHandler):
         said = {'plain': f'I see {text.count("cat")} cats. Score: {number}/10', 'rude': 'It is very nice.',
                 'json': '```json\n{"reason": "3 cats", "score": %d.5}\n```' % number, 'high': 'Score: 11'}.get(mode)
         reason = 'length' if mode == 'cut' else 'stop'
+        if mode == 'odds':  # mostly 3, a little 5 in two spellings, and a word
+            assert request['logprobs'] and request['top_logprobs'] >= 5, request
+            top = [('3', 0.6), (' 5', 0.1), ('5', 0.1), ('well', 0.15), ('12', 0.05)]
+            odds = {'content': [{'token': 'Score', 'logprob': 0.0, 'top_logprobs': []},
+                                {'token': ' 3', 'logprob': math.log(0.6), 'top_logprobs': [
+                                    {'token': t, 'logprob': math.log(p)} for t, p in top]}]}
+            self.send(200, json.dumps({'choices': [{'finish_reason': 'length', 'logprobs': odds, 'message': {
+                'role': 'assistant', 'content': 'Score 3'}}]}))
+            return
         self.send(200, json.dumps({'choices': [{'finish_reason': reason, 'message': {
             'role': 'assistant', 'content': said if said else 'Score: 3'}}]}))
 

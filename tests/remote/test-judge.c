@@ -83,6 +83,48 @@ test_judge_json (void)
     }
 }
 
+#define ODDS(token, tops) "{\"choices\": [{\"logprobs\": {\"content\": [{\"token\": \"" token                              \
+                          "\", \"top_logprobs\": [" tops "]}]}}]}"
+
+static void
+test_judge_odds (void)
+{
+  /* ln 0.5 = -0.6931, ln 0.25 = -1.3863, ln 0.2 = -1.6094 */
+  static const struct { const char *text; double score; const char *word; } rows[] = {
+    { ODDS ("4", "{\"token\": \"4\", \"logprob\": -0.6931}, {\"token\": \"8\", \"logprob\": -1.3863}"),
+      (0.5 * 4 + 0.25 * 8) / 0.75, NULL },
+    { ODDS (" Yes", "{\"token\": \" Yes\", \"logprob\": -0.6931}, {\"token\": \"NO\", \"logprob\": -1.3863}, "
+            "{\"token\": \"yes\", \"logprob\": -1.3863}"), 9 * 0.75, NULL },
+    { ODDS ("4", "{\"token\": \"4\", \"logprob\": -1.6094}, {\"token\": \"x\", \"logprob\": -0.6931}"), 0, "20 %" },
+    { ODDS ("4", "{\"token\": \"4\", \"logprob\": 7}"), 0, "0 %" },
+    { ODDS ("4", "{\"token\": \"4\"}, 3, {\"token\": 5, \"logprob\": -0.1}"), 0, "0 %" },
+    { ODDS ("nice", "{\"token\": \"4\", \"logprob\": -0.1}"), 0, "neither yes nor no" },
+    { "{\"choices\": [{\"message\": {\"content\": \"4\"}}]}", 0, "no probabilities" },
+    { "{\"choices\": [{\"logprobs\": null}]}", 0, "no probabilities" },
+    { "{\"choices\": 4}", 0, "no probabilities" },
+  };
+  g_autoptr (VardReward) reward = outside_reward ("judge:url=%s/odds,model=m,pattern=probabilities,maximum=9", server.url);
+  g_autoptr (VardReward) long_scale = outside_reward ("judge:url=%s,model=m,pattern=probabilities", server.url);
+  g_autoptr (VardRewardBatch) batch = outside_batch (0, 2);
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (JsonNode) root = json_from_string (rows[i].text, NULL);
+      g_autoptr (GError) error = NULL;
+      double score = -99;
+
+      g_assert_nonnull (root);
+      g_assert_true (judge_read_odds (json_node_get_object (root), 0, 9, &score, &error) == (rows[i].word == NULL));
+      g_assert_cmpfloat_with_epsilon (score, rows[i].word == NULL ? rows[i].score : -99, 1e-3);
+      g_assert_true (rows[i].word == NULL || strstr (error->message, rows[i].word) != NULL);
+    }
+  outside_score (reward, batch);
+  double score = 0;
+  g_assert_true (vard_reward_batch_get_score (batch, 1, &score));
+  g_assert_cmpfloat_with_epsilon (score, (0.6 * 3 + 0.2 * 5) / 0.8, 1e-9);
+  outside_assert_refuses (long_scale, "more than one token");
+}
+
 static void
 test_judge_plain (void)
 {
@@ -145,6 +187,7 @@ main (int    argc,
   server = outside_server_start (NULL, NULL);
   g_test_add_func ("/judge/numbers", test_judge_numbers);
   g_test_add_func ("/judge/json", test_judge_json);
+  g_test_add_func ("/judge/odds", test_judge_odds);
   g_test_add_func ("/judge/plain", test_judge_plain);
   g_test_add_func ("/judge/failures", test_judge_failures);
   g_test_add_func ("/judge/settings", test_judge_settings);
