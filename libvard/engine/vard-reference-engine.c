@@ -35,7 +35,7 @@ vard_reference_engine_supports (VardEngine     *engine,
     return TRUE;
   if (node->op->reference == NULL)
     return FALSE;
-  if (node->op == &vard_op_cast || node->op == &vard_op_random_normal)
+  if (node->op == &vard_op_cast || node->op == &vard_op_random_normal || node->op == &vard_op_gather)
     return TRUE;
   for (guint k = 0; k < node->n_inputs; k++)
     if (!has_four_bytes (node->inputs[k]))

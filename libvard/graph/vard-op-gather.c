@@ -53,13 +53,16 @@ static void
 gather_reference (const VardNode *self, float **in, float *out)
 {
   const gint32 *ids = (const gint32 *) in[1];
-  gint64 n_rows = self->inputs[0]->shape.dims[0], c = self->inputs[0]->shape.dims[1];
+  const VardNode *table = self->inputs[0];
+  gint64 n_rows = table->shape.dims[0], row = table->shape.dims[1] * vard_dtype_get_size (table->dtype);
+  const guint8 *from = (const guint8 *) in[0];
+  guint8 *to = (guint8 *) out;
 
-  for (gint64 i = 0; i < vard_node_get_count (self->inputs[1]); i++)
+  for (gint64 i = 0; i < vard_node_get_count (self->inputs[1]); i++, to += row)
     if (ids[i] >= 0 && ids[i] < n_rows)
-      memcpy (out + i * c, in[0] + ids[i] * c, c * sizeof *out);
+      memcpy (to, from + ids[i] * row, row);
     else
-      memset (out + i * c, 0, c * sizeof *out);
+      memset (to, 0, row);
 }
 
 const VardOpClass vard_op_gather = {

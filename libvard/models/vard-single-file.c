@@ -243,7 +243,7 @@ add_piece (Save          *save,
 
   VardSafetensorsEntry entry = {
     .name = name, .tensor = parameter->tensor, .dtype = save->dtype, .prepare = join_pieces,
-    .shape = *vard_tensor_peek_shape (parameter->tensor), .data = g_new0 (Group, 1),
+    .shape = parameter->shape, .data = g_new0 (Group, 1),
   };
 
   group = entry.data;

@@ -10,7 +10,6 @@
 #include "base/vard-error.h"
 #include "nn/vard-linear.h"
 
-#include <math.h>
 #include <string.h>
 
 /* a variant that nothing tells to take: "model.non_ema.safetensors"; (nullable) (transfer full) */
@@ -68,20 +67,6 @@ vard_weights_find (const char *folder,
   return NULL;
 }
 
-/* the parameter's shape as files have it */
-static VardShape
-get_file_shape (const VardParameter *parameter)
-{
-  const VardShape *shape = vard_tensor_peek_shape (parameter->tensor);
-  const gint64 *dims = shape->dims;
-
-  if (parameter->layout == VARD_LAYOUT_CONV)
-    return VARD_SHAPE (dims[0], dims[3], dims[1], dims[2]);
-  if (parameter->layout == VARD_LAYOUT_POINTWISE)
-    return VARD_SHAPE (dims[0], dims[1], 1, 1);
-  return *shape;
-}
-
 static VardShape
 trim (VardShape shape)
 {
@@ -90,18 +75,65 @@ trim (VardShape shape)
   return shape;
 }
 
-/* [rows, a, b] -> [rows, b, a] */
-static void
-swap_axes (const float *from,
-           float       *to,
-           gint64       rows,
-           gint64       a,
-           gint64       b)
+/* Frozen weights of at least this many elements stay in the file's pages. Smaller ones cost less as copies than by what
+ * every step that reads them would do again. */
+#define STORED_COUNT (512 * 1024)
+
+typedef guint16 Shorts __attribute__ ((vector_size (32)));
+typedef guint32 Words __attribute__ ((vector_size (32)));
+
+/* whether an exponent has all bits set in a whole number of vectors; fast, because it reads every weight of a model */
+static gboolean
+has_full_exponent (const guint8 *data,
+                   gsize         n_bytes,
+                   VardDType     dtype)
 {
-  for (gint64 row = 0; row < rows; row++, from += a * b, to += a * b)
-    for (gint64 i = 0; i < a; i++)
-      for (gint64 j = 0; j < b; j++)
-        to[j * a + i] = from[i * b + j];
+  const Shorts half = (Shorts) { 0 } + (guint16) (dtype == VARD_DTYPE_F16 ? 0x7c00 : 0x7f80);
+  const Words single = (Words) { 0 } + 0x7f800000u;
+  Words any = { 0 };
+
+  for (gsize i = 0; i < n_bytes; i += sizeof any)
+    {
+      Words v;
+
+      memcpy (&v, data + i, sizeof v);
+      if (dtype == VARD_DTYPE_F32)
+        any |= (Words) ((v & single) == single);
+      else
+        any |= (Words) (((Shorts) v & half) == half);
+    }
+  for (guint i = 0; i < sizeof any / sizeof any[0]; i++)
+    if (any[i])
+      return TRUE;
+  return FALSE;
+}
+
+/* the first element that is infinite or not a number, or -1 */
+static gint64
+find_bad (VardTensor *tensor)
+{
+  const guint8 *data = vard_tensor_peek_data (tensor);
+  VardDType dtype = vard_tensor_get_dtype (tensor);
+  gsize size = vard_dtype_get_size (dtype), n_bytes = vard_tensor_get_n_bytes (tensor), block = 4096;
+
+  for (gsize at = 0; at < n_bytes; at += block)
+    {
+      guint8 padded[4096] = { 0 };
+      gsize n = MIN (block, n_bytes - at);
+      const guint8 *from = data + at;
+
+      if (n < block)
+        from = memcpy (padded, from, n);
+      for (gsize i = 0, has_bad = has_full_exponent (from, block, dtype); has_bad && i < n; i += size)
+        {
+          guint8 one[sizeof (Words)] = { 0 };
+
+          memcpy (one, data + at + i, size);
+          if (has_full_exponent (one, sizeof one, dtype))
+            return (at + i) / size;
+        }
+    }
+  return -1;
 }
 
 static gboolean
@@ -110,17 +142,20 @@ check_finite (const char *file,
               VardTensor *tensor,
               GError    **error)
 {
-  const float *values = vard_tensor_peek_f32 (tensor);
-  gint64 count = vard_tensor_get_count (tensor);
+  gint64 bad = find_bad (tensor);
 
-  for (gint64 i = 0; i < count; i++)
-    if (!isfinite (values[i]))
-      {
-        g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: element %" G_GINT64_FORMAT " of %s is %f", file, i,
-                     name, values[i]);
-        return FALSE;
-      }
-  return TRUE;
+  if (bad < 0)
+    return TRUE;
+
+  VardDType dtype = vard_tensor_get_dtype (tensor);
+  VardShape one = VARD_SHAPE (1);
+  g_autoptr (VardTensor) element = vard_tensor_new_view (vard_tensor_peek_buffer (tensor), vard_tensor_get_offset (tensor)
+                                                         + bad * vard_dtype_get_size (dtype), dtype, &one);
+  g_autoptr (VardTensor) value = vard_tensor_convert (element, VARD_DTYPE_F32);
+
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: element %" G_GINT64_FORMAT " of %s is %f",
+               file, bad, name, vard_tensor_peek_f32 (value)[0]);
+  return FALSE;
 }
 
 static gboolean
@@ -131,7 +166,7 @@ check_shape (const char          *file,
              guint                n_pieces,
              GError             **error)
 {
-  VardShape expected = get_file_shape (parameter), found = *vard_tensor_peek_shape (stored);
+  VardShape expected = vard_parameter_get_file_shape (parameter), found = *vard_tensor_peek_shape (stored);
 
   expected.dims[0] *= n_pieces;
 
@@ -161,6 +196,22 @@ get_piece (VardTensor *whole,
 
   shape.dims[0] /= n_pieces;
   return vard_tensor_new_view (vard_tensor_peek_buffer (whole), offset, vard_tensor_get_dtype (whole), &shape);
+}
+
+static gboolean
+is_float (VardTensor *tensor)
+{
+  VardDType dtype = vard_tensor_get_dtype (tensor);
+
+  return dtype == VARD_DTYPE_F32 || dtype == VARD_DTYPE_F16 || dtype == VARD_DTYPE_BF16;
+}
+
+/* an adapter's or a value network's parameters are written to */
+static gboolean
+stays_stored (const VardParameter *parameter,
+              VardTensor          *stored)
+{
+  return !parameter->is_optional && !parameter->is_trainable && vard_tensor_get_count (stored) >= STORED_COUNT;
 }
 
 gboolean
@@ -198,18 +249,14 @@ vard_weights_fill (const char    *file,
     return FALSE;
 
   g_autoptr (VardTensor) part = get_piece (stored, piece, n_pieces);
-  g_autoptr (VardTensor) values = vard_tensor_get_dtype (part) == VARD_DTYPE_F32
-    ? g_object_ref (part) : vard_tensor_convert (part, VARD_DTYPE_F32);
-  const VardShape *shape = vard_tensor_peek_shape (parameter->tensor);
+  g_autoptr (VardTensor) values = is_float (part) ? g_object_ref (part) : vard_tensor_convert (part, VARD_DTYPE_F32);
 
   if (!check_finite (file, name, values, error))
     return FALSE;
-  if (parameter->layout == VARD_LAYOUT_CONV)
-    swap_axes (vard_tensor_peek_f32 (values), vard_tensor_peek_f32 (parameter->tensor), shape->dims[0],
-               shape->dims[3], shape->dims[1] * shape->dims[2]);
-  else if (vard_tensor_get_count (values))
-    memcpy (vard_tensor_peek_f32 (parameter->tensor), vard_tensor_peek_f32 (values),
-            vard_tensor_get_n_bytes (values));
+  if (values == part && stays_stored (parameter, values))
+    vard_parameter_store (parameter, values);
+  else
+    vard_parameter_copy (parameter, values);
   return TRUE;
 }
 
@@ -325,13 +372,31 @@ vard_weights_dup_merged (VardParameter *parameter)
 
   if (!adapter || parameter != vard_linear_peek_weight (layer)
       || !vard_module_get_adapters_enabled (parameter->owner))
-    return g_object_ref (parameter->tensor);
+    return vard_parameter_dup_values (parameter);
 
-  VardTensor *merged = vard_tensor_convert (parameter->tensor, VARD_DTYPE_F32);
+  g_autoptr (VardTensor) values = vard_parameter_dup_values (parameter);
+  VardTensor *merged = vard_tensor_convert (values, VARD_DTYPE_F32);
 
   vard_adapter_merge (adapter, vard_tensor_peek_f32 (merged), vard_linear_get_n_out (layer),
                       vard_linear_get_n_in (layer));
   return merged;
+}
+
+/* [c_out, kh, kw, c_in] -> [c_out, c_in, kh, kw] */
+static VardTensor *
+to_file_layout (VardTensor      *values,
+                const VardShape *shape)
+{
+  VardTensor *file = vard_tensor_new (VARD_DTYPE_F32, shape);
+  const float *from = vard_tensor_peek_f32 (values);
+  float *to = vard_tensor_peek_f32 (file);
+  gint64 c = shape->dims[1], taps = shape->dims[2] * shape->dims[3];
+
+  for (gint64 row = 0; row < shape->dims[0]; row++, from += c * taps, to += c * taps)
+    for (gint64 t = 0; t < taps; t++)
+      for (gint64 i = 0; i < c; i++)
+        to[i * taps + t] = from[t * c + i];
+  return file;
 }
 
 static VardTensor *
@@ -339,17 +404,12 @@ prepare (const VardSafetensorsEntry *entry)
 {
   VardParameter *parameter = entry->data;
   g_autoptr (VardTensor) values = vard_weights_dup_merged (parameter);
-  const VardShape *shape = vard_tensor_peek_shape (values);
 
   if (parameter->layout != VARD_LAYOUT_CONV)
     return vard_tensor_new_view (vard_tensor_peek_buffer (values), vard_tensor_get_offset (values), VARD_DTYPE_F32,
                                  &entry->shape);
 
-  VardTensor *file = vard_tensor_new (VARD_DTYPE_F32, &entry->shape);
-
-  swap_axes (vard_tensor_peek_f32 (values), vard_tensor_peek_f32 (file), shape->dims[0],
-             shape->dims[1] * shape->dims[2], shape->dims[3]);
-  return file;
+  return to_file_layout (values, &entry->shape);
 }
 
 VardSafetensorsEntry
@@ -358,7 +418,7 @@ vard_weights_make_entry (const char    *name,
                          VardDType      dtype)
 {
   return (VardSafetensorsEntry) {
-    .name = name, .tensor = parameter->tensor, .dtype = dtype, .shape = get_file_shape (parameter),
+    .name = name, .tensor = parameter->tensor, .dtype = dtype, .shape = vard_parameter_get_file_shape (parameter),
     .prepare = prepare, .data = parameter,
   };
 }

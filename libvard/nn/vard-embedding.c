@@ -34,7 +34,11 @@ vard_embedding_record (VardEmbedding *self,
 
   vard_module_enter (VARD_MODULE (self), graph);
 
-  VardNode *y = vard_gather (vard_parameter_record (self->weight, graph), ids);
+  /* of a stored table only the rows that are read become single precision */
+  VardNode *y = vard_gather (vard_parameter_record_stored (self->weight, graph), ids);
+
+  if (y->dtype != VARD_DTYPE_F32)
+    y = vard_cast (y, VARD_DTYPE_F32);
 
   vard_module_leave (VARD_MODULE (self), graph);
   return y;

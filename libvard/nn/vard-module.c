@@ -91,6 +91,7 @@ vard_module_add_parameter (VardModule *self,
   VardParameter *parameter = g_new0 (VardParameter, 1);
 
   parameter->name = g_intern_string (name);
+  parameter->shape = shape;
   parameter->tensor = vard_tensor_new (VARD_DTYPE_F32, &shape);
   parameter->layout = layout;
   parameter->owner = self;
@@ -183,6 +184,13 @@ set_trainable (const char    *path,
                gpointer       data)
 {
   parameter->is_trainable = GPOINTER_TO_INT (data);
+  if (parameter->is_trainable && parameter->is_stored)
+    {
+      g_autoptr (VardTensor) values = vard_parameter_dup_values (parameter);
+
+      g_set_object (&parameter->tensor, values);
+      parameter->is_stored = FALSE;
+    }
 }
 
 void
@@ -190,16 +198,6 @@ vard_module_set_trainable (VardModule *self,
                            gboolean    is_trainable)
 {
   vard_module_foreach_parameter (self, set_trainable, GINT_TO_POINTER (is_trainable));
-}
-
-VardNode *
-vard_parameter_record (VardParameter *self,
-                       VardGraph     *graph)
-{
-  g_autofree char *above = vard_module_dup_path (self->owner);
-  g_autofree char *path = g_strconcat (above, *above ? "." : "", self->name, NULL);
-
-  return vard_param (graph, path, self->tensor);
 }
 
 void

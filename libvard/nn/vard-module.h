@@ -30,7 +30,9 @@ typedef enum
 typedef struct
 {
   const char *name;         /* interned: "weight" */
-  VardTensor *tensor;       /* owned; in the graph's layout */
+  VardShape shape;          /* in the graph's layout */
+  VardTensor *tensor;       /* owned; single precision in the graph's layout, unless stored */
+  gboolean is_stored;       /* the tensor is as the weight file has it: its type, its layout, often its pages; read-only */
   VardLayout layout;
   gboolean is_trainable;
   gboolean is_optional;     /* may be absent from weight files (an adapter's, a value net's) */
@@ -61,11 +63,26 @@ typedef void (*VardModuleFunc) (const char *path, VardModule *module, gpointer d
 void           vard_module_foreach           (VardModule        *self,
                                               VardModuleFunc     func,
                                               gpointer           data);
+/* what is trained is no longer stored: it becomes single precision of the module's own */
 void           vard_module_set_trainable     (VardModule        *self,
                                               gboolean           is_trainable);
-/* the param node; equal params of one graph are one node */
+/* the param node, for a stored one with what makes it single precision in the graph's layout; equal params of one
+ * graph are one node */
 VardNode      *vard_parameter_record         (VardParameter     *self,
                                               VardGraph         *graph);
+/* the param node alone, in the type it is stored in; not for convolutions */
+VardNode      *vard_parameter_record_stored  (VardParameter     *self,
+                                              VardGraph         *graph);
+/* the tensor as a weight file has it, in any floating type, takes the place of the parameter's own */
+void           vard_parameter_store          (VardParameter     *self,
+                                              VardTensor        *stored);
+/* a weight file's values are copied */
+void           vard_parameter_copy           (VardParameter     *self,
+                                              VardTensor        *stored);
+/* the shape in weight files */
+VardShape      vard_parameter_get_file_shape (const VardParameter *self);
+/* single precision in the graph's layout: the tensor itself unless it is stored; (transfer full) */
+VardTensor    *vard_parameter_dup_values     (VardParameter     *self);
 
 /* scopes around a record function */
 void           vard_module_enter             (VardModule        *self,

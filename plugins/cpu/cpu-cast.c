@@ -161,6 +161,17 @@ cpu_cast_run (CpuPool      *pool,
   cpu_pool_run (pool, n, GRAIN, cast_task, &job);
 }
 
+void
+cpu_widen (VardDType     from,
+           gconstpointer x,
+           gint64        n,
+           float        *y)
+{
+  CastJob job = { .from = from, .x = x, .has_f16c = machine_has_f16c () };
+
+  widen (&job, 0, n, y);
+}
+
 static void
 random_task (gpointer data, gint64 from, gint64 to, guint thread)
 {

@@ -16,6 +16,11 @@ void cpu_cast_run          (CpuPool       *pool,
                             gint64         n,
                             gconstpointer  x,
                             gpointer       y);
+/* on one thread: floats of any floating type */
+void cpu_widen             (VardDType      from,
+                            gconstpointer  x,
+                            gint64         n,
+                            float         *y);
 void cpu_random_normal_run (CpuPool       *pool,
                             const gint64  *counter,
                             gint64         n,

@@ -169,8 +169,9 @@ gather_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scrat
 {
   const CpuStepData *data = step->data;
   const VardShape *table = &step->in[0]->shape;
+  gint64 words = table->dims[1] * vard_dtype_get_size (step->in[0]->dtype) / sizeof (float);
 
-  cpu_gather_run (data->pool, vard_node_get_count (step->in[1]), table->dims[0], table->dims[1], IN (0),
+  cpu_gather_run (data->pool, vard_node_get_count (step->in[1]), table->dims[0], words, IN (0),
                   (const gint32 *) in[1], OUT (0));
 }
 

@@ -45,6 +45,20 @@ cpu_step_prologue (const VardStep *step,
   };
 }
 
+const float *
+cpu_step_weight (const VardStep *step,
+                 gpointer       *in,
+                 gpointer        scratch)
+{
+  const CpuStepData *data = step->data;
+  float *widened = (float *) ((guint8 *) scratch + data->weight_scratch);
+
+  if (!data->has_weight)
+    return IN (1);
+  cpu_weight_widen (data->pool, &data->weight, in[1], widened);
+  return widened;
+}
+
 static const VardShape *
 in_shape (const CpuClaim *claim, guint i)
 {
@@ -67,7 +81,7 @@ matmul_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scrat
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
 
-  cpu_gemm_run (data->pool, &data->plan.gemm, IN (0), IN (1), OUT (data->own_out), &epilogue);
+  cpu_gemm_run (data->pool, &data->plan.gemm, IN (0), cpu_step_weight (step, in, scratch), OUT (data->own_out), &epilogue);
 }
 
 static gboolean
@@ -98,8 +112,8 @@ conv_gemm_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer sc
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
 
-  cpu_conv_gemm_run (data->pool, &data->plan.conv.conv, data->plan.conv.kind, IN (0), IN (1),
-                     OUT (data->own_out), scratch, &epilogue);
+  cpu_conv_gemm_run (data->pool, &data->plan.conv.conv, data->plan.conv.kind, IN (0),
+                     cpu_step_weight (step, in, scratch), OUT (data->own_out), scratch, &epilogue);
 }
 
 static void
@@ -108,8 +122,8 @@ winograd_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scr
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
 
-  cpu_winograd_run (data->pool, &data->plan.conv.conv, data->plan.conv.kind, IN (0), IN (1), OUT (data->own_out),
-                    scratch, &epilogue);
+  cpu_winograd_run (data->pool, &data->plan.conv.conv, data->plan.conv.kind, IN (0),
+                    cpu_step_weight (step, in, scratch), OUT (data->own_out), scratch, &epilogue);
 }
 
 static CpuConv
@@ -386,10 +400,14 @@ cpu_find_rule (const VardOpClass *op)
   return NULL;
 }
 
-/* moves and casts take any type (permute: of 4 bytes), the rest single precision */
+/* moves and casts take any type (permute: of 4 bytes; gather: rows of whole words), the rest single precision */
 static gboolean
-is_any_type (const VardOpClass *op)
+is_any_type (const VardNode *node)
 {
+  const VardOpClass *op = node->op;
+
+  if (op == &vard_op_gather)
+    return node->inputs[0]->shape.dims[1] * vard_dtype_get_size (node->dtype) % sizeof (float) == 0;
   return op == &vard_op_slice || op == &vard_op_pad || op == &vard_op_concat || op == &vard_op_permute
          || op == &vard_op_cast;
 }
@@ -402,7 +420,7 @@ cpu_claim_supports (const VardNode *node)
   if (node->op->flags & (VARD_OP_FLAG_SOURCE | VARD_OP_FLAG_VIEW) || cpu_op_passes_through (node))
     return TRUE;
   if (rule != NULL)
-    return is_any_type (node->op) || node->dtype == VARD_DTYPE_F32;
+    return is_any_type (node) || node->dtype == VARD_DTYPE_F32;
   return cpu_op_is_elementwise (node)
          || ((node->op == &vard_op_broadcast || node->op == &vard_op_fill) && node->dtype == VARD_DTYPE_F32);
 }

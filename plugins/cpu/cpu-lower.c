@@ -341,6 +341,49 @@ fused_name (const CpuStepData *data, const char *name)
   return g_intern_string (text);
 }
 
+/* ---- stored weights ---- */
+
+static gboolean
+takes_weight (const VardNode *reader, const VardNode *weight)
+{
+  return (reader->op == &vard_op_matmul || reader->op == &vard_op_conv2d
+          || reader->op == &vard_op_conv2d_input_gradient)
+         && reader->inputs[1] == weight && reader->inputs[0] != weight;
+}
+
+/* whether every reader takes the weight as it is stored; a cast may be half way to one that they take */
+static gboolean
+is_weight_inside (CpuFusion *fusion, VardNode *node)
+{
+  CpuWeight weight;
+
+  if (fusion->is_sink[node->id] || cpu_weight_match (node, &weight) == NULL)
+    return FALSE;
+  for (guint i = fusion->first_reader[node->id]; i < fusion->first_reader[node->id + 1]; i++)
+    {
+      VardNode *reader = fusion->readers[i];
+
+      if (!takes_weight (reader, node) && !(reader->op == &vard_op_permute && is_weight_inside (fusion, reader)))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* the parameter in place of the node that makes it single precision, and room for that in scratch */
+static void
+step_take_weight (CpuFusion *fusion, VardNode *node, VardStep *step, CpuStepData *data, GPtrArray *all)
+{
+  VardNode *weight = node->n_inputs > 1 ? node->inputs[1] : NULL;
+
+  if (weight == NULL || !takes_weight (node, weight) || !is_weight_inside (fusion, weight))
+    return;
+  all->pdata[1] = cpu_weight_match (weight, &data->weight);
+  data->has_weight = TRUE;
+  data->weight_scratch = align_scratch (data->own_scratch);
+  data->own_scratch = data->weight_scratch + vard_node_get_count (weight) * sizeof (float);
+  step->scratch_size = data->own_scratch;
+}
+
 static void
 step_own_inputs (VardStep *step, GPtrArray *all)
 {
@@ -362,6 +405,7 @@ lower_group (CpuPool *pool, CpuFusion *fusion, CpuGroup *group)
       data = claim.data;
       data->own_out = MAX (group->producer_output, 0);
       step_own_inputs (&claim.step, all);
+      step_take_weight (fusion, group->producer, &claim.step, data, all);
       step_add_prologue (fusion, group->producer, &claim.step, data, all);
       data->region = region;
       claim.step.name = fused_name (data, claim.step.name);
@@ -432,6 +476,7 @@ lower_single (CpuPool *pool, CpuFusion *fusion, VardNode *node)
   if (!cpu_claim_node (pool, fusion->lowering, node, &claim))
     return;
   step_own_inputs (&claim.step, all);
+  step_take_weight (fusion, node, &claim.step, claim.data, all);
   step_add_prologue (fusion, node, &claim.step, claim.data, all);
   claim.step.name = fused_name (claim.data, claim.step.name);
   vard_lowering_add_step (fusion->lowering, &claim.step);
@@ -459,6 +504,8 @@ lower_node (CpuPool *pool, CpuFusion *fusion, VardNode *node)
 {
   if (fusion->group_of[node->id] != NULL)
     lower_member (pool, fusion, fusion->group_of[node->id], node);
+  else if (is_weight_inside (fusion, node))
+    vard_lowering_absorb (fusion->lowering, node);
   else if (cpu_fusion_is_pattern (node) && !cpu_fusion_is_needed (fusion, node))
     vard_lowering_absorb (fusion->lowering, node);
   else if (node->op == &vard_op_broadcast || node->op == &vard_op_fill)

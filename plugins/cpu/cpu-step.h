@@ -11,6 +11,7 @@
 #include "cpu-move.h"
 #include "cpu-normalize.h"
 #include "cpu-reduce.h"
+#include "cpu-weight.h"
 
 #include <vard.h>
 
@@ -39,6 +40,9 @@ typedef struct
   guint own_out;        /* which output the kernel writes; the region writes the first */
   gsize own_scratch;    /* bytes of scratch before the regions' */
   gsize region_scratch; /* bytes a thread, shared by the two */
+  gboolean has_weight;  /* the second input is stored, and widened into scratch */
+  CpuWeight weight;
+  gsize weight_scratch; /* where in scratch */
   gint outputs[3];      /* attention gradient: which output is dq, dk, dv, or -1 */
   union
   {
@@ -88,6 +92,11 @@ CpuEpilogue      cpu_step_epilogue  (const VardStep    *step,
 CpuEpilogue      cpu_step_prologue  (const VardStep    *step,
                                      gpointer          *in,
                                      gpointer          *out,
+                                     gpointer           scratch);
+
+/* the second input in single precision in the graph's layout */
+const float     *cpu_step_weight    (const VardStep    *step,
+                                     gpointer          *in,
                                      gpointer           scratch);
 
 /* The rules of cpu-claim-move.c */

@@ -378,8 +378,9 @@ collect (const char    *path,
          VardParameter *parameter,
          gpointer       data)
 {
-  g_array_append_vals (((Values *) data)->values, vard_tensor_peek_f32 (parameter->tensor),
-                       vard_tensor_get_count (parameter->tensor));
+  g_autoptr (VardTensor) values = vard_parameter_dup_values (parameter);
+
+  g_array_append_vals (((Values *) data)->values, vard_tensor_peek_f32 (values), vard_tensor_get_count (values));
 }
 
 static Values
