@@ -73,13 +73,20 @@ resume (CliOptions        *options,
 
       if (vard_run_settings_apply_json (run_settings, json, &error) &&
           apply_changes (options, run_settings, &error))
-        runner = vard_runner_new (run_settings, &error);
+        {
+          runner = vard_runner_new (run_settings, &error);
+          /* Rewards cannot be changed: what is wrong with one is the run's */
+          error = error ? cli_blame_file (g_steal_pointer (&error), path) : NULL;
+        }
     }
   if (!runner)
     return cli_fail ("resume", g_steal_pointer (&error));
   cli_signals_serve (runner);
   if (!vard_runner_resume (runner, run, &error))
-    return cli_fail ("resume", g_steal_pointer (&error));
+    {
+      cli_print_messages (vard_runner_get_rewards (runner));
+      return cli_fail ("resume", cli_blame_file (g_steal_pointer (&error), path));
+    }
   if (vard_trainer_is_finished (vard_runner_get_trainer (runner)) && !settings->quiet)
     fprintf (stderr, "all steps were done; --steps names more\n");
   return cli_training_run ("resume", runner, settings->quiet, cancellable);

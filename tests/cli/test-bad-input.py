@@ -295,6 +295,13 @@ class Rewards(cli.CliTest):
     def test_breaks(self):
         self.bad_reward('breaks', ['the scale is broken'])
 
+    def test_resume_without_it(self):
+        """A run whose reward is not there any more: the run's fault, not the command line's"""
+        self.good('train', '--model', TINY, '--reward', 'moody:mood=good', '--run', 'run', *cli.QUICK)
+        paths = os.environ['VARD_PLUGIN_PATH'].split(':')
+        env = {'VARD_PLUGIN_PATH': ':'.join(path for path in paths if not path.endswith('tests/cli'))}
+        self.bad(3, ['run', 'no reward "moody"'], 'resume', 'run', env=env)
+
     def test_monitor_only(self):
         """A reward that is only looked at does not stop a run"""
         self.good('train', '--model', TINY, '--reward', 'colorfulness', '--reward',

@@ -108,6 +108,15 @@ class Inspect(cli.CliTest):
         for version, code in [('1.4', 0), ('1.3.9', 0), ('0.10', 0), ('1.4.1', 1), ('1.10', 1), ('2', 1)]:
             self.inspect(code, 'moody-fixture', '--atleast-version', version)
 
+    def test_keys(self):
+        """A reward's own properties, and what may be said of every reward"""
+        text = self.good('inspect', 'reward:moody-fixture', env=PATH).stdout
+        for word in ('mood ', 'weight ', 'policy ', 'isolate ', 'label ', 'isolate-start-seconds', 'isolate-answer-seconds',
+                     'isolate-restarts', 'required, skip-sample, monitor-only'):
+            self.assertIn(word, text)
+        self.bad(2, ['isolate-restarts is "-1"'], 'score', '--reward', 'moody-fixture:isolate=true,isolate-restarts=-1', 'x.png',
+                 env=PATH)
+
     def test_no_plugins(self):
         done = self.vard('--no-plugins', 'inspect', '--json', env=PATH)
         self.assertEqual(json.loads(done.stdout), {'features': [], 'plugins': []})
