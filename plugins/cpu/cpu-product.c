@@ -47,12 +47,10 @@ typedef struct
 
 /* ---- the innermost loops ---- */
 
-CPU_INLINE void
+static void
 block_copy (const Block *s, float *c, const float *line, const guint width)
 {
-  if (s->columns == width && !s->beta)
-    memcpy (c, line, width * sizeof *c);
-  else if (s->columns == width)
+  if (s->columns == width)
     for (guint j = 0; j < width; j++)
       c[j] += line[j];
   else
@@ -61,45 +59,44 @@ block_copy (const Block *s, float *c, const float *line, const guint width)
 }
 
 /* One block by vectors of a type as wide as the instruction set's registers; rows and vectors are numbers, so that all
- * loops but that over k unroll. Rows beyond the last read the last again. */
+ * loops but that over k unroll: the sums then are registers from the first to the last. Rows beyond the last read the
+ * last again. */
+#define UNROLL _Pragma ("GCC unroll 8")
 #define BLOCK_KERNEL(name_, target_, Vector, rows_, vectors_)                                      \
   target_ static void                                                                              \
   name_ (const Block *s)                                                                           \
   {                                                                                                \
     enum { LANES = sizeof (Vector) / sizeof (float), WIDTH = LANES * vectors_ };                   \
-    Vector sums[rows_][vectors_], old;                                                             \
+    gboolean is_whole = s->columns == WIDTH && !s->beta;                                           \
+    Vector sums[rows_][vectors_];                                                                  \
     const float *a[rows_], *b = s->b;                                                              \
     gint64 at = 0;                                                                                 \
                                                                                                    \
-    for (guint i = 0; i < rows_; i++)                                                              \
+    UNROLL for (guint i = 0; i < rows_; i++)                                                       \
       {                                                                                            \
         a[i] = s->a + MIN (i, s->rows - 1) * s->row_a;                                             \
-        for (guint v = 0; v < vectors_; v++)                                                       \
+        UNROLL for (guint v = 0; v < vectors_; v++)                                                \
           sums[i][v] = (Vector) { 0 };                                                             \
       }                                                                                            \
     for (gint64 k = 0; k < s->k; k++, b += s->step_b, at += s->step_a)                             \
       {                                                                                            \
         Vector line[vectors_];                                                                     \
                                                                                                    \
-        for (guint v = 0; v < vectors_; v++)                                                       \
-          {                                                                                        \
-            memcpy (&old, b + v * LANES, sizeof old);                                              \
-            line[v] = old;                                                                         \
-          }                                                                                        \
-        for (guint i = 0; i < rows_; i++)                                                          \
-          for (guint v = 0; v < vectors_; v++)                                                     \
+        UNROLL for (guint v = 0; v < vectors_; v++)                                                \
+          memcpy (&line[v], b + v * LANES, sizeof line[v]);                                        \
+        UNROLL for (guint i = 0; i < rows_; i++)                                                   \
+          UNROLL for (guint v = 0; v < vectors_; v++)                                              \
             sums[i][v] += a[i][at] * line[v];                                                      \
       }                                                                                            \
-    for (guint i = 0; i < rows_; i++)                                                              \
+    UNROLL for (guint i = 0; i < rows_; i++)                                                       \
       {                                                                                            \
         float whole[WIDTH], *c = s->c + i * s->ldc;                                                \
                                                                                                    \
-        for (guint v = 0; v < vectors_; v++)                                                       \
-          {                                                                                        \
-            old = sums[i][v];                                                                      \
-            memcpy (whole + v * LANES, &old, sizeof old);                                          \
-          }                                                                                        \
-        if (i < s->rows)                                                                           \
+        if (i >= s->rows)                                                                          \
+          break;                                                                                   \
+        UNROLL for (guint v = 0; v < vectors_; v++)                                                \
+          memcpy ((is_whole ? c : whole) + v * LANES, &sums[i][v], sizeof sums[i][v]);             \
+        if (!is_whole)                                                                             \
           block_copy (s, c, whole, WIDTH);                                                         \
       }                                                                                            \
   }
