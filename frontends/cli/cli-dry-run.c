@@ -7,14 +7,13 @@
  */
 #include "cli-dry-run.h"
 
+#include "cli-estimate.h"
+
 #include "diffusion/vard-pipeline-private.h"
 #include "train/vard-trainer-settings-private.h"
 
 #include <stdio.h>
 #include <sys/statvfs.h>
-
-/* A policy update evaluates the policy, the reference and the value network, and goes back through the policy */
-#define FORWARDS_PER_STATE 4.0
 
 typedef struct
 {
@@ -46,25 +45,6 @@ print_size (const char *what,
 
   if (n_bytes > 0)
     printf ("  %-34s %10s%s%s\n", what, size, remedy ? "   " : "", remedy ? remedy : "");
-}
-
-static double
-count_pictures (const Plan *plan)
-{
-  const VardTrainerSettings *s = plan->settings;
-
-  return s->pool_size + (double) s->steps * s->batch_size +
-         (double) plan->n_evaluations * s->evaluation_prompts * s->evaluation_seeds;
-}
-
-static double
-count_forwards (const Plan *plan)
-{
-  const VardTrainerSettings *s = plan->settings;
-  double branches = s->guidance_scale != 1 ? 2 : 1;
-
-  return branches * (count_pictures (plan) * s->sampler_steps +
-                     FORWARDS_PER_STATE * s->steps * s->policy_updates * s->states_per_update);
 }
 
 static void
@@ -149,31 +129,6 @@ print_disk (const Plan *plan,
   print_size ("free there", get_free_space (path), NULL);
 }
 
-static gboolean
-measure_forward (const Plan *plan,
-                 double     *seconds,
-                 GError    **error)
-{
-  const VardTrainerSettings *s = plan->settings;
-  const char *prompts[] = { "a picture", NULL };
-  guint n = MIN (s->batch_size, 16), n_steps = 2;
-  g_autofree guint64 *seeds = g_new0 (guint64, n);
-  g_autoptr (GPtrArray) images = NULL;
-  gint64 began = 0;
-
-  /* The first one compiles */
-  for (guint i = 0; i < 2; i++)
-    {
-      began = g_get_monotonic_time ();
-      g_clear_pointer (&images, g_ptr_array_unref);
-      images = vard_pipeline_sample (plan->pipeline, prompts, seeds, n, n_steps, 1, s->guidance_scale, NULL, error);
-      if (!images)
-        return FALSE;
-    }
-  *seconds = (g_get_monotonic_time () - began) * 1e-6 / (n * n_steps * (s->guidance_scale != 1 ? 2 : 1));
-  return TRUE;
-}
-
 CliExit
 cli_dry_run (VardRunner *runner,
              const char *path)
@@ -182,14 +137,13 @@ cli_dry_run (VardRunner *runner,
   Plan plan = {
     .settings = vard_run_settings_get_trainer (settings), .pipeline = vard_runner_get_pipeline (runner),
   };
-  guint interval = plan.settings->evaluation_interval;
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
   g_autoptr (GError) error = NULL;
-  double forward;
+  CliEstimate estimate;
 
-  if (!measure_forward (&plan, &forward, &error))
+  if (!cli_estimate_measure (&estimate, runner, NULL, &error))
     return cli_fail ("train", g_steal_pointer (&error));
-  plan.n_evaluations = 1 + (plan.settings->steps > 0 ? 1 + (interval ? (plan.settings->steps - 1) / interval : 0) : 0);
+  plan.n_evaluations = cli_estimate_count_evaluations (vard_run_settings_get_trainer (settings));
   vard_module_foreach_parameter (vard_model_peek_denoiser (vard_pipeline_peek_model (plan.pipeline)), count_weights, &plan);
 
   json_node_take_object (node, vard_run_settings_to_json (settings));
@@ -199,9 +153,9 @@ cli_dry_run (VardRunner *runner,
   print_memory (&plan, get_peak ());
   print_disk (&plan, runner, path);
 
-  g_autofree char *time = cli_format_time (count_forwards (&plan) * forward);
+  g_autofree char *time = cli_format_time (estimate.n_forwards * estimate.seconds_each);
 
-  printf ("Time\n  about %s: %.0f denoiser evaluations of %.2f ms, and the rewards\n", time, count_forwards (&plan),
-          1000 * forward);
+  printf ("Time\n  would take about %s on this machine: %.0f denoiser evaluations of %.3g ms, and the rewards\n", time,
+          estimate.n_forwards, 1000 * estimate.seconds_each);
   return CLI_DONE;
 }

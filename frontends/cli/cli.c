@@ -82,6 +82,10 @@ cli_format_time (double seconds)
     return g_strdup_printf ("%u s", (guint) whole);
   if (whole < 3600)
     return g_strdup_printf ("%u min %02u s", (guint) (whole / 60), (guint) (whole % 60));
+  if (whole >= 10 * 86400)
+    return g_strdup_printf ("%.0f days", seconds / 86400);
+  if (whole >= 86400)
+    return g_strdup_printf ("%.1f days", seconds / 86400);
   return g_strdup_printf ("%" G_GUINT64_FORMAT " h %02u min", whole / 3600, (guint) (whole / 60 % 60));
 }
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cli-dry-run.h"
+#include "cli-estimate.h"
 #include "cli-options.h"
 #include "cli-prompts.h"
 #include "cli-signals.h"
@@ -120,7 +121,7 @@ train (CliOptions       *options,
   if (settings->dry_run)
     return cli_dry_run (runner, path);
   cli_signals_serve (runner);
-  if (!vard_runner_start (runner, path, &error))
+  if (!cli_estimate_warn (runner, cancellable, &error) || !vard_runner_start (runner, path, &error))
     {
       cli_print_messages (vard_runner_get_rewards (runner));
       return cli_fail ("train", cli_blame_file (g_steal_pointer (&error), file_of_rewards (options, run_settings)));

@@ -117,6 +117,19 @@ class Whole(Training):
             self.assertIn(word, text)
         self.assertEqual(self.tree(), [])
 
+    def test_long_run(self):
+        """What takes days says so before it starts; a quick one does not"""
+        lasts = ['--steps', '1000000', '--batch-size', '1000', '--sampler-steps', '100']
+        text = self.good(*self.arguments('run', '--dry-run', *lasts)).stdout
+        self.assertRegex(text, r'would take about [\d.]+ days on this machine: \d+ denoiser evaluations')
+        self.assertEqual(self.tree(), [])
+        with subprocess.Popen([cli.VARD, *self.arguments('run', *lasts)], cwd=self.folder, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
+            first = run.stderr.readline()
+            run.kill()
+        self.assertRegex(first, r'^would take about [\d.]+ days on this machine: .* smaller --steps')
+        self.assertNotIn('would take', self.good(*self.arguments('quick')).stderr)
+
     def test_sample_of_a_run(self):
         self.good(*self.arguments())
         self.good('sample', 'run', '--prompt', 'cat', '--seed', '1', '-o', 'tuned')

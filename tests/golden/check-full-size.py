@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """check-full-size.py - the whole Stable Diffusion 1.5 or 2.1 with random weights, against diffusers
 
-vard's latents after one DDIM step at 8 x 8, and the picture they decode to, as diffusers has them; loaded from a
-folder and from the single file that vard writes. Takes 12 GB of memory and 9 GB below TMPDIR. Runs with the python
+Text encoder, denoiser at 8 x 8, encoder and decoder by themselves, and vard's latents after one DDIM step, as diffusers
+and transformers have them; the latents also from the single file that vard writes. Takes 12 GB of memory and 9 GB below TMPDIR. Runs with the python
 that VARD_ORACLE_PYTHON names, as check-interchange.py does. Usage: check-full-size.py 1.5|2.1
 """
 # SPDX-License-Identifier: LGPL-2.1-or-later
@@ -66,11 +66,14 @@ def main(kind):
         begin = time.monotonic()
         expected = interchange.run_diffusers(pipe, check.noise)
         print(f'diffusers: {time.monotonic() - begin:.1f} s', flush=True)
+        inputs = interchange.make_inputs(pipe)
+        parts = interchange.run_parts_here(pipe, inputs)
         del pipe
         gc.collect()
         begin = time.monotonic()
         check.equal(f'{kind} folder', check.sample(folder / 'model'), expected)
         print(f'vard, with loading: {time.monotonic() - begin:.1f} s', flush=True)
+        interchange.check_parts(check, kind, folder / 'model', inputs, parts)
         single = folder / 'single.safetensors'
         print(check.vard('export', folder / 'model', '--format', 'merged-single-file', '-o', single), flush=True)
         shutil.rmtree(folder / 'model/unet')

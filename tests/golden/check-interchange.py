@@ -32,6 +32,7 @@ except ImportError:
     sys.exit(77)
 
 VARD = os.environ.get('VARD', 'vard')
+RUN_PARTS = os.environ.get('VARD_RUN_PARTS', 'run-parts')
 HERE = pathlib.Path(__file__).resolve().parent
 TOLERANCE = 1e-3
 PROMPT = 'red apple'
@@ -179,6 +180,39 @@ class Check:
             self.failed.append(what)
 
 
+def run_parts_here(pipe, inputs):
+    """What run-parts computes: pictures are channels-last in its files"""
+    first = {name: inputs[name].permute(0, 3, 1, 2) for name in ('latents', 'picture')}
+    with torch.no_grad():
+        return {
+            'states': pipe.text_encoder(inputs['ids'].long()).last_hidden_state,
+            'prediction': pipe.unet(first['latents'], inputs['timestep'], inputs['context']).sample.permute(0, 2, 3, 1),
+            'moments': pipe.vae.encode(first['picture']).latent_dist.parameters.permute(0, 2, 3, 1),
+            'decoded': pipe.vae.decode(first['latents'] / pipe.vae.config.scaling_factor).sample.permute(0, 2, 3, 1),
+        }
+
+
+def make_inputs(pipe):
+    """Latents of 8 x 8 and a picture of that size"""
+    generator = torch.Generator().manual_seed(8)
+    scale = 2 ** (len(pipe.vae.config.block_out_channels) - 1)
+    text = pipe.text_encoder.config
+    return {'ids': torch.randint(text.vocab_size, (1, text.max_position_embeddings), generator=generator, dtype=torch.int32),
+            'latents': torch.randn((1, 8, 8, 4), generator=generator), 'timestep': torch.tensor([481.0]),
+            'context': torch.randn((1, text.max_position_embeddings, text.hidden_size), generator=generator),
+            'picture': torch.rand((1, 8 * scale, 8 * scale, 3), generator=generator) * 2 - 1}
+
+
+def check_parts(check, what, model, inputs, expected):
+    """Each part by itself"""
+    save_file(inputs, check.folder / 'in.safetensors')
+    subprocess.run([RUN_PARTS, str(model), str(check.folder / 'in.safetensors'), str(check.folder / 'out.safetensors')],
+                   check=True)
+    found = load_file(check.folder / 'out.safetensors')
+    for name, tensor in expected.items():
+        check.equal(f'{what}: {name}', found[name], tensor)
+
+
 def load(model):
     return StableDiffusionPipeline.from_pretrained(model, safety_checker=None)
 
@@ -288,10 +322,14 @@ def main():
         folder = pathlib.Path(name)
         check = Check(folder)
         make_model(folder / 'first')
+        make_model(folder / 'second', is_second=True)
+        for name in ('first', 'second'):
+            pipe = load(folder / name)
+            inputs = make_inputs(pipe)
+            check_parts(check, name, folder / name, inputs, run_parts_here(pipe, inputs))
         check_samplers(check, folder / 'first')
         check_reading(check, folder / 'first')
         check_writing(check, folder / 'first')
-        make_model(folder / 'second', is_second=True)
         second = folder / 'second'
         check_samplers(check, second)
         live = check.sample(second)
