@@ -77,6 +77,20 @@ def test_training(folder):
     check("a checkpoint at the end", saved and saved[-1] == 2)
 
 
+def test_documentation(folder):
+    """The example of the documentation, on a small model"""
+    with open(os.path.join(os.environ["VARD_TEST_DATA"], "..", "docs", "writing-a-reward.md"), encoding="utf-8") as file:
+        text = file.read().split("```python\n")[1].split("```")[0]
+    example = text[text.index("class"):text.index("settings =")].rstrip()
+    check("a class of at most 15 lines", len(example.splitlines()) <= 15)
+    quick = "".join("settings.set(%r, %r)\n" % (name, str(value)) for name, value in {**QUICK, "steps": 2}.items())
+    text = text.replace('"share/vard-1/models/emoji"', repr(TINY)).replace("rewards = ", quick + "rewards = ")
+    os.chdir(folder)
+    os.mkdir("runs")
+    exec(compile(text, "writing-a-reward.md", "exec"), {"__name__": "documentation"})
+    check("its run is finished", Vard.Run.open("runs/redness").get_state() == Vard.RunState.FINISHED)
+
+
 def test_run(folder):
     run = Vard.Run.open(os.path.join(folder, "run"))
     check("finished", run.get_state() == Vard.RunState.FINISHED and run.props.step == 2)
@@ -102,4 +116,5 @@ if __name__ == "__main__":
         test_training(temporary)
         test_run(temporary)
         test_pipeline()
+        test_documentation(temporary)
     print("1..%d" % N_TESTS)
