@@ -79,7 +79,7 @@ record_columns (VardLinear *self,
 }
 
 /* The halves of an adapted layer are cut from the whole, since its adapter adds to that, also while it is off: what is
- * compared with and without it is then computed alike */
+ * compared with and without it is then computed alike. So are those of a stored weight, which engines read as a whole. */
 void
 vard_linear_record_halves (VardLinear *self,
                            VardNode   *x,
@@ -93,7 +93,7 @@ vard_linear_record_halves (VardLinear *self,
   guint axis = shape.n_dims ? shape.n_dims - 1 : 0;
   gint64 n = self->n_out / 2, n_rows = vard_shape_get_span (&shape, 0, axis);
 
-  if (self->adapter)
+  if (self->adapter || self->weight->is_stored)
     {
       VardNode *both = vard_linear_record (self, x);
 
