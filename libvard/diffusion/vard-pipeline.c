@@ -11,6 +11,7 @@
 #include <math.h>
 
 #define DEFAULT_BATCH 16u
+#define DECODED_PIXELS 32768u /* at once: a decoder's activations, which should stay near the processor */
 
 struct _VardPipeline
 {
@@ -290,9 +291,11 @@ vard_pipeline_decode (VardPipeline *self, const float *latents, guint n, guint b
                       GCancellable *cancellable, GError **error)
 {
   g_autoptr (GPtrArray) images = g_ptr_array_new_with_free_func (g_object_unref);
+  const VardModelInfo *info = vard_model_peek_info (self->model);
   gsize size = vard_pipeline_get_state_size (self);
+  guint most = MAX (1, DECODED_PIXELS / (info->height * info->width * info->scale * info->scale));
 
-  batch = batch > 0 ? batch : n;
+  batch = MIN (batch > 0 ? batch : n, most);
   for (guint first = 0; first < n; first += batch)
     if (!decode_batch (self, latents + first * size, MIN (batch, n - first), images, cancellable,
                        error))
