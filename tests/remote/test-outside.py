@@ -163,6 +163,27 @@ class Outside(cli.CliTest):
             self.assertIn(f'{label}: {text}', log)
             self.assertNotIn(f'{label}: {text}', done.stderr + done.stdout)
 
+    def test_crash_once(self):
+        """A reward that crashes once does not end a run in which it is required"""
+        self.write('mark', '')
+        env = {'VARD_PLUGIN_PATH': os.environ['VARD_PLUGIN_PATH'] + ':' + os.environ['SCORING']}
+        self.good(*self.train('moody-fixture:isolate=true,mood=crash-once,mark=' + self.path('mark')), env=env)
+        self.assertFalse(os.path.exists(self.path('mark')))
+        with open(self.path('run/log.txt'), encoding='utf-8') as file:
+            self.assertIn('moody-fixture: its own process crashed (Segmentation fault)', file.read())
+
+    def test_crashing_pictures(self):
+        """Pictures of one prompt crash it, every time: the others are learned from"""
+        self.write('prompts.txt', 'apple\ncat\nbe bad\nsun\n')
+        env = {'VARD_PLUGIN_PATH': os.environ['VARD_PLUGIN_PATH'] + ':' + os.environ['SCORING']}
+        options = [('48' if before == '--pool-size' else option) for before, option in zip(['', *cli.QUICK], cli.QUICK)]
+        self.good('train', '--model', TINY, '--run', 'run', '--prompts', 'prompts.txt', *options, '--reward',
+                  'moody-fixture:isolate=true,isolate-restarts=500,policy=skip-sample,mood=crash-bad', env=env)
+        with open(self.path('run/log.txt'), encoding='utf-8') as file:
+            log = file.read()
+        self.assertIn('the process of the reward moody-fixture crashed (Segmentation fault); policy=skip-sample', log)
+        self.assertIn('has no score for 1 of 4 pictures', log)
+
 
 if __name__ == '__main__':
     sys.exit(cli.main())
