@@ -94,6 +94,29 @@ test_case (gconstpointer data)
   remove_folder (folder);
 }
 
+/* each word is one token; two more are start and end */
+static void
+test_cut (void)
+{
+  static const struct
+  {
+    const char *text;
+    guint n_ids;
+    gsize at;
+  } rows[] = {
+    { "red apple", 16, 9 }, { "red apple", 4, 9 }, { "red apple", 3, 4 }, { "red apple", 2, 0 },
+    { "  red\t\napple  ", 3, 7 }, { "  red\t\napple  ", 4, 14 }, { "", 2, 0 }, { " ", 2, 1 },
+    { "red \xc3\xa9t\xc3\xa9 apple", 3, 4 }, { "red \xff", 2, 5 },
+  };
+  g_autofree char *folder = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VardClipTokenizer) tokenizer = vard_clip_tokenizer_new (folder, &error);
+
+  g_assert_no_error (error);
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    g_assert_cmpuint (vard_clip_tokenizer_find_cut (tokenizer, rows[i].text, rows[i].n_ids), ==, rows[i].at);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -108,5 +131,6 @@ main (int    argc,
   cases = json_node_get_array (json_parser_get_root (parser));
   g_test_add_data_func ("/tokenizer/stock", GUINT_TO_POINTER (0), test_case);
   g_test_add_data_func ("/tokenizer/stable-diffusion-2", GUINT_TO_POINTER (1), test_case);
+  g_test_add_func ("/tokenizer/cut", test_cut);
   return g_test_run ();
 }

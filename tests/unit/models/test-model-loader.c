@@ -551,6 +551,27 @@ test_not_a_number (void)
   tiny_model_remove (folder);
 }
 
+static void
+test_size (void)
+{
+  char *folder = tiny_model_make ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VardModel) model = vard_model_load (folder, &error);
+  const VardModelInfo *info = vard_model_peek_info (model);
+  gint64 width = info->width, height = info->height;
+
+  g_assert_false (vard_model_set_size (model, info->scale * 8, info->scale * 8 + 1, &error));
+  g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
+  g_assert_cmpint (info->width, ==, width);
+  g_clear_error (&error);
+  g_assert_true (vard_model_set_size (model, 0, info->scale * 12, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (info->width, ==, width);
+  g_assert_cmpint (info->height, ==, 12);
+  g_assert_cmpint (info->height, !=, height);
+  tiny_model_remove (folder);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -571,5 +592,6 @@ main (int    argc,
   g_test_add_func ("/model-loader/save-to-full-disk", test_save_to_full_disk);
   g_test_add_func ("/model-loader/tokenizer-json", test_tokenizer_json);
   g_test_add_func ("/model-loader/not-a-number", test_not_a_number);
+  g_test_add_func ("/model-loader/size", test_size);
   return g_test_run ();
 }
