@@ -55,6 +55,42 @@ measure_peak (CpuPool *pool)
   return 2e-9 * gemm.m * gemm.n * gemm.k / best;
 }
 
+/* ---- products: y = x w', as linear layers have them ---- */
+
+typedef struct { gint64 m, n, k; } ProductCase;
+
+static const ProductCase product_cases[] = {
+  { 4096, 320, 320 }, { 4096, 2560, 320 }, { 4096, 320, 1280 }, { 1024, 640, 640 }, { 1024, 5120, 640 },
+  { 1024, 640, 2560 }, { 256, 1280, 1280 }, { 256, 10240, 1280 }, { 256, 1280, 5120 }, { 77, 1280, 768 },
+};
+
+static void
+bench_products (CpuPool *pool, double peak)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (product_cases); i++)
+    {
+      const ProductCase *p = &product_cases[i];
+      CpuGemm gemm = { .transpose_b = TRUE, .m = p->m, .n = p->n, .k = p->k, .lda = p->k, .ldb = p->k, .ldc = p->n,
+                       .n_batches = 1 };
+      g_autofree float *a = random_floats (p->m * p->k), *b = random_floats (p->n * p->k);
+      g_autofree float *c = g_new0 (float, p->m * p->n);
+      double best = 1e9;
+
+      for (guint round = 0; round < 7; round++)
+        {
+          double begin = now ();
+
+          cpu_gemm_run (pool, &gemm, a, b, c, NULL);
+          best = MIN (best, now () - begin);
+        }
+
+      double speed = 2e-9 * p->m * p->n * p->k / best;
+
+      g_print ("%5d x %5d x %4d product %6.0f GFLOP/s (%4.2f of peak)\n", (int) p->m, (int) p->n, (int) p->k, speed,
+               speed / peak);
+    }
+}
+
 /* ---- convolutions ---- */
 
 typedef struct { gint64 n, side, ci, co; } ConvCase;
@@ -245,6 +281,7 @@ main (int argc, char **argv)
   double peak = measure_peak (pool);
 
   g_print ("%d threads, large product %.0f GFLOP/s\n", threads, peak);
+  bench_products (pool, peak);
   bench_convs (pool, peak);
   cpu_pool_free (pool);
   return 0;
