@@ -122,8 +122,12 @@ winograd_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scr
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
 
-  cpu_winograd_run (data->pool, &data->plan.conv.conv, data->plan.conv.kind, IN (0),
-                    cpu_step_weight (step, in, scratch), OUT (data->own_out), scratch, &epilogue);
+  if (data->has_weight && data->reads_stored)
+    cpu_winograd_run_stored (data->pool, &data->plan.conv.conv, data->plan.conv.kind, &data->weight, IN (0), in[1],
+                             OUT (data->own_out), scratch, &epilogue);
+  else
+    cpu_winograd_run (data->pool, &data->plan.conv.conv, data->plan.conv.kind, IN (0),
+                      cpu_step_weight (step, in, scratch), OUT (data->own_out), scratch, &epilogue);
 }
 
 static CpuConv
@@ -164,6 +168,7 @@ claim_conv (CpuClaim *claim, CpuConv conv, CpuConvKind kind)
   claim->step.flops = 2.0 * conv.n * conv.oh * conv.ow * conv.co * conv.kh * conv.kw * conv.ci;
   if (prefers_winograd (&plan, n_threads))
     {
+      claim->data->reads_stored = cpu_winograd_reads_stored (&conv, kind, n_threads);
       claim->data->own_scratch = cpu_winograd_get_scratch_size (&conv, kind, n_threads);
       return claim_kernel (claim, winograd_names[kind], winograd_kernel);
     }

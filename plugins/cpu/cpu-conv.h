@@ -7,6 +7,7 @@
 #pragma once
 
 #include "cpu-gemm.h"
+#include "cpu-weight.h"
 
 G_BEGIN_DECLS
 
@@ -33,6 +34,20 @@ void     cpu_winograd_run              (CpuPool       *pool,
                                         CpuConvKind    kind,
                                         const float   *a,
                                         const float   *b,
+                                        float         *y,
+                                        float         *scratch,
+                                        const CpuEpilogue *epilogue);
+
+/* Where that is TRUE, the weight may also be as it is stored */
+gboolean cpu_winograd_reads_stored     (const CpuConv *conv,
+                                        CpuConvKind    kind,
+                                        guint          n_threads);
+void     cpu_winograd_run_stored       (CpuPool       *pool,
+                                        const CpuConv *conv,
+                                        CpuConvKind    kind,
+                                        const CpuWeight *weight,
+                                        const float   *a,
+                                        gconstpointer  b,
                                         float         *y,
                                         float         *scratch,
                                         const CpuEpilogue *epilogue);

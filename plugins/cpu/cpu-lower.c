@@ -379,6 +379,9 @@ step_take_weight (CpuFusion *fusion, VardNode *node, VardStep *step, CpuStepData
     return;
   all->pdata[1] = cpu_weight_match (weight, &data->weight);
   data->has_weight = TRUE;
+  data->reads_stored = data->reads_stored && data->weight.taps > 1;
+  if (data->reads_stored)
+    return;
   data->weight_scratch = align_scratch (data->own_scratch);
   data->own_scratch = data->weight_scratch + vard_node_get_count (weight) * sizeof (float);
   step->scratch_size = data->own_scratch;

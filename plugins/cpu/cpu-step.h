@@ -40,7 +40,8 @@ typedef struct
   guint own_out;        /* which output the kernel writes; the region writes the first */
   gsize own_scratch;    /* bytes of scratch before the regions' */
   gsize region_scratch; /* bytes a thread, shared by the two */
-  gboolean has_weight;  /* the second input is stored, and widened into scratch */
+  gboolean reads_stored;/* the kernel can take the second input as it is stored */
+  gboolean has_weight;  /* the second input is stored, and else widened into scratch */
   CpuWeight weight;
   gsize weight_scratch; /* where in scratch */
   gint outputs[3];      /* attention gradient: which output is dq, dk, dv, or -1 */

@@ -9,40 +9,14 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "cpu-conv.h"
+#include "cpu-winograd.h"
 #include "cpu-simd.h"
 
-#define TILE 4
-#define PATCH 6
-#define FREQUENCIES 36
 #define BLOCK_FLOATS (150 * 1024)   /* of patches and products that should stay in a core's own cache */
 #define KERNEL_FLOATS (1024 * 1024) /* kernels larger than this are read from far away: fewer and larger blocks */
 #define MIN_TILES 16
 #define MAX_TILES 64
 #define SUM_TILES 256      /* of one round of the weight gradient */
-#define STAGGER 16         /* floats between frequencies: else all 36 would fall on the same lines of the cache */
-
-/* One direction of work: pictures [n, h, w, c_from] to [n, oh, ow, c_to] */
-typedef struct
-{
-  CpuConv conv;
-  CpuConvKind kind;
-  gint64 c_from, c_to;
-  gint64 h, w, top, left;        /* of what is read */
-  gint64 oh, ow;                 /* of what is written */
-  gint64 tiles_x, tiles_y, rows; /* rows: of tiles, in all pictures */
-  gint64 block_rows;             /* rows of tiles in a block */
-  const float *a, *b;
-  float *y;
-  float *kernels;                /* [36, c_from, c_to], and of the weight gradient [36, co, ci] */
-  float *taps;                   /* forward: w as [3, 3, ci, co] */
-  gint64 kernel_stride;          /* from one frequency to the next */
-  float *zeros;                  /* a pixel outside the picture */
-  float *work;
-  gsize work_stride;             /* floats per thread */
-  gint64 first, n_tiles;         /* this round of the weight gradient */
-  const CpuEpilogue *epilogue;
-} Winograd;
 
 /* ---- the four transforms of a line, on vectors of channels ---- */
 
@@ -178,14 +152,15 @@ write_patch (const float **pixels,
 }
 
 /* m[36][stride] at one tile -> its pixels, of which rows x columns are inside */
-CPU_SIMD static void
-write_pixels (const float *m,
-              gint64       stride,
-              gint64       c,
-              float       *y,
-              gint64       row_stride,
-              guint        rows,
-              guint        columns)
+CPU_SIMD void
+cpu_winograd_write_pixels (const float *m,
+                           gint64       stride,
+                           gint64       c,
+                           float       *y,
+                           gint64       row_stride,
+                           gint64       pixel_stride,
+                           guint        rows,
+                           guint        columns)
 {
   for (gint64 n = 0; n < channel_vectors (c); n++)
     {
@@ -202,7 +177,7 @@ write_pixels (const float *m,
         {
           transform_output (half + i * PATCH, 1, out, 1);
           for (guint j = 0; j < columns; j++)
-            cpu_store (y + i * row_stride + j * c + at, out[j]);
+            cpu_store (y + i * row_stride + j * pixel_stride + at, out[j]);
         }
     }
 }
@@ -235,13 +210,13 @@ write_cotangents (const float **pixels,
 }
 
 /* nine taps of c channels each, @step apart -> u[36][stride] */
-CPU_SIMD static void
-write_kernel (const float *w,
-              gint64       step,
-              gint64       c,
-              gboolean     turned,
-              float       *u,
-              gint64       stride)
+CPU_SIMD void
+cpu_winograd_write_kernel (const float *w,
+                           gint64       step,
+                           gint64       c,
+                           gboolean     turned,
+                           float       *u,
+                           gint64       stride)
 {
   for (gint64 n = 0; n < channel_vectors (c); n++)
     {
@@ -311,16 +286,18 @@ kernel_task (gpointer data,
 
   for (gint64 i = from; i < to; i++)
     if (self->kind == CPU_CONV_FORWARD)
-      write_kernel (self->taps + i * co, ci * co, co, FALSE, self->kernels + i * co, self->kernel_stride);
+      cpu_winograd_write_kernel (self->taps + i * co, ci * co, co, FALSE, self->kernels + i * co,
+                                 self->kernel_stride);
     else
-      write_kernel (self->b + i * 9 * ci, ci, ci, TRUE, self->kernels + i * ci, self->kernel_stride);
+      cpu_winograd_write_kernel (self->b + i * 9 * ci, ci, ci, TRUE, self->kernels + i * ci,
+                                 self->kernel_stride);
 }
 
-static void
-read_tile (const Winograd *self,
-           gint64          tile,
-           float          *v,
-           gint64          stride)
+void
+cpu_winograd_read_tile (const Winograd *self,
+                        gint64          tile,
+                        float          *v,
+                        gint64          stride)
 {
   const float *pixels[FREQUENCIES];
   gint64 tx = tile % self->tiles_x, row = tile / self->tiles_x;
@@ -331,17 +308,19 @@ read_tile (const Winograd *self,
   write_patch (pixels, self->c_from, v, stride);
 }
 
-static void
-write_tile (const Winograd *self,
-            gint64          tile,
-            const float    *m,
-            gint64          stride)
+void
+cpu_winograd_write_tile (const Winograd *self,
+                         gint64          tile,
+                         gint64          channel,
+                         gint64          n_channels,
+                         const float    *m,
+                         gint64          stride)
 {
-  gint64 tx = tile % self->tiles_x, row = tile / self->tiles_x, ty = row % self->tiles_y;
-  float *y = self->y + ((row / self->tiles_y * self->oh + ty * TILE) * self->ow + tx * TILE) * self->c_to;
+  gint64 tx = tile % self->tiles_x, row = tile / self->tiles_x, ty = row % self->tiles_y, c = self->c_to;
+  float *y = self->y + ((row / self->tiles_y * self->oh + ty * TILE) * self->ow + tx * TILE) * c + channel;
 
-  write_pixels (m, stride, self->c_to, y, self->ow * self->c_to, MIN (TILE, self->oh - ty * TILE),
-                MIN (TILE, self->ow - tx * TILE));
+  cpu_winograd_write_pixels (m, stride, n_channels, y, self->ow * c, c, MIN (TILE, self->oh - ty * TILE),
+                             MIN (TILE, self->ow - tx * TILE));
 }
 
 /* the first output pixel of a row of tiles, counted over all pictures */
@@ -365,12 +344,12 @@ block_task (gpointer data,
   float *v = self->work + thread * self->work_stride, *m = v + FREQUENCIES * stride_v;
 
   for (gint64 t = 0; t < n; t++)
-    read_tile (self, first + t, v + t * c_from, stride_v);
+    cpu_winograd_read_tile (self, first + t, v + t * c_from, stride_v);
   for (gint64 f = 0; f < FREQUENCIES; f++)
     cpu_sgemm (FALSE, FALSE, n, c_to, c_from, v + f * stride_v, c_from,
                self->kernels + f * self->kernel_stride, c_to, FALSE, m + f * stride_m, c_to);
   for (gint64 t = 0; t < n; t++)
-    write_tile (self, first + t, m + t * c_to, stride_m);
+    cpu_winograd_write_tile (self, first + t, 0, c_to, m + t * c_to, stride_m);
   cpu_epilogue_run (self->epilogue, first_pixel (self, from) * c_to, first_pixel (self, to) * c_to, thread);
 }
 
@@ -441,7 +420,7 @@ patch_task (gpointer data,
       const float *dy = self->b + row / self->tiles_y * self->oh * self->ow * co;
       const float *pixels[TILE * TILE];
 
-      read_tile (self, tile, v + t * ci, stride_v);
+      cpu_winograd_read_tile (self, tile, v + t * ci, stride_v);
       find_pixels (dy, self->oh, self->ow, co, row % self->tiles_y * TILE, tile % self->tiles_x * TILE, TILE,
                    self->zeros, pixels);
       write_cotangents (pixels, co, m + t * co, stride_m);
@@ -518,6 +497,10 @@ cpu_winograd_get_scratch_size (const CpuConv *conv,
                                guint          n_threads)
 {
   Winograd self = winograd_prepare (conv, kind, n_threads);
+
+  if (cpu_winograd_is_wide (&self))
+    return cpu_winograd_wide_floats (&self, n_threads) * sizeof (float);
+
   gsize kernels = FREQUENCIES * self.kernel_stride + (kind == CPU_CONV_FORWARD ? 9 * conv->ci * conv->co : 0);
 
   return (kernels + MAX (conv->ci, conv->co) + winograd_work_floats (&self, n_threads)) * sizeof (float);
@@ -532,9 +515,42 @@ cpu_winograd_get_cost (const CpuConv *conv,
   Winograd self = winograd_prepare (conv, kind, n_threads);
   double tiles = self.rows * self.tiles_x;
   double products = 2.0 * FREQUENCIES * tiles * conv->ci * conv->co;
-  double moved = 4.0 * FREQUENCIES * (tiles * (conv->ci + conv->co) + (double) conv->ci * conv->co);
+  /* kernels of the wide way stay in the cache */
+  double kernels = (double) conv->ci * conv->co * (cpu_winograd_is_wide (&self) ? 0.25 : 1);
+  double moved = 4.0 * FREQUENCIES * (tiles * (conv->ci + conv->co) + kernels);
 
   return (products / 80e9 + moved / 8e9) / n_threads;
+}
+
+gboolean
+cpu_winograd_reads_stored (const CpuConv *conv,
+                           CpuConvKind    kind,
+                           guint          n_threads)
+{
+  Winograd self = winograd_prepare (conv, kind, n_threads);
+
+  return cpu_winograd_is_wide (&self);
+}
+
+void
+cpu_winograd_run_stored (CpuPool           *pool,
+                         const CpuConv     *conv,
+                         CpuConvKind        kind,
+                         const CpuWeight   *weight,
+                         const float       *a,
+                         gconstpointer      b,
+                         float             *y,
+                         float             *scratch,
+                         const CpuEpilogue *epilogue)
+{
+  Winograd self = winograd_prepare (conv, kind, cpu_pool_get_n_threads (pool));
+
+  self.a = a;
+  self.b = b;
+  self.y = y;
+  self.stored = weight;
+  self.epilogue = epilogue;
+  cpu_winograd_run_wide (pool, &self, scratch);
 }
 
 void
@@ -554,6 +570,11 @@ cpu_winograd_run (CpuPool           *pool,
   self.b = b;
   self.y = y;
   self.epilogue = epilogue;
+  if (cpu_winograd_is_wide (&self))
+    {
+      cpu_winograd_run_wide (pool, &self, scratch);
+      return;
+    }
   self.zeros = scratch;
   self.kernels = scratch + channels;
   self.work = self.kernels + FREQUENCIES * self.kernel_stride;
