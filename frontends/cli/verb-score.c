@@ -312,6 +312,19 @@ keep_row (Scoring          *self,
     print_csv (row);
 }
 
+/* A picture without a prompt is refused by a reward of texts, not scored badly */
+static gboolean
+check_needs (Scoring         *self,
+             VardRewardBatch *batch,
+             GError         **error)
+{
+  gboolean has_prompts = TRUE;
+
+  for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
+    has_prompts = has_prompts && vard_reward_batch_get_prompt (batch, i);
+  return vard_reward_mix_check_needs (self->mix, has_prompts, NULL, vard_reward_batch_get_count (batch), error);
+}
+
 static gboolean
 score_chunk (Scoring *self,
              guint    first,
@@ -323,6 +336,8 @@ score_chunk (Scoring *self,
   for (guint i = first; i < first + n; i++)
     if (!add_picture (self, batch, i, error))
       return FALSE;
+  if (!check_needs (self, batch, error))
+    return FALSE;
 
   g_autoptr (VardRewardScores) scores = vard_reward_mix_score (self->mix, batch, NULL, error);
 

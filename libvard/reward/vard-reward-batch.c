@@ -148,6 +148,8 @@ vard_reward_batch_get_height (VardRewardBatch *self,
  * @index: which picture
  * @n_bytes: (out) (optional): 3 x width x height
  *
+ * What is to be kept after the score function returns is to be copied: the memory is used again.
+ *
  * Returns: (transfer none): red, green and blue of each pixel, rows from the top
  */
 const guint8 *
@@ -164,6 +166,9 @@ vard_reward_batch_peek_pixels (VardRewardBatch *self,
  * vard_reward_batch_get_pixels:
  * @self: a batch
  * @index: which picture
+ *
+ * In a reward's own process (isolate=true) the bytes change after the score function returns, even when a reference
+ * is held: what is to be kept is to be copied.
  *
  * Returns: (transfer none): red, green and blue of each pixel, rows from the top
  */

@@ -91,6 +91,10 @@ class Score(cli.CliTest):
         self.assertEqual(len(said), 3)
         self.assertIn('the process of the reward moody-fixture crashed (Segmentation fault); policy=required', said[2])
 
+    def test_prompts_missing(self):
+        self.bad(2, ['the reward command needs a prompt with each picture'], 'score', '--reward',
+                 'command:needs-prompt=true,command=cat', 'pictures')
+
     def test_usage(self):
         self.bad(2, ['sort is "blue"'], 'score', '--reward', 'brightness', '--sort', 'blue', 'pictures')
         self.bad(2, ['minimum is "much"'], 'score', '--reward', 'brightness', '--minimum', 'much', 'pictures')
