@@ -28,14 +28,12 @@ vard_plugin_folders_from_environment (void)
 
   if (g_strcmp0 (which, "none") == 0)
     return g_strv_builder_end (folders);
-  if (g_strcmp0 (which, "system") == 0)
+  if (g_strcmp0 (which, "system") != 0)
     {
-      g_strv_builder_add (folders, VARD_SYSTEM_PLUGIN_PATH);
-      return g_strv_builder_end (folders);
+      if (path != NULL)
+        vard_plugin_folders_split (folders, path);
+      g_strv_builder_add (folders, user);
     }
-  if (path != NULL)
-    vard_plugin_folders_split (folders, path);
-  g_strv_builder_add (folders, user);
   vard_plugin_folders_split (folders, system != NULL ? system : VARD_SYSTEM_PLUGIN_PATH);
   return g_strv_builder_end (folders);
 }

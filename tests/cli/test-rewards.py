@@ -124,6 +124,9 @@ class Inspect(cli.CliTest):
     def test_no_plugins(self):
         done = self.vard('--no-plugins', 'inspect', '--json', env=PATH)
         self.assertEqual(json.loads(done.stdout), {'features': [], 'plugins': []})
+        system = {**PATH, 'VARD_PLUGIN_SYSTEM_PATH': os.environ['VARD_TEST_SCORING_FIXTURES']}
+        done = self.good('--system-plugins', 'inspect', '--json', env=system)
+        self.assertEqual([feature['name'] for feature in json.loads(done.stdout)['features']], ['moody-fixture'])
         self.bad(2, ['no reward "brightness"'], '--no-plugins', 'inspect', 'reward:brightness', env=PATH)
 
 

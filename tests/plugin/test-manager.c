@@ -18,6 +18,7 @@ static const struct { const char *file; VardPluginState state; const char *reaso
     "Aborted while naming its features (no licence server found)" },
   { "exits", VARD_PLUGIN_STATE_CRASHED, "it ended the process with status 0 while naming its features" },
   { "good", VARD_PLUGIN_STATE_READY, NULL },
+  { "hangs-open", VARD_PLUGIN_STATE_TOO_SLOW, "no answer within 1 s while opening the file" },
   { "hangs", VARD_PLUGIN_STATE_TOO_SLOW, "no answer within 1 s while naming its features" },
   { "missing-library", VARD_PLUGIN_STATE_UNAVAILABLE, "libvard-gone.so.9: cannot open shared object file" },
   { "no-symbol", VARD_PLUGIN_STATE_REFUSED, "it has no symbol \"vard_plugin\": it is a library, but no plugin" },
