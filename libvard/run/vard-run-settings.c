@@ -25,6 +25,7 @@ struct _VardRunSettings
   char **rewards;
   char *prompts;
   char *evaluation_set;
+  guint width, height;
   guint keep_checkpoints;
   VardTrainerSettings *trainer;
 };
@@ -41,6 +42,9 @@ static const VardField fields[] = {
   VARD_FIELD_STRING (VardRunSettings, evaluation_set,
                      "File of prompts to evaluate with; evaluation-prompts.txt beside the prompts where none is "
                      "named, the first of the prompts where there is no such file", NULL),
+  VARD_FIELD_UINT (VardRunSettings, width, "Width of the pictures in pixels, 0 for that of the model: smaller ones take "
+                   "less time and memory", 0, 8192, 0),
+  VARD_FIELD_UINT (VardRunSettings, height, "Height of the pictures in pixels, 0 for that of the model", 0, 8192, 0),
   VARD_FIELD_UINT (VardRunSettings, keep_checkpoints, "Newest checkpoints that are kept; 0 for all", 0, 1000000, 2),
 };
 

@@ -202,10 +202,15 @@ make_pipeline (VardRunSettings *settings,
                GError         **error)
 {
   g_autofree char *engine = NULL;
-  guint threads;
+  guint threads, width, height;
 
   g_object_get (vard_run_settings_get_trainer (settings), "engine", &engine, "threads", &threads, NULL);
-  return vard_load_pipeline (vard_run_settings_get_model (settings), engine, threads, error);
+  g_object_get (settings, "width", &width, "height", &height, NULL);
+
+  g_autoptr (VardPipeline) pipeline = vard_load_pipeline (vard_run_settings_get_model (settings), engine, threads, error);
+
+  return pipeline && vard_model_set_size (vard_pipeline_peek_model (pipeline), width, height, error)
+           ? g_steal_pointer (&pipeline) : NULL;
 }
 
 static gboolean

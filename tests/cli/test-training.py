@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -129,6 +130,18 @@ class Whole(Training):
             run.kill()
         self.assertRegex(first, r'^would take about [\d.]+ days on this machine: .* smaller --steps')
         self.assertNotIn('would take', self.good(*self.arguments('quick')).stderr)
+
+    def test_size(self):
+        """A run of wider pictures samples wider ones, and resumes"""
+        wide = ['--width', '48', '--height', '32']
+        self.good(*self.arguments('run', *wide, '--steps', '2'))
+        self.good('sample', 'run', '--prompt', 'cat', '-o', 'wide')
+        self.good('sample', 'run', '--prompt', 'cat', '-o', 'narrow', '--width', '16')
+        for name, size in ('wide', (48, 32)), ('narrow', (16, 32)):
+            self.assertEqual(struct.unpack('>II', read(self.path(name, '000-cat-0.png'))[16:24]), size)
+        self.good('resume', 'run', '--steps', '3')
+        self.bad(2, ['width', '501', 'multiple of 2'], *self.arguments('other', '--width', '501'))
+        self.bad(2, ['cannot change width'], 'resume', 'run', '--width', '64')
 
     def test_sample_of_a_run(self):
         self.good(*self.arguments())
