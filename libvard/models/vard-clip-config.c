@@ -70,7 +70,8 @@ refuse_key (VardConfigReader *config,
             const char       *key)
 {
   if (vard_config_reader_peek (config, key))
-    vard_config_reader_refuse (config, key, "none: a vision transformer and CLIP's own text transformer");
+    vard_config_reader_refuse (config, key,
+                               "none: a vision transformer and CLIP's own text transformer");
 }
 
 static gint64
@@ -94,10 +95,11 @@ translate_vision (VardConfigReader *config,
   refuse_key (config, "timm_model_name");
   if (width % head_width)
     vard_config_reader_refuse (config, "head_width", "a divisor of width");
-  return g_strdup_printf ("{\"hidden_size\":%d,\"num_attention_heads\":%d,\"num_hidden_layers\":%d,\"image_size\":%d,"
-                          "\"patch_size\":%d,\"intermediate_size\":%d,\"hidden_act\":\"%s\"}", (int) width,
-                          (int) (width / head_width), (int) n_layers, (int) size, (int) patch_size, (int) inner,
-                          activation);
+  return g_strdup_printf (
+      "{\"hidden_size\":%d,\"num_attention_heads\":%d,\"num_hidden_layers\":%d,\"image_size\":%d,"
+      "\"patch_size\":%d,\"intermediate_size\":%d,\"hidden_act\":\"%s\"}",
+      (int) width, (int) (width / head_width), (int) n_layers, (int) size, (int) patch_size,
+      (int) inner, activation);
 }
 
 static char *
@@ -112,10 +114,12 @@ translate_text (VardConfigReader *config,
   gint64 inner = multiply (width, vard_config_reader_get_double (config, "mlp_ratio", 4));
 
   refuse_key (config, "hf_model_name");
-  return g_strdup_printf ("{\"hidden_size\":%d,\"num_attention_heads\":%d,\"num_hidden_layers\":%d,"
-                          "\"max_position_embeddings\":%d,\"vocab_size\":%d,\"intermediate_size\":%d,"
-                          "\"hidden_act\":\"%s\"}", (int) width, (int) n_heads, (int) n_layers, (int) length,
-                          (int) n_ids, (int) inner, activation);
+  return g_strdup_printf (
+      "{\"hidden_size\":%d,\"num_attention_heads\":%d,\"num_hidden_layers\":%d,"
+      "\"max_position_embeddings\":%d,\"vocab_size\":%d,\"intermediate_size\":%d,"
+      "\"hidden_act\":\"%s\"}",
+      (int) width, (int) n_heads, (int) n_layers, (int) length, (int) n_ids, (int) inner,
+      activation);
 }
 
 static VardConfigReader *
@@ -143,11 +147,14 @@ read_open_clip (VardClipConfig   *self,
   if (!model)
     return FALSE;
 
-  const char *activation = vard_config_reader_get_bool (model, "quick_gelu", FALSE) ? "quick_gelu" : "gelu";
+  const char *activation =
+      vard_config_reader_get_bool (model, "quick_gelu", FALSE) ? "quick_gelu" : "gelu";
 
   self->n_features = vard_config_reader_get_int (model, "embed_dim", 512, 1, MAX_WIDTH);
   self->vision = translate_section (model, "vision_cfg", activation, translate_vision, error);
-  self->text = self->vision ? translate_section (model, "text_cfg", activation, translate_text, error) : NULL;
+  self->text = self->vision
+                   ? translate_section (model, "text_cfg", activation, translate_text, error)
+                   : NULL;
   return self->text && vard_config_reader_finish (model, error);
 }
 
@@ -174,7 +181,8 @@ read_colours (VardConfigReader *config,
     return;
   for (guint i = 0; i < 3; i++)
     {
-      JsonNode *element = array && json_array_get_length (array) == 3 ? json_array_get_element (array, i) : NULL;
+      JsonNode *element =
+          array && json_array_get_length (array) == 3 ? json_array_get_element (array, i) : NULL;
 
       if (!element || !is_number (element) || json_node_get_double (element) < minimum)
         {
@@ -207,7 +215,10 @@ read_preprocessor (VardClipConfig *self,
                    GError        **error)
 {
   static const VardConfigFixed fixed[] = {
-    { "do_resize", "true" }, { "do_center_crop", "true" }, { "do_normalize", "true" }, { "resample", "3" },
+    { "do_resize", "true" },
+    { "do_center_crop", "true" },
+    { "do_normalize", "true" },
+    { "resample", "3" },
   };
   g_autofree char *path = g_build_filename (folder, "preprocessor_config.json", NULL);
 
@@ -220,7 +231,8 @@ read_preprocessor (VardClipConfig *self,
     return FALSE;
 
   gint64 size = vard_config_reader_get_int (self->vision, "image_size", 224, 1, 4096);
-  g_autofree char *wanted = g_strdup_printf ("%" G_GINT64_FORMAT ", the encoder's image_size", size);
+  g_autofree char *wanted =
+      g_strdup_printf ("%" G_GINT64_FORMAT ", the encoder's image_size", size);
   static const char *const keys[] = { "size", "crop_size" };
 
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
@@ -253,12 +265,14 @@ read_folder (VardClipConfig *self,
 {
   g_autofree char *path = g_build_filename (folder, "config.json", NULL);
   g_autofree char *open_path = g_build_filename (folder, "open_clip_config.json", NULL);
-  gboolean is_open = !g_file_test (path, G_FILE_TEST_EXISTS) && g_file_test (open_path, G_FILE_TEST_EXISTS);
+  gboolean is_open =
+      !g_file_test (path, G_FILE_TEST_EXISTS) && g_file_test (open_path, G_FILE_TEST_EXISTS);
 
   if (!is_open && !g_file_test (path, G_FILE_TEST_EXISTS))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s is not the folder of a CLIP model: there is neither config.json nor open_clip_config.json in it",
+                   "%s is not the folder of a CLIP model: there is neither config.json nor "
+                   "open_clip_config.json in it",
                    folder);
       return FALSE;
     }

@@ -16,8 +16,9 @@ typedef struct
   float mean[3], std[3];      /* of red, green, blue, of 1 */
 } VardClipConfig;
 
-/* config.json as transformers writes it for CLIPModel or CLIPVisionModelWithProjection, or open_clip_config.json; mean
- * and standard deviation also from preprocessor_config.json, where there is one. On failure there is nothing to clear. */
+/* config.json as transformers writes it for CLIPModel or CLIPVisionModelWithProjection, or
+ * open_clip_config.json; mean and standard deviation also from preprocessor_config.json, where
+ * there is one. On failure there is nothing to clear. */
 gboolean vard_clip_config_read  (VardClipConfig  *self,
                                  const char      *folder,
                                  GError         **error);

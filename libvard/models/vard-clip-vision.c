@@ -1,7 +1,7 @@
 /* vard-clip-vision.c - CLIP's vision transformer: pictures to one state each
  *
- * The picture is cut into square patches, each a token; one more token, the class's, goes first, and its last state
- * stands for the picture. The misspelt "pre_layrnorm" is what weight files say.
+ * The picture is cut into square patches, each a token; one more token, the class's, goes first,
+ * and its last state stands for the picture. The misspelt "pre_layrnorm" is what weight files say.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -41,23 +41,25 @@ build (VardClipVision *self,
   VardModule *module = VARD_MODULE (self);
   gint64 grid = self->size / self->patch_size;
 
-  self->class_token = vard_module_add_parameter (module, "embeddings.class_embedding", VARD_SHAPE (self->width),
-                                                 VARD_LAYOUT_PLAIN);
-  self->patches = vard_module_add_parameter (module, "embeddings.patch_embedding.weight",
-                                             VARD_SHAPE (self->width, self->patch_size, self->patch_size, 3),
-                                             VARD_LAYOUT_CONV);
+  self->class_token = vard_module_add_parameter (module, "embeddings.class_embedding",
+                                                 VARD_SHAPE (self->width), VARD_LAYOUT_PLAIN);
+  self->patches = vard_module_add_parameter (
+      module, "embeddings.patch_embedding.weight",
+      VARD_SHAPE (self->width, self->patch_size, self->patch_size, 3), VARD_LAYOUT_CONV);
   self->positions = vard_module_add_child (module, "embeddings.position_embedding",
                                            vard_embedding_new (grid * grid + 1, self->width));
-  self->first_norm = vard_module_add_child (module, "pre_layrnorm", vard_layer_norm_new (self->width, sizes->eps));
+  self->first_norm =
+      vard_module_add_child (module, "pre_layrnorm", vard_layer_norm_new (self->width, sizes->eps));
   for (gint64 i = 0; i < sizes->n_layers; i++)
     {
       g_autofree char *name = g_strdup_printf ("encoder.layers.%" G_GINT64_FORMAT, i);
-      VardClipLayer *layer = vard_clip_layer_new (self->width, sizes->inner, sizes->n_heads, sizes->eps,
-                                                  sizes->is_quick);
+      VardClipLayer *layer = vard_clip_layer_new (self->width, sizes->inner, sizes->n_heads,
+                                                  sizes->eps, sizes->is_quick);
 
       g_ptr_array_add (self->layers, vard_module_add_child (module, name, layer));
     }
-  self->last_norm = vard_module_add_child (module, "post_layernorm", vard_layer_norm_new (self->width, sizes->eps));
+  self->last_norm = vard_module_add_child (module, "post_layernorm",
+                                           vard_layer_norm_new (self->width, sizes->eps));
 }
 
 VardClipVision *
@@ -116,7 +118,8 @@ record_tokens (VardClipVision *self,
   VardConv2dAttrs attrs = { .stride = self->patch_size };
   gint64 n = pixels->shape.dims[0], grid = self->size / self->patch_size, width = self->width;
   VardNode *x = vard_conv2d (pixels, vard_parameter_record (self->patches, graph), &attrs);
-  VardNode *first = vard_reshape (vard_parameter_record (self->class_token, graph), VARD_SHAPE (1, 1, width));
+  VardNode *first =
+      vard_reshape (vard_parameter_record (self->class_token, graph), VARD_SHAPE (1, 1, width));
   VardNode *parts[] = { vard_broadcast (first, VARD_SHAPE (n, 1, width)),
                         vard_reshape (x, VARD_SHAPE (n, grid * grid, width)) };
 

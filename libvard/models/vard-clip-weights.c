@@ -1,7 +1,7 @@
 /* vard-clip-weights.c - the weights of CLIP's two encoders, in either spelling and format
  *
- * OpenCLIP keeps the three projections of attention in one matrix, and the last projection of an encoder transposed.
- * Checkpoints of training programs have its names below "state_dict.".
+ * OpenCLIP keeps the three projections of attention in one matrix, and the last projection of an
+ * encoder transposed. Checkpoints of training programs have its names below "state_dict.".
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -29,14 +29,16 @@ struct _VardClipWeights
 static const char *const *
 peek_names (VardClipWeights *self)
 {
-  return self->pth ? vard_pth_peek_names (self->pth) : vard_safetensors_peek_names (self->safetensors);
+  return self->pth ? vard_pth_peek_names (self->pth)
+                   : vard_safetensors_peek_names (self->safetensors);
 }
 
 static gboolean
 contains (VardClipWeights *self,
           const char      *name)
 {
-  return self->pth ? vard_pth_contains (self->pth, name) : vard_safetensors_contains (self->safetensors, name);
+  return self->pth ? vard_pth_contains (self->pth, name)
+                   : vard_safetensors_contains (self->safetensors, name);
 }
 
 static VardTensor *
@@ -56,8 +58,9 @@ find_file (const char *folder,
            GError    **error)
 {
   static const char *const names[] = {
-    "model.safetensors", "model.safetensors.index.json", "model.fp16.safetensors", "open_clip_model.safetensors",
-    "pytorch_model.bin", "open_clip_pytorch_model.bin",
+    "model.safetensors",      "model.safetensors.index.json",
+    "model.fp16.safetensors", "open_clip_model.safetensors",
+    "pytorch_model.bin",      "open_clip_pytorch_model.bin",
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
@@ -67,8 +70,8 @@ find_file (const char *folder,
       if (g_file_test (path, G_FILE_TEST_IS_REGULAR))
         return g_steal_pointer (&path);
     }
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "there are no weights in %s: neither %s nor %s", folder, names[0],
-               names[3]);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "there are no weights in %s: neither %s nor %s", folder, names[0], names[3]);
   return NULL;
 }
 
@@ -81,7 +84,8 @@ find_spelling (VardClipWeights *self,
   for (guint i = 0; i < G_N_ELEMENTS (prefixes); i++)
     {
       g_autofree char *open = g_strconcat (prefixes[i], "visual.class_embedding", NULL);
-      g_autofree char *other = g_strconcat (prefixes[i], "vision_model.embeddings.class_embedding", NULL);
+      g_autofree char *other =
+          g_strconcat (prefixes[i], "vision_model.embeddings.class_embedding", NULL);
 
       self->prefix = prefixes[i];
       self->is_open = contains (self, open);
@@ -89,7 +93,8 @@ find_spelling (VardClipWeights *self,
         return TRUE;
     }
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "%s has no vision encoder: neither vision_model.embeddings.class_embedding nor visual.class_embedding",
+               "%s has no vision encoder: neither vision_model.embeddings.class_embedding nor "
+               "visual.class_embedding",
                self->path);
   return FALSE;
 }
@@ -137,7 +142,8 @@ translate_layer (const char *path,
                  Place      *place)
 {
   static const VardOriginalNames names = { .part = VARD_ORIGINAL_OPEN_CLIP };
-  g_autofree char *name = vard_original_names_translate (&names, path, &place->piece, &place->n_pieces);
+  g_autofree char *name =
+      vard_original_names_translate (&names, path, &place->piece, &place->n_pieces);
 
   return g_strdup (name + strlen (vard_original_names_get_prefix (VARD_ORIGINAL_OPEN_CLIP)));
 }
@@ -147,8 +153,10 @@ translate_vision (const char *path,
                   Place      *place)
 {
   static const char *const heads[][2] = {
-    { "embeddings.class_embedding", "class_embedding" }, { "embeddings.patch_embedding.", "conv1." },
-    { "pre_layrnorm.", "ln_pre." }, { "post_layernorm.", "ln_post." },
+    { "embeddings.class_embedding", "class_embedding" },
+    { "embeddings.patch_embedding.", "conv1." },
+    { "pre_layrnorm.", "ln_pre." },
+    { "post_layernorm.", "ln_post." },
   };
   g_autofree char *rest = NULL;
 
@@ -235,8 +243,8 @@ load_parameter (const char    *path,
       g_object_unref (stored);
       stored = turned;
     }
-  if (stored && vard_weights_fill (load->weights->path, name, stored, parameter, place.piece, place.n_pieces,
-                                   &load->error))
+  if (stored && vard_weights_fill (load->weights->path, name, stored, parameter, place.piece,
+                                   place.n_pieces, &load->error))
     g_hash_table_add (load->used, g_steal_pointer (&name));
 }
 
@@ -245,7 +253,8 @@ belongs_to (VardClipWeights *self,
             VardClipPart     part,
             const char      *name)
 {
-  gboolean is_vision = g_str_has_prefix (name, "visual") || g_str_has_prefix (name, "vision_model.");
+  gboolean is_vision =
+      g_str_has_prefix (name, "visual") || g_str_has_prefix (name, "vision_model.");
 
   if (g_str_has_suffix (name, ".position_ids") || g_str_has_suffix (name, "attn_mask"))
     return FALSE;
@@ -262,10 +271,12 @@ check_left_over (VardClipWeights *self,
                  GError         **error)
 {
   for (const char *const *name = peek_names (self); *name; name++)
-    if (g_str_has_prefix (*name, self->prefix) && belongs_to (self, part, *name + strlen (self->prefix))
-        && !g_hash_table_contains (used, *name))
+    if (g_str_has_prefix (*name, self->prefix) &&
+        belongs_to (self, part, *name + strlen (self->prefix)) &&
+        !g_hash_table_contains (used, *name))
       {
-        g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has no place in the configuration", self->path, *name);
+        g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                     "%s: %s has no place in the configuration", self->path, *name);
         return FALSE;
       }
   return TRUE;
@@ -306,6 +317,7 @@ vard_clip_weights_read_scale (VardClipWeights *self,
     *scale = exp (vard_tensor_peek_f32 (value)[0]);
   if (vard_tensor_get_count (value) == 1 && isfinite (*scale))
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s is no single number of reasonable size", self->path, name);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "%s: %s is no single number of reasonable size", self->path, name);
   return FALSE;
 }

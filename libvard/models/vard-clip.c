@@ -1,4 +1,4 @@
-/* vard-clip.c - CLIP: pictures and texts as directions that are near each other when they belong together
+/* vard-clip.c - CLIP: pictures and texts as directions, near each other when they belong together
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -65,8 +65,9 @@ load_tower (VardClip     *self,
   VARD_TRACE_SCOPE ("clip", is_vision ? "load-vision" : "load-text");
 
   loaded.encoder = vard_module_add_child (root, is_vision ? "vision_model" : "text_model", encoder);
-  loaded.projection = vard_module_add_child (root, is_vision ? "visual_projection" : "text_projection",
-                                             vard_linear_new (width, self->config.n_features, FALSE, VARD_LAYOUT_PLAIN));
+  loaded.projection = vard_module_add_child (
+      root, is_vision ? "visual_projection" : "text_projection",
+      vard_linear_new (width, self->config.n_features, FALSE, VARD_LAYOUT_PLAIN));
   if (!vard_clip_weights_load (self->weights, part, root, error))
     return FALSE;
   *tower = loaded;
@@ -80,8 +81,8 @@ load_vision (VardClip *self,
 {
   VardClipVision *vision = vard_clip_vision_new (self->config.vision, error);
 
-  return vision && load_tower (self, VARD_CLIP_VISION_PART, vision, vard_clip_vision_get_width (vision), &self->vision,
-                               error);
+  return vision && load_tower (self, VARD_CLIP_VISION_PART, vision,
+                               vard_clip_vision_get_width (vision), &self->vision, error);
 }
 
 VardClip *
@@ -100,7 +101,8 @@ vard_clip_new (const VardClipFiles *files,
   if (!vard_clip_config_read (&self->config, files->folder, error))
     return NULL;
   self->weights = vard_clip_weights_open (files->folder, files->weights, error);
-  if (!self->weights || !vard_clip_weights_read_scale (self->weights, &self->scale, error) || !load_vision (self, error))
+  if (!self->weights || !vard_clip_weights_read_scale (self->weights, &self->scale, error) ||
+      !load_vision (self, error))
     return NULL;
   return g_steal_pointer (&self);
 }
@@ -114,8 +116,8 @@ load_text (VardClip *self,
 
   if (!self->config.text)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has a vision encoder alone; texts need a CLIPModel",
-                   self->folder);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                   "%s has a vision encoder alone; texts need a CLIPModel", self->folder);
       return FALSE;
     }
   tokenizer = vard_clip_tokenizer_new (self->tokenizer_folder, error);
@@ -124,13 +126,16 @@ load_text (VardClip *self,
     return FALSE;
   if (vard_clip_tokenizer_get_n_ids (tokenizer) > vard_clip_text_get_n_ids (text))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "the tokenizer in %s has %d tokens, and the text encoder of %s "
-                   "knows %d", self->tokenizer_folder, vard_clip_tokenizer_get_n_ids (tokenizer), self->folder,
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                   "the tokenizer in %s has %d tokens, and the text encoder of %s "
+                   "knows %d",
+                   self->tokenizer_folder, vard_clip_tokenizer_get_n_ids (tokenizer), self->folder,
                    (int) vard_clip_text_get_n_ids (text));
       g_object_unref (text);
       return FALSE;
     }
-  if (!load_tower (self, VARD_CLIP_TEXT_PART, text, vard_clip_text_get_width (text), &self->text, error))
+  if (!load_tower (self, VARD_CLIP_TEXT_PART, text, vard_clip_text_get_width (text), &self->text,
+                   error))
     return FALSE;
   self->tokenizer = g_steal_pointer (&tokenizer);
   g_clear_pointer (&self->weights, vard_clip_weights_free);
@@ -191,7 +196,8 @@ vard_clip_prepare (VardClip     *self,
   g_autofree guint8 *square = g_malloc ((gsize) 3 * size * size);
 
   vard_clip_picture_crop (rgb, width, height, size, crop, square);
-  vard_clip_picture_normalize (square, (gsize) size * size, self->config.mean, self->config.std, pixels);
+  vard_clip_picture_normalize (square, (gsize) size * size, self->config.mean, self->config.std,
+                               pixels);
 }
 
 /* to length one, unless they are all zero */
@@ -244,9 +250,12 @@ encode_pictures (VardClip     *self,
   gsize n_pixels = (gsize) vard_clip_get_size (self) * vard_clip_get_size (self) * 3;
   VardExecutable *program = ensure_program (self, n, error);
 
-  return program && vard_executable_set_input (program, "pixels", pixels, n * n_pixels * sizeof (float), error)
-    && vard_executable_run (program, cancellable, error)
-    && vard_executable_get_output (program, "features", features, n * self->config.n_features * sizeof (float), error);
+  return program &&
+         vard_executable_set_input (program, "pixels", pixels, n * n_pixels * sizeof (float),
+                                    error) &&
+         vard_executable_run (program, cancellable, error) &&
+         vard_executable_get_output (program, "features", features,
+                                     n * self->config.n_features * sizeof (float), error);
 }
 
 gboolean

@@ -1,4 +1,4 @@
-/* vard-clip.h - CLIP: pictures and texts as directions that are near each other when they belong together
+/* vard-clip.h - CLIP: pictures and texts as directions, near each other when they belong together
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -12,8 +12,8 @@ G_BEGIN_DECLS
 #define VARD_TYPE_CLIP (vard_clip_get_type ())
 G_DECLARE_FINAL_TYPE (VardClip, vard_clip, VARD, CLIP, GObject)
 
-/* Where it comes from: a folder as transformers or OpenCLIP writes it; another weight file, and another folder with
- * vocab.json and merges.txt, where they are not NULL */
+/* Where it comes from: a folder as transformers or OpenCLIP writes it; another weight file, and
+ * another folder with vocab.json and merges.txt, where they are not NULL */
 typedef struct
 {
   const char *folder, *weights, *tokenizer;

@@ -1,7 +1,7 @@
 /* vard-clip-cache.c - one encoder for all rewards of a process that use the same weights
  *
- * Two rewards come from two plugin files, so what they share cannot be in either. The table holds no encoder alive: the last
- * reward that lets go of one frees it.
+ * Two rewards come from two plugin files, so what they share cannot be in either. The table holds
+ * no encoder alive: the last reward that lets go of one frees it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

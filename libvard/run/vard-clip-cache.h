@@ -8,8 +8,8 @@
 
 G_BEGIN_DECLS
 
-/* The encoder that somebody in this process has already of the same files (by their real paths) on an engine of this
- * name with as many threads, or a new one; (transfer full) */
+/* The encoder that somebody in this process has already of the same files (by their real paths) on
+ * an engine of this name with as many threads, or a new one; (transfer full) */
 VardClip *vard_load_clip (const VardClipFiles  *files,
                           const char           *engine,
                           guint                 threads,

@@ -1,9 +1,10 @@
 /* vard-image-resize.c - bicubic resampling of rows of pixels
  *
- * Models of pictures were trained on what Pillow makes of a photograph, so the result is Pillow's to the last bit:
- * Keys' cubic (a = -1/2), stretched over the source where the picture shrinks; weights of a pixel sum to one and are
- * rounded to 22 bits after the point; first along the rows, then along the columns, with 8 bits a colour in between.
- * (From version 13 on Pillow takes the columns first where the height shrinks much more than the width; this does not.)
+ * Models of pictures were trained on what Pillow makes of a photograph, so the result is Pillow's
+ * to the last bit: Keys' cubic (a = -1/2), stretched over the source where the picture shrinks;
+ * weights of a pixel sum to one and are rounded to 22 bits after the point; first along the rows,
+ * then along the columns, with 8 bits a colour in between. (From version 13 on Pillow takes the
+ * columns first where the height shrinks much more than the width; this does not.)
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -170,7 +171,8 @@ vard_image_resize_rgb (const guint8          *from,
  * @height: its rows
  * @error: return location
  *
- * Stretches or shrinks with bicubic interpolation, as Pillow's resize with BICUBIC does, to the last bit.
+ * Stretches or shrinks with bicubic interpolation, as Pillow's resize with BICUBIC does, to the
+ * last bit.
  *
  * Returns: (transfer full): a new picture without texts, or %NULL
  */
@@ -186,7 +188,8 @@ vard_image_new_resized (VardImage *self,
 
   if (width == 0 || height == 0 || width > VARD_IMAGE_MAX_SIDE || height > VARD_IMAGE_MAX_SIDE)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "a picture of %u x %u: sides must be 1 to %d", width, height,
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                   "a picture of %u x %u: sides must be 1 to %d", width, height,
                    VARD_IMAGE_MAX_SIDE);
       return NULL;
     }
@@ -195,7 +198,7 @@ vard_image_new_resized (VardImage *self,
   guint8 *rgb = g_malloc (n);
   g_autoptr (GBytes) bytes = g_bytes_new_take (rgb, n);
 
-  vard_image_resize_rgb (vard_image_peek_pixels (self), vard_image_get_width (self), vard_image_get_height (self),
-                         &whole, rgb);
+  vard_image_resize_rgb (vard_image_peek_pixels (self), vard_image_get_width (self),
+                         vard_image_get_height (self), &whole, rgb);
   return vard_image_new (width, height, bytes, error);
 }

@@ -8,8 +8,8 @@
 
 G_BEGIN_DECLS
 
-/* What is wanted of a picture that is stretched to width x height: all of it, or a window. Nothing outside the window
- * is computed, so the whole may be larger than memory. */
+/* What is wanted of a picture that is stretched to width x height: all of it, or a window. Nothing
+ * outside the window is computed, so the whole may be larger than memory. */
 typedef struct
 {
   gint64 width, height;

@@ -1,9 +1,10 @@
 /* vard-pickle-build.c - the words for data of the pickle language, second protocol
  *
- * A pickle is a program for a stack machine. Words that import, call or set attributes make it dangerous; here the three
- * that PyTorch needs are read as data: a name must be one of a short list and becomes a value that stands for it, a call
- * of an ordered dictionary makes an empty one, a call of _rebuild_tensor_v2 notes where a tensor lies, and what is set
- * on an object is dropped. Any other name or word ends the reading.
+ * A pickle is a program for a stack machine. Words that import, call or set attributes make it
+ * dangerous; here the three that PyTorch needs are read as data: a name must be one of a short list
+ * and becomes a value that stands for it, a call of an ordered dictionary makes an empty one, a
+ * call of _rebuild_tensor_v2 notes where a tensor lies, and what is set on an object is dropped.
+ * Any other name or word ends the reading.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -265,8 +266,11 @@ push_name (Machine *self)
     {
       g_autofree char *shown = g_strescape (name, NULL);
 
-      fail (self, "the pickle asks for \"%.100s\", which could be any program; tensors in plain dictionaries alone are "
-            "read", shown);
+      fail (self,
+            "the pickle asks for \"%.100s\", which could be any program; tensors in plain "
+            "dictionaries alone are "
+            "read",
+            shown);
       push (self, VALUE_NOTHING);
     }
 }
@@ -276,7 +280,8 @@ call (Machine *self)
 {
   Value *arguments = pop (self), *callee = pop (self);
 
-  if (arguments->kind == VALUE_LIST && callee->kind == VALUE_MAKE_DICT && arguments->items->len == 0)
+  if (arguments->kind == VALUE_LIST && callee->kind == VALUE_MAKE_DICT &&
+      arguments->items->len == 0)
     push (self, VALUE_DICT);
   else if (arguments->kind == VALUE_LIST && callee->kind == VALUE_MAKE_TENSOR)
     {
@@ -284,7 +289,9 @@ call (Machine *self)
 
       tensor->tensor = vard_pickle_make_tensor (arguments->items);
       if (!tensor->tensor)
-        fail (self, "the pickle has a tensor that does not lie within its storage, or has more than %d dimensions",
+        fail (self,
+              "the pickle has a tensor that does not lie within its storage, or has more than %d "
+              "dimensions",
               VARD_MAX_DIMS);
     }
   else

@@ -87,9 +87,10 @@ vard_pickle_make_tensor (const GPtrArray *arguments)
     return NULL;
   storage = arguments->pdata[0];
   offset = arguments->pdata[1];
-  if (storage->kind != VALUE_STORAGE || offset->kind != VALUE_INT || offset->number < 0
-      || !read_ints (arguments->pdata[2], &self->shape.n_dims, self->shape.dims)
-      || !read_ints (arguments->pdata[3], &n_strides, self->strides) || n_strides != self->shape.n_dims)
+  if (storage->kind != VALUE_STORAGE || offset->kind != VALUE_INT || offset->number < 0 ||
+      !read_ints (arguments->pdata[2], &self->shape.n_dims, self->shape.dims) ||
+      !read_ints (arguments->pdata[3], &n_strides, self->strides) ||
+      n_strides != self->shape.n_dims)
     return NULL;
   self->type = storage->type;
   self->n_stored = storage->number;

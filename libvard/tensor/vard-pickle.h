@@ -28,9 +28,10 @@ typedef struct
   gint64 strides[VARD_MAX_DIMS];   /* in elements */
 } VardPickleTensor;
 
-/* Nothing is ever called or imported: of the pickle language the words for data alone are known, and of names those of
- * a tensor, a storage and an ordered dictionary, which stand for data here. What is no tensor is passed over. Every
- * tensor lies within its storage and is no larger than it. (transfer full) (element-type VardPickleTensor) */
+/* Nothing is ever called or imported: of the pickle language the words for data alone are known,
+ * and of names those of a tensor, a storage and an ordered dictionary, which stand for data here.
+ * What is no tensor is passed over. Every tensor lies within its storage and is no larger than it.
+ * (transfer full) (element-type VardPickleTensor) */
 GPtrArray *vard_pickle_read_tensors (const char   *path,
                                      const guint8 *data,
                                      gsize         size,

@@ -1,6 +1,7 @@
 /* vard-pth.c - weight files of PyTorch (.pth, .pt, .bin), without running what they say
  *
- * The archive has a pickle, data.pkl, that says which tensors there are, and one member for each storage, data/KEY.
+ * The archive has a pickle, data.pkl, that says which tensors there are, and one member for each
+ * storage, data/KEY.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -33,10 +34,15 @@ static const struct
   gsize size;
   int dtype;              /* -1: converted or unknown to VardTensor */
 } types[] = {
-  [VARD_PICKLE_F32] = { "f32", 4, VARD_DTYPE_F32 }, [VARD_PICKLE_F16] = { "f16", 2, VARD_DTYPE_F16 },
-  [VARD_PICKLE_BF16] = { "bf16", 2, VARD_DTYPE_BF16 }, [VARD_PICKLE_F64] = { "f64", 8, -1 },
-  [VARD_PICKLE_I64] = { "i64", 8, VARD_DTYPE_I64 }, [VARD_PICKLE_I32] = { "i32", 4, VARD_DTYPE_I32 },
-  [VARD_PICKLE_I16] = { "i16", 2, -1 }, [VARD_PICKLE_I8] = { "i8", 1, -1 }, [VARD_PICKLE_U8] = { "u8", 1, VARD_DTYPE_U8 },
+  [VARD_PICKLE_F32] = { "f32", 4, VARD_DTYPE_F32 },
+  [VARD_PICKLE_F16] = { "f16", 2, VARD_DTYPE_F16 },
+  [VARD_PICKLE_BF16] = { "bf16", 2, VARD_DTYPE_BF16 },
+  [VARD_PICKLE_F64] = { "f64", 8, -1 },
+  [VARD_PICKLE_I64] = { "i64", 8, VARD_DTYPE_I64 },
+  [VARD_PICKLE_I32] = { "i32", 4, VARD_DTYPE_I32 },
+  [VARD_PICKLE_I16] = { "i16", 2, -1 },
+  [VARD_PICKLE_I8] = { "i8", 1, -1 },
+  [VARD_PICKLE_U8] = { "u8", 1, VARD_DTYPE_U8 },
   [VARD_PICKLE_BOOL] = { "bool", 1, VARD_DTYPE_U8 },
 };
 
@@ -49,7 +55,8 @@ map_file (const char *path,
 
   if (file)
     return g_mapped_file_get_bytes (file);
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot open the weights: %s", io_error->message);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot open the weights: %s",
+               io_error->message);
   return NULL;
 }
 
@@ -64,10 +71,13 @@ check_kind (const char *path,
   if (size >= 4 && memcmp (data, "PK\3\4", 4) == 0)
     return TRUE;
   if (size >= 2 && data[0] == '\x80' && data[1] == 2)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s is in the format from before PyTorch 1.6; load it with "
-                 "torch.load (file, weights_only=True) and write it again with torch.save", path);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+                 "%s is in the format from before PyTorch 1.6; load it with "
+                 "torch.load (file, weights_only=True) and write it again with torch.save",
+                 path);
   else
-    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not a weight file of PyTorch, which is a zip archive", path);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                 "%s is not a weight file of PyTorch, which is a zip archive", path);
   return FALSE;
 }
 
@@ -113,10 +123,11 @@ check_byte_order (VardPth *self,
 {
   const VardZipMember *member = find_member (self, "", "byteorder");
 
-  if (!member || (member->size == 6 && memcmp (peek_data (self) + member->offset, "little", 6) == 0))
+  if (!member ||
+      (member->size == 6 && memcmp (peek_data (self) + member->offset, "little", 6) == 0))
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s was written on a machine with the other order of bytes",
-               self->path);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+               "%s was written on a machine with the other order of bytes", self->path);
   return FALSE;
 }
 
@@ -132,9 +143,11 @@ check_tensors (VardPth *self,
 
       if (!member || (guint64) tensor->n_stored > member->size / types[tensor->type].size)
         {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has %" G_GINT64_FORMAT " elements of %s, and the "
-                       "archive has %" G_GUINT64_FORMAT " bytes for it", self->path, tensor->name, tensor->n_stored,
-                       types[tensor->type].name, member ? member->size : 0);
+          g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                       "%s: %s has %" G_GINT64_FORMAT " elements of %s, and the "
+                       "archive has %" G_GUINT64_FORMAT " bytes for it",
+                       self->path, tensor->name, tensor->n_stored, types[tensor->type].name,
+                       member ? member->size : 0);
           return FALSE;
         }
       g_hash_table_insert (self->by_name, tensor->name, tensor);
@@ -158,8 +171,8 @@ read_archive (VardPth *self,
   self->prefix = find_prefix (self->members);
   if (!self->prefix)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is a zip archive without data.pkl: PyTorch did not write it",
-                   self->path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                   "%s is a zip archive without data.pkl: PyTorch did not write it", self->path);
       return FALSE;
     }
   pickle = find_member (self, "", "data.pkl");
@@ -245,7 +258,8 @@ copy_tensor (const VardPickleTensor *tensor,
 {
   gsize size = types[tensor->type].size;
   gint64 count = vard_shape_get_count (&tensor->shape);
-  VardDType dtype = tensor->type == VARD_PICKLE_F64 ? VARD_DTYPE_F32 : (VardDType) types[tensor->type].dtype;
+  VardDType dtype =
+      tensor->type == VARD_PICKLE_F64 ? VARD_DTYPE_F32 : (VardDType) types[tensor->type].dtype;
   g_autofree guint8 *values = g_malloc (MAX (count, 1) * size);
   VardTensor *copy = vard_tensor_new (dtype, &tensor->shape);
 
@@ -273,8 +287,8 @@ vard_pth_lookup (VardPth    *self,
     }
   if (types[tensor->type].dtype < 0 && tensor->type != VARD_PICKLE_F64)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s: %s has elements of type %s", self->path, name,
-                   types[tensor->type].name);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s: %s has elements of type %s",
+                   self->path, name, types[tensor->type].name);
       return NULL;
     }
 

@@ -1,7 +1,7 @@
 /* vard-zip.c - finds the uncompressed members of a zip archive in memory
  *
- * An archive is read from its end: a record there says where the list of members is. Each entry of the list says where the
- * member's own header is, and only that one says how long it is itself.
+ * An archive is read from its end: a record there says where the list of members is. Each entry of
+ * the list says where the member's own header is, and only that one says how long it is itself.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -58,7 +58,8 @@ fail (const Archive *self,
       GError       **error,
       const char    *what)
 {
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: the zip archive is damaged: %s", self->path, what);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: the zip archive is damaged: %s",
+               self->path, what);
   return FALSE;
 }
 
@@ -138,8 +139,10 @@ check_member (const Archive *self,
   member->offset = local + LOCAL_SIZE + get (self, local + 26, 2) + get (self, local + 28, 2);
   if (has (self, member->offset, member->size))
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is cut off: %s should end at byte %" G_GUINT64_FORMAT
-               ", and there are %" G_GSIZE_FORMAT, self->path, name, member->offset + member->size, self->size);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "%s is cut off: %s should end at byte %" G_GUINT64_FORMAT
+               ", and there are %" G_GSIZE_FORMAT,
+               self->path, name, member->offset + member->size, self->size);
   return FALSE;
 }
 
@@ -153,8 +156,10 @@ read_entry (const Archive *self,
   if (!has (self, *at, ENTRY_SIZE) || get (self, *at, 4) != ENTRY_SIGNATURE)
     return fail (self, error, "its list ends early");
 
-  guint64 stored = get (self, *at + 20, 4), size = get (self, *at + 24, 4), local = get (self, *at + 42, 4);
-  guint64 n_name = get (self, *at + 28, 2), n_extra = get (self, *at + 30, 2), n_comment = get (self, *at + 32, 2);
+  guint64 stored = get (self, *at + 20, 4), size = get (self, *at + 24, 4),
+          local = get (self, *at + 42, 4);
+  guint64 n_name = get (self, *at + 28, 2), n_extra = get (self, *at + 30, 2),
+          n_comment = get (self, *at + 32, 2);
   guint64 *fields[] = { &size, &stored, &local };
   guint64 name_at = *at + ENTRY_SIZE;
 

@@ -13,8 +13,9 @@ typedef struct
   guint64 offset, size;
 } VardZipMember;
 
-/* The members' names with their places in @data; zip64 too. A compressed or encrypted member, or one that does not lie
- * within the data, fails the whole. @path is for messages. (transfer full) (element-type utf8 VardZipMember) */
+/* The members' names with their places in @data; zip64 too. A compressed or encrypted member, or
+ * one that does not lie within the data, fails the whole. @path is for messages. (transfer full)
+ * (element-type utf8 VardZipMember) */
 GHashTable *vard_zip_list (const char   *path,
                            const guint8 *data,
                            gsize         size,

@@ -1,7 +1,8 @@
 /* aesthetic-predictor.c - the small network behind the encoder
  *
- * Between its five linear layers is nothing but dropout, which is for training alone. So they are one linear layer, and their
- * product is taken once, from the last to the first: a row of weights and a number.
+ * Between its five linear layers is nothing but dropout, which is for training alone. So they are
+ * one linear layer, and their product is taken once, from the last to the first: a row of weights
+ * and a number.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -60,16 +61,20 @@ aesthetic_predictor_read (AestheticPredictor *self,
 
   for (guint i = 0; i < G_N_ELEMENTS (layers); i++)
     {
-      g_autoptr (VardTensor) weight = aesthetic_look_up (safetensors, pth, layers[i], "weight", error);
-      g_autoptr (VardTensor) bias = weight != NULL ? aesthetic_look_up (safetensors, pth, layers[i], "bias", error) : NULL;
+      g_autoptr (VardTensor) weight =
+          aesthetic_look_up (safetensors, pth, layers[i], "weight", error);
+      g_autoptr (VardTensor) bias =
+          weight != NULL ? aesthetic_look_up (safetensors, pth, layers[i], "bias", error) : NULL;
 
       if (bias == NULL)
         return FALSE;
       if (!aesthetic_predictor_add_layer (self, weight, bias))
         {
           g_autofree char *shape = vard_shape_to_string (vard_tensor_peek_shape (weight));
-          g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: layers.%s.weight has the shape %s, and the layers behind "
-                       "it take %u values", path, layers[i], shape, self->n);
+          g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                       "%s: layers.%s.weight has the shape %s, and the layers behind "
+                       "it take %u values",
+                       path, layers[i], shape, self->n);
           return FALSE;
         }
     }
@@ -97,7 +102,8 @@ aesthetic_predictor_new (const char *path,
   self->n = 1;
   self->weights = g_new (double, 1);
   self->weights[0] = 1;
-  if ((safetensors == NULL && pth == NULL) || !aesthetic_predictor_read (self, path, safetensors, pth, error))
+  if ((safetensors == NULL && pth == NULL) ||
+      !aesthetic_predictor_read (self, path, safetensors, pth, error))
     return NULL;
   return g_steal_pointer (&self);
 }

@@ -1,7 +1,8 @@
 /* aesthetic-reward.c - how beautiful people would call a picture
  *
- * LAION's improved aesthetic predictor, version 2: what CLIP ViT-L/14 sees of a picture, as a direction, goes through a small network that was
- * trained on ratings from 1 to 10. Most photographs score 4 to 6.5.
+ * LAION's improved aesthetic predictor, version 2: what CLIP ViT-L/14 sees of a picture, as a
+ * direction, goes through a small network that was trained on ratings from 1 to 10. Most
+ * photographs score 4 to 6.5.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -24,7 +25,9 @@ G_DEFINE_FINAL_TYPE (AestheticReward, aesthetic_reward, VARD_TYPE_REWARD)
 
 static const VardField fields[] = {
   VARD_FIELD_STRING (AestheticReward, model, "Folder of the CLIP ViT-L/14 model", NULL),
-  VARD_FIELD_STRING (AestheticReward, predictor, "File with the predictor's weights: .pth, or .safetensors with the same names", NULL),
+  VARD_FIELD_STRING (AestheticReward, predictor,
+                     "File with the predictor's weights: .pth, or .safetensors with the same names",
+                     NULL),
   CLIP_FIELDS (AestheticReward),
 };
 
@@ -43,7 +46,8 @@ aesthetic_reward_prepare (VardReward *reward, GCancellable *cancellable, GError 
 
   if (self->predictor == NULL || self->predictor[0] == 0)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no predictor is given; set \"predictor\" to its file, such as "
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                   "no predictor is given; set \"predictor\" to its file, such as "
                    "predictor=sac+logos+ava1-l14-linearMSE.pth");
       return FALSE;
     }
@@ -55,8 +59,9 @@ aesthetic_reward_prepare (VardReward *reward, GCancellable *cancellable, GError 
     return FALSE;
   if (self->network->n == vard_clip_get_n_features (self->clip))
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is for %u features, and %s gives %u", self->predictor,
-               self->network->n, self->model, vard_clip_get_n_features (self->clip));
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is for %u features, and %s gives %u",
+               self->predictor, self->network->n, self->model,
+               vard_clip_get_n_features (self->clip));
   return FALSE;
 }
 
@@ -72,7 +77,8 @@ aesthetic_reward_score (VardReward *reward, VardRewardBatch *batch, GError **err
   AestheticReward *self = AESTHETIC_REWARD (reward);
   ClipSettings settings = aesthetic_reward_get_settings (self);
 
-  return clip_encoder_score (self->clip, &settings, batch, aesthetic_reward_predict, self->network, error);
+  return clip_encoder_score (self->clip, &settings, batch, aesthetic_reward_predict, self->network,
+                             error);
 }
 
 static void
@@ -104,4 +110,5 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "aesthetic", AESTHETIC_TYPE_REWARD);
 }
 
-VARD_PLUGIN ("aesthetic", "1.0", "LGPL-2.1-or-later", "Rewards pictures that people call beautiful, by LAION's predictor", provide);
+VARD_PLUGIN ("aesthetic", "1.0", "LGPL-2.1-or-later",
+             "Rewards pictures that people call beautiful, by LAION's predictor", provide);

@@ -1,8 +1,9 @@
 /* clip-score-reward.c - how near a picture is to its prompt, in the eyes of CLIP
  *
- * The score is the cosine between the features of picture and prompt times `scale`: 100 as torchmetrics has it (which also cuts
- * at 0; this does not, so that bad pictures can be told from worse), 2.5 for the CLIPScore of Hessel et al. For ViT-L/14
- * pictures that show their prompt are at about 25 of 100.
+ * The score is the cosine between the features of picture and prompt times `scale`: 100 as
+ * torchmetrics has it (which also cuts at 0; this does not, so that bad pictures can be told from
+ * worse), 2.5 for the CLIPScore of Hessel et al. For ViT-L/14 pictures that show their prompt are
+ * at about 25 of 100.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -23,14 +24,16 @@ G_DEFINE_FINAL_TYPE (ClipScoreReward, clip_score_reward, VARD_TYPE_REWARD)
 
 static const VardField fields[] = {
   VARD_FIELD_STRING (ClipScoreReward, model, "Folder of a CLIP model", NULL),
-  VARD_FIELD_DOUBLE (ClipScoreReward, scale, "What the cosine is multiplied with", 0.001, 1000, 100),
+  VARD_FIELD_DOUBLE (ClipScoreReward, scale, "What the cosine is multiplied with", 0.001, 1000,
+                     100),
   CLIP_TEXT_FIELDS (ClipScoreReward),
 };
 
 static ClipSettings
 clip_score_reward_get_settings (ClipScoreReward *self)
 {
-  return (ClipSettings) { CLIP_SETTINGS (self), .tokenizer = self->tokenizer, .crop = VARD_CLIP_CROP_FLOOR };
+  return (ClipSettings){ CLIP_SETTINGS (self), .tokenizer = self->tokenizer,
+                         .crop = VARD_CLIP_CROP_FLOOR };
 }
 
 static gboolean
@@ -86,4 +89,5 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "clip-score", CLIP_SCORE_TYPE_REWARD);
 }
 
-VARD_PLUGIN ("clip-score", "1.0", "LGPL-2.1-or-later", "Rewards pictures that show their prompt, by CLIP", provide);
+VARD_PLUGIN ("clip-score", "1.0", "LGPL-2.1-or-later",
+             "Rewards pictures that show their prompt, by CLIP", provide);

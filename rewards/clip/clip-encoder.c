@@ -45,12 +45,14 @@ clip_call_flush (ClipCall *call,
 
   if (call->n == 0)
     return TRUE;
-  if (g_cancellable_set_error_if_cancelled (cancellable, error)
-      || !vard_clip_encode_pictures (call->clip, call->pixels, call->n, call->features, cancellable, error))
+  if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
+      !vard_clip_encode_pictures (call->clip, call->pixels, call->n, call->features, cancellable,
+                                  error))
     return FALSE;
   for (guint i = 0; i < call->n; i++)
-    vard_reward_batch_set_score (call->batch, call->indices[i],
-                                 call->score (call->features + i * n_features, call->indices[i], call->data));
+    vard_reward_batch_set_score (
+        call->batch, call->indices[i],
+        call->score (call->features + i * n_features, call->indices[i], call->data));
   call->n = 0;
   return TRUE;
 }
@@ -65,7 +67,8 @@ clip_call_run (ClipCall *call,
     {
       if (vard_reward_batch_get_status (call->batch, i) != VARD_REWARD_STATUS_UNSET)
         continue;
-      if (g_cancellable_set_error_if_cancelled (vard_reward_batch_get_cancellable (call->batch), error))
+      if (g_cancellable_set_error_if_cancelled (vard_reward_batch_get_cancellable (call->batch),
+                                                error))
         return FALSE;
       gsize n_bytes;
       const guint8 *rgb = vard_reward_batch_peek_pixels (call->batch, i, &n_bytes);

@@ -28,7 +28,8 @@ G_BEGIN_DECLS
 
 #define CLIP_TEXT_FIELDS(Type)                                                                     \
   CLIP_FIELDS (Type),                                                                              \
-  VARD_FIELD_STRING (Type, tokenizer, "Folder of the tokenizer, where the model folder has none", NULL)
+      VARD_FIELD_STRING (Type, tokenizer,                                                          \
+                         "Folder of the tokenizer, where the model folder has none", NULL)
 
 #define CLIP_SETTINGS(self)                                                                        \
   .model = (self)->model, .weights = (self)->weights, .engine = (self)->engine,                    \

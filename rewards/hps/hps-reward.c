@@ -1,7 +1,8 @@
 /* hps-reward.c - how much people prefer a picture of its prompt
  *
- * HPS v2 (Wu et al. 2023) is a CLIP ViT-H/14 trained on people's preferences, published as weights alone: `model` is the folder
- * of the CLIP that it began from, `weights` the checkpoint. The score is the cosine, as in the published program: about 0.2 to 0.3.
+ * HPS v2 (Wu et al. 2023) is a CLIP ViT-H/14 trained on people's preferences, published as weights
+ * alone: `model` is the folder of the CLIP that it began from, `weights` the checkpoint. The score
+ * is the cosine, as in the published program: about 0.2 to 0.3.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -27,7 +28,8 @@ static const VardField fields[] = {
 static ClipSettings
 hps_reward_get_settings (HpsReward *self)
 {
-  return (ClipSettings) { CLIP_SETTINGS (self), .tokenizer = self->tokenizer, .crop = VARD_CLIP_CROP_ROUND };
+  return (ClipSettings){ CLIP_SETTINGS (self), .tokenizer = self->tokenizer,
+                         .crop = VARD_CLIP_CROP_ROUND };
 }
 
 static gboolean
@@ -83,4 +85,5 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "hps", HPS_TYPE_REWARD);
 }
 
-VARD_PLUGIN ("hps", "1.0", "LGPL-2.1-or-later", "Rewards pictures that people prefer, by HPS v2", provide);
+VARD_PLUGIN ("hps", "1.0", "LGPL-2.1-or-later", "Rewards pictures that people prefer, by HPS v2",
+             provide);

@@ -1,7 +1,8 @@
 /* pick-score-reward.c - which of two pictures of a prompt people would pick
  *
- * PickScore (Kirstain et al. 2023) is a CLIP ViT-H/14 that was trained on such choices. The score is the cosine times the
- * factor that the weights hold, e to the power of logit_scale, about 100: two pictures whose scores differ by 1 are picked 73 to 27.
+ * PickScore (Kirstain et al. 2023) is a CLIP ViT-H/14 that was trained on such choices. The score
+ * is the cosine times the factor that the weights hold, e to the power of logit_scale, about 100:
+ * two pictures whose scores differ by 1 are picked 73 to 27.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -27,7 +28,8 @@ static const VardField fields[] = {
 static ClipSettings
 pick_score_reward_get_settings (PickScoreReward *self)
 {
-  return (ClipSettings) { CLIP_SETTINGS (self), .tokenizer = self->tokenizer, .crop = VARD_CLIP_CROP_FLOOR };
+  return (ClipSettings){ CLIP_SETTINGS (self), .tokenizer = self->tokenizer,
+                         .crop = VARD_CLIP_CROP_FLOOR };
 }
 
 static gboolean
@@ -47,7 +49,8 @@ pick_score_reward_score (VardReward *reward, VardRewardBatch *batch, GError **er
   PickScoreReward *self = PICK_SCORE_REWARD (reward);
   ClipSettings settings = pick_score_reward_get_settings (self);
 
-  return clip_encoder_score_prompts (self->clip, &settings, batch, vard_clip_get_scale (self->clip), error);
+  return clip_encoder_score_prompts (self->clip, &settings, batch, vard_clip_get_scale (self->clip),
+                                     error);
 }
 
 static VardRewardNeeds
@@ -83,4 +86,5 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "pick-score", PICK_SCORE_TYPE_REWARD);
 }
 
-VARD_PLUGIN ("pick-score", "1.0", "LGPL-2.1-or-later", "Rewards pictures that people pick, by PickScore", provide);
+VARD_PLUGIN ("pick-score", "1.0", "LGPL-2.1-or-later",
+             "Rewards pictures that people pick, by PickScore", provide);

@@ -1,8 +1,9 @@
 /* symmetry-reward.c - likes pictures that equal their mirror image
  *
- * The score is 1 minus the mean distance between red, green and blue of a pixel and of its counterpart across the
- * axis, in units of white: 1 for a perfect mirror, 0 where each black pixel faces a white one, about 0.67 for noise. A
- * blank picture is perfectly symmetric, so mix it with coverage.
+ * The score is 1 minus the mean distance between red, green and blue of a pixel and of its
+ * counterpart across the axis, in units of white: 1 for a perfect mirror, 0 where each black pixel
+ * faces a white one, about 0.67 for noise. A blank picture is perfectly symmetric, so mix it with
+ * coverage.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -54,7 +55,8 @@ symmetry_reward_score (VardReward *reward, VardRewardBatch *batch, GError **erro
       guint64 distance = 0;
 
       for (gsize y = 0; y < n; y += row)
-        distance += symmetry_compare (rgb + y, is_vertical ? rgb + y : rgb + (n - row - y), row / 3, is_vertical);
+        distance += symmetry_compare (rgb + y, is_vertical ? rgb + y : rgb + (n - row - y), row / 3,
+                                      is_vertical);
       vard_reward_batch_set_score (batch, i, 1 - distance / (255.0 * n));
     }
   return TRUE;
@@ -75,4 +77,5 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "symmetry", SYMMETRY_TYPE_REWARD);
 }
 
-VARD_PLUGIN ("symmetry", "1.0", "LGPL-2.1-or-later", "Rewards pictures that equal their mirror image", provide);
+VARD_PLUGIN ("symmetry", "1.0", "LGPL-2.1-or-later",
+             "Rewards pictures that equal their mirror image", provide);

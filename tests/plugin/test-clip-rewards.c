@@ -1,4 +1,5 @@
-/* test-clip-rewards.c - the rewards with a CLIP encoder: scores against transformers, and what they refuse
+/* test-clip-rewards.c - the rewards with a CLIP encoder: scores against transformers, and what they
+ * refuse
  *
  * tests/golden/make-clip-golden.py made the models and the scores.
  *
