@@ -94,8 +94,10 @@ block_copy (const Block *s, float *c, const float *line, const guint width)
                                                                                                    \
         if (i >= s->rows)                                                                          \
           break;                                                                                   \
-        UNROLL for (guint v = 0; v < vectors_; v++)                                                \
-          memcpy ((is_whole ? c : whole) + v * LANES, &sums[i][v], sizeof sums[i][v]);             \
+        UNROLL for (guint v = 0; is_whole && v < vectors_; v++)                                    \
+          memcpy (c + v * LANES, &sums[i][v], sizeof sums[i][v]);                                  \
+        UNROLL for (guint v = 0; !is_whole && v < vectors_; v++)                                   \
+          memcpy (whole + v * LANES, &sums[i][v], sizeof sums[i][v]);                              \
         if (!is_whole)                                                                             \
           block_copy (s, c, whole, WIDTH);                                                         \
       }                                                                                            \
