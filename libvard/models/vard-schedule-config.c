@@ -12,6 +12,13 @@ static const VardConfigFixed fixed[] = {
   { "trained_betas", "null" },
   { "thresholding", "false" },
   { "rescale_betas_zero_snr", "false" },
+  /* how sigmas are spread, of samplers that go by them: Karras alone is known */
+  { "use_exponential_sigmas", "false" },
+  { "use_beta_sigmas", "false" },
+  { "use_lu_lambdas", "false" },
+  { "use_flow_sigmas", "false" },
+  { "interpolation_type", "\"linear\"" },
+  { "timestep_type", "\"discrete\"" },
 };
 
 static guint

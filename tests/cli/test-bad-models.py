@@ -263,7 +263,8 @@ class Others(ModelTest):
     def test_scheduler_values(self):
         for key, value, word in (('prediction_type', 'sample', 'epsilon'), ('beta_schedule', 'squaredcos_cap_v2', 'linear'),
                                  ('timestep_spacing', 'log', 'trailing'), ('rescale_betas_zero_snr', True, 'false'),
-                                 ('final_sigmas_type', 'tiny', 'sigma_min')):
+                                 ('final_sigmas_type', 'tiny', 'sigma_min'),
+                                 ('use_beta_sigmas', True, 'false'), ('interpolation_type', 'log_linear', 'linear')):
             with self.subTest(key):
                 name = 'scheduler/scheduler_config.json'
                 with open(self.path('model', name), encoding='utf-8') as file:
