@@ -137,6 +137,9 @@ static const CpuConv conv_cases[] = {
   { .n = 2, .h = 5, .w = 5, .ci = 8, .oh = 5, .ow = 5, .co = 12, .kh = 5, .kw = 5, .stride = 1, .top = 2, .left = 2 },
   { .n = 3, .h = 5, .w = 4, .ci = 40, .oh = 5, .ow = 4, .co = 24, .kh = 1, .kw = 1, .stride = 1 },
   { .n = 2, .h = 8, .w = 8, .ci = 6, .oh = 2, .ow = 2, .co = 7, .kh = 4, .kw = 4, .stride = 4 },
+  /* weights larger than pictures: Winograd by output channels, and all patches at once */
+  { .n = 2, .h = 3, .w = 5, .ci = 360, .oh = 3, .ow = 5, .co = 330, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
+  { .n = 2, .h = 5, .w = 4, .ci = 360, .oh = 3, .ow = 2, .co = 330, .kh = 3, .kw = 3, .stride = 2, .top = 1, .left = 1 },
 };
 
 /* calls what for every product that makes up the convolution: offsets of x, w and y */
