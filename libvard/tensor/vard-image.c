@@ -96,7 +96,7 @@ vard_image_new (guint    width,
  * @path: (type filename): a PNG or JPEG file
  * @error: return location
  *
- * Transparency is dropped, grey becomes RGB. A PNG file's texts come along.
+ * Transparency is dropped, grey becomes RGB.
  *
  * Returns: (transfer full): the picture, or %NULL
  */
@@ -127,13 +127,9 @@ vard_image_new_from_file (const char *path,
                    path, reason);
       return NULL;
     }
-
-  VardImage *self = take_rgb (
+  return take_rgb (
       width, height,
       g_bytes_new_with_free_func (rgb, (gsize) width * height * 3, vard_image_free_rgb, rgb));
-
-  vard_image_read_texts (self, (const guint8 *) g_mapped_file_get_contents (file), g_mapped_file_get_length (file));
-  return self;
 }
 
 static void

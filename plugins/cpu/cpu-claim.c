@@ -130,6 +130,16 @@ winograd_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scr
                       cpu_step_weight (step, in, scratch), OUT (data->own_out), scratch, &epilogue);
 }
 
+static void
+conv_narrow_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const CpuStepData *data = step->data;
+  CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
+
+  cpu_conv_narrow_run (data->pool, &data->plan.conv.conv, data->plan.conv.kind, IN (0),
+                       cpu_step_weight (step, in, scratch), OUT (data->own_out), scratch, &epilogue);
+}
+
 static CpuConv
 conv_geometry (const VardShape *x, const VardShape *w, const VardShape *y, const VardConv2dAttrs *attrs)
 {
@@ -161,11 +171,17 @@ claim_conv (CpuClaim *claim, CpuConv conv, CpuConvKind kind)
     = { "conv2d/gemm", "conv2d_input_gradient/gemm", "conv2d_weight_gradient/gemm" };
   static const char *const winograd_names[]
     = { "conv2d/winograd", "conv2d_input_gradient/winograd", "conv2d_weight_gradient/winograd" };
+  static const char *const narrow_names[] = { "conv2d/narrow", "conv2d_input_gradient/narrow" };
   CpuConvPlan plan = { conv, kind };
   guint n_threads = claim->data->n_threads;
 
   claim->data->plan.conv = plan;
   claim->step.flops = 2.0 * conv.n * conv.oh * conv.ow * conv.co * conv.kh * conv.kw * conv.ci;
+  if (cpu_conv_narrow_can (&conv, kind) && g_getenv ("VARD_CPU_CONV") == NULL)
+    {
+      claim->data->own_scratch = cpu_conv_narrow_get_scratch_size (&conv, kind, n_threads);
+      return claim_kernel (claim, narrow_names[kind], conv_narrow_kernel);
+    }
   if (prefers_winograd (&plan, n_threads))
     {
       claim->data->reads_stored = cpu_winograd_reads_stored (&conv, kind, n_threads);

@@ -1,4 +1,4 @@
-/* cpu-conv.h - convolutions of channels-last pictures: implicit GEMM and Winograd
+/* cpu-conv.h - convolutions of channels-last pictures: implicit GEMM, Winograd, and to few channels
  *
  * x [n, h, w, ci], w [co, kh, kw, ci], y [n, oh, ow, co]
  *
@@ -51,6 +51,21 @@ void     cpu_winograd_run_stored       (CpuPool       *pool,
                                         float         *y,
                                         float         *scratch,
                                         const CpuEpilogue *epilogue);
+
+/* forward to, or the input gradient for, so few channels that those of all taps fit one block of a product */
+gboolean cpu_conv_narrow_can              (const CpuConv *conv,
+                                           CpuConvKind    kind);
+gsize    cpu_conv_narrow_get_scratch_size (const CpuConv *conv,
+                                           CpuConvKind    kind,
+                                           guint          n_threads);
+void     cpu_conv_narrow_run              (CpuPool       *pool,
+                                           const CpuConv *conv,
+                                           CpuConvKind    kind,
+                                           const float   *a,
+                                           const float   *b,
+                                           float         *y,
+                                           float         *scratch,
+                                           const CpuEpilogue *epilogue);
 
 double   cpu_conv_gemm_get_cost         (const CpuConv *conv,
                                          guint          n_threads);

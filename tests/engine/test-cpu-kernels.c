@@ -136,10 +136,10 @@ static const CpuConv conv_cases[] = {
   { .n = 2, .h = 8, .w = 8, .ci = 8, .oh = 4, .ow = 4, .co = 8, .kh = 3, .kw = 3, .stride = 2 },
   { .n = 2, .h = 5, .w = 5, .ci = 8, .oh = 5, .ow = 5, .co = 12, .kh = 5, .kw = 5, .stride = 1, .top = 2, .left = 2 },
   { .n = 3, .h = 5, .w = 4, .ci = 40, .oh = 5, .ow = 4, .co = 24, .kh = 1, .kw = 1, .stride = 1 },
+  { .n = 2, .h = 40, .w = 33, .ci = 32, .oh = 40, .ow = 33, .co = 3, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
+  { .n = 3, .h = 7, .w = 9, .ci = 4, .oh = 7, .ow = 9, .co = 20, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
+  { .n = 2, .h = 6, .w = 5, .ci = 16, .oh = 7, .ow = 4, .co = 2, .kh = 4, .kw = 3, .stride = 1, .top = 2 },
   { .n = 2, .h = 8, .w = 8, .ci = 6, .oh = 2, .ow = 2, .co = 7, .kh = 4, .kw = 4, .stride = 4 },
-  /* weights larger than pictures: Winograd by output channels, and all patches at once */
-  { .n = 2, .h = 3, .w = 5, .ci = 360, .oh = 3, .ow = 5, .co = 330, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 2, .h = 5, .w = 4, .ci = 360, .oh = 3, .ow = 2, .co = 330, .kh = 3, .kw = 3, .stride = 2, .top = 1, .left = 1 },
 };
 
 /* calls what for every product that makes up the convolution: offsets of x, w and y */
@@ -172,20 +172,32 @@ convolve (const CpuConv *c, CpuConvKind kind, const float *a, const float *b, do
     }
 }
 
+typedef enum { BY_GEMM, BY_WINOGRAD, BY_COLUMNS } ConvWay;
+
+static gsize
+get_conv_scratch (const CpuConv *c, CpuConvKind kind, ConvWay way, guint n_threads)
+{
+  if (way == BY_COLUMNS)
+    return cpu_conv_narrow_get_scratch_size (c, kind, n_threads);
+  return way == BY_WINOGRAD ? cpu_winograd_get_scratch_size (c, kind, n_threads)
+                            : cpu_conv_gemm_get_scratch_size (c, kind, n_threads);
+}
+
 static double
-run_conv (CpuPool *pool, const CpuConv *c, CpuConvKind kind, gboolean winograd, const float *a, const float *b,
+run_conv (CpuPool *pool, const CpuConv *c, CpuConvKind kind, ConvWay way, const float *a, const float *b,
           gint64 count, const float *expected)
 {
-  guint n_threads = cpu_pool_get_n_threads (pool);
-  gsize size = winograd ? cpu_winograd_get_scratch_size (c, kind, n_threads)
-                        : cpu_conv_gemm_get_scratch_size (c, kind, n_threads);
+  gsize size = get_conv_scratch (c, kind, way, cpu_pool_get_n_threads (pool));
   g_autofree float *scratch = g_malloc (size + 1), *got = g_new (float, count);
   CpuEpilogue none = { NULL };
 
   /* what is read before it is written shows as NaN */
   memset (scratch, 0xff, size);
   memset (got, 0xff, count * sizeof *got);
-  (winograd ? cpu_winograd_run : cpu_conv_gemm_run) (pool, c, kind, a, b, got, scratch, &none);
+  if (way == BY_COLUMNS)
+    cpu_conv_narrow_run (pool, c, kind, a, b, got, scratch, &none);
+  else
+    (way == BY_WINOGRAD ? cpu_winograd_run : cpu_conv_gemm_run) (pool, c, kind, a, b, got, scratch, &none);
   return get_difference (got, expected, count);
 }
 
@@ -202,9 +214,11 @@ check_conv (CpuPool *pool, const CpuConv *c, CpuConvKind kind)
   convolve (c, kind, a, b, sums);
   for (gint64 i = 0; i < count; i++)
     expected[i] = sums[i];
-  g_assert_cmpfloat (run_conv (pool, c, kind, FALSE, a, b, count, expected), <, 2e-6);
+  g_assert_cmpfloat (run_conv (pool, c, kind, BY_GEMM, a, b, count, expected), <, 2e-6);
   if (cpu_winograd_can (c, kind))
-    g_assert_cmpfloat (run_conv (pool, c, kind, TRUE, a, b, count, expected), <, 3e-5);
+    g_assert_cmpfloat (run_conv (pool, c, kind, BY_WINOGRAD, a, b, count, expected), <, 3e-5);
+  if (cpu_conv_narrow_can (c, kind))
+    g_assert_cmpfloat (run_conv (pool, c, kind, BY_COLUMNS, a, b, count, expected), <, 2e-6);
 }
 
 static void
@@ -231,6 +245,8 @@ test_conv_choice (void)
   g_assert_cmpfloat (cpu_winograd_get_cost (&conv, CPU_CONV_FORWARD, 2), <, cpu_conv_gemm_get_cost (&conv, 2));
   conv.ci = 3;
   g_assert_false (cpu_winograd_can (&conv, CPU_CONV_FORWARD));
+  g_assert_true (cpu_conv_narrow_can (&conv, CPU_CONV_INPUT_GRADIENT));
+  g_assert_false (cpu_conv_narrow_can (&conv, CPU_CONV_FORWARD));
 }
 
 /* ---- attention over several tiles of queries and of keys ---- */
