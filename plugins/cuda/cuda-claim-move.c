@@ -1,0 +1,219 @@
+/* cuda-claim-move.c - steps for operations that move or convert elements
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cuda-step.h"
+
+static const VardShape *
+in_shape (const CudaClaim *claim, guint i)
+{
+  return &claim->node->inputs[i]->shape;
+}
+
+/* a kernel of a file of the plugin's, looked up when the program is made */
+static gboolean
+find_kernel (CudaClaim *claim, const char *file, const char *name)
+{
+  claim->data->function = cuda_device_get_kernel (claim->program->device, file, name);
+  return claim->data->function != NULL;
+}
+
+/* ---- rows of bytes ---- */
+
+typedef struct
+{
+  guint n_parts;
+  gboolean clears;          /* the rest of the output is zeros */
+  gsize size;
+  struct { CudaCopyRowsArgs args; gsize from_offset, to_offset; } parts[];
+} RowsPlan;
+
+static void
+rows_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const RowsPlan *plan = CUDA_DATA (step)->plan;
+
+  if (plan->clears)
+    cuda_device_fill (CUDA_DEVICE (step), out[0], 0, plan->size);
+  for (guint i = 0; i < plan->n_parts; i++)
+    {
+      CudaCopyRowsArgs args = plan->parts[i].args;
+
+      args.from = (guint8 *) in[i] + plan->parts[i].from_offset;
+      args.to = (guint8 *) out[0] + plan->parts[i].to_offset;
+      cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, args.rows * (args.run / args.unit), &args);
+    }
+}
+
+static RowsPlan *
+rows_plan_new (CudaClaim *claim, guint n_parts)
+{
+  RowsPlan *plan = g_malloc0 (sizeof *plan + n_parts * sizeof plan->parts[0]);
+
+  plan->n_parts = n_parts;
+  plan->size = vard_node_get_count (claim->node) * vard_dtype_get_size (claim->node->dtype);
+  return plan;
+}
+
+static gboolean
+claim_rows (CudaClaim *claim, RowsPlan *plan)
+{
+  cuda_claim_set (claim, claim->node->op->name, rows_kernel, plan, g_free);
+  return find_kernel (claim, "move.cu", "copy_rows");
+}
+
+/* bytes of one step along an axis */
+static gsize
+axis_bytes (const VardNode *node, gint64 axis)
+{
+  return vard_shape_get_span (&node->shape, axis + 1, node->shape.n_dims) * vard_dtype_get_size (node->dtype);
+}
+
+gboolean
+cuda_claim_slice (CudaClaim *claim)
+{
+  const VardSliceAttrs *attrs = claim->node->attrs;
+  const VardShape *x = in_shape (claim, 0);
+  gsize unit = axis_bytes (claim->node, attrs->axis);
+  RowsPlan *plan = rows_plan_new (claim, 1);
+
+  plan->parts[0].args = (CudaCopyRowsArgs) {
+    .rows = vard_shape_get_span (x, 0, attrs->axis), .run = attrs->length * unit,
+    .from_stride = x->dims[attrs->axis] * unit, .to_stride = attrs->length * unit,
+    .unit = vard_dtype_get_size (claim->node->dtype),
+  };
+  plan->parts[0].from_offset = attrs->start * unit;
+  return claim_rows (claim, plan);
+}
+
+gboolean
+cuda_claim_pad (CudaClaim *claim)
+{
+  const VardPadAttrs *attrs = claim->node->attrs;
+  const VardShape *x = in_shape (claim, 0);
+  gsize unit = axis_bytes (claim->node, attrs->axis), run = x->dims[attrs->axis] * unit;
+  RowsPlan *plan = rows_plan_new (claim, 1);
+
+  plan->clears = TRUE;
+  plan->parts[0].args = (CudaCopyRowsArgs) {
+    .rows = vard_shape_get_span (x, 0, attrs->axis), .run = run, .from_stride = run,
+    .to_stride = claim->node->shape.dims[attrs->axis] * unit, .unit = vard_dtype_get_size (claim->node->dtype),
+  };
+  plan->parts[0].to_offset = attrs->before * unit;
+  return claim_rows (claim, plan);
+}
+
+gboolean
+cuda_claim_concat (CudaClaim *claim)
+{
+  const VardConcatAttrs *attrs = claim->node->attrs;
+  gsize unit = axis_bytes (claim->node, attrs->axis), offset = 0;
+  RowsPlan *plan = rows_plan_new (claim, claim->node->n_inputs);
+
+  for (guint i = 0; i < plan->n_parts; i++)
+    {
+      gsize run = in_shape (claim, i)->dims[attrs->axis] * unit;
+
+      plan->parts[i].args = (CudaCopyRowsArgs) {
+        .rows = vard_shape_get_span (&claim->node->shape, 0, attrs->axis), .run = run, .from_stride = run,
+        .to_stride = claim->node->shape.dims[attrs->axis] * unit, .unit = vard_dtype_get_size (claim->node->dtype),
+      };
+      plan->parts[i].to_offset = offset;
+      offset += run;
+    }
+  return claim_rows (claim, plan);
+}
+
+/* ---- resampling ---- */
+
+static void
+resample_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  CudaResampleArgs args = *(const CudaResampleArgs *) CUDA_DATA (step)->plan;
+
+  args.x = in[0];
+  args.y = out[0];
+  cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, args.count, &args);
+}
+
+gboolean
+cuda_claim_resample (CudaClaim *claim)
+{
+  const VardResampleAttrs *attrs = claim->node->attrs;
+  gboolean is_up = claim->node->op == &vard_op_upsample;
+  const VardShape *small = is_up ? in_shape (claim, 0) : &claim->node->shape;
+  CudaResampleArgs args = { .count = vard_node_get_count (claim->node), .h = small->dims[1], .w = small->dims[2],
+                            .c = small->dims[3], .factor = attrs->factor };
+
+  cuda_claim_set (claim, claim->node->op->name, resample_kernel, g_memdup2 (&args, sizeof args), g_free);
+  return find_kernel (claim, "move.cu", claim->node->op->name);
+}
+
+/* ---- gathers ---- */
+
+static void
+gather_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  CudaGatherArgs args = *(const CudaGatherArgs *) CUDA_DATA (step)->plan;
+  gboolean is_gradient = step->out[0]->op == &vard_op_gather_gradient;
+
+  args.values = in[is_gradient ? 1 : 0];
+  args.ids = in[is_gradient ? 0 : 1];
+  args.out = out[0];
+  if (is_gradient)
+    cuda_device_fill (CUDA_DEVICE (step), out[0], 0, args.n_rows * args.c * sizeof (float));
+  cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, is_gradient ? args.c : args.n_ids * args.c,
+                           &args);
+}
+
+gboolean
+cuda_claim_gather (CudaClaim *claim)
+{
+  gboolean is_gradient = claim->node->op == &vard_op_gather_gradient;
+  const VardNode *ids = claim->node->inputs[is_gradient ? 0 : 1];
+  const VardShape *table = is_gradient ? &claim->node->shape : in_shape (claim, 0);
+  CudaGatherArgs args = { .n_ids = vard_node_get_count (ids), .n_rows = table->dims[0], .c = table->dims[1] };
+
+  cuda_claim_set (claim, claim->node->op->name, gather_kernel, g_memdup2 (&args, sizeof args), g_free);
+  return find_kernel (claim, "move.cu", claim->node->op->name);
+}
+
+/* ---- conversions ---- */
+
+static const int type_codes[] = {
+  [VARD_DTYPE_F32] = CUDA_TYPE_F32, [VARD_DTYPE_F16] = CUDA_TYPE_F16, [VARD_DTYPE_BF16] = CUDA_TYPE_BF16,
+  [VARD_DTYPE_I32] = CUDA_TYPE_I32, [VARD_DTYPE_I64] = CUDA_TYPE_I64, [VARD_DTYPE_U8] = CUDA_TYPE_U8,
+};
+
+static void
+cast_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  CudaCastArgs args = { in[0], out[0], vard_node_get_count (step->out[0]), type_codes[step->in[0]->dtype],
+                        type_codes[step->out[0]->dtype] };
+
+  cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, args.count, &args);
+}
+
+gboolean
+cuda_claim_cast (CudaClaim *claim)
+{
+  cuda_claim_set (claim, "cast", cast_kernel, NULL, NULL);
+  return find_kernel (claim, "move.cu", "cast");
+}
+
+/* ---- random numbers ---- */
+
+static void
+random_normal_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  CudaRandomArgs args = { in[0], out[0], vard_node_get_count (step->out[0]) };
+
+  cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, (args.count + 3) / 4, &args);
+}
+
+gboolean
+cuda_claim_random_normal (CudaClaim *claim)
+{
+  cuda_claim_set (claim, "random_normal", random_normal_kernel, NULL, NULL);
+  return find_kernel (claim, "random.cu", "random_normal");
+}

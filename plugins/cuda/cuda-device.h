@@ -1,0 +1,106 @@
+/* cuda-device.h - one device: context, stream, memory, kernels, and the first thing that went wrong
+ *
+ * Everything is queued on one stream, in order. A call of the vendor's that fails in the middle of a program is kept, and
+ * handed over when the program ends: kernels have no way to return an error.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "cuda-libraries.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  grefcount ref_count;
+  const CudaLibraries *cuda;
+  guint index;
+  CUdevice device;
+  CUcontext context;
+  CUstream stream;
+  char *name;
+  int driver_version, major, minor, n_multiprocessors;
+  gsize total, allocated, peak;     /* bytes */
+  gboolean is_capturing;
+  GHashTable *functions;            /* source's hash and name -> CUfunction */
+  GPtrArray *modules;
+  char *cache_folder;               /* compiled kernels, or NULL */
+  guint n_compiled, n_cached;       /* modules that the compiler made, and that came from the cache */
+  cublasLtHandle_t blas;
+  CUdeviceptr blas_workspace;
+  gsize blas_workspace_size;
+  guint8 *staging;                  /* pinned, two halves */
+  CUevent staging_free[2];          /* when the device has read a half */
+  guint staging_next;
+  GError *error;                    /* the first; sticky */
+} CudaDevice;
+
+CudaDevice *cuda_device_open      (guint        index,
+                                   GError     **error);
+CudaDevice *cuda_device_ref       (CudaDevice  *self);
+void        cuda_device_unref     (CudaDevice  *self);
+
+/* makes the device's context this thread's; FALSE when the device was lost earlier */
+gboolean    cuda_device_enter     (CudaDevice  *self,
+                                   GError     **error);
+/* FALSE: kept as the device's error, with what was being done */
+gboolean    cuda_device_check     (CudaDevice  *self,
+                                   CUresult     result,
+                                   const char  *what);
+void        cuda_device_fail      (CudaDevice  *self,
+                                   const char  *format,
+                                   ...) G_GNUC_PRINTF (2, 3);
+/* hands over the kept error, if there is one */
+gboolean    cuda_device_report    (CudaDevice  *self,
+                                   GError     **error);
+gboolean    cuda_device_wait      (CudaDevice  *self,
+                                   GError     **error);
+
+/* ---- memory (cuda-memory.c) ---- */
+VardBuffer *cuda_device_alloc     (CudaDevice  *self,
+                                   gsize        size,
+                                   GError     **error);
+gboolean    cuda_device_write     (CudaDevice  *self,
+                                   gpointer     to,
+                                   gconstpointer from,
+                                   gsize        size,
+                                   GError     **error);
+gboolean    cuda_device_read      (CudaDevice  *self,
+                                   gconstpointer from,
+                                   gpointer     to,
+                                   gsize        size,
+                                   GError     **error);
+void        cuda_device_copy      (CudaDevice  *self,
+                                   gconstpointer from,
+                                   gpointer     to,
+                                   gsize        size);
+void        cuda_device_fill      (CudaDevice  *self,
+                                   gpointer     to,
+                                   guint8       value,
+                                   gsize        size);
+void        cuda_device_free_memory (CudaDevice *self);
+
+/* ---- kernels (cuda-compiler.c) ---- */
+/* the function of a kernel file of the plugin's, or of a generated source; NULL: the error is kept */
+CUfunction  cuda_device_get_kernel (CudaDevice *self,
+                                    const char *file,
+                                    const char *name);
+CUfunction  cuda_device_compile   (CudaDevice  *self,
+                                   const char  *source,
+                                   const char  *name);
+void        cuda_device_launch    (CudaDevice  *self,
+                                   CUfunction   function,
+                                   gint64       n_blocks,
+                                   gint64       n_rows,
+                                   guint        n_threads,
+                                   gconstpointer args);
+/* a grid that walks over count elements */
+void        cuda_device_launch_over (CudaDevice *self,
+                                     CUfunction  function,
+                                     gint64      count,
+                                     gconstpointer args);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (CudaDevice, cuda_device_unref)
+
+G_END_DECLS

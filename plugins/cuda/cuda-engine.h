@@ -1,0 +1,19 @@
+/* cuda-engine.h - the compute engine of NVIDIA's devices
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <vard.h>
+
+G_BEGIN_DECLS
+
+#define VARD_TYPE_CUDA_ENGINE (vard_cuda_engine_get_type ())
+G_DECLARE_FINAL_TYPE (VardCudaEngine, vard_cuda_engine, VARD, CUDA_ENGINE, VardEngine)
+
+/* modules that were compiled, and that came from the cache on disk */
+void vard_cuda_engine_get_modules (VardCudaEngine *self,
+                                   guint          *n_compiled,
+                                   guint          *n_cached);
+
+G_END_DECLS

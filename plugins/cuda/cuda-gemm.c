@@ -1,0 +1,282 @@
+/* cuda-gemm.c - products of matrices through cuBLASLt, and the operation matmul
+ *
+ * The library thinks in columns: a row-major c = a b is its c' = b' a', so the operands change places and nothing is
+ * transposed in memory. It chooses an algorithm by its own estimate, for the alignment that the addresses really have:
+ * operands may be slices.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cuda-gemm.h"
+
+#define ALIGNMENT 64
+
+struct _CudaGemm
+{
+  CudaDevice *device;
+  CudaGemmShape shape;
+  gboolean is_half;
+  cublasLtMatmulDesc_t operation;
+  cublasLtMatrixLayout_t a, b, c;   /* the library's a is our b */
+  cublasLtMatmulAlgo_t algorithm;
+  guint alignment;                  /* bytes the algorithm was chosen for; 0: none was */
+};
+
+gsize
+cuda_scratch_add (gsize *total,
+                  gsize  size)
+{
+  gsize offset = *total;
+
+  *total += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  return offset;
+}
+
+void
+cuda_to_half (CudaDevice   *device,
+              CUfunction    function,
+              gconstpointer from,
+              gpointer      to,
+              gint64        count)
+{
+  CudaCastArgs args = { from, to, count, CUDA_TYPE_F32, CUDA_TYPE_BF16 };
+
+  cuda_device_launch_over (device, function, count, &args);
+}
+
+double
+cuda_gemm_get_flops (const CudaGemmShape *shape)
+{
+  return 2.0 * shape->n_batches * shape->m * shape->n * shape->k;
+}
+
+static gboolean
+check (CudaDevice *device, cublasStatus_t status, const char *what)
+{
+  if (status == CUBLAS_STATUS_SUCCESS)
+    return TRUE;
+  cuda_device_fail (device, "%s: CUDA's matrix library failed while %s (%s)", device->name, what,
+                    device->cuda->cublasLtGetStatusString (status));
+  return FALSE;
+}
+
+static cublasLtMatrixLayout_t
+make_layout (CudaGemm *self, cudaDataType_t type, gint64 rows, gint64 columns, gint64 leading, gint64 stride)
+{
+  const CudaLibraries *cuda = self->device->cuda;
+  cublasLtMatrixLayout_t layout = NULL;
+  gint32 n_batches = self->shape.n_batches;
+
+  if (check (self->device, cuda->cublasLtMatrixLayoutCreate (&layout, type, rows, columns, leading), "describing a matrix")
+      && n_batches > 1)
+    {
+      check (self->device, cuda->cublasLtMatrixLayoutSetAttribute (layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &n_batches,
+                                                                   sizeof n_batches), "describing a batch");
+      check (self->device,
+             cuda->cublasLtMatrixLayoutSetAttribute (layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride,
+                                                     sizeof stride), "describing a batch");
+    }
+  return layout;
+}
+
+static void
+set_attribute (CudaGemm *self, cublasLtMatmulDescAttributes_t attribute, gconstpointer value, gsize size)
+{
+  check (self->device, self->device->cuda->cublasLtMatmulDescSetAttribute (self->operation, attribute, value, size),
+         "describing a product");
+}
+
+static void
+describe_operation (CudaGemm *self, CudaPrecision precision)
+{
+  cublasComputeType_t compute = precision == CUDA_PRECISION_TF32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+  gint32 transpose_a = self->shape.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N;
+  gint32 transpose_b = self->shape.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N;
+  guint32 epilogue = CUBLASLT_EPILOGUE_BIAS;
+
+  if (!check (self->device, self->device->cuda->cublasLtMatmulDescCreate (&self->operation, compute, CUDA_R_32F),
+              "describing a product"))
+    return;
+  set_attribute (self, CUBLASLT_MATMUL_DESC_TRANSA, &transpose_a, sizeof transpose_a);
+  set_attribute (self, CUBLASLT_MATMUL_DESC_TRANSB, &transpose_b, sizeof transpose_b);
+  if (self->shape.has_bias)
+    set_attribute (self, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
+}
+
+CudaGemm *
+cuda_gemm_new (CudaDevice          *device,
+               const CudaGemmShape *shape,
+               CudaPrecision        precision)
+{
+  CudaGemm *self = g_new0 (CudaGemm, 1);
+  cudaDataType_t type = precision == CUDA_PRECISION_BF16 ? CUDA_R_16BF : CUDA_R_32F;
+  gboolean ta = shape->transpose_a, tb = shape->transpose_b;
+
+  self->device = cuda_device_ref (device);
+  self->shape = *shape;
+  self->is_half = precision == CUDA_PRECISION_BF16;
+  self->a = make_layout (self, type, tb ? shape->k : shape->n, tb ? shape->n : shape->k, shape->ldb, shape->stride_b);
+  self->b = make_layout (self, type, ta ? shape->m : shape->k, ta ? shape->k : shape->m, shape->lda, shape->stride_a);
+  self->c = make_layout (self, CUDA_R_32F, shape->n, shape->m, shape->ldc, shape->stride_c);
+  describe_operation (self, precision);
+  if (device->error == NULL)
+    return self;
+  cuda_gemm_free (self);
+  return NULL;
+}
+
+void
+cuda_gemm_free (CudaGemm *self)
+{
+  if (self == NULL)
+    return;
+  if (self->operation != NULL)
+    self->device->cuda->cublasLtMatmulDescDestroy (self->operation);
+  for (guint i = 0; i < 3; i++)
+    {
+      cublasLtMatrixLayout_t layout = (cublasLtMatrixLayout_t[]) { self->a, self->b, self->c }[i];
+
+      if (layout != NULL)
+        self->device->cuda->cublasLtMatrixLayoutDestroy (layout);
+    }
+  cuda_device_unref (self->device);
+  g_free (self);
+}
+
+/* ---- the algorithm ---- */
+
+static void
+prefer (CudaGemm *self, cublasLtMatmulPreference_t preference, cublasLtMatmulPreferenceAttributes_t attribute,
+        gconstpointer value, gsize size)
+{
+  check (self->device, self->device->cuda->cublasLtMatmulPreferenceSetAttribute (preference, attribute, value, size),
+         "choosing an algorithm");
+}
+
+static gboolean
+choose_algorithm (CudaGemm *self, guint alignment)
+{
+  static const cublasLtMatmulPreferenceAttributes_t alignments[] = {
+    CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+    CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES,
+  };
+  const CudaLibraries *cuda = self->device->cuda;
+  cublasLtMatmulPreference_t preference = NULL;
+  cublasLtMatmulHeuristicResult_t result = { 0 };
+  guint64 workspace = self->device->blas_workspace_size;
+  int n_found = 0;
+
+  if (!check (self->device, cuda->cublasLtMatmulPreferenceCreate (&preference), "choosing an algorithm"))
+    return FALSE;
+  prefer (self, preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace);
+  for (guint i = 0; i < G_N_ELEMENTS (alignments); i++)
+    prefer (self, preference, alignments[i], &alignment, sizeof alignment);
+  check (self->device,
+         cuda->cublasLtMatmulAlgoGetHeuristic (self->device->blas, self->operation, self->a, self->b, self->c, self->c,
+                                               preference, 1, &result, &n_found), "choosing an algorithm");
+  cuda->cublasLtMatmulPreferenceDestroy (preference);
+  if (self->device->error == NULL && n_found == 0)
+    cuda_device_fail (self->device,
+                      "CUDA's matrix library has no algorithm for %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " x %"
+                      G_GINT64_FORMAT, self->shape.m, self->shape.n, self->shape.k);
+  self->algorithm = result.algo;
+  self->alignment = alignment;
+  return self->device->error == NULL;
+}
+
+/* the largest power of two, up to 256, that divides all the addresses */
+static guint
+find_alignment (gconstpointer a, gconstpointer b, gconstpointer c)
+{
+  guintptr bits = (guintptr) a | (guintptr) b | (guintptr) c | 256;
+
+  return bits & -bits;
+}
+
+void
+cuda_gemm_run (CudaGemm     *self,
+               gconstpointer a,
+               gconstpointer b,
+               gconstpointer bias,
+               float         beta,
+               gpointer      c)
+{
+  CudaDevice *device = self->device;
+  guint alignment = find_alignment (a, b, c);
+  float alpha = 1;
+
+  if (device->error != NULL)
+    return;
+  if (self->shape.has_bias)
+    set_attribute (self, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
+  if ((self->alignment == 0 || self->alignment > alignment) && !choose_algorithm (self, alignment))
+    return;
+  check (device,
+         device->cuda->cublasLtMatmul (device->blas, self->operation, &alpha, b, self->a, a, self->b, &beta, c, self->c, c,
+                                       self->c, &self->algorithm, (void *) device->blas_workspace,
+                                       device->blas_workspace_size, device->stream), "multiplying");
+}
+
+/* ---- the operation ---- */
+
+typedef struct
+{
+  CudaGemm *gemm;
+  gboolean is_half;
+  gint64 count_a, count_b;
+  gsize half_a, half_b;
+} MatmulPlan;
+
+static void
+matmul_plan_free (gpointer data)
+{
+  cuda_gemm_free (((MatmulPlan *) data)->gemm);
+  g_free (data);
+}
+
+static void
+matmul_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  const MatmulPlan *plan = CUDA_DATA (step)->plan;
+  gpointer a = in[0], b = in[1];
+
+  if (plan->is_half)
+    {
+      a = (guint8 *) scratch + plan->half_a;
+      b = (guint8 *) scratch + plan->half_b;
+      cuda_to_half (CUDA_DEVICE (step), CUDA_DATA (step)->function, in[0], a, plan->count_a);
+      cuda_to_half (CUDA_DEVICE (step), CUDA_DATA (step)->function, in[1], b, plan->count_b);
+    }
+  cuda_gemm_run (plan->gemm, a, b, step->n_in > 2 ? in[2] : NULL, 0, out[0]);
+}
+
+gboolean
+cuda_claim_matmul (CudaClaim *claim)
+{
+  static const char *const names[] = { "matmul/fp32", "matmul/tf32", "matmul/bf16" };
+  const VardMatmulAttrs *attrs = claim->node->attrs;
+  const VardShape *a = &claim->node->inputs[0]->shape, *b = &claim->node->inputs[1]->shape, *y = &claim->node->shape;
+  CudaPrecision precision = claim->program->precision;
+  MatmulPlan *plan = g_new0 (MatmulPlan, 1);
+  guint d = a->n_dims;
+  CudaGemmShape shape = {
+    .m = y->dims[d - 2], .n = y->dims[d - 1], .k = a->dims[attrs->transpose_a ? d - 2 : d - 1],
+    .lda = a->dims[d - 1], .ldb = b->dims[d - 1], .ldc = y->dims[d - 1], .n_batches = vard_shape_get_span (y, 0, d - 2),
+    .stride_a = a->dims[d - 2] * a->dims[d - 1], .stride_b = b->dims[d - 2] * b->dims[d - 1],
+    .stride_c = y->dims[d - 2] * y->dims[d - 1], .transpose_a = attrs->transpose_a, .transpose_b = attrs->transpose_b,
+    .has_bias = claim->step.n_in > 2,
+  };
+
+  cuda_claim_set (claim, names[precision], matmul_kernel, plan, matmul_plan_free);
+  claim->step.flops = cuda_gemm_get_flops (&shape);
+  plan->gemm = cuda_gemm_new (claim->program->device, &shape, precision);
+  plan->is_half = precision == CUDA_PRECISION_BF16;
+  if (plan->is_half)
+    {
+      plan->count_a = vard_shape_get_count (a);
+      plan->count_b = vard_shape_get_count (b);
+      plan->half_a = cuda_scratch_add (&claim->step.scratch_size, plan->count_a * sizeof (guint16));
+      plan->half_b = cuda_scratch_add (&claim->step.scratch_size, plan->count_b * sizeof (guint16));
+      claim->data->function = cuda_device_get_kernel (claim->program->device, "move.cu", "cast");
+    }
+  return plan->gemm != NULL;
+}

@@ -1,0 +1,71 @@
+/* cuda-lower.c - from a graph to the engine's steps: regions, views, and the rest by the table
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cuda-region.h"
+
+/* a slice along the first axis that is longer than one is a piece of the same bytes */
+static gboolean
+lower_slice_as_view (VardLowering *lowering, VardNode *node)
+{
+  const VardSliceAttrs *attrs = node->attrs;
+  const VardShape *x = &node->inputs[0]->shape;
+  gsize unit = vard_shape_get_span (x, attrs->axis + 1, x->n_dims) * vard_dtype_get_size (node->dtype);
+
+  if (vard_shape_get_span (x, 0, attrs->axis) != 1)
+    return FALSE;
+  vard_lowering_add_view (lowering, node, node->inputs[0], attrs->start * unit);
+  return TRUE;
+}
+
+/* members of a group are computed by its step; outputs have storage */
+static void
+lower_member (CudaProgram *program, CudaFusion *fusion, CudaGroup *group, VardNode *node)
+{
+  if (group->root == node)
+    {
+      cuda_region_lower (program, fusion, group, node);
+      return;
+    }
+  for (guint i = 0; i < group->n_outputs; i++)
+    if (group->outputs[i] == node)
+      return;
+  vard_lowering_absorb (fusion->lowering, node);
+}
+
+static void
+lower_node (CudaProgram *program, CudaFusion *fusion, VardNode *node)
+{
+  if (fusion->group_of[node->id] != NULL)
+    lower_member (program, fusion, fusion->group_of[node->id], node);
+  else if (cuda_op_is_pattern (node) && !cuda_fusion_is_needed (fusion, node))
+    vard_lowering_absorb (fusion->lowering, node);
+  else if (node->op == &vard_op_slice && lower_slice_as_view (fusion->lowering, node))
+    return;
+  else if (cuda_op_is_pattern (node))
+    cuda_region_lower (program, fusion, NULL, node);
+  else if (cuda_op_passes_through (node) || (node->op->flags & VARD_OP_FLAG_VIEW))
+    vard_lowering_add_view (fusion->lowering, node, node->inputs[0], 0);
+  else
+    cuda_claim_node (program, fusion->lowering, node);
+}
+
+gboolean
+cuda_lower (CudaProgram  *program,
+            VardLowering *lowering,
+            GError      **error)
+{
+  g_autoptr (CudaFusion) fusion = cuda_fusion_new (lowering);
+
+  if (!cuda_device_enter (program->device, error))
+    return FALSE;
+  for (guint id = 0; id < fusion->n_nodes; id++)
+    {
+      VardNode *node = vard_graph_get_node (fusion->graph, id);
+
+      if (vard_lowering_is_live (lowering, node) && !vard_lowering_is_claimed (lowering, node)
+          && !(node->op->flags & VARD_OP_FLAG_SOURCE))
+        lower_node (program, fusion, node);
+    }
+  return cuda_device_report (program->device, error);
+}

@@ -1,0 +1,365 @@
+/* cuda-region.c - a group of elementwise nodes as the source of one kernel
+ *
+ * Extents, strides, attributes and addresses are arguments, so that one text serves all shapes: a model has few
+ * different regions, and their code is compiled once and found in the cache from then on.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cuda-region.h"
+
+/* $0 to $2 are operands, $p and $q attributes */
+typedef struct
+{
+  const VardOpClass *op;
+  const char *text;
+} Expression;
+
+static const Expression expressions[] = {
+  { &vard_op_neg, "-$0" }, { &vard_op_exp, "expf ($0)" }, { &vard_op_log, "logf ($0)" },
+  { &vard_op_sqrt, "sqrtf ($0)" }, { &vard_op_rsqrt, "1 / sqrtf ($0)" }, { &vard_op_square, "$0 * $0" },
+  { &vard_op_reciprocal, "1 / $0" }, { &vard_op_sigmoid, "1 / (1 + expf (-$0))" },
+  { &vard_op_silu, "$0 / (1 + expf (-$0))" }, { &vard_op_tanh, "tanhf ($0)" }, { &vard_op_erf, "erff ($0)" },
+  { &vard_op_gelu, "0.5f * $0 * (1 + erff ($0 * 0.70710678f))" }, { &vard_op_sin, "sinf ($0)" },
+  { &vard_op_cos, "cosf ($0)" }, { &vard_op_abs, "fabsf ($0)" }, { &vard_op_step, "$0 > 0 ? 1.0f : 0.0f" },
+  { &vard_op_affine, "$p * $0 + $q" }, { &vard_op_clamp, "$0 < $p ? $p : $0 > $q ? $q : $0" },
+  { &vard_op_add, "$0 + $1" }, { &vard_op_sub, "$0 - $1" }, { &vard_op_mul, "$0 * $1" },
+  { &vard_op_div, "$0 / $1" }, { &vard_op_maximum, "$1 > $0 ? $1 : $0" },
+  { &vard_op_minimum, "$1 < $0 ? $1 : $0" }, { &vard_op_select, "$0 > 0 ? $1 : $2" },
+};
+
+static const char *
+find_expression (const VardOpClass *op)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (expressions); i++)
+    if (expressions[i].op == op)
+      return expressions[i].text;
+  return NULL;
+}
+
+gboolean
+cuda_op_is_elementwise (const VardNode *node)
+{
+  return node->dtype == VARD_DTYPE_F32 && find_expression (node->op) != NULL;
+}
+
+gboolean
+cuda_op_passes_through (const VardNode *node)
+{
+  return node->op == &vard_op_reshape || node->op == &vard_op_stop;
+}
+
+/* elements of four bytes are moved as floats */
+gboolean
+cuda_op_is_pattern (const VardNode *node)
+{
+  return vard_dtype_get_size (node->dtype) == sizeof (float)
+         && (node->op == &vard_op_fill || node->op == &vard_op_broadcast || node->op == &vard_op_slice
+             || node->op == &vard_op_permute);
+}
+
+/* ---- the plan: source, and arguments but for the addresses ---- */
+
+typedef struct
+{
+  CudaFusion *fusion;
+  CudaGroup *group;
+  CudaRegionArgs args;
+  GString *source;
+  GPtrArray *inputs;       /* nodes whose storage is read */
+  GHashTable *values;      /* node -> number of its variable + 1 */
+  guint n_values, n_maps, n_numbers;
+} Builder;
+
+static guint
+builder_add_value (Builder *self, VardNode *node)
+{
+  g_hash_table_insert (self->values, node, GUINT_TO_POINTER (self->n_values + 1));
+  return self->n_values++;
+}
+
+static guint
+builder_add_number (Builder *self, double number)
+{
+  g_assert (self->n_numbers < CUDA_REGION_MAX_NUMBERS);
+  self->args.numbers[self->n_numbers] = number;
+  return self->n_numbers++;
+}
+
+static guint
+builder_add_input (Builder *self, VardNode *node)
+{
+  guint index;
+
+  if (g_ptr_array_find (self->inputs, node, &index))
+    return index;
+  g_ptr_array_add (self->inputs, node);
+  g_assert (self->inputs->len <= CUDA_REGION_MAX_INPUTS);
+  return self->inputs->len - 1;
+}
+
+/* strides of a pattern over what it reads, by its own axes */
+static gint64
+get_strides (const VardNode *node, gint64 *strides)
+{
+  const VardShape *x = &node->inputs[0]->shape;
+  gint64 offset = 0;
+
+  for (guint d = 0; d < node->shape.n_dims; d++)
+    {
+      guint from = node->op == &vard_op_permute ? ((const VardPermuteAttrs *) node->attrs)->order[d] : d;
+
+      strides[d] = vard_shape_get_span (x, from + 1, x->n_dims);
+      if (node->op == &vard_op_broadcast && x->dims[d] == 1)
+        strides[d] = 0;
+      if (node->op == &vard_op_slice && d == ((const VardSliceAttrs *) node->attrs)->axis)
+        offset = ((const VardSliceAttrs *) node->attrs)->start * strides[d];
+    }
+  return offset;
+}
+
+/* neighbouring axes that are walked as one are joined; returns how many are left */
+static guint
+set_map (CudaMap *map, const VardNode *node)
+{
+  gint64 strides[VARD_MAX_DIMS];
+  guint n_dims = 0;
+
+  map->offset = get_strides (node, strides);
+  for (guint d = 0; d < node->shape.n_dims; d++)
+    {
+      gint64 extent = node->shape.dims[d];
+
+      if (extent == 1)
+        continue;
+      if (n_dims > 0 && map->strides[n_dims - 1] == strides[d] * extent)
+        {
+          map->extents[n_dims - 1] *= extent;
+          map->strides[n_dims - 1] = strides[d];
+          continue;
+        }
+      map->extents[n_dims] = extent;
+      map->strides[n_dims++] = strides[d];
+    }
+  return n_dims;
+}
+
+/* the innermost index first; the outermost needs no remainder */
+static void
+write_mapped_load (Builder *self, guint value, guint input, VardNode *node)
+{
+  guint map = self->n_maps++;
+  g_assert (map < CUDA_REGION_MAX_MAPS);
+  guint n_dims = set_map (&self->args.maps[map], node);
+
+  g_string_append_printf (self->source, "      CudaInt a%u = args.maps[%u].offset;\n", value, map);
+  g_string_append_printf (self->source, "      INDEX r%u = i;\n", value);
+  for (guint d = n_dims; d-- > 0;)
+    if (d == 0)
+      g_string_append_printf (self->source, "      a%u += r%u * args.maps[%u].strides[0];\n", value, value, map);
+    else
+      g_string_append_printf (self->source,
+                              "      a%u += r%u %% (INDEX) args.maps[%u].extents[%u] * args.maps[%u].strides[%u];\n"
+                              "      r%u /= (INDEX) args.maps[%u].extents[%u];\n",
+                              value, value, map, d, map, d, value, map, d);
+  g_string_append_printf (self->source, "      float v%u = args.in[%u][a%u];\n", value, input, value);
+}
+
+static void
+builder_load (Builder *self, VardNode *node)
+{
+  guint value;
+
+  if (g_hash_table_contains (self->values, node))
+    return;
+  value = builder_add_value (self, node);
+  if (node->op == &vard_op_fill)
+    g_string_append_printf (self->source, "      float v%u = args.numbers[%u];\n", value,
+                            builder_add_number (self, ((const VardFillAttrs *) node->attrs)->value));
+  else if (cuda_op_is_pattern (node))
+    write_mapped_load (self, value, builder_add_input (self, node->inputs[0]), node);
+  else
+    g_string_append_printf (self->source, "      float v%u = args.in[%u][i];\n", value, builder_add_input (self, node));
+}
+
+static VardNode *
+skip_through (Builder *self, VardNode *node)
+{
+  while (cuda_op_passes_through (node) && self->fusion->group_of[node->id] == self->group)
+    node = node->inputs[0];
+  return node;
+}
+
+static void
+builder_load_arguments (Builder *self, VardNode *member)
+{
+  for (guint k = 0; k < member->n_inputs; k++)
+    {
+      VardNode *input = skip_through (self, member->inputs[k]);
+
+      if (self->fusion->group_of[input->id] != self->group)
+        builder_load (self, input);
+    }
+}
+
+static guint
+builder_get_value (Builder *self, VardNode *node)
+{
+  return GPOINTER_TO_UINT (g_hash_table_lookup (self->values, node)) - 1;
+}
+
+static void
+get_attributes (const VardNode *node, double *p, double *q)
+{
+  if (node->op == &vard_op_affine)
+    {
+      *p = ((const VardAffineAttrs *) node->attrs)->scale;
+      *q = ((const VardAffineAttrs *) node->attrs)->shift;
+    }
+  else
+    {
+      *p = ((const VardClampAttrs *) node->attrs)->low;
+      *q = ((const VardClampAttrs *) node->attrs)->high;
+    }
+}
+
+static void
+builder_write_member (Builder *self, VardNode *member)
+{
+  const char *text = find_expression (member->op);
+  guint args[3], numbers[2] = { 0 };
+  double p, q;
+
+  for (guint k = 0; k < member->n_inputs; k++)
+    args[k] = builder_get_value (self, skip_through (self, member->inputs[k]));
+  if (member->op == &vard_op_affine || member->op == &vard_op_clamp)
+    {
+      get_attributes (member, &p, &q);
+      numbers[0] = builder_add_number (self, p);
+      numbers[1] = builder_add_number (self, q);
+    }
+  g_string_append_printf (self->source, "      float v%u = ", builder_add_value (self, member));
+  for (const char *c = text; *c != 0; c++)
+    if (*c != '$')
+      g_string_append_c (self->source, *c);
+    else if (*++c == 'p' || *c == 'q')
+      g_string_append_printf (self->source, "args.numbers[%u]", numbers[*c - 'p']);
+    else
+      g_string_append_printf (self->source, "v%u", args[*c - '0']);
+  g_string_append (self->source, ";\n");
+}
+
+/* Loads come before their first use, so that several are under way at once */
+static void
+builder_write_body (Builder *self)
+{
+  for (guint i = self->group->members->len; i-- > 0;)
+    if (!cuda_op_passes_through (self->group->members->pdata[i]))
+      builder_load_arguments (self, self->group->members->pdata[i]);
+  for (guint i = self->group->members->len; i-- > 0;)
+    if (!cuda_op_passes_through (self->group->members->pdata[i]))
+      builder_write_member (self, self->group->members->pdata[i]);
+}
+
+static void
+builder_write (Builder *self, VardNode **outputs, guint n_outputs)
+{
+  const char *index = self->args.count < G_MAXINT32 ? "unsigned" : "CudaInt";
+  g_autofree char *head = g_strdup_printf ("typedef %s INDEX;\n\nKERNEL (region, CudaRegionArgs)\n{\n"
+                                           "  FOR_GRID (i, args.count)\n    {\n", index);
+
+  if (self->group != NULL)
+    builder_write_body (self);
+  else
+    builder_load (self, outputs[0]);
+  for (guint k = 0; k < n_outputs; k++)
+    g_string_append_printf (self->source, "      args.out[%u][i] = v%u;\n", k, builder_get_value (self, outputs[k]));
+  g_string_append (self->source, "    }\n}\n");
+  g_string_prepend (self->source, head);
+}
+
+/* ---- the step ---- */
+
+static void
+region_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+{
+  CudaRegionArgs args = *(const CudaRegionArgs *) CUDA_DATA (step)->plan;
+
+  for (guint i = 0; i < step->n_in; i++)
+    args.in[i] = in[i];
+  for (guint i = 0; i < step->n_out; i++)
+    args.out[i] = out[i];
+  cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, args.count, &args);
+}
+
+/* a node whose elements are read each at its own place, and by no index map */
+static gboolean
+is_read_flat (Builder *self, const VardNode *node)
+{
+  GHashTableIter iter;
+  gpointer key;
+  gboolean is_flat = FALSE;
+
+  g_hash_table_iter_init (&iter, self->values);
+  while (g_hash_table_iter_next (&iter, &key, NULL))
+    {
+      const VardNode *value = key;
+
+      if (value == node)
+        is_flat = TRUE;
+      else if (cuda_op_is_pattern (value) && value->n_inputs > 0 && value->inputs[0] == node)
+        return FALSE;
+    }
+  return is_flat;
+}
+
+/* The result may take the place of the first input: one that nobody else reads is put there. The texts of loads name
+ * inputs by number, so this comes before anything is written. */
+static void
+builder_put_dying_first (Builder *self)
+{
+  for (guint i = 0; i < self->group->members->len; i++)
+    {
+      VardNode *member = self->group->members->pdata[i];
+
+      for (guint k = 0; k < member->n_inputs; k++)
+        {
+          VardNode *input = skip_through (self, member->inputs[k]);
+
+          if (self->fusion->group_of[input->id] == self->group || cuda_op_is_pattern (input)
+              || (input->op->flags & VARD_OP_FLAG_SOURCE)
+              || vard_lowering_get_n_uses (self->fusion->lowering, input) != 1)
+            continue;
+          builder_add_input (self, input);
+          return;
+        }
+    }
+}
+
+gboolean
+cuda_region_lower (CudaProgram *program,
+                   CudaFusion  *fusion,
+                   CudaGroup   *group,
+                   VardNode    *node)
+{
+  g_autoptr (GString) source = g_string_new (NULL);
+  g_autoptr (GPtrArray) inputs = g_ptr_array_new ();
+  g_autoptr (GHashTable) values = g_hash_table_new (NULL, NULL);
+  Builder builder = { .fusion = fusion, .group = group, .source = source, .inputs = inputs, .values = values };
+  CudaStepData *data = cuda_step_data_new (program);
+  VardStep step = { .name = group ? "region" : node->op->name, .kernel = region_kernel, .data = data,
+                    .free_data = cuda_step_data_free, .out = group ? group->outputs : &node,
+                    .n_out = group ? group->n_outputs : 1 };
+
+  builder.args.count = vard_node_get_count (node);
+  if (group != NULL)
+    builder_put_dying_first (&builder);
+  builder_write (&builder, step.out, step.n_out);
+  data->plan = g_memdup2 (&builder.args, sizeof builder.args);
+  data->free_plan = g_free;
+  data->function = cuda_device_compile (program->device, source->str, "region");
+  step.in = (VardNode **) inputs->pdata;
+  step.n_in = inputs->len;
+  step.is_in_place = group != NULL && inputs->len > 0 && is_read_flat (&builder, inputs->pdata[0]);
+  vard_lowering_add_step (fusion->lowering, &step);
+  return data->function != NULL;
+}

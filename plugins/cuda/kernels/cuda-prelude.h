@@ -1,0 +1,148 @@
+/* cuda-prelude.h - what stands before every kernel: how one is declared, and helpers of a block
+ *
+ * KERNEL (name, Args) declares a kernel with one parameter, args. The tests compile the same text for the host, where
+ * simt.h stands before it and gives threadIdx, barriers and shuffles.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef CUDA_PRELUDE_H
+#define CUDA_PRELUDE_H
+
+#ifdef VARD_EMULATED
+#define KERNEL(name, Args) \
+  static void name##_thread (const Args *args_); \
+  const unsigned long name##_args_size = sizeof (Args); \
+  void name (const void *args_) { name##_thread ((const Args *) args_); } \
+  static void name##_thread (const Args *args_)
+#define args (*args_)
+#else
+#define KERNEL(name, Args) extern "C" __global__ void name (const __grid_constant__ Args args)
+#endif
+
+/* This thread's first element and its step when the grid walks over a range */
+#define GRID_FIRST ((CudaInt) blockIdx.x * blockDim.x + threadIdx.x)
+#define GRID_STEP ((CudaInt) gridDim.x * blockDim.x)
+#define FOR_GRID(i, count) for (CudaInt i = GRID_FIRST; i < (count); i += GRID_STEP)
+/* the same among the threads of a block */
+#define FOR_BLOCK(i, count) for (CudaInt i = threadIdx.x; i < (count); i += blockDim.x)
+
+#define FULL_WARP 0xffffffffu
+
+/* Sums and maxima over a block of whole warps; every thread gets the result */
+static __device__ float
+block_sum (float value)
+{
+  __shared__ float parts[32];
+  unsigned n_warps = blockDim.x / 32;
+  float sum = 0;
+
+  for (int step = 16; step > 0; step /= 2)
+    value += __shfl_xor_sync (FULL_WARP, value, step);
+  if (n_warps == 1)
+    return value;
+  if (threadIdx.x % 32 == 0)
+    parts[threadIdx.x / 32] = value;
+  __syncthreads ();
+  for (unsigned i = 0; i < n_warps; i++)
+    sum += parts[i];
+  __syncthreads ();
+  return sum;
+}
+
+static __device__ float
+block_max (float value)
+{
+  __shared__ float parts[32];
+  unsigned n_warps = blockDim.x / 32;
+
+  for (int step = 16; step > 0; step /= 2)
+    value = fmaxf (value, __shfl_xor_sync (FULL_WARP, value, step));
+  if (n_warps == 1)
+    return value;
+  if (threadIdx.x % 32 == 0)
+    parts[threadIdx.x / 32] = value;
+  __syncthreads ();
+  value = parts[0];
+  for (unsigned i = 1; i < n_warps; i++)
+    value = fmaxf (value, parts[i]);
+  __syncthreads ();
+  return value;
+}
+
+static __device__ CudaInt
+map_offset (const CudaMap *map, int n_dims, CudaInt i)
+{
+  CudaInt at = map->offset;
+
+  for (int d = n_dims - 1; d >= 0; d--)
+    {
+      at += i % map->extents[d] * map->strides[d];
+      i /= map->extents[d];
+    }
+  return at;
+}
+
+/* ---- half precision, by bits: no header is needed, and the host does the same ---- */
+
+static __device__ float
+bits_to_float (unsigned bits)
+{
+  union { unsigned bits; float value; } u;
+
+  u.bits = bits;
+  return u.value;
+}
+
+static __device__ unsigned
+float_to_bits (float value)
+{
+  union { unsigned bits; float value; } u;
+
+  u.value = value;
+  return u.bits;
+}
+
+static __device__ float
+bf16_to_float (unsigned short half)
+{
+  return bits_to_float ((unsigned) half << 16);
+}
+
+/* to nearest, ties to even */
+static __device__ unsigned short
+float_to_bf16 (float value)
+{
+  unsigned bits = float_to_bits (value);
+
+  if ((bits & 0x7fffffffu) > 0x7f800000u)
+    return (unsigned short) (bits >> 16 | 0x40);
+  return (unsigned short) ((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+/* A half's exponent and mantissa in a float's place are 2^112 too small, subnormal ones too */
+static __device__ float
+half_to_float (unsigned short half)
+{
+  unsigned sign = (unsigned) (half & 0x8000) << 16, rest = half & 0x7fff;
+
+  if (rest >= 0x7c00)
+    return bits_to_float (sign | 0x7f800000u | (rest & 0x3ff) << 13);
+  return bits_to_float (sign | float_to_bits (bits_to_float (rest << 13) * 0x1p112f));
+}
+
+static __device__ unsigned short
+float_to_half (float value)
+{
+  unsigned bits = float_to_bits (value), sign = bits >> 16 & 0x8000, rest = bits & 0x7fffffff;
+
+  if (rest > 0x7f800000u)
+    return (unsigned short) (sign | 0x7e00);
+  if (rest >= 0x477ff000u)
+    return (unsigned short) (sign | 0x7c00);
+  /* below 2^-14: adding a half puts the units of a subnormal half at the float's end, and rounds */
+  if (rest < 0x38800000u)
+    return (unsigned short) (sign | (float_to_bits (bits_to_float (rest) + 0.5f) - 0x3f000000u));
+  return (unsigned short) (sign | (rest - 0x38000000u + 0xfff + (rest >> 13 & 1)) >> 13);
+}
+
+#endif

@@ -1,0 +1,150 @@
+/* move.cu - copies, resampling, gathers, conversions, patches of pictures
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+KERNEL (copy_rows, CudaCopyRowsArgs)
+{
+  CudaInt run = args.run / args.unit;
+
+  FOR_GRID (i, args.rows * run)
+    {
+      CudaInt row = i / run, column = i % run * args.unit;
+      const char *from = (const char *) args.from + row * args.from_stride + column;
+      char *to = (char *) args.to + row * args.to_stride + column;
+
+      if (args.unit == 4)
+        *(unsigned *) to = *(const unsigned *) from;
+      else if (args.unit == 8)
+        *(unsigned long long *) to = *(const unsigned long long *) from;
+      else if (args.unit == 2)
+        *(unsigned short *) to = *(const unsigned short *) from;
+      else
+        *to = *from;
+    }
+}
+
+/* one thread an element of the large picture */
+KERNEL (upsample, CudaResampleArgs)
+{
+  FOR_GRID (i, args.count)
+    {
+      CudaInt channel = i % args.c, x = i / args.c % (args.w * args.factor);
+      CudaInt row = i / args.c / (args.w * args.factor);
+
+      args.y[i] = args.x[(row / args.factor * args.w + x / args.factor) * args.c + channel];
+    }
+}
+
+/* one thread an element of the small picture */
+KERNEL (pool_sum, CudaResampleArgs)
+{
+  FOR_GRID (i, args.count)
+    {
+      CudaInt channel = i % args.c, x = i / args.c % args.w, row = i / args.c / args.w;
+      float sum = 0;
+
+      for (CudaInt dy = 0; dy < args.factor; dy++)
+        for (CudaInt dx = 0; dx < args.factor; dx++)
+          sum += args.x[((row * args.factor + dy) * args.w * args.factor + x * args.factor + dx) * args.c + channel];
+      args.y[i] = sum;
+    }
+}
+
+KERNEL (gather, CudaGatherArgs)
+{
+  FOR_GRID (i, args.n_ids * args.c)
+    {
+      CudaInt id = args.ids[i / args.c];
+
+      args.out[i] = id >= 0 && id < args.n_rows ? args.values[id * args.c + i % args.c] : 0;
+    }
+}
+
+/* One thread a column, ids in order: the sum does not depend on who comes first. The table is zero before. */
+KERNEL (gather_gradient, CudaGatherArgs)
+{
+  FOR_GRID (column, args.c)
+    {
+      for (CudaInt i = 0; i < args.n_ids; i++)
+        if (args.ids[i] >= 0 && args.ids[i] < args.n_rows)
+          args.out[args.ids[i] * args.c + column] += args.values[i * args.c + column];
+    }
+}
+
+static __device__ float
+load_as_float (const void *x, int type, CudaInt i)
+{
+  switch (type)
+    {
+    case CUDA_TYPE_F16: return half_to_float (((const unsigned short *) x)[i]);
+    case CUDA_TYPE_BF16: return bf16_to_float (((const unsigned short *) x)[i]);
+    case CUDA_TYPE_I32: return (float) ((const int *) x)[i];
+    case CUDA_TYPE_I64: return (float) ((const long long *) x)[i];
+    case CUDA_TYPE_U8: return ((const unsigned char *) x)[i];
+    default: return ((const float *) x)[i];
+    }
+}
+
+KERNEL (cast, CudaCastArgs)
+{
+  FOR_GRID (i, args.count)
+    {
+      float value = load_as_float (args.x, args.from, i);
+
+      if (args.to == CUDA_TYPE_BF16)
+        ((unsigned short *) args.y)[i] = float_to_bf16 (value);
+      else if (args.to == CUDA_TYPE_F16)
+        ((unsigned short *) args.y)[i] = float_to_half (value);
+      else
+        ((float *) args.y)[i] = value;
+    }
+}
+
+/* Each output pixel's taps in one row, zeros where they fall outside: a convolution is then one product */
+KERNEL (patches, CudaPatchesArgs)
+{
+  CudaInt width = args.kh * args.kw * args.c;
+
+  FOR_GRID (i, args.n * args.oh * args.ow * width)
+    {
+      CudaInt c = i % args.c, kx = i / args.c % args.kw, ky = i / args.c / args.kw % args.kh;
+      CudaInt pixel = i / width, ox = pixel % args.ow, oy = pixel / args.ow % args.oh;
+      CudaInt y = oy * args.stride + ky - args.top, x = ox * args.stride + kx - args.left;
+      CudaInt picture = pixel / args.ow / args.oh;
+      int is_inside = y >= 0 && y < args.h && x >= 0 && x < args.w;
+      float value
+        = is_inside ? ((const float *) args.from)[((picture * args.h + y) * args.w + x) * args.c + c] : 0;
+
+      if (args.is_half)
+        ((unsigned short *) args.to)[i] = float_to_bf16 (value);
+      else
+        ((float *) args.to)[i] = value;
+    }
+}
+
+/* The adjoint: each pixel sums the taps that lie on it. One thread a pixel's channel, so that no two write one place. */
+KERNEL (patches_sum, CudaPatchesArgs)
+{
+  CudaInt width = args.kh * args.kw * args.c;
+
+  FOR_GRID (i, args.n * args.h * args.w * args.c)
+    {
+      CudaInt c = i % args.c, x = i / args.c % args.w, y = i / args.c / args.w % args.h;
+      CudaInt picture = i / args.c / args.w / args.h;
+      float sum = 0;
+
+      for (CudaInt ky = 0; ky < args.kh; ky++)
+        for (CudaInt kx = 0; kx < args.kw; kx++)
+          {
+            CudaInt oy = y + args.top - ky, ox = x + args.left - kx;
+            CudaInt row = oy / args.stride, column = ox / args.stride;
+
+            if (oy < 0 || ox < 0 || oy % args.stride || ox % args.stride || row >= args.oh || column >= args.ow)
+              continue;
+            sum += ((const float *) args.from)[((picture * args.oh + row) * args.ow + column) * width
+                                               + (ky * args.kw + kx) * args.c + c];
+          }
+      ((float *) args.to)[i] = sum;
+    }
+}
