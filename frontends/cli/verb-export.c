@@ -45,7 +45,7 @@ static const VardField fields[] = {
   VARD_FIELD_STRING (CliExportSettings, title, "A name for the header; that of the run or the file unless given", NULL),
   VARD_FIELD_STRING (CliExportSettings, tokenizer, "Folder with vocab.json and merges.txt, for a model in one file that "
                      "has none beside it", NULL),
-  VARD_FIELD_STRING (CliExportSettings, engine, "What compares the outputs: cpu or reference", "cpu"),
+  VARD_FIELD_STRING (CliExportSettings, engine, "What compares the outputs: cpu, cuda or reference", "cpu"),
   VARD_FIELD_UINT (CliExportSettings, threads, "Threads of the engine, 0 for one per core", 0, 1024, 0),
 };
 

@@ -107,11 +107,26 @@ print_keys (void)
     print_property (keys->pdata[i]);
 }
 
+/* What the engine finds here: its device, or why it has none. Only for an engine that was named. */
+static char *
+dup_device (VardPluginManager *manager,
+            VardPluginFeature *feature)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GObject) engine = NULL;
+
+  if (!g_str_equal (vard_plugin_feature_get_kind (feature), "engine"))
+    return NULL;
+  engine = vard_plugin_manager_create (manager, "engine", vard_plugin_feature_get_name (feature), &error);
+  return engine ? vard_engine_describe (VARD_ENGINE (engine)) : g_strdup (error->message);
+}
+
 static void
 print_feature (VardPluginManager *manager,
                VardPluginFeature *feature)
 {
   g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (manager, feature);
+  g_autofree char *device = dup_device (manager, feature);
   guint n = vard_plugin_feature_get_n_properties (feature);
 
   printf ("%s, %s\n", vard_plugin_feature_get_name (feature), vard_plugin_feature_get_kind (feature));
@@ -120,6 +135,8 @@ print_feature (VardPluginManager *manager,
             vard_plugin_get_name (plugin), vard_plugin_get_version (plugin), vard_plugin_get_licence (plugin),
             vard_plugin_get_path (plugin));
   printf ("  type      %s\n", vard_plugin_feature_get_type_name (feature));
+  if (device)
+    printf ("  here      %s\n", device);
   if (n > 0)
     printf ("\nProperties\n");
   for (guint i = 0; i < n; i++)
@@ -253,7 +270,13 @@ inspect_one (CliInspectSettings *settings,
       print_feature (manager, feature);
       return CLI_DONE;
     }
-  json_node_take_object (node, describe_feature (manager, feature));
+
+  JsonObject *object = describe_feature (manager, feature);
+  g_autofree char *device = dup_device (manager, feature);
+
+  if (device)
+    json_object_set_string_member (object, "here", device);
+  json_node_take_object (node, object);
   cli_print_json (node);
   return CLI_DONE;
 }

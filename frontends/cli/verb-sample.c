@@ -68,7 +68,7 @@ static const VardField fields[] = {
   VARD_FIELD_STRING (CliSampleSettings, noise, "safetensors file with the initial noise (tensor noise, [n, channels, "
                      "height, width]) and each step's (tensor steps, [steps, n, ...]), to compare with other tools", NULL),
   VARD_FIELD_STRING (CliSampleSettings, latents, "safetensors file to write the finished latents to", NULL),
-  VARD_FIELD_STRING (CliSampleSettings, engine, "What computes: cpu or reference", "cpu"),
+  VARD_FIELD_STRING (CliSampleSettings, engine, "What computes: cpu, cuda or reference", "cpu"),
   VARD_FIELD_UINT (CliSampleSettings, threads, "Threads of the engine, 0 for one per core", 0, 1024, 0),
 };
 

@@ -13,9 +13,11 @@
 
 /**
  * vard_load_engine: (skip)
- * @name: "reference", or what a plugin offers: "cpu"
+ * @name: "reference", or what a plugin offers with its settings: "cpu", "cuda:precision=bf16"
  * @threads: how many; 0 for one a core
  * @error: return location for an error
+ *
+ * A device that is missing is an error here, before anything is read for it.
  *
  * Returns: (transfer full): an engine, or %NULL
  */
@@ -30,7 +32,7 @@ vard_load_engine (const char *name,
     return vard_reference_engine_new ();
 
   VardPluginManager *manager = vard_plugin_manager_get_default ();
-  g_autoptr (GObject) engine = vard_plugin_manager_create (manager, "engine", name, error);
+  g_autoptr (GObject) engine = vard_plugin_manager_create_from_spec (manager, "engine", name, NULL, error);
   GParamSpec *pspec = engine ? g_object_class_find_property (G_OBJECT_GET_CLASS (engine), "threads") : NULL;
 
   if (pspec)
@@ -40,7 +42,10 @@ vard_load_engine (const char *name,
       if (!vard_settings_set_text (engine, "threads", text, error))
         return NULL;
     }
-  return (VardEngine *) g_steal_pointer (&engine);
+
+  g_autoptr (VardBuffer) probe = engine ? vard_engine_alloc (VARD_ENGINE (engine), 1, error) : NULL;
+
+  return probe ? (VardEngine *) g_steal_pointer (&engine) : NULL;
 }
 
 /**
