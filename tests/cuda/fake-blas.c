@@ -1,0 +1,246 @@
+/* fake-blas.c - libcublasLt.so without a device: plain loops that honour layouts, transposition, strides and epilogue
+ *
+ * What the real library refuses is refused here: leading extents shorter than a column, algorithms chosen for a larger
+ * alignment than the addresses have.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "fake-driver.h"
+
+#include <cublasLt.h>
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct
+{
+  cudaDataType_t type;
+  uint64_t rows, columns;
+  int64_t leading, stride;
+  int32_t n_batches;
+} Layout;
+
+typedef struct
+{
+  cublasComputeType_t compute;
+  int32_t transpose_a, transpose_b;
+  uint32_t epilogue;
+  const float *bias;
+} Operation;
+
+typedef struct
+{
+  Operation operation;
+  Layout a, b, c;
+  float alpha, beta;
+  const void *from_a, *from_b;
+  float *to;
+} Product;
+
+cublasStatus_t
+cublasLtCreate (cublasLtHandle_t *handle)
+{
+  *handle = malloc (1);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t
+cublasLtDestroy (cublasLtHandle_t handle)
+{
+  free (handle);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+size_t
+cublasLtGetVersion (void)
+{
+  return 0;
+}
+
+const char *
+cublasLtGetStatusString (cublasStatus_t status)
+{
+  return status == CUBLAS_STATUS_NOT_SUPPORTED ? "CUBLAS_STATUS_NOT_SUPPORTED" : "CUBLAS_STATUS_INVALID_VALUE";
+}
+
+/* ---- descriptors ---- */
+
+cublasStatus_t
+cublasLtMatmulDescCreate (cublasLtMatmulDesc_t *operation, cublasComputeType_t compute, cudaDataType_t scale)
+{
+  Operation *self = calloc (1, sizeof *self);
+
+  self->compute = compute;
+  self->transpose_a = self->transpose_b = CUBLAS_OP_N;
+  self->epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+  *operation = (cublasLtMatmulDesc_t) self;
+  return scale == CUDA_R_32F ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+}
+
+cublasStatus_t
+cublasLtMatmulDescDestroy (cublasLtMatmulDesc_t operation)
+{
+  free (operation);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+static cublasStatus_t
+set_value (void *to, size_t expected, const void *from, size_t size)
+{
+  if (size != expected)
+    return CUBLAS_STATUS_INVALID_VALUE;
+  memcpy (to, from, size);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t
+cublasLtMatmulDescSetAttribute (cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_t attribute, const void *value,
+                                size_t size)
+{
+  Operation *self = (Operation *) operation;
+
+  switch (attribute)
+    {
+    case CUBLASLT_MATMUL_DESC_TRANSA: return set_value (&self->transpose_a, sizeof self->transpose_a, value, size);
+    case CUBLASLT_MATMUL_DESC_TRANSB: return set_value (&self->transpose_b, sizeof self->transpose_b, value, size);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE: return set_value (&self->epilogue, sizeof self->epilogue, value, size);
+    case CUBLASLT_MATMUL_DESC_BIAS_POINTER: return set_value (&self->bias, sizeof self->bias, value, size);
+    default: return CUBLAS_STATUS_NOT_SUPPORTED;
+    }
+}
+
+cublasStatus_t
+cublasLtMatrixLayoutCreate (cublasLtMatrixLayout_t *layout, cudaDataType_t type, uint64_t rows, uint64_t columns,
+                            int64_t leading)
+{
+  Layout *self = calloc (1, sizeof *self);
+
+  *self = (Layout) { type, rows, columns, leading, 0, 1 };
+  *layout = (cublasLtMatrixLayout_t) self;
+  return leading >= (int64_t) rows ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+}
+
+cublasStatus_t
+cublasLtMatrixLayoutDestroy (cublasLtMatrixLayout_t layout)
+{
+  free (layout);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t
+cublasLtMatrixLayoutSetAttribute (cublasLtMatrixLayout_t layout, cublasLtMatrixLayoutAttribute_t attribute, const void *value,
+                                  size_t size)
+{
+  Layout *self = (Layout *) layout;
+
+  switch (attribute)
+    {
+    case CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT: return set_value (&self->n_batches, sizeof self->n_batches, value, size);
+    case CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET: return set_value (&self->stride, sizeof self->stride, value, size);
+    default: return CUBLAS_STATUS_NOT_SUPPORTED;
+    }
+}
+
+/* ---- algorithms: one, which remembers the alignment it was chosen for ---- */
+
+cublasStatus_t
+cublasLtMatmulPreferenceCreate (cublasLtMatmulPreference_t *preference)
+{
+  uint32_t *alignment = calloc (1, sizeof *alignment);
+
+  *alignment = 256;
+  *preference = (cublasLtMatmulPreference_t) alignment;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t
+cublasLtMatmulPreferenceDestroy (cublasLtMatmulPreference_t preference)
+{
+  free (preference);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t
+cublasLtMatmulPreferenceSetAttribute (cublasLtMatmulPreference_t preference, cublasLtMatmulPreferenceAttributes_t attribute,
+                                      const void *value, size_t size)
+{
+  if (attribute == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES)
+    return set_value (preference, sizeof (uint32_t), value, size);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t
+cublasLtMatmulAlgoGetHeuristic (cublasLtHandle_t handle, cublasLtMatmulDesc_t operation, cublasLtMatrixLayout_t a,
+                                cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+                                cublasLtMatmulPreference_t preference, int n_wanted,
+                                cublasLtMatmulHeuristicResult_t results[], int *n_found)
+{
+  memset (results, 0, sizeof *results);
+  results[0].algo.data[0] = *(const uint32_t *) preference;
+  *n_found = 1;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+/* ---- the product ---- */
+
+static float
+load (const Layout *layout, const void *from, int64_t batch, uint64_t row, uint64_t column, int is_transposed)
+{
+  int64_t at = batch * layout->stride + (is_transposed ? row * layout->leading + column : column * layout->leading + row);
+  uint32_t bits;
+  float value;
+
+  if (layout->type == CUDA_R_32F)
+    return ((const float *) from)[at];
+  bits = (uint32_t) ((const uint16_t *) from)[at] << 16;
+  memcpy (&value, &bits, sizeof value);
+  return value;
+}
+
+static int
+do_product (const void *data)
+{
+  const Product *p = data;
+  int ta = p->operation.transpose_a == CUBLAS_OP_T, tb = p->operation.transpose_b == CUBLAS_OP_T;
+  uint64_t depth = ta ? p->a.rows : p->a.columns;
+
+  for (int32_t batch = 0; batch < p->c.n_batches; batch++)
+    for (uint64_t column = 0; column < p->c.columns; column++)
+      for (uint64_t row = 0; row < p->c.rows; row++)
+        {
+          float *to = &p->to[batch * p->c.stride + column * p->c.leading + row];
+          double sum = 0;
+
+          for (uint64_t k = 0; k < depth; k++)
+            sum += (double) load (&p->a, p->from_a, batch, row, k, ta) * load (&p->b, p->from_b, batch, k, column, tb);
+          sum = p->alpha * sum + (p->beta != 0 ? p->beta * *to : 0);
+          *to = sum + (p->operation.epilogue == CUBLASLT_EPILOGUE_BIAS ? p->operation.bias[row] : 0);
+        }
+  return 0;
+}
+
+static int
+has_shapes (const Product *p)
+{
+  int ta = p->operation.transpose_a == CUBLAS_OP_T, tb = p->operation.transpose_b == CUBLAS_OP_T;
+
+  return (ta ? p->a.columns : p->a.rows) == p->c.rows && (tb ? p->b.rows : p->b.columns) == p->c.columns
+         && (ta ? p->a.rows : p->a.columns) == (tb ? p->b.columns : p->b.rows) && p->a.n_batches == p->c.n_batches
+         && p->b.n_batches == p->c.n_batches && p->a.type == p->b.type && p->c.type == CUDA_R_32F;
+}
+
+cublasStatus_t
+cublasLtMatmul (cublasLtHandle_t handle, cublasLtMatmulDesc_t operation, const void *alpha, const void *a,
+                cublasLtMatrixLayout_t layout_a, const void *b, cublasLtMatrixLayout_t layout_b, const void *beta,
+                const void *c, cublasLtMatrixLayout_t layout_c, void *d, cublasLtMatrixLayout_t layout_d,
+                const cublasLtMatmulAlgo_t *algorithm, void *workspace, size_t workspace_size, cudaStream_t stream)
+{
+  Product product = { *(Operation *) operation, *(Layout *) layout_a, *(Layout *) layout_b, *(Layout *) layout_d,
+                      *(const float *) alpha, *(const float *) beta, a, b, d };
+  uintptr_t addresses = (uintptr_t) a | (uintptr_t) b | (uintptr_t) d;
+
+  if (c != d || !has_shapes (&product) || algorithm->data[0] == 0 || addresses % algorithm->data[0] != 0)
+    return CUBLAS_STATUS_INVALID_VALUE;
+  return fake_submit (do_product, &product, sizeof product) == 0 ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
+}
