@@ -95,7 +95,7 @@ fill_row (Rows *rows, guint i, const VardPolicyState *state, double share, doubl
           rows->context_size * sizeof (float));
   memcpy (rows->text + i * rows->text_size, state->text->mean, rows->text_size * sizeof (float));
   rows->t[i] = state->step->timestep;
-  rows->next_t[i] = state->step->value_timestep;
+  rows->next_t[i] = state->value_timestep;
   vard_random_fill_normal (state->noise_key, 0, rows->z + i * rows->x_size, rows->x_size);
   fill_numbers (state, share, w_max, rows->numbers + i * VARD_POLICY_N_NUMBERS);
 }

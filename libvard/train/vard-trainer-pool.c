@@ -84,12 +84,21 @@ count_held_out (VardTrainer *self)
   return MIN (MAX (16, self->pool_valid->len / 8), self->pool_valid->len / 2);
 }
 
+/* Of the finished picture for every state when the value network knows no other */
+gint
+vard_trainer_get_value_timestep (VardTrainer *self, guint state)
+{
+  return vard_sampler_get_state_timestep (self->sampler,
+                                          self->settings->value_noisy ? state
+                                                                      : self->sampler->n_steps);
+}
+
 static void
 set_state (VardTrainer *self, const VardTrajectoryStore *store, guint trajectory, guint state,
            VardValueState *out)
 {
   out->x = vard_trajectory_store_peek_state (store, trajectory, state);
-  out->timestep = vard_sampler_get_state_timestep (self->sampler, state);
+  out->timestep = vard_trainer_get_value_timestep (self, state);
   out->text = vard_trainer_peek_text (self, store->prompts[trajectory]);
   out->target = (store->rewards[trajectory] - self->reward_mean) / self->reward_sd;
 }
@@ -112,7 +121,8 @@ draw_states (VardTrainer *self, guint n, double ring_share, VardValueState *stat
   for (guint i = 0; i < n; i++)
     {
       double place = (order[i] + vard_random_uniform (key, 0, i)) / n;
-      guint state = MIN ((guint) (place * n_states), n_states - 1);
+      guint state = self->settings->value_noisy ? MIN ((guint) (place * n_states), n_states - 1)
+                                                : n_states - 1;
 
       if (i < n_from_ring)
         set_state (self, self->ring, vard_random_uniform_int (key, 1, i, n_ring), state,

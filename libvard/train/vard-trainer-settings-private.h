@@ -33,6 +33,7 @@ struct _VardTrainerSettings
   guint value_channels;
   double value_learning_rate;
   double value_learning_rate_end;
+  gboolean value_noisy;
   gboolean value_refresh;
   guint value_updates;
   double value_refresh_learning_rate;

@@ -56,6 +56,10 @@ static const VardField fields[] = {
   UINT (value_fit_updates,
         "Updates of the first value fit; raise it when value/r2 is still climbing", 1, 1000000,
         300),
+  BOOLEAN (value_noisy,
+           "Fit the value network on noisy states; off, it learns finished pictures alone and is "
+           "followed on noisy ones all the same: to see what the noisy states are worth",
+           TRUE),
   UINT (value_batch, "States per value update", 1, 65536, 128),
   UINT (value_channels, "Width of the value network's first stage", 8, 1024, 32),
   DOUBLE (value_learning_rate, "Adam's rate at the start of the value fit", 1e-8, 1, 1e-3),

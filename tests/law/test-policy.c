@@ -101,7 +101,8 @@ static VardPolicyState
 make_state (Bench *bench, const float *x, guint step, const char *prompt, guint64 noise_key)
 {
   return (VardPolicyState) {
-    .x = x, .step = &bench->sampler->steps[step], .noise_key = noise_key, .gain = 1,
+    .x = x, .step = &bench->sampler->steps[step],
+    .value_timestep = bench->sampler->steps[step].value_timestep, .noise_key = noise_key, .gain = 1,
     .gradient_limit = INFINITY,
     .text = vard_pipeline_encode (bench->pipeline, prompt, NULL, NULL),
   };
