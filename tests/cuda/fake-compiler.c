@@ -1,6 +1,8 @@
 /* fake-compiler.c - libnvrtc.so without a device: the machine's own compiler makes a shared object of a kernel's text
  *
- * VARD_FAKE_CUDA_CC is the compiler, VARD_FAKE_CUDA_SIMT the header that stands for the device.
+ * VARD_FAKE_CUDA_CC is the compiler, VARD_FAKE_CUDA_SIMT the header that stands for the device. With
+ * VARD_FAKE_CUDA_TOOLKIT, a command (see toolkit-compiler.c), the toolkit's compiler must accept the text and the options
+ * too: the machine's own reads C where that one reads C++.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -91,11 +93,28 @@ nvrtcDestroyProgram (nvrtcProgram *program)
 }
 
 static int
-run_compiler (const char *source, const char *folder)
+run_toolkit (const char *folder, int n_options, const char *const *options)
+{
+  const char *toolkit = getenv ("VARD_FAKE_CUDA_TOOLKIT");
+  char command[2048];
+  int used;
+
+  if (toolkit == NULL)
+    return 0;
+  used = snprintf (command, sizeof command, "%s %s/kernel.c", toolkit, folder);
+  for (int i = 0; i < n_options; i++)
+    used += snprintf (command + used, sizeof command - used, " %s", options[i]);
+  snprintf (command + used, sizeof command - used, " >%s/log 2>&1", folder);
+  return system (command);
+}
+
+static int
+run_compiler (const char *source, const char *folder, int n_options, const char *const *options)
 {
   char path[256], command[2048];
   const char *cc = getenv ("VARD_FAKE_CUDA_CC"), *simt = getenv ("VARD_FAKE_CUDA_SIMT");
   FILE *file;
+  int status;
 
   snprintf (path, sizeof path, "%s/kernel.c", folder);
   file = fopen (path, "w");
@@ -103,6 +122,9 @@ run_compiler (const char *source, const char *folder)
     return -1;
   fputs (source, file);
   fclose (file);
+  status = run_toolkit (folder, n_options, options);
+  if (status != 0)
+    return status;
   snprintf (command, sizeof command,
             "%s " OPTIONS " -DVARD_EMULATED -include '%s' -fPIC -shared -o %s/kernel.so %s -lm 2>%s/log", cc ? cc : "cc", simt ? simt : "simt.h", folder, path, folder);
   return system (command);
@@ -132,7 +154,7 @@ nvrtcCompileProgram (nvrtcProgram program, int n_options, const char *const *opt
 
   if (mkdtemp (folder) == NULL)
     return NVRTC_ERROR_INTERNAL_ERROR;
-  status = run_compiler (program->source, folder);
+  status = run_compiler (program->source, folder, n_options, options);
   snprintf (path, sizeof path, "%s/%s", folder, status == 0 ? "kernel.so" : "log");
   if (status == 0)
     {
