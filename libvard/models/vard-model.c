@@ -193,6 +193,30 @@ vard_model_peek_text_encoder (VardModel *self)
   return klass->get_text_encoder ? klass->get_text_encoder (self) : NULL;
 }
 
+char **
+vard_model_dup_adapter_names (VardModel         *self,
+                              const char *const *wanted)
+{
+  static const char *const defaults[] = { "attention", NULL };
+
+  g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
+
+  VardModelClass *klass = VARD_MODEL_GET_CLASS (self);
+  gboolean is_default = !wanted || !wanted[0];
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (const char *const *word = is_default ? defaults : wanted; *word; word++)
+    {
+      const char *const *names = klass->get_adapter_names ? klass->get_adapter_names (self, *word) : NULL;
+
+      if (names)
+        g_strv_builder_addv (builder, (const char **) names);
+      else if (!is_default)
+        g_strv_builder_add (builder, *word);
+    }
+  return g_strv_builder_end (builder);
+}
+
 gboolean
 vard_model_export (VardModel     *self,
                    const char    *path,

@@ -79,8 +79,11 @@ struct _VardModelClass
                                 GHashTable *metadata, GError **error);
   /* where in a prompt the words begin that do not fit, in bytes, or its length; NULL: all fits always */
   gsize       (*find_cut)      (VardModel *self, const char *prompt);
+  /* the ends of the paths of a kind of linear layers of the denoiser, for vard_lora_attach (); NULL where there is no
+   * such kind. "attention" is what adapters are put on unless others are named. */
+  const char *const *(*get_adapter_names) (VardModel *self, const char *kind);
 
-  gpointer padding[7];
+  gpointer padding[6];
 };
 
 /* Reads model_index.json and builds the class it names; weights are converted to f32 where they are not */
@@ -143,6 +146,10 @@ gboolean             vard_model_save_lora      (VardModel      *self,
                                                 GHashTable     *metadata,
                                                 guint          *n_layers,
                                                 GError        **error);
+/* What to put adapters on: @wanted with each kind of layers replaced by its names; empty or NULL is the kind
+ * "attention". (transfer full), empty where the model has no kinds and nothing is wanted. */
+char               **vard_model_dup_adapter_names (VardModel         *self,
+                                                   const char *const *wanted);
 /* takes the adapters of denoiser and text encoder away; returns how many there were */
 guint                vard_model_detach_lora    (VardModel      *self);
 

@@ -362,6 +362,27 @@ vard_stable_diffusion_get_text_encoder (VardModel *model)
   return VARD_MODULE (VARD_STABLE_DIFFUSION (model)->text);
 }
 
+/* what the fine-tuning scripts of diffusers adapt is the first kind, those of kohya all three */
+static const char *const *
+vard_stable_diffusion_get_adapter_names (VardModel  *model,
+                                         const char *kind)
+{
+  static const struct
+  {
+    const char *kind;
+    const char *names[5];
+  } kinds[] = {
+    { "attention", { "to_q", "to_k", "to_v", "to_out.0" } },
+    { "feed-forward", { "ff.net.0.proj", "ff.net.2" } },
+    { "projections", { "proj_in", "proj_out" } },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (g_str_equal (kinds[i].kind, kind))
+      return kinds[i].names;
+  return NULL;
+}
+
 static void
 note_adapter (const char *path,
               VardLinear *layer,
@@ -507,6 +528,7 @@ vard_stable_diffusion_class_init (VardStableDiffusionClass *klass)
   model_class->record_decode = vard_stable_diffusion_record_decode;
   model_class->get_denoiser = vard_stable_diffusion_get_denoiser;
   model_class->get_text_encoder = vard_stable_diffusion_get_text_encoder;
+  model_class->get_adapter_names = vard_stable_diffusion_get_adapter_names;
   model_class->save = vard_stable_diffusion_save;
 }
 

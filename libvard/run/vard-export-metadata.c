@@ -6,6 +6,7 @@
  */
 #include "run/vard-exporter.h"
 
+#include "base/vard-json.h"
 #include "models/vard-lora-hash.h"
 #include "run/vard-run-settings.h"
 #include "run/vard-runner.h"
@@ -70,17 +71,19 @@ add_run (GHashTable *table,
   VardTrainerSettings *trainer = vard_run_settings_get_trainer (settings);
   const char *const *rewards = vard_run_settings_get_rewards (settings);
   g_autofree char *joined = rewards ? g_strjoinv ("; ", (char **) rewards) : g_strdup ("");
-  g_autofree char *seed = dup_property (trainer, "seed"), *rate = dup_property (trainer, "learning-rate");
+  g_autofree char *seed = dup_property (trainer, "seed");
+  g_autoptr (GString) rate = g_string_new (NULL);
 
+  vard_json_append_number (rate, vard_trainer_settings_find_learning_rate (trainer));
   put (table, "vard_rewards", "%s", joined);
   put (table, "vard_seed", "%s", seed);
-  put (table, "vard_learning_rate", "%s", rate);
+  put (table, "vard_learning_rate", "%s", rate->str);
   if (!is_kohya)
     return;
   add_times (table, run, created);
   put (table, "ss_steps", "%" G_GUINT64_FORMAT, vard_run_get_step (run));
   put (table, "ss_seed", "%s", seed);
-  put (table, "ss_learning_rate", "%s", rate);
+  put (table, "ss_learning_rate", "%s", rate->str);
   put (table, "ss_training_comment", "vard, rewards: %s", joined);
 }
 
@@ -119,6 +122,30 @@ add_base_hash (GHashTable *table,
     put (table, "ss_sd_model_hash", "%s", hash);
 }
 
+/* what a run began with; @model may be what it ended with */
+static void
+add_base (GHashTable *table,
+          VardModel  *model,
+          VardRun    *run,
+          gboolean    is_kohya)
+{
+  g_autoptr (VardRunSettings) settings = run ? vard_run_dup_settings (run, NULL) : NULL;
+  const char *path = settings ? vard_run_settings_get_model (settings) : NULL;
+  JsonNode *node = run ? json_object_get_member (vard_run_get_record (run), "model") : NULL;
+  JsonObject *known = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+  g_autofree char *name = g_path_get_basename (path && *path ? path : vard_model_get_path (model));
+  g_autofree char *hash = known ? g_strdup (json_object_get_string_member_with_default (known, "hash", ""))
+                                : vard_model_dup_hash (model);
+
+  put (table, "vard_base_model", "%s", name);
+  put (table, "vard_base_model_hash", "%s", hash);
+  if (!is_kohya)
+    return;
+  put (table, "ss_base_model_version", "%s", vard_model_peek_info (model)->context_width == 1024 ? "sd_v2" : "sd_v1");
+  put (table, "ss_sd_model_name", "%s", name);
+  add_base_hash (table, vard_model_get_path (model));
+}
+
 GHashTable *
 vard_export_dup_metadata (VardModel         *model,
                           VardRun           *run,
@@ -130,13 +157,10 @@ vard_export_dup_metadata (VardModel         *model,
 
   GHashTable *table = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   gboolean is_kohya = format == VARD_EXPORT_FORMAT_KOHYA;
-  g_autofree char *base = g_path_get_basename (vard_model_get_path (model));
-  g_autofree char *hash = vard_model_dup_hash (model);
 
   put (table, "format", "pt");
   put (table, "vard_version", "%s", VARD_VERSION);
-  put (table, "vard_base_model", "%s", base);
-  put (table, "vard_base_model_hash", "%s", hash);
+  add_base (table, model, run, is_kohya);
   for (guint i = 0; adapters && adapters[i]; i++)
     {
       g_autofree char *key = g_strdup_printf ("vard_adapter_%u", i);
@@ -145,12 +169,7 @@ vard_export_dup_metadata (VardModel         *model,
       put (table, key, "%s", name);
     }
   if (is_kohya)
-    {
-      put (table, "ss_base_model_version", "%s", vard_model_peek_info (model)->context_width == 1024 ? "sd_v2" : "sd_v1");
-      put (table, "ss_sd_model_name", "%s", base);
-      put (table, "ss_output_name", "%s", title);
-      add_base_hash (table, vard_model_get_path (model));
-    }
+    put (table, "ss_output_name", "%s", title);
   if (run)
     add_run (table, run, is_kohya);
   add_modelspec (table, model, title, is_kohya || format == VARD_EXPORT_FORMAT_DIFFUSERS);

@@ -33,7 +33,7 @@ export_files (VardTrainer *self, const char *directory, GError **error)
   gboolean is_lora = self->settings->weights == VARD_TRAINED_WEIGHTS_LORA;
 
   return (is_lora ? save_adapter (self, directory, error)
-                  : vard_model_save (self->model, model, VARD_DTYPE_F16, error))
+                  : vard_model_save (self->model, model, VARD_DTYPE_F32, error))
          && vard_value_net_save (VARD_VALUE_NET (self->value_net), value, error);
 }
 

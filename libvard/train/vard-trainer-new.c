@@ -10,10 +10,6 @@
 #include "models/vard-value-net.h"
 #include "nn/vard-lora.h"
 
-/* where none is set; of the fine-tuning scripts that people come from */
-#define LORA_LEARNING_RATE 3e-4
-#define FULL_LEARNING_RATE 3e-5
-
 static gboolean
 check_settings (VardTrainer *self, GError **error)
 {
@@ -64,8 +60,11 @@ prepare_policy (VardTrainer *self, GError **error)
 
   if (is_lora)
     {
-      if (!vard_lora_attach (denoiser, (const char *const *) settings->lora_targets,
-                             settings->lora_rank, settings->lora_alpha, settings->seed, error))
+      g_auto (GStrv) names =
+          vard_model_dup_adapter_names (self->model, (const char *const *) settings->lora_targets);
+
+      if (!vard_lora_attach (denoiser, (const char *const *) names, settings->lora_rank,
+                             settings->lora_alpha, settings->seed, error))
         return FALSE;
     }
   else
@@ -184,9 +183,7 @@ vard_trainer_new (VardPipeline *pipeline, VardRewardMix *rewards, VardPromptSour
   self->rewards = g_object_ref (rewards);
   self->prompts = g_object_ref (prompts);
   self->settings = vard_trainer_settings_copy (settings);
-  if (self->settings->learning_rate == 0)
-    self->settings->learning_rate = self->settings->weights == VARD_TRAINED_WEIGHTS_LORA
-                                      ? LORA_LEARNING_RATE : FULL_LEARNING_RATE;
+  self->settings->learning_rate = vard_trainer_settings_find_learning_rate (settings);
   vard_pipeline_set_image_pool (pipeline, vard_reward_mix_get_image_pool (rewards));
 
   return check_settings (self, error) && vard_trainer_check_rewards (self, prompts, error)

@@ -9,6 +9,10 @@
 
 #include "base/vard-fields.h"
 
+/* where none is set; of the fine-tuning scripts that people come from */
+#define LORA_LEARNING_RATE 3e-4
+#define FULL_LEARNING_RATE 3e-5
+
 G_DEFINE_FINAL_TYPE (VardTrainerSettings, vard_trainer_settings, G_TYPE_OBJECT)
 
 G_DEFINE_ENUM_TYPE (VardTrainedWeights, vard_trained_weights,
@@ -91,8 +95,8 @@ static const VardField fields[] = {
                    vard_trained_weights_get_type, VARD_TRAINED_WEIGHTS_LORA),
   UINT (lora_rank, "Rank of the adapters: more can change more, and weighs more", 1, 4096, 8),
   DOUBLE (lora_alpha, "Strength of the adapters: they are scaled by alpha over rank", 1e-3, 1e4, 8),
-  STRV (lora_targets, "Layers that get an adapter, by the end of their name; empty for the "
-                      "projections of every attention"),
+  STRV (lora_targets, "Layers that get an adapter: attention, feed-forward, projections, or the end of a "
+                      "layer's name; empty for attention"),
   DOUBLE (learning_rate,
           "Adam's rate of the policy, 0 for what suits the weights: 3e-4 for adapters, 3e-5 for full; "
           "a model of a few million parameters bears five times more",
@@ -178,6 +182,23 @@ vard_trainer_settings_copy (VardTrainerSettings *self)
     }
 
   return copy;
+}
+
+/**
+ * vard_trainer_settings_find_learning_rate:
+ * @self: settings
+ *
+ * Returns: the rate that the policy is trained with: learning-rate, or where that is 0 what suits the weights
+ */
+double
+vard_trainer_settings_find_learning_rate (VardTrainerSettings *self)
+{
+  g_return_val_if_fail (VARD_IS_TRAINER_SETTINGS (self), 0);
+
+  if (self->learning_rate > 0)
+    return self->learning_rate;
+
+  return self->weights == VARD_TRAINED_WEIGHTS_LORA ? LORA_LEARNING_RATE : FULL_LEARNING_RATE;
 }
 
 static void

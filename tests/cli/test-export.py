@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import struct
 import sys
 import time
@@ -151,6 +152,48 @@ class Export(cli.CliTest):
         self.assertLessEqual(float(metadata['ss_training_started_at']), float(metadata['ss_training_finished_at']))
         self.good('export', 'run', '--checkpoint', '2', '--format', 'merged-folder', '-o', 'merged')
         self.good('sample', '--model', 'merged', '--prompt', 'red', '--steps', '2', '-o', 'out')
+
+    def test_full_run(self):
+        """Every weight was trained: what is exported is that to the last bit, and says what it began as"""
+        self.good('train', '--model', TINY, '--reward', 'colorfulness', '--run', 'run', '--weights', 'full', *cli.QUICK)
+        self.good('export', 'run', '--format', 'merged-folder', '-o', 'merged')
+        os.mkdir(self.path('tokenizer'))
+        self.good('export', 'run', '--format', 'merged-single-file', '-o', 'tokenizer/merged.safetensors')
+        with open(self.path('run/run.json'), encoding='utf-8') as file:
+            base = json.load(file)['model']
+        for name in 'merged/unet/diffusion_pytorch_model.safetensors', 'tokenizer/merged.safetensors':
+            metadata = read_header(self.path(name))['__metadata__']
+            self.assertEqual(metadata['vard_base_model'], 'tiny-model')
+            self.assertEqual(metadata['vard_base_model_hash'], base['hash'])
+            self.assertEqual(metadata['vard_learning_rate'], '0.01')
+        for name in 'vocab.json', 'merges.txt', 'tokenizer_config.json':
+            shutil.copy(os.path.join(TINY, 'tokenizer', name), self.path('tokenizer'))
+        latents = []
+        for what in ['run'], ['--model', 'merged'], ['--model', 'tokenizer/merged.safetensors']:
+            self.good('sample', *what, '--prompt', 'red', '--steps', '2', '-o', 'out', '--latents', 'latents.safetensors')
+            with open(self.path('latents.safetensors'), 'rb') as file:
+                latents.append(file.read())
+            os.remove(self.path('latents.safetensors'))
+        self.assertEqual(latents[0], latents[1])
+        self.assertEqual(latents[0], latents[2])
+
+    def test_layers(self):
+        """Kinds of layers and ends of names: which have an adapter is what the file has"""
+        header = read_header(os.path.join(TINY, 'unet/diffusion_pytorch_model.safetensors'))
+        ends = {'attention': ['to_q', 'to_k', 'to_v', 'to_out.0'], 'feed-forward': ['ff.net.0.proj', 'ff.net.2'],
+                'projections': ['proj_in', 'proj_out'], 'to_v': ['to_v']}
+        for kinds in ['attention'], ['attention', 'feed-forward'], list(ends), ['feed-forward', 'to_v']:
+            name = '-'.join(kinds)
+            targets = [word for kind in kinds for word in ('--lora-target', kind)]
+            self.good('train', '--model', TINY, '--reward', 'colorfulness', '--run', name, *targets, *cli.QUICK)
+            wanted = {layer for layer in (key.removesuffix('.weight') for key in header)
+                      if any(layer.endswith('.' + end) for kind in kinds for end in ends[kind])}
+            file = read_header(self.path(name, 'final/pytorch_lora_weights.safetensors'))
+            self.assertEqual({key.removeprefix('unet.').removesuffix('.lora.up.weight') for key in file
+                              if key.endswith('.up.weight')}, wanted)
+        self.good('train', '--model', TINY, '--reward', 'colorfulness', '--run', 'default', *cli.QUICK)
+        self.assertEqual(read_header(self.path('default/final/pytorch_lora_weights.safetensors')),
+                         read_header(self.path('attention/final/pytorch_lora_weights.safetensors')))
 
     def test_nothing_to_export(self):
         self.bad(2, ['no LoRA'], 'export', MODEL, '--format', 'kohya', '-o', 'x.safetensors')
