@@ -49,6 +49,25 @@ cli_score_settings_init (CliScoreSettings *self)
 {
 }
 
+/* Nothing is learned here, so a reward that is only shown is as good as any: what it cannot do is said of each picture. */
+static gboolean
+prepare_rewards (VardRewardMix *mix,
+                 GError       **error)
+{
+  for (guint c = 0; c < vard_reward_mix_get_n_components (mix); c++)
+    {
+      g_autoptr (GError) inner = NULL;
+
+      if (!vard_reward_prepare (vard_reward_mix_get_reward (mix, c), NULL, &inner)
+          && vard_reward_mix_get_policy (mix, c) != VARD_REWARD_POLICY_MONITOR_ONLY)
+        {
+          g_propagate_error (error, g_steal_pointer (&inner));
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
 static VardRewardMix *
 make_rewards (CliScoreSettings *settings,
               GError          **error)
@@ -64,7 +83,7 @@ make_rewards (CliScoreSettings *settings,
   if (!mix)
     return NULL;
 
-  gboolean is_ready = vard_reward_mix_prepare (mix, NULL, error);
+  gboolean is_ready = prepare_rewards (mix, error);
 
   cli_print_messages (mix);
   return is_ready ? g_steal_pointer (&mix) : NULL;
@@ -81,6 +100,7 @@ typedef struct
   guint key;      /* the component that is sorted and filtered by */
   double minimum;
   gboolean is_sorted;
+  gboolean is_begun; /* there are lines on standard output */
   GPtrArray *rows; /* of Row */
 } Scoring;
 
@@ -88,8 +108,18 @@ typedef struct
 {
   const char *path;
   guint n;
+  char **messages; /* one a reward, "" where there is a score */
   double scores[]; /* NAN where there is none */
 } Row;
+
+static void
+row_free (gpointer data)
+{
+  Row *row = data;
+
+  g_strfreev (row->messages);
+  g_free (row);
+}
 
 static int
 compare_paths (gconstpointer a,
@@ -182,6 +212,23 @@ read_order (Scoring *self,
   return self->key < n;
 }
 
+/* As vard writes it. Elsewhere "prompt" may be a program's whole workflow, as JSON, and "parameters" a prompt
+ * with lines of settings below. */
+static char *
+find_own_prompt (VardImage *image)
+{
+  const char *prompt = vard_image_get_text (image, "prompt"), *parameters = vard_image_get_text (image, "parameters");
+  const char *end = NULL;
+
+  if (prompt && *prompt != '{')
+    return g_strdup (prompt);
+  if (parameters)
+    end = strstr (parameters, "\nNegative prompt: ");
+  if (parameters && !end)
+    end = strstr (parameters, "\nSteps: ");
+  return end ? g_strndup (parameters, end - parameters) : NULL;
+}
+
 static gboolean
 add_picture (Scoring         *self,
              VardRewardBatch *batch,
@@ -194,7 +241,7 @@ add_picture (Scoring         *self,
     return FALSE;
 
   GBytes *pixels = vard_image_get_rgb (image);
-  const char *own = self->prompts ? self->prompts[i] : vard_image_get_text (image, "prompt");
+  g_autofree char *own = self->prompts ? g_strdup (self->prompts[i]) : find_own_prompt (image);
 
   return vard_reward_batch_append (batch, pixels, vard_image_get_width (image), vard_image_get_height (image),
                                    own ? own : self->settings->prompt, NULL, 0, error);
@@ -233,20 +280,34 @@ add_json (Scoring   *self,
 {
   JsonObject *object = json_object_new ();
   JsonObject *values = json_object_new ();
+  g_autoptr (JsonObject) errors = json_object_new ();
 
   for (guint c = 0; c < row->n; c++)
-    if (isnan (row->scores[c]))
-      json_object_set_null_member (values, vard_reward_mix_get_label (self->mix, c));
-    else
-      json_object_set_double_member (values, vard_reward_mix_get_label (self->mix, c), row->scores[c]);
+    {
+      const char *label = vard_reward_mix_get_label (self->mix, c);
+
+      if (!isnan (row->scores[c]))
+        {
+          json_object_set_double_member (values, label, row->scores[c]);
+          continue;
+        }
+      json_object_set_null_member (values, label);
+      json_object_set_string_member (errors, label, row->messages[c]);
+    }
   json_object_set_string_member (object, "file", row->path);
   json_object_set_object_member (object, "scores", values);
+  if (json_object_get_size (errors) > 0)
+    json_object_set_object_member (object, "errors", g_steal_pointer (&errors));
   json_array_add_object_element (array, object);
 }
 
+/* Not before there is something to print: what fails leaves standard output empty */
 static void
 print_header (Scoring *self)
 {
+  if (self->is_begun)
+    return;
+  self->is_begun = TRUE;
   printf ("file");
   for (guint c = 0; c < vard_reward_mix_get_n_components (self->mix); c++)
     {
@@ -277,6 +338,8 @@ print_rows (Scoring *self)
   g_autoptr (JsonArray) array = json_array_new ();
   guint n = self->settings->top > 0 ? MIN (self->settings->top, self->rows->len) : self->rows->len;
 
+  if (!self->settings->json)
+    print_header (self);
   if (self->is_sorted)
     g_ptr_array_sort_with_data (self->rows, compare_rows, GUINT_TO_POINTER (self->key));
   for (guint i = 0; i < n; i++)
@@ -302,14 +365,23 @@ keep_row (Scoring          *self,
 
   row->path = path;
   row->n = n;
+  row->messages = g_new0 (char *, n + 1);
   for (guint c = 0; c < n; c++)
-    if (!vard_reward_scores_get_raw (scores, c, item, &row->scores[c]))
-      row->scores[c] = NAN;
+    {
+      const char *message = vard_reward_scores_get_message (scores, c, item);
+
+      if (!vard_reward_scores_get_raw (scores, c, item, &row->scores[c]))
+        row->scores[c] = NAN;
+      row->messages[c] = g_strdup (message ? message : "");
+    }
   g_ptr_array_add (self->rows, row);
   if (self->settings->minimum && !(row->scores[self->key] >= self->minimum))
     g_ptr_array_set_size (self->rows, self->rows->len - 1);
   else if (!self->settings->json && !self->is_sorted)
-    print_csv (row);
+    {
+      print_header (self);
+      print_csv (row);
+    }
 }
 
 /* A picture without a prompt is refused by a reward of texts, not scored badly */
@@ -342,9 +414,13 @@ score_chunk (Scoring *self,
   g_autoptr (VardRewardScores) scores = vard_reward_mix_score (self->mix, batch, NULL, error);
 
   cli_print_messages (self->mix);
-  for (guint i = 0; scores && i < n; i++)
+  if (!scores)
+    return FALSE;
+  for (const char *const *warning = vard_reward_scores_get_warnings (scores); *warning; warning++)
+    fprintf (stderr, "vard score: %s\n", *warning);
+  for (guint i = 0; i < n; i++)
     keep_row (self, scores, i, self->paths->pdata[first + i]);
-  return scores != NULL;
+  return TRUE;
 }
 
 static gboolean
@@ -354,13 +430,11 @@ score_all (CliScoreSettings  *settings,
 {
   g_autoptr (VardRewardMix) mix = make_rewards (settings, error);
   g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (row_free);
   Scoring self = { .settings = settings, .mix = mix, .paths = paths, .rows = rows };
   gboolean ok = mix && list_pictures (&self, words, error) && read_order (&self, error) && read_prompts (&self, error);
   g_auto (GStrv) prompts = self.prompts;
 
-  if (ok && !settings->json)
-    print_header (&self);
   for (guint i = 0; ok && i < paths->len; i += CHUNK)
     ok = score_chunk (&self, i, MIN (CHUNK, paths->len - i), error);
   if (ok)
@@ -376,7 +450,8 @@ cli_score (int    argc,
   g_autoptr (CliOptions) options = cli_options_new (
     "score --reward NAME[:key=value,...] FILE|FOLDER... [OPTION...]",
     "Prints what rewards say of picture files: raw scores, one line a picture. A picture that vard wrote carries its "
-    "prompt. Of a folder, its PNG and JPEG files.");
+    "prompt, and so do those of other programs with a text \"prompt\" or \"parameters\". Of a folder, its PNG and JPEG "
+    "files.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Scoring", G_OBJECT (settings));

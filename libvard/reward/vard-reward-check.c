@@ -22,6 +22,12 @@
 #define LEAK_CALLS 200
 #define LEAK_SECONDS 4.0
 #define LEAK_BYTES (4 << 20)
+/* AddressSanitizer keeps what was freed, so that the size of the process says nothing */
+#ifdef __SANITIZE_ADDRESS__
+#define IS_MEASURABLE FALSE
+#else
+#define IS_MEASURABLE TRUE
+#endif
 
 struct _VardRewardFinding
 {
@@ -351,6 +357,11 @@ vard_reward_check_leaks (VardRewardCheck *self)
 
   for (; wrong == NULL && n < LEAK_CALLS / 4 && g_timer_elapsed (timer, NULL) < LEAK_SECONDS; n++)
     wrong = vard_reward_check_score (self->reward, batch);
+  if (wrong == NULL && !IS_MEASURABLE)
+    {
+      self->is_skipped = TRUE;
+      return g_strdup ("AddressSanitizer keeps what was freed");
+    }
   if (n < LEAK_CALLS / 4 && wrong == NULL)
     {
       self->is_skipped = TRUE;

@@ -19,5 +19,9 @@ guint8 *vard_image_decode_rgb (const guint8  *data,
                                guint         *height,
                                const char   **reason);
 void    vard_image_free_rgb   (gpointer       rgb);
+/* The texts of an encoded PNG picture; of other files none */
+void    vard_image_read_texts (VardImage     *self,
+                               const guint8  *data,
+                               gsize          size);
 
 G_END_DECLS

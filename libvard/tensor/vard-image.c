@@ -96,7 +96,7 @@ vard_image_new (guint    width,
  * @path: (type filename): a PNG or JPEG file
  * @error: return location
  *
- * Transparency is dropped, grey becomes RGB.
+ * Transparency is dropped, grey becomes RGB. A PNG file's texts come along.
  *
  * Returns: (transfer full): the picture, or %NULL
  */
@@ -127,9 +127,13 @@ vard_image_new_from_file (const char *path,
                    path, reason);
       return NULL;
     }
-  return take_rgb (
+
+  VardImage *self = take_rgb (
       width, height,
       g_bytes_new_with_free_func (rgb, (gsize) width * height * 3, vard_image_free_rgb, rgb));
+
+  vard_image_read_texts (self, (const guint8 *) g_mapped_file_get_contents (file), g_mapped_file_get_length (file));
+  return self;
 }
 
 static void

@@ -11,7 +11,7 @@
 #include "cpu-rows.h"
 #include "cpu-simd.h"
 
-#define QUERIES 64
+#define QUERIES 128
 #define KEYS 512
 
 typedef struct

@@ -8,7 +8,7 @@
 #define GRAIN 16384
 #define BLOCK 1024   /* a conversion between two narrow types goes through floats */
 
-#if defined (__x86_64__) && defined (__GNUC__)
+#if defined (__x86_64__) && defined (__GNUC__) && !defined (CPU_ONLY_BASE)
 #include <immintrin.h>
 #define HAVE_F16C 1
 #else

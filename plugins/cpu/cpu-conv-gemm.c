@@ -4,6 +4,9 @@
  * multiplied at once. A 1 x 1 kernel needs no gathering. The gradient for the input of a stride-1 convolution is a
  * convolution with the kernel turned round; with a larger stride patches are scattered instead.
  *
+ * Where there are few pixels and large weights (1280 channels at 8 x 8) reading the weight is what takes long, so it is
+ * read once: then the matrix of all patches does exist, and one product has all of them.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cpu-conv.h"
@@ -11,6 +14,8 @@
 #include <string.h>
 
 #define BLOCK_FLOATS (96 * 1024)   /* of patches in one thread's scratch: 384 KiB */
+#define WHOLE_FLOATS (4 * 1024 * 1024)   /* of all patches together, at most 16 MB */
+#define WHOLE_WEIGHT (1024 * 1024)       /* elements of a weight that should be read once */
 #define SUM_PIXELS 2048            /* of one round of the weight gradient */
 
 typedef struct
@@ -21,6 +26,7 @@ typedef struct
   gsize scratch_stride;            /* floats per thread */
   gint64 rows, first, n_rows;      /* pixels of a block, or of this round */
   gint64 n_bands, band;            /* input rows a band of the scatter covers */
+  gboolean is_whole;               /* scratch has all patches */
   const CpuEpilogue *epilogue;
 } ConvJob;
 
@@ -41,6 +47,12 @@ conv_is_pointwise (const CpuConv *conv)
 {
   return conv->kh == 1 && conv->kw == 1 && conv->stride == 1 && conv->top == 0 && conv->left == 0
          && conv->oh == conv->h && conv->ow == conv->w;
+}
+
+static gboolean
+conv_is_whole (const CpuConv *conv)
+{
+  return conv_pixels (conv) * conv_patch (conv) <= WHOLE_FLOATS && conv->co * conv_patch (conv) >= WHOLE_WEIGHT;
 }
 
 static gint64
@@ -215,7 +227,7 @@ scatter_task (gpointer data,
   const ConvJob *job = data;
   const CpuConv *conv = &job->conv;
   gint64 patch = conv_patch (conv);
-  float *patches = job->scratch + thread * job->scratch_stride;
+  float *patches = job->scratch + (job->is_whole ? 0 : thread * job->scratch_stride);
 
   for (gint64 i = from; i < to; i++)
     {
@@ -232,8 +244,10 @@ scatter_task (gpointer data,
         {
           const float *dy = job->a + (n * conv->oh + oy) * conv->ow * conv->co;
 
-          cpu_sgemm (FALSE, FALSE, conv->ow, patch, conv->co, dy, conv->co, job->b, patch, 0,
-                     patches, patch);
+          if (job->is_whole)
+            patches = job->scratch + (n * conv->oh + oy) * conv->ow * patch;
+          else
+            cpu_sgemm (FALSE, FALSE, conv->ow, patch, conv->co, dy, conv->co, job->b, patch, 0, patches, patch);
           scatter_patches (conv, patches, oy, y0, y1, picture);
         }
       cpu_epilogue_run (job->epilogue, (n * conv->h + y0) * conv->w * conv->ci,
@@ -257,6 +271,14 @@ run_scatter (CpuPool           *pool,
 
   job.band = (conv->h + n_bands - 1) / n_bands;
   job.n_bands = (conv->h + job.band - 1) / job.band;
+  job.is_whole = conv_is_whole (conv);
+  if (job.is_whole)
+    {
+      CpuGemm gemm = { .m = conv_pixels (conv), .n = conv_patch (conv), .k = conv->co, .lda = conv->co,
+                       .ldb = conv_patch (conv), .ldc = conv_patch (conv), .n_batches = 1 };
+
+      cpu_gemm_run (pool, &gemm, dy, w, scratch, NULL);
+    }
   cpu_pool_run (pool, conv->n * job.n_bands, 1, scatter_task, &job);
 }
 
@@ -270,6 +292,24 @@ gather_task (gpointer data,
 
   gather_patches (&job->conv, job->a, job->first + from, job->first + to,
                   job->scratch + from * conv_patch (&job->conv));
+}
+
+static void
+run_whole (CpuPool           *pool,
+           const CpuConv     *conv,
+           const float       *x,
+           const float       *w,
+           float             *y,
+           float             *scratch,
+           const CpuEpilogue *epilogue)
+{
+  gint64 pixels = conv_pixels (conv), patch = conv_patch (conv);
+  ConvJob job = { .conv = *conv, .a = x, .scratch = scratch };
+  CpuGemm gemm = { .transpose_b = TRUE, .m = pixels, .n = conv->co, .k = patch, .lda = patch, .ldb = patch,
+                   .ldc = conv->co, .n_batches = 1 };
+
+  cpu_pool_run (pool, pixels, cpu_pool_get_grain (pool, pixels, 1), gather_task, &job);
+  cpu_gemm_run (pool, &gemm, scratch, w, y, epilogue);
 }
 
 /* dw [co, columns from..to of the patch] += dy' patches over this round's pixels */
@@ -349,9 +389,11 @@ cpu_conv_gemm_run (CpuPool           *pool,
     run_weight_gradient (pool, conv, a, b, y, scratch);
   else if (conv_is_pointwise (conv))
     run_pointwise (pool, conv, kind, a, b, y, epilogue);
+  else if (kind == CPU_CONV_FORWARD && conv_is_whole (conv))
+    run_whole (pool, conv, a, b, y, scratch, epilogue);
   else if (kind == CPU_CONV_FORWARD)
     run_forward (pool, conv, a, b, y, scratch, epilogue);
-  else if (conv_can_turn (conv))
+  else if (conv_can_turn (conv) && !conv_is_whole (conv))
     run_turned (pool, conv, a, b, y, scratch, epilogue);
   else
     run_scatter (pool, conv, a, b, y, scratch, epilogue);
@@ -368,6 +410,8 @@ cpu_conv_gemm_get_scratch_size (const CpuConv *conv,
     floats = conv_is_pointwise (conv) ? 0 : MIN (SUM_PIXELS, conv_pixels (conv)) * patch;
   else if (conv_is_pointwise (conv))
     floats = 0;
+  else if (conv_is_whole (conv))
+    floats = conv_pixels (conv) * patch;
   else if (kind == CPU_CONV_FORWARD)
     floats = n_threads * conv_block_rows (conv, n_threads) * patch;
   else if (conv_can_turn (conv))

@@ -144,10 +144,12 @@ static const Kernels *const kernels_of[] = {
 CpuLevel
 cpu_get_level (void)
 {
-#if defined (__x86_64__) && defined (__GNUC__) && !defined (__clang__)
+#if defined (__x86_64__) && defined (__GNUC__) && !defined (__clang__) && !defined (CPU_ONLY_BASE)
+#ifndef CPU_ONLY_AVX2
   if (__builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512vl")
       && __builtin_cpu_supports ("avx512bw") && __builtin_cpu_supports ("avx512dq"))
     return CPU_LEVEL_AVX512;
+#endif
   if (__builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma"))
     return CPU_LEVEL_AVX2;
 #endif

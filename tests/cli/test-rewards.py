@@ -47,10 +47,11 @@ class CheckReward(cli.CliTest):
         self.bad(2, ['floor is "2"'], 'check-reward', 'coverage:floor=2')
 
 
-def picture(red):
+def picture(red, *texts):
     def chunk(name, data):
         return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
     return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 2, 2, 8, 2, 0, 0, 0))
+            + b''.join(chunk(b'tEXt', text) for text in texts)
             + chunk(b'IDAT', zlib.compress((b'\0' + bytes([red, 0, 0]) * 2) * 2)) + chunk(b'IEND', b''))
 
 
@@ -82,6 +83,41 @@ class Score(cli.CliTest):
         self.assertEqual([line.split(',')[-1] for line in lines[1:]], ['30', '90', '60'])
         self.bad(3, ['two.txt has 2 prompts', '3 pictures'], 'score', '--reward', 'brightness', 'pictures', '--prompts',
                  'two.txt')
+
+    def test_own_prompts(self):
+        """Of a picture by vard, and by programs that keep it elsewhere"""
+        rows = [('as vard', [b'prompt\0as vard']), ('as others', [b'parameters\0as others\nNegative prompt: ugly\nSteps: 20']),
+                ('of no', [b'parameters\0of no\nSteps: 20']), ('both', [b'prompt\0{"3": {}}', b'parameters\0both\nSteps: 4']),
+                ('as it is given', [b'prompt\0{"3": {}}']), ('as it is given', [b'parameters\0any text'])]
+        for i, (_, texts) in enumerate(rows):
+            self.write('own/%d.png' % i, picture(60, *texts))
+        self.write('count.py', "import json, sys\nfor line in sys.stdin:\n    asked = json.loads(line)\n"
+                   "    print(json.dumps({'id': asked['id'], 'score': len(asked['prompt'])}), flush=True)\n")
+        lines = self.good('score', '--reward', 'command:needs-prompt=true,command=python3 count.py', '--prompt', 'as it is given',
+                          'own').stdout.splitlines()
+        self.assertEqual([line.split(',')[-1] for line in lines[1:]], [str(len(prompt)) for prompt, _ in rows])
+
+    def test_failed(self):
+        """What has no score says why, whatever the policy"""
+        self.write('half.py', "import json, sys\nfor line in sys.stdin:\n    i = json.loads(line)['id']\n"
+                   "    print(json.dumps({'id': i, **({'error': 'too dark'} if i == 1 else {'score': i})}), flush=True)\n")
+        program = 'command:label=half,command=python3 half.py,policy='
+        for policy, words in [('skip-sample', 'leaves them out'), ('monitor-only', 'goes on')]:
+            done = self.good('score', '--reward', program + policy, 'pictures', '--json')
+            self.assertEqual(done.stderr, 'vard score: the reward half has no score for 1 of 3 pictures: too dark; '
+                             'policy=%s %s\n' % (policy, words))
+            rows = json.loads(done.stdout)
+            self.assertEqual([row['scores']['half'] for row in rows], [0, None, 2])
+            self.assertEqual([row.get('errors') for row in rows], [None, {'half': 'too dark'}, None])
+        done = self.bad(4, ['the reward half has no score for picture 1: too dark; policy=required'], 'score', '--reward',
+                        program + 'required', 'pictures')
+        self.assertEqual(done.stdout, '')
+
+    def test_equal(self):
+        for i in range(8):
+            self.write('same/%d.png' % i, picture(60))
+        done = self.good('score', '--reward', 'brightness', 'same')
+        self.assertIn('the reward brightness gave all 8 pictures the score', done.stderr)
 
     def test_crash(self):
         done = self.vard('score', '--reward', 'moody-fixture:mood=crash,isolate=true,isolate-restarts=1', 'pictures', env=PATH)

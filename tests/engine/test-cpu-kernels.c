@@ -140,6 +140,9 @@ static const CpuConv conv_cases[] = {
   { .n = 3, .h = 7, .w = 9, .ci = 4, .oh = 7, .ow = 9, .co = 20, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
   { .n = 2, .h = 6, .w = 5, .ci = 16, .oh = 7, .ow = 4, .co = 2, .kh = 4, .kw = 3, .stride = 1, .top = 2 },
   { .n = 2, .h = 8, .w = 8, .ci = 6, .oh = 2, .ow = 2, .co = 7, .kh = 4, .kw = 4, .stride = 4 },
+  /* weights larger than pictures: Winograd by output channels, and all patches at once */
+  { .n = 2, .h = 3, .w = 5, .ci = 360, .oh = 3, .ow = 5, .co = 330, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
+  { .n = 2, .h = 5, .w = 4, .ci = 360, .oh = 3, .ow = 2, .co = 330, .kh = 3, .kw = 3, .stride = 2, .top = 1, .left = 1 },
 };
 
 /* calls what for every product that makes up the convolution: offsets of x, w and y */

@@ -31,12 +31,13 @@ SIZES = {
 }
 
 
-def make(kind):
+def make(kind, tokenizer):
     activation, projection, text, vision = SIZES[kind]
     parts = [dict(zip(('hidden_size', 'intermediate_size', 'num_hidden_layers', 'num_attention_heads'), sizes),
                   hidden_act=activation) for sizes in (text, vision)]
     torch.manual_seed(1)
-    model = CLIPModel(CLIPConfig(text_config={**parts[0], 'bos_token_id': 49406, 'eos_token_id': 49407},
+    model = CLIPModel(CLIPConfig(text_config={**parts[0], 'bos_token_id': tokenizer.bos_token_id,
+                                              'eos_token_id': tokenizer.eos_token_id},
                                  vision_config={**parts[1], 'image_size': 224, 'patch_size': 14},
                                  projection_dim=projection)).eval()
     with torch.no_grad():
@@ -76,14 +77,14 @@ def ask_vard(folder, files):
 def main(kind, is_half):
     with tempfile.TemporaryDirectory(prefix='vard-clip-') as name:
         folder = pathlib.Path(name)
-        model = make(kind)
+        tokenizer = CLIPTokenizer.from_pretrained(HERE / 'tokenizer')
+        model = make(kind, tokenizer)
         print(sum(p.numel() for p in model.parameters()), 'parameters', flush=True)
         if is_half:
             model = model.half()
         model.save_pretrained(folder / 'model')
         model = model.float()
         shutil.copytree(HERE / 'tokenizer', folder / 'model', dirs_exist_ok=True)
-        tokenizer = CLIPTokenizer.from_pretrained(folder / 'model')
         files = cut(folder)
         expected = ask_transformers(model, tokenizer, files)
         del model

@@ -68,8 +68,10 @@ main (int argc, char **argv)
     = { "brightness", "colorfulness", "coverage", "coverage:floor=1", "jpeg-size", "jpeg-size:target=large", "symmetry" };
   static const char *const bad[][2] = {
     { "good", "" }, { "unprepared", "prepare" }, { "random", "repeats,alone,order,threads" },
-    { "order", "alone,order" }, { "nan", "repeats,sizes,plain" }, { "small", "sizes,plain" }, { "leak", "leaks" },
-    { "deaf", "stop" },
+    { "order", "alone,order" }, { "nan", "repeats,sizes,plain" }, { "small", "sizes,plain" }, { "deaf", "stop" },
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed, so that nothing can be measured */
+    { "leak", "leaks" },
+#endif
   };
 
   g_test_init (&argc, &argv, NULL);

@@ -45,12 +45,14 @@ with tempfile.TemporaryDirectory() as folder:
     package.write_text(package.read_text().replace("prefix=" + prefix, "prefix=%s%s" % (root, prefix), 1))
     vard = next(root.rglob("bin/vard"))
     environment = dict(os.environ, PKG_CONFIG_PATH=str(package.parent),
-                       LD_LIBRARY_PATH=str(next(root.rglob("libvard-1.so.0")).parent),
                        VARD_PLUGIN_SCAN=str(next(root.rglob("vard-plugin-scan"))),
                        VARD_REWARD_HOST=str(next(root.rglob("libexec/vard-1/vard-reward-host"))),
                        VARD_PLUGIN_CACHE=str(root / "plugins.json"), VARD_PLUGIN_SYSTEM_PATH="",
                        XDG_DATA_HOME=str(root / "data"))
-    environment.pop("MESON_TEST_ITERATION", None)
+    for name in ["MESON_TEST_ITERATION", "LD_LIBRARY_PATH"]:
+        environment.pop(name, None)
+    if prefix == "/usr":  # the loader's own folder; from any other, a program finds its library by itself
+        environment["LD_LIBRARY_PATH"] = str(next(root.rglob("libvard-1.so.0")).parent)
 
     run(vard, "new-reward", "sunny-sky", cwd=root, env=environment)
     reward = root / "sunny-sky"

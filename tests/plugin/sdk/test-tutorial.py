@@ -30,12 +30,13 @@ with tempfile.TemporaryDirectory() as folder:
     (root / "work").mkdir()
     environment = dict(os.environ, MODEL=str(model), PKG_CONFIG_PATH=str(package.parent),
                        PATH="%s:%s" % (next(root.rglob("bin/vard")).parent, os.environ["PATH"]),
-                       LD_LIBRARY_PATH=str(next(root.rglob("libvard-1.so.0")).parent),
                        VARD_PLUGIN_SCAN=str(helpers / "vard-plugin-scan"),
                        VARD_REWARD_HOST=str(helpers / "vard-reward-host"), VARD_PLUGIN_CACHE=str(root / "plugins.json"),
                        VARD_PLUGIN_SYSTEM_PATH=str(next(root.rglob("vard-1/plugins"))), XDG_DATA_HOME=str(root / "data"))
-    for name in ["VARD_PLUGIN_PATH", "MESON_TEST_ITERATION"]:
+    for name in ["VARD_PLUGIN_PATH", "MESON_TEST_ITERATION", "LD_LIBRARY_PATH"]:
         environment.pop(name, None)
+    if prefix == "/usr":  # the loader's own folder; from any other, a program finds its library by itself
+        environment["LD_LIBRARY_PATH"] = str(next(root.rglob("libvard-1.so.0")).parent)
 
     done = subprocess.run(["bash", "-euxo", "pipefail", "-c", "".join(commands)], cwd=root / "work", env=environment,
                           capture_output=True, text=True, check=False)

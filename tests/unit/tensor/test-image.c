@@ -56,6 +56,9 @@ test_round_trip (void)
   g_assert_cmpuint (vard_image_get_width (read), ==, 7);
   g_assert_cmpuint (vard_image_get_height (read), ==, 5);
   g_assert_true (g_bytes_equal (vard_image_get_rgb (read), vard_image_get_rgb (image)));
+  g_assert_cmpstr (vard_image_get_text (read, "prompt"), ==, "red apple");
+  g_assert_cmpstr (vard_image_get_text (read, "comment"), ==, "caf\u00e9 \U0001f34e");
+  g_assert_null (vard_image_get_text (read, "gone"));
   g_unlink (path);
   g_rmdir (folder);
 }
@@ -76,6 +79,73 @@ test_chunks (void)
 
   g_assert_nonnull (memmem (data, size, "tEXtprompt\0red apple", 20));
   g_assert_nonnull (memmem (data, size, "iTXtcomment\0\0\0\0\0caf\xc3\xa9", 21));
+}
+
+/* A chunk with its checksum left out, which no reader of texts looks at */
+static void
+append_chunk (GByteArray *png,
+              const char *head,
+              gsize       n_head,
+              const char *text,
+              gsize       n_text,
+              gboolean    is_packed)
+{
+  g_autoptr (GZlibCompressor) packer = g_zlib_compressor_new (G_ZLIB_COMPRESSOR_FORMAT_ZLIB, 9);
+  g_autofree char *packed = g_malloc (n_text + 100);
+  gsize n_read, n_packed;
+
+  g_assert_cmpint (g_converter_convert (G_CONVERTER (packer), text, n_text, packed, n_text + 100, G_CONVERTER_INPUT_AT_END,
+                                        &n_read, &n_packed, NULL), ==, G_CONVERTER_FINISHED);
+
+  guint32 length = GUINT32_TO_BE (n_head - 4 + (is_packed ? n_packed : n_text));
+
+  g_byte_array_append (png, (const guint8 *) &length, 4);
+  g_byte_array_append (png, (const guint8 *) head, n_head);
+  g_byte_array_append (png, (const guint8 *) (is_packed ? packed : text), is_packed ? n_packed : n_text);
+  g_byte_array_append (png, (const guint8 *) "\0\0\0\0", 4);
+}
+
+/* What other programs write, and what nobody should */
+static void
+test_foreign_texts (void)
+{
+#define HEAD(text) text, sizeof (text) - 1
+  static const struct { const char *head; gsize n; const char *text; gboolean is_packed; const char *key, *value; } rows[] = {
+    { HEAD ("tEXtplain\0"), "caf\xe9", FALSE, "plain", "caf\u00e9" },
+    { HEAD ("tEXtempty\0"), "", FALSE, "empty", NULL },
+    { HEAD ("tEXtno end"), "", FALSE, "no end", NULL },
+    { HEAD ("zTXtpacked\0\0"), "red apple red apple", TRUE, "packed", "red apple red apple" },
+    { HEAD ("zTXtdamaged\0\0"), "red apple", FALSE, "damaged", NULL },
+    { HEAD ("iTXtopen\0\0\0en\0\0"), "caf\u00e9", FALSE, "open", "caf\u00e9" },
+    { HEAD ("iTXtshut\0\1\0\0\0"), "caf\u00e9", TRUE, "shut", "caf\u00e9" },
+    { HEAD ("iTXtcut\0\0\0en"), "", FALSE, "cut", NULL },
+    { HEAD ("iTXtbytes\0\0\0\0\0"), "\xff", FALSE, "bytes", "\ufffd" },
+  };
+  g_autoptr (VardImage) image = make_image (2, 2, 0);
+  g_autoptr (GBytes) bytes = vard_image_encode_png (image, NULL);
+  g_autoptr (GByteArray) png = g_byte_array_new ();
+  g_autofree char *bomb = g_malloc0 (2 << 20);
+  g_autofree char *folder = NULL;
+  g_autofree char *path = make_path (&folder);
+  g_autoptr (GError) error = NULL;
+
+  g_byte_array_append (png, g_bytes_get_data (bytes, NULL), 33); /* behind IHDR */
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    append_chunk (png, rows[i].head, rows[i].n, rows[i].text, strlen (rows[i].text), rows[i].is_packed);
+  memset (bomb, 'a', 2 << 20);
+  append_chunk (png, HEAD ("zTXtbomb\0\0"), bomb, 2 << 20, TRUE);
+  append_chunk (png, HEAD ("tEXtlong\0"), bomb, 2 << 20, FALSE);
+  g_byte_array_append (png, (const guint8 *) g_bytes_get_data (bytes, NULL) + 33, g_bytes_get_size (bytes) - 33);
+  g_assert_true (g_file_set_contents (path, (const char *) png->data, png->len, NULL));
+
+  g_autoptr (VardImage) read = vard_image_new_from_file (path, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    g_assert_cmpstr (vard_image_get_text (read, rows[i].key), ==, rows[i].value);
+  g_assert_null (vard_image_get_text (read, "bomb"));
+  g_assert_null (vard_image_get_text (read, "long"));
+  g_unlink (path);
+  g_rmdir (folder);
 }
 
 static void
@@ -152,6 +222,7 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/image/round-trip", test_round_trip);
   g_test_add_func ("/image/chunks", test_chunks);
+  g_test_add_func ("/image/foreign-texts", test_foreign_texts);
   g_test_add_func ("/image/grid", test_grid);
   g_test_add_func ("/image/wrong-size", test_wrong_size);
   g_test_add_func ("/image/damaged", test_damaged);
