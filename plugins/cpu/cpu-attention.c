@@ -11,8 +11,8 @@
 #include "cpu-rows.h"
 #include "cpu-simd.h"
 
-#define QUERIES 128
-#define KEYS 512
+#define QUERIES 256
+#define KEYS 256
 
 typedef struct
 {

@@ -18,7 +18,7 @@
 #define MAX_ROWS 8
 #define MAX_VECTORS 3
 #define MAX_WIDTH 48
-#define DEPTH 384           /* of k at a time: a panel of B is at most 72 KiB */
+#define DEPTH 384           /* a panel of B is at most 72 KiB */
 #define PACKED_ROWS 64      /* of a transposed A at a time: at most 96 KiB */
 #define PACKED_APART 384    /* when its columns are at least this far apart: 53 to 75 GFLOP/s at 512, a loss at 128 */
 #define FAR_APART 512       /* rows of B this long are copied: they would fall on the same lines of the cache */
@@ -42,6 +42,7 @@ typedef void (*BlockKernel) (const Block *block);
 typedef struct
 {
   guint rows, vectors, lanes;
+  gint64 depth;              /* of k at a time, at most DEPTH: AVX2's panel and rows fit the first cache */
   BlockKernel full[MAX_VECTORS], half[MAX_VECTORS];   /* by vectors - 1 */
 } Kernels;
 
@@ -123,8 +124,8 @@ BLOCK_KERNEL (v3_6_1, V3, Vector8, 6, 1)
 BLOCK_KERNEL (v3_3_2, V3, Vector8, 3, 2)
 BLOCK_KERNEL (v3_3_1, V3, Vector8, 3, 1)
 
-static const Kernels v4_kernels = { 8, 3, 16, { v4_8_1, v4_8_2, v4_8_3 }, { v4_4_1, v4_4_2, v4_4_3 } };
-static const Kernels v3_kernels = { 6, 2, 8, { v3_6_1, v3_6_2 }, { v3_3_1, v3_3_2 } };
+static const Kernels v4_kernels = { 8, 3, 16, 384, { v4_8_1, v4_8_2, v4_8_3 }, { v4_4_1, v4_4_2, v4_4_3 } };
+static const Kernels v3_kernels = { 6, 2, 8, 256, { v3_6_1, v3_6_2 }, { v3_3_1, v3_3_2 } };
 #endif
 
 BLOCK_KERNEL (base_4_2, , Vector4, 4, 2)
@@ -132,7 +133,7 @@ BLOCK_KERNEL (base_4_1, , Vector4, 4, 1)
 BLOCK_KERNEL (base_2_2, , Vector4, 2, 2)
 BLOCK_KERNEL (base_2_1, , Vector4, 2, 1)
 
-static const Kernels base_kernels = { 4, 2, 4, { base_4_1, base_4_2 }, { base_2_1, base_2_2 } };
+static const Kernels base_kernels = { 4, 2, 4, 256, { base_4_1, base_4_2 }, { base_2_1, base_2_2 } };
 
 static const Kernels *const kernels_of[] = {
 #if defined (__x86_64__) && defined (__GNUC__) && !defined (__clang__)
@@ -321,10 +322,10 @@ cpu_sgemm_by (CpuLevel     level,
   gint64 row_a = transpose_a ? 1 : lda, step_a = packs ? group : transpose_a ? lda : 1;
   float packed[DEPTH * PACKED_ROWS] __attribute__ ((aligned (64)));
 
-  for (gint64 from = 0; from < k; from += DEPTH)
+  for (gint64 from = 0; from < k; from += kernels->depth)
     for (gint64 i = 0; i < m; i += most)
       {
-        gint64 rows = MIN (most, m - i), depth = MIN (DEPTH, k - from);
+        gint64 rows = MIN (most, m - i), depth = MIN (kernels->depth, k - from);
         const float *first = transpose_a ? a + from * lda + i : a + i * lda + from;
         Block block = { packs ? packed : first, row_a, step_a, b + from * (transpose_b ? 1 : ldb), ldb, depth,
                         c + i * ldc, ldc, 0, 0, beta || from > 0 };

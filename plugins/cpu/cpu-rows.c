@@ -32,14 +32,16 @@ cpu_row_exp (float *x,
   float sum = 0;
   gint64 i = 0;
 
-  for (; i + CPU_LANES <= n; i += CPU_LANES)
+  /* four vectors at once: each is a chain of operations that wait for one another */
+  for (; i + 4 * CPU_LANES <= n; i += 4 * CPU_LANES)
     {
-      for (guint lane = 0; lane < CPU_LANES; lane++)
-        x[i + lane] = cpu_exp (scale * x[i + lane] - shift);
-      v += cpu_load (x + i);
+      for (guint lane = 0; lane < 4 * CPU_LANES; lane++)
+        x[i + lane] = cpu_exp_down (scale * x[i + lane] - shift);
+      for (guint k = 0; k < 4; k++)
+        v += cpu_load (x + i + k * CPU_LANES);
     }
   for (; i < n; i++)
-    sum += x[i] = cpu_exp (scale * x[i] - shift);
+    sum += x[i] = cpu_exp_down (scale * x[i] - shift);
   return sum + cpu_lanes_sum (v);
 }
 

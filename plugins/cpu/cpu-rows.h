@@ -13,7 +13,7 @@ float cpu_row_sum     (const float *x, gint64 n);
 float cpu_row_dot     (const float *x, const float *y, gint64 n);
 /* sum of (x - mean)^2 */
 float cpu_row_spread  (const float *x, gint64 n, float mean);
-/* x = exp (scale x - shift); returns their sum */
+/* x = exp (scale x - shift), which is at most 1; returns their sum */
 float cpu_row_exp     (float *x, gint64 n, float scale, float shift);
 void  cpu_row_scale   (float *x, gint64 n, float factor);
 /* y += x */

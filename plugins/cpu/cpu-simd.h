@@ -125,6 +125,24 @@ cpu_exp (float x)
   return p * cpu_from_bits ((gint32) (low << 23)) * cpu_from_bits ((gint32) (high << 23));
 }
 
+/* The same for x <= 0 in fewer steps: what is below the normal floats is 0 */
+CPU_INLINE float
+cpu_exp_down (float x)
+{
+  float y = x < -87.0f ? -87.0f : x;
+  float whole = rintf (y * 1.44269504f);
+  float r = y - whole * 0.693145752f - whole * 1.42860677e-6f;
+  float p = 1.0f / 720;
+
+  p = p * r + 1.0f / 120;
+  p = p * r + 1.0f / 24;
+  p = p * r + 1.0f / 6;
+  p = p * r + 0.5f;
+  p = p * r * r + r + 1;
+  p *= cpu_from_bits ((gint32) (((guint32) (gint32) whole + 127) << 23));
+  return x < -87.0f ? 0 : p;
+}
+
 /* 2 artanh ((m - 1) / (m + 1)) for the mantissa m in [sqrt 1/2, sqrt 2) */
 CPU_INLINE float
 cpu_log (float x)
