@@ -7,6 +7,7 @@
 #include "cpu-engine.h"
 #include "cpu-step.h"
 
+#include <math.h>
 #include <string.h>
 
 static int threads, batch = 64;
@@ -148,6 +149,44 @@ bench_convs (CpuPool *pool, double peak)
       }
 }
 
+/* ---- attention ---- */
+
+static const CpuAttention attention_cases[] = {
+  { .b = 1, .tq = 4096, .tk = 4096, .heads = 8, .d = 40 }, { .b = 1, .tq = 1024, .tk = 1024, .heads = 8, .d = 80 },
+  { .b = 1, .tq = 256, .tk = 256, .heads = 8, .d = 160 }, { .b = 1, .tq = 4096, .tk = 77, .heads = 8, .d = 40 },
+  { .b = 1, .tq = 1024, .tk = 77, .heads = 8, .d = 80 }, { .b = 1, .tq = 4096, .tk = 4096, .heads = 5, .d = 64 },
+};
+
+static void
+bench_attention (CpuPool *pool, double peak)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (attention_cases); i++)
+    {
+      CpuAttention s = attention_cases[i];
+      gint64 n_q = s.b * s.tq * s.heads * s.d, n_k = s.b * s.tk * s.heads * s.d;
+      g_autofree float *q = random_floats (n_q), *k = random_floats (n_k), *v = random_floats (n_k);
+      g_autofree float *y = random_floats (n_q), *dq = random_floats (n_q);
+      g_autofree float *dk = random_floats (n_k), *dv = random_floats (n_k);
+      g_autofree float *scratch = g_malloc0 (cpu_attention_get_scratch_size (&s, cpu_pool_get_n_threads (pool)) + 64);
+      double best = 1e9, gradient = 1e9, flops = 4e-9 * n_q * s.tk;
+
+      s.scale = 1 / sqrt (s.d);
+      for (guint round = 0; round < 5; round++)
+        {
+          double begin = now (), between;
+
+          cpu_attention_run (pool, &s, q, k, v, y, scratch);
+          between = now ();
+          best = MIN (best, between - begin);
+          cpu_attention_gradient_run (pool, &s, q, k, v, y, dq, dk, dv, scratch);
+          gradient = MIN (gradient, now () - between);
+        }
+      g_print ("%d heads of %3d, %4d queries, %4d keys: forward %5.1f ms, %4.0f GFLOP/s (%4.2f of peak), gradient %5.1f ms, "
+               "%4.0f\n", (int) s.heads, (int) s.d, (int) s.tq, (int) s.tk, 1e3 * best, flops / best,
+               flops / best / peak, 1e3 * gradient, 2.5 * flops / gradient);
+    }
+}
+
 /* ---- a model ---- */
 
 static void
@@ -281,6 +320,7 @@ main (int argc, char **argv)
   double peak = measure_peak (pool);
 
   g_print ("%d threads, large product %.0f GFLOP/s\n", threads, peak);
+  bench_attention (pool, peak);
   bench_products (pool, peak);
   bench_convs (pool, peak);
   cpu_pool_free (pool);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # peer-sd.py - what bench-sd measures, in PyTorch + diffusers as its users would write it
 #
-# One JSON object: seconds (median), and bytes of memory while it ran beyond what was resident with the model loaded.
+# One JSON object: seconds (the fastest round: slower ones measure what else runs on the host), and bytes of memory while it ran beyond what was resident with the model loaded.
 # One memory format a process, since the allocator keeps what the first one used.
 #
 #   python peer-sd.py --model DIR --latent 64 --format channels-last [--lora RANK]
@@ -10,7 +10,6 @@
 import argparse
 import json
 import pathlib
-import statistics
 import time
 
 import torch
@@ -77,7 +76,7 @@ def main():
         begin = time.perf_counter()
         step()
         times.append(time.perf_counter() - begin)
-    print(json.dumps({'seconds': statistics.median(times), 'memory': status('VmHWM') - resident,
+    print(json.dumps({'seconds': min(times), 'memory': status('VmHWM') - resident,
                       'peak': status('VmHWM')}))
 
 
