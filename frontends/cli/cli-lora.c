@@ -47,7 +47,7 @@ cli_lora_add (VardModel *model,
 
       if (!split (specs[i], &path, &strength, error) || !vard_model_add_lora (model, path, strength, &n_layers, error))
         return FALSE;
-      printf ("%s: %u layers, strength %g\n", path, n_layers, strength);
+      printf ("%s: %u layer%s, strength %g\n", path, n_layers, n_layers == 1 ? "" : "s", strength);
     }
   return TRUE;
 }

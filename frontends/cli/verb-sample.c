@@ -195,6 +195,8 @@ sample (CliSampleSettings *settings,
   if (!pipeline)
     return FALSE;
   cli_prompts_say_cuts (vard_pipeline_peek_model (pipeline), (const char *const *) prompts);
+  if (settings->negative_prompt)
+    cli_prompts_say_cuts (vard_pipeline_peek_model (pipeline), (const char *const[]) { settings->negative_prompt, NULL });
 
   g_autofree char *name = g_path_get_basename (vard_model_get_path (vard_pipeline_peek_model (pipeline)));
   CliPictures request = {

@@ -48,7 +48,7 @@ find_tokenizer (const char *path,
   if (has_vocabulary (folder))
     return g_steal_pointer (&folder);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s holds no tokenizer, and there is none beside it: put the "
-               "folder tokenizer (vocab.json, merges.txt) of the model it was made from there, or name one", path);
+               "folder tokenizer (vocab.json, merges.txt) of the model it was made from there", path);
   return NULL;
 }
 

@@ -99,6 +99,8 @@ class Sample(cli.CliTest):
         self.assertNotIn('cut', done.stderr)
         done, _files = self.sample('one', '--prompt', 'a b c d e f g')
         self.assertIn('"g" is cut', done.stderr)
+        done, _files = self.sample('negative', '--prompt', 'a', '--negative-prompt', 'b c d e f g h', '--guidance-scale', '2')
+        self.assertIn('"h" is cut', done.stderr)
 
     def test_long_training_prompt(self):
         self.write('prompts.txt', 'a b c d e f g h\n' * 2 + 'a\n')
