@@ -19,6 +19,8 @@ guint8 *vard_image_decode_rgb (const guint8  *data,
                                guint         *height,
                                const char   **reason);
 void    vard_image_free_rgb   (gpointer       rgb);
+/* What may name a text in a PNG file: 1 to 79 characters of ASCII */
+gboolean vard_image_is_text_key (const char *key);
 /* The texts of an encoded PNG picture; of other files none */
 void    vard_image_read_texts (VardImage     *self,
                                const guint8  *data,

@@ -68,7 +68,7 @@ vard_image_add_text (VardImage    *self,
                      gboolean      is_packed,
                      gboolean      is_latin1)
 {
-  g_autofree char *name = g_convert ((const char *) key.data, key.size, "UTF-8", "ISO-8859-1", NULL, NULL, NULL);
+  g_autofree char *name = g_strndup ((const char *) key.data, key.size);
   gsize length = value.size;
   g_autofree char *bytes = NULL;
   g_autofree char *text = NULL;
@@ -80,7 +80,7 @@ vard_image_add_text (VardImage    *self,
   if (length > 0 && bytes && !memchr (bytes, 0, length))
     text = is_latin1 ? g_convert (bytes, length, "UTF-8", "ISO-8859-1", NULL, NULL, NULL)
                      : g_utf8_make_valid (bytes, length);
-  if (name && text)
+  if (text && vard_image_is_text_key (name))
     vard_image_set_text (self, name, text);
 }
 

@@ -253,6 +253,12 @@ vard_image_peek_pixels (VardImage *self)
   return g_bytes_get_data (self->rgb, NULL);
 }
 
+gboolean
+vard_image_is_text_key (const char *key)
+{
+  return *key != '\0' && strlen (key) <= 79 && g_str_is_ascii (key);
+}
+
 /**
  * vard_image_set_text:
  * @self: a picture
@@ -267,7 +273,7 @@ vard_image_set_text (VardImage  *self,
                      const char *value)
 {
   g_return_if_fail (VARD_IS_IMAGE (self));
-  g_return_if_fail (key != NULL && *key != '\0' && strlen (key) <= 79 && g_str_is_ascii (key));
+  g_return_if_fail (key != NULL && vard_image_is_text_key (key));
 
   if (value)
     g_hash_table_insert (self->texts, g_strdup (key), g_utf8_make_valid (value, -1));
