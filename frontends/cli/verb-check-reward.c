@@ -51,12 +51,19 @@ static VardReward *
 create (const char *spec,
         GError    **error)
 {
-  GObject *reward = vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (), "reward", spec, NULL,
+  g_autoptr (VardPluginSpec) parts = NULL;
+  GObject *object = vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (), "reward", spec, &parts,
                                                           error);
 
-  if (reward)
-    vard_reward_set_thread_bound (VARD_REWARD (reward), FALSE);
-  return (VardReward *) reward;
+  if (!object)
+    return NULL;
+
+  VardReward *reward = VARD_REWARD (object);
+  const char *label = vard_plugin_spec_get_value (parts, "label");
+
+  vard_reward_set_label (reward, label ? label : vard_plugin_spec_get_name (parts));
+  vard_reward_set_thread_bound (reward, FALSE);
+  return reward;
 }
 
 static void

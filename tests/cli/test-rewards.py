@@ -39,7 +39,7 @@ class CheckReward(cli.CliTest):
     def test_unprepared(self):
         lines = self.check('unprepared').splitlines()
         self.assertEqual(len(lines), 1)
-        self.assertIn('the weights are not there', lines[0])
+        self.assertIn('the reward moody-fixture failed to prepare: the weights are not there', lines[0])
 
     def test_usage(self):
         self.bad(2, ['name one reward'], 'check-reward')
