@@ -30,6 +30,33 @@ check_name (const char *name,
   return ok;
 }
 
+/* Two rewards of one name are one too many, and so are a target of meson's own, or a type of vard's */
+static gboolean
+check_is_free (const char *name,
+               GError    **error)
+{
+  static const char *const taken[] = {
+    "all", "benchmark", "clean", "dist", "install", "reconfigure", "scan-build", "test", "uninstall", "vard", NULL
+  };
+  VardPluginManager *manager = vard_plugin_manager_get_default ();
+  g_autoptr (VardPluginFeature) feature = vard_plugin_manager_find (manager, "reward", name, NULL);
+
+  if (g_strv_contains (taken, name))
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "\"%s\" cannot be a reward's name: it means something to meson or "
+                   "to vard already", name);
+      return FALSE;
+    }
+  if (feature)
+    {
+      g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (manager, feature);
+
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is a reward \"%s\" already, in %s", name,
+                   vard_plugin_get_path (plugin));
+    }
+  return feature == NULL;
+}
+
 /* sunny-sky: SunnySky, or with a separator sunny_sky and SUNNY_SKY */
 static char *
 respell (const char *name,
@@ -102,7 +129,7 @@ cli_new_reward (int    argc,
 
   if (!words[0] || words[1])
     g_set_error_literal (&error, VARD_ERROR, VARD_ERROR_USAGE, "name one reward");
-  else if (check_name (words[0], &error) && write_files (words[0], &error))
+  else if (check_name (words[0], &error) && check_is_free (words[0], &error) && write_files (words[0], &error))
     fprintf (stderr, "Next: cd %s && meson setup build && meson test -C build\n", words[0]);
   return error ? cli_fail ("new-reward", g_steal_pointer (&error)) : CLI_DONE;
 }

@@ -47,6 +47,15 @@ class CheckReward(cli.CliTest):
         self.bad(2, ['floor is "2"'], 'check-reward', 'coverage:floor=2')
 
 
+class NewReward(cli.CliTest):
+    def test_names(self):
+        """What would not build, or not be found beside what is there"""
+        for name in ('vard', 'test', 'all'):
+            self.bad(2, ['"%s" cannot be a reward' % name], 'new-reward', name)
+        self.bad(2, ['there is a reward "brightness" already', 'brightness-reward.so'], 'new-reward', 'brightness')
+        self.good('new-reward', 'tests')
+
+
 def picture(red, *texts):
     def chunk(name, data):
         return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
