@@ -6,9 +6,14 @@
  */
 #include "cli-signals.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
+
+/* What was told to stop now has this long; a reward that hangs would have for ever */
+#define GRACE_SECONDS 10
 
 static GCancellable *cancellable;
 static VardRunner *served;   /* atomic */
@@ -37,21 +42,41 @@ fill_set (sigset_t *set)
 }
 
 static void
+say (const char *text)
+{
+  if (write (STDERR_FILENO, text, strlen (text)) < 0)
+    return;   /* nobody listens */
+}
+
+/* The last words of a run; a sanitizer has better ones */
+#ifndef __SANITIZE_ADDRESS__
+static const int crashes[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV };
+
+static void
+tell_crash (int number)
+{
+  say ("\nvard: crashed. If it was a reward, isolate=true keeps the next crash out of the run; vard resume goes on from the "
+       "newest checkpoint.\n");
+  signal (number, SIG_DFL);
+  raise (number);
+}
+#endif
+
+/* FALSE when there is nothing left to ask for */
+static gboolean
 handle (void)
 {
-  static const char text[] = "\nfinishing the step and saving; once more stops now\n";
   VardRunner *runner = g_atomic_pointer_get (&served);
 
   switch (g_atomic_int_add (&n_left, -1))
     {
     case 2:
       vard_runner_stop (runner);
-      if (write (STDERR_FILENO, text, sizeof text - 1) < 0)
-        return;
-      break;
+      say ("\nfinishing the step and saving; once more stops now\n");
+      return TRUE;
     case 1:
       g_cancellable_cancel (cancellable);
-      break;
+      return FALSE;
     default:
       _exit (CLI_CANCELLED);
     }
@@ -60,13 +85,19 @@ handle (void)
 static gpointer
 wait_for_signals (gpointer data)
 {
+  const struct timespec grace = { .tv_sec = GRACE_SECONDS };
   sigset_t set;
   int number;
 
   fill_set (&set);
-  while (sigwait (&set, &number) == 0)
-    handle ();
-  return NULL;
+  while (sigwait (&set, &number) == 0 && handle ())
+    ;
+  do
+    number = sigtimedwait (&set, NULL, &grace);
+  while (number < 0 && errno == EINTR);
+  if (number < 0)
+    say ("\nvard: something does not look whether it shall stop (a reward that hangs?): ended without saving\n");
+  _exit (CLI_CANCELLED);
 }
 
 GCancellable *
@@ -87,4 +118,8 @@ cli_signals_serve (VardRunner *runner)
   /* The thread lives as long as the process, and the runner with it */
   g_atomic_pointer_set (&served, runner ? g_object_ref (runner) : NULL);
   g_atomic_int_set (&n_left, runner ? 2 : 1);
+#ifndef __SANITIZE_ADDRESS__
+  for (guint i = 0; runner && i < G_N_ELEMENTS (crashes); i++)
+    signal (crashes[i], tell_crash);
+#endif
 }

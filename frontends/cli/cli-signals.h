@@ -13,5 +13,5 @@ void          cli_signals_begin (void);
  * ends the process. Returns what a later signal cancels, (transfer none). */
 GCancellable *cli_signals_catch (void);
 /* From here on the first SIGINT or SIGTERM asks the runner to finish its step (where there is none: cancels), the next
- * cancels, the third ends the process. */
+ * cancels; the third, or ten seconds, end the process. A crash says how to go on. */
 void          cli_signals_serve (VardRunner *runner);

@@ -4,8 +4,11 @@
 import json
 import os
 import shutil
+import signal
 import struct
+import subprocess
 import sys
+import time
 
 import cli
 
@@ -294,6 +297,37 @@ class Rewards(cli.CliTest):
 
     def test_breaks(self):
         self.bad_reward('breaks', ['the scale is broken'])
+
+    def start(self, mood):
+        env = {**os.environ, 'VARD_PLUGIN_PATH': os.environ['VARD_TEST_SCORING_FIXTURES'] + ':' + os.environ['VARD_PLUGIN_PATH'],
+               'VARD_PLUGIN_CACHE': self.path('cache.json')}
+        paths = env['VARD_PLUGIN_PATH'].split(':')
+        env['VARD_PLUGIN_PATH'] = ':'.join(path for path in paths if not path.endswith('tests/cli'))
+        return subprocess.Popen([cli.VARD, 'train', '--model', TINY, '--reward', 'moody-fixture:mood=' + mood, '--run', 'run',
+                                 *cli.QUICK], cwd=self.folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, text=True)
+
+    def test_crash(self):
+        """It takes the run with it, which says how that is avoided"""
+        process = self.start('crash-loud')
+        said = process.communicate(timeout=100)[1]
+        self.assertEqual(process.returncode, -signal.SIGSEGV, said)
+        self.assertIn('isolate=true', said)
+        self.assertIn('interrupted', self.good('runs', '.').stdout)
+
+    def test_hang(self):
+        """It does not look whether it shall stop, and is ended nevertheless"""
+        process = self.start('hang')
+        while not os.path.exists(self.path('run/state.json')):
+            time.sleep(0.05)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+        self.assertEqual(process.returncode, 130, said)
+        self.assertIn('a reward that hangs?', said)
+        self.assertIn('interrupted', self.good('runs', '.').stdout)
 
     def test_resume_without_it(self):
         """A run whose reward is not there any more: the run's fault, not the command line's"""
