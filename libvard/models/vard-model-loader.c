@@ -27,7 +27,8 @@ check_path (const char *path,
 
   if (!g_file_test (path, G_FILE_TEST_EXISTS))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "there is no model folder %s", path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "there is no model folder or .safetensors file %s (nothing is "
+                   "downloaded)", path);
       return FALSE;
     }
   for (guint i = 0; i < G_N_ELEMENTS (pickles); i++)
@@ -45,6 +46,42 @@ check_path (const char *path,
   return FALSE;
 }
 
+/* the file that is more likely meant than its folder; (nullable) (transfer full) */
+static char *
+find_single_file (const char *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  g_autofree char *found = NULL;
+  const char *name;
+
+  while (dir && (name = g_dir_read_name (dir)))
+    if ((g_str_has_suffix (name, ".safetensors") || g_str_has_suffix (name, ".ckpt"))
+        && (!found || g_strcmp0 (name, found) < 0))
+      {
+        g_free (found);
+        found = g_strdup (name);
+      }
+  return g_steal_pointer (&found);
+}
+
+static void
+refuse_folder (const char *path,
+               GError    **error)
+{
+  g_autofree char *config = g_build_filename (path, "config.json", NULL);
+  g_autofree char *file = find_single_file (path);
+  const char *what = "it is not a model folder as diffusers writes it";
+
+  if (g_file_test (config, G_FILE_TEST_EXISTS))
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no model_index.json: it is one part of a model; name the "
+                 "folder that holds unet, vae and text_encoder", path);
+  else if (file)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no model_index.json: %s; is the file %s meant?", path, what,
+                 file);
+  else
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no model_index.json: %s", path, what);
+}
+
 static VardModel *
 load_folder (const char *path,
              GError    **error)
@@ -54,8 +91,7 @@ load_folder (const char *path,
 
   if (!g_file_test (index_path, G_FILE_TEST_EXISTS))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s has no model_index.json: it is not a model folder as diffusers writes it", path);
+      refuse_folder (path, error);
       return NULL;
     }
 

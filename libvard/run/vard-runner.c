@@ -223,6 +223,22 @@ set_evaluation_prompts (VardRunner *self,
   return !path || (prompts && vard_trainer_set_evaluation_prompts (self->trainer, prompts, error));
 }
 
+/* a model of one's own has no list beside it */
+static gboolean
+check_prompts (VardRunSettings *settings,
+               const char      *path,
+               GError         **error)
+{
+  g_autofree char *named = NULL;
+
+  g_object_get (settings, "prompts", &named, NULL);
+  if ((named && *named) || g_file_test (path, G_FILE_TEST_EXISTS))
+    return TRUE;
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "prompts is not set, and the model %s has no prompts.txt: name a "
+               "file with prompts, one a line", vard_run_settings_get_model (settings));
+  return FALSE;
+}
+
 static gboolean
 vard_runner_load (VardRunner *self,
                   GError    **error)
@@ -233,7 +249,7 @@ vard_runner_load (VardRunner *self,
   self->pipeline = make_pipeline (self->settings, error);
   if (!self->pipeline)
     return FALSE;
-  prompts = vard_prompt_source_new_from_file (path, error);
+  prompts = check_prompts (self->settings, path, error) ? vard_prompt_source_new_from_file (path, error) : NULL;
   if (!prompts)
     return FALSE;
   self->trainer = vard_trainer_new (self->pipeline, self->rewards, prompts,

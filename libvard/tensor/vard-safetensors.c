@@ -82,6 +82,34 @@ vard_safetensors_init (VardSafetensors *self)
 }
 
 /* maps the file and finds the header; the header's length is checked against limit and file */
+/* what people have under the name of weights when it is none; NULL where that cannot be told */
+static const char *
+guess_content (const char *data,
+               gsize       size)
+{
+  static const struct
+  {
+    const char *start, *what;
+  } kinds[] = {
+    { "version https://git-lfs", "a pointer of Git LFS, not the file itself: git lfs pull fetches that" },
+    { "PK\003\004", "a PyTorch pickle by another name, which can run code when it is read: convert it with "
+                     "save_pretrained or safetensors.torch.save_file" },
+    { "\x80\x02", "a pickle by another name, which can run code when it is read: convert it with "
+                  "save_pretrained or safetensors.torch.save_file" },
+    { "<", "a web page, not the file itself: download it again" },
+    { "GGUF", "a GGUF file, which is not supported" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    {
+      gsize n = strlen (kinds[i].start);
+
+      if (size >= n && memcmp (data, kinds[i].start, n) == 0)
+        return kinds[i].what;
+    }
+  return NULL;
+}
+
 static gboolean
 map_file (File    *file,
           gsize   *n_header,
@@ -112,6 +140,13 @@ map_file (File    *file,
   length = GUINT64_FROM_LE (length);
   if (length > MAX_HEADER || length > size - 8)
     {
+      const char *content = guess_content (g_bytes_get_data (bytes, NULL), size);
+
+      if (content)
+        {
+          g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is %s", file->path, content);
+          return FALSE;
+        }
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                    "%s: the header claims %" G_GUINT64_FORMAT
                    " bytes; the file has %" G_GSIZE_FORMAT " and the limit is %d",

@@ -183,6 +183,29 @@ class Broken(ModelTest):
                 os.remove(self.path('model', pickle))
                 os.rename(self.path('kept'), self.path('model', name))
 
+    def test_what_is_no_weights(self):
+        """What a clone or a download leaves when it did not fetch the weights, and pickles by another name"""
+        for text, word in (('version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 3438167540\n', 'git lfs pull'),
+                           ('<!doctype html><title>Sign in</title>', 'web page'), (b'PK\3\4' + bytes(40), 'pickle'),
+                           (b'\x80\x02}q\0' + b'x' * 40, 'pickle'), ('GGUF' + 'x' * 40, 'GGUF'),
+                           ('x' * 40, 'header')):
+            with self.subTest(word):
+                self.write('model/' + UNET, text)
+                self.bad_model([UNET, word])
+
+    def test_folders_that_are_no_model(self):
+        self.bad_model(['one part of a model', 'folder that holds'], model='model/unet')
+        self.write('downloads/v1-5.ckpt', 'x')
+        self.bad_model(['no model_index.json', 'v1-5.ckpt'], model='downloads')
+        self.write('downloads/sd.safetensors', 'x')
+        self.bad_model(['no model_index.json', 'sd.safetensors'], model='downloads')
+        self.bad_model(['some-one/model', 'nothing is downloaded'], model='some-one/model')
+
+    def test_no_prompts(self):
+        os.remove(self.path('model/prompts.txt'))
+        self.bad(3, ['prompts is not set', 'one a line'], 'train', '--model', 'model', '--reward', 'colorfulness', '--run',
+                 'run')
+
     def test_checkpoint_file(self):
         self.write('model.ckpt', b'\x80\x02}q\x00.')
         self.bad_model(['model.ckpt', 'pickle', 'from_single_file'], model='model.ckpt')
