@@ -10,13 +10,13 @@
 
 #include "base/vard-error.h"
 #include "base/vard-json.h"
+#include "base/vard-poll.h"
 #include "plugin/vard-plugin-module.h"
 #include "plugin/vard-plugin-private.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <gio/gunixinputstream.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -125,11 +125,7 @@ vard_plugin_probe_collect (GSubprocess *child,
     }
   while (n_open > 0)
     {
-      gint64 left = (deadline - g_get_monotonic_time ()) / 1000;
-
-      if (left <= 0)
-        return FALSE;
-      if (poll (fds, 2, (int) left + 1) < 0 && errno != EINTR)
+      if (vard_poll_until (fds, 2, &deadline) <= 0)
         return FALSE;
       for (guint i = 0; i < 2; i++)
         if (fds[i].fd >= 0 && fds[i].revents != 0 && !vard_plugin_probe_read (fds[i].fd, texts[i]))

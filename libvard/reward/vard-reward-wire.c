@@ -9,9 +9,9 @@
 #include "reward/vard-reward-wire.h"
 
 #include "base/vard-json.h"
+#include "base/vard-poll.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -33,22 +33,16 @@ vard_reward_wire_wait (int           fd,
     return FALSE;
   if (cancellable != NULL)
     fds[1].fd = g_cancellable_get_fd (cancellable);
-  for (fds[0].revents = 0; fds[0].revents == 0;)
-    {
-      gint64 left = deadline == G_MAXINT64 ? G_MAXINT : (deadline - g_get_monotonic_time ()) / 1000;
-      int n = left > 0 ? poll (fds, 2, (int) MIN (left, 3600 * 1000)) : 0;
 
-      if (left <= 0)
-        g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer in time");
-      else if (n < 0 && errno != EINTR)
-        g_set_error_literal (error, G_IO_ERROR, g_io_error_from_errno (errno), g_strerror (errno));
-      else if (!g_cancellable_set_error_if_cancelled (cancellable, error))
-        continue;
-      break;
-    }
+  int n = vard_poll_until (fds, 2, &deadline);
+
+  if (n == 0)
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer in time");
+  else if (n < 0)
+    g_set_error_literal (error, G_IO_ERROR, g_io_error_from_errno (errno), g_strerror (errno));
   if (cancellable != NULL && fds[1].fd >= 0)
     g_cancellable_release_fd (cancellable);
-  return fds[0].revents != 0 && !g_cancellable_is_cancelled (cancellable);
+  return n > 0 && !g_cancellable_set_error_if_cancelled (cancellable, error);
 }
 
 /* Writes what fits; n_fds descriptors go with it */
