@@ -16,6 +16,18 @@ vard_adapter_record (VardAdapter *self,
   return VARD_ADAPTER_GET_CLASS (self)->record (self, x, y);
 }
 
+VardNode *
+vard_adapter_record_weight (VardAdapter *self,
+                            VardNode    *weight,
+                            gint64       n_rows)
+{
+  g_return_val_if_fail (VARD_IS_ADAPTER (self), NULL);
+
+  VardAdapterClass *klass = VARD_ADAPTER_GET_CLASS (self);
+
+  return klass->record_weight != NULL ? klass->record_weight (self, weight, n_rows) : NULL;
+}
+
 void
 vard_adapter_merge (VardAdapter *self,
                     float       *weight,

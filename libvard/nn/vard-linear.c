@@ -50,11 +50,18 @@ vard_linear_record (VardLinear *self,
 
   VardNode *rows =
       vard_reshape (x, VARD_SHAPE (n_rows, shape.n_dims ? shape.dims[shape.n_dims - 1] : 1));
-  VardNode *y = vard_matmul (rows, vard_parameter_record (self->weight, graph), FALSE, TRUE);
+  VardNode *weight = vard_parameter_record (self->weight, graph), *both = NULL;
+  gboolean is_adapted = self->adapter && vard_module_get_adapters_enabled (VARD_MODULE (self));
+
+  /* a weight that stays as it is stored is not made anew for each step */
+  if (is_adapted && !self->weight->is_stored)
+    both = vard_adapter_record_weight (self->adapter, weight, n_rows);
+
+  VardNode *y = vard_matmul (rows, both ? both : weight, FALSE, TRUE);
 
   if (self->bias)
     y = vard_add (y, vard_parameter_record (self->bias, graph));
-  if (self->adapter && vard_module_get_adapters_enabled (VARD_MODULE (self)))
+  if (is_adapted && both == NULL)
     y = vard_adapter_record (self->adapter, rows, y);
   if (shape.n_dims)
     shape.dims[shape.n_dims - 1] = self->n_out;

@@ -167,6 +167,70 @@ test_halves (gconstpointer data)
   g_assert_cmpfloat (worst, <, 1e-10);
 }
 
+static guint
+count_products (VardGraph *graph, gint64 rows, gint64 columns)
+{
+  guint n = 0;
+
+  for (guint id = 0; id < vard_graph_get_n_nodes (graph); id++)
+    {
+      const VardNode *node = vard_graph_get_node (graph, id);
+
+      n += node->op == &vard_op_matmul && node->shape.dims[0] == rows && node->shape.dims[1] == columns;
+    }
+  return n;
+}
+
+/* The adapter of a layer of many rows is merged into its weight, that of one with few runs beside it: the same result
+ * for the same rows, and the same gradients for A and B */
+static void
+test_lora_ways (void)
+{
+  enum { MANY = 64, FEW = 5, N_IN = 12, N_OUT = 20, RANK = 2 };
+  static const char *const targets[] = { "layer", NULL }, *const names[] = { "y", "down", "up" };
+  g_autoptr (VardModule) root = g_object_new (VARD_TYPE_MODULE, NULL);
+  VardLinear *layer = vard_module_add_child (root, "layer", vard_linear_new (N_IN, N_OUT, TRUE, VARD_LAYOUT_PLAIN));
+  g_autoptr (VardEngine) engine = vard_reference_engine_new ();
+  g_autoptr (VardGraph) graph = vard_graph_new ();
+  float values[MANY * N_IN], worst = 1;
+  VardNode *of_many[3], *of_few[3];
+
+  g_assert_true (vard_lora_attach (root, targets, RANK, 5, 3, NULL));
+
+  VardLora *lora = VARD_LORA (vard_linear_peek_adapter (layer));
+
+  vard_random_fill_normal (1, 0, vard_tensor_peek_f32 (vard_linear_peek_weight (layer)->tensor), N_IN * N_OUT);
+  vard_random_fill_normal (2, 0, vard_tensor_peek_f32 (vard_lora_peek_up (lora)->tensor), N_OUT * RANK);
+
+  VardNode *x = vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (MANY, N_IN));
+  VardNode *wrt[] = { vard_parameter_record (vard_lora_peek_down (lora), graph),
+                      vard_parameter_record (vard_lora_peek_up (lora), graph) };
+
+  of_few[0] = vard_linear_record (layer, vard_slice (x, 0, 0, FEW));
+  g_assert_cmpuint (count_products (graph, N_OUT, N_IN), ==, 0);
+  of_many[0] = vard_slice (vard_linear_record (layer, x), 0, 0, FEW);
+  g_assert_cmpuint (count_products (graph, N_OUT, N_IN), ==, 1);
+  for (guint i = 0; i < 2; i++)
+    {
+      VardNode **y = i == 0 ? of_many : of_few, *loss = vard_sum_all (vard_square (y[0]));
+
+      vard_vjp (&loss, NULL, 1, wrt, 2, y + 1);
+    }
+  for (guint i = 0; i < 3; i++)
+    vard_graph_add_output (graph, names[i], vard_sum_all (vard_square (vard_sub (of_many[i], of_few[i]))));
+
+  g_autoptr (VardExecutable) executable = vard_engine_compile (engine, graph, NULL);
+
+  vard_random_fill_normal (4, 0, values, G_N_ELEMENTS (values));
+  g_assert_true (vard_executable_set_input (executable, "x", values, sizeof values, NULL));
+  g_assert_true (vard_executable_run (executable, NULL, NULL));
+  for (guint i = 0; i < 3; i++)
+    {
+      g_assert_true (vard_executable_get_output (executable, names[i], &worst, sizeof worst, NULL));
+      g_assert_cmpfloat (worst, <, 1e-6);
+    }
+}
+
 static void
 test_child_outlives_parent (void)
 {
@@ -188,6 +252,7 @@ main (int    argc,
   g_test_add_func ("/module/record", test_record);
   g_test_add_func ("/module/flags", test_flags);
   g_test_add_func ("/module/lora-seed", test_lora_seed);
+  g_test_add_func ("/module/lora-ways", test_lora_ways);
   g_test_add_data_func ("/module/halves", GINT_TO_POINTER (FALSE), test_halves);
   g_test_add_data_func ("/module/halves-adapted", GINT_TO_POINTER (TRUE), test_halves);
   g_test_add_func ("/module/child-outlives-parent", test_child_outlives_parent);
