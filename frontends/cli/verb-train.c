@@ -97,6 +97,20 @@ say_cuts (VardRunner *runner)
     cli_prompts_say_cuts (vard_pipeline_peek_model (vard_runner_get_pipeline (runner)), (const char *const *) prompts);
 }
 
+/* What a dry run does not start is tried as far as it goes without pictures: weights are loaded, servers greeted. */
+static gboolean
+begin (VardRunner       *runner,
+       CliTrainSettings *settings,
+       const char       *path,
+       GCancellable     *cancellable,
+       GError          **error)
+{
+  if (settings->dry_run)
+    return vard_reward_mix_prepare (vard_runner_get_rewards (runner), NULL, error);
+  cli_signals_serve (runner);
+  return cli_estimate_warn (runner, cancellable, error) && vard_runner_start (runner, path, error);
+}
+
 static CliExit
 train (CliOptions       *options,
        CliTrainSettings *settings,
@@ -118,14 +132,15 @@ train (CliOptions       *options,
   if (!runner)
     return cli_fail ("train", g_steal_pointer (&error));
   say_cuts (runner);
+
+  gboolean is_begun = begin (runner, settings, path, cancellable, &error);
+
+  if (settings->dry_run || !is_begun)
+    cli_print_messages (vard_runner_get_rewards (runner));
+  if (!is_begun)
+    return cli_fail ("train", cli_blame_file (g_steal_pointer (&error), file_of_rewards (options, run_settings)));
   if (settings->dry_run)
     return cli_dry_run (runner, path);
-  cli_signals_serve (runner);
-  if (!cli_estimate_warn (runner, cancellable, &error) || !vard_runner_start (runner, path, &error))
-    {
-      cli_print_messages (vard_runner_get_rewards (runner));
-      return cli_fail ("train", cli_blame_file (g_steal_pointer (&error), file_of_rewards (options, run_settings)));
-    }
   return cli_training_run ("train", runner, settings->quiet, cancellable);
 }
 

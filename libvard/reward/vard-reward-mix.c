@@ -304,6 +304,12 @@ vard_reward_mix_prepare (VardRewardMix *self,
           vard_reward_component_propagate (component, g_steal_pointer (&inner), "does not start without it", error);
           return FALSE;
         }
+      if (inner != NULL)
+        {
+          g_autofree char *text = g_strdup_printf ("%s; policy=monitor-only goes on", inner->message);
+
+          vard_reward_add_message (component->reward, text);
+        }
     }
   if (n_counting == 0)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, self->components->len == 0

@@ -118,6 +118,16 @@ class Whole(Training):
             self.assertIn(word, text)
         self.assertEqual(self.tree(), [])
 
+    def test_dry_run_of_rewards(self):
+        """Their weights are opened and their servers greeted, so that a run that would not start is not promised"""
+        self.bad(2, ['the reward hps failed to prepare: no weights'], *self.arguments('run', '--dry-run', '--reward', 'hps'))
+        done = self.vard(*self.arguments('run', '--dry-run', '--reward', 'remote:url=http://127.0.0.1:9,retries=0'))
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertIn('the reward remote failed to prepare: http://127.0.0.1:9/health', done.stderr.splitlines()[-1])
+        done = self.good(*self.arguments('run', '--dry-run', '--reward', 'hps:policy=monitor-only'))
+        self.assertIn('vard: hps: the reward hps failed to prepare: no weights', done.stderr)
+        self.assertIn('policy=monitor-only goes on', done.stderr)
+
     def test_long_run(self):
         """What takes days says so before it starts; a quick one does not"""
         lasts = ['--steps', '1000000', '--batch-size', '1000', '--sampler-steps', '100']
