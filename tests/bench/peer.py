@@ -19,6 +19,9 @@ import torch.nn.functional as F
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
 
+WHAT = ["sample", "policy-full", "policy-lora"]
+
+
 class Block(nn.Module):
     """Residual block of the value network: group norm, SiLU, conv, FiLM, the same again."""
 
@@ -114,21 +117,25 @@ def make_batch(context, n, memory_format):
     return x, t, context, context.mean(1), 1.01 * one, -0.1 * one, 0.3 * one, 0.2 * torch.ones(n), z
 
 
-def run_format(model, memory_format, samples, states, repeats):
+def run_format(model, memory_format, samples, states, repeats, what):
     pipe = StableDiffusionPipeline.from_pretrained(model, safety_checker=None, torch_dtype=torch.float32)
     pipe.unet.to(memory_format=memory_format)
     pipe.vae.to(memory_format=memory_format)
     result = {}
     context = encode(pipe, samples)
-    result["sample"] = median_seconds(lambda: sample(pipe, pipe.unet, context, samples, 20, memory_format),
-                                      max(1, repeats // 3))
+    if "sample" in what:
+        result["sample"] = median_seconds(lambda: sample(pipe, pipe.unet, context, samples, 20, memory_format),
+                                          max(1, repeats // 3))
     context = encode(pipe, states)
     batch = make_batch(context, states, memory_format)
     value = ValueNet(context.shape[-1]).to(memory_format=memory_format).requires_grad_(False)
     frozen = copy.deepcopy(pipe.unet).requires_grad_(False)
     optimizer = torch.optim.Adam(pipe.unet.parameters(), lr=3e-5, betas=(0.9, 0.99))
-    result["policy-full"] = median_seconds(
-        lambda: policy_step(pipe.unet, lambda *i: frozen(*i).sample, value, optimizer, batch), repeats)
+    if "policy-full" in what:
+        result["policy-full"] = median_seconds(
+            lambda: policy_step(pipe.unet, lambda *i: frozen(*i).sample, value, optimizer, batch), repeats)
+    if "policy-lora" not in what:
+        return result
     unet = frozen
     from peft import LoraConfig
     unet.add_adapter(LoraConfig(r=8, lora_alpha=8, target_modules=["to_q", "to_k", "to_v", "to_out.0"]))
@@ -150,10 +157,11 @@ def main():
     parser.add_argument("--samples", type=int, default=64)
     parser.add_argument("--states", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--what", choices=WHAT, action="append", help="only this; may be given several times")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    results = {name: run_format(args.model, form, args.samples, args.states, args.repeats)
+    results = {name: run_format(args.model, form, args.samples, args.states, args.repeats, args.what or WHAT)
                for name, form in (("contiguous", torch.contiguous_format), ("channels-last", torch.channels_last))}
     best = {key: min(results[form][key] for form in results) for key in results["contiguous"]}
     print(json.dumps({"torch": torch.__version__, "threads": args.threads, "formats": results, "best": best}, indent=1))
