@@ -165,25 +165,60 @@ load_layer (const char *path,
     }
 }
 
+/* what other programs call LoRA too, by a piece of a tensor's name; "" where nothing tells */
+static const char *
+guess_kind (const Load *load,
+            const char *name)
+{
+  static const struct
+  {
+    const char *part, *what;
+  } kinds[] = {
+    { ".dora_scale", " (a DoRA, which is not supported)" },
+    { "lora_magnitude_vector", " (a DoRA, which is not supported)" },
+    { ".hada_", " (a LoHa, which is not supported)" },
+    { ".lokr_", " (a LoKr, which is not supported)" },
+    { "lora_te2_", " (it is for Stable Diffusion XL)" },
+    { "text_encoder_2.", " (it is for Stable Diffusion XL)" },
+    { "_input_blocks_", " (it is for Stable Diffusion XL)" },
+    { "double_blocks", " (it is for Flux)" },
+    { "single_transformer_blocks", " (it is for Flux)" },
+    { "lora_mid", " (adapters of convolutions are not supported)" },
+  };
+  VardShape shape = { 0 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (strstr (name, kinds[i].part))
+      return kinds[i].what;
+  if (vard_safetensors_get_shape (load->file, name, &shape) && shape.n_dims == 4 && shape.dims[2] > 1)
+    return " (adapters of convolutions are not supported)";
+  return "";
+}
+
 static gboolean
 check_left_over (const Load *load,
                  gboolean    has_text,
                  GError    **error)
 {
   guint n_left = 0;
-  const char *first = NULL;
+  const char *first = NULL, *kind = "";
 
   for (const char *const *name = vard_safetensors_peek_names (load->file); *name; name++)
-    if (!g_hash_table_contains (load->used, *name) && n_left++ == 0)
-      first = *name;
+    if (!g_hash_table_contains (load->used, *name))
+      {
+        if (n_left++ == 0)
+          first = *name;
+        if (!*kind)
+          kind = guess_kind (load, *name);
+      }
   if (n_left == 0 && load->matches->len > 0)
     return TRUE;
   if (!first)
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s holds no tensors", get_path (load));
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %u tensor%s fit%s no linear layer of the denoiser%s, the "
-                 "first is %s", get_path (load), n_left, n_left == 1 ? "" : "s", n_left == 1 ? "s" : "",
-                 has_text ? " or the text encoder" : "", first);
+                 "first is %s%s", get_path (load), n_left, n_left == 1 ? "" : "s", n_left == 1 ? "s" : "",
+                 has_text ? " or the text encoder" : "", first, kind);
   return FALSE;
 }
 

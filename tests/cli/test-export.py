@@ -220,6 +220,21 @@ class Export(cli.CliTest):
                      ['export', MODEL, '--format', 'kohya', '-o', 'x.safetensors']):
             self.bad(3, ['2 tensors fit no', 'lora_unet_input_blocks_4_1_proj_in'], *verb, '--lora', 'in.safetensors')
 
+    def test_other_adapters(self):
+        """What others call LoRA too is refused by its kind, whatever fits beside it"""
+        layer = 'lora_unet_' + next(iter(self.layers())).replace('.', '_')
+        ones = array.array('f', [1])
+        for extra, word in (({layer + '.dora_scale': ([1, 1], ones)}, 'DoRA'),
+                            ({layer + '.hada_w1_a': ([1, 1], ones)}, 'LoHa'),
+                            ({layer + '.lokr_w1': ([1, 1], ones)}, 'LoKr'),
+                            ({'lora_te2_text_model_x.lora_up.weight': ([1, 1], ones)}, 'XL'),
+                            ({'lora_unet_conv_in.lora_down.weight': ([1, 1, 3, 3], array.array('f', [1] * 9)),
+                              'lora_unet_conv_in.lora_up.weight': ([1, 1, 1, 1], ones)}, 'convolutions')):
+            with self.subTest(word):
+                write_tensors(self.path('in.safetensors'), extra)
+                self.bad(3, ['in.safetensors', word], 'export', MODEL, '--lora', 'in.safetensors', '--format', 'kohya', '-o',
+                         'x.safetensors')
+
     def test_lora_that_is_no_number(self):
         self.write_lora('in.safetensors', alpha=float('nan'))
         self.bad(3, ['alpha', 'finite'], 'export', MODEL, '--lora', 'in.safetensors', '--format', 'kohya',
