@@ -172,6 +172,7 @@ set_texts (VardImage         *image,
   g_autofree char *eta = g_strdup_printf ("%g", request->eta);
   g_autofree char *scale = g_strdup_printf ("%g", request->guidance_scale);
   g_autofree char *lora = request->lora ? g_strjoinv ("\n", (char **) request->lora) : NULL;
+  g_autofree char *noise = request->noise ? g_path_get_basename (request->noise) : NULL;
   g_autofree char *size = g_strdup_printf ("%u x %u", vard_image_get_width (image), vard_image_get_height (image));
   const struct { const char *key, *text; } texts[] = {
     { "Software", "vard " VARD_VERSION },
@@ -185,6 +186,8 @@ set_texts (VardImage         *image,
     { "size", size },
     { "batch", batch },
     { "model", request->model },
+    { "run", request->run },
+    { "noise", noise },
     { "lora", lora && *lora ? lora : NULL },
   };
 

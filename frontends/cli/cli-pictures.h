@@ -17,6 +17,7 @@ typedef struct
   double eta, guidance_scale;
   guint batch;                 /* pictures at once */
   const char *model;           /* its name, for the texts */
+  const char *run;             /* what trained it and when, for the texts, or NULL */
   const char *noise;           /* a safetensors file, or NULL */
   const char *const *lora;     /* FILE[:STRENGTH] that were added to the model, for the texts, or NULL */
   const char *latents;         /* where to write the finished latents, or NULL */

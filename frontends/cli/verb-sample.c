@@ -105,10 +105,12 @@ adopt_run_settings (CliSampleSettings   *settings,
     }
 }
 
+/* @name: what pictures say of the run */
 static VardPipeline *
 load_run (CliSampleSettings *settings,
           CliOptions        *options,
           const char        *path,
+          char             **name,
           GError           **error)
 {
   g_autoptr (VardRun) run = vard_run_open (path, error);
@@ -129,19 +131,23 @@ load_run (CliSampleSettings *settings,
 
   g_autoptr (VardRunner) runner = vard_runner_new (known, error);
 
-  return runner && vard_runner_load_checkpoint (runner, run, settings->checkpoint, error)
-           ? g_object_ref (vard_runner_get_pipeline (runner)) : NULL;
+  if (!runner || !vard_runner_load_checkpoint (runner, run, settings->checkpoint, error))
+    return NULL;
+  *name = g_strdup_printf ("%s, step %" G_GUINT64_FORMAT, vard_run_get_name (run),
+                           vard_trainer_get_step (vard_runner_get_trainer (runner)));
+  return g_object_ref (vard_runner_get_pipeline (runner));
 }
 
 static VardPipeline *
 load_pipeline (CliSampleSettings *settings,
                CliOptions        *options,
+               char             **name,
                GError           **error)
 {
   const char *run = cli_options_get_words (options)[0];
 
   if (run)
-    return load_run (settings, options, run, error);
+    return load_run (settings, options, run, name, error);
   if (settings->model && *settings->model)
     return vard_load_pipeline (settings->model, settings->engine, settings->threads, error);
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "which model? use --model FOLDER, or name a run");
@@ -169,9 +175,10 @@ check_settings (CliSampleSettings *settings,
 static VardPipeline *
 prepare (CliSampleSettings *settings,
          CliOptions        *options,
+         char             **name,
          GError           **error)
 {
-  g_autoptr (VardPipeline) pipeline = load_pipeline (settings, options, error);
+  g_autoptr (VardPipeline) pipeline = load_pipeline (settings, options, name, error);
   VardModel *model = pipeline ? vard_pipeline_peek_model (pipeline) : NULL;
 
   if (!model || !check_settings (settings, options, error)
@@ -190,7 +197,8 @@ sample (CliSampleSettings *settings,
 {
   GCancellable *cancellable = cli_signals_catch ();
   g_auto (GStrv) prompts = cli_prompts_load (settings->prompt, settings->prompts, error);
-  g_autoptr (VardPipeline) pipeline = prompts ? prepare (settings, options, error) : NULL;
+  g_autofree char *run = NULL;
+  g_autoptr (VardPipeline) pipeline = prompts ? prepare (settings, options, &run, error) : NULL;
 
   if (!pipeline)
     return FALSE;
@@ -200,7 +208,7 @@ sample (CliSampleSettings *settings,
 
   g_autofree char *name = g_path_get_basename (vard_model_get_path (vard_pipeline_peek_model (pipeline)));
   CliPictures request = {
-    .model = name, .prompts = (const char *const *) prompts, .seed = settings->seed, .count = settings->count,
+    .model = name, .run = run, .prompts = (const char *const *) prompts, .seed = settings->seed, .count = settings->count,
     .negative_prompt = settings->negative_prompt && *settings->negative_prompt ? settings->negative_prompt : NULL,
     .sampler = settings->sampler, .steps = settings->steps, .eta = settings->eta,
     .guidance_scale = settings->guidance_scale, .batch = settings->batch, .noise = settings->noise, .latents = settings->latents,

@@ -114,7 +114,21 @@ class Sample(cli.CliTest):
         for more, name in ([], 'ddpm'), (['--sampler', 'euler'], 'euler'):
             self.good('sample', 'run', '--prompt', 'apple', '-o', name, *more)
             _w, _h, texts = read_png(self.path(name, '000-apple-0.png'))
-            self.assertEqual((texts['sampler'], texts['steps']), (name, '3'))
+            self.assertEqual((texts['sampler'], texts['steps'], texts['run']), (name, '3', 'run, step 4'))
+        self.good('sample', 'run', '--prompt', 'apple', '-o', 'early', '--checkpoint', '2')
+        self.assertEqual(read_png(self.path('early/000-apple-0.png'))[2]['run'], 'run, step 2')
+
+    def test_given_noise(self):
+        """The seed of a picture whose noise was given says nothing: the file is named"""
+        self.sample('plain', '--prompt', 'apple', '--latents', self.path('latents.safetensors'), '--eta', '0')
+        with open(self.path('latents.safetensors'), 'rb') as file:
+            data = file.read()
+        size, = struct.unpack('<Q', data[:8])
+        header = data[8:8 + size].replace(b'"latents"', b'"noise"  ')
+        self.write('given.safetensors', data[:8] + header + data[8 + size:])
+        given = self.pixels('given', '--noise', self.path('given.safetensors'), '--eta', '0')
+        self.assertNotEqual(given, self.pixels('other', '--eta', '0'))
+        self.assertEqual(read_png(self.path('given/000-apple-0.png'))[2]['noise'], 'given.safetensors')
 
     def test_wrong_samplers(self):
         self.bad(2, ['eulr', 'did you mean euler'], 'sample', '--model', TINY, '--prompt', 'x', '--sampler', 'eulr')
