@@ -31,7 +31,7 @@ G_DEFINE_FINAL_TYPE (CliScoreSettings, cli_score_settings, G_TYPE_OBJECT)
 static const VardField fields[] = {
   VARD_FIELD_STRV (CliScoreSettings, rewards, "NAME[:key=value,...] of a reward"),
   VARD_FIELD_STRING (CliScoreSettings, prompt, "The pictures' prompt, where they do not carry it themselves", NULL),
-  VARD_FIELD_STRING (CliScoreSettings, prompts, "A text file with one prompt a line, one line a picture, before all others", NULL),
+  VARD_FIELD_STRING (CliScoreSettings, prompts, "A file of one prompt a picture, one a line or JSON lines with metadata, before all others", NULL),
   VARD_FIELD_STRING (CliScoreSettings, sort, "Best first by this reward (its label); pictures without a score last", NULL),
   VARD_FIELD_STRING (CliScoreSettings, minimum, "Leave out pictures below this score, by the reward of --sort or the first", NULL),
   VARD_FIELD_UINT (CliScoreSettings, top, "Print this many pictures at most, best first; 0 for all", 0, G_MAXINT, 0),
@@ -96,7 +96,7 @@ typedef struct
   CliScoreSettings *settings;
   VardRewardMix *mix;
   GPtrArray *paths;
-  char **prompts; /* one a picture, or NULL */
+  VardPromptSource *prompts; /* one a picture, or NULL */
   guint key;      /* the component that is sorted and filtered by */
   double minimum;
   gboolean is_sorted;
@@ -171,19 +171,14 @@ read_prompts (Scoring *self,
               GError **error)
 {
   const char *path = self->settings->prompts;
-  g_autofree char *text = NULL;
 
   if (!path)
     return TRUE;
-  if (!g_file_get_contents (path, &text, NULL, error))
-    return FALSE;
-  if (g_str_has_suffix (text, "\n"))
-    text[strlen (text) - 1] = 0;
-  self->prompts = g_strsplit (text, "\n", -1);
-  if (g_strv_length (self->prompts) == self->paths->len)
-    return TRUE;
+  self->prompts = vard_prompt_source_new_from_file (path, error);
+  if (!self->prompts || vard_prompt_source_get_count (self->prompts) == self->paths->len)
+    return self->prompts != NULL;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has %u prompts, and there are %u pictures", path,
-               g_strv_length (self->prompts), self->paths->len);
+               vard_prompt_source_get_count (self->prompts), self->paths->len);
   return FALSE;
 }
 
@@ -241,10 +236,11 @@ add_picture (Scoring         *self,
     return FALSE;
 
   GBytes *pixels = vard_image_get_rgb (image);
-  g_autofree char *own = self->prompts ? g_strdup (self->prompts[i]) : find_own_prompt (image);
+  g_autofree char *own = self->prompts ? g_strdup (vard_prompt_source_get_text (self->prompts, i)) : find_own_prompt (image);
+  JsonObject *metadata = self->prompts ? vard_prompt_source_get_metadata (self->prompts, i) : NULL;
 
   return vard_reward_batch_append (batch, pixels, vard_image_get_width (image), vard_image_get_height (image),
-                                   own ? own : self->settings->prompt, NULL, 0, error);
+                                   own ? own : self->settings->prompt, metadata, 0, error);
 }
 
 /* ---- what is printed ---- */
@@ -390,11 +386,17 @@ check_needs (Scoring         *self,
              VardRewardBatch *batch,
              GError         **error)
 {
+  g_auto (GStrv) keys = self->prompts ? vard_prompt_source_dup_common_keys (self->prompts) : NULL;
   gboolean has_prompts = TRUE;
 
   for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
-    has_prompts = has_prompts && vard_reward_batch_get_prompt (batch, i);
-  return vard_reward_mix_check_needs (self->mix, has_prompts, NULL, vard_reward_batch_get_count (batch), error);
+    {
+      const char *prompt = vard_reward_batch_get_prompt (batch, i);
+
+      has_prompts = has_prompts && prompt && *prompt;
+    }
+  return vard_reward_mix_check_needs (self->mix, has_prompts, (const char *const *) keys,
+                                      vard_reward_batch_get_count (batch), error);
 }
 
 static gboolean
@@ -433,7 +435,7 @@ score_all (CliScoreSettings  *settings,
   g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (row_free);
   Scoring self = { .settings = settings, .mix = mix, .paths = paths, .rows = rows };
   gboolean ok = mix && list_pictures (&self, words, error) && read_order (&self, error) && read_prompts (&self, error);
-  g_auto (GStrv) prompts = self.prompts;
+  g_autoptr (VardPromptSource) prompts = self.prompts;
 
   for (guint i = 0; ok && i < paths->len; i += CHUNK)
     ok = score_chunk (&self, i, MIN (CHUNK, paths->len - i), error);

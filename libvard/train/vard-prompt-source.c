@@ -190,6 +190,38 @@ vard_prompt_source_get_metadata (VardPromptSource *self, guint i)
   return self->metadata->pdata[i];
 }
 
+/**
+ * vard_prompt_source_dup_common_keys:
+ * @self: prompts
+ *
+ * Returns: (transfer full) (array zero-terminated=1): what the metadata of every prompt has
+ */
+char **
+vard_prompt_source_dup_common_keys (VardPromptSource *self)
+{
+  g_return_val_if_fail (VARD_IS_PROMPT_SOURCE (self), NULL);
+
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  JsonObject *first = self->metadata->len > 0 ? self->metadata->pdata[0] : NULL;
+  g_autoptr (GList) keys = first != NULL ? json_object_get_members (first) : NULL;
+
+  for (GList *key = keys; key != NULL; key = key->next)
+    {
+      gboolean is_common = TRUE;
+
+      for (guint i = 1; i < self->metadata->len && is_common; i++)
+        {
+          JsonObject *other = self->metadata->pdata[i];
+
+          is_common = other != NULL && json_object_has_member (other, key->data);
+        }
+      if (is_common)
+        g_strv_builder_add (builder, key->data);
+    }
+
+  return g_strv_builder_end (builder);
+}
+
 static void
 vard_prompt_source_finalize (GObject *object)
 {

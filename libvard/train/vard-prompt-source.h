@@ -23,5 +23,6 @@ const char       *vard_prompt_source_get_text      (VardPromptSource   *self,
                                                     guint               i);
 JsonObject       *vard_prompt_source_get_metadata  (VardPromptSource   *self,
                                                     guint               i);
+char            **vard_prompt_source_dup_common_keys (VardPromptSource *self);
 
 G_END_DECLS

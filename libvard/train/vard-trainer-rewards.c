@@ -8,36 +8,11 @@
 
 #include <math.h>
 
-/* what every prompt's metadata has */
-static char **
-list_common_keys (VardPromptSource *prompts)
-{
-  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
-  JsonObject *first = vard_prompt_source_get_metadata (prompts, 0);
-  g_autoptr (GList) keys = first != NULL ? json_object_get_members (first) : NULL;
-
-  for (GList *key = keys; key != NULL; key = key->next)
-    {
-      gboolean is_common = TRUE;
-
-      for (guint i = 1; i < vard_prompt_source_get_count (prompts) && is_common; i++)
-        {
-          JsonObject *other = vard_prompt_source_get_metadata (prompts, i);
-
-          is_common = other != NULL && json_object_has_member (other, key->data);
-        }
-      if (is_common)
-        g_strv_builder_add (builder, key->data);
-    }
-
-  return g_strv_builder_end (builder);
-}
-
 /* Training draws its prompts one by one: there are no groups */
 gboolean
 vard_trainer_check_rewards (VardTrainer *self, VardPromptSource *prompts, GError **error)
 {
-  g_auto (GStrv) keys = list_common_keys (prompts);
+  g_auto (GStrv) keys = vard_prompt_source_dup_common_keys (prompts);
   gboolean has_prompts = TRUE;
 
   for (guint i = 0; i < vard_prompt_source_get_count (prompts); i++)

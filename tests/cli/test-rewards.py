@@ -93,6 +93,16 @@ class Score(cli.CliTest):
         self.bad(3, ['two.txt has 2 prompts', '3 pictures'], 'score', '--reward', 'brightness', 'pictures', '--prompts',
                  'two.txt')
 
+    def test_metadata(self):
+        self.write('three.jsonl', ''.join('{"prompt": "p", "wanted": %d}\n' % n for n in (5, 7, 9)))
+        self.write('wanted.py', "import json, sys\nfor line in sys.stdin:\n    asked = json.loads(line)\n"
+                   "    print(json.dumps({'id': asked['id'], 'score': asked['metadata']['wanted']}), flush=True)\n")
+        lines = self.score('--prompts', 'three.jsonl', reward='command:command=python3 wanted.py')
+        self.assertEqual([line.split(',')[-1] for line in lines[1:]], ['5', '7', '9'])
+        self.write('empty.jsonl', '{"prompt": "p"}\n{"prompt": ""}\n{"prompt": "p"}\n')
+        self.bad(2, ['needs a prompt with each picture'], 'score', '--reward', 'command:needs-prompt=true,command=cat', 'pictures',
+                 '--prompts', 'empty.jsonl')
+
     def test_own_prompts(self):
         """Of a picture by vard, and by programs that keep it elsewhere"""
         rows = [('as vard', [b'prompt\0as vard']), ('as others', [b'parameters\0as others\nNegative prompt: ugly\nSteps: 20']),
