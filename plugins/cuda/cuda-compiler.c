@@ -101,37 +101,46 @@ compile_source (CudaDevice *self, const char *source)
   return code;
 }
 
-/* from the cache or the compiler; a cache that cannot be written costs time, not the run */
-static GBytes *
-get_code (CudaDevice *self, const char *source)
+static CUmodule
+load_cached (CudaDevice *self, const char *path)
 {
-  g_autofree char *path = cache_path (self, source);
   g_autofree char *contents = NULL;
   gsize size = 0;
-  GBytes *code;
+  CUmodule module = NULL;
 
-  if (g_file_get_contents (path, &contents, &size, NULL) && size > 0)
-    {
-      self->n_cached++;
-      return g_bytes_new_take (g_steal_pointer (&contents), size);
-    }
-  code = compile_source (self, source);
-  if (code != NULL)
-    g_file_set_contents (path, g_bytes_get_data (code, NULL), g_bytes_get_size (code), NULL);
-  return code;
+  /* a file that was cut short is no module; the driver wants a whole header at least */
+  if (!g_file_get_contents (path, &contents, &size, NULL) || size < 64
+      || self->cuda->cuModuleLoadData (&module, contents) != CUDA_SUCCESS)
+    return NULL;
+  self->n_cached++;
+  return module;
 }
 
 static CUmodule
-load_module (CudaDevice *self, const char *source)
+load_compiled (CudaDevice *self, const char *source, const char *path)
 {
-  g_autoptr (GBytes) code = get_code (self, source);
+  g_autoptr (GBytes) code = compile_source (self, source);
   CUmodule module = NULL;
 
   if (code == NULL
       || !cuda_device_check (self, self->cuda->cuModuleLoadData (&module, g_bytes_get_data (code, NULL)),
                              "loading a kernel"))
     return NULL;
-  g_ptr_array_add (self->modules, module);
+  /* a cache that cannot be written costs time, not the run */
+  g_file_set_contents (path, g_bytes_get_data (code, NULL), g_bytes_get_size (code), NULL);
+  return module;
+}
+
+static CUmodule
+load_module (CudaDevice *self, const char *source)
+{
+  g_autofree char *path = cache_path (self, source);
+  CUmodule module = load_cached (self, path);
+
+  if (module == NULL)
+    module = load_compiled (self, source, path);
+  if (module != NULL)
+    g_ptr_array_add (self->modules, module);
   return module;
 }
 

@@ -184,6 +184,18 @@ cublasLtMatmulAlgoGetHeuristic (cublasLtHandle_t handle, cublasLtMatmulDesc_t op
 
 /* ---- the product ---- */
 
+/* single precision with ten bits of mantissa, to nearest */
+static float
+round_to_tf32 (float value)
+{
+  uint32_t bits;
+
+  memcpy (&bits, &value, sizeof bits);
+  bits = (bits + 0xfff + (bits >> 13 & 1)) & ~0x1fffu;
+  memcpy (&value, &bits, sizeof value);
+  return value;
+}
+
 static float
 load (const Layout *layout, const void *from, int64_t batch, uint64_t row, uint64_t column, int is_transposed)
 {
@@ -203,6 +215,7 @@ do_product (const void *data)
 {
   const Product *p = data;
   int ta = p->operation.transpose_a == CUBLAS_OP_T, tb = p->operation.transpose_b == CUBLAS_OP_T;
+  int is_tf32 = p->operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32;
   uint64_t depth = ta ? p->a.rows : p->a.columns;
 
   for (int32_t batch = 0; batch < p->c.n_batches; batch++)
@@ -213,7 +226,11 @@ do_product (const void *data)
           double sum = 0;
 
           for (uint64_t k = 0; k < depth; k++)
-            sum += (double) load (&p->a, p->from_a, batch, row, k, ta) * load (&p->b, p->from_b, batch, k, column, tb);
+            {
+              float a = load (&p->a, p->from_a, batch, row, k, ta), b = load (&p->b, p->from_b, batch, k, column, tb);
+
+              sum += is_tf32 ? (double) round_to_tf32 (a) * round_to_tf32 (b) : (double) a * b;
+            }
           sum = p->alpha * sum + (p->beta != 0 ? p->beta * *to : 0);
           *to = sum + (p->operation.epilogue == CUBLASLT_EPILOGUE_BIAS ? p->operation.bias[row] : 0);
         }

@@ -1,8 +1,10 @@
-/* fake-driver.c - libcuda.so.1 without a device: memory is the host's, queued work is done at once
+/* fake-driver.c - libcuda.so.1 without a device: memory is the host's, and work is done when somebody waits for it
  *
- * While a stream is captured nothing is done, and the calls are replayed when the graph is launched: a capture that
- * misses a call, or keeps an address too long, shows in the results. VARD_FAKE_CUDA makes it fail: "no-device",
- * "old-driver", "memory=BYTES" that there are, "lost=N" after which launch.
+ * What is queued runs at the latest possible moment, when its stream or an event behind it is waited for, so that pinned
+ * memory that is written again too early, or read too early, shows in the results. While a stream is captured
+ * nothing is queued, and the calls are queued when the graph is launched: a capture that misses a call, or keeps an
+ * address too long, shows too. VARD_FAKE_CUDA makes it fail: "no-device", "old-driver", "memory=BYTES" that there are,
+ * "lost=N" after which launch.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -20,16 +22,21 @@ typedef struct Record
 {
   struct Record *next;
   FakeCall call;
+  size_t number, size;      /* in the order of queueing */
   void *data;
 } Record;
 
-struct CUgraph_st { Record *first, **last; };
-struct CUgraphExec_st { Record *first; };
+typedef struct { Record *first, **last; } Queue;
+
+struct CUgraph_st { Queue queue; };
+struct CUgraphExec_st { Queue queue; };
+struct CUevent_st { size_t number; };     /* of the last record before it */
 struct CUfunc_st { FakeKernel kernel; size_t args_size; };
 struct CUmod_st { void *handle; };
 
+static Queue stream = { NULL, &stream.first };
 static CUgraph captured;
-static size_t n_allocated, n_launches;
+static size_t n_queued, n_allocated, n_launches;
 static int is_lost;
 
 /* the number after NAME= in VARD_FAKE_CUDA, or 1 for NAME alone; 0: not there */
@@ -46,77 +53,109 @@ get_fault (const char *name)
 
 /* ---- the queue ---- */
 
+static void
+queue_add (Queue *queue, FakeCall call, const void *data, size_t size)
+{
+  Record *record = calloc (1, sizeof *record);
+
+  record->call = call;
+  record->number = ++n_queued;
+  record->size = size;
+  record->data = malloc (size);
+  memcpy (record->data, data, size);
+  *queue->last = record;
+  queue->last = &record->next;
+}
+
+static Record *
+queue_take (Queue *queue)
+{
+  Record *record = queue->first;
+
+  queue->first = record->next;
+  if (queue->first == NULL)
+    queue->last = &queue->first;
+  return record;
+}
+
+static void
+queue_clear (Queue *queue)
+{
+  while (queue->first != NULL)
+    {
+      Record *record = queue_take (queue);
+
+      free (record->data);
+      free (record);
+    }
+}
+
+/* does what was queued up to a record; an error loses the device, as there */
+static CUresult
+run_queue (size_t last)
+{
+  while (stream.first != NULL && stream.first->number <= last)
+    {
+      Record *record = queue_take (&stream);
+
+      if (!is_lost && record->call (record->data) != 0)
+        is_lost = 1;
+      free (record->data);
+      free (record);
+    }
+  return is_lost ? CUDA_ERROR_ILLEGAL_ADDRESS : CUDA_SUCCESS;
+}
+
 int
 fake_submit (FakeCall    call,
              const void *data,
              size_t      size)
 {
-  Record *record;
-
   if (is_lost)
     return CUDA_ERROR_ILLEGAL_ADDRESS;
-  if (captured == NULL)
-    return call (data);
-  record = calloc (1, sizeof *record);
-  record->call = call;
-  record->data = malloc (size);
-  memcpy (record->data, data, size);
-  *captured->last = record;
-  captured->last = &record->next;
+  queue_add (captured ? &captured->queue : &stream, call, data, size);
   return CUDA_SUCCESS;
 }
 
 CUresult CUDAAPI
-cuStreamCreate (CUstream *stream, unsigned flags)
+cuStreamCreate (CUstream *made, unsigned flags)
 {
-  *stream = malloc (1);
+  *made = malloc (1);
   return CUDA_SUCCESS;
 }
 
 CUresult CUDAAPI
-cuStreamDestroy (CUstream stream)
+cuStreamDestroy (CUstream old)
 {
-  free (stream);
+  run_queue (n_queued);
+  free (old);
   return CUDA_SUCCESS;
 }
 
 CUresult CUDAAPI
-cuStreamSynchronize (CUstream stream)
+cuStreamSynchronize (CUstream on)
 {
   if (captured != NULL)
     return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-  return is_lost ? CUDA_ERROR_ILLEGAL_ADDRESS : CUDA_SUCCESS;
+  return run_queue (n_queued);
 }
 
 CUresult CUDAAPI
-cuStreamBeginCapture (CUstream stream, CUstreamCaptureMode mode)
+cuStreamBeginCapture (CUstream on, CUstreamCaptureMode mode)
 {
   if (captured != NULL)
     return CUDA_ERROR_ILLEGAL_STATE;
   captured = calloc (1, sizeof *captured);
-  captured->last = &captured->first;
+  captured->queue.last = &captured->queue.first;
   return CUDA_SUCCESS;
 }
 
 CUresult CUDAAPI
-cuStreamEndCapture (CUstream stream, CUgraph *graph)
+cuStreamEndCapture (CUstream on, CUgraph *graph)
 {
   *graph = captured;
   captured = NULL;
   return *graph ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_STATE;
-}
-
-static void
-free_records (Record *record)
-{
-  while (record != NULL)
-    {
-      Record *next = record->next;
-
-      free (record->data);
-      free (record);
-      record = next;
-    }
 }
 
 /* the graph's records move to the executable */
@@ -124,15 +163,15 @@ CUresult CUDAAPI
 cuGraphInstantiateWithFlags (CUgraphExec *exec, CUgraph graph, unsigned long long flags)
 {
   *exec = calloc (1, sizeof **exec);
-  (*exec)->first = graph->first;
-  graph->first = NULL;
+  (*exec)->queue.first = graph->queue.first;
+  graph->queue = (Queue) { NULL, &graph->queue.first };
   return CUDA_SUCCESS;
 }
 
 CUresult CUDAAPI
 cuGraphDestroy (CUgraph graph)
 {
-  free_records (graph->first);
+  queue_clear (&graph->queue);
   free (graph);
   return CUDA_SUCCESS;
 }
@@ -140,25 +179,26 @@ cuGraphDestroy (CUgraph graph)
 CUresult CUDAAPI
 cuGraphExecDestroy (CUgraphExec exec)
 {
-  free_records (exec->first);
+  queue_clear (&exec->queue);
   free (exec);
   return CUDA_SUCCESS;
 }
 
+/* copies, since the executable may be destroyed before they are done */
 CUresult CUDAAPI
-cuGraphLaunch (CUgraphExec exec, CUstream stream)
+cuGraphLaunch (CUgraphExec exec, CUstream to)
 {
-  int result = CUDA_SUCCESS;
-
-  for (Record *record = exec->first; record != NULL && result == CUDA_SUCCESS; record = record->next)
-    result = is_lost ? CUDA_ERROR_ILLEGAL_ADDRESS : record->call (record->data);
-  return result;
+  if (captured != NULL)
+    return CUDA_ERROR_ILLEGAL_STATE;
+  for (Record *record = exec->queue.first; record != NULL; record = record->next)
+    queue_add (&stream, record->call, record->data, record->size);
+  return is_lost ? CUDA_ERROR_ILLEGAL_ADDRESS : CUDA_SUCCESS;
 }
 
 CUresult CUDAAPI
 cuEventCreate (CUevent *event, unsigned flags)
 {
-  *event = malloc (1);
+  *event = calloc (1, sizeof **event);
   return CUDA_SUCCESS;
 }
 
@@ -170,15 +210,16 @@ cuEventDestroy (CUevent event)
 }
 
 CUresult CUDAAPI
-cuEventRecord (CUevent event, CUstream stream)
+cuEventRecord (CUevent event, CUstream on)
 {
+  event->number = n_queued;
   return is_lost ? CUDA_ERROR_ILLEGAL_ADDRESS : CUDA_SUCCESS;
 }
 
 CUresult CUDAAPI
 cuEventSynchronize (CUevent event)
 {
-  return is_lost ? CUDA_ERROR_ILLEGAL_ADDRESS : CUDA_SUCCESS;
+  return run_queue (event->number);
 }
 
 /* ---- the device ---- */
@@ -299,6 +340,7 @@ cuMemFree (CUdeviceptr address)
 {
   char *block = (char *) address - 256;
 
+  run_queue (n_queued);
   n_allocated -= *(size_t *) block;
   free (block);
   return CUDA_SUCCESS;
@@ -345,25 +387,25 @@ do_fill (const void *data)
 }
 
 CUresult CUDAAPI
-cuMemcpyHtoDAsync (CUdeviceptr to, const void *from, size_t size, CUstream stream)
+cuMemcpyHtoDAsync (CUdeviceptr to, const void *from, size_t size, CUstream on)
 {
   return fake_submit (do_copy, &(Transfer) { (void *) to, from, 0, size }, sizeof (Transfer));
 }
 
 CUresult CUDAAPI
-cuMemcpyDtoHAsync (void *to, CUdeviceptr from, size_t size, CUstream stream)
+cuMemcpyDtoHAsync (void *to, CUdeviceptr from, size_t size, CUstream on)
 {
   return fake_submit (do_copy, &(Transfer) { to, (void *) from, 0, size }, sizeof (Transfer));
 }
 
 CUresult CUDAAPI
-cuMemcpyDtoDAsync (CUdeviceptr to, CUdeviceptr from, size_t size, CUstream stream)
+cuMemcpyDtoDAsync (CUdeviceptr to, CUdeviceptr from, size_t size, CUstream on)
 {
   return fake_submit (do_copy, &(Transfer) { (void *) to, (void *) from, 0, size }, sizeof (Transfer));
 }
 
 CUresult CUDAAPI
-cuMemsetD8Async (CUdeviceptr to, unsigned char value, size_t size, CUstream stream)
+cuMemsetD8Async (CUdeviceptr to, unsigned char value, size_t size, CUstream on)
 {
   return fake_submit (do_fill, &(Transfer) { (void *) to, NULL, value, size }, sizeof (Transfer));
 }
@@ -375,7 +417,7 @@ cuModuleLoadData (CUmodule *module, const void *image)
 {
   char path[] = "/tmp/vard-fake-cuda-XXXXXX";
   size_t size = *(const size_t *) image;
-  int fd = mkstemp (path);
+  int fd = size < 1 << 24 ? mkstemp (path) : -1;
   Simt **simt;
   void *handle;
 
@@ -432,16 +474,14 @@ do_launch (const void *data)
   const Launch *launch = data;
 
   if (get_fault ("lost") && ++n_launches > get_fault ("lost"))
-    is_lost = 1;
-  if (is_lost)
-    return CUDA_SUCCESS;   /* as on a device: the next synchronization says it */
+    return CUDA_ERROR_ILLEGAL_ADDRESS;
   return fake_run_grid (launch->kernel, launch->args, launch->grid, launch->block) ? CUDA_SUCCESS
                                                                                  : CUDA_ERROR_LAUNCH_FAILED;
 }
 
 CUresult CUDAAPI
 cuLaunchKernel (CUfunction f, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
-                unsigned block_z, unsigned shared, CUstream stream, void **parameters, void **extra)
+                unsigned block_z, unsigned shared, CUstream on, void **parameters, void **extra)
 {
   Launch launch = { f->kernel, { grid_x, grid_y, grid_z }, { block_x, block_y, block_z } };
 

@@ -1,7 +1,8 @@
 /* test-models.c - text encoder, denoiser and autoencoder against diffusers and transformers
  *
  * make-models-golden.py has the other side of the formula for weights and inputs. Weights go through a file and the
- * loader with the names and shapes that PyTorch gave, so names, layouts and shapes are tested too.
+ * loader with the names and shapes that PyTorch gave, so names, layouts and shapes are tested too. The first argument is the engine (else
+ * the reference), the second the tolerance.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -11,10 +12,9 @@
 #include "models/vard-clip-text.h"
 #include "models/vard-unet.h"
 #include "models/vard-weights.h"
+#include "run/vard-loader.h"
 
 #include <glib/gstdio.h>
-
-#define TOLERANCE 2e-4
 
 typedef struct
 {
@@ -24,6 +24,8 @@ typedef struct
 } Case;
 
 static JsonNode *golden;
+static const char *engine_spec = "reference";
+static double tolerance = 2e-4;
 
 /* ---- files ---- */
 
@@ -89,10 +91,11 @@ static VardExecutable *
 compile (Case     *self,
          VardNode *output)
 {
-  g_autoptr (VardEngine) engine = vard_reference_engine_new ();
   g_autoptr (GError) error = NULL;
+  g_autoptr (VardEngine) engine = vard_load_engine (engine_spec, 1, &error);
   VardExecutable *executable;
 
+  g_assert_no_error (error);
   vard_graph_add_output (self->graph, "output", output);
   executable = vard_engine_compile (engine, self->graph, &error);
   g_assert_no_error (error);
@@ -134,7 +137,7 @@ check (Case           *self,
       largest = MAX (largest, fabs (right));
     }
   g_test_message ("%s: %.2e of the largest value", member, worst / largest);
-  g_assert_cmpfloat (worst, <=, TOLERANCE * largest);
+  g_assert_cmpfloat (worst, <=, tolerance * largest);
 }
 
 static void
@@ -264,6 +267,10 @@ main (int    argc,
   json_parser_load_from_file (parser, path, &error);
   g_assert_no_error (error);
   golden = json_parser_get_root (parser);
+  if (argc > 1)
+    engine_spec = argv[1];
+  if (argc > 2)
+    tolerance = g_ascii_strtod (argv[2], NULL);
   g_test_add_data_func ("/models/unet/sd1", "unet-sd1", test_unet);
   g_test_add_data_func ("/models/unet/sd2", "unet-sd2", test_unet);
   g_test_add_data_func ("/models/unet/lists", "unet-lists", test_unet);
