@@ -6,6 +6,7 @@
 
 #include "models/vard-lora-file.h"
 #include "models/vard-value-net.h"
+#include "train/vard-host-weights.h"
 
 #define ADAPTER_FILE "pytorch_lora_weights.safetensors"
 #define KOHYA_FILE "lora-kohya.safetensors"
@@ -25,13 +26,26 @@ save_adapter (VardTrainer *self, const char *directory, GError **error)
          && vard_lora_write (&target, kohya, VARD_LORA_FORMAT_KOHYA, NULL, NULL, error);
 }
 
+/* adapters are fetched as they are written */
+static gboolean
+fetch_weights (VardTrainer *self, VardHostWeights *weights, gboolean is_lora, GError **error)
+{
+  return vard_host_weights_add (weights, self->value_net, error)
+         && (is_lora
+             || (vard_host_weights_add (weights, vard_model_peek_denoiser (self->model), error)
+                 && vard_host_weights_add (weights, vard_model_peek_text_encoder (self->model), error)));
+}
+
 static gboolean
 export_files (VardTrainer *self, const char *directory, GError **error)
 {
   g_autofree char *model = g_build_filename (directory, MODEL_FOLDER, NULL);
   g_autofree char *value = g_build_filename (directory, VALUE_FILE, NULL);
+  g_autoptr (VardHostWeights) weights = vard_host_weights_new (self->engine);
   gboolean is_lora = self->settings->weights == VARD_TRAINED_WEIGHTS_LORA;
 
+  if (!fetch_weights (self, weights, is_lora, error))
+    return FALSE;
   return (is_lora ? save_adapter (self, directory, error)
                   : vard_model_save (self->model, model, VARD_DTYPE_F32, error))
          && vard_value_net_save (VARD_VALUE_NET (self->value_net), value, error);
