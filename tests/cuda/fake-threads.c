@@ -5,10 +5,14 @@
  * else the whole block if all its threads wait. Anything else is a kernel's fault, and is reported as one: some
  * threads at a barrier while others have ended, or warps that part ways.
  *
+ * A fiber is begun with makecontext, and then entered and left with _setjmp and _longjmp: these save no signal mask, and
+ * so make no system call, which would be most of the time.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "fake-threads.h"
 
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <ucontext.h>
@@ -21,7 +25,8 @@ typedef enum { RUNNING, WAITS_FOR_WARP, WAITS_FOR_BLOCK, ENDED } State;
 
 typedef struct
 {
-  ucontext_t context;
+  ucontext_t context;      /* to begin with */
+  jmp_buf place;           /* to go on with */
   void *stack;
   unsigned thread;
   State state;
@@ -30,7 +35,7 @@ typedef struct
 static Fiber fibers[MAX_THREADS];
 static unsigned n_fibers, n_threads, next_thread, n_ended;
 static Fiber *current;
-static ucontext_t scheduler;
+static jmp_buf scheduler;
 static unsigned slots[2][MAX_THREADS], turns[MAX_THREADS];
 static FakeKernel kernel_now;
 static const void *args_now;
@@ -43,7 +48,7 @@ enter_thread (unsigned thread)
 }
 
 static void
-fiber_main (void)
+run_threads (void)
 {
   while (next_thread < n_threads)
     {
@@ -51,8 +56,21 @@ fiber_main (void)
       kernel_now (args_now);
       n_ended++;
     }
-  current->state = ENDED;
-  swapcontext (&current->context, &scheduler);
+}
+
+/* for the life of the process: one block's threads after another's */
+static void
+fiber_main (void)
+{
+  Fiber *self = current;
+
+  for (;;)
+    {
+      run_threads ();
+      self->state = ENDED;
+      if (_setjmp (self->place) == 0)
+        _longjmp (scheduler, 1);
+    }
 }
 
 static void
@@ -61,7 +79,8 @@ fiber_wait (State state)
   Fiber *self = current;
 
   self->state = state;
-  swapcontext (&self->context, &scheduler);
+  if (_setjmp (self->place) == 0)
+    _longjmp (scheduler, 1);
   enter_thread (self->thread);
 }
 
@@ -89,7 +108,23 @@ fiber_resume (Fiber *self)
 {
   current = self;
   self->state = RUNNING;
-  swapcontext (&scheduler, &self->context);
+  if (_setjmp (scheduler) == 0)
+    _longjmp (self->place, 1);
+}
+
+static void
+fiber_begin (Fiber *self)
+{
+  self->stack = malloc (STACK_SIZE);
+  getcontext (&self->context);
+  self->context.uc_stack.ss_sp = self->stack;
+  self->context.uc_stack.ss_size = STACK_SIZE;
+  self->context.uc_link = NULL;
+  makecontext (&self->context, fiber_main, 0);
+  current = self;
+  self->state = RUNNING;
+  if (_setjmp (scheduler) == 0)
+    setcontext (&self->context);
 }
 
 static void
@@ -98,13 +133,9 @@ fiber_start (void)
   Fiber *self = &fibers[n_fibers++];
 
   if (self->stack == NULL)
-    self->stack = malloc (STACK_SIZE);
-  getcontext (&self->context);
-  self->context.uc_stack.ss_sp = self->stack;
-  self->context.uc_stack.ss_size = STACK_SIZE;
-  self->context.uc_link = NULL;
-  makecontext (&self->context, fiber_main, 0);
-  fiber_resume (self);
+    fiber_begin (self);
+  else
+    fiber_resume (self);
 }
 
 /* resumes the warps that are complete; returns how many threads that were */

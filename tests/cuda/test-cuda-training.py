@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""test-cuda-training.py - a run on the emulated device: its numbers are the reference engine's, its errors one sentence"""
+# SPDX-License-Identifier: LGPL-2.1-or-later
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'cli'))
+import cli  # noqa: E402 pylint: disable=wrong-import-position
+
+TINY = os.path.join(cli.TESTS, 'data', 'tiny-model')
+# The emulated device is slow
+QUICK = ['--steps', '2', '--pool-size', '16', '--value-fit-updates', '2', '--batch-size', '4', '--states-per-update', '4',
+         '--policy-updates', '1', '--evaluation-seeds', '2', '--sampler-steps', '2', '--value-batch', '4',
+         '--value-channels', '8', '--warm-up', '0', '--learning-rate', '0.01', '--q-min', '-1', '--w-max', '1000000']
+# Training amplifies the last bits of single precision; these are means over a step
+CLOSE = 1e-3
+
+
+class Training(cli.CliTest):
+    def arguments(self, run, engine, *more):
+        return ['train', '--model', TINY, '--reward', 'colorfulness', '--run', run, *QUICK,
+                '--engine', engine, *more]
+
+    def read(self, *names):
+        with open(self.path(*names), encoding='utf-8') as file:
+            return file.read()
+
+    def metrics(self, run):
+        return [json.loads(line) for line in self.read(run, 'metrics.jsonl').splitlines()]
+
+    def test_same_numbers(self):
+        for engine in 'reference', 'cuda':
+            self.good(*self.arguments(engine, engine))
+        self.assertIn('Emulated device', json.loads(self.read('cuda', 'run.json'))['engine'])
+        compared = 0
+        for ours, theirs in zip(self.metrics('cuda'), self.metrics('reference'), strict=True):
+            self.assertEqual(set(ours), set(theirs))
+            for name in ours:
+                if name.startswith(('reward/', 'kl/', 'value/loss', 'policy/', 'grad-norm')):
+                    compared += 1
+                    self.assertAlmostEqual(ours[name], theirs[name], delta=CLOSE * max(1, abs(theirs[name])), msg=name)
+        self.assertGreater(compared, 20)
+        # what a device trained belongs to no engine
+        self.good('sample', 'cuda', '--engine', 'cpu', '--prompt', 'cat', '-o', 'pictures')
+        self.assertIn('000-cat-0.png', os.listdir(self.path('pictures')))
+
+    def test_full_weights(self):
+        self.good(*self.arguments('run', 'cuda:precision=bf16', '--weights', 'full', '--steps', '1'))
+        self.assertIn('bf16 products', json.loads(self.read('run', 'run.json'))['engine'])
+        self.good('sample', '--model', 'run/final/model', '--engine', 'cpu', '--prompt', 'cat', '-o', 'pictures')
+
+    def test_lost_device(self):
+        done = self.vard(*self.arguments('run', 'cuda'), env={'VARD_FAKE_CUDA': 'lost=1000'})
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn('Emulated device was lost while', done.stderr)
+        self.assertEqual(json.loads(self.read('run', 'state.json'))['state'], 'failed')
+
+    def test_too_little_memory(self):
+        self.bad(1, ['Emulated device has too little memory', 'GB more are needed', '--micro-batch'],
+                 'sample', '--model', TINY, '--prompt', 'cat', '--engine', 'cuda',
+                 env={'VARD_FAKE_CUDA': 'memory=33600000'})
+
+    def test_old_driver(self):
+        self.bad(3, ["NVIDIA's driver is too old", '11.4', '12.0'], *self.arguments('run', 'cuda'),
+                 env={'VARD_FAKE_CUDA': 'old-driver'})
+
+    def test_no_device(self):
+        self.bad(3, ['there is no NVIDIA device'], *self.arguments('run', 'cuda'), env={'VARD_FAKE_CUDA': 'no-device'})
+
+    def test_inspect(self):
+        self.assertIn('Emulated device', self.good('inspect', 'engine:cuda').stdout)
+
+
+if __name__ == '__main__':
+    sys.exit(cli.main())
