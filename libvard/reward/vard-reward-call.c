@@ -8,6 +8,10 @@
  */
 #include "reward/vard-reward-call.h"
 
+/* Tenths of a second: a context that does nothing for so long is probably one that nobody iterates. Counted, because a
+ * process that is stopped for a while is not late. */
+#define PATIENCE 50
+
 /* Shared by the thread that waits and the one that works; the last frees it. */
 typedef struct
 {
@@ -16,7 +20,7 @@ typedef struct
   GDestroyNotify release;
   GMutex lock;
   GCond ended;
-  gboolean is_ended, is_abandoned, result;
+  gboolean is_begun, is_ended, is_abandoned, result;
   GError *error;
 } VardRewardCall;
 
@@ -46,6 +50,7 @@ vard_reward_call_work (gpointer data)
 
   g_mutex_lock (&call->lock);
   gboolean is_abandoned = call->is_abandoned;
+  call->is_begun = TRUE;
   g_mutex_unlock (&call->lock);
   gboolean result = !is_abandoned && call->function (call->data, &error);
 
@@ -61,14 +66,20 @@ vard_reward_call_work (gpointer data)
 /* Called with the lock held; looks at the cancellable ten times a second. */
 static void
 vard_reward_call_wait (VardRewardCall *call,
+                       const char     *who,
                        GCancellable   *cancellable)
 {
-  while (!call->is_ended && !g_cancellable_is_cancelled (cancellable))
-    g_cond_wait_until (&call->ended, &call->lock, g_get_monotonic_time () + G_TIME_SPAN_SECOND / 10);
+  for (guint n = 1; !call->is_ended && !g_cancellable_is_cancelled (cancellable); n++)
+    {
+      g_cond_wait_until (&call->ended, &call->lock, g_get_monotonic_time () + G_TIME_SPAN_SECOND / 10);
+      if (n == PATIENCE && !call->is_begun)
+        g_warning ("the reward %s waits for the thread that made it, whose main context nobody iterates", who);
+    }
 }
 
 gboolean
 vard_reward_call_in (GMainContext       *context,
+                     const char         *who,
                      VardRewardCallFunc  function,
                      gpointer            data,
                      GDestroyNotify      release,
@@ -91,7 +102,7 @@ vard_reward_call_in (GMainContext       *context,
   g_source_attach (source, context);
 
   g_mutex_lock (&call->lock);
-  vard_reward_call_wait (call, cancellable);
+  vard_reward_call_wait (call, who, cancellable);
   if (call->is_ended)
     {
       result = call->result;

@@ -13,6 +13,7 @@ typedef gboolean (*VardRewardCallFunc) (gpointer  data,
 
 /* data may be used after this returns when it was cancelled: `release` says when it is no longer. */
 gboolean vard_reward_call_in (GMainContext       *context,
+                              const char         *who,
                               VardRewardCallFunc  function,
                               gpointer            data,
                               GDestroyNotify      release,

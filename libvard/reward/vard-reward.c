@@ -288,8 +288,8 @@ vard_reward_run_job (VardReward      *self,
   g_set_object (&job->cancellable, cancellable);
   if (priv->is_thread_bound && g_thread_self () != priv->thread
       && !g_main_context_is_owner (priv->context))
-    return vard_reward_call_in (priv->context, vard_reward_job_run, job, vard_reward_job_free, cancellable,
-                                error);
+    return vard_reward_call_in (priv->context, vard_reward_get_label (self), vard_reward_job_run, job,
+                                vard_reward_job_free, cancellable, error);
 
   gboolean result = vard_reward_job_run (job, error);
   vard_reward_job_free (job);

@@ -192,6 +192,25 @@ test_reward_cancel (void)
   g_assert_null (((DummyReward *) reward)->thread);
 }
 
+/* Who makes a reward and then waits for another thread is told what it waits for. */
+static void
+test_reward_forgotten (void)
+{
+  g_autoptr (VardReward) reward = VARD_REWARD (dummy_reward_new (DUMMY_FINE));
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  gpointer pair[2] = { reward, cancellable };
+
+  vard_reward_set_label (reward, "mine");
+  g_test_expect_message ("Vard", G_LOG_LEVEL_WARNING, "the reward mine waits for the thread that made it*");
+  GThread *thread = g_thread_new ("trainer", score_until_cancelled, pair);
+  g_usleep (6 * G_USEC_PER_SEC);
+  g_cancellable_cancel (cancellable);
+  g_thread_join (thread);
+  g_test_assert_expected_messages ();
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -203,5 +222,6 @@ main (int argc, char **argv)
   g_test_add_func ("/reward/thread/bound", test_reward_bound_to_thread);
   g_test_add_func ("/reward/thread/free", test_reward_free_of_thread);
   g_test_add_func ("/reward/thread/cancel", test_reward_cancel);
+  g_test_add_func ("/reward/thread/forgotten", test_reward_forgotten);
   return g_test_run ();
 }
