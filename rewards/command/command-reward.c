@@ -205,10 +205,11 @@ command_call_read_score (CommandCall *call,
     vard_reward_batch_set_score (call->batch, index, score);
   else
     {
-      g_autofree char *text = node != NULL ? json_to_string (node, FALSE) : g_strdup ("no score");
-      g_autofree char *excerpt = wire_excerpt (text, strlen (text));
-      g_autofree char *message = g_strdup_printf ("the program \"%s\" answered %s, which is not a finite number",
-                                                  call->self->command, excerpt);
+      g_autofree char *text = node != NULL ? json_to_string (node, FALSE) : NULL;
+      g_autofree char *excerpt = text != NULL ? wire_excerpt (text, strlen (text)) : NULL;
+      g_autofree char *message
+        = text != NULL ? g_strdup_printf ("the program \"%s\" answered %s, which is not a finite number", call->self->command, excerpt)
+                       : g_strdup_printf ("the program \"%s\" answered with neither \"score\" nor \"error\"", call->self->command);
       vard_reward_batch_set_failed (call->batch, index, message);
     }
 }

@@ -47,6 +47,9 @@ for line in sys.stdin:
         elif mode == 'nan':
             say(number, score=float('nan'))
             continue
+        elif mode == 'nothing':
+            say(number)
+            continue
         elif mode == 'error':
             say(number, error='too dark')
             continue

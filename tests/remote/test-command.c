@@ -76,6 +76,7 @@ test_command_order (void)
 /* Picture 5 is the one on which the program fails: it fails alone. */
 static const struct { const char *mode, *options, *word; } failures[] = {
   { "nan", ",restarts=0", "answered null, which is not a finite number" },
+  { "nothing", ",restarts=0", "answered with neither \"score\" nor \"error\"" },
   { "error", ",restarts=0", "too dark" },
   { "poison", "", "(signal 6, Aborted); the last line on its standard error is \"Segmentation fault, nearly\"" },
   { "hang", ",timeout=1", "did not answer within" },
