@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# on-device.sh - what to run first on a device, in the order of what it is worth; everything is kept in a folder
+#
+#   tests/cuda/on-device.sh BUILD OUT [--quick]
+#
+# It goes on after a failure, since the next part may still say something, and ends with what failed. --quick is a minute
+# of everything at small sizes: the tests run it on the emulated device.
+# SPDX-License-Identifier: LGPL-2.1-or-later
+set -uo pipefail
+
+build=$(cd "$1" && pwd) || exit 2
+mkdir -p "$2" || exit 2
+out=$(cd "$2" && pwd)
+quick=${3:-}
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+failed=()
+
+export VARD_TEST_DATA=$tests VARD_DATA=$tests/../data
+
+# part NAME COMMAND...: one log, one line with the time it took
+part ()
+{
+  local name=$1 begin=$SECONDS
+  shift
+
+  if "$@" >"$out/$name.log" 2>&1; then
+    printf 'ok      %4d s  %s\n' $((SECONDS - begin)) "$name"
+  else
+    printf 'FAILED  %4d s  %s: %s\n' $((SECONDS - begin)) "$name" "$(tail -n 1 "$out/$name.log")"
+    failed+=("$name")
+  fi
+}
+
+# bench NAME OPTION...: the JSON goes to the summary too
+bench ()
+{
+  local name=$1
+  shift
+
+  part "$name" "$build/tests/bench/bench-unet" "$@"
+  grep -h '^{' "$out/$name.log" | tee -a "$out/bench.jsonl"
+}
+
+profile ()
+{
+  local name=$1
+  shift
+
+  VARD_TRACE=$out/$name.trace "$build/tests/bench/bench-unet" --rounds 3 "$@" &&
+    python3 "$tests/bench/trace-sums.py" "$out/$name.trace"
+}
+
+: >"$out/bench.jsonl"
+part inspect "$build/frontends/cli/vard" inspect engine:cuda
+grep -h ' here ' "$out/inspect.log"
+grep -q unavailable "$out/inspect.log" && exit 1
+
+config=$tests/bench/sd15-unet.json batch=8 latent=64
+rows=(fp32:1e-4 tf32:5e-3 bf16:2e-2) models=(fp32:1e-4 tf32:1e-2 bf16:5e-2) adapters=(fp32:1e-4 tf32:5e-2 bf16:2e-1)
+if [ "$quick" = --quick ]; then
+  config=$tests/data/tiny-model/unet/config.json batch=2 latent=8
+  rows=() models=() adapters=(fp32:1e-4)
+fi
+
+# Is it right? The same tests as in emulation, the same tolerances
+for row in "${rows[@]}"; do
+  part "rows-${row%:*}" "$build/tests/engine/test-op-rows" "cuda:precision=${row%:*}" "${row#*:}" --verbose
+done
+for row in "${models[@]}"; do
+  part "models-${row%:*}" "$build/tests/golden/test-golden-models" "cuda:precision=${row%:*}" "${row#*:}" --verbose
+done
+for row in "${adapters[@]}"; do
+  part "adapters-${row%:*}" "$build/tests/golden/test-golden-lora-gradients" "cuda:precision=${row%:*}" "${row#*:}" --verbose
+done
+
+# How fast, and how much memory? Stable Diffusion 1.5's denoiser with random weights
+for precision in bf16 tf32 fp32; do
+  engine=cuda:precision=$precision
+  bench "forward-$precision" --config "$config" --engine "$engine" --batch $batch --latent $latent
+  bench "lora-$precision" --config "$config" --engine "$engine" --batch 1 --latent $latent --lora 8 --segments
+  bench "lora-batch-$precision" --config "$config" --engine "$engine" --batch $batch --latent $latent --lora 8
+done
+
+# The demo's run, against the same on the processor: data/demo.json has every setting
+if [ "$quick" != --quick ]; then
+  part demo "$build/frontends/cli/vard" train "$tests/../data/demo.json" --model "$tests/../data/models/emoji" \
+    --engine cuda:precision=bf16 --run "$out/demo"
+  part demo-cpu "$build/frontends/cli/vard" train "$tests/../data/demo.json" --model "$tests/../data/models/emoji" \
+    --run "$out/demo-cpu"
+fi
+
+# Where does the time go? Steps one by one, so the sum is more than a replay takes
+part profile-forward profile forward --config "$config" --engine cuda:precision=bf16 --batch $batch --latent $latent
+part profile-lora profile lora --config "$config" --engine cuda:precision=bf16 --batch $batch --latent $latent --lora 8
+
+printf '%s\n' "${#failed[@]} parts failed${failed[*]:+: ${failed[*]}}; logs are in $out"
+[ ${#failed[@]} -eq 0 ]
