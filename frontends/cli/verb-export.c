@@ -70,6 +70,7 @@ or_null (const char *text)
 typedef struct
 {
   VardRun *run;             /* (nullable) */
+  guint64 step;             /* of the run */
   VardModel *model;
   char *tokenizer;
 } Subject;
@@ -96,15 +97,16 @@ is_run (const char *path)
 static VardModel *
 load_checkpoint (CliExportSettings *settings,
                  VardRunSettings   *known,
-                 VardRun           *run,
+                 Subject           *subject,
                  GError           **error)
 {
   g_object_set (vard_run_settings_get_trainer (known), "engine", settings->engine, "threads", settings->threads, NULL);
 
   g_autoptr (VardRunner) runner = vard_runner_new (known, error);
 
-  if (!runner || !vard_runner_load_checkpoint (runner, run, settings->checkpoint, error))
+  if (!runner || !vard_runner_load_checkpoint (runner, subject->run, settings->checkpoint, error))
     return NULL;
+  subject->step = vard_trainer_get_step (vard_runner_get_trainer (runner));
   return g_object_ref (vard_pipeline_peek_model (vard_runner_get_pipeline (runner)));
 }
 
@@ -120,24 +122,28 @@ load_base (CliExportSettings *settings,
 
 static VardModel *
 load_run (CliExportSettings *settings,
-          VardRun           *run,
+          Subject           *subject,
           GError           **error)
 {
+  VardRun *run = subject->run;
   g_autoptr (VardRunSettings) known = vard_run_dup_settings (run, error);
   g_autofree char *adapter = vard_run_build_path (run, FINAL_ADAPTER), *whole = vard_run_build_path (run, "final/model");
-  gboolean is_final = settings->checkpoint == FINAL;
+  gboolean is_newest = settings->checkpoint == FINAL;
+  /* a run that was resumed and has not ended again keeps what it ended with before */
+  gboolean is_final = is_newest && vard_run_get_state (run) == VARD_RUN_STATE_FINISHED;
 
   if (!known)
     return NULL;
+  subject->step = vard_run_get_step (run);
   if (or_null (settings->model))
     g_object_set (known, "model", settings->model, NULL);
   if (is_final && g_file_test (whole, G_FILE_TEST_IS_DIR))
     return load_base (settings, whole, error);
   if (!is_final || !g_file_test (adapter, G_FILE_TEST_EXISTS))
     {
-      if (is_final)
+      if (is_newest)
         printf ("%s has not ended: its newest checkpoint is used\n", vard_run_get_name (run));
-      return load_checkpoint (settings, known, run, error);
+      return load_checkpoint (settings, known, subject, error);
     }
 
   g_autoptr (VardModel) model = load_base (settings, vard_run_settings_get_model (known), error);
@@ -168,7 +174,7 @@ load_subject (CliExportSettings *settings,
   if (is_run (path))
     {
       subject->run = vard_run_open (path, error);
-      subject->model = subject->run ? load_run (settings, subject->run, error) : NULL;
+      subject->model = subject->run ? load_run (settings, subject, error) : NULL;
     }
   else
     subject->model = load_base (settings, path, error);
@@ -223,7 +229,7 @@ export (CliExportSettings *settings,
     return FALSE;
 
   g_autofree char *title = dup_title (settings, subject.run);
-  g_autoptr (GHashTable) metadata = vard_export_dup_metadata (subject.model, subject.run, title, settings->format,
+  g_autoptr (GHashTable) metadata = vard_export_dup_metadata (subject.model, subject.run, subject.step, title, settings->format,
                                                               (const char *const *) settings->lora);
   VardExportRequest request = {
     .format = settings->format, .dtype = settings->half ? VARD_DTYPE_F16 : VARD_DTYPE_F32,

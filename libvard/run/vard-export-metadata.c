@@ -57,13 +57,14 @@ add_times (GHashTable *table,
 static void
 add_run (GHashTable *table,
          VardRun    *run,
+         guint64     step,
          gboolean    is_kohya)
 {
   g_autoptr (VardRunSettings) settings = vard_run_dup_settings (run, NULL);
   const char *created = json_object_get_string_member_with_default (vard_run_get_record (run), "created", "");
 
   put (table, "vard_run", "%s", vard_run_get_name (run));
-  put (table, "vard_step", "%" G_GUINT64_FORMAT, vard_run_get_step (run));
+  put (table, "vard_step", "%" G_GUINT64_FORMAT, step);
   put (table, "vard_created", "%s", created);
   if (!settings)
     return;
@@ -81,7 +82,7 @@ add_run (GHashTable *table,
   if (!is_kohya)
     return;
   add_times (table, run, created);
-  put (table, "ss_steps", "%" G_GUINT64_FORMAT, vard_run_get_step (run));
+  put (table, "ss_steps", "%" G_GUINT64_FORMAT, step);
   put (table, "ss_seed", "%s", seed);
   put (table, "ss_learning_rate", "%s", rate->str);
   put (table, "ss_training_comment", "vard, rewards: %s", joined);
@@ -149,6 +150,7 @@ add_base (GHashTable *table,
 GHashTable *
 vard_export_dup_metadata (VardModel         *model,
                           VardRun           *run,
+                          guint64            step,
                           const char        *title,
                           VardExportFormat   format,
                           const char *const *adapters)
@@ -171,7 +173,7 @@ vard_export_dup_metadata (VardModel         *model,
   if (is_kohya)
     put (table, "ss_output_name", "%s", title);
   if (run)
-    add_run (table, run, is_kohya);
+    add_run (table, run, step, is_kohya);
   add_modelspec (table, model, title, is_kohya || format == VARD_EXPORT_FORMAT_DIFFUSERS);
   return table;
 }

@@ -54,9 +54,11 @@ gboolean    vard_export_model         (VardModel               *model,
                                        const VardExportRequest *request,
                                        VardExportReport        *report,
                                        GError                 **error);
-/* Provenance for the header: keys vard_*, modelspec.* and, for kohya's readers, ss_*. @run may be NULL. (transfer full) */
+/* Provenance for the header: keys vard_*, modelspec.* and, for kohya's readers, ss_*. @run may be NULL; @step
+ * is that of it which the weights are from. (transfer full) */
 GHashTable *vard_export_dup_metadata  (VardModel               *model,
                                        VardRun                 *run,
+                                       guint64                  step,
                                        const char              *title,
                                        VardExportFormat         format,
                                        const char *const       *adapters);

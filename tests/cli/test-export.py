@@ -151,7 +151,20 @@ class Export(cli.CliTest):
         self.assertLess(time.time() - 1000, float(metadata['ss_training_started_at']))
         self.assertLessEqual(float(metadata['ss_training_started_at']), float(metadata['ss_training_finished_at']))
         self.good('export', 'run', '--checkpoint', '2', '--format', 'merged-folder', '-o', 'merged')
+        metadata = read_header(self.path('merged/unet/diffusion_pytorch_model.safetensors'))['__metadata__']
+        self.assertEqual(metadata['vard_step'], '2')
         self.good('sample', '--model', 'merged', '--prompt', 'red', '--steps', '2', '-o', 'out')
+
+    def test_run_that_went_on(self):
+        """Ended, resumed and cancelled: what it ended with before is not what it has now"""
+        self.good('train', '--model', TINY, '--reward', 'colorfulness', '--run', 'run', *cli.QUICK)
+        with open(self.path('run/state.json'), encoding='utf-8') as file:
+            state = json.load(file)
+        self.write('run/state.json', json.dumps({**state, 'state': 'cancelled'}))
+        shutil.rmtree(self.path('run/checkpoints/step-000004'))
+        said = self.good('export', 'run', '--format', 'kohya', '-o', 'run.safetensors').stdout
+        self.assertIn('has not ended: its newest checkpoint is used', said)
+        self.assertEqual(read_header(self.path('run.safetensors'))['__metadata__']['vard_step'], '2')
 
     def test_full_run(self):
         """Every weight was trained: what is exported is that to the last bit, and says what it began as"""
