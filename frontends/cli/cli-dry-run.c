@@ -1,7 +1,7 @@
 /* cli-dry-run.c - what a training would take, found out without training
  *
  * Counts follow from the settings. Time is measured on a short rollout and scaled by the number of denoiser
- * evaluations; memory is counted for what is known to grow, and measured for the rest.
+ * evaluations; memory is measured for what is loaded, and counted for what training will fill.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -10,6 +10,7 @@
 #include "cli-estimate.h"
 
 #include "diffusion/vard-pipeline-private.h"
+#include "train/vard-trainer-memory.h"
 #include "train/vard-trainer-settings-private.h"
 
 #include <stdio.h>
@@ -21,6 +22,7 @@ typedef struct
   VardPipeline *pipeline;
   gsize n_weights, n_trained;  /* scalars */
   guint n_evaluations;
+  VardMemoryEstimate memory;
 } Plan;
 
 static void
@@ -66,33 +68,23 @@ print_counts (const Plan *plan)
           s->pool_size + online + evaluated, s->pool_size, online, evaluated);
 }
 
-/* Highest resident memory of this process so far, in bytes */
-static double
-get_peak (void)
-{
-  g_autofree char *text = NULL;
-  const char *line;
-
-  if (!g_file_get_contents ("/proc/self/status", &text, NULL, NULL) || !(line = strstr (text, "VmHWM:")))
-    return 0;
-  return 1024.0 * g_ascii_strtoull (line + strlen ("VmHWM:"), NULL, 10);
-}
-
 static void
-print_memory (const Plan *plan,
-              double      measured)
+print_memory (const Plan *plan)
 {
-  const VardTrainerSettings *s = plan->settings;
-  double trajectory = (s->sampler_steps + 1.0) * vard_pipeline_get_state_size (plan->pipeline) * sizeof (float);
-  gboolean is_full = s->weights == VARD_TRAINED_WEIGHTS_FULL;
+  const VardMemoryEstimate *m = &plan->memory;
 
   printf ("Memory\n");
-  print_size ("denoiser", plan->n_weights * 4.0, NULL);
-  print_size ("frozen copy for the KL", is_full ? plan->n_weights * 4.0 : 0, "--weights lora needs none");
-  print_size ("gradients and Adam's moments", plan->n_trained * 12.0, NULL);
-  print_size ("pool of trajectories", s->pool_size * trajectory, "--pool-size lowers it");
-  print_size ("ring of trajectories", s->value_refresh ? s->ring_size * trajectory : 0, "--ring-size lowers it");
-  print_size ("measured so far, all loaded", measured, "--micro-batch lowers it");
+  print_size ("denoiser", m->denoiser, NULL);
+  print_size ("text encoder", m->text_encoder, NULL);
+  print_size ("frozen copy for the KL", m->frozen, "--weights lora needs none");
+  print_size ("decoder, rewards and program", m->loaded, NULL);
+  print_size ("gradients and Adam's moments", m->optimizer, NULL);
+  print_size ("pool of trajectories", m->pool, "--pool-size lowers it");
+  print_size ("ring of trajectories", m->ring, "--ring-size lowers it");
+  print_size ("activations", m->activations, m->is_policy ? "--micro-batch and --segments lower it"
+                                                          : "--batch-size lowers it");
+  print_size ("a batch of pictures", m->batch, "--batch-size lowers it");
+  print_size ("at its peak, about", m->peak, NULL);
 }
 
 static guint64
@@ -141,7 +133,9 @@ cli_dry_run (VardRunner *runner,
   g_autoptr (GError) error = NULL;
   CliEstimate estimate;
 
-  if (!cli_estimate_measure (&estimate, runner, NULL, &error))
+  /* memory first: the time is found by running */
+  if (!vard_trainer_estimate_memory (vard_runner_get_trainer (runner), &plan.memory, &error)
+      || !cli_estimate_measure (&estimate, runner, NULL, &error))
     return cli_fail ("train", g_steal_pointer (&error));
   plan.n_evaluations = cli_estimate_count_evaluations (vard_run_settings_get_trainer (settings));
   vard_module_foreach_parameter (vard_model_peek_denoiser (vard_pipeline_peek_model (plan.pipeline)), count_weights, &plan);
@@ -150,7 +144,7 @@ cli_dry_run (VardRunner *runner,
   printf ("Settings\n");
   cli_print_json (node);
   print_counts (&plan);
-  print_memory (&plan, get_peak ());
+  print_memory (&plan);
   print_disk (&plan, runner, path);
 
   g_autofree char *time = cli_format_time (estimate.n_forwards * estimate.seconds_each);

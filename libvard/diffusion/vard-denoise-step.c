@@ -100,6 +100,12 @@ vard_denoise_step_free (VardDenoiseStep *self)
   g_free (self);
 }
 
+VardExecutable *
+vard_denoise_step_peek_executable (VardDenoiseStep *self)
+{
+  return self->executable;
+}
+
 static gboolean
 set_scalar (VardDenoiseStep *self, const char *name, double value, GError **error)
 {

@@ -19,6 +19,7 @@ VardDenoiseStep *vard_denoise_step_new         (VardEngine            *engine,
                                                 gboolean               keeps_clean,
                                                 GError               **error);
 void             vard_denoise_step_free        (VardDenoiseStep       *self);
+VardExecutable  *vard_denoise_step_peek_executable (VardDenoiseStep   *self);
 /* once per batch: [n] contexts, and the empty prompt's when guided */
 gboolean         vard_denoise_step_set_prompts (VardDenoiseStep       *self,
                                                 const VardTextState  *const *texts,

@@ -55,6 +55,11 @@ VardTrajectory       *vard_pipeline_rollout         (VardPipeline             *s
                                                      gpointer                  data,
                                                      GCancellable             *cancellable,
                                                      GError                  **error);
+/* Compiles what a rollout and the decoding of its pictures will run. @ports: bytes of its inputs and outputs */
+gboolean              vard_pipeline_compile         (VardPipeline             *self,
+                                                     const VardSampleRequest  *request,
+                                                     gsize                    *ports,
+                                                     GError                  **error);
 /* n sampler latents [n][state_size] -> n pictures; (transfer full) (element-type VardImage) */
 GPtrArray            *vard_pipeline_decode          (VardPipeline             *self,
                                                      const float              *latents,

@@ -286,22 +286,45 @@ decode_batch (VardPipeline *self, const float *latents, guint n, GPtrArray *imag
   return TRUE;
 }
 
+static guint
+limit_decoded (VardPipeline *self, guint n)
+{
+  const VardModelInfo *info = vard_model_peek_info (self->model);
+
+  return MIN (n, MAX (1, DECODED_PIXELS / (info->height * info->width * info->scale * info->scale)));
+}
+
 GPtrArray *
 vard_pipeline_decode (VardPipeline *self, const float *latents, guint n, guint batch,
                       GCancellable *cancellable, GError **error)
 {
   g_autoptr (GPtrArray) images = g_ptr_array_new_with_free_func (g_object_unref);
-  const VardModelInfo *info = vard_model_peek_info (self->model);
   gsize size = vard_pipeline_get_state_size (self);
-  guint most = MAX (1, DECODED_PIXELS / (info->height * info->width * info->scale * info->scale));
 
-  batch = MIN (batch > 0 ? batch : n, most);
+  batch = limit_decoded (self, batch > 0 ? batch : n);
   for (guint first = 0; first < n; first += batch)
     if (!decode_batch (self, latents + first * size, MIN (batch, n - first), images, cancellable,
                        error))
       return NULL;
 
   return g_steal_pointer (&images);
+}
+
+gboolean
+vard_pipeline_compile (VardPipeline *self, const VardSampleRequest *request, gsize *ports,
+                       GError **error)
+{
+  guint n = request->batch > 0 ? MIN (request->batch, request->n) : request->n;
+  VardDenoiseStep *step = ensure_step (self, request, n, error);
+  VardExecutable *decoder = step != NULL ? ensure_decoder (self, limit_decoded (self, n), error) : NULL;
+
+  if (decoder == NULL)
+    return FALSE;
+  /* the decoder's pictures are copied once more, as floats */
+  *ports = vard_executable_get_ports_size (vard_denoise_step_peek_executable (step))
+           + 2 * vard_executable_get_ports_size (decoder);
+
+  return TRUE;
 }
 
 /* ---- the object ---- */

@@ -89,6 +89,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardProgram, vard_program_free)
 /* ---- engine: one arena for all its programs, and one execution at a time ---- */
 gboolean    vard_engine_reserve     (VardEngine *self, gsize size, GError **error);
 VardBuffer *vard_engine_peek_arena  (VardEngine *self);
+/* what all programs that were compiled so far need, run or not */
+void        vard_engine_expect_arena       (VardEngine *self,
+                                            gsize       size);
+gsize       vard_engine_get_expected_arena (VardEngine *self);
 void        vard_engine_lock        (VardEngine *self);
 void        vard_engine_unlock      (VardEngine *self);
 gboolean    vard_engine_poisons     (VardEngine *self);

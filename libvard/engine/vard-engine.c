@@ -16,6 +16,7 @@ typedef struct
 {
   GRecMutex mutex;
   VardBuffer *arena;
+  gsize largest;         /* that a program asked for; the arena grows to it when that is run */
   gboolean poisons;
 } VardEnginePrivate;
 
@@ -265,6 +266,19 @@ vard_engine_reserve (VardEngine *self,
   g_clear_pointer (&private->arena, vard_buffer_unref);
   private->arena = vard_engine_alloc (self, size, error);
   return private->arena != NULL;
+}
+
+void
+vard_engine_expect_arena (VardEngine *self,
+                          gsize       size)
+{
+  PRIVATE (self)->largest = MAX (PRIVATE (self)->largest, size);
+}
+
+gsize
+vard_engine_get_expected_arena (VardEngine *self)
+{
+  return PRIVATE (self)->largest;
 }
 
 VardBuffer *

@@ -59,6 +59,8 @@ vard_engine_compile (VardEngine *engine,
   if (program == NULL)
     return NULL;
 
+  vard_engine_expect_arena (engine, program->arena_size);
+
   VardExecutable *self = g_object_new (VARD_TYPE_EXECUTABLE, NULL);
 
   self->engine = g_object_ref (engine);
@@ -141,6 +143,24 @@ vard_executable_get_workspace_size (VardExecutable *self)
   g_return_val_if_fail (VARD_IS_EXECUTABLE (self), 0);
 
   return self->program->arena_size;
+}
+
+gsize
+vard_executable_get_ports_size (VardExecutable *self)
+{
+  g_return_val_if_fail (VARD_IS_EXECUTABLE (self), 0);
+
+  GArray *const kinds[] = { self->program->inputs, self->program->outputs };
+  gsize size = 0;
+
+  for (guint kind = 0; kind < G_N_ELEMENTS (kinds); kind++)
+    for (guint i = 0; i < kinds[kind]->len; i++)
+      {
+        const VardNode *node = g_array_index (kinds[kind], VardPort, i).node;
+
+        size += vard_node_get_count (node) * vard_dtype_get_size (node->dtype);
+      }
+  return size;
 }
 
 VardProgram *

@@ -30,6 +30,8 @@ gboolean        vard_executable_get_output    (VardExecutable *self,
                                                gsize           size,
                                                GError        **error);
 gsize           vard_executable_get_workspace_size (VardExecutable *self);
+/* bytes of all inputs and outputs, which are kept between runs */
+gsize           vard_executable_get_ports_size     (VardExecutable *self);
 VardProgram    *vard_executable_peek_program  (VardExecutable *self);
 
 G_END_DECLS

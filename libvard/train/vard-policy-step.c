@@ -134,6 +134,12 @@ vard_policy_step_free (VardPolicyStep *self)
   g_free (self);
 }
 
+gsize
+vard_policy_step_get_workspace_size (VardPolicyStep *self)
+{
+  return vard_executable_get_workspace_size (self->executable);
+}
+
 static gboolean
 read_outputs (VardPolicyStep *self, GError **error)
 {

@@ -52,6 +52,8 @@ typedef struct
 VardPolicyStep *vard_policy_step_new        (const VardPolicyStepConfig *config,
                                              GError                    **error);
 void            vard_policy_step_free       (VardPolicyStep             *self);
+/* bytes of activations */
+gsize           vard_policy_step_get_workspace_size (VardPolicyStep     *self);
 /* Adds the gradient of the states' mean loss to the set's; any number of states, in batches of n.
  * VARD_ERROR_DIVERGED when a loss is not finite. */
 gboolean        vard_policy_step_accumulate (VardPolicyStep             *self,

@@ -69,6 +69,7 @@ prepare_policy (VardTrainer *self, GError **error)
     }
   else
     vard_module_set_trainable (denoiser, TRUE);
+  vard_module_set_segments (denoiser, settings->segments);
 
   self->frozen = vard_frozen_weights_new (self->engine, denoiser, is_lora, error);
   if (self->frozen == NULL)

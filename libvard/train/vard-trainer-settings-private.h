@@ -45,6 +45,7 @@ struct _VardTrainerSettings
   guint batch_size;
   guint states_per_update;
   guint micro_batch;
+  gboolean segments;
   guint policy_updates;
   VardTrainedWeights weights;
   guint lora_rank;

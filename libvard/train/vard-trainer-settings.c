@@ -90,6 +90,10 @@ static const VardField fields[] = {
   UINT (states_per_update, "Noisy states per policy update", 1, 65536, 64),
   UINT (micro_batch, "States held in memory at once, 0 for all: lower it when memory is short", 0,
         65536, 0),
+  BOOLEAN (segments,
+           "Compute the blocks of the model again on the way back instead of keeping what is inside: "
+           "less memory, about a quarter more work in policy updates",
+           FALSE),
   UINT (policy_updates, "Policy updates per step", 1, 10000, 2),
   VARD_FIELD_ENUM (VardTrainerSettings, weights, "What is trained: lora (adapters) or full",
                    vard_trained_weights_get_type, VARD_TRAINED_WEIGHTS_LORA),

@@ -1,0 +1,112 @@
+/* vard-trainer-memory.c - what a training will hold in memory at its peak, by component
+ *
+ * A trainer that was just made has its weights loaded and its graphs compiled, which the system can measure. What is
+ * allocated but not yet written is not resident: gradients, moments, stores of trajectories, the arena. These are
+ * counted. Memory that a reward takes when it is called is not known.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "train/vard-trainer-memory.h"
+
+#include "engine/vard-engine-private.h"
+#include "train/vard-trainer-private.h"
+
+#define PICTURE_CHANNELS 3
+
+static void
+add_weight (const char    *path,
+            VardParameter *parameter,
+            gpointer       data)
+{
+  gsize *sum = data;
+
+  *sum += vard_tensor_get_n_bytes (parameter->tensor);
+}
+
+static gsize
+count_weights (VardModule *module)
+{
+  gsize sum = 0;
+
+  if (module)
+    vard_module_foreach_parameter (module, add_weight, &sum);
+  return sum;
+}
+
+/* of a flat set: gradients and two moments, and an average where there is one */
+static gsize
+count_optimizer (VardParameterSet *set,
+                 VardOptimizer    *optimizer)
+{
+  return vard_tensor_get_n_bytes (set->gradients) * (vard_optimizer_peek_average (optimizer) ? 4 : 3);
+}
+
+static gsize
+count_store (const VardTrajectoryStore *store)
+{
+  return store ? (gsize) store->capacity * store->n_states * store->state_size * sizeof (float) : 0;
+}
+
+/* a rollout with its states, and the pictures that are kept until they are scored and written */
+static gsize
+count_batch (VardTrainer *self)
+{
+  const VardTrainerSettings *s = self->settings;
+  const VardModelInfo *info = vard_model_peek_info (self->model);
+  gsize picture = info->height * info->width * info->scale * info->scale * PICTURE_CHANNELS;
+  gsize state = vard_pipeline_get_state_size (self->pipeline) * sizeof (float);
+  gsize n_evaluated = (gsize) vard_trainer_count_evaluation_prompts (self) * s->evaluation_seeds;
+
+  return s->batch_size * (s->sampler_steps + 3) * state + MAX (s->batch_size, n_evaluated) * picture;
+}
+
+/* A field of /proc/self/status in bytes; 0 where there is no such file */
+static gsize
+read_status (const char *field)
+{
+  g_autofree char *text = NULL;
+  const char *line;
+
+  if (!g_file_get_contents ("/proc/self/status", &text, NULL, NULL) || !(line = strstr (text, field)))
+    return 0;
+  return 1024 * g_ascii_strtoull (line + strlen (field), NULL, 10);
+}
+
+static gboolean
+compile_sampling (VardTrainer *self,
+                  gsize       *ports,
+                  GError     **error)
+{
+  const VardTrainerSettings *s = self->settings;
+  VardSampleRequest request = { .n = s->batch_size, .sampler = self->sampler, .guidance_scale = s->guidance_scale };
+
+  return vard_pipeline_compile (self->pipeline, &request, ports, error);
+}
+
+gboolean
+vard_trainer_estimate_memory (VardTrainer        *self,
+                              VardMemoryEstimate *estimate,
+                              GError            **error)
+{
+  VardMemoryEstimate e = { .before = read_status ("VmHWM:") };
+  gsize trained = vard_policy_step_get_workspace_size (self->policy), ports, known;
+
+  if (!compile_sampling (self, &ports, error))
+    return FALSE;
+  e.denoiser = count_weights (vard_model_peek_denoiser (self->model));
+  e.text_encoder = count_weights (vard_model_peek_text_encoder (self->model));
+  e.frozen = self->settings->weights == VARD_TRAINED_WEIGHTS_FULL ? e.denoiser : 0;
+  known = e.denoiser + e.text_encoder + e.frozen;
+  e.loaded = MAX (read_status ("VmRSS:"), known) - known;
+  e.optimizer = count_optimizer (self->set, self->optimizer)
+                + count_optimizer (vard_value_fit_peek_parameters (self->value),
+                                   vard_value_fit_peek_optimizer (self->value));
+  e.pool = count_store (self->pool);
+  e.ring = count_store (self->ring);
+  e.activations = vard_engine_get_expected_arena (self->engine);
+  e.batch = ports + count_batch (self);
+  e.is_policy = trained >= e.activations;
+  e.peak = MAX (e.before, known + e.loaded + e.optimizer + e.pool + e.ring + e.activations + e.batch);
+  *estimate = e;
+  return TRUE;
+}

@@ -1,0 +1,32 @@
+/* vard-trainer-memory.h - what a training will hold in memory at its peak, by component
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "train/vard-trainer.h"
+
+G_BEGIN_DECLS
+
+/* Bytes of host memory. What is loaded is measured; what is filled later is counted. */
+typedef struct
+{
+  gsize denoiser;      /* weights as they are kept; adapters too */
+  gsize text_encoder;
+  gsize frozen;        /* the pretrained copy beside weights that are trained in full */
+  gsize loaded;        /* all else that is resident: decoder, program, rewards, compiled graphs */
+  gsize optimizer;     /* gradients, moments and averages, of the value network too */
+  gsize pool, ring;    /* trajectories */
+  gsize activations;   /* the arena that all programs share: what the largest needs */
+  gsize batch;         /* inputs, outputs, trajectories and pictures of a batch */
+  gsize before;        /* the peak so far, while loading */
+  gsize peak;
+  gboolean is_policy;  /* the largest program is the policy's, and not sampling */
+} VardMemoryEstimate;
+
+/* Compiles what training will run, and runs nothing. Call it before the first advance. */
+gboolean vard_trainer_estimate_memory (VardTrainer         *self,
+                                       VardMemoryEstimate  *estimate,
+                                       GError             **error);
+
+G_END_DECLS
