@@ -13,8 +13,8 @@
 
 #define THREADS 256
 
-static const char *
-ensure_cache_folder (CudaDevice *self)
+const char *
+cuda_device_ensure_cache_folder (CudaDevice *self)
 {
   const char *chosen = g_getenv ("VARD_CUDA_CACHE");
 
@@ -40,7 +40,7 @@ cache_path (CudaDevice *self, const char *source)
 
   self->cuda->nvrtcVersion (&major, &minor);
   name = g_strdup_printf ("%.32s-%s-%d.%d-%d.cubin", hash, arch, major, minor, self->driver_version);
-  return g_build_filename (ensure_cache_folder (self), name, NULL);
+  return g_build_filename (cuda_device_ensure_cache_folder (self), name, NULL);
 }
 
 /* ---- compiling ---- */

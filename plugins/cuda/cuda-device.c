@@ -197,6 +197,7 @@ cuda_device_unref (CudaDevice *self)
     }
   g_hash_table_unref (self->functions);
   g_ptr_array_unref (self->modules);
+  g_clear_pointer (&self->choices, g_key_file_unref);
   g_clear_error (&self->error);
   g_free (self->cache_folder);
   g_free (self->name);

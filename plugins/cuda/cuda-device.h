@@ -22,7 +22,11 @@ typedef struct
   char *name;
   int driver_version, major, minor, n_multiprocessors;
   gsize total, allocated, peak;     /* bytes */
-  gboolean is_capturing;
+  gboolean is_capturing;            /* nothing may be waited for */
+  gboolean measures;                /* algorithms are timed where there are several */
+  GKeyFile *choices;                /* of algorithms, by product */
+  gboolean has_new_choices;
+  guint n_measured, n_recalled;
   GHashTable *functions;            /* source's hash and name -> CUfunction */
   GPtrArray *modules;
   char *cache_folder;               /* compiled kernels, or NULL */
@@ -100,6 +104,20 @@ void        cuda_device_launch_over (CudaDevice *self,
                                      CUfunction  function,
                                      gint64      count,
                                      gconstpointer args);
+
+/* where compiled kernels and choices are kept */
+const char *cuda_device_ensure_cache_folder (CudaDevice *self);
+
+/* ---- choices of algorithms (cuda-choice.c) ---- */
+gboolean    cuda_device_recall    (CudaDevice  *self,
+                                   const char  *key,
+                                   gpointer     choice,
+                                   gsize        size);
+void        cuda_device_remember  (CudaDevice  *self,
+                                   const char  *key,
+                                   gconstpointer choice,
+                                   gsize        size);
+void        cuda_device_save_choices (CudaDevice *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CudaDevice, cuda_device_unref)
 

@@ -15,7 +15,7 @@ struct _VardCudaEngine
 
   guint device_index;
   gint precision;
-  gboolean graphs;
+  gboolean graphs, measure;
 
   GRecMutex mutex;
   CudaDevice *device;
@@ -34,6 +34,9 @@ static const VardField fields[] = {
                    "How products are computed: fp32, tf32 (10 bits of mantissa) or bf16 (7 bits); sums and stored values are "
                    "in single precision always", cuda_precision_get_type, CUDA_PRECISION_FP32),
   VARD_FIELD_BOOLEAN (VardCudaEngine, graphs, "Whether a step is captured once and replayed as a whole", TRUE),
+  VARD_FIELD_BOOLEAN (VardCudaEngine, measure,
+                      "Whether the fastest of several algorithms is measured once for each product and remembered on disk; else "
+                      "the matrix library's own estimate decides", TRUE),
 };
 
 static CudaDevice *
@@ -166,6 +169,7 @@ vard_cuda_engine_lower (VardEngine *engine, VardLowering *lowering, GError **err
   if (device == NULL)
     return FALSE;
   g_rec_mutex_lock (&self->mutex);
+  device->measures = self->measure;
   program = cuda_program_new (device, self->precision);
   is_done = cuda_lower (program, lowering, error);
   g_rec_mutex_unlock (&self->mutex);
@@ -204,6 +208,17 @@ vard_cuda_engine_get_modules (VardCudaEngine *self,
 
   *n_compiled = self->device ? self->device->n_compiled : 0;
   *n_cached = self->device ? self->device->n_cached : 0;
+}
+
+void
+vard_cuda_engine_get_choices (VardCudaEngine *self,
+                              guint          *n_measured,
+                              guint          *n_recalled)
+{
+  g_return_if_fail (VARD_IS_CUDA_ENGINE (self));
+
+  *n_measured = self->device ? self->device->n_measured : 0;
+  *n_recalled = self->device ? self->device->n_recalled : 0;
 }
 
 static void

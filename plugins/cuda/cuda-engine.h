@@ -15,5 +15,9 @@ G_DECLARE_FINAL_TYPE (VardCudaEngine, vard_cuda_engine, VARD, CUDA_ENGINE, VardE
 void vard_cuda_engine_get_modules (VardCudaEngine *self,
                                    guint          *n_compiled,
                                    guint          *n_cached);
+/* algorithms that were measured, and that came from the disk */
+void vard_cuda_engine_get_choices (VardCudaEngine *self,
+                                   guint          *n_measured,
+                                   guint          *n_recalled);
 
 G_END_DECLS

@@ -1,8 +1,8 @@
 /* cuda-gemm.c - products of matrices through cuBLASLt, and the operation matmul
  *
  * The library thinks in columns: a row-major c = a b is its c' = b' a', so the operands change places and nothing is
- * transposed in memory. It chooses an algorithm by its own estimate, for the alignment that the addresses really have:
- * operands may be slices.
+ * transposed in memory. The algorithm is chosen for the alignment that the addresses really have, since operands may be
+ * slices: the fastest of those that the library proposes, measured once and remembered, or the first of them.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -10,11 +10,16 @@
 
 #define ALIGNMENT 64
 
+/* how many algorithms are tried, and how often each: the fastest round counts */
+#define N_CANDIDATES 8
+#define N_ROUNDS 3
+#define N_RUNS 4
+
 struct _CudaGemm
 {
   CudaDevice *device;
   CudaGemmShape shape;
-  gboolean is_half;
+  gboolean is_half, is_tf32;
   cublasLtMatmulDesc_t operation;
   cublasLtMatrixLayout_t a, b, c;   /* the library's a is our b */
   cublasLtMatmulAlgo_t algorithm;
@@ -114,6 +119,7 @@ cuda_gemm_new (CudaDevice          *device,
   self->device = cuda_device_ref (device);
   self->shape = *shape;
   self->is_half = precision == CUDA_PRECISION_BF16;
+  self->is_tf32 = precision == CUDA_PRECISION_TF32;
   self->a = make_layout (self, type, tb ? shape->k : shape->n, tb ? shape->n : shape->k, shape->ldb, shape->stride_b);
   self->b = make_layout (self, type, ta ? shape->m : shape->k, ta ? shape->k : shape->m, shape->lda, shape->stride_a);
   self->c = make_layout (self, CUDA_R_32F, shape->n, shape->m, shape->ldc, shape->stride_c);
@@ -152,8 +158,28 @@ prefer (CudaGemm *self, cublasLtMatmulPreference_t preference, cublasLtMatmulPre
          "choosing an algorithm");
 }
 
-static gboolean
-choose_algorithm (CudaGemm *self, guint alignment)
+/* what one execution of a product reads and writes */
+typedef struct
+{
+  gconstpointer a, b;
+  float beta;
+  gpointer c;
+} Operands;
+
+static cublasStatus_t
+run_algorithm (CudaGemm *self, const cublasLtMatmulAlgo_t *algorithm, const Operands *operands)
+{
+  CudaDevice *device = self->device;
+  float alpha = 1;
+
+  return device->cuda->cublasLtMatmul (device->blas, self->operation, &alpha, operands->b, self->a, operands->a, self->b,
+                                       &operands->beta, operands->c, self->c, operands->c, self->c, algorithm,
+                                       (void *) device->blas_workspace, device->blas_workspace_size, device->stream);
+}
+
+/* the library's proposals, the best by its own estimate first; returns how many */
+static int
+find_candidates (CudaGemm *self, guint alignment, cublasLtMatmulHeuristicResult_t *results)
 {
   static const cublasLtMatmulPreferenceAttributes_t alignments[] = {
     CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
@@ -161,25 +187,115 @@ choose_algorithm (CudaGemm *self, guint alignment)
   };
   const CudaLibraries *cuda = self->device->cuda;
   cublasLtMatmulPreference_t preference = NULL;
-  cublasLtMatmulHeuristicResult_t result = { 0 };
   guint64 workspace = self->device->blas_workspace_size;
   int n_found = 0;
 
   if (!check (self->device, cuda->cublasLtMatmulPreferenceCreate (&preference), "choosing an algorithm"))
-    return FALSE;
+    return 0;
   prefer (self, preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace);
   for (guint i = 0; i < G_N_ELEMENTS (alignments); i++)
     prefer (self, preference, alignments[i], &alignment, sizeof alignment);
   check (self->device,
          cuda->cublasLtMatmulAlgoGetHeuristic (self->device->blas, self->operation, self->a, self->b, self->c, self->c,
-                                               preference, 1, &result, &n_found), "choosing an algorithm");
+                                               preference, N_CANDIDATES, results, &n_found), "choosing an algorithm");
   cuda->cublasLtMatmulPreferenceDestroy (preference);
   if (self->device->error == NULL && n_found == 0)
     cuda_device_fail (self->device,
                       "CUDA's matrix library has no algorithm for %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " x %"
                       G_GINT64_FORMAT, self->shape.m, self->shape.n, self->shape.k);
-  self->algorithm = result.algo;
+  return self->device->error == NULL ? n_found : 0;
+}
+
+/* seconds of the fastest round, by the host's clock: the device has nothing else to do */
+static double
+time_algorithm (CudaGemm *self, const cublasLtMatmulAlgo_t *algorithm, const Operands *operands)
+{
+  double best = G_MAXDOUBLE;
+
+  for (guint round = 0; round <= N_ROUNDS; round++)
+    {
+      gint64 begin;
+
+      if (!cuda_device_wait (self->device, NULL))
+        return G_MAXDOUBLE;
+      begin = g_get_monotonic_time ();
+      for (guint i = 0; i < N_RUNS; i++)
+        if (run_algorithm (self, algorithm, operands) != CUBLAS_STATUS_SUCCESS)
+          return G_MAXDOUBLE;
+      if (!cuda_device_wait (self->device, NULL))
+        return G_MAXDOUBLE;
+      if (round > 0)
+        best = MIN (best, (g_get_monotonic_time () - begin) * 1e-6);
+    }
+  return best;
+}
+
+static int
+find_fastest (CudaGemm *self, const cublasLtMatmulHeuristicResult_t *results, int n_found, const Operands *operands)
+{
+  double best = G_MAXDOUBLE;
+  int fastest = 0;
+
+  for (int i = 0; i < n_found; i++)
+    {
+      double seconds = time_algorithm (self, &results[i].algo, operands);
+
+      if (seconds < best)
+        fastest = i;
+      best = MIN (best, seconds);
+    }
+  self->device->n_measured++;
+  return fastest;
+}
+
+static char *
+dup_key (CudaGemm *self, guint alignment)
+{
+  const CudaGemmShape *s = &self->shape;
+  g_autoptr (GString) key = g_string_new (self->is_half ? "bf16" : self->is_tf32 ? "tf32" : "fp32");
+  const gint64 numbers[] = { s->m, s->n, s->k, s->lda, s->ldb, s->ldc, s->n_batches, s->stride_a, s->stride_b, s->stride_c,
+                             s->transpose_a, s->transpose_b, s->has_bias, alignment };
+
+  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
+    g_string_append_printf (key, "-%" G_GINT64_FORMAT, numbers[i]);
+  return g_string_free (g_steal_pointer (&key), FALSE);
+}
+
+/* the library looks at what was on disk before it is used */
+static gboolean
+recall_algorithm (CudaGemm *self, const char *key)
+{
+  CudaDevice *device = self->device;
+  cublasLtMatmulHeuristicResult_t result;
+
+  if (!cuda_device_recall (device, key, &self->algorithm, sizeof self->algorithm)
+      || device->cuda->cublasLtMatmulAlgoCheck (device->blas, self->operation, self->a, self->b, self->c, self->c,
+                                                &self->algorithm, &result) != CUBLAS_STATUS_SUCCESS
+      || result.workspaceSize > device->blas_workspace_size)
+    return FALSE;
+  device->n_recalled++;
+  return TRUE;
+}
+
+/* Timing overwrites the result, so it needs one that is not added to, and it needs to wait */
+static gboolean
+choose_algorithm (CudaGemm *self, guint alignment, const Operands *operands)
+{
+  g_autofree char *key = dup_key (self, alignment);
+  cublasLtMatmulHeuristicResult_t results[N_CANDIDATES] = { 0 };
+  gboolean may_measure = self->device->measures && !self->device->is_capturing && operands->beta == 0;
+  int n_found, chosen = 0;
+
   self->alignment = alignment;
+  if (self->device->measures && recall_algorithm (self, key))
+    return TRUE;
+  n_found = find_candidates (self, alignment, results);
+  if (n_found > 1 && may_measure)
+    {
+      chosen = find_fastest (self, results, n_found, operands);
+      cuda_device_remember (self->device, key, &results[chosen].algo, sizeof results[chosen].algo);
+    }
+  self->algorithm = results[chosen].algo;
   return self->device->error == NULL;
 }
 
@@ -202,18 +318,15 @@ cuda_gemm_run (CudaGemm     *self,
 {
   CudaDevice *device = self->device;
   guint alignment = find_alignment (a, b, c);
-  float alpha = 1;
+  const Operands operands = { a, b, beta, c };
 
   if (device->error != NULL)
     return;
   if (self->shape.has_bias)
     set_attribute (self, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
-  if ((self->alignment == 0 || self->alignment > alignment) && !choose_algorithm (self, alignment))
+  if ((self->alignment == 0 || self->alignment > alignment) && !choose_algorithm (self, alignment, &operands))
     return;
-  check (device,
-         device->cuda->cublasLtMatmul (device->blas, self->operation, &alpha, b, self->a, a, self->b, &beta, c, self->c, c,
-                                       self->c, &self->algorithm, (void *) device->blas_workspace,
-                                       device->blas_workspace_size, device->stream), "multiplying");
+  check (device, run_algorithm (self, &self->algorithm, &operands), "multiplying");
 }
 
 /* ---- the operation ---- */

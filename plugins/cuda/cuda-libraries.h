@@ -32,7 +32,7 @@ G_BEGIN_DECLS
   F (cublasLtCreate) F (cublasLtDestroy) F (cublasLtMatmul) F (cublasLtMatmulDescCreate) \
   F (cublasLtMatmulDescDestroy) F (cublasLtMatmulDescSetAttribute) F (cublasLtMatrixLayoutCreate) \
   F (cublasLtMatrixLayoutDestroy) F (cublasLtMatrixLayoutSetAttribute) F (cublasLtMatmulPreferenceCreate) \
-  F (cublasLtMatmulPreferenceDestroy) F (cublasLtMatmulPreferenceSetAttribute) F (cublasLtMatmulAlgoGetHeuristic) \
+  F (cublasLtMatmulPreferenceDestroy) F (cublasLtMatmulPreferenceSetAttribute) F (cublasLtMatmulAlgoGetHeuristic) F (cublasLtMatmulAlgoCheck) \
   F (cublasLtGetStatusString) F (cublasLtGetVersion)
 
 /* the headers rename functions to their current versions; members follow, and so do the names that are looked up */

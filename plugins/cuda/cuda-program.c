@@ -106,7 +106,9 @@ cuda_program_capture (CudaProgram *self, VardProgram *program, GArray *addresses
   if (!cuda_device_check (self->device, cuda->cuStreamBeginCapture (self->device->stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
                           "starting a capture"))
     return cuda_device_report (self->device, error);
+  self->device->is_capturing = TRUE;
   is_queued = queue_steps (self, program, FALSE, NULL, error);
+  self->device->is_capturing = FALSE;
   cuda_device_check (self->device, cuda->cuStreamEndCapture (self->device->stream, &graph), "ending a capture");
   if (is_queued && self->device->error == NULL)
     cuda_device_check (self->device, cuda->cuGraphInstantiate (&self->graph, graph, 0), "preparing a replay");
@@ -138,8 +140,11 @@ cuda_program_run (CudaProgram  *self,
   /* durations of single steps need them one by one */
   if (!use_graph || !self->has_run || vard_trace_is_enabled ())
     {
+      gboolean is_queued = queue_steps (self, program, vard_trace_is_enabled (), cancellable, error);
+
       self->has_run = TRUE;
-      return queue_steps (self, program, vard_trace_is_enabled (), cancellable, error);
+      cuda_device_save_choices (self->device);
+      return is_queued;
     }
   if ((self->graph == NULL || !has_addresses (self, addresses)) && !cuda_program_capture (self, program, addresses, error))
     return FALSE;

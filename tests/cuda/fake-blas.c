@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct
 {
@@ -36,6 +37,7 @@ typedef struct
   float alpha, beta;
   const void *from_a, *from_b;
   float *to;
+  unsigned delay;       /* microseconds */
 } Product;
 
 cublasStatus_t
@@ -142,7 +144,16 @@ cublasLtMatrixLayoutSetAttribute (cublasLtMatrixLayout_t layout, cublasLtMatrixL
     }
 }
 
-/* ---- algorithms: one, which remembers the alignment it was chosen for ---- */
+/* ---- algorithms: they remember the alignment they were chosen for, and all but the second are slow ---- */
+
+/* VARD_FAKE_CUDA="algorithms=N" */
+static int
+get_n_algorithms (void)
+{
+  const char *all = getenv ("VARD_FAKE_CUDA"), *found = all ? strstr (all, "algorithms=") : NULL;
+
+  return found ? atoi (found + strlen ("algorithms=")) : 1;
+}
 
 cublasStatus_t
 cublasLtMatmulPreferenceCreate (cublasLtMatmulPreference_t *preference)
@@ -176,10 +187,24 @@ cublasLtMatmulAlgoGetHeuristic (cublasLtHandle_t handle, cublasLtMatmulDesc_t op
                                 cublasLtMatmulPreference_t preference, int n_wanted,
                                 cublasLtMatmulHeuristicResult_t results[], int *n_found)
 {
-  memset (results, 0, sizeof *results);
-  results[0].algo.data[0] = *(const uint32_t *) preference;
-  *n_found = 1;
-  return CUBLAS_STATUS_SUCCESS;
+  *n_found = get_n_algorithms ();
+  for (int i = 0; i < *n_found; i++)
+    {
+      memset (&results[i], 0, sizeof *results);
+      results[i].algo.data[0] = *(const uint32_t *) preference;
+      results[i].algo.data[1] = i;
+    }
+  return *n_found <= n_wanted ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+}
+
+cublasStatus_t
+cublasLtMatmulAlgoCheck (cublasLtHandle_t handle, cublasLtMatmulDesc_t operation, cublasLtMatrixLayout_t a,
+                         cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+                         const cublasLtMatmulAlgo_t *algorithm, cublasLtMatmulHeuristicResult_t *result)
+{
+  memset (result, 0, sizeof *result);
+  return algorithm->data[0] > 0 && algorithm->data[0] <= 256 && algorithm->data[1] < 8 ? CUBLAS_STATUS_SUCCESS
+                                                                                     : CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
 /* ---- the product ---- */
@@ -218,6 +243,8 @@ do_product (const void *data)
   int is_tf32 = p->operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32;
   uint64_t depth = ta ? p->a.rows : p->a.columns;
 
+  if (p->delay > 0)
+    usleep (p->delay);
   for (int32_t batch = 0; batch < p->c.n_batches; batch++)
     for (uint64_t column = 0; column < p->c.columns; column++)
       for (uint64_t row = 0; row < p->c.rows; row++)
@@ -254,7 +281,8 @@ cublasLtMatmul (cublasLtHandle_t handle, cublasLtMatmulDesc_t operation, const v
                 const cublasLtMatmulAlgo_t *algorithm, void *workspace, size_t workspace_size, cudaStream_t stream)
 {
   Product product = { *(Operation *) operation, *(Layout *) layout_a, *(Layout *) layout_b, *(Layout *) layout_d,
-                      *(const float *) alpha, *(const float *) beta, a, b, d };
+                      *(const float *) alpha, *(const float *) beta, a, b, d,
+                      get_n_algorithms () > 1 && algorithm->data[1] != 1 ? 3000 : 0 };
   uintptr_t addresses = (uintptr_t) a | (uintptr_t) b | (uintptr_t) d;
 
   if (c != d || !has_shapes (&product) || algorithm->data[0] == 0 || addresses % algorithm->data[0] != 0)

@@ -288,6 +288,84 @@ test_cache (void)
   g_setenv ("VARD_CUDA_CACHE", before, TRUE);
 }
 
+/* three algorithms are proposed, and the second is the fastest */
+static float *
+multiply_and_count (guint *n_measured, guint *n_recalled)
+{
+  g_autoptr (VardEngine) engine = make_engine (TRUE);
+  Network network = make_network (1);
+  g_autoptr (VardExecutable) executable = compile (engine, &network);
+  float *values = run (executable, &network, 1);
+
+  g_free (run (executable, &network, 1));
+  vard_cuda_engine_get_choices (VARD_CUDA_ENGINE (engine), n_measured, n_recalled);
+  vard_graph_unref (network.graph);
+  return values;
+}
+
+/* every choice in the file is the fast one; returns how many there are */
+static guint
+check_choices (const char *folder)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+  g_auto (GStrv) keys = NULL;
+  const char *name = g_dir_read_name (dir);
+  gsize n_keys = 0;
+
+  while (name != NULL && !g_str_has_prefix (name, "algorithms-Emulated-device-sm_90-"))
+    name = g_dir_read_name (dir);
+  g_assert_nonnull (name);
+
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+
+  g_assert_true (g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, NULL));
+  keys = g_key_file_get_keys (file, "algorithms", &n_keys, NULL);
+  for (gsize i = 0; i < n_keys; i++)
+    {
+      g_autofree char *text = g_key_file_get_string (file, "algorithms", keys[i], NULL);
+      gsize size;
+      g_autofree guchar *bytes = g_base64_decode (text, &size);
+
+      g_assert_cmpuint (size, ==, sizeof (cublasLtMatmulAlgo_t));
+      g_assert_cmpuint (((const cublasLtMatmulAlgo_t *) (gpointer) bytes)->data[1], ==, 1);
+    }
+  return n_keys;
+}
+
+static void
+test_choices (void)
+{
+  g_autofree char *folder = g_dir_make_tmp (NULL, NULL), *before = g_strdup (g_getenv ("VARD_CUDA_CACHE"));
+  guint n_measured, n_recalled, n_choices;
+
+  g_setenv ("VARD_CUDA_CACHE", folder, TRUE);
+
+  g_autofree float *plain = multiply_and_count (&n_measured, &n_recalled);
+
+  g_assert_cmpuint (n_measured, ==, 0);
+  g_setenv ("VARD_FAKE_CUDA", "algorithms=3", TRUE);
+
+  g_autofree float *measured = multiply_and_count (&n_measured, &n_recalled);
+
+  n_choices = check_choices (folder);
+  g_assert_cmpuint (n_choices, >, 3);
+  g_assert_cmpuint (n_measured, ==, n_choices);
+
+  g_autofree float *recalled = multiply_and_count (&n_measured, &n_recalled);
+
+  g_assert_cmpuint (n_measured, ==, 0);
+  g_assert_cmpuint (n_recalled, >=, n_choices);
+  g_assert_cmpmem (measured, TOKENS * CHANNELS * sizeof (float), plain, TOKENS * CHANNELS * sizeof (float));
+  g_assert_cmpmem (recalled, TOKENS * CHANNELS * sizeof (float), plain, TOKENS * CHANNELS * sizeof (float));
+  spoil_files (folder);
+  g_free (multiply_and_count (&n_measured, &n_recalled));
+  g_assert_cmpuint (n_measured, ==, n_choices);
+  g_unsetenv ("VARD_FAKE_CUDA");
+  remove_files (folder);
+  g_setenv ("VARD_CUDA_CACHE", before, TRUE);
+}
+
 /* ---- faults ---- */
 
 typedef struct
@@ -385,6 +463,7 @@ main (int argc, char **argv)
   g_test_add_func ("/cuda/engine/cancelled", test_cancelled);
   g_test_add_func ("/cuda/engine/transfers", test_transfers);
   g_test_add_func ("/cuda/engine/cache", test_cache);
+  g_test_add_func ("/cuda/engine/choices", test_choices);
   for (guint i = 0; i < G_N_ELEMENTS (open_faults); i++)
     {
       g_autofree char *path = g_strconcat ("/cuda/engine/", open_faults[i].name, NULL);
