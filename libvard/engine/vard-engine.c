@@ -216,6 +216,14 @@ vard_engine_supports (VardEngine     *self,
 }
 
 gboolean
+vard_engine_is_exact (VardEngine *self)
+{
+  VardEngineClass *klass = VARD_ENGINE_GET_CLASS (self);
+
+  return klass->is_exact != NULL && klass->is_exact (self);
+}
+
+gboolean
 vard_engine_adopt (VardEngine *self,
                    VardTensor *tensor,
                    GError    **error)

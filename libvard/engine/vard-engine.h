@@ -52,7 +52,10 @@ struct _VardEngineClass
   gboolean    (*execute)  (VardEngine *self, VardProgram *program, GCancellable *cancellable, GError **error);
   gboolean    (*wait)     (VardEngine *self, GError **error);
 
-  gpointer padding[8];
+  /* whether products read their operands as they are, in single precision; without it they may round them */
+  gboolean    (*is_exact) (VardEngine *self);
+
+  gpointer padding[7];
 };
 
 /* The host memory defaults of alloc, write, read, copy, fill and wait serve any engine on the CPU. */
@@ -61,6 +64,7 @@ VardBuffer *vard_engine_alloc    (VardEngine *self, gsize size, GError **error);
 gboolean    vard_engine_write    (VardEngine *self, VardBuffer *to, gsize offset, gconstpointer from, gsize size, GError **error);
 gboolean    vard_engine_read     (VardEngine *self, VardBuffer *from, gsize offset, gpointer to, gsize size, GError **error);
 gboolean    vard_engine_supports (VardEngine *self, const VardNode *node);
+gboolean    vard_engine_is_exact (VardEngine *self);
 
 /* Makes the tensor's storage the engine's own (for an engine on the host: nothing to do) */
 gboolean    vard_engine_adopt    (VardEngine *self, VardTensor *tensor, GError **error);

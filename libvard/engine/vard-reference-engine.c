@@ -77,6 +77,12 @@ vard_reference_engine_lower (VardEngine   *engine,
   return TRUE;
 }
 
+static gboolean
+vard_reference_engine_is_exact (VardEngine *engine)
+{
+  return TRUE;
+}
+
 static void
 vard_reference_engine_class_init (VardReferenceEngineClass *klass)
 {
@@ -85,6 +91,7 @@ vard_reference_engine_class_init (VardReferenceEngineClass *klass)
   engine_class->describe = vard_reference_engine_describe;
   engine_class->supports = vard_reference_engine_supports;
   engine_class->lower = vard_reference_engine_lower;
+  engine_class->is_exact = vard_reference_engine_is_exact;
 }
 
 static void

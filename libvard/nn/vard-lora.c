@@ -19,6 +19,7 @@ struct _VardLora
 
   guint rank;
   double scale;
+  gboolean may_merge;      /* into the weight while it is recorded */
   VardParameter *down;     /* A [rank, n_in] */
   VardParameter *up;       /* B [n_out, rank] */
 };
@@ -104,7 +105,8 @@ vard_lora_record (VardAdapter *adapter,
   return y;
 }
 
-/* Merged, a layer costs one product more for its gradient, dW; beside it, six thin ones (two forward, four for the
+/* Merged, small changes are lost where products round their operands: only where it is said that they do not.
+ * Merged, a layer costs one product more for its gradient, dW; beside it, six thin ones (two forward, four for the
  * gradients), each of which reads or writes all rows at about a quarter of the speed per multiplication */
 #define THIN_COST 12
 
@@ -117,7 +119,7 @@ vard_lora_record_weight (VardAdapter *adapter,
   VardGraph *graph = weight->graph;
   gint64 n_out = weight->shape.dims[0], n_in = weight->shape.dims[1];
 
-  if (n_out * n_in > (n_out + n_in) * MIN (THIN_COST * self->rank, n_rows))
+  if (!self->may_merge || n_out * n_in > (n_out + n_in) * MIN (THIN_COST * self->rank, n_rows))
     return NULL;
   vard_module_enter (VARD_MODULE (self), graph);
 
@@ -326,6 +328,22 @@ vard_lora_detach (VardModule *root)
   for (guint i = 0; i < layers->len; i++)
     vard_linear_drop_adapter (layers->pdata[i]);
   return layers->len;
+}
+
+static void
+set_merging (const char *path,
+             VardLinear *layer,
+             VardLora   *lora,
+             gpointer    data)
+{
+  lora->may_merge = GPOINTER_TO_INT (data);
+}
+
+void
+vard_lora_set_merging (VardModule *root,
+                       gboolean    may_merge)
+{
+  vard_lora_foreach (root, set_merging, GINT_TO_POINTER (may_merge));
 }
 
 static void

@@ -42,6 +42,9 @@ typedef void (*VardLoraFunc) (const char *path, VardLinear *layer, VardLora *lor
 void           vard_lora_foreach     (VardModule          *root,
                                       VardLoraFunc         func,
                                       gpointer             data);
+/* Whether adapters below @root may be recorded as W + scale B A: for engines whose products do not round W. Not at first. */
+void           vard_lora_set_merging (VardModule          *root,
+                                      gboolean             may_merge);
 /* takes all of them away; returns how many there were */
 guint          vard_lora_detach      (VardModule          *root);
 

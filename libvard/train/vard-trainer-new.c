@@ -66,6 +66,7 @@ prepare_policy (VardTrainer *self, GError **error)
       if (!vard_lora_attach (denoiser, (const char *const *) names, settings->lora_rank,
                              settings->lora_alpha, settings->seed, error))
         return FALSE;
+      vard_lora_set_merging (denoiser, vard_engine_is_exact (self->engine));
     }
   else
     vard_module_set_trainable (denoiser, TRUE);

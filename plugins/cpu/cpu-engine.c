@@ -145,6 +145,12 @@ vard_cpu_engine_execute (VardEngine   *engine,
   return !g_cancellable_set_error_if_cancelled (cancellable, error);
 }
 
+static gboolean
+vard_cpu_engine_is_exact (VardEngine *engine)
+{
+  return TRUE;
+}
+
 static gint
 compare_times (gconstpointer a, gconstpointer b)
 {
@@ -199,6 +205,7 @@ vard_cpu_engine_class_init (VardCpuEngineClass *klass)
   engine_class->supports = vard_cpu_engine_supports;
   engine_class->lower = vard_cpu_engine_lower;
   engine_class->execute = vard_cpu_engine_execute;
+  engine_class->is_exact = vard_cpu_engine_is_exact;
   vard_fields_install (object_class, fields, G_N_ELEMENTS (fields));
 }
 

@@ -57,6 +57,7 @@ bench_prepare (Bench *self, GError **error)
     vard_module_set_trainable (denoiser, TRUE);
   else if (!vard_lora_attach (denoiser, targets, 8, 8, 1, error))
     return FALSE;
+  vard_lora_set_merging (denoiser, vard_engine_is_exact (self->engine));
 
   self->frozen = vard_frozen_weights_new (self->engine, denoiser, !is_full, error);
   self->set = self->frozen != NULL ? vard_parameter_set_new (self->engine, denoiser, error) : NULL;

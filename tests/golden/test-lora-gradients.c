@@ -230,6 +230,8 @@ check_case (const char *name,
   g_autoptr (GError) error = NULL;
 
   attach (unet, json);
+  /* one engine goes each way */
+  vard_lora_set_merging (VARD_MODULE (unet), !VARD_IS_REFERENCE_ENGINE (engine));
 
   g_autoptr (VardParameterSet) set = vard_parameter_set_new (engine, VARD_MODULE (unet), &error);
 
