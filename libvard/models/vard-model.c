@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define HASH_BLOCK (1024 * 1024)
+
 typedef struct
 {
   char *path;
@@ -104,6 +106,20 @@ vard_model_add_file (VardModel  *self,
   g_ptr_array_add (PRIVATE (self)->files, g_strdup (path));
 }
 
+/* Read, not mapped: the weights are mapped already, and would count as memory twice */
+static void
+hash_file (GChecksum  *checksum,
+           const char *path)
+{
+  g_autoptr (GFile) file = g_file_new_for_path (path);
+  g_autoptr (GFileInputStream) stream = g_file_read (file, NULL, NULL);
+  g_autofree guchar *block = g_malloc (HASH_BLOCK);
+  gssize n;
+
+  while (stream && (n = g_input_stream_read (G_INPUT_STREAM (stream), block, HASH_BLOCK, NULL, NULL)) > 0)
+    g_checksum_update (checksum, block, n);
+}
+
 char *
 vard_model_dup_hash (VardModel *self)
 {
@@ -113,13 +129,7 @@ vard_model_dup_hash (VardModel *self)
   g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
 
   for (guint i = 0; i < files->len; i++)
-    {
-      g_autoptr (GMappedFile) file = g_mapped_file_new (files->pdata[i], FALSE, NULL);
-
-      if (file && g_mapped_file_get_length (file))
-        g_checksum_update (checksum, (const guchar *) g_mapped_file_get_contents (file),
-                           g_mapped_file_get_length (file));
-    }
+    hash_file (checksum, files->pdata[i]);
   return g_strdup (g_checksum_get_string (checksum));
 }
 
