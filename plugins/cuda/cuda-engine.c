@@ -199,6 +199,12 @@ vard_cuda_engine_wait (VardEngine *engine, GError **error)
   return self->device == NULL || (cuda_device_enter (self->device, error) && cuda_device_wait (self->device, error));
 }
 
+static gboolean
+vard_cuda_engine_is_exact (VardEngine *engine)
+{
+  return VARD_CUDA_ENGINE (engine)->precision == CUDA_PRECISION_FP32;
+}
+
 void
 vard_cuda_engine_get_modules (VardCudaEngine *self,
                               guint          *n_compiled,
@@ -254,6 +260,7 @@ vard_cuda_engine_class_init (VardCudaEngineClass *klass)
   engine_class->lower = vard_cuda_engine_lower;
   engine_class->execute = vard_cuda_engine_execute;
   engine_class->wait = vard_cuda_engine_wait;
+  engine_class->is_exact = vard_cuda_engine_is_exact;
   vard_fields_install (object_class, fields, G_N_ELEMENTS (fields));
 }
 

@@ -120,6 +120,7 @@ test_replay_equals_calls (void)
       g_assert_cmpmem (replayed, 2 * count_floats (&network) * sizeof (float), called,
                        2 * count_floats (&network) * sizeof (float));
     }
+  g_assert_true (vard_engine_is_exact (calls));
   g_assert_cmpuint (count_captures (a), ==, 1);
   g_assert_cmpuint (count_captures (b), ==, 0);
   vard_graph_unref (network.graph);
@@ -166,6 +167,7 @@ test_steps_are_named (void)
   g_assert_nonnull (strstr (names->str, " conv2d/patches-bf16 "));
   g_assert_nonnull (strstr (names->str, " conv2d_input_gradient/patches-bf16 "));
   g_assert_nonnull (strstr (names->str, " attention_gradient/blocks-bf16 "));
+  g_assert_false (vard_engine_is_exact (engine));
   g_assert_cmpfloat (flops, >, 2.0 * 2 * TOKENS * CHANNELS * CHANNELS * 9);
   vard_graph_unref (network.graph);
 }
