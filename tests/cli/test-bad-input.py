@@ -317,14 +317,13 @@ class Rewards(cli.CliTest):
 
     def test_hang(self):
         """It does not look whether it shall stop, and is ended nevertheless"""
-        process = self.start('hang')
-        while not os.path.exists(self.path('run/state.json')):
+        process = self.start('hang,mark=' + self.path('mark'))
+        while process.poll() is None and not os.path.exists(self.path('mark')):
             time.sleep(0.05)
-        time.sleep(1)
-        while process.poll() is None:
-            # two that come at once are one to the kernel
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        while 'once more stops now' not in process.stderr.readline():  # two that come at once are one to the kernel
+            self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60)[1]
         self.assertEqual(process.returncode, 130, said)
         self.assertIn('a reward that hangs?', said)
