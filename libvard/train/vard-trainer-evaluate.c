@@ -202,15 +202,43 @@ evaluate (VardTrainer *self, guint n_seeds, gboolean measures_kl, GCancellable *
   return g_steal_pointer (&evaluation);
 }
 
+gboolean
+vard_trainer_swap_average (VardTrainer *self, GError **error)
+{
+  return self->is_averaged || vard_optimizer_swap_average (self->optimizer, error);
+}
+
+/**
+ * vard_trainer_use_average:
+ * @self: a trainer
+ * @error: where to put an error
+ *
+ * Puts the averaged weights (setting ema) in the model for good: to sample what evaluations show and
+ * vard_trainer_export() writes. Nothing happens without an average. Training does not go on from here.
+ *
+ * Returns: %FALSE on error
+ */
+gboolean
+vard_trainer_use_average (VardTrainer *self, GError **error)
+{
+  g_return_val_if_fail (VARD_IS_TRAINER (self), FALSE);
+
+  if (!vard_trainer_swap_average (self, error))
+    return FALSE;
+  self->is_averaged = TRUE;
+
+  return TRUE;
+}
+
 static VardEvaluation *
 evaluate_average (VardTrainer *self, guint n_seeds, gboolean measures_kl, GCancellable *cancellable,
                   GError **error)
 {
-  if (!vard_optimizer_swap_average (self->optimizer, error))
+  if (!vard_trainer_swap_average (self, error))
     return NULL;
 
   g_autoptr (VardEvaluation) evaluation = evaluate (self, n_seeds, measures_kl, cancellable, error);
-  if (!vard_optimizer_swap_average (self->optimizer, evaluation != NULL ? error : NULL))
+  if (!vard_trainer_swap_average (self, evaluation != NULL ? error : NULL))
     return NULL;
 
   return g_steal_pointer (&evaluation);

@@ -68,10 +68,10 @@ vard_trainer_export (VardTrainer *self, const char *directory, GError **error)
   g_return_val_if_fail (VARD_IS_TRAINER (self), FALSE);
   g_return_val_if_fail (directory != NULL, FALSE);
 
-  if (!vard_optimizer_swap_average (self->optimizer, error))
+  if (!vard_trainer_swap_average (self, error))
     return FALSE;
 
   gboolean is_written = export_files (self, directory, error);
 
-  return vard_optimizer_swap_average (self->optimizer, is_written ? error : NULL) && is_written;
+  return vard_trainer_swap_average (self, is_written ? error : NULL) && is_written;
 }

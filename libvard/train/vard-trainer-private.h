@@ -78,6 +78,7 @@ struct _VardTrainer
   VardMetrics *metrics;            /* of the last step */
   gint64 advance_began;            /* monotonic microseconds */
   gint is_stopping;                /* atomic */
+  gboolean is_averaged;            /* the average lies in the weights' place for good */
   gboolean is_broken;              /* an error came in the middle of an update */
   gint64 last_checkpoint;          /* monotonic microseconds */
 };
@@ -141,6 +142,9 @@ void              vard_trainer_add_reward_metrics (VardTrainer     *self,
                                                  VardMetrics       *metrics);
 /* Whitens the pool: fits the mix's statistics and gives every pool trajectory its total (NaN: left
  * out) */
+/* the average in the weights' place, and back: call it in pairs */
+gboolean          vard_trainer_swap_average     (VardTrainer       *self,
+                                                 GError           **error);
 gboolean          vard_trainer_settle_pool      (VardTrainer       *self,
                                                  GError           **error);
 

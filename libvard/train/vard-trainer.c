@@ -287,7 +287,7 @@ vard_trainer_advance (VardTrainer *self, GCancellable *cancellable, GError **err
 gboolean
 vard_trainer_run (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
-  g_return_val_if_fail (VARD_IS_TRAINER (self), FALSE);
+  g_return_val_if_fail (VARD_IS_TRAINER (self) && !self->is_averaged, FALSE);
 
   while (!vard_trainer_is_finished (self) && !g_atomic_int_get (&self->is_stopping))
     if (!vard_trainer_advance (self, cancellable, error))

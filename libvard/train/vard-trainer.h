@@ -55,6 +55,9 @@ gboolean        vard_trainer_save_state  (VardTrainer         *self,
 gboolean        vard_trainer_load_state  (VardTrainer         *self,
                                           const char          *directory,
                                           GError             **error);
+/* samples what is evaluated and exported; training ends with it */
+gboolean        vard_trainer_use_average (VardTrainer         *self,
+                                          GError             **error);
 /* final/: the adapter as diffusers spells it or the whole model, and value-net.safetensors */
 gboolean        vard_trainer_export      (VardTrainer         *self,
                                           const char          *directory,

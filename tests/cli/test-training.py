@@ -164,6 +164,14 @@ class Whole(Training):
         self.assertNotEqual(read(self.path('earlier', '000-cat-1.png')), tuned)
         self.bad(3, ['step 3'], 'sample', 'run', '--checkpoint', '3', '--prompt', 'cat', '-o', 'none')
 
+    def test_sample_of_an_average(self):
+        """A run with ema shows the weights that it is evaluated with and exports"""
+        self.good(*self.arguments('run', '--weights', 'full', '--ema', '0.9'))
+        self.good('sample', 'run', '--prompt', 'cat', '--seed', '1', '-o', 'run-pictures')
+        self.good('sample', '--model', 'run/final/model', '--prompt', 'cat', '--seed', '1', '--steps', '3',
+                  '--guidance-scale', '1', '-o', 'final-pictures')
+        pictures = [read(self.path(f, '000-cat-1.png')) for f in ('run-pictures', 'final-pictures')]
+        self.assertEqual(*(data[data.index(b'IDAT'):] for data in pictures))
 
     def test_evaluate(self):
         self.good(*self.arguments())
