@@ -131,8 +131,7 @@ load_run (CliSampleSettings *settings,
 
   g_autoptr (VardRunner) runner = vard_runner_new (known, error);
 
-  if (!runner || !vard_runner_load_checkpoint (runner, run, settings->checkpoint, error)
-      || !vard_trainer_use_average (vard_runner_get_trainer (runner), error))
+  if (!runner || !vard_runner_load_checkpoint (runner, run, settings->checkpoint, error))
     return NULL;
   *name = g_strdup_printf ("%s, step %" G_GUINT64_FORMAT, vard_run_get_name (run),
                            vard_trainer_get_step (vard_runner_get_trainer (runner)));

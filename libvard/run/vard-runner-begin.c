@@ -54,7 +54,8 @@ vard_runner_start (VardRunner *self,
  * @step: a step that has a checkpoint, or %G_MAXUINT64 for the newest
  * @error: return location for an error
  *
- * Sets the trainer to a checkpoint, to look at it: the run is neither held nor changed.
+ * Sets the trainer to a checkpoint, to look at it: the run is neither held nor changed. Where there is an average of the
+ * weights the model has that, as evaluations and final/ do, and training does not go on from here.
  *
  * Returns: whether it could be read
  */
@@ -69,7 +70,7 @@ vard_runner_load_checkpoint (VardRunner *self,
   g_autofree char *folder = vard_run_find_checkpoint (run, &step, error);
 
   return folder && vard_run_record_check_model (run, vard_pipeline_peek_model (self->pipeline), error) &&
-         vard_trainer_load_state (self->trainer, folder, error);
+         vard_trainer_load_state (self->trainer, folder, error) && vard_trainer_use_average (self->trainer, error);
 }
 
 /* Reads the newest whole checkpoint; a run that was interrupted before its first one begins again */

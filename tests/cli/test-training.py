@@ -172,6 +172,10 @@ class Whole(Training):
                   '--guidance-scale', '1', '-o', 'final-pictures')
         pictures = [read(self.path(f, '000-cat-1.png')) for f in ('run-pictures', 'final-pictures')]
         self.assertEqual(*(data[data.index(b'IDAT'):] for data in pictures))
+        self.good('export', 'run', '--format', 'merged-folder', '-o', 'newest')
+        self.good('export', 'run', '--format', 'merged-folder', '--checkpoint', '4', '-o', 'fourth')
+        weights = [read(self.path(f, 'unet', 'diffusion_pytorch_model.safetensors')) for f in ('newest', 'fourth')]
+        self.assertEqual(*(data[-100000:] for data in weights))
 
     def test_evaluate(self):
         self.good(*self.arguments())
