@@ -8,7 +8,7 @@
 #include "cli-estimate.h"
 
 #include "diffusion/vard-pipeline-private.h"
-#include "train/vard-trainer-settings-private.h"
+#include "train/vard-trainer-private.h"
 
 #include <stdio.h>
 
@@ -37,16 +37,18 @@ count_forwards (VardTrainerSettings *s)
                      FORWARDS_PER_STATE * s->steps * s->policy_updates * s->states_per_update);
 }
 
-/* seconds that one evaluation takes with @n pictures at once; latents are not decoded */
+/* seconds that one evaluation takes with @n pictures at once; latents are not decoded. A prompt of the run's own is
+ * encoded already: another one would bring the text encoder back into memory. */
 static double
-time_forward (VardPipeline        *pipeline,
-              VardTrainerSettings *s,
+time_forward (VardRunner          *runner,
               guint                n,
               guint                n_steps,
               GCancellable        *cancellable,
               GError             **error)
 {
-  const char *prompts[] = { "a picture", NULL };
+  VardPipeline *pipeline = vard_runner_get_pipeline (runner);
+  VardTrainerSettings *s = vard_run_settings_get_trainer (vard_runner_get_settings (runner));
+  const char *prompts[] = { vard_runner_get_trainer (runner)->texts[0], NULL };
   g_autofree guint64 *seeds = g_new0 (guint64, n);
   g_autofree guint *prompt_of = g_new0 (guint, n);
   g_autoptr (VardSampler) sampler = vard_sampler_new (vard_pipeline_peek_schedule (pipeline), s->sampler, n_steps,
@@ -75,13 +77,12 @@ cli_estimate_measure (CliEstimate  *self,
                       GError      **error)
 {
   VardTrainerSettings *settings = vard_run_settings_get_trainer (vard_runner_get_settings (runner));
-  VardPipeline *pipeline = vard_runner_get_pipeline (runner);
 
   self->n_forwards = count_forwards (settings);
-  self->seconds_each = time_forward (pipeline, settings, 1, 1, cancellable, error);
+  self->seconds_each = time_forward (runner, 1, 1, cancellable, error);
   if (self->seconds_each >= 0 && self->seconds_each < QUICK)
-    self->seconds_each = time_forward (pipeline, settings, MIN (settings->batch_size, 16), 2, cancellable, error);
-  vard_pipeline_invalidate (pipeline);
+    self->seconds_each = time_forward (runner, MIN (settings->batch_size, 16), 2, cancellable, error);
+  vard_pipeline_invalidate (vard_runner_get_pipeline (runner));
   return self->seconds_each >= 0;
 }
 

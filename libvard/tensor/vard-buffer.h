@@ -20,6 +20,7 @@ struct _VardBuffer
   gsize size;
   gboolean is_host;
   gboolean is_read_only;
+  gboolean is_file;         /* a mapped file: its pages can be read again */
   gpointer owner;
   GDestroyNotify destroy;
 };

@@ -154,6 +154,7 @@ map_file (File    *file,
       return FALSE;
     }
   file->buffer = vard_buffer_new_for_bytes (bytes);
+  file->buffer->is_file = TRUE;
   file->data_start = 8 + length;
   *n_header = length;
   return TRUE;

@@ -7,6 +7,8 @@
 #include "base/vard-error.h"
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 struct _VardTensor
 {
@@ -159,6 +161,22 @@ vard_tensor_get_n_bytes (VardTensor *self)
   g_return_val_if_fail (VARD_IS_TENSOR (self), 0);
 
   return vard_shape_get_count (&self->shape) * vard_dtype_get_size (self->dtype);
+}
+
+gsize
+vard_tensor_drop_pages (VardTensor *self)
+{
+  g_return_val_if_fail (VARD_IS_TENSOR (self), 0);
+
+  gsize page = sysconf (_SC_PAGESIZE);
+  guint8 *begin = self->buffer->data + self->offset, *end = begin + vard_tensor_get_n_bytes (self);
+
+  /* only pages that are wholly the tensor's own */
+  begin = (guint8 *) (((gsize) begin + page - 1) / page * page);
+  end = (guint8 *) ((gsize) end / page * page);
+  if (!self->buffer->is_file || begin >= end || madvise (begin, end - begin, MADV_DONTNEED) != 0)
+    return 0;
+  return end - begin;
 }
 
 /**

@@ -94,7 +94,7 @@ vard_trainer_estimate_memory (VardTrainer        *self,
   if (!compile_sampling (self, &ports, error))
     return FALSE;
   e.denoiser = count_weights (vard_model_peek_denoiser (self->model));
-  e.text_encoder = count_weights (vard_model_peek_text_encoder (self->model));
+  e.text_encoder = count_weights (vard_model_peek_text_encoder (self->model)) - self->n_dropped;
   e.frozen = self->settings->weights == VARD_TRAINED_WEIGHTS_FULL ? e.denoiser : 0;
   known = e.denoiser + e.text_encoder + e.frozen;
   e.loaded = MAX (read_status ("VmRSS:"), known) - known;

@@ -12,7 +12,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   gsize denoiser;      /* weights as they are kept; adapters too */
-  gsize text_encoder;
+  gsize text_encoder;  /* what is not given back once all prompts are encoded */
   gsize frozen;        /* the pretrained copy beside weights that are trained in full */
   gsize loaded;        /* all else that is resident: decoder, program, rewards, compiled graphs */
   gsize optimizer;     /* gradients, moments and averages, of the value network too */

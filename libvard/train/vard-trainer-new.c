@@ -51,6 +51,25 @@ encode_prompts (VardTrainer *self, VardPromptSource *source, GError **error)
   return TRUE;
 }
 
+static void
+drop_pages (const char *path, VardParameter *parameter, gpointer data)
+{
+  gsize *n_dropped = data;
+
+  *n_dropped += vard_tensor_drop_pages (parameter->tensor);
+}
+
+/* All texts are encoded: until somebody asks for another one the text encoder need not be in memory */
+static void
+release_text_encoder (VardTrainer *self)
+{
+  VardModule *encoder = vard_model_peek_text_encoder (self->model);
+
+  self->n_dropped = 0;
+  if (encoder != NULL)
+    vard_module_foreach_parameter (encoder, drop_pages, &self->n_dropped);
+}
+
 static gboolean
 prepare_policy (VardTrainer *self, GError **error)
 {
@@ -151,6 +170,7 @@ prepare (VardTrainer *self, GError **error)
   self->r2 = g_new0 (double, n_steps + 1);
   self->histories = g_new0 (VardNormHistory, n_steps);
   vard_kl_controller_init (&self->kl, settings->kl_weight, settings->kl_target);
+  release_text_encoder (self);
 
   return TRUE;
 }
@@ -212,5 +232,9 @@ vard_trainer_set_evaluation_prompts (VardTrainer *self, VardPromptSource *prompt
 
   self->evaluation_prompts = g_object_ref (prompts);
 
-  return vard_trainer_check_rewards (self, prompts, error) && encode_prompts (self, prompts, error);
+  if (!vard_trainer_check_rewards (self, prompts, error) || !encode_prompts (self, prompts, error))
+    return FALSE;
+  release_text_encoder (self);
+
+  return TRUE;
 }

@@ -77,6 +77,7 @@ struct _VardTrainer
 
   VardMetrics *metrics;            /* of the last step */
   gint64 advance_began;            /* monotonic microseconds */
+  gsize n_dropped;                 /* bytes of the text encoder that were given back */
   gint is_stopping;                /* atomic */
   gboolean is_averaged;            /* the average lies in the weights' place for good */
   gboolean is_broken;              /* an error came in the middle of an update */

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
 
 typedef struct
 {
@@ -322,6 +324,45 @@ test_sharded (Fixture      *self,
     }
 }
 
+static gsize
+count_resident (void)
+{
+  g_autofree char *text = NULL;
+  gsize size = 0, resident = 0;
+
+  g_assert_true (g_file_get_contents ("/proc/self/statm", &text, NULL, NULL));
+  g_assert_cmpint (sscanf (text, "%zu %zu", &size, &resident), ==, 2);
+  return resident * sysconf (_SC_PAGESIZE);
+}
+
+/* a view's memory is given back, and its numbers are there again when they are read; a tensor's own stays */
+static void
+test_drop_pages (Fixture      *self,
+                 gconstpointer data)
+{
+  gsize n = 16 << 20;
+  g_autoptr (VardTensor) large = make_tensor (VARD_SHAPE (n / sizeof (float)), 0);
+  const VardSafetensorsEntry entry = { "large", .tensor = large };
+  g_autoptr (GError) error = NULL;
+
+  vard_safetensors_write (self->path, &entry, 1, NULL, &error);
+  g_assert_no_error (error);
+
+  g_autoptr (VardSafetensors) file = vard_safetensors_open (self->path, &error);
+  g_autoptr (VardTensor) view = vard_safetensors_lookup (file, "large", &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpmem (vard_tensor_peek_data (view), n, vard_tensor_peek_data (large), n);
+
+  gsize before = count_resident (), n_dropped = vard_tensor_drop_pages (view);
+
+  g_assert_cmpuint (n_dropped, >, n - (1 << 16));
+  g_assert_cmpuint (count_resident (), <, before - n / 2);
+  g_assert_cmpmem (vard_tensor_peek_data (view), n, vard_tensor_peek_data (large), n);
+  g_assert_cmpuint (vard_tensor_drop_pages (large), ==, 0);
+  g_assert_cmpfloat (vard_tensor_peek_f32 (large)[5], ==, 5);
+}
+
 /* the disk is full when the process may not write more: an error, the old file intact, nothing left beside it */
 static void
 test_full_disk (Fixture      *self,
@@ -386,6 +427,7 @@ main (int    argc,
   ADD ("/safetensors/mutations", NULL, test_mutations);
   ADD ("/safetensors/sharded", NULL, test_sharded);
   ADD ("/safetensors/full-disk", NULL, test_full_disk);
+  ADD ("/safetensors/drop-pages", NULL, test_drop_pages);
   ADD ("/safetensors/refused-names", NULL, test_refused_names);
   return g_test_run ();
 }
