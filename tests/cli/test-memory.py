@@ -37,11 +37,11 @@ class Memory(cli.CliTest):
             return max(json.loads(line).get('memory/peak-bytes', 0) for line in file)
 
     def check(self, run, model, *more):
-        """The peak, which the estimate is near"""
+        """The peak, which the estimate is near: within a tenth, or what the program's own heap varies by where that is more"""
         arguments = self.arguments(model, run, *more)
         said = self.estimate(*arguments)
         peak = self.measure(run, *arguments)
-        self.assertLess(abs(said['at its peak, about'] / peak - 1), 0.1, '%r, and %d was measured' % (said, peak))
+        self.assertLess(abs(said['at its peak, about'] - peak), max(0.1 * peak, 4e6), '%r, and %d was measured' % (said, peak))
         return peak, said
 
     def weights(self, run):
