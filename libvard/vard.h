@@ -21,6 +21,7 @@
 #include "graph/vard-ops.h"
 #include "engine/vard-engine.h"
 #include "engine/vard-executable.h"
+#include "engine/vard-fusion.h"
 #include "engine/vard-reference-engine.h"
 #include "train/vard-trainer-settings.h"
 #include "train/vard-evaluation.h"

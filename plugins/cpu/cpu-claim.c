@@ -438,7 +438,7 @@ cpu_claim_supports (const VardNode *node)
 {
   const CpuOpRule *rule = cpu_find_rule (node->op);
 
-  if (node->op->flags & (VARD_OP_FLAG_SOURCE | VARD_OP_FLAG_VIEW) || cpu_op_passes_through (node))
+  if (node->op->flags & (VARD_OP_FLAG_SOURCE | VARD_OP_FLAG_VIEW) || vard_fusion_passes_through (node))
     return TRUE;
   if (rule != NULL)
     return is_any_type (node) || node->dtype == VARD_DTYPE_F32;

@@ -66,7 +66,7 @@ cpu_instruction_for (const VardNode *node)
 
 typedef struct
 {
-  CpuGroup *group;
+  VardFusionGroup *group;
   CpuRegion *region;
   GPtrArray *inputs;          /* nodes the region reads */
   GHashTable *values;         /* node -> value + 1 */
@@ -149,22 +149,22 @@ builder_set_load (RegionBuilder *self, CpuLoad *load, VardNode *node)
 }
 
 static VardNode *
-skip_through (RegionBuilder *self, CpuFusion *fusion, VardNode *node)
+skip_through (RegionBuilder *self, VardFusion *fusion, VardNode *node)
 {
-  while (cpu_op_passes_through (node) && fusion->group_of[node->id] == self->group)
+  while (vard_fusion_passes_through (node) && fusion->group_of[node->id] == self->group)
     node = node->inputs[0];
   return node;
 }
 
 /* loads for everything that members read and no member computes */
 static void
-builder_add_loads (RegionBuilder *self, CpuFusion *fusion)
+builder_add_loads (RegionBuilder *self, VardFusion *fusion)
 {
   for (guint i = 0; i < self->group->members->len; i++)
     {
       VardNode *member = self->group->members->pdata[i];
 
-      if (cpu_op_passes_through (member))
+      if (vard_fusion_passes_through (member))
         continue;
       for (guint k = 0; k < member->n_inputs; k++)
         {
@@ -180,7 +180,7 @@ builder_add_loads (RegionBuilder *self, CpuFusion *fusion)
 }
 
 static void
-builder_add_instructions (RegionBuilder *self, CpuFusion *fusion)
+builder_add_instructions (RegionBuilder *self, VardFusion *fusion)
 {
   CpuRegion *region = self->region;
 
@@ -190,7 +190,7 @@ builder_add_instructions (RegionBuilder *self, CpuFusion *fusion)
       VardNode *member = self->group->members->pdata[i];
       CpuInstruction instruction = cpu_instruction_for (member);
 
-      if (cpu_op_passes_through (member))
+      if (vard_fusion_passes_through (member))
         continue;
       for (guint k = 0; k < member->n_inputs; k++)
         {
@@ -243,7 +243,7 @@ can_take_first (const CpuRegion *region)
 }
 
 static CpuRegion *
-build_region (CpuFusion *fusion, CpuGroup *group, GPtrArray *inputs)
+build_region (VardFusion *fusion, VardFusionGroup *group, GPtrArray *inputs)
 {
   g_autoptr (GHashTable) values = g_hash_table_new (NULL, NULL);
   RegionBuilder builder = { group, g_new0 (CpuRegion, 1), inputs, values };
@@ -315,10 +315,10 @@ step_add_region (VardStep *step, CpuStepData *data, CpuRegion *region, GPtrArray
 
 /* joins the group that computes a gradient's cotangent, if there is one; the cotangent is no input then */
 static void
-step_add_prologue (CpuFusion *fusion, VardNode *node, VardStep *step, CpuStepData *data, GPtrArray *all)
+step_add_prologue (VardFusion *fusion, VardNode *node, VardStep *step, CpuStepData *data, GPtrArray *all)
 {
   g_autoptr (GPtrArray) inputs = g_ptr_array_new ();
-  CpuGroup *group = NULL;
+  VardFusionGroup *group = NULL;
 
   if (node->op == &vard_op_normalize_gradient)
     group = fusion->group_of[node->inputs[1]->id];
@@ -353,7 +353,7 @@ takes_weight (const VardNode *reader, const VardNode *weight)
 
 /* whether every reader takes the weight as it is stored; a cast may be half way to one that they take */
 static gboolean
-is_weight_inside (CpuFusion *fusion, VardNode *node)
+is_weight_inside (VardFusion *fusion, VardNode *node)
 {
   CpuWeight weight;
 
@@ -371,7 +371,7 @@ is_weight_inside (CpuFusion *fusion, VardNode *node)
 
 /* the parameter in place of the node that makes it single precision, and room for that in scratch */
 static void
-step_take_weight (CpuFusion *fusion, VardNode *node, VardStep *step, CpuStepData *data, GPtrArray *all)
+step_take_weight (VardFusion *fusion, VardNode *node, VardStep *step, CpuStepData *data, GPtrArray *all)
 {
   VardNode *weight = node->n_inputs > 1 ? node->inputs[1] : NULL;
 
@@ -396,7 +396,7 @@ step_own_inputs (VardStep *step, GPtrArray *all)
 }
 
 static void
-lower_group (CpuPool *pool, CpuFusion *fusion, CpuGroup *group)
+lower_group (CpuPool *pool, VardFusion *fusion, VardFusionGroup *group)
 {
   g_autoptr (GPtrArray) inputs = g_ptr_array_new (), all = g_ptr_array_new ();
   CpuRegion *region = build_region (fusion, group, inputs);
@@ -431,12 +431,12 @@ lower_group (CpuPool *pool, CpuFusion *fusion, CpuGroup *group)
 
 /* a broadcast or a fill that is needed as a whole: a region of one copy */
 static void
-lower_pattern (CpuPool *pool, CpuFusion *fusion, VardNode *node)
+lower_pattern (CpuPool *pool, VardFusion *fusion, VardNode *node)
 {
   CpuRegion *region = g_new0 (CpuRegion, 1);
   CpuStepData *data = g_new0 (CpuStepData, 1);
   g_autoptr (GPtrArray) inputs = g_ptr_array_new (), all = g_ptr_array_new ();
-  CpuGroup group = { .root = node };
+  VardFusionGroup group = { .root = node };
   RegionBuilder builder = { &group, region, inputs, NULL };
   VardStep step = { .name = node->op->name, .kernel = cpu_region_kernel, .data = data,
                     .free_data = cpu_step_data_free, .out = &node, .n_out = 1 };
@@ -469,7 +469,7 @@ lower_slice_as_view (VardLowering *lowering, VardNode *node)
 }
 
 static void
-lower_single (CpuPool *pool, CpuFusion *fusion, VardNode *node)
+lower_single (CpuPool *pool, VardFusion *fusion, VardNode *node)
 {
   g_autoptr (GPtrArray) all = g_ptr_array_new ();
   CpuClaim claim;
@@ -487,7 +487,7 @@ lower_single (CpuPool *pool, CpuFusion *fusion, VardNode *node)
 
 /* members of a group are computed by its step, or by its consumer's; outputs have storage */
 static void
-lower_member (CpuPool *pool, CpuFusion *fusion, CpuGroup *group, VardNode *node)
+lower_member (CpuPool *pool, VardFusion *fusion, VardFusionGroup *group, VardNode *node)
 {
   if (group->producer == node)
     return;
@@ -503,20 +503,20 @@ lower_member (CpuPool *pool, CpuFusion *fusion, CpuGroup *group, VardNode *node)
 }
 
 static void
-lower_node (CpuPool *pool, CpuFusion *fusion, VardNode *node)
+lower_node (CpuPool *pool, VardFusion *fusion, VardNode *node)
 {
   if (fusion->group_of[node->id] != NULL)
     lower_member (pool, fusion, fusion->group_of[node->id], node);
   else if (is_weight_inside (fusion, node))
     vard_lowering_absorb (fusion->lowering, node);
-  else if (cpu_fusion_is_pattern (node) && !cpu_fusion_is_needed (fusion, node))
+  else if (cpu_fusion_is_pattern (node) && !vard_fusion_is_needed (fusion, node))
     vard_lowering_absorb (fusion->lowering, node);
   else if (node->op == &vard_op_broadcast || node->op == &vard_op_fill)
     {
       if (cpu_claim_supports (node))
         lower_pattern (pool, fusion, node);
     }
-  else if (cpu_op_passes_through (node) || (node->op->flags & VARD_OP_FLAG_VIEW))
+  else if (vard_fusion_passes_through (node) || (node->op->flags & VARD_OP_FLAG_VIEW))
     vard_lowering_add_view (fusion->lowering, node, node->inputs[0], 0);
   else
     lower_single (pool, fusion, node);
@@ -526,7 +526,7 @@ gboolean
 cpu_lower (CpuPool      *pool,
            VardLowering *lowering)
 {
-  g_autoptr (CpuFusion) fusion = cpu_fusion_new (lowering);
+  g_autoptr (VardFusion) fusion = cpu_fusion_new (lowering);
 
   for (guint id = 0; id < fusion->n_nodes; id++)
     {

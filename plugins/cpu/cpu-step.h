@@ -116,7 +116,6 @@ void             cpu_region_kernel  (const VardStep    *step,
                                      gpointer          *out,
                                      gpointer           scratch);
 gboolean         cpu_op_is_elementwise (const VardNode *node);
-gboolean         cpu_op_passes_through (const VardNode *node);
 CpuInstruction   cpu_instruction_for   (const VardNode *node);
 
 gboolean         cpu_lower          (CpuPool           *pool,

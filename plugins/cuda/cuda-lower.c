@@ -20,7 +20,7 @@ lower_slice_as_view (VardLowering *lowering, VardNode *node)
 
 /* members of a group are computed by its step; outputs have storage */
 static void
-lower_member (CudaProgram *program, CudaFusion *fusion, CudaGroup *group, VardNode *node)
+lower_member (CudaProgram *program, VardFusion *fusion, VardFusionGroup *group, VardNode *node)
 {
   if (group->root == node)
     {
@@ -34,17 +34,17 @@ lower_member (CudaProgram *program, CudaFusion *fusion, CudaGroup *group, VardNo
 }
 
 static void
-lower_node (CudaProgram *program, CudaFusion *fusion, VardNode *node)
+lower_node (CudaProgram *program, VardFusion *fusion, VardNode *node)
 {
   if (fusion->group_of[node->id] != NULL)
     lower_member (program, fusion, fusion->group_of[node->id], node);
-  else if (cuda_op_is_pattern (node) && !cuda_fusion_is_needed (fusion, node))
+  else if (cuda_op_is_pattern (node) && !vard_fusion_is_needed (fusion, node))
     vard_lowering_absorb (fusion->lowering, node);
   else if (node->op == &vard_op_slice && lower_slice_as_view (fusion->lowering, node))
     return;
   else if (cuda_op_is_pattern (node))
     cuda_region_lower (program, fusion, NULL, node);
-  else if (cuda_op_passes_through (node) || (node->op->flags & VARD_OP_FLAG_VIEW))
+  else if (vard_fusion_passes_through (node) || (node->op->flags & VARD_OP_FLAG_VIEW))
     vard_lowering_add_view (fusion->lowering, node, node->inputs[0], 0);
   else
     cuda_claim_node (program, fusion->lowering, node);
@@ -55,7 +55,7 @@ cuda_lower (CudaProgram  *program,
             VardLowering *lowering,
             GError      **error)
 {
-  g_autoptr (CudaFusion) fusion = cuda_fusion_new (lowering);
+  g_autoptr (VardFusion) fusion = cuda_fusion_new (lowering);
 
   if (!cuda_device_enter (program->device, error))
     return FALSE;

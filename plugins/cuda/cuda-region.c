@@ -42,12 +42,6 @@ cuda_op_is_elementwise (const VardNode *node)
   return node->dtype == VARD_DTYPE_F32 && find_expression (node->op) != NULL;
 }
 
-gboolean
-cuda_op_passes_through (const VardNode *node)
-{
-  return node->op == &vard_op_reshape || node->op == &vard_op_stop;
-}
-
 /* elements of four bytes are moved as floats */
 gboolean
 cuda_op_is_pattern (const VardNode *node)
@@ -61,8 +55,8 @@ cuda_op_is_pattern (const VardNode *node)
 
 typedef struct
 {
-  CudaFusion *fusion;
-  CudaGroup *group;
+  VardFusion *fusion;
+  VardFusionGroup *group;
   CudaRegionArgs args;
   GString *source;
   GPtrArray *inputs;       /* nodes whose storage is read */
@@ -184,7 +178,7 @@ builder_load (Builder *self, VardNode *node)
 static VardNode *
 skip_through (Builder *self, VardNode *node)
 {
-  while (cuda_op_passes_through (node) && self->fusion->group_of[node->id] == self->group)
+  while (vard_fusion_passes_through (node) && self->fusion->group_of[node->id] == self->group)
     node = node->inputs[0];
   return node;
 }
@@ -253,10 +247,10 @@ static void
 builder_write_body (Builder *self)
 {
   for (guint i = self->group->members->len; i-- > 0;)
-    if (!cuda_op_passes_through (self->group->members->pdata[i]))
+    if (!vard_fusion_passes_through (self->group->members->pdata[i]))
       builder_load_arguments (self, self->group->members->pdata[i]);
   for (guint i = self->group->members->len; i-- > 0;)
-    if (!cuda_op_passes_through (self->group->members->pdata[i]))
+    if (!vard_fusion_passes_through (self->group->members->pdata[i]))
       builder_write_member (self, self->group->members->pdata[i]);
 }
 
@@ -336,10 +330,10 @@ builder_put_dying_first (Builder *self)
 }
 
 gboolean
-cuda_region_lower (CudaProgram *program,
-                   CudaFusion  *fusion,
-                   CudaGroup   *group,
-                   VardNode    *node)
+cuda_region_lower (CudaProgram     *program,
+                   VardFusion      *fusion,
+                   VardFusionGroup *group,
+                   VardNode        *node)
 {
   g_autoptr (GString) source = g_string_new (NULL);
   g_autoptr (GPtrArray) inputs = g_ptr_array_new ();

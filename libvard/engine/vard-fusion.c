@@ -1,0 +1,217 @@
+/* vard-fusion.c - which elementwise nodes an engine computes as one step
+ *
+ * From the last node backwards: an elementwise node joins the group of its readers when all of them are in that group,
+ * and is then never written to memory. It also joins, and is written, when its other readers come after the group's
+ * root, since the group runs when its root is due. Otherwise it is the root of a new group. No circle can form: what
+ * a group reads comes before its root, and what reads a group's inner value from outside comes after it.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "engine/vard-fusion.h"
+
+#include "graph/vard-ops.h"
+
+gboolean
+vard_fusion_passes_through (const VardNode *node)
+{
+  return node->op == &vard_op_reshape || node->op == &vard_op_stop;
+}
+
+static gboolean
+can_join (VardFusion *self, const VardNode *node)
+{
+  return node->dtype == VARD_DTYPE_F32 && (self->rules->is_elementwise (node) || vard_fusion_passes_through (node));
+}
+
+/* ---- readers ---- */
+
+static void
+vard_fusion_find_readers (VardFusion *self)
+{
+  guint *count = self->first_reader;
+
+  for (guint pass = 0; pass < 2; pass++)
+    {
+      for (guint id = 0; id < self->n_nodes; id++)
+        {
+          VardNode *node = vard_graph_get_node (self->graph, id);
+
+          for (guint k = 0; k < node->n_inputs && vard_lowering_is_live (self->lowering, node); k++)
+            if (pass == 0)
+              count[node->inputs[k]->id + 1]++;
+            else
+              self->readers[count[node->inputs[k]->id]++] = node;
+        }
+      if (pass == 0)
+        {
+          for (guint id = 0; id < self->n_nodes; id++)
+            count[id + 1] += count[id];
+          self->readers = g_new0 (VardNode *, count[self->n_nodes] + 1);
+        }
+    }
+  /* the second pass moved each start to the next node's */
+  for (guint id = self->n_nodes; id > 0; id--)
+    count[id] = count[id - 1];
+  count[0] = 0;
+}
+
+static void
+vard_fusion_find_sinks (VardFusion *self)
+{
+  guint n_outputs, n_assignments;
+  const VardOutput *outputs = vard_graph_get_outputs (self->graph, &n_outputs);
+  const VardAssignment *assignments = vard_graph_get_assignments (self->graph, &n_assignments);
+
+  for (guint i = 0; i < n_outputs; i++)
+    self->is_sink[outputs[i].node->id] = TRUE;
+  for (guint i = 0; i < n_assignments; i++)
+    self->is_sink[assignments[i].value->id] = TRUE;
+}
+
+guint
+vard_fusion_count_readers (VardFusion     *self,
+                           const VardNode *node)
+{
+  return self->first_reader[node->id + 1] - self->first_reader[node->id];
+}
+
+VardNode *
+vard_fusion_get_reader (VardFusion     *self,
+                        const VardNode *node,
+                        guint           index)
+{
+  return self->readers[self->first_reader[node->id] + index];
+}
+
+/* ---- groups ---- */
+
+static VardFusionGroup *
+vard_fusion_group_new (VardFusion *self, VardNode *root)
+{
+  VardFusionGroup *group = g_new0 (VardFusionGroup, 1);
+
+  group->root = root;
+  group->members = g_ptr_array_new ();
+  group->outputs[group->n_outputs++] = root;
+  g_ptr_array_add (self->groups, group);
+  return group;
+}
+
+static void
+vard_fusion_group_free (gpointer data)
+{
+  VardFusionGroup *group = data;
+
+  g_ptr_array_unref (group->members);
+  g_free (group);
+}
+
+static void
+vard_fusion_group_add (VardFusion *self, VardFusionGroup *group, VardNode *node)
+{
+  g_ptr_array_add (group->members, node);
+  group->n_arguments += node->n_inputs;
+  self->group_of[node->id] = group;
+}
+
+/* the group that a node may join, and whether its value must be written */
+static VardFusionGroup *
+find_group (VardFusion *self, const VardNode *node, gboolean *is_output)
+{
+  VardFusionGroup *found = NULL;
+
+  for (guint i = 0; i < vard_fusion_count_readers (self, node); i++)
+    {
+      VardFusionGroup *group = self->group_of[vard_fusion_get_reader (self, node, i)->id];
+
+      if (group != NULL && (found == NULL || group->root->id < found->root->id))
+        found = group;
+    }
+  *is_output = self->is_sink[node->id];
+  if (found == NULL || vard_node_get_count (found->root) != vard_node_get_count (node))
+    return NULL;
+  for (guint i = 0; i < vard_fusion_count_readers (self, node); i++)
+    {
+      const VardNode *reader = vard_fusion_get_reader (self, node, i);
+
+      if (self->group_of[reader->id] == found)
+        continue;
+      if (reader->id < found->root->id)
+        return NULL;
+      *is_output = TRUE;
+    }
+  if (*is_output && (vard_fusion_passes_through (node) || found->n_outputs == self->rules->max_outputs))
+    return NULL;
+  return self->rules->has_room (found, node) ? found : NULL;
+}
+
+static void
+vard_fusion_place (VardFusion *self, VardNode *node)
+{
+  gboolean is_output;
+  VardFusionGroup *group = find_group (self, node, &is_output);
+
+  if (group == NULL)
+    {
+      if (vard_fusion_passes_through (node))
+        return;
+      group = vard_fusion_group_new (self, node);
+    }
+  else if (is_output)
+    group->outputs[group->n_outputs++] = node;
+  vard_fusion_group_add (self, group, node);
+}
+
+VardFusion *
+vard_fusion_new (VardLowering          *lowering,
+                 const VardFusionRules *rules)
+{
+  VardFusion *self = g_new0 (VardFusion, 1);
+
+  self->rules = rules;
+  self->lowering = lowering;
+  self->graph = vard_lowering_get_graph (lowering);
+  self->n_nodes = vard_graph_get_n_nodes (self->graph);
+  self->first_reader = g_new0 (guint, self->n_nodes + 2);
+  self->is_sink = g_new0 (gboolean, self->n_nodes + 1);
+  self->group_of = g_new0 (VardFusionGroup *, self->n_nodes + 1);
+  self->groups = g_ptr_array_new_with_free_func (vard_fusion_group_free);
+  vard_fusion_find_readers (self);
+  vard_fusion_find_sinks (self);
+  for (guint id = self->n_nodes; id-- > 0;)
+    {
+      VardNode *node = vard_graph_get_node (self->graph, id);
+
+      if (vard_lowering_is_live (lowering, node) && can_join (self, node))
+        vard_fusion_place (self, node);
+    }
+  return self;
+}
+
+void
+vard_fusion_free (VardFusion *self)
+{
+  g_free (self->first_reader);
+  g_free (self->readers);
+  g_free (self->is_sink);
+  g_free (self->group_of);
+  g_ptr_array_unref (self->groups);
+  g_free (self);
+}
+
+gboolean
+vard_fusion_is_needed (VardFusion     *self,
+                       const VardNode *node)
+{
+  if (self->is_sink[node->id])
+    return TRUE;
+  for (guint i = 0; i < vard_fusion_count_readers (self, node); i++)
+    {
+      const VardNode *reader = vard_fusion_get_reader (self, node, i);
+
+      /* a producer is in a group too, but reads its inputs as a whole */
+      if (self->group_of[reader->id] == NULL || !can_join (self, reader))
+        return TRUE;
+    }
+  return FALSE;
+}
