@@ -5,10 +5,10 @@
  * fights the pool. On this engine's shapes these loops were as fast: 110 GFLOP/s on a core where that library had
  * 95 to 116, and more than it on the short and narrow ones.
  *
- * A block of sums, rows by a few vectors, stays in registers while k runs: each step loads these vectors of B and one number a row of
- * A. A is read where it is unless it is transposed and wide; so is B when its rows are whole vectors and not far apart. Else a
- * panel is copied to the stack first, so that the steps of k lie side by side. Sums run over k in order, so an element depends on its row and
- * column alone and not on how the product is cut into blocks.
+ * A block of sums, rows by a few vectors, stays in registers while k runs: each step loads these vectors of B and one
+ * number a row of A. A is read where it is unless it is transposed and wide; so is B when its rows are whole vectors and
+ * not far apart. Else a panel is copied to the stack first, so that the steps of k lie side by side. Sums run over k in
+ * order, so an element depends on its row and column alone and not on how the product is cut into blocks.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -21,6 +21,7 @@
 #define DEPTH 384           /* a panel of B is at most 72 KiB */
 #define PACKED_ROWS 64      /* of a transposed A at a time: at most 96 KiB */
 #define PACKED_APART 384    /* when its columns are at least this far apart: 53 to 75 GFLOP/s at 512, a loss at 128 */
+#define LINE 16             /* floats in a line of the cache */
 #define FAR_APART 512       /* rows of B this long are copied: they would fall on the same lines of the cache */
 
 typedef struct
@@ -48,15 +49,12 @@ typedef struct
 
 /* ---- the innermost loops ---- */
 
+/* a row of C whose last vectors are not whole */
 static void
-block_copy (const Block *s, float *c, const float *line, const guint width)
+copy_part (float *to, const float *from, guint columns)
 {
-  if (s->columns == width)
-    for (guint j = 0; j < width; j++)
-      c[j] += line[j];
-  else
-    for (guint j = 0; j < s->columns; j++)
-      c[j] = s->beta ? c[j] + line[j] : line[j];
+  for (guint j = 0; j < columns; j++)
+    to[j] = from[j];
 }
 
 /* One block by vectors of a type as wide as the instruction set's registers; rows and vectors are numbers, so that all
@@ -68,16 +66,25 @@ block_copy (const Block *s, float *c, const float *line, const guint width)
   name_ (const Block *s)                                                                           \
   {                                                                                                \
     enum { LANES = sizeof (Vector) / sizeof (float), WIDTH = LANES * vectors_ };                   \
-    gboolean is_whole = s->columns == WIDTH && !s->beta;                                           \
+    gboolean is_whole = s->columns == WIDTH;                                                       \
     Vector sums[rows_][vectors_];                                                                  \
     const float *a[rows_], *b = s->b;                                                              \
     gint64 at = 0;                                                                                 \
                                                                                                    \
     UNROLL for (guint i = 0; i < rows_; i++)                                                       \
       {                                                                                            \
-        a[i] = s->a + MIN (i, s->rows - 1) * s->row_a;                                             \
+        gint64 row = MIN (i, s->rows - 1);                                                         \
+        float part[WIDTH] = { 0 };                                                                 \
+        const float *c = is_whole ? s->c + row * s->ldc : part;                                    \
+                                                                                                   \
+        a[i] = s->a + row * s->row_a;                                                              \
+        if (s->beta && !is_whole)                                                                  \
+          copy_part (part, s->c + row * s->ldc, s->columns);                                       \
         UNROLL for (guint v = 0; v < vectors_; v++)                                                \
           sums[i][v] = (Vector) { 0 };                                                             \
+        if (s->beta)                                                                               \
+          UNROLL for (guint v = 0; v < vectors_; v++)                                              \
+            memcpy (&sums[i][v], c + v * LANES, sizeof sums[i][v]);                                \
       }                                                                                            \
     for (gint64 k = 0; k < s->k; k++, b += s->step_b, at += s->step_a)                             \
       {                                                                                            \
@@ -91,16 +98,14 @@ block_copy (const Block *s, float *c, const float *line, const guint width)
       }                                                                                            \
     UNROLL for (guint i = 0; i < rows_; i++)                                                       \
       {                                                                                            \
-        float whole[WIDTH], *c = s->c + i * s->ldc;                                                \
+        float part[WIDTH], *c = is_whole ? s->c + i * s->ldc : part;                               \
                                                                                                    \
         if (i >= s->rows)                                                                          \
           break;                                                                                   \
-        UNROLL for (guint v = 0; is_whole && v < vectors_; v++)                                    \
+        UNROLL for (guint v = 0; v < vectors_; v++)                                                \
           memcpy (c + v * LANES, &sums[i][v], sizeof sums[i][v]);                                  \
-        UNROLL for (guint v = 0; !is_whole && v < vectors_; v++)                                   \
-          memcpy (whole + v * LANES, &sums[i][v], sizeof sums[i][v]);                              \
         if (!is_whole)                                                                             \
-          block_copy (s, c, whole, WIDTH);                                                         \
+          copy_part (s->c + i * s->ldc, part, s->columns);                                         \
       }                                                                                            \
   }
 
@@ -157,13 +162,13 @@ cpu_get_level (void)
   return CPU_LEVEL_BASE;
 }
 
-/* ---- transposing, by squares of 4 ---- */
+/* ---- transposing ---- */
 
 typedef float Quad __attribute__ ((vector_size (16)));
 typedef gint32 QuadMask __attribute__ ((vector_size (16)));
 
 CPU_INLINE void
-transpose_square (const float *from, gint64 ldf, float *to, gint64 ldt)
+transpose_4 (const float *from, gint64 ldf, float *to, gint64 ldt)
 {
   Quad r[4], s[4];
 
@@ -181,6 +186,62 @@ transpose_square (const float *from, gint64 ldf, float *to, gint64 ldt)
     memcpy (to + i * ldt, &r[i], sizeof r[i]);
 }
 
+static void
+transpose_by_4 (const float *from, gint64 rows, gint64 columns, gint64 ldf, float *to, gint64 ldt)
+{
+  gint64 whole_rows = rows / 4 * 4, whole_columns = columns / 4 * 4;
+
+  for (gint64 j = 0; j < whole_columns; j += 4)
+    for (gint64 i = 0; i < whole_rows; i += 4)
+      transpose_4 (from + i * ldf + j, ldf, to + j * ldt + i, ldt);
+  for (gint64 i = 0; i < rows; i++)
+    for (gint64 j = i < whole_rows ? whole_columns : 0; j < columns; j++)
+      to[j * ldt + i] = from[i * ldf + j];
+}
+
+#ifdef V3
+typedef gint32 Mask8 __attribute__ ((vector_size (32)));
+
+/* 24 shuffles, each of which the processor has as one instruction */
+V3 static void
+transpose_8 (const float *from, gint64 ldf, float *to, gint64 ldt)
+{
+  Vector8 r[8], s[8];
+
+  UNROLL for (guint i = 0; i < 8; i++)
+    memcpy (&r[i], from + i * ldf, sizeof r[i]);
+  UNROLL for (guint i = 0; i < 8; i += 2)
+    {
+      s[i] = __builtin_shuffle (r[i], r[i + 1], (Mask8) { 0, 8, 1, 9, 4, 12, 5, 13 });
+      s[i + 1] = __builtin_shuffle (r[i], r[i + 1], (Mask8) { 2, 10, 3, 11, 6, 14, 7, 15 });
+    }
+  UNROLL for (guint i = 0; i < 8; i++)
+    {
+      guint j = (i & 4) + (i >> 1 & 1);
+
+      r[i] = i & 1 ? __builtin_shuffle (s[j], s[j + 2], (Mask8) { 2, 3, 10, 11, 6, 7, 14, 15 })
+                   : __builtin_shuffle (s[j], s[j + 2], (Mask8) { 0, 1, 8, 9, 4, 5, 12, 13 });
+    }
+  UNROLL for (guint i = 0; i < 4; i++)
+    {
+      s[i] = __builtin_shuffle (r[i], r[i + 4], (Mask8) { 0, 1, 2, 3, 8, 9, 10, 11 });
+      s[i + 4] = __builtin_shuffle (r[i], r[i + 4], (Mask8) { 4, 5, 6, 7, 12, 13, 14, 15 });
+    }
+  UNROLL for (guint i = 0; i < 8; i++)
+    memcpy (to + i * ldt, &s[i], sizeof s[i]);
+}
+
+/* whole squares, each line of the cache at once: rows that are a power of two apart share few places in it */
+V3 static void
+transpose_by_8 (const float *from, gint64 rows, gint64 columns, gint64 ldf, float *to, gint64 ldt)
+{
+  for (gint64 j = 0; j < columns; j += LINE)
+    for (gint64 i = 0; i < rows; i += 8)
+      for (gint64 k = j; k < MIN (j + LINE, columns); k += 8)
+        transpose_8 (from + i * ldf + k, ldf, to + k * ldt + i, ldt);
+}
+#endif
+
 void
 cpu_transpose (const float *from,
                gint64       rows,
@@ -189,14 +250,18 @@ cpu_transpose (const float *from,
                float       *to,
                gint64       ldt)
 {
-  gint64 whole_rows = rows / 4 * 4, whole_columns = columns / 4 * 4;
+  gint64 done_rows = 0, done_columns = 0;
 
-  for (gint64 j = 0; j < whole_columns; j += 4)
-    for (gint64 i = 0; i < whole_rows; i += 4)
-      transpose_square (from + i * ldf + j, ldf, to + j * ldt + i, ldt);
-  for (gint64 i = 0; i < rows; i++)
-    for (gint64 j = i < whole_rows ? whole_columns : 0; j < columns; j++)
-      to[j * ldt + i] = from[i * ldf + j];
+#ifdef V3
+  if (cpu_get_level () != CPU_LEVEL_BASE)
+    {
+      done_rows = rows / 8 * 8;
+      done_columns = columns / 8 * 8;
+      transpose_by_8 (from, done_rows, done_columns, ldf, to, ldt);
+    }
+#endif
+  transpose_by_4 (from + done_columns, done_rows, columns - done_columns, ldf, to + done_columns * ldt, ldt);
+  transpose_by_4 (from + done_rows * ldf, rows - done_rows, columns, ldf, to + done_rows, ldt);
 }
 
 /* ---- panels ---- */
@@ -246,13 +311,50 @@ pack_rows (const float *a,
     }
 }
 
+/* Where the next panel comes from. It is asked for line by line while this one is multiplied: copied cold, it took an
+ * eighth of the time of 256 rows. */
+typedef struct
+{
+  const float *at;
+  gint64 ld, runs, run;      /* rows of memory that are left, and the floats of one that are wanted */
+  gint64 next;               /* in a run */
+  gint64 share;              /* lines for each block of rows of A */
+} Ahead;
+
+static Ahead
+ahead_make (const float *b, gint64 ldb, gboolean transposed, gint64 depth, gint64 columns, gint64 n_blocks)
+{
+  Ahead self = { .at = b, .ld = ldb, .runs = transposed ? columns : depth, .run = transposed ? depth : columns };
+
+  if (b == NULL)
+    return (Ahead) { 0 };
+  self.share = self.runs * (self.run / LINE + 1) / n_blocks + 1;
+  return self;
+}
+
+static void
+ahead_fetch (Ahead *self)
+{
+  for (gint64 i = 0; i < self->share && self->runs > 0; i++)
+    {
+      __builtin_prefetch (self->at + self->next, 0, 2);
+      self->next += LINE;
+      if (self->next < self->run)
+        continue;
+      self->next = 0;
+      self->at += self->ld;
+      self->runs--;
+    }
+}
+
 /* all rows against one panel of B; @group_a is from one block of rows of A to the next */
 static void
 run_panel (const Kernels *kernels,
            Block         *block,
            gint64         m,
            gint64         group_a,
-           guint          vectors)
+           guint          vectors,
+           Ahead         *ahead)
 {
   const float *a = block->a;
   float *c = block->c;
@@ -262,6 +364,7 @@ run_panel (const Kernels *kernels,
       block->rows = MIN (kernels->rows, m - i);
       block->a = a + i / kernels->rows * group_a;
       block->c = c + i * block->ldc;
+      ahead_fetch (ahead);
       if (block->rows > kernels->rows / 2)
         kernels->full[vectors - 1] (block);
       else
@@ -269,7 +372,8 @@ run_panel (const Kernels *kernels,
     }
 }
 
-/* rows of A that lie ready, over depth, against all columns of B */
+/* rows of A that lie ready, over depth, against all columns of B; @next_b is where the panels after these come from, or
+ * NULL */
 static void
 run_rows (const Kernels *kernels,
           const Block   *rows,
@@ -277,7 +381,8 @@ run_rows (const Kernels *kernels,
           gint64         group_a,
           gint64         n,
           gboolean       transpose_b,
-          gint64         ldb)
+          gint64         ldb,
+          const float   *next_b)
 {
   float panel[DEPTH * MAX_WIDTH] __attribute__ ((aligned (64)));
 
@@ -286,18 +391,23 @@ run_rows (const Kernels *kernels,
       guint vectors = MIN (kernels->vectors, (n - j + kernels->lanes - 1) / kernels->lanes);
       gint64 width = vectors * kernels->lanes, columns = MIN (width, n - j);
       Block block = *rows;
+      Ahead ahead = { 0 };
 
       block.b = rows->b + j * (transpose_b ? ldb : 1);
       block.c = rows->c + j;
       block.columns = columns;
+      j += columns;
       if (transpose_b || columns < width || (ldb >= FAR_APART && m > MAX_ROWS))
         {
+          const float *next = j < n ? block.b + columns * (transpose_b ? ldb : 1) : next_b;
+
+          ahead = ahead_make (next, ldb, transpose_b, block.k, MIN (width, j < n ? n - j : n),
+                              (m + kernels->rows - 1) / kernels->rows);
           pack_panel (transpose_b, block.b, ldb, block.k, columns, width, panel);
           block.b = panel;
           block.step_b = width;
         }
-      run_panel (kernels, &block, m, group_a, vectors);
-      j += columns;
+      run_panel (kernels, &block, m, group_a, vectors, &ahead);
     }
 }
 
@@ -332,7 +442,8 @@ cpu_sgemm_by (CpuLevel     level,
 
         if (packs)
           pack_rows (first, lda, rows, depth, group, packed);
-        run_rows (kernels, &block, rows, packs ? depth * group : row_a * group, n, transpose_b, ldb);
+        run_rows (kernels, &block, rows, packs ? depth * group : row_a * group, n, transpose_b, ldb,
+                  i + rows < m || from + depth >= k ? NULL : block.b + depth * (transpose_b ? 1 : ldb));
       }
 }
 
