@@ -188,6 +188,7 @@ claim_conv (CpuClaim *claim, CpuConv conv, CpuConvKind kind)
       claim->data->own_scratch = cpu_winograd_get_scratch_size (&conv, kind, n_threads);
       return claim_kernel (claim, winograd_names[kind], winograd_kernel);
     }
+  claim->data->keeps_order = cpu_conv_gemm_takes_taps_last (&conv, kind);
   claim->data->own_scratch = cpu_conv_gemm_get_scratch_size (&conv, kind, n_threads);
   return claim_kernel (claim, gemm_names[kind], conv_gemm_kernel);
 }

@@ -5,7 +5,8 @@
  * convolution with the kernel turned round; with a larger stride patches are scattered instead.
  *
  * Where there are few pixels and large weights (1280 channels at 8 x 8) reading the weight is what takes long, so it is
- * read once: then the matrix of all patches does exist, and one product has all of them.
+ * read once and as it is stored: then the matrix of all patches does exist, in the weight's own order of channels and
+ * taps, and one product has all of them.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -53,6 +54,13 @@ static gboolean
 conv_is_whole (const CpuConv *conv)
 {
   return conv_pixels (conv) * conv_patch (conv) <= WHOLE_FLOATS && conv->co * conv_patch (conv) >= WHOLE_WEIGHT;
+}
+
+gboolean
+cpu_conv_gemm_takes_taps_last (const CpuConv *conv,
+                               CpuConvKind    kind)
+{
+  return kind != CPU_CONV_WEIGHT_GRADIENT && !conv_is_pointwise (conv) && conv_is_whole (conv);
 }
 
 static gint64
@@ -218,6 +226,22 @@ scatter_patches (const CpuConv *conv,
         }
 }
 
+/* the patches of row i of all output rows, which lie in scratch: [ow, kh kw, ci] */
+static const float *
+ready_patches (const ConvJob *job, gint64 i, guint thread)
+{
+  const CpuConv *conv = &job->conv;
+  gint64 patch = conv_patch (conv), taps = conv->kh * conv->kw;
+  const float *from = job->scratch + i * conv->ow * patch;
+  float *turned = job->scratch + conv_pixels (conv) * patch + thread * conv->ow * patch;
+
+  if (!conv->taps_last)
+    return from;
+  for (gint64 p = 0; p < conv->ow; p++)
+    cpu_transpose (from + p * patch, conv->ci, taps, taps, turned + p * patch, conv->ci);
+  return turned;
+}
+
 static void
 scatter_task (gpointer data,
               gint64   from,
@@ -227,7 +251,6 @@ scatter_task (gpointer data,
   const ConvJob *job = data;
   const CpuConv *conv = &job->conv;
   gint64 patch = conv_patch (conv);
-  float *patches = job->scratch + (job->is_whole ? 0 : thread * job->scratch_stride);
 
   for (gint64 i = from; i < to; i++)
     {
@@ -243,12 +266,12 @@ scatter_task (gpointer data,
       for (gint64 oy = oy0; oy < oy1; oy++)
         {
           const float *dy = job->a + (n * conv->oh + oy) * conv->ow * conv->co;
+          float *patches = job->scratch + thread * job->scratch_stride;
 
-          if (job->is_whole)
-            patches = job->scratch + (n * conv->oh + oy) * conv->ow * patch;
-          else
+          if (!job->is_whole)
             cpu_sgemm (FALSE, FALSE, conv->ow, patch, conv->co, dy, conv->co, job->b, patch, 0, patches, patch);
-          scatter_patches (conv, patches, oy, y0, y1, picture);
+          scatter_patches (conv, job->is_whole ? ready_patches (job, n * conv->oh + oy, thread) : patches, oy, y0, y1,
+                           picture);
         }
       cpu_epilogue_run (job->epilogue, (n * conv->h + y0) * conv->w * conv->ci,
                         (n * conv->h + y1) * conv->w * conv->ci, thread);
@@ -294,6 +317,25 @@ gather_task (gpointer data,
                   job->scratch + from * conv_patch (&job->conv));
 }
 
+/* the same, each patch [ci, kh kw] */
+static void
+gather_turned_task (gpointer data,
+                    gint64   from,
+                    gint64   to,
+                    guint    thread)
+{
+  const ConvJob *job = data;
+  const CpuConv *conv = &job->conv;
+  gint64 patch = conv_patch (conv), taps = conv->kh * conv->kw;
+  float *line = job->scratch + conv_pixels (conv) * patch + thread * patch;
+
+  for (gint64 p = from; p < to; p++)
+    {
+      gather_patches (conv, job->a, p, p + 1, line);
+      cpu_transpose (line, taps, conv->ci, conv->ci, job->scratch + p * patch, taps);
+    }
+}
+
 static void
 run_whole (CpuPool           *pool,
            const CpuConv     *conv,
@@ -308,7 +350,7 @@ run_whole (CpuPool           *pool,
   CpuGemm gemm = { .transpose_b = TRUE, .m = pixels, .n = conv->co, .k = patch, .lda = patch, .ldb = patch,
                    .ldc = conv->co, .n_batches = 1 };
 
-  cpu_pool_run (pool, pixels, cpu_pool_get_grain (pool, pixels, 1), gather_task, &job);
+  cpu_pool_run (pool, pixels, cpu_pool_get_grain (pool, pixels, 1), conv->taps_last ? gather_turned_task : gather_task, &job);
   cpu_gemm_run (pool, &gemm, scratch, w, y, epilogue);
 }
 
@@ -411,7 +453,7 @@ cpu_conv_gemm_get_scratch_size (const CpuConv *conv,
   else if (conv_is_pointwise (conv))
     floats = 0;
   else if (conv_is_whole (conv))
-    floats = conv_pixels (conv) * patch;
+    floats = (conv_pixels (conv) + n_threads * conv->ow) * patch;
   else if (kind == CPU_CONV_FORWARD)
     floats = n_threads * conv_block_rows (conv, n_threads) * patch;
   else if (conv_can_turn (conv))

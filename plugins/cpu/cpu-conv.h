@@ -16,6 +16,7 @@ typedef struct
   gint64 n, h, w, ci;
   gint64 oh, ow, co;
   gint64 kh, kw, stride, top, left;
+  gboolean taps_last;      /* w [co, ci, kh, kw], as it is stored: where cpu_conv_gemm_takes_taps_last () */
 } CpuConv;
 
 typedef enum { CPU_CONV_FORWARD, CPU_CONV_INPUT_GRADIENT, CPU_CONV_WEIGHT_GRADIENT } CpuConvKind;
@@ -67,6 +68,9 @@ void     cpu_conv_narrow_run              (CpuPool       *pool,
                                            float         *scratch,
                                            const CpuEpilogue *epilogue);
 
+/* weights that are read once, in either order */
+gboolean cpu_conv_gemm_takes_taps_last  (const CpuConv *conv,
+                                         CpuConvKind    kind);
 double   cpu_conv_gemm_get_cost         (const CpuConv *conv,
                                          guint          n_threads);
 gsize    cpu_conv_gemm_get_scratch_size (const CpuConv *conv,

@@ -123,8 +123,7 @@ vard_cpu_engine_run_step (VardCpuEngine *self,
 
   step->kernel (step, vard_program_get_in (program, i), vard_program_get_out (program, i),
                 vard_program_get_scratch (program, i));
-  if (begin != 0)
-    vard_trace_end (begin, "cpu", step->name);
+  vard_step_trace (step, begin, "cpu");
   if (self->profile)
     vard_cpu_engine_add_time (self, step, start);
 }

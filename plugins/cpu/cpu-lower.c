@@ -382,6 +382,15 @@ step_take_weight (VardFusion *fusion, VardNode *node, VardStep *step, CpuStepDat
   data->reads_stored = data->reads_stored && data->weight.taps > 1;
   if (data->reads_stored)
     return;
+  if (data->keeps_order && data->weight.taps > 1)
+    {
+      data->plan.conv.conv.taps_last = TRUE;
+      data->weight.columns *= data->weight.taps;
+      data->weight.taps = 1;
+    }
+  data->has_weight = data->weight.taps > 1 || data->weight.dtype != VARD_DTYPE_F32;
+  if (!data->has_weight)
+    return;
   data->weight_scratch = align_scratch (data->own_scratch);
   data->own_scratch = data->weight_scratch + vard_node_get_count (weight) * sizeof (float);
   step->scratch_size = data->own_scratch;

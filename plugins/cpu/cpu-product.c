@@ -22,7 +22,8 @@
 #define PACKED_ROWS 64      /* of a transposed A at a time: at most 96 KiB */
 #define PACKED_APART 384    /* when its columns are at least this far apart: 53 to 75 GFLOP/s at 512, a loss at 128 */
 #define LINE 16             /* floats in a line of the cache */
-#define FAR_APART 512       /* rows of B this long are copied: they would fall on the same lines of the cache */
+#define FAR_APART 512       /* rows of B this long are copied: they would fall on the same lines of the cache, */
+#define FEW_ROWS 64         /* but not for so few rows of A, if no vector crosses two lines (as few as 8 never pay) */
 
 typedef struct
 {
@@ -328,6 +329,11 @@ ahead_make (const float *b, gint64 ldb, gboolean transposed, gint64 depth, gint6
 
   if (b == NULL)
     return (Ahead) { 0 };
+
+  gint64 before = (guintptr) b / sizeof (float) % LINE;
+
+  self.at -= before;
+  self.run += before;
   self.share = self.runs * (self.run / LINE + 1) / n_blocks + 1;
   return self;
 }
@@ -345,6 +351,15 @@ ahead_fetch (Ahead *self)
       self->at += self->ld;
       self->runs--;
     }
+}
+
+/* whether whole vectors of B's rows are as quick to read where they are */
+static gboolean
+lies_ready (const float *b, gint64 ldb, gint64 m)
+{
+  gboolean is_aligned = (guintptr) b % (LINE * sizeof (float)) == 0 && ldb % LINE == 0;
+
+  return ldb < FAR_APART || m <= MAX_ROWS || (is_aligned && m <= FEW_ROWS);
 }
 
 /* all rows against one panel of B; @group_a is from one block of rows of A to the next */
@@ -397,7 +412,7 @@ run_rows (const Kernels *kernels,
       block.c = rows->c + j;
       block.columns = columns;
       j += columns;
-      if (transpose_b || columns < width || (ldb >= FAR_APART && m > MAX_ROWS))
+      if (transpose_b || columns < width || !lies_ready (block.b, ldb, m))
         {
           const float *next = j < n ? block.b + columns * (transpose_b ? ldb : 1) : next_b;
 

@@ -42,6 +42,7 @@ typedef struct
   gsize region_scratch; /* bytes a thread, shared by the two */
   gboolean reads_stored;/* the kernel can take the second input as it is stored */
   gboolean has_weight;  /* the second input is stored, and else widened into scratch */
+  gboolean keeps_order; /* the kernel can take a convolution's weight with its taps last */
   CpuWeight weight;
   gsize weight_scratch; /* where in scratch */
   gint outputs[3];      /* attention gradient: which output is dq, dk, dv, or -1 */
