@@ -142,11 +142,22 @@ vard_trace_end (gint64      begin,
                 const char *category,
                 const char *name)
 {
+  vard_trace_end_with (begin, category, name, NULL);
+}
+
+/* @args: a JSON object with what a viewer should show beside the duration, or NULL */
+void
+vard_trace_end_with (gint64      begin,
+                     const char *category,
+                     const char *name,
+                     const char *args)
+{
   if (begin == 0)
     return;
 
   gint64 duration = g_get_monotonic_time () - begin;
-  g_autofree char *rest = g_strdup_printf (",\"dur\":%" G_GINT64_FORMAT, duration);
+  g_autofree char *rest = g_strdup_printf (",\"dur\":%" G_GINT64_FORMAT "%s%s", duration, args != NULL ? ",\"args\":" : "",
+                                           args != NULL ? args : "");
   vard_trace_write ("X", begin, category, name, rest);
 }
 

@@ -20,6 +20,10 @@ gint64   vard_trace_begin      (void);
 void     vard_trace_end        (gint64          begin,
                                 const char     *category,
                                 const char     *name);
+void     vard_trace_end_with   (gint64          begin,
+                                const char     *category,
+                                const char     *name,
+                                const char     *args);
 void     vard_trace_note       (const char     *category,
                                 const char     *name,
                                 const char     *format,

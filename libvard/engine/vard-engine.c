@@ -8,6 +8,8 @@
  */
 #include "engine/vard-engine-private.h"
 
+#include "base/vard-trace.h"
+
 #include "base/vard-error.h"
 
 #include <string.h>
@@ -98,11 +100,13 @@ vard_engine_real_execute (VardEngine   *self,
   for (guint i = 0; i < vard_program_get_n_steps (program); i++)
     {
       const VardStep *step = vard_program_get_step (program, i);
+      gint64 begin = vard_trace_begin ();
 
       if (g_cancellable_set_error_if_cancelled (cancellable, error))
         return FALSE;
       step->kernel (step, vard_program_get_in (program, i), vard_program_get_out (program, i),
                     vard_program_get_scratch (program, i));
+      vard_step_trace (step, begin, "reference");
     }
   return TRUE;
 }

@@ -91,6 +91,8 @@ void        vard_lowering_absorb      (VardLowering *self, VardNode *node);
 /* ---- program: what an engine's execute() sees ---- */
 guint           vard_program_get_n_steps (VardProgram *self);
 const VardStep *vard_program_get_step    (VardProgram *self, guint i);
+/* ends a duration of the trace that vard_trace_begin() began, with the step's shapes and operations */
+void            vard_step_trace          (const VardStep *self, gint64 begin, const char *category);
 /* addresses of step i, resolved for this execution */
 gpointer       *vard_program_get_in      (VardProgram *self, guint i);
 gpointer       *vard_program_get_out     (VardProgram *self, guint i);

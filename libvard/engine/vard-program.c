@@ -4,6 +4,8 @@
  */
 #include "engine/vard-engine-private.h"
 
+#include "base/vard-trace.h"
+
 static const VardStep *
 program_step (VardProgram *self,
               guint        i)
@@ -190,4 +192,34 @@ vard_program_get_scratch (VardProgram *self,
                           guint        i)
 {
   return self->scratch_address[i];
+}
+
+static char *
+join_shapes (VardNode **nodes, guint n)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < n; i++)
+    {
+      g_autofree char *shape = vard_shape_to_string (&nodes[i]->shape);
+
+      g_string_append_printf (text, "%s%s", i > 0 ? " " : "", shape);
+    }
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+void
+vard_step_trace (const VardStep *self,
+                 gint64          begin,
+                 const char     *category)
+{
+  if (begin == 0)
+    return;
+
+  char flops[G_ASCII_DTOSTR_BUF_SIZE];
+  g_autofree char *in = join_shapes (self->in, self->n_in), *out = join_shapes (self->out, self->n_out);
+  g_autofree char *args = g_strdup_printf ("{\"in\":\"%s\",\"out\":\"%s\",\"flops\":%s}", in, out,
+                                           g_ascii_dtostr (flops, sizeof flops, self->flops));
+
+  vard_trace_end_with (begin, category, self->name, args);
 }

@@ -90,7 +90,7 @@ queue_steps (CudaProgram *self, VardProgram *program, gboolean is_timed, GCancel
       step->kernel (step, vard_program_get_in (program, i), vard_program_get_out (program, i),
                     vard_program_get_scratch (program, i));
       if (begin != 0 && cuda_device_wait (self->device, NULL))
-        vard_trace_end (begin, "cuda", step->name);
+        vard_step_trace (step, begin, "cuda");
     }
   return cuda_device_report (self->device, error);
 }

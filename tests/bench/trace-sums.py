@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""trace-sums.py TRACE [CATEGORY] - seconds by name of a trace's durations, the largest first, with their share
+"""Seconds by kernel of a trace's steps, the largest first, with their share; by shape, too, with --shapes
 
-Where the trace has several rounds, so have the sums.
+A shape is what a step reads and what it makes: its first two operands and its first result. GFLOP/s count the
+multiplications and additions of the plain algorithm. Where the trace has several rounds, so have the sums.
 """
 # SPDX-License-Identifier: LGPL-2.1-or-later
+import argparse
 import collections
 import json
+import re
 import sys
 
 
@@ -20,18 +23,33 @@ def read_events(path):
     return found['traceEvents'] if isinstance(found, dict) else found
 
 
-def main(path, category='cuda'):
-    sums, counts = collections.Counter(), collections.Counter()
-    for event in read_events(path):
-        if event.get('cat') == category and 'dur' in event:
-            sums[event['name']] += event['dur'] * 1e-6
-            counts[event['name']] += 1
+def describe(event):
+    shapes = [re.findall(r'\[[^]]*\]', event.get('args', {}).get(key, '')) for key in ('in', 'out')]
+    return ' '.join([event['name'], *shapes[0][:2], '->', *shapes[1][:1]])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('trace')
+    parser.add_argument('category', nargs='?', default='cuda', help='cpu or cuda')
+    parser.add_argument('--shapes', action='store_true')
+    parser.add_argument('--top', type=int, default=40, help='lines at most')
+    args = parser.parse_args()
+    sums, counts, flops = collections.Counter(), collections.Counter(), collections.Counter()
+    for event in read_events(args.trace):
+        if event.get('cat') == args.category and 'dur' in event:
+            name = describe(event) if args.shapes else event['name']
+            sums[name] += event['dur'] * 1e-6
+            counts[name] += 1
+            flops[name] += event.get('args', {}).get('flops', 0)
     total = sum(sums.values())
-    for name, seconds in sums.most_common():
-        print('%-44s %7d calls %10.6f s %5.1f %%' % (name, counts[name], seconds, 100 * seconds / total))
-    print('%-44s %7d calls %10.6f s' % ('all', sum(counts.values()), total))
+    width = 100 if args.shapes else 44
+    for name, seconds in sums.most_common(args.top):
+        print('%-*s %7d calls %10.6f s %5.1f %% %8.1f GFLOP/s'
+              % (width, name, counts[name], seconds, 100 * seconds / total, flops[name] / max(seconds, 1e-9) * 1e-9))
+    print('%-*s %7d calls %10.6f s' % (width, 'all', sum(counts.values()), total))
     return 0 if sums else 1
 
 
 if __name__ == '__main__':
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main())

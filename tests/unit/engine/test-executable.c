@@ -4,6 +4,7 @@
  */
 #include "engine/vard-engine-private.h"
 
+#include <glib/gstdio.h>
 #include <math.h>
 #include <string.h>
 #include <vard.h>
@@ -197,6 +198,36 @@ test_executable_shared_arena (void)
     g_object_unref (executables[k]);
 }
 
+/* each step's line of the trace says what was computed from what */
+static void
+test_executable_trace (void)
+{
+  g_autoptr (VardGraph) graph = vard_graph_new ();
+  VardNode *a = vard_input (graph, "a", VARD_DTYPE_F32, VARD_SHAPE (2, 3));
+  VardNode *b = vard_input (graph, "b", VARD_DTYPE_F32, VARD_SHAPE (3, 5));
+  g_autofree char *folder = g_dir_make_tmp ("vard-trace-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (folder, "trace.json", NULL);
+  g_autofree char *text = NULL;
+  g_autoptr (GError) error = NULL;
+  float zeros[15] = { 0 };
+
+  vard_graph_add_output (graph, "y", vard_matmul (a, b, FALSE, FALSE));
+
+  g_autoptr (VardExecutable) executable = compile (graph);
+
+  g_assert_true (vard_executable_set_input (executable, "a", zeros, 6 * sizeof *zeros, &error));
+  g_assert_true (vard_executable_set_input (executable, "b", zeros, 15 * sizeof *zeros, &error));
+  g_assert_true (vard_trace_open (path, &error));
+  g_assert_true (vard_executable_run (executable, NULL, &error));
+  g_assert_no_error (error);
+  vard_trace_close ();
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_assert_nonnull (strstr (text, "\"name\":\"matmul\""));
+  g_assert_nonnull (strstr (text, "\"args\":{\"in\":\"[2, 3] [3, 5]\",\"out\":\"[2, 5]\","));
+  g_assert_cmpint (g_unlink (path), ==, 0);
+  g_assert_cmpint (g_rmdir (folder), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -208,6 +239,7 @@ main (int argc, char **argv)
   g_test_add_func ("/executable/assign-swaps", test_executable_assign_swaps);
   g_test_add_func ("/executable/direct-assignment", test_executable_direct_assignment);
   g_test_add_func ("/executable/cancelled", test_executable_cancelled);
+  g_test_add_func ("/executable/trace", test_executable_trace);
   g_test_add_func ("/executable/shared-arena", test_executable_shared_arena);
   return g_test_run ();
 }
