@@ -15,6 +15,10 @@ typedef struct
   gboolean is_claimed, is_absorbed;
   VardNode *view_of;      /* NULL: has storage of its own */
   gsize view_offset;
+  gboolean has_storage;   /* lies in memory as another type than the node's */
+  VardDType storage;
+  gboolean is_kept;       /* the engine has the value in a buffer of its own */
+  VardBuffer *kept_in;    /* borrowed; NULL: no step reads it */
 } VardClaim;
 
 struct _VardLowering
@@ -97,6 +101,7 @@ void        vard_engine_lock        (VardEngine *self);
 void        vard_engine_unlock      (VardEngine *self);
 gboolean    vard_engine_poisons     (VardEngine *self);
 gboolean    vard_engine_copy        (VardEngine *self, VardBuffer *from, gsize from_offset, VardBuffer *to, gsize to_offset, gsize size, GError **error);
+gboolean    vard_engine_prepare     (VardEngine *self, VardProgram *program, GError **error);
 gboolean    vard_engine_execute     (VardEngine *self, VardProgram *program, GCancellable *cancellable, GError **error);
 
 G_END_DECLS

@@ -318,6 +318,16 @@ vard_engine_poisons (VardEngine *self)
 }
 
 gboolean
+vard_engine_prepare (VardEngine   *self,
+                     VardProgram  *program,
+                     GError      **error)
+{
+  VardEngineClass *klass = VARD_ENGINE_GET_CLASS (self);
+
+  return klass->prepare == NULL || klass->prepare (self, program, error);
+}
+
+gboolean
 vard_engine_execute (VardEngine   *self,
                      VardProgram  *program,
                      GCancellable *cancellable,

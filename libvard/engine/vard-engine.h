@@ -54,8 +54,10 @@ struct _VardEngineClass
 
   /* whether products read their operands as they are, in single precision; without it they may round them */
   gboolean    (*is_exact) (VardEngine *self);
+  /* what a program needs before its addresses are looked up; without it nothing */
+  gboolean    (*prepare)  (VardEngine *self, VardProgram *program, GError **error);
 
-  gpointer padding[7];
+  gpointer padding[6];
 };
 
 /* The host memory defaults of alloc, write, read, copy, fill and wait serve any engine on the CPU. */
@@ -87,6 +89,13 @@ void        vard_lowering_add_step    (VardLowering *self, const VardStep *step)
 void        vard_lowering_add_view    (VardLowering *self, VardNode *node, VardNode *source, gsize offset);
 /* node is computed inside another step and has no storage (fused away) */
 void        vard_lowering_absorb      (VardLowering *self, VardNode *node);
+/* A computed node that is neither an output nor assigned may lie in memory as another type than its own, if all steps of the
+ * engine write and read it so. Views of it follow. */
+void        vard_lowering_set_storage (VardLowering *self, VardNode *node, VardDType dtype);
+VardDType   vard_lowering_get_storage (VardLowering *self, const VardNode *node);
+/* The engine has the value of a param, a constant, or a node of these in a buffer of its own, which must outlive the program;
+ * a param that is kept is not adopted. NULL: no step reads it. */
+void        vard_lowering_keep        (VardLowering *self, VardNode *node, VardBuffer *buffer);
 
 /* ---- program: what an engine's execute() sees ---- */
 guint           vard_program_get_n_steps (VardProgram *self);

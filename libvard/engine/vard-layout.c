@@ -31,6 +31,14 @@ node_get_size (const VardNode *node)
   return vard_node_get_count (node) * vard_dtype_get_size (node->dtype);
 }
 
+/* bytes of a computed node, as the engine stores it */
+static gsize
+layout_get_size (Layout         *self,
+                 const VardNode *node)
+{
+  return vard_node_get_count (node) * vard_dtype_get_size (vard_lowering_get_storage (self->lowering, node));
+}
+
 static const VardStep *
 layout_get_step (VardProgram *program,
               guint        i)
@@ -105,10 +113,18 @@ layout_place_sources (Layout  *self,
       /* an input that nothing reads may still be set: callers need not know what was swept */
       if (!self->lowering->live[id] && (source->kind != VARD_SOURCE_INPUT || source->index == G_MAXUINT))
         continue;
-      if (!program_place_source (self->program, node, error))
+      if (!self->lowering->claims[id].is_kept && !program_place_source (self->program, node, error))
         return FALSE;
     }
   return TRUE;
+}
+
+static void
+layout_place_kept (Layout *self)
+{
+  for (guint id = 0; id < self->lowering->n_nodes; id++)
+    if (self->lowering->claims[id].kept_in)
+      self->program->places[id] = (VardPlace) { VARD_PLACE_BUFFER, 0, self->lowering->claims[id].kept_in, NULL };
 }
 
 /* a computed node that has storage of its own and no place yet */
@@ -240,7 +256,7 @@ layout_find_in_place (Layout         *self,
   VardNode *root = vard_lowering_get_root (self->lowering, step->in[0], &offset);
 
   if (self->block_of[root->id] == NO_BLOCK || self->last_use[root->id] != i || offset != 0 ||
-      node_get_size (root) != node_get_size (step->out[0]))
+      layout_get_size (self, root) != layout_get_size (self, step->out[0]))
     return NO_BLOCK;
   for (guint k = 1; k < step->n_in; k++)
     if (step->in[k] != step->in[0] && vard_lowering_get_root (self->lowering, step->in[k], &other_offset) == root)
@@ -274,7 +290,7 @@ layout_add_step_blocks (Layout *self,
       if (self->program->places[node->id].kind != VARD_PLACE_NONE)
         continue;
       if (block == NO_BLOCK)
-        block = layout_add_block (self, node_get_size (node), i, self->last_use[node->id]);
+        block = layout_add_block (self, layout_get_size (self, node), i, self->last_use[node->id]);
       else
         {
           VardBlock *shared = &g_array_index (self->blocks, VardBlock, block);
@@ -366,6 +382,7 @@ static gboolean
 layout_run (Layout  *self,
             GError **error)
 {
+  layout_place_kept (self);
   if (!layout_place_sources (self, error) || !layout_place_outputs (self, error))
     return FALSE;
   if (!layout_place_assignments (self, error))

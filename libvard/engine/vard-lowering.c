@@ -149,6 +149,34 @@ vard_lowering_absorb (VardLowering *self,
   self->claims[node->id] = (VardClaim) { .is_claimed = TRUE, .is_absorbed = TRUE };
 }
 
+void
+vard_lowering_set_storage (VardLowering *self,
+                           VardNode     *node,
+                           VardDType     dtype)
+{
+  self->claims[node->id].has_storage = TRUE;
+  self->claims[node->id].storage = dtype;
+}
+
+VardDType
+vard_lowering_get_storage (VardLowering   *self,
+                           const VardNode *node)
+{
+  while (self->claims[node->id].view_of)
+    node = self->claims[node->id].view_of;
+  return self->claims[node->id].has_storage ? self->claims[node->id].storage : node->dtype;
+}
+
+void
+vard_lowering_keep (VardLowering *self,
+                    VardNode     *node,
+                    VardBuffer   *buffer)
+{
+  g_assert (!self->claims[node->id].is_claimed);
+
+  self->claims[node->id] = (VardClaim) { .is_claimed = TRUE, .is_kept = TRUE, .kept_in = buffer };
+}
+
 VardNode *
 vard_lowering_get_root (VardLowering *self,
                         VardNode     *node,

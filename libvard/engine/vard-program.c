@@ -153,7 +153,7 @@ vard_program_run (VardProgram  *self,
                   GCancellable *cancellable,
                   GError      **error)
 {
-  if (!vard_engine_reserve (self->engine, self->arena_size, error))
+  if (!vard_engine_prepare (self->engine, self, error) || !vard_engine_reserve (self->engine, self->arena_size, error))
     return FALSE;
   program_resolve_steps (self);
   return vard_engine_execute (self->engine, self, cancellable, error) && program_copy_all (self, self->copies, error) &&

@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cuda-gemm.h"
+#include "cuda-storage.h"
 
 /* bytes of one block's scores: about what the cache of a large device holds */
 #define BLOCK_SIZE (32 << 20)
@@ -27,10 +28,11 @@ typedef struct
   float scale;
   gboolean is_causal, is_half;
   Products full, rest;             /* rest: the last block when it is smaller */
-  CUfunction softmax, softmax_gradient, cast;
+  CUfunction softmax, softmax_gradient;
+  CudaOperand operands[N_TENSORS];
   gint outputs[3];                 /* which of the step's outputs is dq, dk, dv, or -1 */
-  gsize half_at[N_TENSORS];        /* in scratch */
-  gsize p_at, ds_at, half_p_at, half_ds_at;
+  gboolean is_half_out[3];         /* the step's outputs, dq, dk and dv or y alone */
+  gsize p_at, ds_at, half_p_at, half_ds_at, sums_at[3];   /* in scratch */
 } AttentionPlan;
 
 static void
@@ -71,36 +73,31 @@ token_bytes (const AttentionPlan *plan, gboolean is_half)
   return plan->n_heads * plan->d * (is_half ? sizeof (guint16) : sizeof (float));
 }
 
+/* the gradient's next step reads them in single precision */
 static void
-compute_weights (const AttentionPlan *plan, Block *block, guint8 *scratch)
+compute_weights (const AttentionPlan *plan, Block *block, guint8 *scratch, gboolean is_gradient)
 {
   float *p = (float *) (gpointer) (scratch + plan->p_at);
-  CudaSoftmaxArgs args = { p, p, plan->n_keys, block->first, block->n, plan->scale, plan->is_causal };
-  gint64 n_rows = plan->n_heads * block->n;
+  guint16 *half = plan->is_half ? (guint16 *) (gpointer) (scratch + plan->half_p_at) : NULL;
+  CudaSoftmaxArgs args = { p, half == NULL || is_gradient ? p : NULL, half, plan->n_keys, block->first, block->n,
+                           plan->scale, plan->is_causal };
 
   cuda_gemm_run (block->products->scores, block->q, block->k, NULL, 0, p);
-  cuda_device_launch (plan->device, plan->softmax, n_rows, 1, cuda_block_size (plan->n_keys), &args);
-  block->p = p;
-  if (!plan->is_half)
-    return;
-  block->p = scratch + plan->half_p_at;
-  cuda_to_half (plan->device, plan->cast, p, block->p, n_rows * plan->n_keys);
+  cuda_device_launch (plan->device, plan->softmax, plan->n_heads * block->n, 1, cuda_block_size (plan->n_keys), &args);
+  block->p = half ? (gpointer) half : p;
 }
 
 static void
 compute_score_gradient (const AttentionPlan *plan, Block *block, guint8 *scratch)
 {
   float *ds = (float *) (gpointer) (scratch + plan->ds_at);
-  CudaSoftmaxGradientArgs args = { (float *) (gpointer) (scratch + plan->p_at), ds, plan->n_keys, plan->scale };
-  gint64 n_rows = plan->n_heads * block->n;
+  guint16 *half = plan->is_half ? (guint16 *) (gpointer) (scratch + plan->half_ds_at) : NULL;
+  CudaSoftmaxGradientArgs args = { (float *) (gpointer) (scratch + plan->p_at), ds, half, plan->n_keys, plan->scale };
 
   cuda_gemm_run (block->products->dp, block->dy, block->v, NULL, 0, ds);
-  cuda_device_launch (plan->device, plan->softmax_gradient, n_rows, 1, cuda_block_size (plan->n_keys), &args);
-  block->ds = ds;
-  if (!plan->is_half)
-    return;
-  block->ds = scratch + plan->half_ds_at;
-  cuda_to_half (plan->device, plan->cast, ds, block->ds, n_rows * plan->n_keys);
+  cuda_device_launch (plan->device, plan->softmax_gradient, plan->n_heads * block->n, 1, cuda_block_size (plan->n_keys),
+                      &args);
+  block->ds = half ? (gpointer) half : ds;
 }
 
 static Block
@@ -123,15 +120,7 @@ prepare_tensors (const AttentionPlan *plan, gpointer *in, guint n_in, guint8 *sc
 {
   tensors[DY] = NULL;
   for (guint i = 0; i < n_in; i++)
-    {
-      gint64 n_tokens = plan->b * (i == Q || i == DY ? plan->n_queries : plan->n_keys);
-
-      tensors[i] = in[i];
-      if (!plan->is_half)
-        continue;
-      tensors[i] = scratch + plan->half_at[i];
-      cuda_to_half (plan->device, plan->cast, in[i], scratch + plan->half_at[i], n_tokens * plan->n_heads * plan->d);
-    }
+    tensors[i] = cuda_operand_read (&plan->operands[i], plan->device, in[i], scratch);
 }
 
 static void
@@ -146,27 +135,44 @@ attention_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer sc
       {
         Block block = find_block (plan, picture, first, tensors);
 
-        compute_weights (plan, &block, scratch);
+        compute_weights (plan, &block, scratch, FALSE);
         cuda_gemm_run (block.products->output, block.p, block.v, NULL, 0,
-                       (guint8 *) out[0] + (picture * plan->n_queries + first) * token_bytes (plan, FALSE));
+                       (guint8 *) out[0] + (picture * plan->n_queries + first) * token_bytes (plan, plan->is_half_out[0]));
       }
 }
 
-/* gradients for keys and values are sums over the blocks of queries */
-static void
-add_block (const AttentionPlan *plan, gint64 picture, const Block *block, gpointer *out)
+/* gradients for keys and values are sums over the blocks of queries, in single precision: in scratch when the output is not */
+static gpointer
+find_sum (const AttentionPlan *plan, guint which, gint64 picture, gpointer *out, guint8 *scratch)
 {
-  gsize token = token_bytes (plan, FALSE);
-  gsize query = (picture * plan->n_queries + block->first) * token, key = picture * plan->n_keys * token;
+  if (plan->sums_at[which] != 0)
+    return scratch + plan->sums_at[which];
+  return (guint8 *) out[plan->outputs[which]] + picture * plan->n_keys * token_bytes (plan, plan->is_half_out[which]);
+}
+
+static void
+add_block (const AttentionPlan *plan, gint64 picture, const Block *block, gpointer *out, guint8 *scratch)
+{
+  gsize query = (picture * plan->n_queries + block->first) * token_bytes (plan, plan->is_half_out[Q]);
 
   if (plan->outputs[Q] >= 0)
     cuda_gemm_run (block->products->dq, block->ds, block->k, NULL, 0, (guint8 *) out[plan->outputs[Q]] + query);
   if (plan->outputs[K] >= 0)
     cuda_gemm_run (block->products->dk, block->ds, block->q, NULL, block->first > 0,
-                   (guint8 *) out[plan->outputs[K]] + key);
+                   find_sum (plan, K, picture, out, scratch));
   if (plan->outputs[V] >= 0)
     cuda_gemm_run (block->products->dv, block->p, block->dy, NULL, block->first > 0,
-                   (guint8 *) out[plan->outputs[V]] + key);
+                   find_sum (plan, V, picture, out, scratch));
+}
+
+static void
+store_sums (const AttentionPlan *plan, gint64 picture, gpointer *out, guint8 *scratch)
+{
+  for (guint i = K; i <= V; i++)
+    if (plan->sums_at[i] != 0)
+      cuda_to_half (plan->device, scratch + plan->sums_at[i],
+                    (guint8 *) out[plan->outputs[i]] + picture * plan->n_keys * token_bytes (plan, TRUE),
+                    plan->n_keys * plan->n_heads * plan->d);
 }
 
 static void
@@ -177,15 +183,18 @@ attention_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gp
 
   prepare_tensors (plan, in, 4, scratch, tensors);
   for (gint64 picture = 0; picture < plan->b; picture++)
-    for (gint64 first = 0; first < plan->n_queries; first += plan->block)
-      {
-        Block block = find_block (plan, picture, first, tensors);
+    {
+      for (gint64 first = 0; first < plan->n_queries; first += plan->block)
+        {
+          Block block = find_block (plan, picture, first, tensors);
 
-        compute_weights (plan, &block, scratch);
-        if (plan->outputs[Q] >= 0 || plan->outputs[K] >= 0)
-          compute_score_gradient (plan, &block, scratch);
-        add_block (plan, picture, &block, out);
-      }
+          compute_weights (plan, &block, scratch, TRUE);
+          if (plan->outputs[Q] >= 0 || plan->outputs[K] >= 0)
+            compute_score_gradient (plan, &block, scratch);
+          add_block (plan, picture, &block, out, scratch);
+        }
+      store_sums (plan, picture, out, scratch);
+    }
 }
 
 /* ---- the plan ---- */
@@ -200,13 +209,16 @@ products_prepare (Products *self, AttentionPlan *plan, gint64 n, CudaPrecision p
   CudaGemmShape back = { keys, d, n, keys, pitch, pitch, plan->n_heads, square, d, d, TRUE, FALSE };
 
   self->scores = cuda_gemm_new (plan->device, &scores, precision);
+  output.is_half_c = plan->is_half_out[Q];
   if (!is_gradient)
     self->output = cuda_gemm_new (plan->device, &output, precision);
   else
     {
       self->dp = cuda_gemm_new (plan->device, &scores, precision);
       self->dq = cuda_gemm_new (plan->device, &output, precision);
+      back.is_half_c = plan->is_half_out[K] && plan->sums_at[K] == 0;
       self->dk = cuda_gemm_new (plan->device, &back, precision);
+      back.is_half_c = plan->is_half_out[V] && plan->sums_at[V] == 0;
       self->dv = cuda_gemm_new (plan->device, &back, precision);
     }
   return plan->device->error == NULL;
@@ -225,19 +237,18 @@ plan_scratch (AttentionPlan *plan, gboolean is_gradient, gsize *total)
   plan->half_p_at = cuda_scratch_add (total, square * sizeof (guint16));
   if (is_gradient)
     plan->half_ds_at = cuda_scratch_add (total, square * sizeof (guint16));
-  for (guint i = 0; i < (is_gradient ? N_TENSORS : DY); i++)
-    plan->half_at[i] = cuda_scratch_add (total, plan->b * (i == Q || i == DY ? plan->n_queries : plan->n_keys)
-                                                  * plan->n_heads * plan->d * sizeof (guint16));
+  for (guint i = K; is_gradient && i <= V; i++)
+    if (plan->is_half_out[i] && plan->block < plan->n_queries)
+      plan->sums_at[i] = cuda_scratch_add (total, plan->n_keys * token_bytes (plan, FALSE));
 }
 
 static gboolean
-claim_plan (CudaClaim *claim, gboolean is_gradient, const char *const *names, VardKernel kernel)
+claim_plan (CudaClaim *claim, AttentionPlan *plan, gboolean is_gradient, const char *const *names, VardKernel kernel)
 {
   const VardAttentionAttrs *attrs = claim->node->attrs;
   const VardShape *q = &claim->node->inputs[Q]->shape, *k = &claim->node->inputs[K]->shape;
   CudaPrecision precision = claim->program->precision;
   CudaDevice *device = claim->program->device;
-  AttentionPlan *plan = g_new0 (AttentionPlan, 1);
 
   plan->device = device;
   plan->b = q->dims[0];
@@ -250,13 +261,14 @@ claim_plan (CudaClaim *claim, gboolean is_gradient, const char *const *names, Va
   plan->is_half = precision == CUDA_PRECISION_BF16;
   plan->block
     = CLAMP (BLOCK_SIZE / (plan->n_heads * plan->n_keys * (gint64) sizeof (float)), 1, plan->n_queries);
+  for (guint i = 0; i < claim->node->n_inputs; i++)
+    cuda_operand_init (&plan->operands[i], claim, claim->node->inputs[i]);
   plan_scratch (plan, is_gradient, &claim->step.scratch_size);
   cuda_claim_set (claim, names[precision], kernel, plan, attention_plan_free);
   claim->step.flops
     = (is_gradient ? 10.0 : 4.0) * plan->b * plan->n_heads * plan->n_queries * plan->n_keys * plan->d;
   plan->softmax = cuda_device_get_kernel (device, "reduce.cu", "softmax");
   plan->softmax_gradient = cuda_device_get_kernel (device, "reduce.cu", "softmax_gradient");
-  plan->cast = cuda_device_get_kernel (device, "move.cu", "cast");
   return products_prepare (&plan->full, plan, plan->block, precision, is_gradient)
          && (plan->n_queries % plan->block == 0
              || products_prepare (&plan->rest, plan, plan->n_queries % plan->block, precision, is_gradient));
@@ -266,8 +278,10 @@ gboolean
 cuda_claim_attention (CudaClaim *claim)
 {
   static const char *const names[] = { "attention/blocks-fp32", "attention/blocks-tf32", "attention/blocks-bf16" };
+  AttentionPlan *plan = g_new0 (AttentionPlan, 1);
 
-  return claim_plan (claim, FALSE, names, attention_kernel);
+  plan->is_half_out[Q] = cuda_claim_get_type (claim, claim->node) == CUDA_TYPE_BF16;
+  return claim_plan (claim, plan, FALSE, names, attention_kernel);
 }
 
 static gboolean
@@ -283,29 +297,37 @@ is_same_gradient (const VardNode *a, const VardNode *b)
   return TRUE;
 }
 
-/* the gradients for q, k and v are one step: they share the scores */
-gboolean
-cuda_claim_attention_gradient (CudaClaim *claim)
+/* which of the three somebody reads */
+static void
+find_gradients (CudaClaim *claim, AttentionPlan *plan)
 {
-  static const char *const names[] = { "attention_gradient/blocks-fp32", "attention_gradient/blocks-tf32",
-                                       "attention_gradient/blocks-bf16" };
   VardGraph *graph = claim->node->graph;
-  AttentionPlan *plan;
 
-  if (!claim_plan (claim, TRUE, names, attention_gradient_kernel))
-    return FALSE;
-  plan = claim->data->plan;
   claim->step.n_out = 0;
   for (guint i = 0; i < 3; i++)
     plan->outputs[i] = -1;
   for (guint id = claim->node->id; id < vard_graph_get_n_nodes (graph) && claim->step.n_out < 3; id++)
     {
       VardNode *node = vard_graph_get_node (graph, id);
+      guint which;
 
       if (!vard_lowering_is_live (claim->lowering, node) || !is_same_gradient (claim->node, node))
         continue;
-      plan->outputs[((const VardAttentionAttrs *) node->attrs)->which] = claim->step.n_out;
+      which = ((const VardAttentionAttrs *) node->attrs)->which;
+      plan->outputs[which] = claim->step.n_out;
+      plan->is_half_out[which] = cuda_claim_get_type (claim, node) == CUDA_TYPE_BF16;
       claim->out[claim->step.n_out++] = node;
     }
-  return TRUE;
+}
+
+/* the gradients for q, k and v are one step: they share the scores */
+gboolean
+cuda_claim_attention_gradient (CudaClaim *claim)
+{
+  static const char *const names[] = { "attention_gradient/blocks-fp32", "attention_gradient/blocks-tf32",
+                                       "attention_gradient/blocks-bf16" };
+  AttentionPlan *plan = g_new0 (AttentionPlan, 1);
+
+  find_gradients (claim, plan);
+  return claim_plan (claim, plan, TRUE, names, attention_gradient_kernel);
 }

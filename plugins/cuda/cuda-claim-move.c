@@ -25,6 +25,7 @@ typedef struct
   guint n_parts;
   gboolean clears;          /* the rest of the output is zeros */
   gsize size;
+  CUfunction convert;
   struct { CudaCopyRowsArgs args; gsize from_offset, to_offset; } parts[];
 } RowsPlan;
 
@@ -41,8 +42,35 @@ rows_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch
 
       args.from = (guint8 *) in[i] + plan->parts[i].from_offset;
       args.to = (guint8 *) out[0] + plan->parts[i].to_offset;
-      cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, args.rows * (args.run / args.unit), &args);
+      cuda_device_launch_over (CUDA_DEVICE (step), args.from_type == args.to_type ? CUDA_DATA (step)->function : plan->convert,
+                               args.rows * (args.run / args.unit), &args);
     }
+}
+
+/* bytes of an element, as it is stored */
+static gsize
+unit_of (const CudaClaim *claim, const VardNode *node)
+{
+  return vard_dtype_get_size (vard_lowering_get_storage (claim->lowering, node));
+}
+
+/* elements of one step along an axis */
+static gint64
+axis_span (const VardNode *node, gint64 axis)
+{
+  return vard_shape_get_span (&node->shape, axis + 1, node->shape.n_dims);
+}
+
+/* extents in elements; the stored types of input i and of the output may differ */
+static CudaCopyRowsArgs
+rows_args (const CudaClaim *claim, guint i, gint64 rows, gint64 run, gint64 from_stride, gint64 to_stride)
+{
+  gsize from = unit_of (claim, claim->node->inputs[i]), to = unit_of (claim, claim->node);
+
+  return (CudaCopyRowsArgs) { .rows = rows, .run = run * from, .from_stride = from_stride * from,
+                              .to_stride = to_stride * to, .unit = from,
+                              .from_type = cuda_claim_get_type (claim, claim->node->inputs[i]),
+                              .to_type = cuda_claim_get_type (claim, claim->node) };
 }
 
 static RowsPlan *
@@ -51,7 +79,7 @@ rows_plan_new (CudaClaim *claim, guint n_parts)
   RowsPlan *plan = g_malloc0 (sizeof *plan + n_parts * sizeof plan->parts[0]);
 
   plan->n_parts = n_parts;
-  plan->size = vard_node_get_count (claim->node) * vard_dtype_get_size (claim->node->dtype);
+  plan->size = vard_node_get_count (claim->node) * unit_of (claim, claim->node);
   return plan;
 }
 
@@ -59,14 +87,8 @@ static gboolean
 claim_rows (CudaClaim *claim, RowsPlan *plan)
 {
   cuda_claim_set (claim, claim->node->op->name, rows_kernel, plan, g_free);
+  plan->convert = cuda_device_get_kernel (claim->program->device, "move.cu", "convert_rows");
   return find_kernel (claim, "move.cu", "copy_rows");
-}
-
-/* bytes of one step along an axis */
-static gsize
-axis_bytes (const VardNode *node, gint64 axis)
-{
-  return vard_shape_get_span (&node->shape, axis + 1, node->shape.n_dims) * vard_dtype_get_size (node->dtype);
 }
 
 gboolean
@@ -74,15 +96,12 @@ cuda_claim_slice (CudaClaim *claim)
 {
   const VardSliceAttrs *attrs = claim->node->attrs;
   const VardShape *x = in_shape (claim, 0);
-  gsize unit = axis_bytes (claim->node, attrs->axis);
+  gint64 span = axis_span (claim->node, attrs->axis);
   RowsPlan *plan = rows_plan_new (claim, 1);
 
-  plan->parts[0].args = (CudaCopyRowsArgs) {
-    .rows = vard_shape_get_span (x, 0, attrs->axis), .run = attrs->length * unit,
-    .from_stride = x->dims[attrs->axis] * unit, .to_stride = attrs->length * unit,
-    .unit = vard_dtype_get_size (claim->node->dtype),
-  };
-  plan->parts[0].from_offset = attrs->start * unit;
+  plan->parts[0].args = rows_args (claim, 0, vard_shape_get_span (x, 0, attrs->axis), attrs->length * span,
+                                   x->dims[attrs->axis] * span, attrs->length * span);
+  plan->parts[0].from_offset = attrs->start * span * unit_of (claim, claim->node->inputs[0]);
   return claim_rows (claim, plan);
 }
 
@@ -91,15 +110,13 @@ cuda_claim_pad (CudaClaim *claim)
 {
   const VardPadAttrs *attrs = claim->node->attrs;
   const VardShape *x = in_shape (claim, 0);
-  gsize unit = axis_bytes (claim->node, attrs->axis), run = x->dims[attrs->axis] * unit;
+  gint64 span = axis_span (claim->node, attrs->axis), run = x->dims[attrs->axis] * span;
   RowsPlan *plan = rows_plan_new (claim, 1);
 
   plan->clears = TRUE;
-  plan->parts[0].args = (CudaCopyRowsArgs) {
-    .rows = vard_shape_get_span (x, 0, attrs->axis), .run = run, .from_stride = run,
-    .to_stride = claim->node->shape.dims[attrs->axis] * unit, .unit = vard_dtype_get_size (claim->node->dtype),
-  };
-  plan->parts[0].to_offset = attrs->before * unit;
+  plan->parts[0].args = rows_args (claim, 0, vard_shape_get_span (x, 0, attrs->axis), run, run,
+                                   claim->node->shape.dims[attrs->axis] * span);
+  plan->parts[0].to_offset = attrs->before * span * unit_of (claim, claim->node);
   return claim_rows (claim, plan);
 }
 
@@ -107,18 +124,16 @@ gboolean
 cuda_claim_concat (CudaClaim *claim)
 {
   const VardConcatAttrs *attrs = claim->node->attrs;
-  gsize unit = axis_bytes (claim->node, attrs->axis), offset = 0;
+  gint64 span = axis_span (claim->node, attrs->axis), offset = 0;
   RowsPlan *plan = rows_plan_new (claim, claim->node->n_inputs);
 
   for (guint i = 0; i < plan->n_parts; i++)
     {
-      gsize run = in_shape (claim, i)->dims[attrs->axis] * unit;
+      gint64 run = in_shape (claim, i)->dims[attrs->axis] * span;
 
-      plan->parts[i].args = (CudaCopyRowsArgs) {
-        .rows = vard_shape_get_span (&claim->node->shape, 0, attrs->axis), .run = run, .from_stride = run,
-        .to_stride = claim->node->shape.dims[attrs->axis] * unit, .unit = vard_dtype_get_size (claim->node->dtype),
-      };
-      plan->parts[i].to_offset = offset;
+      plan->parts[i].args = rows_args (claim, i, vard_shape_get_span (&claim->node->shape, 0, attrs->axis), run, run,
+                                       claim->node->shape.dims[attrs->axis] * span);
+      plan->parts[i].to_offset = offset * unit_of (claim, claim->node);
       offset += run;
     }
   return claim_rows (claim, plan);
@@ -143,7 +158,9 @@ cuda_claim_resample (CudaClaim *claim)
   gboolean is_up = claim->node->op == &vard_op_upsample;
   const VardShape *small = is_up ? in_shape (claim, 0) : &claim->node->shape;
   CudaResampleArgs args = { .count = vard_node_get_count (claim->node), .h = small->dims[1], .w = small->dims[2],
-                            .c = small->dims[3], .factor = attrs->factor };
+                            .c = small->dims[3], .factor = attrs->factor,
+                            .x_type = cuda_claim_get_type (claim, claim->node->inputs[0]),
+                            .y_type = cuda_claim_get_type (claim, claim->node) };
 
   cuda_claim_set (claim, claim->node->op->name, resample_kernel, g_memdup2 (&args, sizeof args), g_free);
   return find_kernel (claim, "move.cu", claim->node->op->name);
@@ -184,6 +201,12 @@ static const int type_codes[] = {
   [VARD_DTYPE_F32] = CUDA_TYPE_F32, [VARD_DTYPE_F16] = CUDA_TYPE_F16, [VARD_DTYPE_BF16] = CUDA_TYPE_BF16,
   [VARD_DTYPE_I32] = CUDA_TYPE_I32, [VARD_DTYPE_I64] = CUDA_TYPE_I64, [VARD_DTYPE_U8] = CUDA_TYPE_U8,
 };
+
+int
+cuda_type_code (VardDType dtype)
+{
+  return type_codes[dtype];
+}
 
 static void
 cast_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)

@@ -156,8 +156,11 @@ cuda_claim_normalize (CudaClaim *claim)
   CudaNormalizeArgs args = {
     .rows = vard_shape_get_span (x, attrs->n_outer, x->n_dims - 1), .groups = attrs->groups,
     .width = x->dims[x->n_dims - 1] / attrs->groups, .eps = attrs->eps,
+    .x_type = cuda_claim_get_type (claim, claim->node->inputs[0]), .y_type = cuda_claim_get_type (claim, claim->node),
   };
 
+  if (claim->step.n_in > 1)
+    args.dy_type = cuda_claim_get_type (claim, claim->node->inputs[1]);
   claim->step.is_in_place = TRUE;
   claim->data->function = cuda_device_get_kernel (claim->program->device, "normalize.cu", claim->node->op->name);
   cuda_claim_set (claim, claim->node->op->name, normalize_kernel, g_memdup2 (&args, sizeof args), g_free);

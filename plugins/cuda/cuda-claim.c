@@ -111,6 +111,13 @@ cuda_claim_node (CudaProgram  *program,
   return FALSE;
 }
 
+int
+cuda_claim_get_type (const CudaClaim *claim,
+                     const VardNode  *node)
+{
+  return cuda_type_code (vard_lowering_get_storage (claim->lowering, node));
+}
+
 /* a warp for short rows, at most sixteen; four elements a thread are enough to hide the reading */
 guint
 cuda_block_size (gint64 n)

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cuda-gemm.h"
+#include "cuda-storage.h"
 
 /* bytes of patches in a piece: large enough to fill a device, small beside a model's activations */
 #define PIECE_SIZE (256 << 20)
@@ -18,10 +19,12 @@ typedef struct
   Kind kind;
   CudaPatchesArgs geometry;        /* n is a whole piece's */
   gint64 n, c_out;
-  gboolean is_plain, is_half;      /* plain: the pictures are their own patches */
+  gboolean is_plain;               /* the pictures are their own patches */
+  int x_type, y_type, patches_type;
+  CudaOperand x, dy, w;            /* those that products read */
   CudaGemm *piece, *rest;          /* rest: the last piece when it is smaller */
-  CUfunction patches, patches_sum, cast;
-  gsize patches_at, half_x_at, half_dy_at, half_w_at;   /* in scratch */
+  CUfunction patches, patches_sum;
+  gsize patches_at;                /* in scratch */
 } ConvPlan;
 
 static void
@@ -54,64 +57,57 @@ picture_size (const ConvPlan *plan)
 
 /* ---- execution ---- */
 
-static gconstpointer
-to_half_if (const ConvPlan *plan, gconstpointer from, gpointer to, gint64 count)
+static gsize
+size_of (int type)
 {
-  if (!plan->is_half)
-    return from;
-  cuda_to_half (plan->device, plan->cast, from, to, count);
-  return to;
+  return type == CUDA_TYPE_BF16 ? sizeof (guint16) : sizeof (float);
 }
 
+/* x is the piece's first picture */
 static gconstpointer
-make_patches (const ConvPlan *plan, const float *x, gint64 n, guint8 *scratch)
+make_patches (const ConvPlan *plan, gconstpointer x, gint64 n, guint8 *scratch)
 {
   CudaPatchesArgs args = plan->geometry;
 
   if (plan->is_plain)
-    return to_half_if (plan, x, scratch + plan->half_x_at, n * picture_size (plan));
+    return x;
   args.from = x;
   args.to = scratch + plan->patches_at;
   args.n = n;
-  args.is_half = plan->is_half;
+  args.from_type = plan->x_type;
+  args.to_type = plan->patches_type;
   cuda_device_launch_over (plan->device, plan->patches, n_pixels (plan, n) * n_taps (plan), &args);
   return args.to;
 }
 
 static void
-sum_patches (const ConvPlan *plan, gconstpointer patches, float *x, gint64 n)
+sum_patches (const ConvPlan *plan, gconstpointer patches, gpointer x, gint64 n)
 {
   CudaPatchesArgs args = plan->geometry;
 
   args.from = patches;
   args.to = x;
   args.n = n;
+  args.to_type = plan->x_type;
   cuda_device_launch_over (plan->device, plan->patches_sum, n * picture_size (plan), &args);
 }
 
 /* pictures from first on; x, y and w are the three tensors, whichever is computed */
 static void
-run_piece (const ConvPlan *plan, gint64 first, gint64 n, float *x, float *y, gpointer w, guint8 *scratch)
+run_piece (const ConvPlan *plan, gint64 first, gint64 n, guint8 *x, guint8 *y, gpointer w, guint8 *scratch)
 {
   CudaGemm *gemm = n == plan->geometry.n ? plan->piece : plan->rest;
-  gconstpointer dy;
   gpointer patches = scratch + plan->patches_at;
 
-  x += first * picture_size (plan);
-  y += n_pixels (plan, first) * plan->c_out;
+  x += first * picture_size (plan) * size_of (plan->x_type);
+  y += n_pixels (plan, first) * plan->c_out * size_of (plan->y_type);
   if (plan->kind == FORWARD)
-    {
-      cuda_gemm_run (gemm, make_patches (plan, x, n, scratch), w, NULL, 0, y);
-      return;
-    }
-  dy = to_half_if (plan, y, scratch + plan->half_dy_at, n_pixels (plan, n) * plan->c_out);
-  if (plan->kind == WEIGHT_GRADIENT)
-    {
-      cuda_gemm_run (gemm, dy, make_patches (plan, x, n, scratch), NULL, first > 0, w);
-      return;
-    }
-  cuda_gemm_run (gemm, dy, w, NULL, 0, plan->is_plain ? (gpointer) x : patches);
-  if (!plan->is_plain)
+    cuda_gemm_run (gemm, make_patches (plan, x, n, scratch), w, NULL, 0, y);
+  else if (plan->kind == WEIGHT_GRADIENT)
+    cuda_gemm_run (gemm, y, make_patches (plan, x, n, scratch), NULL, first > 0, w);
+  else
+    cuda_gemm_run (gemm, y, w, NULL, 0, plan->is_plain ? (gpointer) x : patches);
+  if (plan->kind == INPUT_GRADIENT && !plan->is_plain)
     sum_patches (plan, patches, x, n);
 }
 
@@ -119,14 +115,17 @@ static void
 conv_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const ConvPlan *plan = CUDA_DATA (step)->plan;
-  gpointer x = plan->kind == INPUT_GRADIENT ? out[0] : in[0];
-  gpointer y = plan->kind == FORWARD ? out[0] : plan->kind == INPUT_GRADIENT ? in[0] : in[1];
-  gpointer w = plan->kind == WEIGHT_GRADIENT ? out[0] : in[1];
+  gconstpointer x = plan->kind == INPUT_GRADIENT ? out[0] : in[0], w = out[0];
+  gconstpointer y = plan->kind == FORWARD ? out[0] : plan->kind == INPUT_GRADIENT ? in[0] : in[1];
 
+  if (plan->kind != INPUT_GRADIENT && plan->is_plain)
+    x = cuda_operand_read (&plan->x, plan->device, x, scratch);
+  if (plan->kind != FORWARD)
+    y = cuda_operand_read (&plan->dy, plan->device, y, scratch);
   if (plan->kind != WEIGHT_GRADIENT)
-    w = (gpointer) to_half_if (plan, w, (guint8 *) scratch + plan->half_w_at, plan->c_out * n_taps (plan));
+    w = cuda_operand_read (&plan->w, plan->device, in[1], scratch);
   for (gint64 first = 0; first < plan->n; first += plan->geometry.n)
-    run_piece (plan, first, MIN (plan->geometry.n, plan->n - first), x, y, w, scratch);
+    run_piece (plan, first, MIN (plan->geometry.n, plan->n - first), (guint8 *) x, (guint8 *) y, (gpointer) w, scratch);
 }
 
 /* ---- the plan ---- */
@@ -135,12 +134,14 @@ static CudaGemmShape
 piece_shape (const ConvPlan *plan, gint64 n)
 {
   gint64 pixels = n_pixels (plan, n), taps = n_taps (plan), c_out = plan->c_out;
+  gboolean is_half_y = plan->y_type == CUDA_TYPE_BF16, is_half_x = plan->is_plain && plan->x_type == CUDA_TYPE_BF16;
 
   if (plan->kind == FORWARD)
     return (CudaGemmShape) { .m = pixels, .n = c_out, .k = taps, .lda = taps, .ldb = taps, .ldc = c_out, .n_batches = 1,
-                             .transpose_b = TRUE };
+                             .transpose_b = TRUE, .is_half_c = is_half_y };
   if (plan->kind == INPUT_GRADIENT)
-    return (CudaGemmShape) { .m = pixels, .n = taps, .k = c_out, .lda = c_out, .ldb = taps, .ldc = taps, .n_batches = 1 };
+    return (CudaGemmShape) { .m = pixels, .n = taps, .k = c_out, .lda = c_out, .ldb = taps, .ldc = taps, .n_batches = 1,
+                             .is_half_c = is_half_x };
   return (CudaGemmShape) { .m = c_out, .n = taps, .k = pixels, .lda = c_out, .ldb = taps, .ldc = taps, .n_batches = 1,
                            .transpose_a = TRUE };
 }
@@ -160,22 +161,29 @@ plan_geometry (ConvPlan *plan, const VardShape *x, const VardShape *w, const Var
     = CLAMP (PIECE_SIZE / (n_pixels (plan, 1) * n_taps (plan) * (gint64) sizeof (float)), 1, plan->n);
 }
 
+/* Types as they are stored where a step reads or writes them itself, as the operands are where a product does. Sums of
+ * patches and of pieces are in single precision. */
 static void
-plan_scratch (ConvPlan *plan, gsize *total)
+plan_types (ConvPlan *plan, CudaClaim *claim)
 {
-  gsize n = plan->geometry.n, half = sizeof (guint16);
-  gsize element = plan->is_half && plan->kind != INPUT_GRADIENT ? half : sizeof (float);
+  VardNode *const *inputs = claim->node->inputs;
+  int operand = claim->program->precision == CUDA_PRECISION_BF16 ? CUDA_TYPE_BF16 : CUDA_TYPE_F32;
 
-  if (!plan->is_plain)
-    plan->patches_at = cuda_scratch_add (total, n_pixels (plan, n) * n_taps (plan) * element);
-  if (!plan->is_half)
-    return;
-  if (plan->is_plain && plan->kind != INPUT_GRADIENT)
-    plan->half_x_at = cuda_scratch_add (total, n * picture_size (plan) * half);
+  plan->patches_type = plan->kind == INPUT_GRADIENT ? CUDA_TYPE_F32 : operand;
+  plan->x_type = cuda_claim_get_type (claim, plan->kind == INPUT_GRADIENT ? claim->node : inputs[0]);
+  plan->y_type = plan->kind == FORWARD ? cuda_claim_get_type (claim, claim->node) : operand;
+  if (plan->kind != INPUT_GRADIENT && plan->is_plain)
+    {
+      cuda_operand_init (&plan->x, claim, inputs[0]);
+      plan->x_type = operand;
+    }
   if (plan->kind != FORWARD)
-    plan->half_dy_at = cuda_scratch_add (total, n_pixels (plan, n) * plan->c_out * half);
+    cuda_operand_init (&plan->dy, claim, inputs[plan->kind == INPUT_GRADIENT ? 0 : 1]);
   if (plan->kind != WEIGHT_GRADIENT)
-    plan->half_w_at = cuda_scratch_add (total, plan->c_out * n_taps (plan) * half);
+    cuda_operand_init (&plan->w, claim, inputs[1]);
+  if (!plan->is_plain)
+    plan->patches_at = cuda_scratch_add (&claim->step.scratch_size, n_pixels (plan, plan->geometry.n) * n_taps (plan)
+                                                                      * size_of (plan->patches_type));
 }
 
 static gboolean
@@ -186,7 +194,6 @@ plan_products (ConvPlan *plan, CudaPrecision precision)
 
   plan->patches = cuda_device_get_kernel (plan->device, "move.cu", "patches");
   plan->patches_sum = cuda_device_get_kernel (plan->device, "move.cu", "patches_sum");
-  plan->cast = cuda_device_get_kernel (plan->device, "move.cu", "cast");
   plan->piece = cuda_gemm_new (plan->device, &piece, precision);
   if (plan->n % plan->geometry.n != 0)
     plan->rest = cuda_gemm_new (plan->device, &rest, precision);
@@ -209,7 +216,6 @@ cuda_claim_conv (CudaClaim *claim)
   ConvPlan *plan = g_new0 (ConvPlan, 1);
 
   plan->device = claim->program->device;
-  plan->is_half = precision == CUDA_PRECISION_BF16;
   plan->kind = node->op == &vard_op_conv2d ? FORWARD : node->op == &vard_op_conv2d_input_gradient ? INPUT_GRADIENT
                                                                                               : WEIGHT_GRADIENT;
   if (plan->kind == FORWARD)
@@ -218,7 +224,7 @@ cuda_claim_conv (CudaClaim *claim)
     plan_geometry (plan, &gradient->shape, b, a, &gradient->conv);
   else
     plan_geometry (plan, a, &gradient->shape, b, &gradient->conv);
-  plan_scratch (plan, &claim->step.scratch_size);
+  plan_types (plan, claim);
   cuda_claim_set (claim, names[plan->kind][precision], conv_kernel, plan, conv_plan_free);
   claim->step.flops = 2.0 * n_pixels (plan, plan->n) * plan->c_out * n_taps (plan);
   return plan_products (plan, precision);

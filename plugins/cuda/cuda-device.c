@@ -164,6 +164,7 @@ cuda_device_open (guint    index,
   self->index = index;
   self->functions = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->modules = g_ptr_array_new ();
+  self->weights = g_hash_table_new (g_str_hash, g_str_equal);
   if (!cuda_device_find (self, error) || !cuda_device_start (self, error))
     return NULL;
   return g_steal_pointer (&self);
@@ -196,6 +197,7 @@ cuda_device_unref (CudaDevice *self)
       self->cuda->cuDevicePrimaryCtxRelease (self->device);
     }
   g_hash_table_unref (self->functions);
+  g_hash_table_unref (self->weights);
   g_ptr_array_unref (self->modules);
   g_clear_pointer (&self->choices, g_key_file_unref);
   g_clear_error (&self->error);

@@ -31,6 +31,9 @@ typedef struct
   GPtrArray *modules;
   char *cache_folder;               /* compiled kernels, or NULL */
   guint n_compiled, n_cached;       /* modules that the compiler made, and that came from the cache */
+  GHashTable *weights;              /* key -> CudaWeight, borrowed */
+  CUfunction cast;                  /* the kernel of that name, once it was needed */
+  guint n_converted;                /* operands that a product converted for itself */
   cublasLtHandle_t blas;
   CUdeviceptr blas_workspace;
   gsize blas_workspace_size;
@@ -64,6 +67,12 @@ gboolean    cuda_device_wait      (CudaDevice  *self,
 /* ---- memory (cuda-memory.c) ---- */
 VardBuffer *cuda_device_alloc     (CudaDevice  *self,
                                    gsize        size,
+                                   GError     **error);
+/* a buffer whose memory is allocated when it is first used: until then it has no address */
+VardBuffer *cuda_device_reserve   (CudaDevice  *self,
+                                   gsize        size);
+gboolean    cuda_device_realize   (CudaDevice  *self,
+                                   VardBuffer  *buffer,
                                    GError     **error);
 gboolean    cuda_device_write     (CudaDevice  *self,
                                    gpointer     to,
@@ -104,6 +113,9 @@ void        cuda_device_launch_over (CudaDevice *self,
                                      CUfunction  function,
                                      gint64      count,
                                      gconstpointer args);
+
+/* CUDA_TYPE_F32 and so on */
+int         cuda_type_code        (VardDType    dtype);
 
 /* where compiled kernels and choices are kept */
 const char *cuda_device_ensure_cache_folder (CudaDevice *self);

@@ -6,6 +6,7 @@
  */
 #include "cuda-engine.h"
 #include "cuda-step.h"
+#include "cuda-weights.h"
 
 #include <string.h>
 
@@ -31,8 +32,8 @@ G_DEFINE_FINAL_TYPE (VardCudaEngine, vard_cuda_engine, VARD_TYPE_ENGINE)
 static const VardField fields[] = {
   VARD_FIELD_UINT (VardCudaEngine, device_index, "Which of the machine's devices computes, counted from 0", 0, 255, 0),
   VARD_FIELD_ENUM (VardCudaEngine, precision,
-                   "How products are computed: fp32, tf32 (10 bits of mantissa) or bf16 (7 bits); sums and stored values are "
-                   "in single precision always", cuda_precision_get_type, CUDA_PRECISION_FP32),
+                   "How products are computed: fp32, tf32 (10 bits of mantissa) or bf16 (7 bits, and half the memory for frozen "
+                   "weights and activations); sums, and what is trained, are in single precision always", cuda_precision_get_type, CUDA_PRECISION_FP32),
   VARD_FIELD_BOOLEAN (VardCudaEngine, graphs, "Whether a step is captured once and replayed as a whole", TRUE),
   VARD_FIELD_BOOLEAN (VardCudaEngine, measure,
                       "Whether the fastest of several algorithms is measured once for each product and remembered on disk; else "
@@ -79,7 +80,16 @@ vard_cuda_engine_alloc (VardEngine *engine, gsize size, GError **error)
   return buffer;
 }
 
-/* A tensor that no program has used yet is still on the host */
+/* weights that were made of its values are made again */
+static void
+vard_cuda_engine_touch (VardCudaEngine *self, const VardBuffer *buffer)
+{
+  g_rec_mutex_lock (&self->mutex);
+  cuda_weights_touch (self->device, buffer);
+  g_rec_mutex_unlock (&self->mutex);
+}
+
+/* A tensor that no program has used yet, or that programs have in another type, is still on the host */
 static gboolean
 vard_cuda_engine_write (VardEngine *engine, VardBuffer *to, gsize offset, gconstpointer from, gsize size, GError **error)
 {
@@ -87,6 +97,8 @@ vard_cuda_engine_write (VardEngine *engine, VardBuffer *to, gsize offset, gconst
   CudaDevice *device = vard_cuda_engine_ensure (self, error);
   gboolean is_done;
 
+  if (device != NULL)
+    vard_cuda_engine_touch (self, to);
   if (to->is_host)
     return VARD_ENGINE_CLASS (vard_cuda_engine_parent_class)->write (engine, to, offset, from, size, error);
   g_rec_mutex_lock (&self->mutex);
@@ -121,6 +133,7 @@ vard_cuda_engine_copy (VardEngine *engine, VardBuffer *from, gsize from_offset, 
 
   if (device == NULL)
     return FALSE;
+  vard_cuda_engine_touch (self, to);
   if (from->is_host)
     return vard_cuda_engine_write (engine, to, to_offset, from->data + from_offset, size, error);
   if (to->is_host)
@@ -141,6 +154,8 @@ vard_cuda_engine_fill (VardEngine *engine, VardBuffer *to, gsize offset, guint8 
   CudaDevice *device = vard_cuda_engine_ensure (self, error);
   gboolean is_done;
 
+  if (device != NULL)
+    vard_cuda_engine_touch (self, to);
   if (to->is_host)
     return VARD_ENGINE_CLASS (vard_cuda_engine_parent_class)->fill (engine, to, offset, value, size, error);
   g_rec_mutex_lock (&self->mutex);
@@ -176,6 +191,26 @@ vard_cuda_engine_lower (VardEngine *engine, VardLowering *lowering, GError **err
   return is_done;
 }
 
+static CudaProgram *
+peek_program (VardProgram *program)
+{
+  return ((const CudaStepData *) vard_program_get_step (program, 0)->data)->program;
+}
+
+static gboolean
+vard_cuda_engine_prepare (VardEngine *engine, VardProgram *program, GError **error)
+{
+  VardCudaEngine *self = VARD_CUDA_ENGINE (engine);
+  gboolean is_done;
+
+  if (vard_program_get_n_steps (program) == 0)
+    return TRUE;
+  g_rec_mutex_lock (&self->mutex);
+  is_done = cuda_program_prepare (peek_program (program), error);
+  g_rec_mutex_unlock (&self->mutex);
+  return is_done;
+}
+
 static gboolean
 vard_cuda_engine_execute (VardEngine *engine, VardProgram *program, GCancellable *cancellable, GError **error)
 {
@@ -185,8 +220,7 @@ vard_cuda_engine_execute (VardEngine *engine, VardProgram *program, GCancellable
   if (vard_program_get_n_steps (program) == 0)
     return !g_cancellable_set_error_if_cancelled (cancellable, error);
   g_rec_mutex_lock (&self->mutex);
-  is_done = cuda_program_run (((const CudaStepData *) vard_program_get_step (program, 0)->data)->program, program,
-                              self->graphs, cancellable, error);
+  is_done = cuda_program_run (peek_program (program), program, self->graphs, cancellable, error);
   g_rec_mutex_unlock (&self->mutex);
   return is_done;
 }
@@ -258,6 +292,7 @@ vard_cuda_engine_class_init (VardCudaEngineClass *klass)
   engine_class->fill = vard_cuda_engine_fill;
   engine_class->supports = vard_cuda_engine_supports;
   engine_class->lower = vard_cuda_engine_lower;
+  engine_class->prepare = vard_cuda_engine_prepare;
   engine_class->execute = vard_cuda_engine_execute;
   engine_class->wait = vard_cuda_engine_wait;
   engine_class->is_exact = vard_cuda_engine_is_exact;

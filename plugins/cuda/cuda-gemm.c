@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cuda-gemm.h"
+#include "cuda-storage.h"
 
 #define ALIGNMENT 64
 
@@ -38,14 +39,17 @@ cuda_scratch_add (gsize *total,
 
 void
 cuda_to_half (CudaDevice   *device,
-              CUfunction    function,
               gconstpointer from,
               gpointer      to,
               gint64        count)
 {
   CudaCastArgs args = { from, to, count, CUDA_TYPE_F32, CUDA_TYPE_BF16 };
 
-  cuda_device_launch_over (device, function, count, &args);
+  if (device->cast == NULL)
+    device->cast = cuda_device_get_kernel (device, "move.cu", "cast");
+  device->n_converted++;
+  if (device->cast != NULL)
+    cuda_device_launch_over (device, device->cast, count, &args);
 }
 
 double
@@ -122,7 +126,7 @@ cuda_gemm_new (CudaDevice          *device,
   self->is_tf32 = precision == CUDA_PRECISION_TF32;
   self->a = make_layout (self, type, tb ? shape->k : shape->n, tb ? shape->n : shape->k, shape->ldb, shape->stride_b);
   self->b = make_layout (self, type, ta ? shape->m : shape->k, ta ? shape->k : shape->m, shape->lda, shape->stride_a);
-  self->c = make_layout (self, CUDA_R_32F, shape->n, shape->m, shape->ldc, shape->stride_c);
+  self->c = make_layout (self, shape->is_half_c ? CUDA_R_16BF : CUDA_R_32F, shape->n, shape->m, shape->ldc, shape->stride_c);
   describe_operation (self, precision);
   if (device->error == NULL)
     return self;
@@ -254,7 +258,7 @@ dup_key (CudaGemm *self, guint alignment)
   const CudaGemmShape *s = &self->shape;
   g_autoptr (GString) key = g_string_new (self->is_half ? "bf16" : self->is_tf32 ? "tf32" : "fp32");
   const gint64 numbers[] = { s->m, s->n, s->k, s->lda, s->ldb, s->ldc, s->n_batches, s->stride_a, s->stride_b, s->stride_c,
-                             s->transpose_a, s->transpose_b, s->has_bias, alignment };
+                             s->transpose_a, s->transpose_b, s->has_bias + 2 * s->is_half_c, alignment };
 
   for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
     g_string_append_printf (key, "-%" G_GINT64_FORMAT, numbers[i]);
@@ -334,9 +338,7 @@ cuda_gemm_run (CudaGemm     *self,
 typedef struct
 {
   CudaGemm *gemm;
-  gboolean is_half;
-  gint64 count_a, count_b;
-  gsize half_a, half_b;
+  CudaOperand a, b;
 } MatmulPlan;
 
 static void
@@ -350,16 +352,10 @@ static void
 matmul_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const MatmulPlan *plan = CUDA_DATA (step)->plan;
-  gpointer a = in[0], b = in[1];
+  CudaDevice *device = CUDA_DEVICE (step);
 
-  if (plan->is_half)
-    {
-      a = (guint8 *) scratch + plan->half_a;
-      b = (guint8 *) scratch + plan->half_b;
-      cuda_to_half (CUDA_DEVICE (step), CUDA_DATA (step)->function, in[0], a, plan->count_a);
-      cuda_to_half (CUDA_DEVICE (step), CUDA_DATA (step)->function, in[1], b, plan->count_b);
-    }
-  cuda_gemm_run (plan->gemm, a, b, step->n_in > 2 ? in[2] : NULL, 0, out[0]);
+  cuda_gemm_run (plan->gemm, cuda_operand_read (&plan->a, device, in[0], scratch),
+                 cuda_operand_read (&plan->b, device, in[1], scratch), NULL, 0, out[0]);
 }
 
 gboolean
@@ -376,20 +372,13 @@ cuda_claim_matmul (CudaClaim *claim)
     .lda = a->dims[d - 1], .ldb = b->dims[d - 1], .ldc = y->dims[d - 1], .n_batches = vard_shape_get_span (y, 0, d - 2),
     .stride_a = a->dims[d - 2] * a->dims[d - 1], .stride_b = b->dims[d - 2] * b->dims[d - 1],
     .stride_c = y->dims[d - 2] * y->dims[d - 1], .transpose_a = attrs->transpose_a, .transpose_b = attrs->transpose_b,
-    .has_bias = claim->step.n_in > 2,
+    .is_half_c = cuda_claim_get_type (claim, claim->node) == CUDA_TYPE_BF16,
   };
 
   cuda_claim_set (claim, names[precision], matmul_kernel, plan, matmul_plan_free);
   claim->step.flops = cuda_gemm_get_flops (&shape);
+  cuda_operand_init (&plan->a, claim, claim->node->inputs[0]);
+  cuda_operand_init (&plan->b, claim, claim->node->inputs[1]);
   plan->gemm = cuda_gemm_new (claim->program->device, &shape, precision);
-  plan->is_half = precision == CUDA_PRECISION_BF16;
-  if (plan->is_half)
-    {
-      plan->count_a = vard_shape_get_count (a);
-      plan->count_b = vard_shape_get_count (b);
-      plan->half_a = cuda_scratch_add (&claim->step.scratch_size, plan->count_a * sizeof (guint16));
-      plan->half_b = cuda_scratch_add (&claim->step.scratch_size, plan->count_b * sizeof (guint16));
-      claim->data->function = cuda_device_get_kernel (claim->program->device, "move.cu", "cast");
-    }
   return plan->gemm != NULL;
 }

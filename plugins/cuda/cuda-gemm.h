@@ -17,11 +17,12 @@ typedef struct
   gint64 n_batches, stride_a, stride_b, stride_c;
   gboolean transpose_a, transpose_b;
   gboolean has_bias;           /* a vector of n is added to each row */
+  gboolean is_half_c;          /* c is bf16, and so is the bias; only where the operands are */
 } CudaGemmShape;
 
 typedef struct _CudaGemm CudaGemm;
 
-/* In bf16 a and b are of that type, c is in single precision always. NULL: the device has the error. */
+/* In bf16 a and b are of that type. NULL: the device has the error. */
 CudaGemm *cuda_gemm_new  (CudaDevice          *device,
                           const CudaGemmShape *shape,
                           CudaPrecision        precision);
@@ -37,7 +38,7 @@ double    cuda_gemm_get_flops (const CudaGemmShape *shape);
 
 /* Makes room for size bytes in a step's scratch: returns their offset */
 gsize     cuda_scratch_add (gsize *total, gsize size);
-/* single precision to bf16; function is the kernel "cast" of move.cu */
-void      cuda_to_half     (CudaDevice *device, CUfunction function, gconstpointer from, gpointer to, gint64 count);
+/* single precision to bf16 */
+void      cuda_to_half     (CudaDevice *device, gconstpointer from, gpointer to, gint64 count);
 
 G_END_DECLS

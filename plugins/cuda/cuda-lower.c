@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cuda-region.h"
+#include "cuda-storage.h"
 
 /* a slice along the first axis that is longer than one is a piece of the same bytes */
 static gboolean
@@ -10,7 +11,8 @@ lower_slice_as_view (VardLowering *lowering, VardNode *node)
 {
   const VardSliceAttrs *attrs = node->attrs;
   const VardShape *x = &node->inputs[0]->shape;
-  gsize unit = vard_shape_get_span (x, attrs->axis + 1, x->n_dims) * vard_dtype_get_size (node->dtype);
+  gsize unit = vard_shape_get_span (x, attrs->axis + 1, x->n_dims)
+               * vard_dtype_get_size (vard_lowering_get_storage (lowering, node->inputs[0]));
 
   if (vard_shape_get_span (x, 0, attrs->axis) != 1)
     return FALSE;
@@ -50,15 +52,28 @@ lower_node (CudaProgram *program, VardFusion *fusion, VardNode *node)
     cuda_claim_node (program, fusion->lowering, node);
 }
 
+static void
+find_assigned (CudaProgram *program, VardGraph *graph)
+{
+  guint n;
+  const VardAssignment *assignments = vard_graph_get_assignments (graph, &n);
+
+  for (guint i = 0; i < n; i++)
+    g_ptr_array_add (program->assigned, ((const VardSourceAttrs *) assignments[i].param->attrs)->tensor);
+}
+
 gboolean
 cuda_lower (CudaProgram  *program,
             VardLowering *lowering,
             GError      **error)
 {
   g_autoptr (VardFusion) fusion = cuda_fusion_new (lowering);
+  g_autoptr (CudaStorage) storage = cuda_storage_new (program, fusion);
 
   if (!cuda_device_enter (program->device, error))
     return FALSE;
+  program->storage = storage;
+  find_assigned (program, fusion->graph);
   for (guint id = 0; id < fusion->n_nodes; id++)
     {
       VardNode *node = vard_graph_get_node (fusion->graph, id);
@@ -67,5 +82,6 @@ cuda_lower (CudaProgram  *program,
           && !(node->op->flags & VARD_OP_FLAG_SOURCE))
         lower_node (program, fusion, node);
     }
+  program->storage = NULL;
   return cuda_device_report (program->device, error);
 }

@@ -27,8 +27,11 @@ block_free (gpointer data)
 
   /* what is queued may still use it: freeing waits for that */
   device->cuda->cuCtxSetCurrent (device->context);
-  device->cuda->cuMemFree (block->address);
-  device->allocated -= block->size;
+  if (block->address != 0)
+    {
+      device->cuda->cuMemFree (block->address);
+      device->allocated -= block->size;
+    }
   cuda_device_unref (device);
   g_free (block);
 }
@@ -46,30 +49,49 @@ set_memory_error (CudaDevice *self, gsize size, GError **error)
 }
 
 VardBuffer *
+cuda_device_reserve (CudaDevice *self,
+                     gsize       size)
+{
+  Block block = { cuda_device_ref (self), 0, MAX (size, 1) };
+
+  return vard_buffer_new_wrapped (NULL, size, FALSE, g_memdup2 (&block, sizeof block), block_free);
+}
+
+gboolean
+cuda_device_realize (CudaDevice *self,
+                     VardBuffer *buffer,
+                     GError    **error)
+{
+  Block *block = buffer->owner;
+  CUresult result;
+
+  if (block->address != 0)
+    return TRUE;
+  if (!cuda_device_enter (self, error))
+    return FALSE;
+  result = self->cuda->cuMemAlloc (&block->address, block->size);
+  if (result == CUDA_ERROR_OUT_OF_MEMORY)
+    {
+      block->address = 0;
+      set_memory_error (self, block->size, error);
+      return FALSE;
+    }
+  if (!cuda_device_check (self, result, "allocating memory"))
+    return cuda_device_report (self, error);
+  buffer->data = (gpointer) block->address;
+  self->allocated += block->size;
+  self->peak = MAX (self->peak, self->allocated);
+  return TRUE;
+}
+
+VardBuffer *
 cuda_device_alloc (CudaDevice *self,
                    gsize       size,
                    GError    **error)
 {
-  Block block = { self, 0, MAX (size, 1) };
-  CUresult result;
+  g_autoptr (VardBuffer) buffer = cuda_device_reserve (self, size);
 
-  if (!cuda_device_enter (self, error))
-    return NULL;
-  result = self->cuda->cuMemAlloc (&block.address, block.size);
-  if (result == CUDA_ERROR_OUT_OF_MEMORY)
-    {
-      set_memory_error (self, size, error);
-      return NULL;
-    }
-  if (!cuda_device_check (self, result, "allocating memory"))
-    {
-      cuda_device_report (self, error);
-      return NULL;
-    }
-  cuda_device_ref (self);
-  self->allocated += block.size;
-  self->peak = MAX (self->peak, self->allocated);
-  return vard_buffer_new_wrapped ((gpointer) block.address, size, FALSE, g_memdup2 (&block, sizeof block), block_free);
+  return cuda_device_realize (self, buffer, error) ? g_steal_pointer (&buffer) : NULL;
 }
 
 static gboolean

@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "cuda-weights.h"
 #include "cuda-step.h"
 
 #include <string.h>
@@ -19,6 +20,8 @@ cuda_program_new (CudaDevice    *device,
   self->device = cuda_device_ref (device);
   self->precision = precision;
   self->addresses = g_array_new (FALSE, FALSE, sizeof (gpointer));
+  self->weights = g_ptr_array_new_with_free_func (cuda_weight_unref);
+  self->assigned = g_ptr_array_new ();
   return self;
 }
 
@@ -45,6 +48,8 @@ cuda_program_unref (CudaProgram *self)
   self->device->cuda->cuCtxSetCurrent (self->device->context);
   cuda_program_drop_graph (self);
   g_array_unref (self->addresses);
+  g_ptr_array_unref (self->weights);
+  g_ptr_array_unref (self->assigned);
   cuda_device_unref (self->device);
   g_free (self);
 }
@@ -52,7 +57,7 @@ cuda_program_unref (CudaProgram *self)
 /* ---- addresses ---- */
 
 static GArray *
-collect_addresses (VardProgram *program)
+collect_addresses (CudaProgram *self, VardProgram *program)
 {
   GArray *addresses = g_array_new (FALSE, FALSE, sizeof (gpointer));
 
@@ -65,6 +70,8 @@ collect_addresses (VardProgram *program)
       g_array_append_vals (addresses, vard_program_get_out (program, i), step->n_out);
       g_array_append_val (addresses, scratch);
     }
+  for (guint i = 0; i < self->weights->len; i++)
+    g_array_append_val (addresses, ((CudaWeight *) self->weights->pdata[i])->values->data);
   return addresses;
 }
 
@@ -76,6 +83,18 @@ has_addresses (CudaProgram *self, GArray *addresses)
 }
 
 /* ---- execution ---- */
+
+gboolean
+cuda_program_prepare (CudaProgram *self,
+                      GError     **error)
+{
+  if (!cuda_device_enter (self->device, error))
+    return FALSE;
+  for (guint i = 0; i < self->weights->len; i++)
+    if (!cuda_weight_refresh (self->weights->pdata[i], error))
+      return FALSE;
+  return TRUE;
+}
 
 static gboolean
 queue_steps (CudaProgram *self, VardProgram *program, gboolean is_timed, GCancellable *cancellable, GError **error)
@@ -125,6 +144,22 @@ cuda_program_capture (CudaProgram *self, VardProgram *program, GArray *addresses
   return TRUE;
 }
 
+/* parameters lie side by side: there are few buffers */
+static void
+touch_assigned (CudaProgram *self)
+{
+  const VardBuffer *last = NULL;
+
+  for (guint i = 0; i < self->assigned->len; i++)
+    {
+      const VardBuffer *buffer = vard_tensor_peek_buffer (self->assigned->pdata[i]);
+
+      if (buffer != last)
+        cuda_weights_touch (self->device, buffer);
+      last = buffer;
+    }
+}
+
 /* The first execution is queued call by call, which also lets the libraries do what they may not do in a capture */
 gboolean
 cuda_program_run (CudaProgram  *self,
@@ -133,10 +168,11 @@ cuda_program_run (CudaProgram  *self,
                   GCancellable *cancellable,
                   GError      **error)
 {
-  g_autoptr (GArray) addresses = collect_addresses (program);
+  g_autoptr (GArray) addresses = collect_addresses (self, program);
 
   if (!cuda_device_enter (self->device, error) || g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
+  touch_assigned (self);
   /* durations of single steps need them one by one */
   if (!use_graph || !self->has_run || vard_trace_is_enabled ())
     {

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cuda-region.h"
+#include "cuda-storage.h"
 
 /* $0 to $2 are operands, $p and $q attributes */
 typedef struct
@@ -56,6 +57,7 @@ cuda_op_is_pattern (const VardNode *node)
 typedef struct
 {
   VardFusion *fusion;
+  CudaStorage *storage;
   VardFusionGroup *group;
   CudaRegionArgs args;
   GString *source;
@@ -69,6 +71,12 @@ builder_add_value (Builder *self, VardNode *node)
 {
   g_hash_table_insert (self->values, node, GUINT_TO_POINTER (self->n_values + 1));
   return self->n_values++;
+}
+
+static guint
+builder_get_value (Builder *self, const VardNode *node)
+{
+  return GPOINTER_TO_UINT (g_hash_table_lookup (self->values, node)) - 1;
 }
 
 static guint
@@ -137,10 +145,41 @@ set_map (CudaMap *map, const VardNode *node)
   return n_dims;
 }
 
+static gboolean
+is_half (Builder *self, const VardNode *node)
+{
+  return vard_lowering_get_storage (self->fusion->lowering, node) == VARD_DTYPE_BF16;
+}
+
+/* the type is in the text, so that no thread asks */
+static void
+write_load (Builder *self, guint value, VardNode *from, const char *index)
+{
+  guint input = builder_add_input (self, from);
+
+  if (is_half (self, from))
+    g_string_append_printf (self->source, "      float v%u = bf16_to_float (((const unsigned short *) args.in[%u])[%s]);\n",
+                            value, input, index);
+  else
+    g_string_append_printf (self->source, "      float v%u = ((const float *) args.in[%u])[%s];\n", value, input, index);
+}
+
+static void
+write_store (Builder *self, guint k, const VardNode *output)
+{
+  guint value = builder_get_value (self, output);
+
+  if (is_half (self, output))
+    g_string_append_printf (self->source, "      ((unsigned short *) args.out[%u])[i] = float_to_bf16 (v%u);\n", k, value);
+  else
+    g_string_append_printf (self->source, "      ((float *) args.out[%u])[i] = v%u;\n", k, value);
+}
+
 /* the innermost index first; the outermost needs no remainder */
 static void
-write_mapped_load (Builder *self, guint value, guint input, VardNode *node)
+write_mapped_load (Builder *self, guint value, VardNode *node)
 {
+  g_autofree char *index = g_strdup_printf ("a%u", value);
   guint map = self->n_maps++;
   g_assert (map < CUDA_REGION_MAX_MAPS);
   guint n_dims = set_map (&self->args.maps[map], node);
@@ -155,7 +194,14 @@ write_mapped_load (Builder *self, guint value, guint input, VardNode *node)
                               "      a%u += r%u %% (INDEX) args.maps[%u].extents[%u] * args.maps[%u].strides[%u];\n"
                               "      r%u /= (INDEX) args.maps[%u].extents[%u];\n",
                               value, value, map, d, map, d, value, map, d);
-  g_string_append_printf (self->source, "      float v%u = args.in[%u][a%u];\n", value, input, value);
+  write_load (self, value, node->inputs[0], index);
+}
+
+/* a weight that is kept in another order is read as it is kept */
+static gboolean
+is_mapped (Builder *self, const VardNode *node)
+{
+  return cuda_op_is_pattern (node) && self->storage->weights[node->id].base != node;
 }
 
 static void
@@ -169,10 +215,10 @@ builder_load (Builder *self, VardNode *node)
   if (node->op == &vard_op_fill)
     g_string_append_printf (self->source, "      float v%u = args.numbers[%u];\n", value,
                             builder_add_number (self, ((const VardFillAttrs *) node->attrs)->value));
-  else if (cuda_op_is_pattern (node))
-    write_mapped_load (self, value, builder_add_input (self, node->inputs[0]), node);
+  else if (is_mapped (self, node))
+    write_mapped_load (self, value, node);
   else
-    g_string_append_printf (self->source, "      float v%u = args.in[%u][i];\n", value, builder_add_input (self, node));
+    write_load (self, value, node, "i");
 }
 
 static VardNode *
@@ -193,12 +239,6 @@ builder_load_arguments (Builder *self, VardNode *member)
       if (self->fusion->group_of[input->id] != self->group)
         builder_load (self, input);
     }
-}
-
-static guint
-builder_get_value (Builder *self, VardNode *node)
-{
-  return GPOINTER_TO_UINT (g_hash_table_lookup (self->values, node)) - 1;
 }
 
 static void
@@ -266,7 +306,7 @@ builder_write (Builder *self, VardNode **outputs, guint n_outputs)
   else
     builder_load (self, outputs[0]);
   for (guint k = 0; k < n_outputs; k++)
-    g_string_append_printf (self->source, "      args.out[%u][i] = v%u;\n", k, builder_get_value (self, outputs[k]));
+    write_store (self, k, outputs[k]);
   g_string_append (self->source, "    }\n}\n");
   g_string_prepend (self->source, head);
 }
@@ -300,7 +340,7 @@ is_read_flat (Builder *self, const VardNode *node)
 
       if (value == node)
         is_flat = TRUE;
-      else if (cuda_op_is_pattern (value) && value->n_inputs > 0 && value->inputs[0] == node)
+      else if (is_mapped (self, value) && value->n_inputs > 0 && value->inputs[0] == node)
         return FALSE;
     }
   return is_flat;
@@ -319,7 +359,7 @@ builder_put_dying_first (Builder *self)
         {
           VardNode *input = skip_through (self, member->inputs[k]);
 
-          if (self->fusion->group_of[input->id] == self->group || cuda_op_is_pattern (input)
+          if (self->fusion->group_of[input->id] == self->group || is_mapped (self, input)
               || (input->op->flags & VARD_OP_FLAG_SOURCE)
               || vard_lowering_get_n_uses (self->fusion->lowering, input) != 1)
             continue;
@@ -338,7 +378,7 @@ cuda_region_lower (CudaProgram     *program,
   g_autoptr (GString) source = g_string_new (NULL);
   g_autoptr (GPtrArray) inputs = g_ptr_array_new ();
   g_autoptr (GHashTable) values = g_hash_table_new (NULL, NULL);
-  Builder builder = { .fusion = fusion, .group = group, .source = source, .inputs = inputs, .values = values };
+  Builder builder = { .fusion = fusion, .storage = program->storage, .group = group, .source = source, .inputs = inputs, .values = values };
   CudaStepData *data = cuda_step_data_new (program);
   VardStep step = { .name = group ? "region" : node->op->name, .kernel = region_kernel, .data = data,
                     .free_data = cuda_step_data_free, .out = group ? group->outputs : &node,

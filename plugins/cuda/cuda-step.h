@@ -11,10 +11,12 @@ G_BEGIN_DECLS
 
 #define CUDA_TYPE_PRECISION (cuda_precision_get_type ())
 
-/* How products are computed; everything else is in single precision, and so are all stored values */
+/* How products are computed; everything else is computed in single precision, and cuda-storage.c says how it is stored */
 typedef enum { CUDA_PRECISION_FP32, CUDA_PRECISION_TF32, CUDA_PRECISION_BF16 } CudaPrecision;
 
 GType cuda_precision_get_type (void);
+
+typedef struct _CudaStorage CudaStorage;
 
 /* A lowered graph, shared by its steps: the replay that was captured, and the addresses it was captured with */
 typedef struct
@@ -24,6 +26,9 @@ typedef struct
   CudaPrecision precision;
   CUgraphExec graph;
   GArray *addresses;        /* gpointer: what the capture holds */
+  GPtrArray *weights;       /* CudaWeight: what the steps read beside their inputs, or in place of them */
+  GPtrArray *assigned;      /* VardTensor, borrowed from the graph */
+  CudaStorage *storage;     /* while it is lowered */
   gboolean has_run;
   guint n_captures;
 } CudaProgram;
@@ -32,6 +37,9 @@ CudaProgram *cuda_program_new   (CudaDevice    *device,
                                  CudaPrecision  precision);
 CudaProgram *cuda_program_ref   (CudaProgram   *self);
 void         cuda_program_unref (CudaProgram   *self);
+/* brings the weights up to date */
+gboolean     cuda_program_prepare (CudaProgram *self,
+                                   GError      **error);
 gboolean     cuda_program_run   (CudaProgram   *self,
                                  VardProgram   *program,
                                  gboolean       use_graph,
@@ -93,6 +101,8 @@ gboolean cuda_claim_conv               (CudaClaim *claim);
 gboolean cuda_claim_attention          (CudaClaim *claim);
 gboolean cuda_claim_attention_gradient (CudaClaim *claim);
 
+/* CUDA_TYPE_F32 or CUDA_TYPE_BF16: how a node of floats lies in memory */
+int cuda_claim_get_type (const CudaClaim *claim, const VardNode *node);
 /* threads of a block that works on n elements together: whole warps */
 guint cuda_block_size (gint64 n);
 

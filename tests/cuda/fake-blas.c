@@ -27,7 +27,7 @@ typedef struct
   cublasComputeType_t compute;
   int32_t transpose_a, transpose_b;
   uint32_t epilogue;
-  const float *bias;
+  const void *bias;
 } Operation;
 
 typedef struct
@@ -36,7 +36,7 @@ typedef struct
   Layout a, b, c;
   float alpha, beta;
   const void *from_a, *from_b;
-  float *to;
+  void *to;
   unsigned delay;       /* microseconds */
 } Product;
 
@@ -222,17 +222,43 @@ round_to_tf32 (float value)
 }
 
 static float
-load (const Layout *layout, const void *from, int64_t batch, uint64_t row, uint64_t column, int is_transposed)
+load_element (cudaDataType_t type, const void *from, int64_t at)
 {
-  int64_t at = batch * layout->stride + (is_transposed ? row * layout->leading + column : column * layout->leading + row);
   uint32_t bits;
   float value;
 
-  if (layout->type == CUDA_R_32F)
+  if (type == CUDA_R_32F)
     return ((const float *) from)[at];
   bits = (uint32_t) ((const uint16_t *) from)[at] << 16;
   memcpy (&value, &bits, sizeof value);
   return value;
+}
+
+static float
+load (const Layout *layout, const void *from, int64_t batch, uint64_t row, uint64_t column, int is_transposed)
+{
+  return load_element (layout->type, from, batch * layout->stride
+                       + (is_transposed ? row * layout->leading + column : column * layout->leading + row));
+}
+
+/* to nearest, ties to even */
+static void
+store (const Layout *layout, void *to, int64_t batch, uint64_t row, uint64_t column, float value)
+{
+  int64_t at = batch * layout->stride + column * layout->leading + row;
+  uint32_t bits;
+
+  if (layout->type == CUDA_R_32F)
+    {
+      ((float *) to)[at] = value;
+      return;
+    }
+  memcpy (&bits, &value, sizeof bits);
+  if ((bits & 0x7fffffff) > 0x7f800000)
+    bits |= 0x400000;
+  else
+    bits += 0x7fff + (bits >> 16 & 1);
+  ((uint16_t *) to)[at] = bits >> 16;
 }
 
 static int
@@ -249,7 +275,6 @@ do_product (const void *data)
     for (uint64_t column = 0; column < p->c.columns; column++)
       for (uint64_t row = 0; row < p->c.rows; row++)
         {
-          float *to = &p->to[batch * p->c.stride + column * p->c.leading + row];
           double sum = 0;
 
           for (uint64_t k = 0; k < depth; k++)
@@ -258,8 +283,10 @@ do_product (const void *data)
 
               sum += is_tf32 ? (double) round_to_tf32 (a) * round_to_tf32 (b) : (double) a * b;
             }
-          sum = p->alpha * sum + (p->beta != 0 ? p->beta * *to : 0);
-          *to = sum + (p->operation.epilogue == CUBLASLT_EPILOGUE_BIAS ? p->operation.bias[row] : 0);
+          sum = p->alpha * sum + (p->beta != 0 ? p->beta * load (&p->c, p->to, batch, row, column, 0) : 0);
+          if (p->operation.epilogue == CUBLASLT_EPILOGUE_BIAS)
+            sum += load_element (p->c.type, p->operation.bias, row);
+          store (&p->c, p->to, batch, row, column, sum);
         }
   return 0;
 }
@@ -271,7 +298,8 @@ has_shapes (const Product *p)
 
   return (ta ? p->a.columns : p->a.rows) == p->c.rows && (tb ? p->b.rows : p->b.columns) == p->c.columns
          && (ta ? p->a.rows : p->a.columns) == (tb ? p->b.columns : p->b.rows) && p->a.n_batches == p->c.n_batches
-         && p->b.n_batches == p->c.n_batches && p->a.type == p->b.type && p->c.type == CUDA_R_32F;
+         && p->b.n_batches == p->c.n_batches && p->a.type == p->b.type
+         && (p->c.type == CUDA_R_32F || p->c.type == p->a.type);
 }
 
 cublasStatus_t

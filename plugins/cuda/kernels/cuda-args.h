@@ -10,6 +10,8 @@
 
 typedef long long CudaInt;
 
+enum { CUDA_TYPE_F32, CUDA_TYPE_F16, CUDA_TYPE_BF16, CUDA_TYPE_I32, CUDA_TYPE_I64, CUDA_TYPE_U8 };
+
 #define CUDA_MAX_DIMS 6
 #define CUDA_REGION_MAX_INPUTS 16
 #define CUDA_REGION_MAX_MAPS 12
@@ -27,19 +29,20 @@ typedef struct
 typedef struct
 {
   CudaInt count;
-  const float *in[CUDA_REGION_MAX_INPUTS];
-  float *out[CUDA_REGION_MAX_OUTPUTS];
+  const void *in[CUDA_REGION_MAX_INPUTS];   /* of floats, or bf16 where the text says so */
+  void *out[CUDA_REGION_MAX_OUTPUTS];
   float numbers[CUDA_REGION_MAX_NUMBERS];
   CudaMap maps[CUDA_REGION_MAX_MAPS];
 } CudaRegionArgs;
 
-/* rows of bytes from one pitch to another; unit 1, 2, 4 or 8 divides all of them */
+/* rows of bytes from one pitch to another; unit 1, 2, 4 or 8 divides all of them. Types that differ, of floats: the unit is
+ * the source's, to_stride is in bytes of the target. */
 typedef struct
 {
   const void *from;
   void *to;
   CudaInt rows, run, from_stride, to_stride;  /* bytes but for rows */
-  int unit;
+  int unit, from_type, to_type;
 } CudaCopyRowsArgs;
 
 /* kept [n_out] and reduced [n_reduced] indices are walked by maps of n_dims; piece p of n_pieces goes to out + p n_out */
@@ -53,39 +56,44 @@ typedef struct
 } CudaSumArgs;
 
 /* softmax (scale x) of rows of n. With causal: row r is query first + r % n_queries and sees that many keys and one. */
+/* The result goes to y, and as bf16 to half, each unless it is NULL. */
 typedef struct
 {
   const float *x;
   float *y;
+  unsigned short *half;
   CudaInt n, first, n_queries;
   float scale;
   int is_causal;
 } CudaSoftmaxArgs;
 
-/* ds = scale p (dp - sum (p dp)), over dp */
+/* ds = scale p (dp - sum (p dp)), over dp, or as bf16 to half unless that is NULL */
 typedef struct
 {
   const float *p;
   float *dp;
+  unsigned short *half;
   CudaInt n;
   float scale;
 } CudaSoftmaxGradientArgs;
 
-/* [outer, rows, groups, width] */
+/* [outer, rows, groups, width]; types are CUDA_TYPE_F32 or CUDA_TYPE_BF16 */
 typedef struct
 {
-  const float *x, *dy;
-  float *y;
+  const void *x, *dy;
+  void *y;
   CudaInt rows, groups, width;
   float eps;
+  int x_type, dy_type, y_type;
 } CudaNormalizeArgs;
 
 /* small [n, h, w, c], large [n, f h, f w, c] */
 typedef struct
 {
-  const float *x;
-  float *y;
+  const void *x;
+  void *y;
   CudaInt count, h, w, c, factor;
+  int x_type, y_type;
 } CudaResampleArgs;
 
 /* table [n_rows, c], ids [n_ids] */
@@ -97,8 +105,6 @@ typedef struct
   CudaInt n_ids, n_rows, c;
 } CudaGatherArgs;
 
-enum { CUDA_TYPE_F32, CUDA_TYPE_F16, CUDA_TYPE_BF16, CUDA_TYPE_I32, CUDA_TYPE_I64, CUDA_TYPE_U8 };
-
 typedef struct
 {
   const void *x;
@@ -107,6 +113,16 @@ typedef struct
   int from, to;
 } CudaCastArgs;
 
+/* element i of y is the map's element of x */
+typedef struct
+{
+  const void *x;
+  void *y;
+  CudaInt count;
+  CudaMap map;
+  int n_dims, from, to;
+} CudaConvertArgs;
+
 typedef struct
 {
   const unsigned long long *counter;   /* key, counter */
@@ -114,13 +130,13 @@ typedef struct
   CudaInt count;
 } CudaRandomArgs;
 
-/* pictures [n, h, w, c] and their patches [n oh ow, kh kw c]; patches are f32, or bf16 when is_half */
+/* pictures [n, h, w, c] and their patches [n oh ow, kh kw c], each f32 or bf16 */
 typedef struct
 {
   const void *from;
   void *to;
   CudaInt n, h, w, c, oh, ow, kh, kw, stride, top, left;
-  int is_half;
+  int from_type, to_type;
 } CudaPatchesArgs;
 
 #endif

@@ -145,4 +145,20 @@ float_to_half (float value)
   return (unsigned short) (sign | (rest - 0x38000000u + 0xfff + (rest >> 13 & 1)) >> 13);
 }
 
+/* element i of floats, or of bf16 */
+static __device__ float
+load_value (const void *x, int type, CudaInt i)
+{
+  return type == CUDA_TYPE_BF16 ? bf16_to_float (((const unsigned short *) x)[i]) : ((const float *) x)[i];
+}
+
+static __device__ void
+store_value (void *y, int type, CudaInt i, float value)
+{
+  if (type == CUDA_TYPE_BF16)
+    ((unsigned short *) y)[i] = float_to_bf16 (value);
+  else
+    ((float *) y)[i] = value;
+}
+
 #endif

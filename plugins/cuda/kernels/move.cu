@@ -24,6 +24,20 @@ KERNEL (copy_rows, CudaCopyRowsArgs)
     }
 }
 
+/* the same for floats, from one type to another */
+KERNEL (convert_rows, CudaCopyRowsArgs)
+{
+  CudaInt run = args.run / args.unit, to_unit = args.to_type == CUDA_TYPE_BF16 ? 2 : 4;
+
+  FOR_GRID (i, args.rows * run)
+    {
+      CudaInt row = i / run;
+
+      store_value (args.to, args.to_type, row * args.to_stride / to_unit + i % run,
+                   load_value (args.from, args.from_type, row * args.from_stride / args.unit + i % run));
+    }
+}
+
 /* one thread an element of the large picture */
 KERNEL (upsample, CudaResampleArgs)
 {
@@ -32,7 +46,8 @@ KERNEL (upsample, CudaResampleArgs)
       CudaInt channel = i % args.c, x = i / args.c % (args.w * args.factor);
       CudaInt row = i / args.c / (args.w * args.factor);
 
-      args.y[i] = args.x[(row / args.factor * args.w + x / args.factor) * args.c + channel];
+      store_value (args.y, args.y_type, i,
+                   load_value (args.x, args.x_type, (row / args.factor * args.w + x / args.factor) * args.c + channel));
     }
 }
 
@@ -46,8 +61,9 @@ KERNEL (pool_sum, CudaResampleArgs)
 
       for (CudaInt dy = 0; dy < args.factor; dy++)
         for (CudaInt dx = 0; dx < args.factor; dx++)
-          sum += args.x[((row * args.factor + dy) * args.w * args.factor + x * args.factor + dx) * args.c + channel];
-      args.y[i] = sum;
+          sum += load_value (args.x, args.x_type,
+                             ((row * args.factor + dy) * args.w * args.factor + x * args.factor + dx) * args.c + channel);
+      store_value (args.y, args.y_type, i, sum);
     }
 }
 
@@ -86,19 +102,28 @@ load_as_float (const void *x, int type, CudaInt i)
     }
 }
 
+static __device__ void
+store_float (void *y, int type, CudaInt i, float value)
+{
+  if (type == CUDA_TYPE_BF16)
+    ((unsigned short *) y)[i] = float_to_bf16 (value);
+  else if (type == CUDA_TYPE_F16)
+    ((unsigned short *) y)[i] = float_to_half (value);
+  else
+    ((float *) y)[i] = value;
+}
+
 KERNEL (cast, CudaCastArgs)
 {
   FOR_GRID (i, args.count)
-    {
-      float value = load_as_float (args.x, args.from, i);
+    store_float (args.y, args.to, i, load_as_float (args.x, args.from, i));
+}
 
-      if (args.to == CUDA_TYPE_BF16)
-        ((unsigned short *) args.y)[i] = float_to_bf16 (value);
-      else if (args.to == CUDA_TYPE_F16)
-        ((unsigned short *) args.y)[i] = float_to_half (value);
-      else
-        ((float *) args.y)[i] = value;
-    }
+/* a cast of elements in another order */
+KERNEL (convert, CudaConvertArgs)
+{
+  FOR_GRID (i, args.count)
+    store_float (args.y, args.to, i, load_as_float (args.x, args.from, map_offset (&args.map, args.n_dims, i)));
 }
 
 /* Each output pixel's taps in one row, zeros where they fall outside: a convolution is then one product */
@@ -114,12 +139,9 @@ KERNEL (patches, CudaPatchesArgs)
       CudaInt picture = pixel / args.ow / args.oh;
       int is_inside = y >= 0 && y < args.h && x >= 0 && x < args.w;
       float value
-        = is_inside ? ((const float *) args.from)[((picture * args.h + y) * args.w + x) * args.c + c] : 0;
+        = is_inside ? load_value (args.from, args.from_type, ((picture * args.h + y) * args.w + x) * args.c + c) : 0;
 
-      if (args.is_half)
-        ((unsigned short *) args.to)[i] = float_to_bf16 (value);
-      else
-        ((float *) args.to)[i] = value;
+      store_value (args.to, args.to_type, i, value);
     }
 }
 
@@ -145,6 +167,6 @@ KERNEL (patches_sum, CudaPatchesArgs)
             sum += ((const float *) args.from)[((picture * args.oh + row) * args.ow + column) * width
                                                + (ky * args.kw + kx) * args.c + c];
           }
-      ((float *) args.to)[i] = sum;
+      store_value (args.to, args.to_type, i, sum);
     }
 }

@@ -30,33 +30,33 @@ element (const Group *group, CudaInt i)
 
 /* the mean, and 1 / sqrt (variance + eps): two passes, since squares of large values would cancel */
 static __device__ float
-measure (const Group *group, const float *x, float eps, float *r)
+measure (const Group *group, const CudaNormalizeArgs *normalize, float *r)
 {
   float mean = 0, variance = 0;
 
   FOR_BLOCK (i, group->count)
-    mean += x[element (group, i)];
+    mean += load_value (normalize->x, normalize->x_type, element (group, i));
   mean = block_sum (mean) / group->count;
   FOR_BLOCK (i, group->count)
     {
-      float d = x[element (group, i)] - mean;
+      float d = load_value (normalize->x, normalize->x_type, element (group, i)) - mean;
 
       variance += d * d;
     }
-  *r = 1 / sqrtf (block_sum (variance) / group->count + eps);
+  *r = 1 / sqrtf (block_sum (variance) / group->count + normalize->eps);
   return mean;
 }
 
 KERNEL (normalize, CudaNormalizeArgs)
 {
   Group group = find_group (&args);
-  float r, mean = measure (&group, args.x, args.eps, &r);
+  float r, mean = measure (&group, &args, &r);
 
   FOR_BLOCK (i, group.count)
     {
       CudaInt at = element (&group, i);
 
-      args.y[at] = (args.x[at] - mean) * r;
+      store_value (args.y, args.y_type, at, (load_value (args.x, args.x_type, at) - mean) * r);
     }
 }
 
@@ -64,14 +64,16 @@ KERNEL (normalize, CudaNormalizeArgs)
 KERNEL (normalize_gradient, CudaNormalizeArgs)
 {
   Group group = find_group (&args);
-  float r, mean = measure (&group, args.x, args.eps, &r), mean_dy = 0, mean_dy_y = 0;
+  float r, mean = measure (&group, &args, &r), mean_dy = 0, mean_dy_y = 0;
 
   FOR_BLOCK (i, group.count)
     {
       CudaInt at = element (&group, i);
 
-      mean_dy += args.dy[at];
-      mean_dy_y += args.dy[at] * (args.x[at] - mean) * r;
+      float dy = load_value (args.dy, args.dy_type, at);
+
+      mean_dy += dy;
+      mean_dy_y += dy * (load_value (args.x, args.x_type, at) - mean) * r;
     }
   mean_dy = block_sum (mean_dy) / group.count;
   mean_dy_y = block_sum (mean_dy_y) / group.count;
@@ -79,6 +81,8 @@ KERNEL (normalize_gradient, CudaNormalizeArgs)
     {
       CudaInt at = element (&group, i);
 
-      args.y[at] = r * (args.dy[at] - mean_dy - (args.x[at] - mean) * r * mean_dy_y);
+      float y = (load_value (args.x, args.x_type, at) - mean) * r;
+
+      store_value (args.y, args.y_type, at, r * (load_value (args.dy, args.dy_type, at) - mean_dy - y * mean_dy_y));
     }
 }

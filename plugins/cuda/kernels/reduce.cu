@@ -42,8 +42,7 @@ KERNEL (sum_columns, CudaSumArgs)
 KERNEL (softmax, CudaSoftmaxArgs)
 {
   const float *x = args.x + blockIdx.x * args.n;
-  float *y = args.y + blockIdx.x * args.n;
-  CudaInt n = args.n;
+  CudaInt n = args.n, at = blockIdx.x * args.n;
   float largest = -3.4e38f, sum = 0;
 
   if (args.is_causal && args.first + blockIdx.x % args.n_queries + 1 < n)
@@ -55,7 +54,14 @@ KERNEL (softmax, CudaSoftmaxArgs)
     sum += expf (args.scale * x[i] - largest);
   sum = 1 / block_sum (sum);
   FOR_BLOCK (i, args.n)
-    y[i] = i < n ? expf (args.scale * x[i] - largest) * sum : 0;
+    {
+      float y = i < n ? expf (args.scale * x[i] - largest) * sum : 0;
+
+      if (args.y != 0)
+        args.y[at + i] = y;
+      if (args.half != 0)
+        args.half[at + i] = float_to_bf16 (y);
+    }
 }
 
 KERNEL (softmax_gradient, CudaSoftmaxGradientArgs)
@@ -68,5 +74,12 @@ KERNEL (softmax_gradient, CudaSoftmaxGradientArgs)
     mean += p[i] * dp[i];
   mean = block_sum (mean);
   FOR_BLOCK (i, args.n)
-    dp[i] = args.scale * p[i] * (dp[i] - mean);
+    {
+      float ds = args.scale * p[i] * (dp[i] - mean);
+
+      if (args.half != 0)
+        args.half[blockIdx.x * args.n + i] = float_to_bf16 (ds);
+      else
+        dp[i] = ds;
+    }
 }
