@@ -79,8 +79,9 @@ trim (VardShape shape)
  * every step that reads them would do again. */
 #define STORED_COUNT (512 * 1024)
 
-typedef guint16 Shorts __attribute__ ((vector_size (32)));
-typedef guint32 Words __attribute__ ((vector_size (32)));
+/* as wide as every 64-bit processor's: comparisons of wider ones are taken apart */
+typedef guint16 Shorts __attribute__ ((vector_size (16)));
+typedef guint32 Words __attribute__ ((vector_size (16)));
 
 /* whether an exponent has all bits set in a whole number of vectors; fast, because it reads every weight of a model */
 static gboolean
@@ -108,30 +109,41 @@ has_full_exponent (const guint8 *data,
   return FALSE;
 }
 
+/* the first of n_bytes at @data that is infinite or not a number, as an offset, or -1 */
+static gssize
+find_bad_in (const guint8 *data,
+             gsize         n_bytes,
+             VardDType     dtype)
+{
+  gsize size = vard_dtype_get_size (dtype), whole = n_bytes / sizeof (Words) * sizeof (Words);
+
+  if (!has_full_exponent (data, whole, dtype) && whole == n_bytes)
+    return -1;
+  for (gsize i = 0; i < n_bytes; i += size)
+    {
+      guint8 one[sizeof (Words)] = { 0 };
+
+      memcpy (one, data + i, size);
+      if (has_full_exponent (one, sizeof one, dtype))
+        return i;
+    }
+  return -1;
+}
+
 /* the first element that is infinite or not a number, or -1 */
 static gint64
 find_bad (VardTensor *tensor)
 {
   const guint8 *data = vard_tensor_peek_data (tensor);
   VardDType dtype = vard_tensor_get_dtype (tensor);
-  gsize size = vard_dtype_get_size (dtype), n_bytes = vard_tensor_get_n_bytes (tensor), block = 4096;
+  gsize n_bytes = vard_tensor_get_n_bytes (tensor), block = 4096;
 
   for (gsize at = 0; at < n_bytes; at += block)
     {
-      guint8 padded[4096] = { 0 };
-      gsize n = MIN (block, n_bytes - at);
-      const guint8 *from = data + at;
+      gssize bad = find_bad_in (data + at, MIN (block, n_bytes - at), dtype);
 
-      if (n < block)
-        from = memcpy (padded, from, n);
-      for (gsize i = 0, has_bad = has_full_exponent (from, block, dtype); has_bad && i < n; i += size)
-        {
-          guint8 one[sizeof (Words)] = { 0 };
-
-          memcpy (one, data + at + i, size);
-          if (has_full_exponent (one, sizeof one, dtype))
-            return (at + i) / size;
-        }
+      if (bad >= 0)
+        return (at + bad) / vard_dtype_get_size (dtype);
     }
   return -1;
 }
