@@ -261,6 +261,25 @@ vard_cuda_engine_get_choices (VardCudaEngine *self,
   *n_recalled = self->device ? self->device->n_recalled : 0;
 }
 
+guint
+vard_cuda_engine_get_conversions (VardCudaEngine *self)
+{
+  g_return_val_if_fail (VARD_IS_CUDA_ENGINE (self), 0);
+
+  return self->device ? self->device->n_converted : 0;
+}
+
+void
+vard_cuda_engine_get_memory (VardCudaEngine *self,
+                             gsize          *allocated,
+                             gsize          *peak)
+{
+  g_return_if_fail (VARD_IS_CUDA_ENGINE (self));
+
+  *allocated = self->device ? self->device->allocated : 0;
+  *peak = self->device ? self->device->peak : 0;
+}
+
 static void
 vard_cuda_engine_dispose (GObject *object)
 {

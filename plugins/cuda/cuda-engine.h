@@ -20,4 +20,11 @@ void vard_cuda_engine_get_choices (VardCudaEngine *self,
                                    guint          *n_measured,
                                    guint          *n_recalled);
 
+/* operands that products converted to bf16 since the device was opened, in captures too */
+guint vard_cuda_engine_get_conversions (VardCudaEngine *self);
+/* bytes of device memory that are held, and the most there were */
+void vard_cuda_engine_get_memory  (VardCudaEngine *self,
+                                   gsize          *allocated,
+                                   gsize          *peak);
+
 G_END_DECLS

@@ -116,6 +116,37 @@ vard_op_function_new (const VardOpRow *row,
   return self;
 }
 
+/* products within a node, one after another */
+static guint
+count_own_products (const VardNode *node)
+{
+  if (node->op == &vard_op_attention_gradient)
+    return 3;
+  if (node->op == &vard_op_attention)
+    return 2;
+  return node->op == &vard_op_matmul || node->op == &vard_op_conv2d || node->op == &vard_op_conv2d_input_gradient
+         || node->op == &vard_op_conv2d_weight_gradient;
+}
+
+guint
+vard_op_function_count_products (const VardOpFunction *self)
+{
+  guint n_nodes = vard_graph_get_n_nodes (self->graph), most = 0;
+  g_autofree guint *count = g_new0 (guint, n_nodes);
+
+  for (guint id = 0; id < n_nodes; id++)
+    {
+      const VardNode *node = vard_graph_get_node (self->graph, id);
+
+      for (guint k = 0; k < node->n_inputs; k++)
+        count[id] = MAX (count[id], count[node->inputs[k]->id]);
+      count[id] += count_own_products (node);
+    }
+  for (guint i = 0; i < self->n_outputs; i++)
+    most = MAX (most, count[self->outputs[i]->id]);
+  return most;
+}
+
 void
 vard_op_function_free (VardOpFunction *self)
 {
