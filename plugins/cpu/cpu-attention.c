@@ -1,188 +1,206 @@
-/* cpu-attention.c - softmax attention by tiles of queries and keys
+/* cpu-attention.c - softmax attention with its queries in the lanes of vectors
  *
- * The scores of a tile of queries against a tile of keys are all that exists at a time: the largest score and the
- * sum of exponentials run along with the keys (Milakov and Gimelshein, arXiv 1805.02867). The gradient first runs over
- * the keys for these two and for rowsum (P dP), then computes the scores again.
+ * Queries are turned into panels [d, width] once. A tile of keys times a panel gives scores [keys, width]: their largest, their
+ * exponentials and the sums run down the columns, a query a lane, and what they make is the very panel by which the
+ * values, turned, are multiplied. So nothing is copied between the two products, and a head's width counts rows of a
+ * product, which need not fill vectors. The largest score and the sum of exponentials run along with the keys
+ * (Milakov and Gimelshein, arXiv 1805.02867).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cpu-attention.h"
-#include "cpu-gemm.h"
-#include "cpu-rows.h"
+#include "cpu-product.h"
 #include "cpu-simd.h"
 
-#define QUERIES 256
-#define KEYS 256
+#define KEYS 240             /* of a tile: whole blocks of 8 and of 6 rows */
+#define QUERIES 192          /* that a thread takes at a time, at most */
+#define BLOCK_FLOATS (32 * 1024)   /* of their panels and outputs */
+#define MAX_WIDTH 48
+#define LOG2_E 1.44269504f
 
 typedef struct
 {
   CpuAttention shape;
   gint64 n_blocks;              /* of queries in a head */
-  gint64 n_queries, n_keys;     /* of a full tile */
-  const float *q, *k, *v, *dy;
-  float *y, *dq, *dk, *dv;
-  float *scratch;
+  gint64 n_queries;             /* of a full block */
+  const float *q, *k, *v;
+  float *y, *scratch;
   gsize scratch_stride;
-} AttentionJob;
+} ForwardJob;
 
-/* one tile of queries of one head, with its scratch */
+/* some queries of one head, a lane each, with all that is known of them so far */
 typedef struct
 {
-  const AttentionJob *job;
-  gint64 first, n;              /* queries */
-  gint64 query, key;            /* offsets of the tile's first query and the head's first key */
-  gint64 token;                 /* heads d: from one token to the next */
-  float *scores, *slopes;       /* [n_queries, n_keys]: S then P, and dP then dS */
-  float *output;                /* [n_queries, d] */
-  float *largest, *sum, *mean;  /* [n_queries] */
-} Tile;
+  gint64 first, n, width;       /* queries, and lanes */
+  float *queries, *output;      /* [d, width] */
+  float largest[MAX_WIDTH], sum[MAX_WIDTH];
+} Panel;
 
-#define ROW_NUMBERS 3
+/* ---- down the columns of a tile of scores ---- */
 
-/* dS = scale P (dP - mean) */
-CPU_SIMD static void
-row_slope (float       *slopes,
-           const float *p,
-           gint64       n,
-           float        mean,
-           float        scale)
+/* 2^x for x <= 0 with a polynomial of degree 5 that was fitted on [-1/2, 1/2] (2.2e-7 relative); at least 2^-125 */
+CPU_INLINE CpuVec
+exp2_down (CpuVec x)
 {
-  for (gint64 i = 0; i < n; i++)
-    slopes[i] = scale * p[i] * (slopes[i] - mean);
+  const CpuVec magic = cpu_splat (12582912.0f);   /* 3 2^22: adding it rounds, and leaves the integer in the low bits */
+  CpuVec y = (CpuVec) (((x < -125.0f) & (CpuMask) cpu_splat (-125.0f)) | (~(x < -125.0f) & (CpuMask) x));
+  CpuVec whole = y + magic, r = y - (whole - magic);
+  CpuVec p = 1.32764713e-3f * r + 9.67554096e-3f;
+
+  p = p * r + 5.55071309e-2f;
+  p = p * r + 2.40221202e-1f;
+  p = p * r + 6.93146944e-1f;
+  p = p * r + 1.0f;
+  return p * (CpuVec) (((CpuMask) whole << 23) + 0x3f800000);
 }
 
-/* ---- tiles ---- */
+#define MAX_VECTORS (MAX_WIDTH / CPU_LANES)
+
+/* n_vectors is a number wherever this is called, so that largest and sum stay in registers */
+CPU_INLINE void
+advance_columns (float *scores, gint64 n, const guint n_vectors, float *largest, float *sum, float *shrink)
+{
+  CpuVec most[MAX_VECTORS], total[MAX_VECTORS];
+
+  for (guint v = 0; v < n_vectors; v++)
+    {
+      most[v] = cpu_load (largest + v * CPU_LANES);
+      total[v] = cpu_splat (0);
+    }
+  for (gint64 i = 0; i < n; i++)
+    for (guint v = 0; v < n_vectors; v++)
+      most[v] = cpu_max (cpu_load (scores + (i * n_vectors + v) * CPU_LANES), most[v]);
+  for (gint64 i = 0; i < n; i++)
+    for (guint v = 0; v < n_vectors; v++)
+      {
+        float *at = scores + (i * n_vectors + v) * CPU_LANES;
+        CpuVec p = exp2_down (cpu_load (at) - most[v]);
+
+        cpu_store (at, p);
+        total[v] += p;
+      }
+  for (guint v = 0; v < n_vectors; v++)
+    {
+      CpuVec less = exp2_down (cpu_load (largest + v * CPU_LANES) - most[v]);
+
+      cpu_store (shrink + v * CPU_LANES, less);
+      cpu_store (sum + v * CPU_LANES, cpu_load (sum + v * CPU_LANES) * less + total[v]);
+      cpu_store (largest + v * CPU_LANES, most[v]);
+    }
+}
+
+/* Scores [n, width] become exponentials relative to each column's largest so far; shrink is what older sums are worth now */
+CPU_SIMD static void
+panel_advance (Panel *panel, float *scores, gint64 n, float *shrink)
+{
+  switch (panel->width / CPU_LANES)
+    {
+    case 1: advance_columns (scores, n, 1, panel->largest, panel->sum, shrink); break;
+    case 2: advance_columns (scores, n, 2, panel->largest, panel->sum, shrink); break;
+    case 4: advance_columns (scores, n, 4, panel->largest, panel->sum, shrink); break;
+    default: advance_columns (scores, n, 6, panel->largest, panel->sum, shrink); break;
+    }
+}
+
+/* each row of [rows, width] times factor */
+CPU_SIMD static void
+scale_rows (float *x, gint64 rows, gint64 width, const float *factor)
+{
+  for (gint64 i = 0; i < rows; i++)
+    for (gint64 j = 0; j < width; j++)
+      x[i * width + j] *= factor[j];
+}
+
+/* ---- panels ---- */
 
 static gint64
-padded (gint64 n)
+token_of (const CpuAttention *self)
 {
-  return (n + CPU_LANES - 1) / CPU_LANES * CPU_LANES;
+  return self->heads * self->d;
 }
 
-static gsize
-tile_floats (const CpuAttention *self)
-{
-  gint64 n = MIN (QUERIES, self->tq), m = padded (MIN (KEYS, self->tk));
-
-  return 2 * n * m + padded (n * self->d) + ROW_NUMBERS * padded (n);
-}
-
-static Tile
-tile_make (const AttentionJob *job,
-           gint64              index,
-           guint               thread)
+static void
+panel_begin (Panel *panel, const ForwardJob *job, const float *q)
 {
   const CpuAttention *s = &job->shape;
-  gint64 block = index % job->n_blocks, head = index / job->n_blocks % s->heads;
-  gint64 batch = index / job->n_blocks / s->heads, rows = padded (job->n_queries);
-  Tile tile = { .job = job, .first = block * job->n_queries, .token = s->heads * s->d };
+  float factor[MAX_WIDTH];
 
-  tile.n = MIN (job->n_queries, s->tq - tile.first);
-  tile.query = (batch * s->tq + tile.first) * tile.token + head * s->d;
-  tile.key = batch * s->tk * tile.token + head * s->d;
-  tile.scores = job->scratch + thread * job->scratch_stride;
-  tile.slopes = tile.scores + job->n_queries * padded (job->n_keys);
-  tile.output = tile.slopes + job->n_queries * padded (job->n_keys);
-  tile.largest = tile.output + padded (job->n_queries * s->d);
-  tile.sum = tile.largest + rows;
-  tile.mean = tile.sum + rows;
-  for (gint64 i = 0; i < tile.n; i++)
+  if (panel->n < panel->width)
+    memset (panel->queries, 0, s->d * panel->width * sizeof (float));
+  cpu_transpose (q, panel->n, s->d, token_of (s), panel->queries, panel->width);
+  for (gint64 i = 0; i < panel->width; i++)
     {
-      tile.largest[i] = -INFINITY;
-      tile.sum[i] = tile.mean[i] = 0;
+      factor[i] = s->scale * LOG2_E;
+      panel->largest[i] = -INFINITY;
+      panel->sum[i] = 0;
     }
-  return tile;
+  scale_rows (panel->queries, s->d, panel->width, factor);
 }
 
-/* how many of the keys [from, from + n) query i of the tile sees */
+static void
+panel_add_keys (Panel *panel, const ForwardJob *job, gint64 key, gint64 from, gint64 n, float *scores)
+{
+  const CpuAttention *s = &job->shape;
+  gint64 token = token_of (s), at = key + from * token;
+  CpuLevel level = cpu_get_level ();
+  float shrink[MAX_WIDTH];
+
+  cpu_panel_multiply (level, n, panel->width, s->d, job->k + at, token, 1, panel->queries, FALSE, scores);
+  for (gint64 i = 0; i < n && s->is_causal; i++)
+    for (gint64 j = 0; j < CLAMP (from + i - panel->first, 0, panel->width); j++)
+      scores[i * panel->width + j] = -INFINITY;
+  panel_advance (panel, scores, n, shrink);
+  if (from > 0)
+    scale_rows (panel->output, s->d, panel->width, shrink);
+  cpu_panel_multiply (level, s->d, panel->width, n, job->v + at, 1, token, scores, from > 0, panel->output);
+}
+
+static void
+panel_end (Panel *panel, const ForwardJob *job, float *y)
+{
+  const CpuAttention *s = &job->shape;
+  float factor[MAX_WIDTH];
+
+  for (gint64 i = 0; i < panel->width; i++)
+    factor[i] = 1 / panel->sum[i];
+  scale_rows (panel->output, s->d, panel->width, factor);
+  for (gint64 c = 0; c < s->d; c += CPU_LANES)
+    cpu_transpose (panel->output + c * panel->width, MIN (CPU_LANES, s->d - c), panel->n, panel->width, y + c, token_of (s));
+}
+
 static gint64
-tile_visible (const Tile *tile,
-              gint64      i,
-              gint64      from,
-              gint64      n)
+panel_width (gint64 n)
 {
-  return tile->job->shape.is_causal ? CLAMP (tile->first + i + 1 - from, 0, n) : n;
-}
-
-/* a b' of the tile's rows of a and the keys' rows of b */
-static void
-tile_multiply (const Tile  *tile,
-               const float *a,
-               const float *b,
-               gint64       from,
-               gint64       n,
-               float       *to)
-{
-  cpu_sgemm (FALSE, TRUE, tile->n, n, tile->job->shape.d, a + tile->query, tile->token,
-             b + tile->key + from * tile->token, tile->token, 0, to, padded (tile->job->n_keys));
+  return cpu_panel_get_width (cpu_get_level (), MAX (n, CPU_LANES));
 }
 
 static void
-tile_score (const Tile *tile,
-            gint64      from,
-            gint64      n)
+forward_block (const ForwardJob *job, gint64 index, guint thread)
 {
-  const AttentionJob *job = tile->job;
-  gint64 stride = padded (job->n_keys);
+  const CpuAttention *s = &job->shape;
+  gint64 token = token_of (s), first = index % job->n_blocks * job->n_queries, head = index / job->n_blocks % s->heads;
+  gint64 batch = index / job->n_blocks / s->heads, key = batch * s->tk * token + head * s->d;
+  gint64 last = MIN (first + job->n_queries, s->tq), n_keys = s->is_causal ? MIN (last, s->tk) : s->tk, n_panels = 0;
+  float *scores = job->scratch + thread * job->scratch_stride, *free = scores + KEYS * MAX_WIDTH;
+  Panel panels[QUERIES / CPU_LANES];
 
-  tile_multiply (tile, job->q, job->k, from, n, tile->scores);
-  for (gint64 i = 0; i < tile->n && job->shape.is_causal; i++)
+  for (gint64 i = first; i < last; i += panels[n_panels++].n)
     {
-      for (gint64 j = tile_visible (tile, i, from, n); j < n; j++)
-        tile->scores[i * stride + j] = -INFINITY;
+      Panel *panel = &panels[n_panels];
+
+      panel->first = i;
+      panel->width = panel_width (last - i);
+      panel->n = MIN (panel->width, last - i);
+      panel->queries = free;
+      panel->output = free + s->d * panel->width;
+      free += 2 * s->d * panel->width;
+      panel_begin (panel, job, job->q + (batch * s->tq + i) * token + head * s->d);
     }
-}
-
-/* Exponentials of one tile of scores relative to the running largest; returns what older sums shrink by */
-static float
-tile_advance_row (Tile  *tile,
-                  gint64 i,
-                  gint64 n)
-{
-  float *row = tile->scores + i * padded (tile->job->n_keys);
-  float scale = tile->job->shape.scale;
-  float largest = MAX (tile->largest[i], scale * cpu_row_largest (row, n));
-
-  if (largest == -INFINITY)
-    {
-      memset (row, 0, n * sizeof (float));
-      return 1;
-    }
-
-  float shrink = cpu_exp (tile->largest[i] - largest);
-
-  tile->sum[i] = tile->sum[i] * shrink + cpu_row_exp (row, n, scale, largest);
-  tile->largest[i] = largest;
-  return shrink;
-}
-
-static void
-forward_tile (Tile *tile)
-{
-  const AttentionJob *job = tile->job;
-  gint64 d = job->shape.d, stride = padded (job->n_keys);
-  gint64 last = job->shape.is_causal ? MIN (tile->first + tile->n, job->shape.tk) : job->shape.tk;
-
-  for (gint64 from = 0; from < last; from += job->n_keys)
-    {
-      gint64 n = MIN (job->n_keys, last - from);
-
-      tile_score (tile, from, n);
-      for (gint64 i = 0; i < tile->n; i++)
-        {
-          float shrink = tile_advance_row (tile, i, n);
-
-          if (from > 0)
-            cpu_row_scale (tile->output + i * d, d, shrink);
-        }
-      cpu_sgemm (FALSE, FALSE, tile->n, d, n, tile->scores, stride,
-                 job->v + tile->key + from * tile->token, tile->token, from > 0, tile->output, d);
-    }
-  for (gint64 i = 0; i < tile->n; i++)
-    {
-      cpu_row_scale (tile->output + i * d, d, 1 / tile->sum[i]);
-      memcpy (job->y + tile->query + i * tile->token, tile->output + i * d, d * sizeof (float));
-    }
+  for (gint64 from = 0; from < n_keys; from += KEYS)
+    for (gint64 i = 0; i < n_panels; i++)
+      panel_add_keys (&panels[i], job, key, from, MIN (KEYS, n_keys - from), scores);
+  for (gint64 i = 0; i < n_panels; i++)
+    panel_end (&panels[i], job, job->y + (batch * s->tq + panels[i].first) * token + head * s->d);
 }
 
 static void
@@ -192,126 +210,31 @@ forward_task (gpointer data,
               guint    thread)
 {
   for (gint64 i = from; i < to; i++)
-    {
-      Tile tile = tile_make (data, i, thread);
-
-      forward_tile (&tile);
-    }
-}
-
-/* ---- gradient: one head at a time, its tiles of queries in order ---- */
-
-/* largest, sum and mean = rowsum (P dP) over all keys; scores and slopes hold the last tile's exponentials and dP */
-static void
-gradient_measure (Tile *tile)
-{
-  const AttentionJob *job = tile->job;
-  gint64 stride = padded (job->n_keys), tk = job->shape.tk;
-
-  for (gint64 from = 0; from < tk; from += job->n_keys)
-    {
-      gint64 n = MIN (job->n_keys, tk - from);
-
-      tile_score (tile, from, n);
-      tile_multiply (tile, job->dy, job->v, from, n, tile->slopes);
-      for (gint64 i = 0; i < tile->n; i++)
-        {
-          float shrink = tile_advance_row (tile, i, n);
-
-          tile->mean[i] = tile->mean[i] * shrink
-                          + cpu_row_dot (tile->scores + i * stride, tile->slopes + i * stride, n);
-        }
-    }
-  for (gint64 i = 0; i < tile->n; i++)
-    tile->mean[i] /= tile->sum[i];
-}
-
-/* P and dS of one tile of keys; when there is just one, its exponentials and dP are still there */
-static void
-gradient_slopes (Tile  *tile,
-                 gint64 from,
-                 gint64 n)
-{
-  const AttentionJob *job = tile->job;
-  gint64 stride = padded (job->n_keys);
-  gboolean again = job->shape.tk > job->n_keys;
-
-  if (again)
-    {
-      tile_score (tile, from, n);
-      tile_multiply (tile, job->dy, job->v, from, n, tile->slopes);
-    }
-  for (gint64 i = 0; i < tile->n; i++)
-    {
-      float *p = tile->scores + i * stride;
-
-      if (again)
-        cpu_row_exp (p, n, job->shape.scale, tile->largest[i]);
-      cpu_row_scale (p, n, 1 / tile->sum[i]);
-      row_slope (tile->slopes + i * stride, p, n, tile->mean[i], job->shape.scale);
-    }
-}
-
-static void
-gradient_tile (Tile *tile)
-{
-  const AttentionJob *job = tile->job;
-  gint64 d = job->shape.d, stride = padded (job->n_keys), tk = job->shape.tk, token = tile->token;
-  float later = tile->first > 0;
-
-  gradient_measure (tile);
-  for (gint64 from = 0; from < tk; from += job->n_keys)
-    {
-      gint64 n = MIN (job->n_keys, tk - from), key = tile->key + from * token;
-
-      gradient_slopes (tile, from, n);
-      if (job->dq != NULL)
-        cpu_sgemm (FALSE, FALSE, tile->n, d, n, tile->slopes, stride, job->k + key, token, from > 0,
-                   job->dq + tile->query, token);
-      if (job->dk != NULL)
-        cpu_sgemm (TRUE, FALSE, n, d, tile->n, tile->slopes, stride, job->q + tile->query, token, later,
-                   job->dk + key, token);
-      if (job->dv != NULL)
-        cpu_sgemm (TRUE, FALSE, n, d, tile->n, tile->scores, stride, job->dy + tile->query, token, later,
-                   job->dv + key, token);
-    }
-}
-
-static void
-gradient_task (gpointer data,
-               gint64   from,
-               gint64   to,
-               guint    thread)
-{
-  const AttentionJob *job = data;
-
-  for (gint64 i = from * job->n_blocks; i < to * job->n_blocks; i++)
-    {
-      Tile tile = tile_make (job, i, thread);
-
-      gradient_tile (&tile);
-    }
+    forward_block (data, i, thread);
 }
 
 /* ---- the outside ---- */
 
-static AttentionJob
-attention_job (const CpuAttention *self,
-               float              *scratch)
+/* whole panels of queries, as many as should stay in a core's own cache */
+static gint64
+block_queries (const CpuAttention *self)
 {
-  AttentionJob job = { .shape = *self, .scratch = scratch, .scratch_stride = tile_floats (self) };
+  gint64 width = panel_width (QUERIES), n = CLAMP (BLOCK_FLOATS / (2 * self->d), width, QUERIES) / width * width;
 
-  job.n_queries = MIN (QUERIES, self->tq);
-  job.n_keys = MIN (KEYS, self->tk);
-  job.n_blocks = (self->tq + job.n_queries - 1) / job.n_queries;
-  return job;
+  return MIN (n, (self->tq + width - 1) / width * width);
+}
+
+static gsize
+block_floats (const CpuAttention *self)
+{
+  return KEYS * MAX_WIDTH + 2 * self->d * block_queries (self);
 }
 
 gsize
 cpu_attention_get_scratch_size (const CpuAttention *self,
                                 guint               n_threads)
 {
-  return n_threads * tile_floats (self) * sizeof (float);
+  return n_threads * block_floats (self) * sizeof (float);
 }
 
 void
@@ -323,37 +246,12 @@ cpu_attention_run (CpuPool            *pool,
                    float              *y,
                    float              *scratch)
 {
-  AttentionJob job = attention_job (self, scratch);
+  ForwardJob job = { .shape = *self, .n_queries = block_queries (self), .q = q, .k = k, .v = v, .y = y,
+                     .scratch = scratch, .scratch_stride = block_floats (self) };
+
+  job.n_blocks = (self->tq + job.n_queries - 1) / job.n_queries;
+
   gint64 n = self->b * self->heads * job.n_blocks;
 
-  job.q = q;
-  job.k = k;
-  job.v = v;
-  job.y = y;
   cpu_pool_run (pool, n, cpu_pool_get_grain (pool, n, 1), forward_task, &job);
-}
-
-void
-cpu_attention_gradient_run (CpuPool            *pool,
-                            const CpuAttention *self,
-                            const float        *q,
-                            const float        *k,
-                            const float        *v,
-                            const float        *dy,
-                            float              *dq,
-                            float              *dk,
-                            float              *dv,
-                            float              *scratch)
-{
-  AttentionJob job = attention_job (self, scratch);
-  gint64 n = self->b * self->heads;
-
-  job.q = q;
-  job.k = k;
-  job.v = v;
-  job.dy = dy;
-  job.dq = dq;
-  job.dk = dk;
-  job.dv = dv;
-  cpu_pool_run (pool, n, cpu_pool_get_grain (pool, n, 1), gradient_task, &job);
 }

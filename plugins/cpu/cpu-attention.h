@@ -1,4 +1,4 @@
-/* cpu-attention.h - softmax attention by tiles of queries and keys
+/* cpu-attention.h - softmax attention and its derivatives, by tiles of queries and keys
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -25,6 +25,8 @@ void  cpu_attention_run              (CpuPool            *pool,
                                       const float        *v,
                                       float              *y,
                                       float              *scratch);
+gsize cpu_attention_gradient_get_scratch_size (const CpuAttention *self,
+                                               guint               n_threads);
 /* any of dq, dk and dv may be NULL */
 void  cpu_attention_gradient_run     (CpuPool            *pool,
                                       const CpuAttention *self,

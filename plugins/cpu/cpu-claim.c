@@ -245,7 +245,7 @@ attention_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gp
 }
 
 static void
-claim_attention_plan (CpuClaim *claim, double products)
+claim_attention_plan (CpuClaim *claim, double products, gboolean is_gradient)
 {
   const VardAttentionAttrs *attrs = claim->node->attrs;
   const VardShape *q = in_shape (claim, 0), *k = in_shape (claim, 1);
@@ -253,7 +253,8 @@ claim_attention_plan (CpuClaim *claim, double products)
 
   *plan = (CpuAttention) { q->dims[0], q->dims[1], k->dims[1], q->dims[2], q->dims[3],
                            attrs->scale, attrs->is_causal };
-  claim->data->own_scratch = cpu_attention_get_scratch_size (plan, claim->data->n_threads);
+  claim->data->own_scratch = is_gradient ? cpu_attention_gradient_get_scratch_size (plan, claim->data->n_threads)
+                                         : cpu_attention_get_scratch_size (plan, claim->data->n_threads);
   claim->step.flops = products * 2.0 * plan->b * plan->heads * plan->tq * plan->tk * plan->d;
 }
 
@@ -269,7 +270,7 @@ claim_attention (CpuClaim *claim)
 {
   if (!attention_is_usual (claim))
     return FALSE;
-  claim_attention_plan (claim, 2);
+  claim_attention_plan (claim, 2, FALSE);
   return claim_kernel (claim, "attention", attention_kernel);
 }
 
@@ -294,7 +295,7 @@ claim_attention_gradient (CpuClaim *claim)
 
   if (!attention_is_usual (claim))
     return FALSE;
-  claim_attention_plan (claim, 5);
+  claim_attention_plan (claim, 5, TRUE);
   claim->step.n_out = 0;
   for (guint i = 0; i < 3; i++)
     claim->data->outputs[i] = -1;

@@ -267,6 +267,13 @@ cpu_transpose (const float *from,
 
 /* ---- panels ---- */
 
+static gint64
+panel_width (const Kernels *kernels,
+             gint64         columns)
+{
+  return kernels->lanes * MIN (kernels->vectors, (columns + kernels->lanes - 1) / kernels->lanes);
+}
+
 /* k rows of columns of op (B), each filled up with zeros to width */
 static void
 pack_panel (gboolean     transposed,
@@ -387,6 +394,32 @@ run_panel (const Kernels *kernels,
     }
 }
 
+gint64
+cpu_panel_get_width (CpuLevel level,
+                     gint64   columns)
+{
+  return panel_width (kernels_of[level], columns);
+}
+
+void
+cpu_panel_multiply (CpuLevel     level,
+                    gint64       m,
+                    gint64       width,
+                    gint64       k,
+                    const float *a,
+                    gint64       row_a,
+                    gint64       step_a,
+                    const float *panel,
+                    gboolean     beta,
+                    float       *c)
+{
+  const Kernels *kernels = kernels_of[level];
+  Block block = { a, row_a, step_a, panel, width, k, c, width, 0, width, beta };
+  Ahead nothing = { 0 };
+
+  run_panel (kernels, &block, m, row_a * kernels->rows, width / kernels->lanes, &nothing);
+}
+
 /* rows of A that lie ready, over depth, against all columns of B; @next_b is where the panels after these come from, or
  * NULL */
 static void
@@ -403,8 +436,7 @@ run_rows (const Kernels *kernels,
 
   for (gint64 j = 0; j < n;)
     {
-      guint vectors = MIN (kernels->vectors, (n - j + kernels->lanes - 1) / kernels->lanes);
-      gint64 width = vectors * kernels->lanes, columns = MIN (width, n - j);
+      gint64 width = panel_width (kernels, n - j), columns = MIN (width, n - j);
       Block block = *rows;
       Ahead ahead = { 0 };
 
@@ -422,7 +454,7 @@ run_rows (const Kernels *kernels,
           block.b = panel;
           block.step_b = width;
         }
-      run_panel (kernels, &block, m, group_a, vectors, &ahead);
+      run_panel (kernels, &block, m, group_a, width / kernels->lanes, &ahead);
     }
 }
 

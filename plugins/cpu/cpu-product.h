@@ -42,6 +42,24 @@ void cpu_sgemm_by (CpuLevel     level,
                    float       *c,
                    gint64       ldc);
 
+/* A panel is a matrix of as many columns as registers take at once: the width of the first one of a matrix with this many
+ * columns. Its last columns may be beyond the matrix. */
+gint64 cpu_panel_get_width (CpuLevel level,
+                            gint64   columns);
+
+/* C [m, width] = A B + beta C, where B [k, width] and C are panels, and A is read where it is, its rows row_a and its
+ * columns step_a apart */
+void cpu_panel_multiply (CpuLevel     level,
+                         gint64       m,
+                         gint64       width,
+                         gint64       k,
+                         const float *a,
+                         gint64       row_a,
+                         gint64       step_a,
+                         const float *panel,
+                         gboolean     beta,
+                         float       *c);
+
 /* to [columns, ldt] = from [rows, ldf] transposed */
 void cpu_transpose (const float *from,
                     gint64       rows,

@@ -167,7 +167,9 @@ bench_attention (CpuPool *pool, double peak)
       g_autofree float *q = random_floats (n_q), *k = random_floats (n_k), *v = random_floats (n_k);
       g_autofree float *y = random_floats (n_q), *dq = random_floats (n_q);
       g_autofree float *dk = random_floats (n_k), *dv = random_floats (n_k);
-      g_autofree float *scratch = g_malloc0 (cpu_attention_get_scratch_size (&s, cpu_pool_get_n_threads (pool)) + 64);
+      guint n_threads = cpu_pool_get_n_threads (pool);
+      g_autofree float *scratch = g_malloc0 (MAX (cpu_attention_get_scratch_size (&s, n_threads),
+                                                  cpu_attention_gradient_get_scratch_size (&s, n_threads)));
       double best = 1e9, gradient = 1e9, flops = 4e-9 * n_q * s.tk;
 
       s.scale = 1 / sqrt (s.d);

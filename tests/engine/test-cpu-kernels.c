@@ -289,7 +289,9 @@ test_conv_choice (void)
 
 static const CpuAttention attention_cases[] = {
   { 2, 70, 1100, 2, 24, 0.2, FALSE }, { 1, 150, 16, 3, 16, 0.25, FALSE }, { 1, 600, 600, 1, 8, 0.3, TRUE },
-  { 3, 5, 7, 2, 40, 0.1, FALSE },
+  { 3, 5, 7, 2, 40, 0.1, FALSE }, { 1, 1, 1, 1, 1, 0.5, FALSE }, { 1, 17, 3, 2, 3, 0.5, FALSE },
+  { 1, 47, 121, 1, 17, 0.3, FALSE }, { 2, 48, 77, 2, 40, 0.3, FALSE }, { 1, 241, 240, 3, 49, 0.3, FALSE },
+  { 1, 49, 7, 1, 520, 0.05, FALSE }, { 2, 125, 125, 2, 9, 0.7, TRUE }, { 1, 65, 130, 1, 16, 20, FALSE },
 };
 
 /* one query of one head: its weights into p, its output into y */
@@ -390,10 +392,12 @@ test_attention (gconstpointer data)
   const CpuAttention *s = data;
   CpuPool *pool = cpu_pool_new (2);
   AttentionData d = make_attention (s);
-  g_autofree float *scratch = g_malloc (cpu_attention_get_scratch_size (s, 2));
+  gsize size = MAX (cpu_attention_get_scratch_size (s, 2), cpu_attention_gradient_get_scratch_size (s, 2));
+  g_autofree float *scratch = g_malloc (size);
   g_autofree float *y = g_new (float, d.n_q), *dq = g_new (float, d.n_q);
   g_autofree float *dk = g_new (float, d.n_k), *dv = g_new (float, d.n_k);
 
+  memset (scratch, 0xff, size);
   cpu_attention_run (pool, s, d.q, d.k, d.v, y, scratch);
   g_assert_cmpfloat (get_difference (y, d.y, d.n_q), <, 1e-5);
   cpu_attention_gradient_run (pool, s, d.q, d.k, d.v, d.dy, dq, dk, dv, scratch);
@@ -401,6 +405,33 @@ test_attention (gconstpointer data)
   g_assert_cmpfloat (get_difference (dk, d.dk, d.n_k), <, 2e-5);
   g_assert_cmpfloat (get_difference (dv, d.dv, d.n_k), <, 2e-5);
   clear_attention (&d);
+  cpu_pool_free (pool);
+}
+
+/* Two keys with scores 0 and x: the second one's weight is the exponential's relative error over its whole range, but for
+ * what x itself loses by the change of base */
+static void
+test_attention_exponentials (void)
+{
+  enum { N = 3000 };
+  CpuAttention s = { 1, N, 2, 1, 1, 1, FALSE };
+  CpuPool *pool = cpu_pool_new (1);
+  g_autofree float *scratch = g_malloc (cpu_attention_get_scratch_size (&s, 1));
+  g_autofree float *q = g_new (float, N), *y = g_new (float, N);
+  float k[] = { 0, 1 }, v[] = { 0, 1 };
+
+  for (gint64 i = 0; i < N; i++)
+    q[i] = -0.04f * i;
+  cpu_attention_run (pool, &s, q, k, v, y, scratch);
+  for (gint64 i = 0; i < N; i++)
+    {
+      double x = q[i], expected = exp (x) / (1 + exp (x));
+
+      if (x > -86)
+        g_assert_cmpfloat (fabs (y[i] / expected - 1), <, 4e-7 - 1.2e-7 * x);
+      else
+        g_assert_true (y[i] >= 0 && y[i] <= 1e-37);
+    }
   cpu_pool_free (pool);
 }
 
@@ -501,6 +532,7 @@ main (int argc, char **argv)
     }
   ADD_CASES ("product", product_cases, test_product)
   ADD_CASES ("conv", conv_cases, test_conv)
+  g_test_add_func ("/cpu/attention-exponentials", test_attention_exponentials);
   ADD_CASES ("attention", attention_cases, test_attention)
   ADD_CASES ("function", function_cases, test_function)
   g_test_add_func ("/cpu/conv/choice", test_conv_choice);
