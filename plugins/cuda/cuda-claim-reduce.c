@@ -103,6 +103,7 @@ cuda_claim_sum (CudaClaim *claim)
   CudaDevice *device = claim->program->device;
   SumPlan *plan = sum_plan_new (&claim->node->inputs[0]->shape, attrs->axes_mask, device->n_multiprocessors);
 
+  plan->first.x_type = cuda_claim_get_type (claim, claim->node->inputs[0]);
   if (plan->first.n_pieces > 1)
     claim->step.scratch_size = plan->first.n_pieces * plan->first.n_out * sizeof (float);
   plan->rows = cuda_device_get_kernel (device, "reduce.cu", "sum_rows");

@@ -167,6 +167,7 @@ typedef struct
 {
   gconstpointer a, b;
   float beta;
+  gconstpointer from;        /* what beta multiplies */
   gpointer c;
 } Operands;
 
@@ -177,7 +178,7 @@ run_algorithm (CudaGemm *self, const cublasLtMatmulAlgo_t *algorithm, const Oper
   float alpha = 1;
 
   return device->cuda->cublasLtMatmul (device->blas, self->operation, &alpha, operands->b, self->a, operands->a, self->b,
-                                       &operands->beta, operands->c, self->c, operands->c, self->c, algorithm,
+                                       &operands->beta, operands->from, self->c, operands->c, self->c, algorithm,
                                        (void *) device->blas_workspace, device->blas_workspace_size, device->stream);
 }
 
@@ -287,7 +288,7 @@ choose_algorithm (CudaGemm *self, guint alignment, const Operands *operands)
 {
   g_autofree char *key = dup_key (self, alignment);
   cublasLtMatmulHeuristicResult_t results[N_CANDIDATES] = { 0 };
-  gboolean may_measure = self->device->measures && !self->device->is_capturing && operands->beta == 0;
+  gboolean may_measure = self->device->measures && !self->device->is_capturing && (operands->beta == 0 || operands->from != operands->c);
   int n_found, chosen = 0;
 
   self->alignment = alignment;
@@ -305,11 +306,26 @@ choose_algorithm (CudaGemm *self, guint alignment, const Operands *operands)
 
 /* the largest power of two, up to 256, that divides all the addresses */
 static guint
-find_alignment (gconstpointer a, gconstpointer b, gconstpointer c)
+find_alignment (const Operands *operands)
 {
-  guintptr bits = (guintptr) a | (guintptr) b | (guintptr) c | 256;
+  guintptr bits = (guintptr) operands->a | (guintptr) operands->b | (guintptr) operands->from | (guintptr) operands->c | 256;
 
   return bits & -bits;
+}
+
+static void
+run_operands (CudaGemm *self, const Operands *operands, gconstpointer bias)
+{
+  CudaDevice *device = self->device;
+  guint alignment = find_alignment (operands);
+
+  if (device->error != NULL)
+    return;
+  if (self->shape.has_bias)
+    set_attribute (self, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
+  if ((self->alignment == 0 || self->alignment > alignment) && !choose_algorithm (self, alignment, operands))
+    return;
+  check (device, run_algorithm (self, &self->algorithm, operands), "multiplying");
 }
 
 void
@@ -320,17 +336,18 @@ cuda_gemm_run (CudaGemm     *self,
                float         beta,
                gpointer      c)
 {
-  CudaDevice *device = self->device;
-  guint alignment = find_alignment (a, b, c);
-  const Operands operands = { a, b, beta, c };
+  run_operands (self, &(Operands) { a, b, beta, c, c }, bias);
+}
 
-  if (device->error != NULL)
-    return;
-  if (self->shape.has_bias)
-    set_attribute (self, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
-  if ((self->alignment == 0 || self->alignment > alignment) && !choose_algorithm (self, alignment, &operands))
-    return;
-  check (device, run_algorithm (self, &self->algorithm, &operands), "multiplying");
+void
+cuda_gemm_run_onto (CudaGemm     *self,
+                    gconstpointer a,
+                    gconstpointer b,
+                    gconstpointer bias,
+                    gconstpointer from,
+                    gpointer      c)
+{
+  run_operands (self, &(Operands) { a, b, from != NULL, from != NULL ? from : c, c }, bias);
 }
 
 /* ---- the operation ---- */
@@ -358,23 +375,30 @@ matmul_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scrat
                  cuda_operand_read (&plan->b, device, in[1], scratch), NULL, 0, out[0]);
 }
 
-gboolean
-cuda_claim_matmul (CudaClaim *claim)
+CudaGemmShape
+cuda_gemm_shape_of (const VardNode *node)
 {
-  static const char *const names[] = { "matmul/fp32", "matmul/tf32", "matmul/bf16" };
-  const VardMatmulAttrs *attrs = claim->node->attrs;
-  const VardShape *a = &claim->node->inputs[0]->shape, *b = &claim->node->inputs[1]->shape, *y = &claim->node->shape;
-  CudaPrecision precision = claim->program->precision;
-  MatmulPlan *plan = g_new0 (MatmulPlan, 1);
+  const VardMatmulAttrs *attrs = node->attrs;
+  const VardShape *a = &node->inputs[0]->shape, *b = &node->inputs[1]->shape, *y = &node->shape;
   guint d = a->n_dims;
-  CudaGemmShape shape = {
+
+  return (CudaGemmShape) {
     .m = y->dims[d - 2], .n = y->dims[d - 1], .k = a->dims[attrs->transpose_a ? d - 2 : d - 1],
     .lda = a->dims[d - 1], .ldb = b->dims[d - 1], .ldc = y->dims[d - 1], .n_batches = vard_shape_get_span (y, 0, d - 2),
     .stride_a = a->dims[d - 2] * a->dims[d - 1], .stride_b = b->dims[d - 2] * b->dims[d - 1],
     .stride_c = y->dims[d - 2] * y->dims[d - 1], .transpose_a = attrs->transpose_a, .transpose_b = attrs->transpose_b,
-    .is_half_c = cuda_claim_get_type (claim, claim->node) == CUDA_TYPE_BF16,
   };
+}
 
+gboolean
+cuda_claim_matmul (CudaClaim *claim)
+{
+  static const char *const names[] = { "matmul/fp32", "matmul/tf32", "matmul/bf16" };
+  CudaPrecision precision = claim->program->precision;
+  MatmulPlan *plan = g_new0 (MatmulPlan, 1);
+  CudaGemmShape shape = cuda_gemm_shape_of (claim->node);
+
+  shape.is_half_c = cuda_claim_get_type (claim, claim->node) == CUDA_TYPE_BF16;
   cuda_claim_set (claim, names[precision], matmul_kernel, plan, matmul_plan_free);
   claim->step.flops = cuda_gemm_get_flops (&shape);
   cuda_operand_init (&plan->a, claim, claim->node->inputs[0]);

@@ -34,6 +34,15 @@ void      cuda_gemm_run  (CudaGemm            *self,
                           gconstpointer        bias,
                           float                beta,
                           gpointer             c);
+/* c = a b + bias + from, which is stored as c is, and may be NULL or c itself */
+void      cuda_gemm_run_onto (CudaGemm           *self,
+                              gconstpointer       a,
+                              gconstpointer       b,
+                              gconstpointer       bias,
+                              gconstpointer       from,
+                              gpointer            c);
+/* of a matmul, without bias and in single precision */
+CudaGemmShape cuda_gemm_shape_of (const VardNode *node);
 double    cuda_gemm_get_flops (const CudaGemmShape *shape);
 
 /* Makes room for size bytes in a step's scratch: returns their offset */

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "cuda-epilogue.h"
 #include "cuda-region.h"
 #include "cuda-storage.h"
 
@@ -26,7 +27,10 @@ lower_member (CudaProgram *program, VardFusion *fusion, VardFusionGroup *group, 
 {
   if (group->root == node)
     {
-      cuda_region_lower (program, fusion, group, node);
+      if (group->producer != NULL)
+        cuda_epilogue_lower (program, fusion, group);
+      else
+        cuda_region_lower (program, fusion, group, node);
       return;
     }
   for (guint i = 0; i < group->n_outputs; i++)
@@ -74,6 +78,7 @@ cuda_lower (CudaProgram  *program,
     return FALSE;
   program->storage = storage;
   find_assigned (program, fusion->graph);
+  cuda_epilogues_find (fusion);
   for (guint id = 0; id < fusion->n_nodes; id++)
     {
       VardNode *node = vard_graph_get_node (fusion->graph, id);

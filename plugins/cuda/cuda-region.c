@@ -260,7 +260,7 @@ static void
 builder_write_member (Builder *self, VardNode *member)
 {
   const char *text = find_expression (member->op);
-  guint args[3], numbers[2] = { 0 };
+  guint args[3], numbers[2] = { 0 }, value;
   double p, q;
 
   for (guint k = 0; k < member->n_inputs; k++)
@@ -271,7 +271,8 @@ builder_write_member (Builder *self, VardNode *member)
       numbers[0] = builder_add_number (self, p);
       numbers[1] = builder_add_number (self, q);
     }
-  g_string_append_printf (self->source, "      float v%u = ", builder_add_value (self, member));
+  value = builder_add_value (self, member);
+  g_string_append_printf (self->source, "      float v%u = ", value);
   for (const char *c = text; *c != 0; c++)
     if (*c != '$')
       g_string_append_c (self->source, *c);
@@ -280,6 +281,8 @@ builder_write_member (Builder *self, VardNode *member)
     else
       g_string_append_printf (self->source, "v%u", args[*c - '0']);
   g_string_append (self->source, ";\n");
+  if (self->storage->is_half[member->id])
+    g_string_append_printf (self->source, "      v%u = bf16_to_float (float_to_bf16 (v%u));\n", value, value);
 }
 
 /* Loads come before their first use, so that several are under way at once */

@@ -2,8 +2,11 @@
  *
  * Frozen weights are kept in the order and the type in which the steps read them. In bf16 an activation lies in
  * memory as bf16 when all that becomes of it goes into products and normalisations, by way of elementwise steps and moves:
- * they compute in single precision and round what they store. What reaches a sum, a loss or an output stays in single
+ * they compute in single precision and round each such value, stored or not, so that it does not depend on which nodes share
+ * a step. What reaches a loss or an output stays in single
  * precision all the way from the product that made it, and so does what no product made: times, coefficients, noise.
+ * Sums for each channel are the gradients of biases and scales. They read what they find: a policy that is trained must
+ * lie in memory as its reference does, or the two differ by rounding alone.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -165,6 +168,17 @@ normalizes (const VardNode *node)
   return node->op == &vard_op_normalize || node->op == &vard_op_normalize_gradient;
 }
 
+/* not one over channels, which is a loss or a part of one */
+static gboolean
+sums_for_channels (const VardNode *node)
+{
+  const VardReduceAttrs *attrs = node->attrs;
+  const VardShape *x = node->n_inputs == 1 ? &node->inputs[0]->shape : NULL;
+
+  return node->op == &vard_op_sum && x->n_dims > 1 && x->dims[x->n_dims - 1] > 1
+         && !(attrs->axes_mask & 1u << (x->n_dims - 1));
+}
+
 static gboolean
 can_be_half (const VardNode *node)
 {
@@ -185,7 +199,7 @@ find_readers_needs (CudaStorage *self, const VardNode *node)
     {
       const VardNode *reader = vard_fusion_get_reader (self->fusion, node, i);
 
-      may = may && (cuda_op_is_product (reader) || normalizes (reader)
+      may = may && (cuda_op_is_product (reader) || normalizes (reader) || sums_for_channels (reader)
                     || (can_be_half (reader) && self->may_be_half[reader->id]));
       feeds = feeds && (cuda_op_is_product (reader) || (is_view (reader, &offset) && self->feeds_products[reader->id]));
     }
@@ -204,7 +218,8 @@ set_storage (CudaStorage *self, VardNode *node)
     *is_activation = *is_activation || self->is_activation[node->inputs[k]->id];
   if (!can_be_half (node) || !self->may_be_half[node->id] || self->weights[node->id].base != NULL || is_view (node, &offset))
     return;
-  if (*is_activation || self->feeds_products[node->id])
+  self->is_half[node->id] = *is_activation || self->feeds_products[node->id];
+  if (self->is_half[node->id])
     vard_lowering_set_storage (self->fusion->lowering, node, VARD_DTYPE_BF16);
 }
 
@@ -239,6 +254,7 @@ cuda_storage_new (CudaProgram *program,
   self->may_be_half = g_new0 (gboolean, fusion->n_nodes + 1);
   self->is_activation = g_new0 (gboolean, fusion->n_nodes + 1);
   self->feeds_products = g_new0 (gboolean, fusion->n_nodes + 1);
+  self->is_half = g_new0 (gboolean, fusion->n_nodes + 1);
   for (guint pass = 0; pass < 2; pass++)
     for (guint id = 0; id < fusion->n_nodes; id++)
       {
@@ -259,6 +275,7 @@ cuda_storage_free (CudaStorage *self)
   g_free (self->may_be_half);
   g_free (self->is_activation);
   g_free (self->feeds_products);
+  g_free (self->is_half);
   g_free (self);
 }
 

@@ -25,6 +25,7 @@ struct _CudaStorage
   CudaProgram *program;
   CudaWeightView *weights;       /* by node id */
   gboolean *may_be_half, *is_activation, *feeds_products;
+  gboolean *is_half;             /* bf16, also where it never reaches memory */
 };
 
 /* decides, tells the lowering, and collects the program's weights */

@@ -45,6 +45,14 @@ class Training(cli.CliTest):
         self.good('sample', 'cuda', '--engine', 'cpu', '--prompt', 'cat', '-o', 'pictures')
         self.assertIn('000-cat-0.png', os.listdir(self.path('pictures')))
 
+    def test_starts_as_its_reference(self):
+        """Before anything was learnt policy and reference are the same to the last bit, however their steps are joined"""
+        for name, more in ('lora', []), ('segments', ['--segments']), ('full', ['--weights', 'full']):
+            for precision in 'fp32', 'bf16':
+                run = name + precision
+                self.good(*self.arguments(run, 'cuda:precision=' + precision, '--steps', '1', *more))
+                self.assertEqual([line['kl/trajectory'] for line in self.metrics(run)], [0, 0], run)
+
     def test_full_weights(self):
         self.good(*self.arguments('run', 'cuda:precision=bf16', '--weights', 'full', '--steps', '1'))
         self.assertIn('bf16 products', json.loads(self.read('run', 'run.json'))['engine'])

@@ -20,13 +20,13 @@ static gboolean is_half;
 /* to nearest, of eight bits */
 #define HALF_UNIT 0x1p-9
 
-/* A product rounds two operands and its result, and the step after it rounds its own: four units. A product's length does not
- * enter: its error grows with the square root of that, and so does the largest value, to which it is compared. Products that
- * follow one another add errors of independent signs. What goes through no product is as exact as in single precision. */
+/* Roundings that follow one another add errors of independent signs; three times that, since the largest of many counts. A
+ * product's length does not enter: its error grows with the square root of that, and so does the largest value, to which it
+ * is compared. What goes through no product is as exact as in single precision. */
 static double
 find_tolerance (const VardOpFunction *function)
 {
-  return is_half ? 1e-4 + 4 * HALF_UNIT * sqrt (vard_op_function_count_products (function)) : tolerance;
+  return is_half ? 1e-4 + 3 * HALF_UNIT * sqrt (vard_op_function_count_roundings (function)) : tolerance;
 }
 
 /* every order of a row that engines meet: values, gradients and, where they exist, second derivatives */

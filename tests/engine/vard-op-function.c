@@ -118,7 +118,7 @@ vard_op_function_new (const VardOpRow *row,
 
 /* products within a node, one after another */
 static guint
-count_own_products (const VardNode *node)
+count_products (const VardNode *node)
 {
   if (node->op == &vard_op_attention_gradient)
     return 3;
@@ -128,11 +128,21 @@ count_own_products (const VardNode *node)
          || node->op == &vard_op_conv2d_weight_gradient;
 }
 
+/* a product rounds two operands and its result */
+static guint
+count_own_roundings (const VardNode *node)
+{
+  if (count_products (node) > 0)
+    return 3 * count_products (node);
+  return !(node->op->flags & (VARD_OP_FLAG_SOURCE | VARD_OP_FLAG_VIEW));
+}
+
 guint
-vard_op_function_count_products (const VardOpFunction *self)
+vard_op_function_count_roundings (const VardOpFunction *self)
 {
   guint n_nodes = vard_graph_get_n_nodes (self->graph), most = 0;
   g_autofree guint *count = g_new0 (guint, n_nodes);
+  gboolean has_products = FALSE;
 
   for (guint id = 0; id < n_nodes; id++)
     {
@@ -140,11 +150,12 @@ vard_op_function_count_products (const VardOpFunction *self)
 
       for (guint k = 0; k < node->n_inputs; k++)
         count[id] = MAX (count[id], count[node->inputs[k]->id]);
-      count[id] += count_own_products (node);
+      count[id] += count_own_roundings (node);
+      has_products = has_products || count_products (node) > 0;
     }
   for (guint i = 0; i < self->n_outputs; i++)
     most = MAX (most, count[self->outputs[i]->id]);
-  return most;
+  return has_products ? most : 0;
 }
 
 void

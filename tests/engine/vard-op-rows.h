@@ -72,8 +72,9 @@ typedef struct
 /* order 0: the row; 1: the gradients for its inputs and a random cotangent; 2: the gradients of these */
 VardOpFunction *vard_op_function_new     (const VardOpRow *row,
                                           guint            order);
-/* how many products follow one another at most: an engine may round what goes into each */
-guint           vard_op_function_count_products (const VardOpFunction *self);
+/* How often a value is rounded on the longest way to an output, by an engine that rounds what products read and write and
+ * what is made of it; 0 without products */
+guint           vard_op_function_count_roundings (const VardOpFunction *self);
 void            vard_op_function_free    (VardOpFunction  *self);
 /* Replaces the outputs by their gradients; each old output gets a drawn cotangent as a new input.
  * wrt[i] is the input that new output i belongs to. Returns the number of new outputs. */

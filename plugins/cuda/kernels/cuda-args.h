@@ -48,8 +48,9 @@ typedef struct
 /* kept [n_out] and reduced [n_reduced] indices are walked by maps of n_dims; piece p of n_pieces goes to out + p n_out */
 typedef struct
 {
-  const float *x;
+  const void *x;
   float *out;
+  int x_type;
   CudaInt n_out, n_reduced, n_pieces;
   CudaMap kept, reduced;
   int n_kept_dims, n_reduced_dims;
