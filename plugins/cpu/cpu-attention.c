@@ -13,7 +13,7 @@
 #include "cpu-simd.h"
 
 #define KEYS 240             /* of a tile: whole blocks of 8 and of 6 rows */
-#define QUERIES 192          /* that a thread takes at a time, at most */
+#define QUERIES 384          /* that a thread takes at a time, at most */
 #define BLOCK_FLOATS (32 * 1024)   /* of their panels and outputs */
 #define MAX_WIDTH 48
 #define LOG2_E 1.44269504f

@@ -13,6 +13,7 @@
 #define MIN_KERNEL_FLOATS (4 * 1024 * 1024)
 #define CHUNK 64           /* output channels of a task; the last takes what is left */
 #define STRIP 64           /* input channels at a time: their kernels are 0.6 MB */
+#define LINE 64            /* bytes of the cache */
 #define TURN 16            /* input channels that are turned round at a time */
 
 typedef struct
@@ -98,18 +99,54 @@ turn_plain (const Chunk *self,
     cpu_transpose (w + t * ci, self->width, n, 9 * ci, self->turned + t * TURN * self->width, self->width);
 }
 
+/* where the stored kernel of channels o, i begins */
+static gconstpointer
+stored_at (const Chunk *self,
+           gint64       o,
+           gint64       i)
+{
+  const Winograd *winograd = self->winograd;
+
+  return (const guint8 *) winograd->b + (o * winograd->conv.ci + i) * 9 * vard_dtype_get_size (winograd->stored->dtype);
+}
+
 /* stored [co, ci, 9] -> [TURN][9][width] */
 static void
 turn_stored (const Chunk *self,
              gint64       i0,
              gint64       n)
 {
+  const CpuWeight *stored = self->winograd->stored;
   gint64 ci = self->winograd->conv.ci;
 
+  if (stored->dtype == VARD_DTYPE_F32)
+    {
+      cpu_transpose (stored_at (self, self->first, i0), self->width, n * 9, ci * 9, self->turned, self->width);
+      return;
+    }
   for (gint64 o = 0; o < self->width; o++)
-    cpu_weight_load (self->winograd->stored, self->winograd->b, ((self->first + o) * ci + i0) * 9, n * 9,
-                     self->lines + o * n * 9);
+    cpu_weight_load (stored, self->winograd->b, ((self->first + o) * ci + i0) * 9, n * 9, self->lines + o * n * 9);
   cpu_transpose (self->lines, self->width, n * 9, n * 9, self->turned, self->width);
+}
+
+/* Asks for one of FREQUENCIES parts of the stored kernels that the next strip is made of, while this one is multiplied */
+static void
+fetch_part (const Chunk *self,
+            gint64       i0,
+            gint64       n,
+            gint64       part)
+{
+  gboolean forward = self->winograd->kind == CPU_CONV_FORWARD;
+  gint64 rows = forward ? self->width : n, bytes = 9 * (forward ? n : self->width);
+
+  bytes *= vard_dtype_get_size (self->winograd->stored->dtype);
+  for (gint64 r = rows * part / FREQUENCIES; r < rows * (part + 1) / FREQUENCIES; r++)
+    {
+      const guint8 *from = forward ? stored_at (self, self->first + r, i0) : stored_at (self, i0 + r, self->first);
+
+      for (gint64 at = 0; at < bytes; at += LINE)
+        __builtin_prefetch (from + at, 0, 2);
+    }
 }
 
 /* input channels [i0, i0 + n): u[36][n][width] */
@@ -153,8 +190,14 @@ write_back_kernels (const Chunk *self,
         }
       else
         {
-          cpu_weight_load (winograd->stored, winograd->b, ((o0 + o) * ci + self->first) * 9, width * 9, self->lines);
-          cpu_transpose (self->lines, width, 9, 9, self->turned, width);
+          const float *lines = stored_at (self, o0 + o, self->first);
+
+          if (winograd->stored->dtype != VARD_DTYPE_F32)
+            {
+              cpu_weight_load (winograd->stored, winograd->b, ((o0 + o) * ci + self->first) * 9, width * 9, self->lines);
+              lines = self->lines;
+            }
+          cpu_transpose (lines, width, 9, 9, self->turned, width);
         }
       cpu_winograd_write_kernel (w, step, width, TRUE, self->u + o * width, self->stride_u);
     }
@@ -202,8 +245,12 @@ chunk_task (gpointer data,
           else
             write_back_kernels (&chunk, i, n);
           for (gint64 f = 0; f < FREQUENCIES; f++)
-            cpu_sgemm (FALSE, FALSE, self->n_tiles, chunk.width, n, self->v + f * self->stride_v + i, c_from,
-                       chunk.u + f * chunk.stride_u, chunk.width, i > 0, chunk.m + f * chunk.stride_m, chunk.width);
+            {
+              if (self->winograd->stored != NULL && i + n < c_from)
+                fetch_part (&chunk, i + n, MIN (STRIP, c_from - i - n), f);
+              cpu_sgemm (FALSE, FALSE, self->n_tiles, chunk.width, n, self->v + f * self->stride_v + i, c_from,
+                         chunk.u + f * chunk.stride_u, chunk.width, i > 0, chunk.m + f * chunk.stride_m, chunk.width);
+            }
         }
       for (gint64 t = 0; t < self->n_tiles; t++)
         cpu_winograd_write_tile (self->winograd, t, chunk.first, chunk.width, chunk.m + t * chunk.width,
