@@ -12,7 +12,7 @@
 #include "cpu-product.h"
 #include "cpu-simd.h"
 
-#define KEYS 240             /* of a tile: whole blocks of 8 and of 6 rows */
+#define KEYS 240             /* of a tile: whole blocks of rows */
 #define QUERIES 384          /* that a thread takes at a time, at most */
 #define BLOCK_FLOATS (32 * 1024)   /* of their panels and outputs */
 #define MAX_WIDTH 48
@@ -97,6 +97,7 @@ panel_advance (Panel *panel, float *scores, gint64 n, float *shrink)
     {
     case 1: advance_columns (scores, n, 1, panel->largest, panel->sum, shrink); break;
     case 2: advance_columns (scores, n, 2, panel->largest, panel->sum, shrink); break;
+    case 3: advance_columns (scores, n, 3, panel->largest, panel->sum, shrink); break;
     case 4: advance_columns (scores, n, 4, panel->largest, panel->sum, shrink); break;
     default: advance_columns (scores, n, 6, panel->largest, panel->sum, shrink); break;
     }
