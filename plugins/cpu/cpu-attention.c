@@ -38,22 +38,6 @@ typedef struct
 
 /* ---- down the columns of a tile of scores ---- */
 
-/* 2^x for x <= 0 with a polynomial of degree 5 that was fitted on [-1/2, 1/2] (2.2e-7 relative); at least 2^-125 */
-CPU_INLINE CpuVec
-exp2_down (CpuVec x)
-{
-  const CpuVec magic = cpu_splat (12582912.0f);   /* 3 2^22: adding it rounds, and leaves the integer in the low bits */
-  CpuVec y = (CpuVec) (((x < -125.0f) & (CpuMask) cpu_splat (-125.0f)) | (~(x < -125.0f) & (CpuMask) x));
-  CpuVec whole = y + magic, r = y - (whole - magic);
-  CpuVec p = 1.32764713e-3f * r + 9.67554096e-3f;
-
-  p = p * r + 5.55071309e-2f;
-  p = p * r + 2.40221202e-1f;
-  p = p * r + 6.93146944e-1f;
-  p = p * r + 1.0f;
-  return p * (CpuVec) (((CpuMask) whole << 23) + 0x3f800000);
-}
-
 #define MAX_VECTORS (MAX_WIDTH / CPU_LANES)
 
 /* n_vectors is a number wherever this is called, so that largest and sum stay in registers */
@@ -74,14 +58,14 @@ advance_columns (float *scores, gint64 n, const guint n_vectors, float *largest,
     for (guint v = 0; v < n_vectors; v++)
       {
         float *at = scores + (i * n_vectors + v) * CPU_LANES;
-        CpuVec p = exp2_down (cpu_load (at) - most[v]);
+        CpuVec p = cpu_exp2_down (cpu_load (at) - most[v]);
 
         cpu_store (at, p);
         total[v] += p;
       }
   for (guint v = 0; v < n_vectors; v++)
     {
-      CpuVec less = exp2_down (cpu_load (largest + v * CPU_LANES) - most[v]);
+      CpuVec less = cpu_exp2_down (cpu_load (largest + v * CPU_LANES) - most[v]);
 
       cpu_store (shrink + v * CPU_LANES, less);
       cpu_store (sum + v * CPU_LANES, cpu_load (sum + v * CPU_LANES) * less + total[v]);
@@ -146,14 +130,15 @@ panel_add_keys (Panel *panel, const ForwardJob *job, gint64 key, gint64 from, gi
   CpuLevel level = cpu_get_level ();
   float shrink[MAX_WIDTH];
 
-  cpu_panel_multiply (level, n, panel->width, s->d, job->k + at, token, 1, panel->queries, FALSE, scores);
+  cpu_panel_multiply (level, n, panel->width, s->d, job->k + at, token, 1, panel->queries, FALSE, scores, panel->width);
   for (gint64 i = 0; i < n && s->is_causal; i++)
     for (gint64 j = 0; j < CLAMP (from + i - panel->first, 0, panel->width); j++)
       scores[i * panel->width + j] = -INFINITY;
   panel_advance (panel, scores, n, shrink);
   if (from > 0)
     scale_rows (panel->output, s->d, panel->width, shrink);
-  cpu_panel_multiply (level, s->d, panel->width, n, job->v + at, 1, token, scores, from > 0, panel->output);
+  cpu_panel_multiply (level, s->d, panel->width, n, job->v + at, 1, token, scores, from > 0, panel->output,
+                      panel->width);
 }
 
 static void

@@ -413,10 +413,11 @@ cpu_panel_multiply (CpuLevel     level,
                     gint64       step_a,
                     const float *panel,
                     gboolean     beta,
-                    float       *c)
+                    float       *c,
+                    gint64       stride)
 {
   const Kernels *kernels = kernels_of[level];
-  Block block = { a, row_a, step_a, panel, width, k, c, width, 0, width, beta };
+  Block block = { a, row_a, step_a, panel, stride, k, c, stride, 0, width, beta };
   Ahead nothing = { 0 };
 
   run_panel (kernels, &block, m, row_a * kernels->rows, width / kernels->lanes, &nothing);

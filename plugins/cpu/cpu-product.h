@@ -48,7 +48,7 @@ gint64 cpu_panel_get_width (CpuLevel level,
                             gint64   columns);
 
 /* C [m, width] = A B + beta C, where B [k, width] and C are panels, and A is read where it is, its rows row_a and its
- * columns step_a apart */
+ * columns step_a apart; the rows of B and of C are stride apart, for panels may lie side by side */
 void cpu_panel_multiply (CpuLevel     level,
                          gint64       m,
                          gint64       width,
@@ -58,7 +58,8 @@ void cpu_panel_multiply (CpuLevel     level,
                          gint64       step_a,
                          const float *panel,
                          gboolean     beta,
-                         float       *c);
+                         float       *c,
+                         gint64       stride);
 
 /* to [columns, ldt] = from [rows, ldf] transposed */
 void cpu_transpose (const float *from,

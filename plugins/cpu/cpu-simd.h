@@ -143,6 +143,23 @@ cpu_exp_down (float x)
   return x < -87.0f ? 0 : p;
 }
 
+/* 2^x for x <= 0 with a polynomial of degree 5 that was fitted on [-1/2, 1/2] (2.2e-7 relative); 0 below 2^-127, for the
+ * exponent's bits then are 0. NaN stays NaN. */
+CPU_INLINE CpuVec
+cpu_exp2_down (CpuVec x)
+{
+  const CpuVec magic = cpu_splat (12582912.0f);   /* 3 2^22: adding it rounds, and leaves the integer in the low bits */
+  CpuVec y = (CpuVec) (((x < -127.0f) & (CpuMask) cpu_splat (-127.0f)) | (~(x < -127.0f) & (CpuMask) x));
+  CpuVec whole = y + magic, r = y - (whole - magic);
+  CpuVec p = 1.32764713e-3f * r + 9.67554096e-3f;
+
+  p = p * r + 5.55071309e-2f;
+  p = p * r + 2.40221202e-1f;
+  p = p * r + 6.93146944e-1f;
+  p = p * r + 1.0f;
+  return p * (CpuVec) (((CpuMask) whole << 23) + 0x3f800000);
+}
+
 /* 2 artanh ((m - 1) / (m + 1)) for the mantissa m in [sqrt 1/2, sqrt 2) */
 CPU_INLINE float
 cpu_log (float x)

@@ -2,10 +2,13 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#pragma GCC diagnostic ignored "-Wpsabi"   /* vectors are passed to inlined functions only */
+
 #include "cpu-attention.h"
 #include "cpu-conv.h"
 #include "cpu-normalize.h"
 #include "cpu-reduce.h"
+#include "cpu-simd.h"
 #include "cpu-tile.h"
 
 #include <math.h>
@@ -292,6 +295,7 @@ static const CpuAttention attention_cases[] = {
   { 3, 5, 7, 2, 40, 0.1, FALSE }, { 1, 1, 1, 1, 1, 0.5, FALSE }, { 1, 17, 3, 2, 3, 0.5, FALSE },
   { 1, 47, 121, 1, 17, 0.3, FALSE }, { 2, 48, 77, 2, 40, 0.3, FALSE }, { 1, 241, 240, 3, 49, 0.3, FALSE },
   { 1, 49, 7, 1, 520, 0.05, FALSE }, { 2, 125, 125, 2, 9, 0.7, TRUE }, { 1, 65, 130, 1, 16, 20, FALSE },
+  { 1, 200, 2100, 1, 10, 0.4, FALSE }, { 1, 77, 2050, 1, 3, 0.4, TRUE }, { 1, 2100, 2100, 1, 4, 0.5, TRUE },
 };
 
 /* one query of one head: its weights into p, its output into y */
@@ -435,6 +439,23 @@ test_attention_exponentials (void)
   cpu_pool_free (pool);
 }
 
+/* over all of its range, as far as the floats are normal, and the values that scores may have beside it */
+static void
+test_exp2 (void)
+{
+  for (gint i = 0; i <= 126 * 4096; i++)
+    {
+      float x = -i / 4096.0f;
+      CpuVec y = cpu_exp2_down (cpu_splat (x));
+
+      g_assert_cmpfloat (fabs (y[0] / exp2 (x) - 1), <, 4e-7);
+    }
+  g_assert_cmpfloat (cpu_exp2_down (cpu_splat (0))[7], ==, 1);
+  g_assert_cmpfloat (cpu_exp2_down (cpu_splat (-200))[0], ==, 0);
+  g_assert_cmpfloat (cpu_exp2_down (cpu_splat (-INFINITY))[0], ==, 0);
+  g_assert_true (isnan (cpu_exp2_down (cpu_splat (NAN))[0]));
+}
+
 /* ---- elementary functions: relative error over a range that covers all their branches ---- */
 
 typedef struct
@@ -535,6 +556,7 @@ main (int argc, char **argv)
   g_test_add_func ("/cpu/attention-exponentials", test_attention_exponentials);
   ADD_CASES ("attention", attention_cases, test_attention)
   ADD_CASES ("function", function_cases, test_function)
+  g_test_add_func ("/cpu/exp2", test_exp2);
   g_test_add_func ("/cpu/conv/choice", test_conv_choice);
   g_test_add_func ("/cpu/function/limits", test_function_limits);
   g_test_add_func ("/cpu/sum/accurate", test_sum_of_all_is_accurate);
