@@ -213,8 +213,11 @@ cuda_claim_conv (CudaClaim *claim)
   const VardConv2dGradientAttrs *gradient = node->attrs;
   const VardShape *a = &node->inputs[0]->shape, *b = &node->inputs[1]->shape;
   CudaPrecision precision = claim->program->precision;
-  ConvPlan *plan = g_new0 (ConvPlan, 1);
+  ConvPlan *plan;
 
+  if (cuda_claim_conv_cudnn (claim))
+    return TRUE;
+  plan = g_new0 (ConvPlan, 1);
   plan->device = claim->program->device;
   plan->kind = node->op == &vard_op_conv2d ? FORWARD : node->op == &vard_op_conv2d_input_gradient ? INPUT_GRADIENT
                                                                                               : WEIGHT_GRADIENT;

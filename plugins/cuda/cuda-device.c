@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "cuda-device.h"
+#include "cuda-step.h"
 
 /* 12.0: the first with the graph calls that are used here */
 #define OLDEST_DRIVER 12000
@@ -186,6 +186,7 @@ cuda_device_unref (CudaDevice *self)
     {
       self->cuda->cuCtxSetCurrent (self->context);
       cuda_device_free_memory (self);
+      cuda_dnn_close (self);
       if (self->blas != NULL)
         self->cuda->cublasLtDestroy (self->blas);
       if (self->blas_workspace != 0)

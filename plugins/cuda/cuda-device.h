@@ -34,6 +34,8 @@ typedef struct
   GHashTable *weights;              /* key -> CudaWeight, borrowed */
   CUfunction cast;                  /* the kernel of that name, once it was needed */
   guint n_converted;                /* operands that a product converted for itself */
+  gboolean uses_dnn;                /* cuDNN, where it is there */
+  gpointer dnn;                     /* CudaDnnTarget, or NULL until it was needed */
   cublasLtHandle_t blas;
   CUdeviceptr blas_workspace;
   gsize blas_workspace_size;

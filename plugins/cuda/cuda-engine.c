@@ -16,7 +16,7 @@ struct _VardCudaEngine
 
   guint device_index;
   gint precision;
-  gboolean graphs, measure;
+  gboolean graphs, measure, cudnn;
 
   GRecMutex mutex;
   CudaDevice *device;
@@ -38,6 +38,8 @@ static const VardField fields[] = {
   VARD_FIELD_BOOLEAN (VardCudaEngine, measure,
                       "Whether the fastest of several algorithms is measured once for each product and remembered on disk; else "
                       "the matrix library's own estimate decides", TRUE),
+  VARD_FIELD_BOOLEAN (VardCudaEngine, cudnn,
+                      "Whether cuDNN computes convolutions where it is installed and has a way; else they are products over patches", TRUE),
 };
 
 static CudaDevice *
@@ -57,12 +59,16 @@ vard_cuda_engine_describe (VardEngine *engine)
   g_autoptr (GError) error = NULL;
   CudaDevice *device = vard_cuda_engine_ensure (self, &error);
   const char *precision = ((const char *[]) { "fp32", "tf32", "bf16" })[self->precision];
+  g_autofree char *dnn = NULL;
 
   if (device == NULL)
     return g_strdup_printf ("cuda: unavailable: %s", error->message);
-  return g_strdup_printf ("cuda: %s, %.1f GB, sm_%d%d, driver for CUDA %d.%d, %s products", device->name,
+  g_rec_mutex_lock (&self->mutex);
+  dnn = self->cudnn ? cuda_dnn_describe (device) : g_strdup ("cuDNN not used");
+  g_rec_mutex_unlock (&self->mutex);
+  return g_strdup_printf ("cuda: %s, %.1f GB, sm_%d%d, driver for CUDA %d.%d, %s, %s products", device->name,
                           device->total * 1e-9, device->major, device->minor, device->driver_version / 1000,
-                          device->driver_version % 1000 / 10, precision);
+                          device->driver_version % 1000 / 10, dnn, precision);
 }
 
 static VardBuffer *
@@ -185,6 +191,7 @@ vard_cuda_engine_lower (VardEngine *engine, VardLowering *lowering, GError **err
     return FALSE;
   g_rec_mutex_lock (&self->mutex);
   device->measures = self->measure;
+  device->uses_dnn = self->cudnn;
   program = cuda_program_new (device, self->precision);
   is_done = cuda_lower (program, lowering, error);
   g_rec_mutex_unlock (&self->mutex);

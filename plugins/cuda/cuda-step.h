@@ -101,6 +101,12 @@ gboolean cuda_claim_conv               (CudaClaim *claim);
 gboolean cuda_claim_attention          (CudaClaim *claim);
 gboolean cuda_claim_attention_gradient (CudaClaim *claim);
 
+/* ---- by cuDNN; FALSE: it is not there, or has no way ---- */
+gboolean cuda_claim_conv_cudnn         (CudaClaim *claim);
+/* for a person */
+char    *cuda_dnn_describe             (CudaDevice *device);
+void     cuda_dnn_close                (CudaDevice *device);
+
 /* CUDA_TYPE_F32 or CUDA_TYPE_BF16: how a node of floats lies in memory */
 int cuda_claim_get_type (const CudaClaim *claim, const VardNode *node);
 /* threads of a block that works on n elements together: whole warps */

@@ -84,6 +84,7 @@ measure ()
 check fp32 1e-4 1e-4 1e-4
 check bf16 bf16 5e-2 3e-1
 measure bf16
+bench forward-bf16-without-cudnn --config "$config" --engine cuda:precision=bf16,cudnn=false --batch $batch --latent $latent
 
 # Where does the time go? Steps one by one, so the sum is more than a replay takes
 part profile-forward profile forward --config "$config" --engine cuda:precision=bf16 --batch $batch --latent $latent

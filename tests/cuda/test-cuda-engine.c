@@ -148,10 +148,22 @@ test_moved_arena (void)
   vard_graph_unref (large.graph);
 }
 
-static void
-test_steps_are_named (void)
+static gboolean
+has_cudnn (void)
 {
-  g_autoptr (VardEngine) engine = g_object_new (VARD_TYPE_CUDA_ENGINE, "precision", CUDA_PRECISION_BF16, NULL);
+  g_autoptr (VardEngine) engine = make_engine (TRUE);
+  g_autofree char *text = vard_engine_describe (engine);
+
+  return strstr (text, "built without cuDNN") == NULL;
+}
+
+static void
+test_steps_are_named (gconstpointer cudnn)
+{
+  gboolean is_cudnn = cudnn != NULL && has_cudnn ();
+  g_autoptr (VardEngine) engine
+    = g_object_new (VARD_TYPE_CUDA_ENGINE, "precision", CUDA_PRECISION_BF16, "cudnn", cudnn != NULL, NULL);
+  g_autofree char *text = vard_engine_describe (engine);
   Network network = make_network (1);
   g_autoptr (VardExecutable) executable = compile (engine, &network);
   VardProgram *program = vard_executable_peek_program (executable);
@@ -164,8 +176,9 @@ test_steps_are_named (void)
       flops += vard_program_get_step (program, i)->flops;
     }
   g_test_message ("%s", names->str);
-  g_assert_nonnull (strstr (names->str, " conv2d/patches-bf16 "));
-  g_assert_nonnull (strstr (names->str, " conv2d_input_gradient/patches-bf16 "));
+  g_assert_nonnull (strstr (names->str, is_cudnn ? " conv2d/cudnn-bf16 " : " conv2d/patches-bf16 "));
+  g_assert_nonnull (strstr (names->str, is_cudnn ? " conv2d_input_gradient/cudnn-bf16 " : " conv2d_input_gradient/patches-bf16 "));
+  g_assert_nonnull (strstr (text, is_cudnn ? ", cuDNN 9.19.0, " : cudnn != NULL ? "without cuDNN" : ", cuDNN not used, "));
   g_assert_nonnull (strstr (names->str, " attention_gradient/blocks-bf16 "));
   g_assert_false (vard_engine_is_exact (engine));
   g_assert_cmpfloat (flops, >, 2.0 * 2 * TOKENS * CHANNELS * CHANNELS * 9);
@@ -329,6 +342,12 @@ check_choices (const char *folder)
       gsize size;
       g_autofree guchar *bytes = g_base64_decode (text, &size);
 
+      if (g_str_has_prefix (keys[i], "cudnn-91900-fp32-conv"))
+        {
+          g_assert_cmpuint (size, ==, sizeof (gint32));
+          g_assert_cmpint (*(const gint32 *) (gpointer) bytes, ==, 2);
+          continue;
+        }
       g_assert_cmpuint (size, ==, sizeof (cublasLtMatmulAlgo_t));
       g_assert_cmpuint (((const cublasLtMatmulAlgo_t *) (gpointer) bytes)->data[1], ==, 1);
     }
@@ -461,7 +480,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/cuda/engine/replay-equals-calls", test_replay_equals_calls);
   g_test_add_func ("/cuda/engine/moved-arena", test_moved_arena);
-  g_test_add_func ("/cuda/engine/steps-are-named", test_steps_are_named);
+  g_test_add_data_func ("/cuda/engine/steps-are-named-cudnn", "cudnn", test_steps_are_named);
+  g_test_add_data_func ("/cuda/engine/steps-are-named-without-cudnn", NULL, test_steps_are_named);
   g_test_add_func ("/cuda/engine/cancelled", test_cancelled);
   g_test_add_func ("/cuda/engine/transfers", test_transfers);
   g_test_add_func ("/cuda/engine/cache", test_cache);

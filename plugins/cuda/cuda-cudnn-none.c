@@ -1,0 +1,22 @@
+/* cuda-cudnn-none.c - in place of all that needs cuDNN, where its headers were not found
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cuda-step.h"
+
+char *
+cuda_dnn_describe (CudaDevice *device)
+{
+  return g_strdup ("built without cuDNN");
+}
+
+void
+cuda_dnn_close (CudaDevice *device)
+{
+}
+
+gboolean
+cuda_claim_conv_cudnn (CudaClaim *claim)
+{
+  return FALSE;
+}

@@ -1,0 +1,266 @@
+/* cuda-cudnn-step.c - a step of the engine that cuDNN computes: the fastest way, and addresses as the library needs them
+ *
+ * Ways that sum in an order of their own each time are refused, and those that compute with fewer bits than the
+ * precision has.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "cuda-cudnn-step.h"
+
+#include "cuda-gemm.h"
+
+#define ALIGNMENT 16
+#define WORKSPACE ((gsize) 256 << 20)
+
+/* how many ways are timed, and how often each: the fastest round counts */
+#define N_WAYS 4
+#define N_ROUNDS 3
+#define N_RUNS 4
+
+#define NOTE(name) (1u << CUDNN_NUMERICAL_NOTE_##name)
+
+/* ---- the library and the device ---- */
+
+static const CudaDnnTarget *
+ensure_target (CudaDevice *device)
+{
+  const CudaDnnLibrary *library = cuda_dnn_library_open ();
+
+  if (device->dnn == NULL && library != NULL && cuda_device_enter (device, NULL))
+    device->dnn = cuda_dnn_target_new (library, device->stream);
+  return device->dnn;
+}
+
+const CudaDnnTarget *
+cuda_dnn_step_get_target (CudaClaim *claim)
+{
+  CudaDevice *device = claim->program->device;
+
+  return device->uses_dnn ? ensure_target (device) : NULL;
+}
+
+char *
+cuda_dnn_describe (CudaDevice *device)
+{
+  const CudaDnnTarget *target = ensure_target (device);
+  gsize version = target ? target->library->cudnnGetVersion () : 0;
+
+  if (target == NULL)
+    return g_strdup (cuda_dnn_library_open () ? "cuDNN does not start" : "no libcudnn.so.9");
+  return g_strdup_printf ("cuDNN %" G_GSIZE_FORMAT ".%" G_GSIZE_FORMAT ".%" G_GSIZE_FORMAT, version / 10000,
+                          version / 100 % 100, version % 100);
+}
+
+void
+cuda_dnn_close (CudaDevice *device)
+{
+  g_clear_pointer ((CudaDnnTarget **) &device->dnn, cuda_dnn_target_free);
+}
+
+/* ---- the plan ---- */
+
+guint
+cuda_dnn_get_refused_notes (CudaPrecision precision)
+{
+  guint always = NOTE (NONDETERMINISTIC) | NOTE (REDUCED_PRECISION_REDUCTION);
+
+  if (precision == CUDA_PRECISION_BF16)
+    return always;
+  always |= NOTE (DOWN_CONVERT_INPUTS) | NOTE (WINOGRAD_TILE_6x6) | NOTE (WINOGRAD_TILE_13x13);
+  return precision == CUDA_PRECISION_TF32 ? always : always | NOTE (TENSOR_CORE);
+}
+
+CudaDnnStep *
+cuda_dnn_step_new (CudaClaim    *claim,
+                   CudaDnnGraph *graph,
+                   const char   *key)
+{
+  CudaDevice *device = claim->program->device;
+  const CudaDnnTarget *target = device->dnn;
+  g_autofree char *full_key = g_strdup_printf ("cudnn-%" G_GSIZE_FORMAT "-%s-%s", target->library->cudnnGetVersion (),
+                                               ((const char *[]) { "fp32", "tf32", "bf16" })[claim->program->precision], key);
+  CudaDnnWish wish = { cuda_dnn_get_refused_notes (claim->program->precision), WORKSPACE, device->measures ? N_WAYS : 1, -1 };
+  gint32 way = -1;
+  CudaDnnStep *self;
+  CudaDnnPlan *plan;
+
+  if (device->measures && cuda_device_recall (device, full_key, &way, sizeof way) && way >= 0)
+    {
+      wish.way = way;
+      wish.n_ways = 1;
+      device->n_recalled++;
+    }
+  plan = cuda_dnn_plan_new (graph, &wish);
+  if (plan == NULL)
+    return NULL;
+  self = g_new0 (CudaDnnStep, 1);
+  self->device = device;
+  self->plan = plan;
+  self->key = g_steal_pointer (&full_key);
+  self->chosen = cuda_dnn_plan_get_n_ways (plan) > 1 ? -1 : 0;
+  self->workspace_at = cuda_scratch_add (&claim->step.scratch_size, cuda_dnn_plan_get_workspace (plan));
+  return self;
+}
+
+void
+cuda_dnn_step_free (CudaDnnStep *self)
+{
+  if (self == NULL)
+    return;
+  cuda_dnn_plan_free (self->plan);
+  g_free (self->key);
+  g_free (self);
+}
+
+/* ---- execution ---- */
+
+/* seconds of the fastest round, by the host's clock: the device has nothing else to do */
+static double
+time_way (CudaDnnStep *self, guint index, const gpointer *pointers, gpointer workspace)
+{
+  double best = G_MAXDOUBLE;
+
+  for (guint round = 0; round <= N_ROUNDS; round++)
+    {
+      gint64 begin;
+
+      if (!cuda_device_wait (self->device, NULL))
+        return G_MAXDOUBLE;
+      begin = g_get_monotonic_time ();
+      for (guint i = 0; i < N_RUNS; i++)
+        if (!cuda_dnn_plan_execute (self->plan, index, pointers, workspace))
+          return G_MAXDOUBLE;
+      if (!cuda_device_wait (self->device, NULL))
+        return G_MAXDOUBLE;
+      if (round > 0)
+        best = MIN (best, (g_get_monotonic_time () - begin) * 1e-6);
+    }
+  return best;
+}
+
+/* inputs are not written, so running it more than once changes nothing */
+static void
+choose_way (CudaDnnStep *self, const gpointer *pointers, gpointer workspace)
+{
+  double best = G_MAXDOUBLE;
+  gint32 way;
+
+  self->chosen = 0;
+  for (guint i = 0; i < cuda_dnn_plan_get_n_ways (self->plan); i++)
+    {
+      double seconds = time_way (self, i, pointers, workspace);
+
+      if (seconds < best)
+        self->chosen = i;
+      best = MIN (best, seconds);
+    }
+  way = cuda_dnn_plan_get_way (self->plan, self->chosen);
+  self->device->n_measured++;
+  cuda_device_remember (self->device, self->key, &way, sizeof way);
+}
+
+void
+cuda_dnn_step_run (CudaDnnStep    *self,
+                   const gpointer *pointers,
+                   guint8         *scratch)
+{
+  gpointer workspace = scratch + self->workspace_at;
+
+  if (self->device->error != NULL)
+    return;
+  if (self->chosen < 0 && !self->device->is_capturing)
+    choose_way (self, pointers, workspace);
+  if (!cuda_dnn_plan_execute (self->plan, MAX (self->chosen, 0), pointers, workspace))
+    cuda_device_fail (self->device, "%s: cuDNN failed while computing %s; the engine's setting cudnn=false does without it",
+                      self->device->name, self->key);
+}
+
+/* ---- places ---- */
+
+static gsize
+get_size (CudaClaim *claim, const VardNode *node)
+{
+  return vard_node_get_count (node) * (claim->program->precision == CUDA_PRECISION_BF16 ? sizeof (guint16) : sizeof (float));
+}
+
+/* values that have a place of their own begin at a multiple of 64 bytes */
+static gboolean
+is_surely_aligned (CudaClaim *claim, const VardNode *node)
+{
+  const CudaStorage *storage = claim->program->storage;
+  const CudaWeightView *view = &storage->weights[node->id];
+
+  if (view->base != NULL && claim->program->precision == CUDA_PRECISION_BF16)
+    return view->offset == 0 && !view->is_flat;
+  while (node->op->flags & VARD_OP_FLAG_VIEW || vard_fusion_passes_through (node))
+    node = node->inputs[0];
+  return node->op != &vard_op_slice
+         && (node->op != &vard_op_source || ((const VardSourceAttrs *) node->attrs)->kind == VARD_SOURCE_INPUT);
+}
+
+static void
+add_room (CudaDnnPlace *self, CudaClaim *claim)
+{
+  self->has_room = TRUE;
+  self->room_at = cuda_scratch_add (&claim->step.scratch_size, self->size);
+}
+
+void
+cuda_dnn_place_init (CudaDnnPlace *self,
+                     CudaClaim    *claim,
+                     VardNode     *node)
+{
+  *self = (CudaDnnPlace) { .size = get_size (claim, node) };
+  cuda_operand_init (&self->operand, claim, node);
+  if (!self->operand.converts && !is_surely_aligned (claim, node))
+    add_room (self, claim);
+}
+
+/* what the graph gives out may lie in the middle of somebody's buffer */
+void
+cuda_dnn_place_init_out (CudaDnnPlace *self,
+                         CudaClaim    *claim,
+                         VardNode     *node)
+{
+  *self = (CudaDnnPlace) { .size = get_size (claim, node) };
+  if (claim->program->storage->fusion->is_sink[node->id])
+    add_room (self, claim);
+}
+
+static gboolean
+is_aligned (gconstpointer address)
+{
+  return (guintptr) address % ALIGNMENT == 0;
+}
+
+gpointer
+cuda_dnn_place_read (const CudaDnnPlace *self,
+                     CudaDevice         *device,
+                     gconstpointer       in,
+                     guint8             *scratch)
+{
+  gconstpointer values = cuda_operand_read (&self->operand, device, in, scratch);
+
+  if (!self->has_room || is_aligned (values))
+    return (gpointer) values;
+  cuda_device_copy (device, values, scratch + self->room_at, self->size);
+  return scratch + self->room_at;
+}
+
+gpointer
+cuda_dnn_place_begin (const CudaDnnPlace *self,
+                      gpointer            out,
+                      guint8             *scratch)
+{
+  return !self->has_room || is_aligned (out) ? out : scratch + self->room_at;
+}
+
+void
+cuda_dnn_place_end (const CudaDnnPlace *self,
+                    CudaDevice         *device,
+                    gpointer            out,
+                    gpointer            written)
+{
+  if (written != out)
+    cuda_device_copy (device, written, out, self->size);
+}
