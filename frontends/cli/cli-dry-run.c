@@ -87,6 +87,18 @@ print_memory (const Plan *plan)
   print_size ("at its peak, about", m->peak, NULL);
 }
 
+static void
+print_device_memory (const VardDeviceMemory *m)
+{
+  printf ("Memory of the device\n");
+  print_size ("weights", m->weights, "--engine cuda:precision=bf16 halves them");
+  print_size ("trained, moments, inputs, outputs", m->buffers, "--weights lora lowers it");
+  print_size ("activations", m->workspace, "--micro-batch, --batch-size and --segments lower it");
+  print_size ("matrix library", m->libraries, NULL);
+  print_size ("in all, beside the driver's own", m->needed, NULL);
+  print_size ("room there", m->free + m->needed - m->missing, NULL);
+}
+
 static guint64
 get_free_space (const char *path)
 {
@@ -145,6 +157,8 @@ cli_dry_run (VardRunner *runner,
   cli_print_json (node);
   print_counts (&plan);
   print_memory (&plan);
+  if (plan.memory.has_device)
+    print_device_memory (&plan.memory.device);
   print_disk (&plan, runner, path);
 
   g_autofree char *time = cli_format_time (estimate.n_forwards * estimate.seconds_each);

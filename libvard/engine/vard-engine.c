@@ -228,6 +228,16 @@ vard_engine_is_exact (VardEngine *self)
 }
 
 gboolean
+vard_engine_describe_memory (VardEngine       *self,
+                             VardDeviceMemory *memory)
+{
+  VardEngineClass *klass = VARD_ENGINE_GET_CLASS (self);
+
+  *memory = (VardDeviceMemory) { .workspace = PRIVATE (self)->largest };
+  return klass->describe_memory != NULL && klass->describe_memory (self, memory);
+}
+
+gboolean
 vard_engine_adopt (VardEngine *self,
                    VardTensor *tensor,
                    GError    **error)
@@ -291,6 +301,12 @@ gsize
 vard_engine_get_expected_arena (VardEngine *self)
 {
   return PRIVATE (self)->largest;
+}
+
+gsize
+vard_engine_get_arena_size (VardEngine *self)
+{
+  return PRIVATE (self)->arena != NULL ? PRIVATE (self)->arena->size : 0;
 }
 
 VardBuffer *

@@ -16,6 +16,20 @@ typedef struct _VardLowering VardLowering;
 typedef struct _VardProgram VardProgram;
 typedef struct _VardStep VardStep;
 
+/* Bytes of a device's memory that the programs compiled so far need, run or not */
+typedef struct
+{
+  gsize weights;       /* as the steps read them */
+  gsize buffers;       /* what is trained, moments, inputs and outputs */
+  gsize workspace;     /* what the largest program needs: all share it */
+  gsize libraries;
+  gsize needed;        /* the sum */
+  gsize peak;          /* the most that was held so far */
+  gsize missing;       /* of needed, what is not allocated yet */
+  gsize free, total;   /* the device's own word; what is held by the driver and others is neither */
+} VardDeviceMemory;
+
+
 /* in and out follow the step's nodes; scratch has the bytes the step asked for */
 typedef void (*VardKernel) (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch);
 
@@ -56,8 +70,10 @@ struct _VardEngineClass
   gboolean    (*is_exact) (VardEngine *self);
   /* what a program needs before its addresses are looked up; without it nothing */
   gboolean    (*prepare)  (VardEngine *self, VardProgram *program, GError **error);
+  /* for an engine that has memory of its own; workspace is filled in */
+  gboolean    (*describe_memory) (VardEngine *self, VardDeviceMemory *memory);
 
-  gpointer padding[6];
+  gpointer padding[5];
 };
 
 /* The host memory defaults of alloc, write, read, copy, fill and wait serve any engine on the CPU. */
@@ -67,6 +83,11 @@ gboolean    vard_engine_write    (VardEngine *self, VardBuffer *to, gsize offset
 gboolean    vard_engine_read     (VardEngine *self, VardBuffer *from, gsize offset, gpointer to, gsize size, GError **error);
 gboolean    vard_engine_supports (VardEngine *self, const VardNode *node);
 gboolean    vard_engine_is_exact (VardEngine *self);
+/* FALSE: it computes in the host's memory, or has no device */
+gboolean    vard_engine_describe_memory (VardEngine *self, VardDeviceMemory *memory);
+
+/* bytes of the workspace as it is now; it grows to what a program needs when that is run */
+gsize       vard_engine_get_arena_size (VardEngine *self);
 
 /* Makes the tensor's storage the engine's own (for an engine on the host: nothing to do) */
 gboolean    vard_engine_adopt    (VardEngine *self, VardTensor *tensor, GError **error);

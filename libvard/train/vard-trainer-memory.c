@@ -105,6 +105,7 @@ vard_trainer_estimate_memory (VardTrainer        *self,
   e.ring = count_store (self->ring);
   e.activations = vard_engine_get_expected_arena (self->engine);
   e.batch = ports + count_batch (self);
+  e.has_device = vard_engine_describe_memory (self->engine, &e.device);
   e.is_policy = trained >= e.activations;
   e.peak = MAX (e.before, known + e.loaded + e.optimizer + e.pool + e.ring + e.activations + e.batch);
   *estimate = e;

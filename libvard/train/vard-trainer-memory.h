@@ -6,6 +6,8 @@
 
 #include "train/vard-trainer.h"
 
+#include "engine/vard-engine.h"
+
 G_BEGIN_DECLS
 
 /* Bytes of host memory. What is loaded is measured; what is filled later is counted. */
@@ -21,6 +23,8 @@ typedef struct
   gsize batch;         /* inputs, outputs, trajectories and pictures of a batch */
   gsize before;        /* the peak so far, while loading */
   gsize peak;
+  gboolean has_device; /* the engine has memory of its own: */
+  VardDeviceMemory device;
   gboolean is_policy;  /* the largest program is the policy's, and not sampling */
 } VardMemoryEstimate;
 

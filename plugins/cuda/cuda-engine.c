@@ -246,6 +246,29 @@ vard_cuda_engine_is_exact (VardEngine *engine)
   return VARD_CUDA_ENGINE (engine)->precision == CUDA_PRECISION_FP32;
 }
 
+/* What is held and is neither a weight nor the arena are buffers */
+static gboolean
+vard_cuda_engine_describe_memory (VardEngine *engine, VardDeviceMemory *memory)
+{
+  VardCudaEngine *self = VARD_CUDA_ENGINE (engine);
+  CudaDevice *device = vard_cuda_engine_ensure (self, NULL);
+  gsize n_made, arena;
+
+  if (device == NULL || !cuda_device_enter (device, NULL))
+    return FALSE;
+  g_rec_mutex_lock (&self->mutex);
+  arena = vard_engine_get_arena_size (engine);
+  memory->weights = cuda_weights_count (device, &n_made);
+  memory->buffers = device->allocated - n_made - arena;
+  memory->libraries = device->blas_workspace_size;
+  memory->needed = memory->weights + memory->buffers + memory->workspace + memory->libraries;
+  memory->peak = device->peak + device->blas_workspace_size;
+  memory->missing = memory->weights - n_made + memory->workspace - MIN (arena, memory->workspace);
+  cuda_device_check (device, device->cuda->cuMemGetInfo (&memory->free, &memory->total), "asking for its memory");
+  g_rec_mutex_unlock (&self->mutex);
+  return device->error == NULL;
+}
+
 void
 vard_cuda_engine_get_modules (VardCudaEngine *self,
                               guint          *n_compiled,
@@ -321,6 +344,7 @@ vard_cuda_engine_class_init (VardCudaEngineClass *klass)
   engine_class->prepare = vard_cuda_engine_prepare;
   engine_class->execute = vard_cuda_engine_execute;
   engine_class->wait = vard_cuda_engine_wait;
+  engine_class->describe_memory = vard_cuda_engine_describe_memory;
   engine_class->is_exact = vard_cuda_engine_is_exact;
   vard_fields_install (object_class, fields, G_N_ELEMENTS (fields));
 }

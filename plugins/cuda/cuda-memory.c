@@ -44,7 +44,8 @@ set_memory_error (CudaDevice *self, gsize size, GError **error)
   self->cuda->cuMemGetInfo (&free_bytes, &total);
   g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED,
                "%s has too little memory: %.2f GB more are needed, %.2f of %.2f GB are free and this process holds %.2f; "
-               "lower --micro-batch, --value-batch or --batch-size, train with --segments, or make smaller pictures",
+               "lower --micro-batch, --value-batch or --batch-size, train with --segments, use --engine cuda:precision=bf16, or make "
+               "smaller pictures",
                self->name, size * 1e-9, free_bytes * 1e-9, total * 1e-9, self->allocated * 1e-9);
 }
 

@@ -190,3 +190,23 @@ cuda_weights_touch (CudaDevice       *device,
         self->is_stale = TRUE;
     }
 }
+
+gsize
+cuda_weights_count (CudaDevice *device,
+                    gsize      *n_made)
+{
+  GHashTableIter iter;
+  gpointer value;
+  gsize sum = 0;
+
+  *n_made = 0;
+  g_hash_table_iter_init (&iter, device->weights);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      const VardBuffer *values = ((const CudaWeight *) value)->values;
+
+      sum += values->size;
+      *n_made += values->data != NULL ? values->size : 0;
+    }
+  return sum;
+}

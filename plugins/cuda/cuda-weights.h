@@ -43,4 +43,8 @@ gboolean    cuda_weight_refresh      (CudaWeight             *self,
 void        cuda_weights_touch       (CudaDevice             *device,
                                       const VardBuffer       *buffer);
 
+/* bytes of all weights, and of those that are made */
+gsize       cuda_weights_count       (CudaDevice             *device,
+                                      gsize                  *n_made);
+
 G_END_DECLS

@@ -30,7 +30,7 @@ static const GOptionEntry entries[] = {
   { "latent", 'l', 0, G_OPTION_ARG_INT, &latent, "Side of the latent", "N" },
   { "lora", 'r', 0, G_OPTION_ARG_INT, &rank, "A training step of a LoRA of this rank; 0: a forward", "RANK" },
   { "segments", 's', 0, G_OPTION_ARG_NONE, &has_segments, "Recompute blocks in the reverse sweep", NULL },
-  { "rounds", 'n', 0, G_OPTION_ARG_INT, &rounds, "Rounds after the first two", "N" },
+  { "rounds", 'n', 0, G_OPTION_ARG_INT, &rounds, "Rounds after the first two; 0 tells what memory it needs", "N" },
   { NULL },
 };
 
@@ -177,6 +177,19 @@ report (Bench  *self,
            flops / times[rounds / 2] * 1e-12, vard_executable_get_workspace_size (self->executable));
 }
 
+/* known before anything runs */
+static void
+report_plan (Bench *self)
+{
+  VardDeviceMemory memory = { 0 };
+
+  vard_engine_describe_memory (self->engine, &memory);
+  g_print ("{\"batch\": %d, \"latent\": %d, \"lora\": %d, \"segments\": %s, \"workspace\": %" G_GSIZE_FORMAT
+           ", \"weights\": %" G_GSIZE_FORMAT ", \"needed\": %" G_GSIZE_FORMAT "}\n",
+           batch, latent, rank, has_segments ? "true" : "false", vard_executable_get_workspace_size (self->executable),
+           memory.weights, memory.needed);
+}
+
 static gboolean
 measure (Bench   *self,
          GError **error)
@@ -185,6 +198,11 @@ measure (Bench   *self,
 
   if (!make_unet (self, error) || !prepare (self, error) || !set_inputs (self, error))
     return FALSE;
+  if (rounds == 0)
+    {
+      report_plan (self);
+      return TRUE;
+    }
   /* the first loads kernels and chooses algorithms, the second captures */
   for (int i = -2; i < rounds; i++)
     {
@@ -218,10 +236,10 @@ main (int   argc,
   Bench bench = { NULL };
 
   g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, &argc, &argv, &error) || !config_path || !engine_spec || rounds < 1
+  if (!g_option_context_parse (context, &argc, &argv, &error) || !config_path || !engine_spec || rounds < 0
       || rounds > MAX_ROUNDS)
     {
-      g_printerr ("%s\n", error ? error->message : "--config and --engine are needed, and 1 to 1000 --rounds");
+      g_printerr ("%s\n", error ? error->message : "--config and --engine are needed, and at most 1000 --rounds");
       return 2;
     }
   bench.engine = vard_load_engine (engine_spec, 0, &error);

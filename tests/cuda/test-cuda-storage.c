@@ -191,6 +191,29 @@ test_arena (void)
   network_clear (&network);
 }
 
+/* What is said before anything runs is what is held at the peak; stored weights pass through memory that is given back */
+static void
+test_estimate (void)
+{
+  for (guint precision = CUDA_PRECISION_FP32; precision <= CUDA_PRECISION_BF16; precision++)
+    {
+      g_autoptr (VardEngine) engine = make_engine (precision);
+      Network network = make_network (3);
+      g_autoptr (VardExecutable) executable = compile (engine, network.graph);
+      VardDeviceMemory said, found;
+
+      g_assert_true (vard_engine_describe_memory (engine, &said));
+      g_assert_cmpuint (said.missing, ==, said.weights + said.workspace);
+      g_assert_cmpuint (said.peak, <, said.needed);
+      g_free (run (executable));
+      g_assert_true (vard_engine_describe_memory (engine, &found));
+      g_assert_cmpuint (found.missing, ==, 0);
+      g_assert_cmpuint (said.needed, ==, found.needed);
+      g_assert_cmpfloat_with_epsilon ((double) found.peak / said.needed, 1, 0.1);
+      network_clear (&network);
+    }
+}
+
 /* ---- what is trained ---- */
 
 /* y = x w, beside w = w + 1 in a program of its own */
@@ -240,6 +263,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/cuda/storage/no-conversions", NULL, test_no_conversions);
   g_test_add_data_func ("/cuda/storage/no-conversions-cudnn", "cudnn", test_no_conversions);
   g_test_add_func ("/cuda/storage/arena", test_arena);
+  g_test_add_func ("/cuda/storage/estimate", test_estimate);
   g_test_add_func ("/cuda/storage/written-weight", test_written_weight);
   return g_test_run ();
 }
