@@ -58,6 +58,15 @@ copy_part (float *to, const float *from, guint columns)
     to[j] = from[j];
 }
 
+/* the same, read into room for @width floats */
+static void
+read_part (float *to, const float *from, guint columns, guint width)
+{
+  copy_part (to, from, columns);
+  for (guint j = columns; j < width; j++)
+    to[j] = 0;
+}
+
 /* One block by vectors of a type as wide as the instruction set's registers; rows and vectors are numbers, so that all
  * loops but that over k unroll: the sums then are registers from the first to the last. Rows beyond the last read the
  * last again. */
@@ -70,23 +79,24 @@ copy_part (float *to, const float *from, guint columns)
     gboolean is_whole = s->columns == WIDTH;                                                       \
     Vector sums[rows_][vectors_];                                                                  \
     const float *a[rows_], *b = s->b;                                                              \
+    float part[WIDTH];                                                                             \
     gint64 at = 0;                                                                                 \
                                                                                                    \
     UNROLL for (guint i = 0; i < rows_; i++)                                                       \
       {                                                                                            \
         gint64 row = MIN (i, s->rows - 1);                                                         \
-        float part[WIDTH] = { 0 };                                                                 \
         const float *c = is_whole ? s->c + row * s->ldc : part;                                    \
                                                                                                    \
         a[i] = s->a + row * s->row_a;                                                              \
         if (s->beta && !is_whole)                                                                  \
-          copy_part (part, s->c + row * s->ldc, s->columns);                                       \
+          read_part (part, s->c + row * s->ldc, s->columns, WIDTH);                                \
         UNROLL for (guint v = 0; v < vectors_; v++)                                                \
           sums[i][v] = (Vector) { 0 };                                                             \
         if (s->beta)                                                                               \
           UNROLL for (guint v = 0; v < vectors_; v++)                                              \
             memcpy (&sums[i][v], c + v * LANES, sizeof sums[i][v]);                                \
       }                                                                                            \
+    _Pragma ("GCC unroll 4")                                                                       \
     for (gint64 k = 0; k < s->k; k++, b += s->step_b, at += s->step_a)                             \
       {                                                                                            \
         Vector line[vectors_];                                                                     \
@@ -99,7 +109,7 @@ copy_part (float *to, const float *from, guint columns)
       }                                                                                            \
     UNROLL for (guint i = 0; i < rows_; i++)                                                       \
       {                                                                                            \
-        float part[WIDTH], *c = is_whole ? s->c + i * s->ldc : part;                               \
+        float *c = is_whole ? s->c + i * s->ldc : part;                                            \
                                                                                                    \
         if (i >= s->rows)                                                                          \
           break;                                                                                   \
@@ -273,7 +283,12 @@ static gint64
 panel_width (const Kernels *kernels,
              gint64         columns)
 {
-  return kernels->lanes * MIN (kernels->vectors, (columns + kernels->lanes - 1) / kernels->lanes);
+  gint64 vectors = (columns + kernels->lanes - 1) / kernels->lanes;
+
+  /* a panel of one vector has too few sums to keep the adders busy: 2 and 2 in place of 3 and 1 */
+  if (vectors == kernels->vectors + 1)
+    return kernels->lanes * ((vectors + 1) / 2);
+  return kernels->lanes * MIN (kernels->vectors, vectors);
 }
 
 /* k rows of columns of op (B), each filled up with zeros to width */

@@ -1,18 +1,27 @@
-/* cpu-winograd-wide.c - Winograd's convolution where kernels are larger than pictures
+/* cpu-winograd-wide.c - Winograd's convolution where kernels are large
  *
  * Transformed kernels are four times as large as the weights: 118 MB of 1280 x 1280 channels. Here they never exist as a
- * whole. All patches are transformed first; then each thread takes some output channels, and for them goes through the
- * input channels in strips whose kernels it transforms into its own cache and multiplies at once. The weight is read
- * once, as it is stored.
+ * whole. The patches of a round of tiles are transformed first; then each thread takes some output channels, and for them
+ * goes through the input channels in strips whose kernels it transforms and multiplies at once.
+ *
+ * Of few tiles the kernels are what is large: a strip's stay in the thread's own cache, and the weight is read once, as it
+ * is stored. Of many tiles the sums are: there a strip is all input channels, so that the sums of a frequency are made in
+ * one go, and what the next product reads is asked for while this one runs.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cpu-winograd.h"
 #include "cpu-simd.h"
 
-#define MIN_KERNEL_FLOATS (4 * 1024 * 1024)
-#define CHUNK 64           /* output channels of a task; the last takes what is left */
+#define MIN_KERNEL_FLOATS (3 * 1024 * 1024)
+#define MANY_TILES 192
+#define ROUND_TILES 512    /* at most; their patches of 640 channels are 47 MB */
+#define CHUNK 64           /* output channels of a task, about */
+#define MANY_CHUNK 160     /* of many tiles: their patches are read again for each */
+#define MIN_CHUNK 48
+#define CHUNK_UNIT 16
 #define STRIP 64           /* input channels at a time: their kernels are 0.6 MB */
+#define AHEAD_TILES 16     /* of a product, in which those after it are asked for */
 #define LINE 64            /* bytes of the cache */
 #define TURN 16            /* input channels that are turned round at a time */
 
@@ -21,7 +30,9 @@ typedef struct
   Winograd *winograd;
   float *v, *work;
   gsize work_stride;
-  gint64 n_tiles, n_chunks, stride_v;
+  gint64 first, n_tiles;     /* of a round; n_tiles at most */
+  gint64 n_chunks, width;    /* output channels, of the widest */
+  gint64 strip, stride_v;
 } Wide;
 
 /* one task's share of the work: channels [first, first + width) of the output */
@@ -38,38 +49,49 @@ n_tiles_of (const Winograd *self)
   return self->rows * self->tiles_x;
 }
 
-static gint64
-n_chunks_of (const Winograd *self)
-{
-  return MAX (1, self->c_to / CHUNK);
-}
-
-static gint64
-widest_chunk (const Winograd *self)
-{
-  return self->c_to - (n_chunks_of (self) - 1) * CHUNK;
-}
-
 gboolean
 cpu_winograd_is_wide (const Winograd *self)
 {
-  return self->kind != CPU_CONV_WEIGHT_GRADIENT && FREQUENCIES * self->c_from * self->c_to > MIN_KERNEL_FLOATS
-         && n_tiles_of (self) <= self->c_to;
+  return self->kind != CPU_CONV_WEIGHT_GRADIENT && FREQUENCIES * self->c_from * self->c_to > MIN_KERNEL_FLOATS;
 }
 
-static gsize
-work_floats (const Winograd *self)
+/* the first channel of a chunk */
+static gint64
+chunk_first (const Wide *self,
+             gint64      index)
 {
-  gint64 width = widest_chunk (self);
+  gint64 c_to = self->winograd->c_to;
 
-  return FREQUENCIES * ((STRIP + n_tiles_of (self)) * width + 2 * STAGGER) + 2 * 9 * TURN * width;
+  return index == self->n_chunks ? c_to : c_to * index / self->n_chunks / CHUNK_UNIT * CHUNK_UNIT;
+}
+
+/* Chunks of about one width, as many for each thread */
+static Wide
+wide_prepare (Winograd *winograd,
+              guint     n_threads)
+{
+  Wide self = { .winograd = winograd, .n_tiles = MIN (n_tiles_of (winograd), ROUND_TILES) };
+  gboolean is_many = self.n_tiles >= MANY_TILES;
+  gint64 most = is_many ? MANY_CHUNK : CHUNK, n_chunks = (winograd->c_to + most - 1) / most;
+
+  n_chunks = (n_chunks + n_threads - 1) / n_threads * n_threads;
+  self.n_chunks = CLAMP (n_chunks, 1, MAX (1, winograd->c_to / MIN_CHUNK));
+  for (gint64 i = 0; i < self.n_chunks; i++)
+    self.width = MAX (self.width, chunk_first (&self, i + 1) - chunk_first (&self, i));
+  self.strip = is_many ? winograd->c_from : MIN (STRIP, winograd->c_from);
+  self.stride_v = self.n_tiles * winograd->c_from + STAGGER;
+  self.work_stride = FREQUENCIES * ((self.strip + self.n_tiles) * self.width + 2 * STAGGER) + 2 * 9 * TURN * self.width;
+  return self;
 }
 
 gsize
 cpu_winograd_wide_floats (const Winograd *self,
                           guint           n_threads)
 {
-  return self->c_from + FREQUENCIES * (n_tiles_of (self) * self->c_from + STAGGER) + n_threads * work_floats (self);
+  Winograd winograd = *self;
+  Wide wide = wide_prepare (&winograd, n_threads);
+
+  return self->c_from + FREQUENCIES * wide.stride_v + n_threads * wide.work_stride;
 }
 
 static void
@@ -81,7 +103,7 @@ patch_task (gpointer data,
   const Wide *self = data;
 
   for (gint64 t = from; t < to; t++)
-    cpu_winograd_read_tile (self->winograd, t, self->v + t * self->winograd->c_from, self->stride_v);
+    cpu_winograd_read_tile (self->winograd, self->first + t, self->v + t * self->winograd->c_from, self->stride_v);
 }
 
 /* ---- kernels of a strip ---- */
@@ -210,17 +232,51 @@ chunk_at (const Wide *self,
           gint64      index,
           guint       thread)
 {
-  const Winograd *winograd = self->winograd;
-  Chunk chunk = { .winograd = winograd, .first = index * CHUNK };
+  Chunk chunk = { .winograd = self->winograd, .first = chunk_first (self, index) };
 
-  chunk.width = index == self->n_chunks - 1 ? winograd->c_to - chunk.first : CHUNK;
-  chunk.stride_u = STRIP * chunk.width + STAGGER;
+  chunk.width = chunk_first (self, index + 1) - chunk.first;
+  chunk.stride_u = self->strip * chunk.width + STAGGER;
   chunk.stride_m = self->n_tiles * chunk.width + STAGGER;
   chunk.u = self->work + thread * self->work_stride;
   chunk.m = chunk.u + FREQUENCIES * chunk.stride_u;
   chunk.lines = chunk.m + FREQUENCIES * chunk.stride_m;
   chunk.turned = chunk.lines + 9 * TURN * chunk.width;
   return chunk;
+}
+
+/* Asks for @n channels of the patches of tiles [from, from + AHEAD_TILES) */
+static void
+fetch_patches (const Wide  *self,
+               const float *v,
+               gint64       n,
+               gint64       from)
+{
+  for (gint64 t = from; t < MIN (from + AHEAD_TILES, self->n_tiles); t++)
+    for (gint64 i = 0; i < n; i += LINE / (gint64) sizeof (float))
+      __builtin_prefetch (v + t * self->winograd->c_from + i, 0, 2);
+}
+
+/* one frequency of input channels [i, i + n): the sums of all tiles */
+static void
+multiply (const Wide  *self,
+          const Chunk *chunk,
+          gint64       i,
+          gint64       n,
+          gint64       frequency)
+{
+  gint64 c_from = self->winograd->c_from, step = self->n_tiles < MANY_TILES ? self->n_tiles : AHEAD_TILES;
+  const float *v = self->v + frequency * self->stride_v + i;
+
+  for (gint64 t = 0; t < self->n_tiles; t += step)
+    {
+      if (t + step < self->n_tiles)
+        fetch_patches (self, v, n, t + step);
+      else if (step == AHEAD_TILES && frequency + 1 < FREQUENCIES)
+        fetch_patches (self, v + self->stride_v, n, 0);
+      cpu_sgemm (FALSE, FALSE, MIN (step, self->n_tiles - t), chunk->width, n, v + t * c_from, c_from,
+                 chunk->u + frequency * chunk->stride_u, chunk->width, i > 0,
+                 chunk->m + frequency * chunk->stride_m + t * chunk->width, chunk->width);
+    }
 }
 
 static void
@@ -236,9 +292,9 @@ chunk_task (gpointer data,
     {
       Chunk chunk = chunk_at (self, index, thread);
 
-      for (gint64 i = 0; i < c_from; i += STRIP)
+      for (gint64 i = 0; i < c_from; i += self->strip)
         {
-          gint64 n = MIN (STRIP, c_from - i);
+          gint64 n = MIN (self->strip, c_from - i), next = MIN (self->strip, c_from - i - n);
 
           if (self->winograd->kind == CPU_CONV_FORWARD)
             write_forward_kernels (&chunk, i, n);
@@ -246,15 +302,14 @@ chunk_task (gpointer data,
             write_back_kernels (&chunk, i, n);
           for (gint64 f = 0; f < FREQUENCIES; f++)
             {
-              if (self->winograd->stored != NULL && i + n < c_from)
-                fetch_part (&chunk, i + n, MIN (STRIP, c_from - i - n), f);
-              cpu_sgemm (FALSE, FALSE, self->n_tiles, chunk.width, n, self->v + f * self->stride_v + i, c_from,
-                         chunk.u + f * chunk.stride_u, chunk.width, i > 0, chunk.m + f * chunk.stride_m, chunk.width);
+              if (self->winograd->stored != NULL && next > 0)
+                fetch_part (&chunk, i + n, next, f);
+              multiply (self, &chunk, i, n, f);
             }
         }
       for (gint64 t = 0; t < self->n_tiles; t++)
-        cpu_winograd_write_tile (self->winograd, t, chunk.first, chunk.width, chunk.m + t * chunk.width,
-                                 chunk.stride_m);
+        cpu_winograd_write_tile (self->winograd, self->first + t, chunk.first, chunk.width,
+                                 chunk.m + t * chunk.width, chunk.stride_m);
     }
 }
 
@@ -273,16 +328,19 @@ cpu_winograd_run_wide (CpuPool  *pool,
                        float    *scratch)
 {
   const CpuRegion *region = winograd->epilogue->region;
-  Wide self = { .winograd = winograd, .n_tiles = n_tiles_of (winograd), .n_chunks = n_chunks_of (winograd) };
+  Wide self = wide_prepare (winograd, cpu_pool_get_n_threads (pool));
+  gint64 most = self.n_tiles, n_tiles = n_tiles_of (winograd);
 
-  self.stride_v = self.n_tiles * winograd->c_from + STAGGER;
   self.v = scratch + winograd->c_from;
   self.work = self.v + FREQUENCIES * self.stride_v;
-  self.work_stride = work_floats (winograd);
   winograd->zeros = scratch;
   memset (scratch, 0, winograd->c_from * sizeof *scratch);
-  cpu_pool_run (pool, self.n_tiles, cpu_pool_get_grain (pool, self.n_tiles, 1), patch_task, &self);
-  cpu_pool_run (pool, self.n_chunks, 1, chunk_task, &self);
+  for (self.first = 0; self.first < n_tiles; self.first += most)
+    {
+      self.n_tiles = MIN (most, n_tiles - self.first);
+      cpu_pool_run (pool, self.n_tiles, cpu_pool_get_grain (pool, self.n_tiles, 1), patch_task, &self);
+      cpu_pool_run (pool, self.n_chunks, 1, chunk_task, &self);
+    }
   if (region != NULL)
     cpu_pool_run (pool, region->count, cpu_pool_get_grain (pool, region->count, 4 * region->tile), epilogue_task,
                   (gpointer) winograd->epilogue);
