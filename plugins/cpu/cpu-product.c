@@ -143,7 +143,7 @@ BLOCK_KERNEL (v3_2_2, V3, Vector8, 2, 2)
 BLOCK_KERNEL (v3_2_1, V3, Vector8, 2, 1)
 
 static const Kernels v4_kernels = { 8, 3, 16, 384, { v4_8_1, v4_8_2, v4_8_3 }, { v4_4_1, v4_4_2, v4_4_3 } };
-static const Kernels v3_kernels = { 4, 3, 8, 256, { v3_4_1, v3_4_2, v3_4_3 }, { v3_2_1, v3_2_2, v3_2_3 } };
+static const Kernels v3_kernels = { 4, 3, 8, 320, { v3_4_1, v3_4_2, v3_4_3 }, { v3_2_1, v3_2_2, v3_2_3 } };
 #endif
 
 BLOCK_KERNEL (base_4_2, , Vector4, 4, 2)
