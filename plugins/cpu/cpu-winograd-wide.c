@@ -244,14 +244,15 @@ chunk_at (const Wide *self,
   return chunk;
 }
 
-/* Asks for @n channels of the patches of tiles [from, from + AHEAD_TILES) */
+/* Asks for @n channels of the patches of some tiles */
 static void
 fetch_patches (const Wide  *self,
                const float *v,
                gint64       n,
-               gint64       from)
+               gint64       from,
+               gint64       count)
 {
-  for (gint64 t = from; t < MIN (from + AHEAD_TILES, self->n_tiles); t++)
+  for (gint64 t = from; t < MIN (from + count, self->n_tiles); t++)
     for (gint64 i = 0; i < n; i += LINE / (gint64) sizeof (float))
       __builtin_prefetch (v + t * self->winograd->c_from + i, 0, 2);
 }
@@ -270,9 +271,9 @@ multiply (const Wide  *self,
   for (gint64 t = 0; t < self->n_tiles; t += step)
     {
       if (t + step < self->n_tiles)
-        fetch_patches (self, v, n, t + step);
-      else if (step == AHEAD_TILES && frequency + 1 < FREQUENCIES)
-        fetch_patches (self, v + self->stride_v, n, 0);
+        fetch_patches (self, v, n, t + step, step);
+      else if (frequency + 1 < FREQUENCIES)
+        fetch_patches (self, v + self->stride_v, n, 0, step);
       cpu_sgemm (FALSE, FALSE, MIN (step, self->n_tiles - t), chunk->width, n, v + t * c_from, c_from,
                  chunk->u + frequency * chunk->stride_u, chunk->width, i > 0,
                  chunk->m + frequency * chunk->stride_m + t * chunk->width, chunk->width);

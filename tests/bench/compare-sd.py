@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # compare-sd.py - vard and PyTorch side by side at the sizes of Stable Diffusion
 #
-# A denoiser evaluation at 512 x 512 and a LoRA training step at 256 x 256, one after the other on an idle machine. The
-# better of PyTorch's memory formats counts, for seconds and for memory each. --isa avx2 holds PyTorch to AVX2 (vard has
-# the same peak with both on processors that split 512-bit products).
+# A denoiser evaluation at 512 x 512 and a LoRA training step at 256 x 256, on an idle machine, vard and PyTorch in turns:
+# a shared host's speed changes from minute to minute, so a ratio is the median of the turns' own ratios, each of the
+# fastest of --rounds rounds. PyTorch has its better memory format, found in the first turn, for seconds and for memory
+# each. --isa avx2 holds both to AVX2.
 #
 #   meson devenv -C build --workdir . python3 tests/bench/compare-sd.py --model DIR --python PYTHON
 #
@@ -12,6 +13,7 @@ import argparse
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -24,12 +26,44 @@ def measure(command, extra=None):
     return json.loads(out.splitlines()[-1])
 
 
-def measure_peer(args, task):
+def measure_peer(args, task, forms):
     limits = {'ATEN_CPU_CAPABILITY': 'avx2', 'ONEDNN_MAX_CPU_ISA': 'AVX2', 'MKL_ENABLE_INSTRUCTIONS': 'AVX2'}
-    runs = [measure([args.python, str(HERE / 'peer-sd.py'), '--model', args.model, '--threads', str(args.threads),
-                     '--rounds', str(args.rounds), '--format', form, *TASKS[task]],
-                    limits if args.isa == 'avx2' else None) for form in ('channels-last', 'contiguous')]
-    return {key: min(run[key] for run in runs) for key in ('seconds', 'memory')}
+    return {form: measure([args.python, str(HERE / 'peer-sd.py'), '--model', args.model, '--threads', str(args.threads),
+                           '--rounds', str(args.rounds), '--format', form, *TASKS[task]],
+                          limits if args.isa == 'avx2' else None) for form in forms}
+
+
+def variants(args, task):
+    options = ['--threads', str(args.threads), '--rounds', str(args.rounds), *TASKS[task]]
+    found = {'vard': [args.bench, '--model', args.model, *options]}
+    if args.half:
+        found['vard, half-precision weights'] = [args.bench, '--model', args.half, *options]
+    if '--lora' in options:
+        found['vard, segments'] = [args.bench, '--model', args.half or args.model, '--segments', *options]
+    return found
+
+
+def compare(args, task):
+    """Prints a line for each turn, and the medians"""
+    commands, forms, ratios, peer, memory, runs = variants(args, task), ['channels-last', 'contiguous'], {}, {}, 0, {}
+    for turn in range(args.turns):
+        for name, command in commands.items():
+            runs.setdefault(name, []).append(measure(command))
+        if args.python:
+            peer = measure_peer(args, task, forms)
+            memory = memory or min(run['memory'] for run in peer.values())
+            forms = [min(peer, key=lambda form: peer[form]['seconds'])]
+            seconds = peer[forms[0]]['seconds']
+            print(f'{task}, turn {turn + 1}: PyTorch {seconds:.2f} s ({forms[0]}, {memory / 1e6:.0f} MB)', flush=True)
+        for name, done in runs.items():
+            run = done[-1]
+            line = f"  {name:30} {run['seconds']:6.2f} s {run['memory'] / 1e6:6.0f} MB"
+            if args.python:
+                ratios.setdefault(name, []).append(seconds / run['seconds'])
+                line += f"   x {ratios[name][-1]:4.2f}, {100 * run['memory'] / memory:.0f} % of memory"
+            print(line, flush=True)
+    for name, values in ratios.items():
+        print(f'{task}, median of {args.turns}: {name} x {statistics.median(values):.2f}', flush=True)
 
 
 def main():
@@ -37,26 +71,16 @@ def main():
     parser.add_argument('--model', required=True, help='a folder with single precision weights')
     parser.add_argument('--half', help='the same model with half precision weights, for vard')
     parser.add_argument('--python', help='a Python with torch, diffusers and peft')
-    parser.add_argument('--bench', default='build/tests/bench/bench-sd')
+    parser.add_argument('--bench', help='build/tests/bench/bench-sd, or bench-sd-avx2 with --isa avx2')
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument('--turns', type=int, default=3)
     parser.add_argument('--isa', choices=['native', 'avx2'], default='native')
     args = parser.parse_args()
-    for task, options in TASKS.items():
-        common = ['--threads', str(args.threads), '--rounds', str(args.rounds), *options]
-        ours = {'vard': measure([args.bench, '--model', args.model, *common])}
-        if args.half:
-            ours['vard, half-precision weights'] = measure([args.bench, '--model', args.half, *common])
-        if '--lora' in options:
-            ours['vard, segments'] = measure([args.bench, '--model', args.half or args.model, '--segments', *common])
-        peer = measure_peer(args, task) if args.python else None
-        for name, run in ours.items():
-            line = f"{task:20} {name:30} {run['seconds']:6.2f} s {run['memory'] / 1e6:7.0f} MB"
-            if peer:
-                line += f"   x {peer['seconds'] / run['seconds']:4.2f}, {100 * run['memory'] / peer['memory']:.0f} % of memory"
-            print(line, flush=True)
-        if peer:
-            print(f"{task:20} {'PyTorch':30} {peer['seconds']:6.2f} s {peer['memory'] / 1e6:7.0f} MB", flush=True)
+    if args.bench is None:
+        args.bench = 'build/tests/bench/bench-sd' + ('-avx2' if args.isa == 'avx2' else '')
+    for task in TASKS:
+        compare(args, task)
 
 
 if __name__ == '__main__':
