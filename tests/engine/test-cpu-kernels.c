@@ -210,7 +210,19 @@ run_conv (CpuPool *pool, const CpuConv *c, CpuConvKind kind, ConvWay way, const 
   return get_difference (got, expected, count);
 }
 
-/* the same with the weight as files have it: its taps last */
+/* [co, taps, ci] as files have it: its taps last */
+static void
+put_taps_last (const CpuConv *c, const float *w, float *stored)
+{
+  gint64 taps = c->kh * c->kw;
+
+  for (gint64 o = 0; o < c->co; o++)
+    for (gint64 t = 0; t < taps; t++)
+      for (gint64 i = 0; i < c->ci; i++)
+        stored[(o * c->ci + i) * taps + t] = w[(o * taps + t) * c->ci + i];
+}
+
+/* the same with the weight as files have it */
 static double
 run_conv_taps_last (CpuPool *pool, const CpuConv *c, CpuConvKind kind, const float *a, const float *b, gint64 count,
                     const float *expected)
@@ -219,10 +231,7 @@ run_conv_taps_last (CpuPool *pool, const CpuConv *c, CpuConvKind kind, const flo
   gint64 taps = c->kh * c->kw;
   g_autofree float *stored = g_new (float, c->co * taps * c->ci);
 
-  for (gint64 o = 0; o < c->co; o++)
-    for (gint64 t = 0; t < taps; t++)
-      for (gint64 i = 0; i < c->ci; i++)
-        stored[(o * c->ci + i) * taps + t] = b[(o * taps + t) * c->ci + i];
+  put_taps_last (c, b, stored);
   conv.taps_last = TRUE;
   return run_conv (pool, &conv, kind, BY_GEMM, a, stored, count, expected);
 }
@@ -271,6 +280,36 @@ test_conv (gconstpointer data)
         check_conv (pool, data, kind);
       cpu_pool_free (pool);
     }
+}
+
+/* More tiles than a round of the wide way has, and chunks that are not alike; the products as they are proven above are the
+ * measure, since a loop over all of it would take minutes */
+static void
+test_conv_many_tiles (void)
+{
+  CpuConv c = { .n = 1, .h = 92, .w = 90, .ci = 48, .oh = 92, .ow = 90, .co = 1830, .kh = 3, .kw = 3, .stride = 1,
+                .top = 1, .left = 1 };
+  CpuWeight weight = { .dtype = VARD_DTYPE_F32, .rows = c.co, .columns = c.ci, .taps = 9 };
+  g_autofree float *w = random_floats (c.co * 9 * c.ci, 2), *stored = g_new (float, c.co * 9 * c.ci);
+  CpuPool *pool = cpu_pool_new (3);
+  CpuEpilogue none = { NULL };
+
+  put_taps_last (&c, w, stored);
+  for (CpuConvKind kind = CPU_CONV_FORWARD; kind <= CPU_CONV_INPUT_GRADIENT; kind++)
+    {
+      gint64 pixels = c.h * c.w, count = pixels * (kind == CPU_CONV_FORWARD ? c.co : c.ci);
+      g_autofree float *a = random_floats (pixels * (kind == CPU_CONV_FORWARD ? c.ci : c.co), 1);
+      g_autofree float *expected = g_new (float, count), *got = g_new (float, count);
+      g_autofree float *scratch = g_malloc (MAX (get_conv_scratch (&c, kind, BY_WINOGRAD, 3),
+                                                 get_conv_scratch (&c, kind, BY_GEMM, 3)));
+
+      cpu_conv_gemm_run (pool, &c, kind, a, w, expected, scratch, &none);
+      g_assert_true (cpu_winograd_reads_stored (&c, kind, 3));
+      g_assert_cmpfloat (run_conv (pool, &c, kind, BY_WINOGRAD, a, w, count, expected), <, 6e-5);
+      cpu_winograd_run_stored (pool, &c, kind, &weight, a, stored, got, scratch, &none);
+      g_assert_cmpfloat (get_difference (got, expected, count), <, 6e-5);
+    }
+  cpu_pool_free (pool);
 }
 
 /* the shapes that pay must be known as such, or the fast path is never taken */
@@ -557,6 +596,7 @@ main (int argc, char **argv)
   ADD_CASES ("attention", attention_cases, test_attention)
   ADD_CASES ("function", function_cases, test_function)
   g_test_add_func ("/cpu/exp2", test_exp2);
+  g_test_add_func ("/cpu/conv/many-tiles", test_conv_many_tiles);
   g_test_add_func ("/cpu/conv/choice", test_conv_choice);
   g_test_add_func ("/cpu/function/limits", test_function_limits);
   g_test_add_func ("/cpu/sum/accurate", test_sum_of_all_is_accurate);
