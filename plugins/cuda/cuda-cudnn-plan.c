@@ -115,8 +115,8 @@ try_way (CudaDnnPlan *self, cudnnBackendDescriptor_t configuration, const CudaDn
 }
 
 static void
-find_ways (CudaDnnPlan *self, cudnnBackendDescriptor_t operations, cudnnBackendHeurMode_t mode, gint first,
-           const CudaDnnWish *wish)
+find_ways_of (CudaDnnPlan *self, cudnnBackendDescriptor_t operations, cudnnBackendHeurMode_t mode, gint first,
+              const CudaDnnWish *wish)
 {
   cudnnBackendDescriptor_t configurations[N_PROPOSALS];
   guint n = propose (self->graph, operations, mode, configurations);
@@ -127,20 +127,31 @@ find_ways (CudaDnnPlan *self, cudnnBackendDescriptor_t operations, cudnnBackendH
       try_way (self, configurations[i], wish, first + i);
 }
 
+static void
+find_ways (CudaDnnPlan *self, cudnnBackendDescriptor_t operations, const CudaDnnWish *wish)
+{
+  find_ways_of (self, operations, CUDNN_HEUR_MODE_A, 0, wish);
+  if (self->n_ways == 0 && self->graph->failure == NULL)
+    find_ways_of (self, operations, CUDNN_HEUR_MODE_FALLBACK, N_PROPOSALS, wish);
+}
+
+/* A way that was wished for and no longer fits is as none wished for */
 CudaDnnPlan *
 cuda_dnn_plan_new (CudaDnnGraph      *graph,
                    const CudaDnnWish *wish)
 {
   g_autoptr (CudaDnnPlan) self = g_new0 (CudaDnnPlan, 1);
   cudnnBackendDescriptor_t operations;
+  CudaDnnWish any = *wish;
 
+  any.way = -1;
   self->graph = graph;
   operations = make_operations (graph);
   if (graph->failure != NULL)
     return NULL;
-  find_ways (self, operations, CUDNN_HEUR_MODE_A, 0, wish);
-  if (self->n_ways == 0 && graph->failure == NULL)
-    find_ways (self, operations, CUDNN_HEUR_MODE_FALLBACK, N_PROPOSALS, wish);
+  find_ways (self, operations, wish);
+  if (wish->way >= 0 && self->n_ways == 0 && graph->failure == NULL)
+    find_ways (self, operations, &any);
   return self->n_ways > 0 && graph->failure == NULL ? g_steal_pointer (&self) : NULL;
 }
 

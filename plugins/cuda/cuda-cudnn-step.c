@@ -84,15 +84,13 @@ cuda_dnn_step_new (CudaClaim    *claim,
   CudaDnnStep *self;
   CudaDnnPlan *plan;
 
-  if (device->measures && cuda_device_recall (device, full_key, &way, sizeof way) && way >= 0)
-    {
-      wish.way = way;
-      wish.n_ways = 1;
-      device->n_recalled++;
-    }
+  if (device->measures && cuda_device_recall (device, full_key, &way, sizeof way))
+    wish.way = MAX (way, -1);
   plan = cuda_dnn_plan_new (graph, &wish);
   if (plan == NULL)
     return NULL;
+  if (wish.way >= 0 && cuda_dnn_plan_get_way (plan, 0) == wish.way)
+    device->n_recalled++;
   self = g_new0 (CudaDnnStep, 1);
   self->device = device;
   self->plan = plan;
