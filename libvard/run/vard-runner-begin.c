@@ -8,6 +8,7 @@
 #include "diffusion/vard-pipeline-private.h"
 #include "run/vard-run-record.h"
 #include "track/vard-jsonl-tracker.h"
+#include "train/vard-trainer-memory.h"
 
 static gboolean
 vard_runner_open_tracker (VardRunner *self,
@@ -25,7 +26,8 @@ vard_runner_open_tracker (VardRunner *self,
  * @path: (type filename): the run's folder, which must not exist
  * @error: return location for an error
  *
- * Makes the folder of a new run.
+ * Makes the folder of a new run. Where the engine's device has too little memory for it there is %VARD_ERROR_UNSUPPORTED
+ * and no folder.
  *
  * Returns: whether it could be made
  */
@@ -36,7 +38,7 @@ vard_runner_start (VardRunner *self,
 {
   g_return_val_if_fail (VARD_IS_RUNNER (self) && self->run == NULL && path != NULL, FALSE);
 
-  if (!vard_reward_mix_prepare (self->rewards, NULL, error))
+  if (!vard_reward_mix_prepare (self->rewards, NULL, error) || !vard_trainer_check_device (self->trainer, error))
     return FALSE;
 
   g_autoptr (JsonObject) record = vard_run_record_new (self->settings, vard_pipeline_peek_engine (self->pipeline),
@@ -120,7 +122,7 @@ vard_runner_resume (VardRunner *self,
   guint64 metrics_size;
 
   if (!vard_run_record_check_model (run, vard_pipeline_peek_model (self->pipeline), error) ||
-      !vard_reward_mix_prepare (self->rewards, NULL, error))
+      !vard_reward_mix_prepare (self->rewards, NULL, error) || !vard_trainer_check_device (self->trainer, error))
     return FALSE;
   if (!vard_run_hold (run, error) || !vard_runner_continue (self, run, &metrics_size, error))
     {

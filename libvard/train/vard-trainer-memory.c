@@ -8,6 +8,7 @@
  */
 #include "train/vard-trainer-memory.h"
 
+#include "base/vard-error.h"
 #include "engine/vard-engine-private.h"
 #include "train/vard-trainer-private.h"
 
@@ -110,4 +111,48 @@ vard_trainer_estimate_memory (VardTrainer        *self,
   e.peak = MAX (e.before, known + e.loaded + e.optimizer + e.pool + e.ring + e.activations + e.batch);
   *estimate = e;
   return TRUE;
+}
+
+/* what is not yet as small as it can be */
+static char *
+dup_remedies (VardTrainer *self)
+{
+  const VardTrainerSettings *s = self->settings;
+  g_autoptr (GPtrArray) words = g_ptr_array_new ();
+
+  if (s->micro_batch != 1)
+    g_ptr_array_add (words, "--micro-batch 1");
+  if (!s->segments)
+    g_ptr_array_add (words, "--segments");
+  if (s->weights == VARD_TRAINED_WEIGHTS_FULL)
+    g_ptr_array_add (words, "--weights lora");
+  if (vard_engine_is_exact (self->engine))
+    g_ptr_array_add (words, "--engine cuda:precision=bf16");
+  g_ptr_array_add (words, "a smaller --batch-size or --value-batch");
+  g_ptr_array_add (words, "smaller pictures");
+  g_ptr_array_add (words, NULL);
+  return g_strjoinv (", ", (char **) words->pdata);
+}
+
+gboolean
+vard_trainer_check_device (VardTrainer  *self,
+                           GError      **error)
+{
+  VardMemoryEstimate estimate;
+  VardDeviceMemory m;
+
+  if (!vard_engine_describe_memory (self->engine, &m))
+    return TRUE;
+  if (!vard_trainer_estimate_memory (self, &estimate, error))
+    return FALSE;
+  m = estimate.device;
+  if (!estimate.has_device || m.missing <= m.free)
+    return TRUE;
+
+  g_autofree char *remedies = dup_remedies (self), *engine = vard_engine_describe (self->engine);
+
+  g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+               "training takes %.3g GB of the device's memory, and there is room for %.3g of its %.3g GB (%s); what lowers it: %s",
+               m.needed * 1e-9, (m.free + m.needed - m.missing) * 1e-9, m.total * 1e-9, engine, remedies);
+  return FALSE;
 }

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import json
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'cli'))
@@ -68,6 +69,24 @@ class Training(cli.CliTest):
         self.bad(1, ['Emulated device has too little memory', 'GB more are needed', '--micro-batch'],
                  'sample', '--model', TINY, '--prompt', 'cat', '--engine', 'cuda',
                  env={'VARD_FAKE_CUDA': 'memory=33600000'})
+
+    def size(self, said, what):
+        """Bytes of a line of --dry-run"""
+        value, unit = re.search(what + r' +([\d.]+).(k|M|G)B', said).groups()
+        return float(value) * {'k': 1e3, 'M': 1e6, 'G': 1e9}[unit]
+
+    def test_run_that_does_not_fit(self):
+        """Said before it starts; what is said to be enough is enough"""
+        for name, more in ('lora', []), ('bf16', ['--segments']), ('full', ['--weights', 'full']):
+            engine = 'cuda:precision=bf16' if name == 'bf16' else 'cuda'
+            arguments = self.arguments(name, engine, '--steps', '1', *more)
+            said = self.good(*arguments, '--dry-run').stdout
+            library, needed = (self.size(said, what) for what in ('matrix library', "in all, beside the driver's own"))
+            rooms = [int(library + share * (needed - library)) for share in (0.9, 1.1)]
+            self.bad(3, ["training takes", "room for", '--micro-batch', 'Emulated device'] + ['--segments'] * (name != 'bf16')
+                     + ['--weights lora'] * (name == 'full'), *arguments, env={'VARD_FAKE_CUDA': f'memory={rooms[0]}'})
+            self.assertFalse(os.path.exists(self.path(name)))
+            self.good(*arguments, env={'VARD_FAKE_CUDA': f'memory={rooms[1]}'})
 
     def test_old_driver(self):
         self.bad(3, ["NVIDIA's driver is too old", '11.4', '12.0'], *self.arguments('run', 'cuda'),
