@@ -228,8 +228,7 @@ run_conv_taps_last (CpuPool *pool, const CpuConv *c, CpuConvKind kind, const flo
                     const float *expected)
 {
   CpuConv conv = *c;
-  gint64 taps = c->kh * c->kw;
-  g_autofree float *stored = g_new (float, c->co * taps * c->ci);
+  g_autofree float *stored = g_new (float, c->co * c->kh * c->kw * c->ci);
 
   put_taps_last (c, b, stored);
   conv.taps_last = TRUE;
@@ -282,8 +281,7 @@ test_conv (gconstpointer data)
     }
 }
 
-/* More tiles than a round of the wide way has, and chunks that are not alike; the products as they are proven above are the
- * measure, since a loop over all of it would take minutes */
+/* More tiles than a round of the wide way has, and chunks not alike, against products, which are proven above */
 static void
 test_conv_many_tiles (void)
 {
@@ -292,21 +290,19 @@ test_conv_many_tiles (void)
   CpuWeight weight = { .dtype = VARD_DTYPE_F32, .rows = c.co, .columns = c.ci, .taps = 9 };
   g_autofree float *w = random_floats (c.co * 9 * c.ci, 2), *stored = g_new (float, c.co * 9 * c.ci);
   CpuPool *pool = cpu_pool_new (3);
-  CpuEpilogue none = { NULL };
 
   put_taps_last (&c, w, stored);
   for (CpuConvKind kind = CPU_CONV_FORWARD; kind <= CPU_CONV_INPUT_GRADIENT; kind++)
     {
       gint64 pixels = c.h * c.w, count = pixels * (kind == CPU_CONV_FORWARD ? c.co : c.ci);
-      g_autofree float *a = random_floats (pixels * (kind == CPU_CONV_FORWARD ? c.ci : c.co), 1);
-      g_autofree float *expected = g_new (float, count), *got = g_new (float, count);
+      g_autofree float *a = random_floats (pixels * c.co, 1), *expected = g_new (float, count), *got = g_new (float, count);
       g_autofree float *scratch = g_malloc (MAX (get_conv_scratch (&c, kind, BY_WINOGRAD, 3),
                                                  get_conv_scratch (&c, kind, BY_GEMM, 3)));
 
-      cpu_conv_gemm_run (pool, &c, kind, a, w, expected, scratch, &none);
+      cpu_conv_gemm_run (pool, &c, kind, a, w, expected, scratch, &(CpuEpilogue) { NULL });
       g_assert_true (cpu_winograd_reads_stored (&c, kind, 3));
       g_assert_cmpfloat (run_conv (pool, &c, kind, BY_WINOGRAD, a, w, count, expected), <, 6e-5);
-      cpu_winograd_run_stored (pool, &c, kind, &weight, a, stored, got, scratch, &none);
+      cpu_winograd_run_stored (pool, &c, kind, &weight, a, stored, got, scratch, &(CpuEpilogue) { NULL });
       g_assert_cmpfloat (get_difference (got, expected, count), <, 6e-5);
     }
   cpu_pool_free (pool);
