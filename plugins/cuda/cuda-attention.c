@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "cuda-attention.h"
 #include "cuda-gemm.h"
 #include "cuda-storage.h"
 
@@ -24,9 +25,9 @@ typedef struct
 typedef struct
 {
   CudaDevice *device;
-  gint64 b, n_queries, n_keys, n_heads, d, block;
-  float scale;
-  gboolean is_causal, is_half;
+  CudaAttentionShape shape;
+  gint64 block;                    /* queries at a time */
+  gboolean is_half;
   Products full, rest;             /* rest: the last block when it is smaller */
   CUfunction softmax, softmax_gradient;
   CudaOperand operands[N_TENSORS];
@@ -70,7 +71,7 @@ typedef struct
 static gsize
 token_bytes (const AttentionPlan *plan, gboolean is_half)
 {
-  return plan->n_heads * plan->d * (is_half ? sizeof (guint16) : sizeof (float));
+  return plan->shape.n_heads * plan->shape.d * (is_half ? sizeof (guint16) : sizeof (float));
 }
 
 /* the gradient's next step reads them in single precision */
@@ -79,11 +80,11 @@ compute_weights (const AttentionPlan *plan, Block *block, guint8 *scratch, gbool
 {
   float *p = (float *) (gpointer) (scratch + plan->p_at);
   guint16 *half = plan->is_half ? (guint16 *) (gpointer) (scratch + plan->half_p_at) : NULL;
-  CudaSoftmaxArgs args = { p, half == NULL || is_gradient ? p : NULL, half, plan->n_keys, block->first, block->n,
-                           plan->scale, plan->is_causal };
+  CudaSoftmaxArgs args = { p, half == NULL || is_gradient ? p : NULL, half, plan->shape.n_keys, block->first, block->n,
+                           plan->shape.scale, plan->shape.is_causal };
 
   cuda_gemm_run (block->products->scores, block->q, block->k, NULL, 0, p);
-  cuda_device_launch (plan->device, plan->softmax, plan->n_heads * block->n, 1, cuda_block_size (plan->n_keys), &args);
+  cuda_device_launch (plan->device, plan->softmax, plan->shape.n_heads * block->n, 1, cuda_block_size (plan->shape.n_keys), &args);
   block->p = half ? (gpointer) half : p;
 }
 
@@ -92,10 +93,10 @@ compute_score_gradient (const AttentionPlan *plan, Block *block, guint8 *scratch
 {
   float *ds = (float *) (gpointer) (scratch + plan->ds_at);
   guint16 *half = plan->is_half ? (guint16 *) (gpointer) (scratch + plan->half_ds_at) : NULL;
-  CudaSoftmaxGradientArgs args = { (float *) (gpointer) (scratch + plan->p_at), ds, half, plan->n_keys, plan->scale };
+  CudaSoftmaxGradientArgs args = { (float *) (gpointer) (scratch + plan->p_at), ds, half, plan->shape.n_keys, plan->shape.scale };
 
   cuda_gemm_run (block->products->dp, block->dy, block->v, NULL, 0, ds);
-  cuda_device_launch (plan->device, plan->softmax_gradient, plan->n_heads * block->n, 1, cuda_block_size (plan->n_keys),
+  cuda_device_launch (plan->device, plan->softmax_gradient, plan->shape.n_heads * block->n, 1, cuda_block_size (plan->shape.n_keys),
                       &args);
   block->ds = half ? (gpointer) half : ds;
 }
@@ -104,8 +105,8 @@ static Block
 find_block (const AttentionPlan *plan, gint64 picture, gint64 first, const gconstpointer *tensors)
 {
   gsize token = token_bytes (plan, plan->is_half);
-  gsize query = (picture * plan->n_queries + first) * token, key = picture * plan->n_keys * token;
-  gint64 n = MIN (plan->block, plan->n_queries - first);
+  gsize query = (picture * plan->shape.n_queries + first) * token, key = picture * plan->shape.n_keys * token;
+  gint64 n = MIN (plan->block, plan->shape.n_queries - first);
 
   return (Block) {
     .products = n == plan->block ? &plan->full : &plan->rest, .first = first, .n = n,
@@ -130,14 +131,14 @@ attention_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer sc
   gconstpointer tensors[N_TENSORS];
 
   prepare_tensors (plan, in, 3, scratch, tensors);
-  for (gint64 picture = 0; picture < plan->b; picture++)
-    for (gint64 first = 0; first < plan->n_queries; first += plan->block)
+  for (gint64 picture = 0; picture < plan->shape.b; picture++)
+    for (gint64 first = 0; first < plan->shape.n_queries; first += plan->block)
       {
         Block block = find_block (plan, picture, first, tensors);
 
         compute_weights (plan, &block, scratch, FALSE);
         cuda_gemm_run (block.products->output, block.p, block.v, NULL, 0,
-                       (guint8 *) out[0] + (picture * plan->n_queries + first) * token_bytes (plan, plan->is_half_out[0]));
+                       (guint8 *) out[0] + (picture * plan->shape.n_queries + first) * token_bytes (plan, plan->is_half_out[0]));
       }
 }
 
@@ -147,13 +148,13 @@ find_sum (const AttentionPlan *plan, guint which, gint64 picture, gpointer *out,
 {
   if (plan->sums_at[which] != 0)
     return scratch + plan->sums_at[which];
-  return (guint8 *) out[plan->outputs[which]] + picture * plan->n_keys * token_bytes (plan, plan->is_half_out[which]);
+  return (guint8 *) out[plan->outputs[which]] + picture * plan->shape.n_keys * token_bytes (plan, plan->is_half_out[which]);
 }
 
 static void
 add_block (const AttentionPlan *plan, gint64 picture, const Block *block, gpointer *out, guint8 *scratch)
 {
-  gsize query = (picture * plan->n_queries + block->first) * token_bytes (plan, plan->is_half_out[Q]);
+  gsize query = (picture * plan->shape.n_queries + block->first) * token_bytes (plan, plan->is_half_out[Q]);
 
   if (plan->outputs[Q] >= 0)
     cuda_gemm_run (block->products->dq, block->ds, block->k, NULL, 0, (guint8 *) out[plan->outputs[Q]] + query);
@@ -171,8 +172,8 @@ store_sums (const AttentionPlan *plan, gint64 picture, gpointer *out, guint8 *sc
   for (guint i = K; i <= V; i++)
     if (plan->sums_at[i] != 0)
       cuda_to_half (plan->device, scratch + plan->sums_at[i],
-                    (guint8 *) out[plan->outputs[i]] + picture * plan->n_keys * token_bytes (plan, TRUE),
-                    plan->n_keys * plan->n_heads * plan->d);
+                    (guint8 *) out[plan->outputs[i]] + picture * plan->shape.n_keys * token_bytes (plan, TRUE),
+                    plan->shape.n_keys * plan->shape.n_heads * plan->shape.d);
 }
 
 static void
@@ -182,9 +183,9 @@ attention_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gp
   gconstpointer tensors[N_TENSORS];
 
   prepare_tensors (plan, in, 4, scratch, tensors);
-  for (gint64 picture = 0; picture < plan->b; picture++)
+  for (gint64 picture = 0; picture < plan->shape.b; picture++)
     {
-      for (gint64 first = 0; first < plan->n_queries; first += plan->block)
+      for (gint64 first = 0; first < plan->shape.n_queries; first += plan->block)
         {
           Block block = find_block (plan, picture, first, tensors);
 
@@ -199,14 +200,30 @@ attention_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gp
 
 /* ---- the plan ---- */
 
+CudaAttentionShape
+cuda_attention_get_shape (const VardNode *node)
+{
+  const VardAttentionAttrs *attrs = node->attrs;
+  const VardShape *q = &node->inputs[Q]->shape, *k = &node->inputs[K]->shape;
+
+  return (CudaAttentionShape) { q->dims[0], q->dims[1], k->dims[1], q->dims[2], q->dims[3], attrs->scale, attrs->is_causal };
+}
+
+double
+cuda_attention_count_flops (const CudaAttentionShape *shape,
+                            gboolean                  is_gradient)
+{
+  return (is_gradient ? 10.0 : 4.0) * shape->b * shape->n_heads * shape->n_queries * shape->n_keys * shape->d;
+}
+
 /* [n, keys] of queries times keys; [n, d] of weights times tokens; [keys, d] of weights' transpose times tokens */
 static gboolean
 products_prepare (Products *self, AttentionPlan *plan, gint64 n, CudaPrecision precision, gboolean is_gradient)
 {
-  gint64 keys = plan->n_keys, d = plan->d, pitch = plan->n_heads * d, square = n * keys;
-  CudaGemmShape scores = { n, keys, d, pitch, pitch, keys, plan->n_heads, d, d, square, FALSE, TRUE };
-  CudaGemmShape output = { n, d, keys, keys, pitch, pitch, plan->n_heads, square, d, d, FALSE, FALSE };
-  CudaGemmShape back = { keys, d, n, keys, pitch, pitch, plan->n_heads, square, d, d, TRUE, FALSE };
+  gint64 keys = plan->shape.n_keys, d = plan->shape.d, pitch = plan->shape.n_heads * d, square = n * keys;
+  CudaGemmShape scores = { n, keys, d, pitch, pitch, keys, plan->shape.n_heads, d, d, square, FALSE, TRUE };
+  CudaGemmShape output = { n, d, keys, keys, pitch, pitch, plan->shape.n_heads, square, d, d, FALSE, FALSE };
+  CudaGemmShape back = { keys, d, n, keys, pitch, pitch, plan->shape.n_heads, square, d, d, TRUE, FALSE };
 
   self->scores = cuda_gemm_new (plan->device, &scores, precision);
   output.is_half_c = plan->is_half_out[Q];
@@ -227,7 +244,7 @@ products_prepare (Products *self, AttentionPlan *plan, gint64 n, CudaPrecision p
 static void
 plan_scratch (AttentionPlan *plan, gboolean is_gradient, gsize *total)
 {
-  gsize square = plan->n_heads * plan->block * plan->n_keys;
+  gsize square = plan->shape.n_heads * plan->block * plan->shape.n_keys;
 
   plan->p_at = cuda_scratch_add (total, square * sizeof (float));
   if (is_gradient)
@@ -238,48 +255,42 @@ plan_scratch (AttentionPlan *plan, gboolean is_gradient, gsize *total)
   if (is_gradient)
     plan->half_ds_at = cuda_scratch_add (total, square * sizeof (guint16));
   for (guint i = K; is_gradient && i <= V; i++)
-    if (plan->is_half_out[i] && plan->block < plan->n_queries)
-      plan->sums_at[i] = cuda_scratch_add (total, plan->n_keys * token_bytes (plan, FALSE));
+    if (plan->is_half_out[i] && plan->block < plan->shape.n_queries)
+      plan->sums_at[i] = cuda_scratch_add (total, plan->shape.n_keys * token_bytes (plan, FALSE));
 }
 
 static gboolean
 claim_plan (CudaClaim *claim, AttentionPlan *plan, gboolean is_gradient, const char *const *names, VardKernel kernel)
 {
-  const VardAttentionAttrs *attrs = claim->node->attrs;
-  const VardShape *q = &claim->node->inputs[Q]->shape, *k = &claim->node->inputs[K]->shape;
   CudaPrecision precision = claim->program->precision;
   CudaDevice *device = claim->program->device;
 
   plan->device = device;
-  plan->b = q->dims[0];
-  plan->n_queries = q->dims[1];
-  plan->n_keys = k->dims[1];
-  plan->n_heads = q->dims[2];
-  plan->d = q->dims[3];
-  plan->scale = attrs->scale;
-  plan->is_causal = attrs->is_causal;
+  plan->shape = cuda_attention_get_shape (claim->node);
   plan->is_half = precision == CUDA_PRECISION_BF16;
   plan->block
-    = CLAMP (BLOCK_SIZE / (plan->n_heads * plan->n_keys * (gint64) sizeof (float)), 1, plan->n_queries);
+    = CLAMP (BLOCK_SIZE / (plan->shape.n_heads * plan->shape.n_keys * (gint64) sizeof (float)), 1, plan->shape.n_queries);
   for (guint i = 0; i < claim->node->n_inputs; i++)
     cuda_operand_init (&plan->operands[i], claim, claim->node->inputs[i]);
   plan_scratch (plan, is_gradient, &claim->step.scratch_size);
   cuda_claim_set (claim, names[precision], kernel, plan, attention_plan_free);
-  claim->step.flops
-    = (is_gradient ? 10.0 : 4.0) * plan->b * plan->n_heads * plan->n_queries * plan->n_keys * plan->d;
+  claim->step.flops = cuda_attention_count_flops (&plan->shape, is_gradient);
   plan->softmax = cuda_device_get_kernel (device, "reduce.cu", "softmax");
   plan->softmax_gradient = cuda_device_get_kernel (device, "reduce.cu", "softmax_gradient");
   return products_prepare (&plan->full, plan, plan->block, precision, is_gradient)
-         && (plan->n_queries % plan->block == 0
-             || products_prepare (&plan->rest, plan, plan->n_queries % plan->block, precision, is_gradient));
+         && (plan->shape.n_queries % plan->block == 0
+             || products_prepare (&plan->rest, plan, plan->shape.n_queries % plan->block, precision, is_gradient));
 }
 
 gboolean
 cuda_claim_attention (CudaClaim *claim)
 {
   static const char *const names[] = { "attention/blocks-fp32", "attention/blocks-tf32", "attention/blocks-bf16" };
-  AttentionPlan *plan = g_new0 (AttentionPlan, 1);
+  AttentionPlan *plan;
 
+  if (cuda_claim_attention_cudnn (claim))
+    return TRUE;
+  plan = g_new0 (AttentionPlan, 1);
   plan->is_half_out[Q] = cuda_claim_get_type (claim, claim->node) == CUDA_TYPE_BF16;
   return claim_plan (claim, plan, FALSE, names, attention_kernel);
 }
@@ -297,37 +308,39 @@ is_same_gradient (const VardNode *a, const VardNode *b)
   return TRUE;
 }
 
-/* which of the three somebody reads */
-static void
-find_gradients (CudaClaim *claim, AttentionPlan *plan)
+void
+cuda_attention_find_gradients (CudaClaim *claim,
+                               gint       outputs[3])
 {
   VardGraph *graph = claim->node->graph;
 
   claim->step.n_out = 0;
   for (guint i = 0; i < 3; i++)
-    plan->outputs[i] = -1;
+    outputs[i] = -1;
   for (guint id = claim->node->id; id < vard_graph_get_n_nodes (graph) && claim->step.n_out < 3; id++)
     {
       VardNode *node = vard_graph_get_node (graph, id);
-      guint which;
 
       if (!vard_lowering_is_live (claim->lowering, node) || !is_same_gradient (claim->node, node))
         continue;
-      which = ((const VardAttentionAttrs *) node->attrs)->which;
-      plan->outputs[which] = claim->step.n_out;
-      plan->is_half_out[which] = cuda_claim_get_type (claim, node) == CUDA_TYPE_BF16;
+      outputs[((const VardAttentionAttrs *) node->attrs)->which] = claim->step.n_out;
       claim->out[claim->step.n_out++] = node;
     }
 }
 
-/* the gradients for q, k and v are one step: they share the scores */
 gboolean
 cuda_claim_attention_gradient (CudaClaim *claim)
 {
   static const char *const names[] = { "attention_gradient/blocks-fp32", "attention_gradient/blocks-tf32",
                                        "attention_gradient/blocks-bf16" };
-  AttentionPlan *plan = g_new0 (AttentionPlan, 1);
+  AttentionPlan *plan;
 
-  find_gradients (claim, plan);
+  if (cuda_claim_attention_gradient_cudnn (claim))
+    return TRUE;
+  plan = g_new0 (AttentionPlan, 1);
+  cuda_attention_find_gradients (claim, plan->outputs);
+  for (guint i = 0; i < 3; i++)
+    if (plan->outputs[i] >= 0)
+      plan->is_half_out[i] = cuda_claim_get_type (claim, claim->out[plan->outputs[i]]) == CUDA_TYPE_BF16;
   return claim_plan (claim, plan, TRUE, names, attention_gradient_kernel);
 }

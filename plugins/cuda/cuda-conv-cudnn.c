@@ -30,7 +30,7 @@ static const struct { guint computed; gint input_of[N_TENSORS]; } roles[] = {
 static void
 conv_plan_free (gpointer data)
 {
-  cuda_dnn_step_free (((ConvPlan *) data)->step);
+  g_free (((ConvPlan *) data)->step);
   g_free (data);
 }
 

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "cuda-step.h"
+#include "cuda-attention.h"
 
 char *
 cuda_dnn_describe (CudaDevice *device)
@@ -17,6 +17,18 @@ cuda_dnn_close (CudaDevice *device)
 
 gboolean
 cuda_claim_conv_cudnn (CudaClaim *claim)
+{
+  return FALSE;
+}
+
+gboolean
+cuda_claim_attention_cudnn (CudaClaim *claim)
+{
+  return FALSE;
+}
+
+gboolean
+cuda_claim_attention_gradient_cudnn (CudaClaim *claim)
 {
   return FALSE;
 }

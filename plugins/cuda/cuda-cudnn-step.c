@@ -10,7 +10,6 @@
 #include "cuda-gemm.h"
 
 #define ALIGNMENT 16
-#define WORKSPACE ((gsize) 256 << 20)
 
 /* how many ways are timed, and how often each: the fastest round counts */
 #define N_WAYS 4
@@ -54,6 +53,7 @@ cuda_dnn_describe (CudaDevice *device)
 void
 cuda_dnn_close (CudaDevice *device)
 {
+  g_clear_pointer (&device->dnn_works, g_hash_table_unref);
   g_clear_pointer ((CudaDnnTarget **) &device->dnn, cuda_dnn_target_free);
 }
 
@@ -70,51 +70,73 @@ cuda_dnn_get_refused_notes (CudaPrecision precision)
   return precision == CUDA_PRECISION_TF32 ? always : always | NOTE (TENSOR_CORE);
 }
 
+static void
+work_free (gpointer data)
+{
+  CudaDnnWork *work = data;
+
+  cuda_dnn_plan_free (work->plan);
+  g_free (work->key);
+  g_free (work);
+}
+
+/* takes the key */
+static CudaDnnWork *
+work_new (CudaDevice *device, CudaPrecision precision, CudaDnnGraph *graph, char *key)
+{
+  CudaDnnWork *self = g_new0 (CudaDnnWork, 1);
+  CudaDnnWish wish = { cuda_dnn_get_refused_notes (precision), device->dnn_workspace, device->measures ? N_WAYS : 1, -1 };
+  gint32 way = -1;
+
+  self->key = key;
+  if (device->measures && cuda_device_recall (device, key, &way, sizeof way))
+    wish.way = MAX (way, -1);
+  self->plan = cuda_dnn_plan_new (graph, &wish);
+  if (self->plan == NULL)
+    return self;
+  if (wish.way >= 0 && cuda_dnn_plan_get_way (self->plan, 0) == wish.way)
+    device->n_recalled++;
+  self->chosen = cuda_dnn_plan_get_n_ways (self->plan) > 1 ? -1 : 0;
+  return self;
+}
+
 CudaDnnStep *
 cuda_dnn_step_new (CudaClaim    *claim,
                    CudaDnnGraph *graph,
                    const char   *key)
 {
   CudaDevice *device = claim->program->device;
+  CudaPrecision precision = claim->program->precision;
   const CudaDnnTarget *target = device->dnn;
   g_autofree char *full_key = g_strdup_printf ("cudnn-%" G_GSIZE_FORMAT "-%s-%s", target->library->cudnnGetVersion (),
-                                               ((const char *[]) { "fp32", "tf32", "bf16" })[claim->program->precision], key);
-  CudaDnnWish wish = { cuda_dnn_get_refused_notes (claim->program->precision), WORKSPACE, device->measures ? N_WAYS : 1, -1 };
-  gint32 way = -1;
+                                               ((const char *[]) { "fp32", "tf32", "bf16" })[precision], key);
+  CudaDnnWork *work;
   CudaDnnStep *self;
-  CudaDnnPlan *plan;
 
-  if (device->measures && cuda_device_recall (device, full_key, &way, sizeof way))
-    wish.way = MAX (way, -1);
-  plan = cuda_dnn_plan_new (graph, &wish);
-  if (plan == NULL)
+  if (device->dnn_works == NULL)
+    device->dnn_works = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, work_free);
+  work = g_hash_table_lookup (device->dnn_works, full_key);
+  if (work != NULL)
+    cuda_dnn_graph_free (graph);
+  else
+    {
+      work = work_new (device, precision, graph, g_steal_pointer (&full_key));
+      g_hash_table_insert (device->dnn_works, work->key, work);
+    }
+  if (work->plan == NULL)
     return NULL;
-  if (wish.way >= 0 && cuda_dnn_plan_get_way (plan, 0) == wish.way)
-    device->n_recalled++;
   self = g_new0 (CudaDnnStep, 1);
   self->device = device;
-  self->plan = plan;
-  self->key = g_steal_pointer (&full_key);
-  self->chosen = cuda_dnn_plan_get_n_ways (plan) > 1 ? -1 : 0;
-  self->workspace_at = cuda_scratch_add (&claim->step.scratch_size, cuda_dnn_plan_get_workspace (plan));
+  self->work = work;
+  self->workspace_at = cuda_scratch_add (&claim->step.scratch_size, cuda_dnn_plan_get_workspace (work->plan));
   return self;
-}
-
-void
-cuda_dnn_step_free (CudaDnnStep *self)
-{
-  if (self == NULL)
-    return;
-  cuda_dnn_plan_free (self->plan);
-  g_free (self->key);
-  g_free (self);
 }
 
 /* ---- execution ---- */
 
 /* seconds of the fastest round, by the host's clock: the device has nothing else to do */
 static double
-time_way (CudaDnnStep *self, guint index, const gpointer *pointers, gpointer workspace)
+time_way (CudaDevice *device, CudaDnnPlan *plan, guint index, const gpointer *pointers, gpointer workspace)
 {
   double best = G_MAXDOUBLE;
 
@@ -122,13 +144,13 @@ time_way (CudaDnnStep *self, guint index, const gpointer *pointers, gpointer wor
     {
       gint64 begin;
 
-      if (!cuda_device_wait (self->device, NULL))
+      if (!cuda_device_wait (device, NULL))
         return G_MAXDOUBLE;
       begin = g_get_monotonic_time ();
       for (guint i = 0; i < N_RUNS; i++)
-        if (!cuda_dnn_plan_execute (self->plan, index, pointers, workspace))
+        if (!cuda_dnn_plan_execute (plan, index, pointers, workspace))
           return G_MAXDOUBLE;
-      if (!cuda_device_wait (self->device, NULL))
+      if (!cuda_device_wait (device, NULL))
         return G_MAXDOUBLE;
       if (round > 0)
         best = MIN (best, (g_get_monotonic_time () - begin) * 1e-6);
@@ -138,23 +160,23 @@ time_way (CudaDnnStep *self, guint index, const gpointer *pointers, gpointer wor
 
 /* inputs are not written, so running it more than once changes nothing */
 static void
-choose_way (CudaDnnStep *self, const gpointer *pointers, gpointer workspace)
+choose_way (CudaDevice *device, CudaDnnWork *work, const gpointer *pointers, gpointer workspace)
 {
   double best = G_MAXDOUBLE;
   gint32 way;
 
-  self->chosen = 0;
-  for (guint i = 0; i < cuda_dnn_plan_get_n_ways (self->plan); i++)
+  work->chosen = 0;
+  for (guint i = 0; i < cuda_dnn_plan_get_n_ways (work->plan); i++)
     {
-      double seconds = time_way (self, i, pointers, workspace);
+      double seconds = time_way (device, work->plan, i, pointers, workspace);
 
       if (seconds < best)
-        self->chosen = i;
+        work->chosen = i;
       best = MIN (best, seconds);
     }
-  way = cuda_dnn_plan_get_way (self->plan, self->chosen);
-  self->device->n_measured++;
-  cuda_device_remember (self->device, self->key, &way, sizeof way);
+  way = cuda_dnn_plan_get_way (work->plan, work->chosen);
+  device->n_measured++;
+  cuda_device_remember (device, work->key, &way, sizeof way);
 }
 
 void
@@ -162,15 +184,17 @@ cuda_dnn_step_run (CudaDnnStep    *self,
                    const gpointer *pointers,
                    guint8         *scratch)
 {
+  CudaDevice *device = self->device;
+  CudaDnnWork *work = self->work;
   gpointer workspace = scratch + self->workspace_at;
 
-  if (self->device->error != NULL)
+  if (device->error != NULL)
     return;
-  if (self->chosen < 0 && !self->device->is_capturing)
-    choose_way (self, pointers, workspace);
-  if (!cuda_dnn_plan_execute (self->plan, MAX (self->chosen, 0), pointers, workspace))
-    cuda_device_fail (self->device, "%s: cuDNN failed while computing %s; the engine's setting cudnn=false does without it",
-                      self->device->name, self->key);
+  if (work->chosen < 0 && !device->is_capturing)
+    choose_way (device, work, pointers, workspace);
+  if (!cuda_dnn_plan_execute (work->plan, MAX (work->chosen, 0), pointers, workspace))
+    cuda_device_fail (device, "%s: cuDNN failed while computing %s; the engine's setting cudnn=false does without it",
+                      device->name, work->key);
 }
 
 /* ---- places ---- */

@@ -9,14 +9,21 @@
 
 G_BEGIN_DECLS
 
-/* A plan, its workspace in the step's scratch, and which of its ways is taken */
+/* A plan, and which of its ways is taken. The device has one for all steps of the same key: some ways take half a second
+ * to compile. */
+typedef struct
+{
+  char *key;
+  CudaDnnPlan *plan;       /* NULL: nothing fits */
+  gint chosen;             /* -1: the ways are timed when one of the steps first runs */
+} CudaDnnWork;
+
+/* its workspace is in the step's scratch */
 typedef struct
 {
   CudaDevice *device;
-  CudaDnnPlan *plan;
-  char *key;
-  gint chosen;             /* -1: the ways are timed when it first runs */
-  gsize workspace_at;      /* in scratch */
+  CudaDnnWork *work;       /* the device's */
+  gsize workspace_at;
 } CudaDnnStep;
 
 /* NULL: the setting says no, or there is no library */
@@ -27,7 +34,6 @@ guint                cuda_dnn_get_refused_notes (CudaPrecision precision);
 CudaDnnStep         *cuda_dnn_step_new        (CudaClaim      *claim,
                                                CudaDnnGraph   *graph,
                                                const char     *key);
-void                 cuda_dnn_step_free       (CudaDnnStep    *self);
 void                 cuda_dnn_step_run        (CudaDnnStep    *self,
                                                const gpointer *pointers,
                                                guint8         *scratch);
@@ -65,5 +71,9 @@ void                 cuda_dnn_place_end       (const CudaDnnPlace *self,
 CudaDnnGraph        *cuda_conv_describe       (const CudaDnnTarget *target,
                                                const VardNode      *node,
                                                CudaPrecision        precision);
+/* of attention, or of as many pictures and heads of its gradients as the workspace has room for at a time; in bf16 */
+CudaDnnGraph        *cuda_attention_describe  (const CudaDnnTarget *target,
+                                               const VardNode      *node,
+                                               gsize                workspace);
 
 G_END_DECLS

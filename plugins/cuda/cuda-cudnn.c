@@ -314,7 +314,6 @@ cuda_dnn_graph_add_pointwise (CudaDnnGraph         *self,
                               cudnnPointwiseMode_t  mode,
                               const guint          *inputs,
                               guint                 n_inputs,
-                              gint64                axis,
                               guint                 y)
 {
   static const cudnnBackendAttributeName_t names[] = { CUDNN_ATTR_OPERATION_POINTWISE_XDESC, CUDNN_ATTR_OPERATION_POINTWISE_BDESC,
@@ -325,8 +324,6 @@ cuda_dnn_graph_add_pointwise (CudaDnnGraph         *self,
 
   cuda_dnn_graph_set (self, how, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
   cuda_dnn_graph_set (self, how, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &type);
-  if (mode == CUDNN_POINTWISE_GEN_INDEX)
-    cuda_dnn_graph_set (self, how, CUDNN_ATTR_POINTWISE_AXIS, CUDNN_TYPE_INT64, 1, &axis);
   cuda_dnn_graph_finalize (self, how, "an elementwise function");
   set_descriptor (self, operation, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, how);
   for (guint i = 0; i < n_inputs; i++)
@@ -352,4 +349,16 @@ cuda_dnn_graph_add_reduction (CudaDnnGraph          *self,
   set_tensor (self, operation, CUDNN_ATTR_OPERATION_REDUCTION_XDESC, x);
   set_tensor (self, operation, CUDNN_ATTR_OPERATION_REDUCTION_YDESC, y);
   finish_operation (self, operation, "a reduction");
+}
+
+void
+cuda_dnn_graph_add_reshape (CudaDnnGraph *self,
+                            guint         x,
+                            guint         y)
+{
+  cudnnBackendDescriptor_t operation = cuda_dnn_graph_create (self, CUDNN_BACKEND_OPERATION_RESHAPE_DESCRIPTOR);
+
+  set_tensor (self, operation, CUDNN_ATTR_OPERATION_RESHAPE_XDESC, x);
+  set_tensor (self, operation, CUDNN_ATTR_OPERATION_RESHAPE_YDESC, y);
+  finish_operation (self, operation, "a reshape");
 }

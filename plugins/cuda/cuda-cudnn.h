@@ -84,15 +84,18 @@ void          cuda_dnn_graph_add_matmul    (CudaDnnGraph          *self,
                                             guint                  a,
                                             guint                  b,
                                             guint                  c);
-/* n_inputs of x, b, t; axis is that of CUDNN_POINTWISE_GEN_INDEX */
+/* n_inputs of x, b, t */
 void          cuda_dnn_graph_add_pointwise (CudaDnnGraph          *self,
                                             cudnnPointwiseMode_t   mode,
                                             const guint           *inputs,
                                             guint                  n_inputs,
-                                            gint64                 axis,
                                             guint                  y);
 void          cuda_dnn_graph_add_reduction (CudaDnnGraph          *self,
                                             cudnnReduceTensorOp_t  operation,
+                                            guint                  x,
+                                            guint                  y);
+/* the same elements by y's dims and strides */
+void          cuda_dnn_graph_add_reshape   (CudaDnnGraph          *self,
                                             guint                  x,
                                             guint                  y);
 /* what the library said to the call that failed first, or NULL */

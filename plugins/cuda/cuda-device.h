@@ -36,6 +36,8 @@ typedef struct
   guint n_converted;                /* operands that a product converted for itself */
   gboolean uses_dnn;                /* cuDNN, where it is there */
   gpointer dnn;                     /* CudaDnnTarget, or NULL until it was needed */
+  GHashTable *dnn_works;            /* key -> CudaDnnWork, or NULL */
+  gsize dnn_workspace;              /* bytes that a way may take beside its tensors */
   cublasLtHandle_t blas;
   CUdeviceptr blas_workspace;
   gsize blas_workspace_size;

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define DNN_WORKSPACE ((gsize) 256 << 20)
+
 struct _VardCudaEngine
 {
   VardEngine parent_instance;
@@ -17,6 +19,7 @@ struct _VardCudaEngine
   guint device_index;
   gint precision;
   gboolean graphs, measure, cudnn;
+  gsize dnn_workspace;
 
   GRecMutex mutex;
   CudaDevice *device;
@@ -39,7 +42,7 @@ static const VardField fields[] = {
                       "Whether the fastest of several algorithms is measured once for each product and remembered on disk; else "
                       "the matrix library's own estimate decides", TRUE),
   VARD_FIELD_BOOLEAN (VardCudaEngine, cudnn,
-                      "Whether cuDNN computes convolutions where it is installed and has a way; else they are products over patches", TRUE),
+                      "Whether cuDNN computes convolutions, and in bf16 attention, where it is installed and has a way", TRUE),
 };
 
 static CudaDevice *
@@ -192,6 +195,7 @@ vard_cuda_engine_lower (VardEngine *engine, VardLowering *lowering, GError **err
   g_rec_mutex_lock (&self->mutex);
   device->measures = self->measure;
   device->uses_dnn = self->cudnn;
+  device->dnn_workspace = self->dnn_workspace;
   program = cuda_program_new (device, self->precision);
   is_done = cuda_lower (program, lowering, error);
   g_rec_mutex_unlock (&self->mutex);
@@ -310,6 +314,13 @@ vard_cuda_engine_get_memory (VardCudaEngine *self,
   *peak = self->device ? self->device->peak : 0;
 }
 
+void
+vard_cuda_engine_set_dnn_workspace (VardCudaEngine *self,
+                                    gsize           size)
+{
+  self->dnn_workspace = size;
+}
+
 static void
 vard_cuda_engine_dispose (GObject *object)
 {
@@ -353,4 +364,5 @@ static void
 vard_cuda_engine_init (VardCudaEngine *self)
 {
   g_rec_mutex_init (&self->mutex);
+  self->dnn_workspace = DNN_WORKSPACE;
 }

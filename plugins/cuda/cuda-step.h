@@ -64,7 +64,7 @@ typedef struct
   VardNode *node;
   VardStep step;            /* in and out start as the node's */
   CudaStepData *data;
-  VardNode *out[3];
+  VardNode *out[3], *in[5];  /* in place of the node's: outputs, and inputs of a claim that reads more */
 } CudaClaim;
 
 #define CUDA_DATA(step) ((const CudaStepData *) (step)->data)

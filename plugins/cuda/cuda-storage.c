@@ -255,6 +255,7 @@ cuda_storage_new (CudaProgram *program,
   self->is_activation = g_new0 (gboolean, fusion->n_nodes + 1);
   self->feeds_products = g_new0 (gboolean, fusion->n_nodes + 1);
   self->is_half = g_new0 (gboolean, fusion->n_nodes + 1);
+  self->attentions = g_hash_table_new (NULL, NULL);
   for (guint pass = 0; pass < 2; pass++)
     for (guint id = 0; id < fusion->n_nodes; id++)
       {
@@ -276,6 +277,7 @@ cuda_storage_free (CudaStorage *self)
   g_free (self->is_activation);
   g_free (self->feeds_products);
   g_free (self->is_half);
+  g_hash_table_unref (self->attentions);
   g_free (self);
 }
 

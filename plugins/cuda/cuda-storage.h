@@ -26,6 +26,7 @@ struct _CudaStorage
   CudaWeightView *weights;       /* by node id */
   gboolean *may_be_half, *is_activation, *feeds_products;
   gboolean *is_half;             /* bf16, also where it never reaches memory */
+  GHashTable *attentions;        /* node -> the plan by which cuDNN computes it, both borrowed */
 };
 
 /* decides, tells the lowering, and collects the program's weights */

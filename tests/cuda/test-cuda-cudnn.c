@@ -33,6 +33,15 @@ static const Row rows[] = {
   { "encoder-half", 1, 512, 128, 128, 3, { 2, 0, 1, 0, 1 } },
 };
 
+/* Stable Diffusion's at 512 x 512, 2.1's at 768 x 768, and a token that is no multiple of anything */
+static const struct { const char *name; gint64 b, n_queries, n_keys, n_heads, d; } attentions[] = {
+  { "40", 8, 4096, 4096, 8, 40 },      { "80", 8, 1024, 1024, 8, 80 },    { "160", 8, 256, 256, 8, 160 },
+  { "160-middle", 8, 64, 64, 8, 160 }, { "40-text", 8, 4096, 77, 8, 40 }, { "160-text", 1, 64, 77, 8, 160 },
+  { "64", 1, 9216, 9216, 5, 64 },      { "64-text", 2, 9216, 77, 5, 64 },  { "8", 3, 25, 9, 2, 8 },
+};
+
+#define WORKSPACE ((gsize) 256 << 20)
+
 static CudaDnnTarget *target;
 
 /* the convolution and its gradients, in the order of the engine's kinds */
@@ -61,7 +70,7 @@ test_convolution (gconstpointer data)
     for (guint i = 0; i < G_N_ELEMENTS (nodes); i++)
       {
         CudaDnnGraph *described = cuda_conv_describe (target, nodes[i], precision);
-        const CudaDnnWish wish = { cuda_dnn_get_refused_notes (precision), (gsize) 256 << 20, 4, -1 };
+        const CudaDnnWish wish = { cuda_dnn_get_refused_notes (precision), WORKSPACE, 4, -1 };
 
         g_assert_cmpstr (cuda_dnn_graph_peek_failure (described), ==, NULL);
 
@@ -75,6 +84,37 @@ test_convolution (gconstpointer data)
       }
 }
 
+static void
+check_attention (const char *name, const VardNode *node)
+{
+  const CudaDnnWish wish = { cuda_dnn_get_refused_notes (CUDA_PRECISION_BF16), WORKSPACE, 4, -1 };
+  CudaDnnGraph *described = cuda_attention_describe (target, node, WORKSPACE);
+
+  g_assert_cmpstr (cuda_dnn_graph_peek_failure (described), ==, NULL);
+
+  g_autoptr (CudaDnnPlan) plan = cuda_dnn_plan_new (described, &wish);
+
+  g_test_message ("%s of heads of %s: %u ways, workspace %.1f MB", node->op->name, name,
+                  plan ? cuda_dnn_plan_get_n_ways (plan) : 0, plan ? cuda_dnn_plan_get_workspace (plan) * 1e-6 : 0);
+  g_assert_nonnull (plan);
+}
+
+static void
+test_attention (gconstpointer data)
+{
+  guint i = GPOINTER_TO_UINT (data);
+  gint64 b = attentions[i].b, heads = attentions[i].n_heads, d = attentions[i].d;
+  g_autoptr (VardGraph) graph = vard_graph_new ();
+  VardNode *q = vard_input (graph, "q", VARD_DTYPE_F32, VARD_SHAPE (b, attentions[i].n_queries, heads, d));
+  VardNode *k = vard_input (graph, "k", VARD_DTYPE_F32, VARD_SHAPE (b, attentions[i].n_keys, heads, d));
+  VardNode *v = vard_input (graph, "v", VARD_DTYPE_F32, k->shape), *y = vard_attention (q, k, v, 0.125, FALSE);
+  VardNode *dy = vard_input (graph, "dy", VARD_DTYPE_F32, q->shape);
+
+  g_assert_no_error (vard_graph_peek_error (graph));
+  check_attention (attentions[i].name, y);
+  check_attention (attentions[i].name, vard_attention_gradient (q, k, v, dy, 0.125, FALSE, 0));
+}
+
 /* the library has an opinion: channels that do not fit are refused */
 static void
 test_wrong_shape (void)
@@ -85,7 +125,7 @@ test_wrong_shape (void)
   CudaDnnGraph *graph = cuda_dnn_graph_new (target);
   guint a = cuda_dnn_graph_add_tensor (graph, &x), b = cuda_dnn_graph_add_tensor (graph, &w);
   guint c = cuda_dnn_graph_add_tensor (graph, &x);
-  const CudaDnnWish wish = { 0, (gsize) 256 << 20, 4, -1 };
+  const CudaDnnWish wish = { 0, WORKSPACE, 4, -1 };
 
   cuda_dnn_graph_add_convolution (graph, CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, &window, a, b, c);
   g_assert_null (cuda_dnn_plan_new (graph, &wish));
@@ -109,6 +149,12 @@ main (int argc, char **argv)
       g_autofree char *path = g_strconcat ("/cuda/cudnn/", rows[i].name, NULL);
 
       g_test_add_data_func (path, &rows[i], test_convolution);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (attentions); i++)
+    {
+      g_autofree char *path = g_strconcat ("/cuda/cudnn/attention-", attentions[i].name, NULL);
+
+      g_test_add_data_func (path, GUINT_TO_POINTER (i), test_attention);
     }
   g_test_add_func ("/cuda/cudnn/wrong-shape", test_wrong_shape);
 
