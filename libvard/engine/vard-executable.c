@@ -145,6 +145,18 @@ vard_executable_get_workspace_size (VardExecutable *self)
   return self->program->arena_size;
 }
 
+double
+vard_executable_count_flops (VardExecutable *self)
+{
+  double flops = 0;
+
+  g_return_val_if_fail (VARD_IS_EXECUTABLE (self), 0);
+
+  for (guint i = 0; i < vard_program_get_n_steps (self->program); i++)
+    flops += vard_program_get_step (self->program, i)->flops;
+  return flops;
+}
+
 gsize
 vard_executable_get_ports_size (VardExecutable *self)
 {

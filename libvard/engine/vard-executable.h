@@ -30,6 +30,8 @@ gboolean        vard_executable_get_output    (VardExecutable *self,
                                                gsize           size,
                                                GError        **error);
 gsize           vard_executable_get_workspace_size (VardExecutable *self);
+/* multiplications and additions of a run's products, convolutions and attention, by the engine's own count */
+double          vard_executable_count_flops        (VardExecutable *self);
 /* bytes of all inputs and outputs, which are kept between runs */
 gsize           vard_executable_get_ports_size     (VardExecutable *self);
 VardProgram    *vard_executable_peek_program  (VardExecutable *self);

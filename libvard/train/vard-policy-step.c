@@ -140,6 +140,12 @@ vard_policy_step_get_workspace_size (VardPolicyStep *self)
   return vard_executable_get_workspace_size (self->executable);
 }
 
+double
+vard_policy_step_count_flops (VardPolicyStep *self)
+{
+  return vard_executable_count_flops (self->executable);
+}
+
 static gboolean
 read_outputs (VardPolicyStep *self, GError **error)
 {

@@ -54,6 +54,8 @@ VardPolicyStep *vard_policy_step_new        (const VardPolicyStepConfig *config,
 void            vard_policy_step_free       (VardPolicyStep             *self);
 /* bytes of activations */
 gsize           vard_policy_step_get_workspace_size (VardPolicyStep     *self);
+/* of one batch; see vard_executable_count_flops () */
+double          vard_policy_step_count_flops (VardPolicyStep            *self);
 /* Adds the gradient of the states' mean loss to the set's; any number of states, in batches of n.
  * VARD_ERROR_DIVERGED when a loss is not finite. */
 gboolean        vard_policy_step_accumulate (VardPolicyStep             *self,

@@ -1,27 +1,33 @@
-/* bench-unet.c - one evaluation of a denoiser, or one LoRA training step, on any engine: seconds, operations, memory
+/* bench-unet.c - one evaluation of a denoiser, one LoRA training step, or one policy step, on any engine
  *
- *   bench-unet --config FILE --engine SPEC [--batch N] [--latent N] [--lora RANK] [--segments] [--rounds N]
+ *   bench-unet --config FILE --engine SPEC [--batch N] [--latent N] [--lora RANK [--policy]] [--segments] [--rounds N]
  *
- * The denoiser is made from a diffusers config and has random weights, so that no model has to be at hand. Prints one JSON
- * object: the median of the rounds after two to warm up, and the products' operations by the engine's own count.
+ * The denoiser is made from a diffusers config and has random weights, so that no model has to be at hand. A policy step is
+ * all of it: states of a rollout go in, denoiser with and without adapters, the value's gradient, the backward pass, AdamW.
+ * Prints one JSON object: the median of the rounds after two to warm up, the products' operations by the engine's own count,
+ * bytes of memory that the engine held at most.
  * VARD_TRACE=FILE makes an engine time its steps one by one; trace-sums.py adds them up.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "bench-model.h"
+
 #include "base/vard-random.h"
-#include "models/vard-unet.h"
+#include "models/vard-value-net.h"
 #include "nn/vard-lora.h"
 #include "run/vard-loader.h"
 #include "train/vard-optimizer.h"
+#include "train/vard-policy-step.h"
 
 #include "engine/vard-executable.h"
 
 #define N_TOKENS 77
+#define VALUE_CHANNELS 32     /* of the value network's first level, as trainings have it */
 #define MAX_ROUNDS 1000
 
 static int batch = 1, latent = 64, rank, rounds = 5;
 static char *config_path, *engine_spec;
-static gboolean has_segments;
+static gboolean has_segments, is_policy;
 
 static const GOptionEntry entries[] = {
   { "config", 'c', 0, G_OPTION_ARG_FILENAME, &config_path, "config.json of a denoiser", "FILE" },
@@ -29,6 +35,7 @@ static const GOptionEntry entries[] = {
   { "batch", 'b', 0, G_OPTION_ARG_INT, &batch, "States at once", "N" },
   { "latent", 'l', 0, G_OPTION_ARG_INT, &latent, "Side of the latent", "N" },
   { "lora", 'r', 0, G_OPTION_ARG_INT, &rank, "A training step of a LoRA of this rank; 0: a forward", "RANK" },
+  { "policy", 'p', 0, G_OPTION_ARG_NONE, &is_policy, "A policy step with that LoRA", NULL },
   { "segments", 's', 0, G_OPTION_ARG_NONE, &has_segments, "Recompute blocks in the reverse sweep", NULL },
   { "rounds", 'n', 0, G_OPTION_ARG_INT, &rounds, "Rounds after the first two; 0 tells what memory it needs", "N" },
   { NULL },
@@ -40,7 +47,17 @@ typedef struct
   VardUnet *unet;
   VardParameterSet *set;
   VardOptimizer *optimizer;
-  VardExecutable *executable;
+  VardExecutable *executable;        /* of a forward or a training step */
+
+  /* of a policy step */
+  VardModel *model;
+  VardValueNet *value_net;
+  VardFrozenWeights *frozen;
+  VardPolicyStep *policy;
+  float *x, *text;
+  VardTextState text_state;
+  VardSamplerStep sampler_step;
+  VardPolicyState *states;
 } Bench;
 
 /* Small enough that values stay in range through all layers. A linear congruential generator: there are hundreds of millions
@@ -94,6 +111,56 @@ record (Bench *self)
   return graph;
 }
 
+static VardNode *
+record_value (VardNode *x,
+              VardNode *t,
+              VardNode *text,
+              gpointer  data)
+{
+  return vard_value_net_record (data, x, t, text);
+}
+
+static void
+make_states (Bench *self)
+{
+  const VardModelInfo *info = vard_model_peek_info (self->model);
+  gsize size = info->height * info->width * info->channels, text_size = info->n_tokens * info->context_width;
+
+  self->x = g_new (float, batch * size);
+  self->text = g_new (float, text_size);
+  self->states = g_new0 (VardPolicyState, batch);
+  vard_random_fill_normal (1, 0, self->x, batch * size);
+  vard_random_fill_normal (2, 0, self->text, text_size);
+  self->text_state = (VardTextState) { self->text, self->text };
+  self->sampler_step = (VardSamplerStep) { .timestep = 500, .value_timestep = 450, .model_time = 500, .x_scale = 1, .out_scale = -0.1,
+                                           .sigma = 0.3, .epsilon_per_out = 1, .kl_weight = 0.2 };
+  for (int i = 0; i < batch; i++)
+    self->states[i] = (VardPolicyState) { .x = self->x + i * size, .step = &self->sampler_step, .value_timestep = 450,
+                                          .text = &self->text_state, .noise_key = i + 1, .gain = 1, .gradient_limit = 1e9 };
+}
+
+static gboolean
+prepare_policy (Bench   *self,
+                GError **error)
+{
+  const VardUnetConfig *config = vard_unet_peek_config (self->unet);
+
+  self->model = bench_model_new (g_object_ref (self->unet), latent, N_TOKENS);
+  self->value_net = vard_value_net_new (config->n_in, config->context_width[0], VALUE_CHANNELS, 1);
+  self->frozen = vard_frozen_weights_new (self->engine, VARD_MODULE (self->unet), TRUE, error);
+  if (!self->frozen)
+    return FALSE;
+
+  VardPolicyStepConfig policy = {
+    .engine = self->engine, .model = self->model, .frozen = self->frozen, .set = self->set, .n = batch, .guidance_scale = 1,
+    .value = { .record = record_value, .data = self->value_net, .module = VARD_MODULE (self->value_net) },
+  };
+
+  make_states (self);
+  self->policy = vard_policy_step_new (&policy, error);
+  return self->policy != NULL;
+}
+
 static gboolean
 prepare (Bench   *self,
          GError **error)
@@ -105,11 +172,14 @@ prepare (Bench   *self,
     {
       if (!vard_lora_attach (denoiser, targets, rank, rank, 1, error))
         return FALSE;
+      vard_lora_set_merging (denoiser, is_policy && vard_engine_is_exact (self->engine));
       self->set = vard_parameter_set_new (self->engine, denoiser, error);
       self->optimizer = self->set ? vard_optimizer_new (self->set, 0, error) : NULL;
       if (!self->optimizer)
         return FALSE;
     }
+  if (is_policy)
+    return prepare_policy (self, error);
 
   g_autoptr (VardGraph) graph = record (self);
 
@@ -135,9 +205,22 @@ set_inputs (Bench   *self,
 {
   const VardUnetConfig *config = vard_unet_peek_config (self->unet);
 
+  if (is_policy)
+    return TRUE;
   return set_random (self, "x", (gsize) batch * latent * latent * config->n_in, error)
          && set_random (self, "t", batch, error)
          && set_random (self, "context", (gsize) batch * N_TOKENS * config->context_width[0], error);
+}
+
+static gboolean
+compute (Bench   *self,
+         GError **error)
+{
+  g_autofree VardPolicySample *samples = g_new (VardPolicySample, batch);
+
+  if (is_policy)
+    return vard_policy_step_accumulate (self->policy, self->states, batch, 0.03, 1, samples, NULL, error);
+  return vard_executable_run (self->executable, NULL, error);
 }
 
 static gboolean
@@ -147,7 +230,7 @@ step (Bench   *self,
   const VardOptimizerNumbers numbers = { 1e-4, 0.9, 0.999, 1e-8, 0.01, 1 };
   double norm;
 
-  return vard_executable_run (self->executable, NULL, error)
+  return compute (self, error)
          && (!self->optimizer || vard_optimizer_update (self->optimizer, &numbers, &norm, NULL, error));
 }
 
@@ -160,34 +243,44 @@ compare_times (gconstpointer a,
   return x < y ? -1 : x > y;
 }
 
+static gsize
+get_workspace (Bench *self)
+{
+  return is_policy ? vard_policy_step_get_workspace_size (self->policy) : vard_executable_get_workspace_size (self->executable);
+}
+
+static const char *
+get_task (void)
+{
+  return is_policy ? "policy" : rank > 0 ? "lora" : "forward";
+}
+
+/* what it was told, and what is known before anything runs */
+static void
+print_plan (Bench *self)
+{
+  VardDeviceMemory memory = { 0 };
+  g_autofree char *device = vard_engine_describe (self->engine);
+
+  vard_engine_describe_memory (self->engine, &memory);
+  g_print ("{\"device\": \"%s\", \"task\": \"%s\", \"batch\": %d, \"latent\": %d, \"lora\": %d, \"segments\": %s, "
+           "\"workspace\": %" G_GSIZE_FORMAT ", \"weights\": %" G_GSIZE_FORMAT ", \"needed\": %" G_GSIZE_FORMAT
+           ", \"peak\": %" G_GSIZE_FORMAT, device, get_task (), batch, latent, rank, has_segments ? "true" : "false",
+           get_workspace (self), memory.weights, memory.needed, memory.peak);
+}
+
 static void
 report (Bench  *self,
         double *times)
 {
-  VardProgram *program = vard_executable_peek_program (self->executable);
-  g_autofree char *device = vard_engine_describe (self->engine);
-  double flops = 0;
+  double flops = is_policy ? vard_policy_step_count_flops (self->policy) : vard_executable_count_flops (self->executable);
+  double median;
 
-  for (guint i = 0; i < vard_program_get_n_steps (program); i++)
-    flops += vard_program_get_step (program, i)->flops;
   qsort (times, rounds, sizeof *times, compare_times);
-  g_print ("{\"device\": \"%s\", \"batch\": %d, \"latent\": %d, \"lora\": %d, \"segments\": %s, \"seconds\": %.6f, "
-           "\"fastest\": %.6f, \"flops\": %.4e, \"tflops_per_second\": %.2f, \"workspace\": %" G_GSIZE_FORMAT "}\n",
-           device, batch, latent, rank, has_segments ? "true" : "false", times[rounds / 2], times[0], flops,
-           flops / times[rounds / 2] * 1e-12, vard_executable_get_workspace_size (self->executable));
-}
-
-/* known before anything runs */
-static void
-report_plan (Bench *self)
-{
-  VardDeviceMemory memory = { 0 };
-
-  vard_engine_describe_memory (self->engine, &memory);
-  g_print ("{\"batch\": %d, \"latent\": %d, \"lora\": %d, \"segments\": %s, \"workspace\": %" G_GSIZE_FORMAT
-           ", \"weights\": %" G_GSIZE_FORMAT ", \"needed\": %" G_GSIZE_FORMAT "}\n",
-           batch, latent, rank, has_segments ? "true" : "false", vard_executable_get_workspace_size (self->executable),
-           memory.weights, memory.needed);
+  median = times[rounds / 2];
+  print_plan (self);
+  g_print (", \"seconds\": %.6f, \"fastest\": %.6f, \"flops\": %.4e, \"tflops_per_second\": %.2f}\n", median, times[0], flops,
+           flops / median * 1e-12);
 }
 
 static gboolean
@@ -200,7 +293,8 @@ measure (Bench   *self,
     return FALSE;
   if (rounds == 0)
     {
-      report_plan (self);
+      print_plan (self);
+      g_print ("}\n");
       return TRUE;
     }
   /* the first loads kernels and chooses algorithms, the second captures */
@@ -221,8 +315,15 @@ static void
 bench_clear (Bench *self)
 {
   g_clear_object (&self->executable);
+  g_clear_pointer (&self->policy, vard_policy_step_free);
   vard_optimizer_free (self->optimizer);
   vard_parameter_set_free (self->set);
+  g_clear_pointer (&self->frozen, vard_frozen_weights_free);
+  g_clear_object (&self->value_net);
+  g_clear_object (&self->model);
+  g_free (self->states);
+  g_free (self->text);
+  g_free (self->x);
   g_clear_object (&self->unet);
   g_clear_object (&self->engine);
 }
@@ -237,9 +338,10 @@ main (int   argc,
 
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, &argc, &argv, &error) || !config_path || !engine_spec || rounds < 0
-      || rounds > MAX_ROUNDS)
+      || rounds > MAX_ROUNDS || batch < 1 || (is_policy && rank < 1))
     {
-      g_printerr ("%s\n", error ? error->message : "--config and --engine are needed, and at most 1000 --rounds");
+      g_printerr ("%s\n", error ? error->message
+                                : "--config and --engine are needed, --lora for --policy, and at most 1000 --rounds");
       return 2;
     }
   bench.engine = vard_load_engine (engine_spec, 0, &error);

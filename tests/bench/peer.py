@@ -56,7 +56,7 @@ class ValueNet(nn.Module):
         self.head = nn.Sequential(nn.Linear(2 * channels[2], width), nn.SiLU(), nn.Linear(width, 1))
 
     def forward(self, x, t, text):
-        frequency = torch.exp(-torch.arange(self.width // 2) / (self.width // 2) * 9.21)
+        frequency = torch.exp(-torch.arange(self.width // 2, device=t.device) / (self.width // 2) * 9.21)
         angle = t[:, None] * frequency
         vector = self.time(torch.cat([angle.sin(), angle.cos()], 1)) + self.text(text)
         x = self.conv_in(x)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Seconds by kernel of a trace's steps, the largest first, with their share; by shape, too, with --shapes
+"""Seconds by kernel of a trace's steps, the largest first, with their share; by shape, too, with --shapes; by what kind of
+work it is with --families: products, convolutions, attention, norms, elementwise, moves.
 
 A shape is what a step reads and what it makes: its first two operands and its first result. GFLOP/s count the
 multiplications and additions of the plain algorithm. Where the trace has several rounds, so have the sums.
@@ -10,6 +11,18 @@ import collections
 import json
 import re
 import sys
+
+
+FAMILIES = {'matmul': 'products', 'conv2d': 'convolutions', 'conv2d_input_gradient': 'convolutions',
+            'conv2d_weight_gradient': 'convolutions', 'attention': 'attention', 'attention_gradient': 'attention',
+            'softmax': 'attention', 'normalize': 'norms', 'normalize_gradient': 'norms', 'region': 'elementwise',
+            'sum': 'sums', 'concat': 'moves', 'slice': 'moves', 'pad': 'moves', 'upsample': 'moves', 'pool_sum': 'moves',
+            'permute': 'moves', 'gather': 'moves', 'cast': 'moves', 'fill': 'moves'}
+
+
+def find_family(event):
+    """by the operation that a step's name begins with: what is fused with it counts with it"""
+    return FAMILIES.get(re.match(r'\w+', event['name']).group(), 'other')
 
 
 def read_events(path):
@@ -32,13 +45,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('trace')
     parser.add_argument('category', nargs='?', default='cuda', help='cpu or cuda')
-    parser.add_argument('--shapes', action='store_true')
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument('--shapes', action='store_true')
+    kinds.add_argument('--families', action='store_true')
     parser.add_argument('--top', type=int, default=40, help='lines at most')
     args = parser.parse_args()
     sums, counts, flops = collections.Counter(), collections.Counter(), collections.Counter()
     for event in read_events(args.trace):
         if event.get('cat') == args.category and 'dur' in event:
-            name = describe(event) if args.shapes else event['name']
+            name = describe(event) if args.shapes else find_family(event) if args.families else event['name']
             sums[name] += event['dur'] * 1e-6
             counts[name] += 1
             flops[name] += event.get('args', {}).get('flops', 0)

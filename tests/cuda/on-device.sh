@@ -1,17 +1,27 @@
 #!/usr/bin/env bash
 # on-device.sh - what to run first on a device, in the order of what it is worth; everything is kept in a folder
 #
-#   tests/cuda/on-device.sh BUILD OUT [--quick]
+#   tests/cuda/on-device.sh BUILD OUT [--quick] [--python PYTHON]
 #
 # It goes on after a failure, since the next part may still say something, and ends with what failed. --quick is a minute
-# of everything at small sizes: the tests run it on the emulated device.
+# of everything at small sizes: the tests run it on the emulated device. A PYTHON with torch, diffusers and peft is measured
+# beside vard.
 # SPDX-License-Identifier: LGPL-2.1-or-later
 set -uo pipefail
 
 build=$(cd "$1" && pwd) || exit 2
 mkdir -p "$2" || exit 2
 out=$(cd "$2" && pwd)
-quick=${3:-}
+shift 2
+quick='' python=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --quick) quick=--quick ;;
+    --python) python=${2:?--python needs a path}; shift ;;
+    *) printf 'what is %s? on-device.sh BUILD OUT [--quick] [--python PYTHON]\n' "$1" >&2; exit 2 ;;
+  esac
+  shift
+done
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 failed=()
 
@@ -47,6 +57,7 @@ profile ()
   shift
 
   VARD_TRACE=$out/$name.trace "$build/tests/bench/bench-unet" --rounds 3 "$@" &&
+    python3 "$tests/bench/trace-sums.py" --families "$out/$name.trace" &&
     python3 "$tests/bench/trace-sums.py" "$out/$name.trace"
 }
 
@@ -71,7 +82,7 @@ check ()
   part "rows-$1" "$build/tests/engine/test-op-rows" "$engine" "$2" --verbose
 }
 
-# Stable Diffusion 1.5's denoiser with random weights: a forward, and LoRA steps with little memory and with much
+# Stable Diffusion 1.5's denoiser with random weights: a forward, LoRA steps with little memory and with much, a policy step
 measure ()
 {
   local engine=cuda:precision=$1
@@ -79,16 +90,32 @@ measure ()
   bench "forward-$1" --config "$config" --engine "$engine" --batch $batch --latent $latent
   bench "lora-$1" --config "$config" --engine "$engine" --batch 1 --latent $latent --lora 8 --segments
   bench "lora-batch-$1" --config "$config" --engine "$engine" --batch $batch --latent $latent --lora 8
+  bench "policy-$1" --config "$config" --engine "$engine" --batch $batch --latent $latent --lora 8 --policy
+}
+
+# vard and PyTorch in turns, where there is one
+compare ()
+{
+  if [ -z "$python" ]; then
+    echo 'no --python: PyTorch is not measured'
+  elif ! "$python" -c 'import torch, diffusers, peft; assert torch.cuda.is_available ()' 2>"$out/python.log"; then
+    echo "PyTorch is not measured: $(tail -n 1 "$out/python.log")"
+  else
+    part compare python3 "$tests/bench/compare-cuda.py" --python "$python" --bench "$build/tests/bench/bench-unet" \
+      --config "$config" --batch $batch --latent $latent --compiled --json "$out/compare.json"
+    grep -h 'times as fast\|of its memory' "$out/compare.log"
+  fi
 }
 
 check fp32 1e-4 1e-4 1e-4
 check bf16 bf16 1e-1 3e-1
 measure bf16
+compare
 bench forward-bf16-without-cudnn --config "$config" --engine cuda:precision=bf16,cudnn=false --batch $batch --latent $latent
 
 # Where does the time go? Steps one by one, so the sum is more than a replay takes
 part profile-forward profile forward --config "$config" --engine cuda:precision=bf16 --batch $batch --latent $latent
-part profile-lora profile lora --config "$config" --engine cuda:precision=bf16 --batch $batch --latent $latent --lora 8
+part profile-policy profile policy --config "$config" --engine cuda:precision=bf16 --batch $batch --latent $latent --lora 8 --policy
 
 # The demo's run: data/demo.json has every setting
 if [ "$quick" != --quick ]; then
