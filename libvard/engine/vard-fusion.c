@@ -199,6 +199,44 @@ vard_fusion_free (VardFusion *self)
   g_free (self);
 }
 
+/* readers elsewhere must come after the group's step */
+gboolean
+vard_fusion_can_feed (VardFusion            *self,
+                      const VardNode        *node,
+                      const VardFusionGroup *group,
+                      gboolean              *is_output)
+{
+  *is_output = self->is_sink[node->id];
+  if (vard_node_get_count (node) != vard_node_get_count (group->root))
+    return FALSE;
+  for (guint i = 0; i < vard_fusion_count_readers (self, node); i++)
+    {
+      const VardNode *reader = vard_fusion_get_reader (self, node, i);
+
+      if (self->group_of[reader->id] == group)
+        continue;
+      if (reader->id < group->root->id)
+        return FALSE;
+      *is_output = TRUE;
+    }
+  return !*is_output || group->n_outputs < self->rules->max_outputs;
+}
+
+void
+vard_fusion_set_producer (VardFusion      *self,
+                          VardFusionGroup *group,
+                          VardNode        *node,
+                          gboolean         is_output)
+{
+  group->producer = node;
+  group->producer_output = -1;
+  self->group_of[node->id] = group;
+  if (!is_output)
+    return;
+  group->producer_output = group->n_outputs;
+  group->outputs[group->n_outputs++] = node;
+}
+
 gboolean
 vard_fusion_is_needed (VardFusion     *self,
                        const VardNode *node)

@@ -56,6 +56,17 @@ guint       vard_fusion_count_readers   (VardFusion            *self,
 VardNode   *vard_fusion_get_reader      (VardFusion            *self,
                                          const VardNode        *node,
                                          guint                  index);
+/* Whether a group may be computed along with a node that it reads, element by element; @is_output: somebody needs the
+ * node's value after that, and the group has room for it among its outputs */
+gboolean    vard_fusion_can_feed        (VardFusion            *self,
+                                         const VardNode        *node,
+                                         const VardFusionGroup *group,
+                                         gboolean              *is_output);
+/* makes it the group's producer */
+void        vard_fusion_set_producer    (VardFusion            *self,
+                                         VardFusionGroup       *group,
+                                         VardNode              *node,
+                                         gboolean               is_output);
 /* somebody reads the value as a whole, and not within a group */
 gboolean    vard_fusion_is_needed       (VardFusion            *self,
                                          const VardNode        *node);

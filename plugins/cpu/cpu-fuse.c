@@ -24,31 +24,12 @@ G_STATIC_ASSERT (CPU_REGION_MAX_OUTPUTS <= VARD_FUSION_MAX_OUTPUTS);
 
 /* ---- producers ---- */
 
-/* whether a group may run on a producer's blocks, and whether the producer's value is needed after that */
-static gboolean
-can_feed_group (VardFusion *self, const VardNode *node, const VardFusionGroup *group, gboolean *is_output)
-{
-  *is_output = self->is_sink[node->id];
-  if (vard_node_get_count (node) != vard_node_get_count (group->root))
-    return FALSE;
-  for (guint i = 0; i < vard_fusion_count_readers (self, node); i++)
-    {
-      const VardNode *reader = vard_fusion_get_reader (self, node, i);
-
-      if (self->group_of[reader->id] == group)
-        continue;
-      if (reader->id < group->root->id)
-        return FALSE;
-      *is_output = TRUE;
-    }
-  return !*is_output || group->n_outputs < CPU_REGION_MAX_OUTPUTS;
-}
-
 /* the last of the producers that a group reads: the others come before it anyway */
 static void
 cpu_group_find_producer (VardFusion *self, VardFusionGroup *group)
 {
   gboolean is_output = FALSE, found_output = FALSE;
+  VardNode *found = NULL;
 
   for (guint i = 0; i < group->members->len; i++)
     {
@@ -60,24 +41,15 @@ cpu_group_find_producer (VardFusion *self, VardFusionGroup *group)
           const CpuOpRule *rule = cpu_find_rule (input->op);
 
           if (rule == NULL || !rule->is_producer || self->group_of[input->id] != NULL
-              || !can_feed_group (self, input, group, &is_output))
+              || !vard_fusion_can_feed (self, input, group, &is_output) || (found != NULL && input->id <= found->id))
             continue;
-          if (group->producer == NULL || input->id > group->producer->id)
-            {
-              group->producer = input;
-              found_output = is_output;
-            }
+          found = input;
+          found_output = is_output;
         }
     }
   group->producer_output = -1;
-  if (group->producer == NULL)
-    return;
-  self->group_of[group->producer->id] = group;
-  if (found_output)
-    {
-      group->producer_output = group->n_outputs;
-      group->outputs[group->n_outputs++] = group->producer;
-    }
+  if (found != NULL)
+    vard_fusion_set_producer (self, group, found, found_output);
 }
 
 /* A cotangent that a normalisation's gradient alone reads is computed picture by picture as that goes */

@@ -145,20 +145,29 @@ normalize_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer sc
   args.x = in[0];
   args.dy = step->n_in > 1 ? in[1] : NULL;
   args.y = out[0];
-  cuda_device_launch (CUDA_DEVICE (step), CUDA_DATA (step)->function, n_groups, 1, cuda_block_size (args.rows * args.width),
-                      &args);
+  cuda_device_launch (CUDA_DEVICE (step), CUDA_DATA (step)->function, n_groups, 1,
+                      cuda_normalize_block_size (args.rows * args.width), &args);
+}
+
+CudaNormalizeArgs
+cuda_normalize_get_args (VardLowering   *lowering,
+                         const VardNode *node)
+{
+  const VardNormalizeAttrs *attrs = node->attrs;
+  const VardShape *x = &node->inputs[0]->shape;
+
+  return (CudaNormalizeArgs) {
+    .rows = vard_shape_get_span (x, attrs->n_outer, x->n_dims - 1), .groups = attrs->groups,
+    .width = x->dims[x->n_dims - 1] / attrs->groups, .eps = attrs->eps,
+    .x_type = cuda_type_code (vard_lowering_get_storage (lowering, node->inputs[0])),
+    .y_type = cuda_type_code (vard_lowering_get_storage (lowering, node)),
+  };
 }
 
 gboolean
 cuda_claim_normalize (CudaClaim *claim)
 {
-  const VardNormalizeAttrs *attrs = claim->node->attrs;
-  const VardShape *x = &claim->node->inputs[0]->shape;
-  CudaNormalizeArgs args = {
-    .rows = vard_shape_get_span (x, attrs->n_outer, x->n_dims - 1), .groups = attrs->groups,
-    .width = x->dims[x->n_dims - 1] / attrs->groups, .eps = attrs->eps,
-    .x_type = cuda_claim_get_type (claim, claim->node->inputs[0]), .y_type = cuda_claim_get_type (claim, claim->node),
-  };
+  CudaNormalizeArgs args = cuda_normalize_get_args (claim->lowering, claim->node);
 
   if (claim->step.n_in > 1)
     args.dy_type = cuda_claim_get_type (claim, claim->node->inputs[1]);

@@ -128,3 +128,14 @@ cuda_block_size (gint64 n)
     threads *= 2;
   return threads;
 }
+
+/* more threads than that for the same elements, since few blocks have many */
+guint
+cuda_normalize_block_size (gint64 count)
+{
+  guint threads = 32;
+
+  while (threads < 1024 && threads * 8 < count)
+    threads *= 2;
+  return threads;
+}

@@ -1,6 +1,6 @@
 /* cuda-fuse.c - what the device's engine computes as one kernel
  *
- * vard-fusion.c makes the groups. Fills, broadcasts, slices and permutations are not members: each group reads them as
+ * vard-fusion.c makes the groups. A normalisation that one of them reads is computed by the same kernel. Fills, broadcasts, slices and permutations are not members: each group reads them as
  * numbers and index maps.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -36,4 +36,40 @@ VardFusion *
 cuda_fusion_new (VardLowering *lowering)
 {
   return vard_fusion_new (lowering, &rules);
+}
+
+/* a normalisation that a member reads element by element */
+static VardNode *
+find_normalized (VardFusion *fusion, const VardFusionGroup *group, gboolean *is_output)
+{
+  for (guint i = 0; i < group->members->len; i++)
+    {
+      const VardNode *member = group->members->pdata[i];
+
+      for (guint k = 0; k < member->n_inputs; k++)
+        {
+          VardNode *input = member->inputs[k];
+
+          while (vard_fusion_passes_through (input) && fusion->group_of[input->id] == group)
+            input = input->inputs[0];
+          if (input->op == &vard_op_normalize && fusion->group_of[input->id] == NULL
+              && vard_fusion_can_feed (fusion, input, group, is_output))
+            return input;
+        }
+    }
+  return NULL;
+}
+
+void
+cuda_fusion_find_normalized (VardFusion *fusion)
+{
+  for (guint i = 0; i < fusion->groups->len; i++)
+    {
+      VardFusionGroup *group = fusion->groups->pdata[i];
+      gboolean is_output;
+      VardNode *node = group->producer == NULL ? find_normalized (fusion, group, &is_output) : NULL;
+
+      if (node != NULL)
+        vard_fusion_set_producer (fusion, group, node, is_output);
+    }
 }

@@ -8,6 +8,8 @@
 
 G_BEGIN_DECLS
 
-VardFusion *cuda_fusion_new (VardLowering *lowering);
+VardFusion *cuda_fusion_new             (VardLowering *lowering);
+/* gives groups that have no producer yet the normalisation that they read */
+void        cuda_fusion_find_normalized (VardFusion   *fusion);
 
 G_END_DECLS

@@ -27,7 +27,7 @@ lower_member (CudaProgram *program, VardFusion *fusion, VardFusionGroup *group, 
 {
   if (group->root == node)
     {
-      if (group->producer != NULL)
+      if (group->producer != NULL && group->producer->op != &vard_op_normalize)
         cuda_epilogue_lower (program, fusion, group);
       else
         cuda_region_lower (program, fusion, group, node);
@@ -79,6 +79,7 @@ cuda_lower (CudaProgram  *program,
   program->storage = storage;
   find_assigned (program, fusion->graph);
   cuda_epilogues_find (fusion);
+  cuda_fusion_find_normalized (fusion);
   for (guint id = 0; id < fusion->n_nodes; id++)
     {
       VardNode *node = vard_graph_get_node (fusion->graph, id);

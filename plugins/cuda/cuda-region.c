@@ -3,6 +3,9 @@
  * Extents, strides, attributes and addresses are arguments, so that one text serves all shapes: a model has few
  * different regions, and their code is compiled once and found in the cache from then on.
  *
+ * A region that reads a normalised value computes it: blocks then go by the groups that are normalised, each measures its
+ * own, and walks over its elements.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cuda-region.h"
@@ -64,6 +67,7 @@ typedef struct
   GPtrArray *inputs;       /* nodes whose storage is read */
   GHashTable *values;      /* node -> number of its variable + 1 */
   guint n_values, n_maps, n_numbers;
+  gint at_normalized;      /* the input that is normalised, or -1 */
 } Builder;
 
 static guint
@@ -197,6 +201,30 @@ write_mapped_load (Builder *self, guint value, VardNode *node)
   write_load (self, value, node->inputs[0], index);
 }
 
+/* as memory would round it */
+static void
+write_rounding (Builder *self, guint value, const VardNode *node)
+{
+  if (self->storage->is_half[node->id])
+    g_string_append_printf (self->source, "      v%u = bf16_to_float (float_to_bf16 (v%u));\n", value, value);
+}
+
+static gboolean
+is_normalized (Builder *self, const VardNode *node)
+{
+  return self->group != NULL && node == self->group->producer;
+}
+
+/* mean and r are the group's */
+static void
+write_normalized (Builder *self, guint value, VardNode *node)
+{
+  self->at_normalized = builder_add_input (self, node->inputs[0]);
+  write_load (self, value, node->inputs[0], "i");
+  g_string_append_printf (self->source, "      v%u = (v%u - mean) * r;\n", value, value);
+  write_rounding (self, value, node);
+}
+
 /* a weight that is kept in another order is read as it is kept */
 static gboolean
 is_mapped (Builder *self, const VardNode *node)
@@ -215,6 +243,8 @@ builder_load (Builder *self, VardNode *node)
   if (node->op == &vard_op_fill)
     g_string_append_printf (self->source, "      float v%u = args.numbers[%u];\n", value,
                             builder_add_number (self, ((const VardFillAttrs *) node->attrs)->value));
+  else if (is_normalized (self, node))
+    write_normalized (self, value, node);
   else if (is_mapped (self, node))
     write_mapped_load (self, value, node);
   else
@@ -236,7 +266,7 @@ builder_load_arguments (Builder *self, VardNode *member)
     {
       VardNode *input = skip_through (self, member->inputs[k]);
 
-      if (self->fusion->group_of[input->id] != self->group)
+      if (self->fusion->group_of[input->id] != self->group || input == self->group->producer)
         builder_load (self, input);
     }
 }
@@ -281,8 +311,7 @@ builder_write_member (Builder *self, VardNode *member)
     else
       g_string_append_printf (self->source, "v%u", args[*c - '0']);
   g_string_append (self->source, ";\n");
-  if (self->storage->is_half[member->id])
-    g_string_append_printf (self->source, "      v%u = bf16_to_float (float_to_bf16 (v%u));\n", value, value);
+  write_rounding (self, value, member);
 }
 
 /* Loads come before their first use, so that several are under way at once */
@@ -301,8 +330,14 @@ static void
 builder_write (Builder *self, VardNode **outputs, guint n_outputs)
 {
   const char *index = self->args.count < G_MAXINT32 ? "unsigned" : "CudaInt";
-  g_autofree char *head = g_strdup_printf ("typedef %s INDEX;\n\nKERNEL (region, CudaRegionArgs)\n{\n"
-                                           "  FOR_GRID (i, args.count)\n    {\n", index);
+  gboolean is_normalized = self->group != NULL && self->group->producer != NULL;
+  g_autofree char *head
+    = is_normalized ? g_strdup_printf ("typedef %s INDEX;\n\nLARGE_KERNEL (region, CudaRegionArgs)\n{\n"
+                                       "  Group group = find_group (&args.normalize);\n"
+                                       "  float r, mean = measure_group (&group, &args.normalize, &r);\n\n"
+                                       "  FOR_GROUP (i, group)\n    {\n", index)
+                    : g_strdup_printf ("typedef %s INDEX;\n\nKERNEL (region, CudaRegionArgs)\n{\n"
+                                       "  FOR_GRID (i, args.count)\n    {\n", index);
 
   if (self->group != NULL)
     builder_write_body (self);
@@ -316,19 +351,35 @@ builder_write (Builder *self, VardNode **outputs, guint n_outputs)
 
 /* ---- the step ---- */
 
+typedef struct
+{
+  CudaRegionArgs args;     /* but for the addresses */
+  gint at_normalized;      /* in the step's inputs, or -1 */
+} RegionPlan;
+
 static void
 region_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
-  CudaRegionArgs args = *(const CudaRegionArgs *) CUDA_DATA (step)->plan;
+  const RegionPlan *plan = CUDA_DATA (step)->plan;
+  CudaRegionArgs args = plan->args;
+  gint64 group = args.normalize.rows * args.normalize.width;
 
   for (guint i = 0; i < step->n_in; i++)
     args.in[i] = in[i];
   for (guint i = 0; i < step->n_out; i++)
     args.out[i] = out[i];
-  cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, args.count, &args);
+  if (plan->at_normalized < 0)
+    {
+      cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, args.count, &args);
+      return;
+    }
+  args.normalize.x = in[plan->at_normalized];
+  cuda_device_launch (CUDA_DEVICE (step), CUDA_DATA (step)->function, args.count / group, 1, cuda_normalize_block_size (group),
+                      &args);
 }
 
-/* a node whose elements are read each at its own place, and by no index map */
+/* A node whose elements are read each at its own place, and by no index map. What is normalised is, too: a block has
+ * measured its group before it writes. */
 static gboolean
 is_read_flat (Builder *self, const VardNode *node)
 {
@@ -341,7 +392,7 @@ is_read_flat (Builder *self, const VardNode *node)
     {
       const VardNode *value = key;
 
-      if (value == node)
+      if (value == node || (is_normalized (self, value) && value->inputs[0] == node))
         is_flat = TRUE;
       else if (is_mapped (self, value) && value->n_inputs > 0 && value->inputs[0] == node)
         return FALSE;
@@ -362,6 +413,8 @@ builder_put_dying_first (Builder *self)
         {
           VardNode *input = skip_through (self, member->inputs[k]);
 
+          if (is_normalized (self, input))
+            input = input->inputs[0];
           if (self->fusion->group_of[input->id] == self->group || is_mapped (self, input)
               || (input->op->flags & VARD_OP_FLAG_SOURCE)
               || vard_lowering_get_n_uses (self->fusion->lowering, input) != 1)
@@ -370,6 +423,14 @@ builder_put_dying_first (Builder *self)
           return;
         }
     }
+}
+
+static const char *
+find_name (const VardFusionGroup *group, const VardNode *node)
+{
+  if (group == NULL)
+    return node->op->name;
+  return group->producer != NULL ? "normalize+region" : "region";
 }
 
 gboolean
@@ -381,17 +442,23 @@ cuda_region_lower (CudaProgram     *program,
   g_autoptr (GString) source = g_string_new (NULL);
   g_autoptr (GPtrArray) inputs = g_ptr_array_new ();
   g_autoptr (GHashTable) values = g_hash_table_new (NULL, NULL);
-  Builder builder = { .fusion = fusion, .storage = program->storage, .group = group, .source = source, .inputs = inputs, .values = values };
+  Builder builder = { .fusion = fusion, .storage = program->storage, .group = group, .source = source, .inputs = inputs,
+                      .values = values, .at_normalized = -1 };
   CudaStepData *data = cuda_step_data_new (program);
-  VardStep step = { .name = group ? "region" : node->op->name, .kernel = region_kernel, .data = data,
+  VardStep step = { .name = find_name (group, node), .kernel = region_kernel, .data = data,
                     .free_data = cuda_step_data_free, .out = group ? group->outputs : &node,
                     .n_out = group ? group->n_outputs : 1 };
+  RegionPlan *plan = g_new0 (RegionPlan, 1);
 
   builder.args.count = vard_node_get_count (node);
   if (group != NULL)
     builder_put_dying_first (&builder);
   builder_write (&builder, step.out, step.n_out);
-  data->plan = g_memdup2 (&builder.args, sizeof builder.args);
+  plan->args = builder.args;
+  plan->at_normalized = builder.at_normalized;
+  if (plan->at_normalized >= 0)
+    plan->args.normalize = cuda_normalize_get_args (fusion->lowering, group->producer);
+  data->plan = plan;
   data->free_plan = g_free;
   data->function = cuda_device_compile (program->device, source->str, "region");
   step.in = (VardNode **) inputs->pdata;

@@ -111,6 +111,10 @@ void     cuda_dnn_close                (CudaDevice *device);
 int cuda_claim_get_type (const CudaClaim *claim, const VardNode *node);
 /* threads of a block that works on n elements together: whole warps */
 guint cuda_block_size (gint64 n);
+/* of a block that normalises one group */
+guint cuda_normalize_block_size (gint64 count);
+/* a normalisation's arguments but for the addresses */
+CudaNormalizeArgs cuda_normalize_get_args (VardLowering *lowering, const VardNode *node);
 
 /* ---- lowering ---- */
 gboolean cuda_lower (CudaProgram  *program,

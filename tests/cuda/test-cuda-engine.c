@@ -176,6 +176,7 @@ test_steps_are_named (gconstpointer cudnn)
   g_assert_nonnull (strstr (names->str, is_cudnn ? " conv2d_input_gradient/cudnn-bf16 " : " conv2d_input_gradient/patches-bf16 "));
   g_assert_nonnull (strstr (text, is_cudnn ? ", cuDNN 9.19.0, " : cudnn != NULL ? "without cuDNN" : ", cuDNN not used, "));
   g_assert_nonnull (strstr (names->str, " attention_gradient/blocks-bf16 "));
+  g_assert_nonnull (strstr (names->str, " normalize+region "));
   g_assert_false (vard_engine_is_exact (engine));
   g_assert_cmpfloat (vard_executable_count_flops (executable), >, 2.0 * 2 * TOKENS * CHANNELS * CHANNELS * 9);
   vard_graph_unref (network.graph);

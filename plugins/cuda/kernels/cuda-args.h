@@ -25,6 +25,16 @@ typedef struct
   CudaInt offset;
 } CudaMap;
 
+/* [outer, rows, groups, width]; types are CUDA_TYPE_F32 or CUDA_TYPE_BF16 */
+typedef struct
+{
+  const void *x, *dy;
+  void *y;
+  CudaInt rows, groups, width;
+  float eps;
+  int x_type, dy_type, y_type;
+} CudaNormalizeArgs;
+
 /* elementwise regions; the source is generated */
 typedef struct
 {
@@ -33,6 +43,7 @@ typedef struct
   void *out[CUDA_REGION_MAX_OUTPUTS];
   float numbers[CUDA_REGION_MAX_NUMBERS];
   CudaMap maps[CUDA_REGION_MAX_MAPS];
+  CudaNormalizeArgs normalize;              /* of a region that begins with one */
 } CudaRegionArgs;
 
 /* rows of bytes from one pitch to another; unit 1, 2, 4 or 8 divides all of them. Types that differ, of floats: the unit is
@@ -77,16 +88,6 @@ typedef struct
   CudaInt n;
   float scale;
 } CudaSoftmaxGradientArgs;
-
-/* [outer, rows, groups, width]; types are CUDA_TYPE_F32 or CUDA_TYPE_BF16 */
-typedef struct
-{
-  const void *x, *dy;
-  void *y;
-  CudaInt rows, groups, width;
-  float eps;
-  int x_type, dy_type, y_type;
-} CudaNormalizeArgs;
 
 /* small [n, h, w, c], large [n, f h, f w, c] */
 typedef struct

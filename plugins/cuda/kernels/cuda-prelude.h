@@ -1,6 +1,7 @@
 /* cuda-prelude.h - what stands before every kernel: how one is declared, and helpers of a block
  *
- * KERNEL (name, Args) declares a kernel with one parameter, args. The tests compile the same text for the host, where
+ * KERNEL (name, Args) declares a kernel with one parameter, args; LARGE_KERNEL one that is started with up to 1024 threads a
+ * block, which the compiler must know to leave registers for all of them. The tests compile the same text for the host, where
  * simt.h stands before it and gives threadIdx, barriers and shuffles.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -14,9 +15,11 @@
   const unsigned long name##_args_size = sizeof (Args); \
   void name (const void *args_) { name##_thread ((const Args *) args_); } \
   static void name##_thread (const Args *args_)
+#define LARGE_KERNEL KERNEL
 #define args (*args_)
 #else
 #define KERNEL(name, Args) extern "C" __global__ void name (const __grid_constant__ Args args)
+#define LARGE_KERNEL(name, Args) extern "C" __global__ void __launch_bounds__ (1024) name (const __grid_constant__ Args args)
 #endif
 
 /* This thread's first element and its step when the grid walks over a range */
@@ -69,19 +72,6 @@ block_max (float value)
   return value;
 }
 
-static __device__ CudaInt
-map_offset (const CudaMap *map, int n_dims, CudaInt i)
-{
-  CudaInt at = map->offset;
-
-  for (int d = n_dims - 1; d >= 0; d--)
-    {
-      at += i % map->extents[d] * map->strides[d];
-      i /= map->extents[d];
-    }
-  return at;
-}
-
 /* ---- half precision, by bits: no header is needed, and the host does the same ---- */
 
 static __device__ float
@@ -112,11 +102,18 @@ bf16_to_float (unsigned short half)
 static __device__ unsigned short
 float_to_bf16 (float value)
 {
+#if defined (__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  unsigned short half;
+
+  asm ("cvt.rn.bf16.f32 %0, %1;" : "=h" (half) : "f" (value));
+  return half;
+#else
   unsigned bits = float_to_bits (value);
 
   if ((bits & 0x7fffffffu) > 0x7f800000u)
     return (unsigned short) (bits >> 16 | 0x40);
   return (unsigned short) ((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+#endif
 }
 
 /* A half's exponent and mantissa in a float's place are 2^112 too small, subnormal ones too */
@@ -159,6 +156,78 @@ store_value (void *y, int type, CudaInt i, float value)
     ((unsigned short *) y)[i] = float_to_bf16 (value);
   else
     ((float *) y)[i] = value;
+}
+
+/* ---- normalisation: one group of [outer, rows, groups, width] by one block ---- */
+
+/* where the group is, and which of its elements this thread has: its columns of every few rows */
+typedef struct
+{
+  CudaInt base, step;            /* of the first row; from one row to the next */
+  int rows, width, row, row_step, column, column_step;
+} Group;
+
+#define FOR_GROUP(i, group) \
+  for (int row_ = (group).row; row_ < (group).rows; row_ += (group).row_step) \
+    for (CudaInt column_ = (group).column, i = (group).base + row_ * (group).step + column_; column_ < (group).width; \
+         column_ += (group).column_step, i += (group).column_step)
+
+static __device__ Group
+find_group (const CudaNormalizeArgs *normalize)
+{
+  Group group;
+  int threads = blockDim.x, thread = threadIdx.x, n_groups = (int) normalize->groups;
+  CudaInt outer = blockIdx.x / n_groups, number = blockIdx.x % n_groups;
+
+  group.rows = (int) normalize->rows;
+  group.width = (int) normalize->width;
+  group.step = normalize->groups * normalize->width;
+  group.base = outer * normalize->rows * group.step + number * normalize->width;
+  if (group.width > threads)
+    {
+      group.row = 0;
+      group.row_step = 1;
+      group.column = thread;
+      group.column_step = threads;
+      return group;
+    }
+  group.row_step = threads / group.width;
+  group.row = thread < group.row_step * group.width ? thread / group.width : group.rows;
+  group.column = thread % group.width;
+  group.column_step = group.width;
+  return group;
+}
+
+/* the mean, and 1 / sqrt (variance + eps): two passes, since squares of large values would cancel */
+static __device__ float
+measure_group (const Group *group, const CudaNormalizeArgs *normalize, float *r)
+{
+  float mean = 0, variance = 0, count = (float) group->rows * (float) group->width;
+
+  FOR_GROUP (i, *group)
+    mean += load_value (normalize->x, normalize->x_type, i);
+  mean = block_sum (mean) / count;
+  FOR_GROUP (i, *group)
+    {
+      float d = load_value (normalize->x, normalize->x_type, i) - mean;
+
+      variance += d * d;
+    }
+  *r = 1 / sqrtf (block_sum (variance) / count + normalize->eps);
+  return mean;
+}
+
+static __device__ CudaInt
+map_offset (const CudaMap *map, int n_dims, CudaInt i)
+{
+  CudaInt at = map->offset;
+
+  for (int d = n_dims - 1; d >= 0; d--)
+    {
+      at += i % map->extents[d] * map->strides[d];
+      i /= map->extents[d];
+    }
+  return at;
 }
 
 #endif
