@@ -29,6 +29,15 @@ typedef struct
   struct { CudaCopyRowsArgs args; gsize from_offset, to_offset; } parts[];
 } RowsPlan;
 
+/* the widest that all addresses, strides and lengths are multiples of */
+static int
+find_unit (const CudaCopyRowsArgs *args)
+{
+  gsize all = (guintptr) args->from | (guintptr) args->to | args->run | args->from_stride | args->to_stride | 16;
+
+  return all & -all;
+}
+
 static void
 rows_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
@@ -42,6 +51,8 @@ rows_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch
 
       args.from = (guint8 *) in[i] + plan->parts[i].from_offset;
       args.to = (guint8 *) out[0] + plan->parts[i].to_offset;
+      if (args.from_type == args.to_type)
+        args.unit = find_unit (&args);
       cuda_device_launch_over (CUDA_DEVICE (step), args.from_type == args.to_type ? CUDA_DATA (step)->function : plan->convert,
                                args.rows * (args.run / args.unit), &args);
     }

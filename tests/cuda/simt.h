@@ -29,6 +29,7 @@ Simt *simt;
 #define gridDim (simt->grid_size)
 #define __device__ __attribute__ ((unused))
 #define __shared__ static
+#define __align__(n) __attribute__ ((aligned (n)))
 #define __syncthreads() simt->wait_for_block ()
 
 static inline float

@@ -46,7 +46,7 @@ typedef struct
   CudaNormalizeArgs normalize;              /* of a region that begins with one */
 } CudaRegionArgs;
 
-/* rows of bytes from one pitch to another; unit 1, 2, 4 or 8 divides all of them. Types that differ, of floats: the unit is
+/* rows of bytes from one pitch to another; unit 1, 2, 4, 8 or 16 divides all of them and the addresses. Types that differ, of floats: the unit is
  * the source's, to_stride is in bytes of the target. */
 typedef struct
 {

@@ -217,15 +217,27 @@ measure_group (const Group *group, const CudaNormalizeArgs *normalize, float *r)
   return mean;
 }
 
+/* a / b, and what is left over, of numbers that are not negative: nearly all have 32 bits, for which a division takes a
+ * quarter of the time */
+static __device__ CudaInt
+divide (CudaInt a, CudaInt b, CudaInt *rest)
+{
+  CudaInt quotient
+    = (unsigned long long) (a | b) >> 32 == 0 ? (CudaInt) ((unsigned) a / (unsigned) b) : (CudaInt) (a / b);
+
+  *rest = a - quotient * b;
+  return quotient;
+}
+
 static __device__ CudaInt
 map_offset (const CudaMap *map, int n_dims, CudaInt i)
 {
-  CudaInt at = map->offset;
+  CudaInt at = map->offset, index;
 
   for (int d = n_dims - 1; d >= 0; d--)
     {
-      at += i % map->extents[d] * map->strides[d];
-      i /= map->extents[d];
+      i = divide (i, map->extents[d], &index);
+      at += index * map->strides[d];
     }
   return at;
 }

@@ -3,17 +3,24 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+typedef struct __align__ (16)
+{
+  unsigned long long low, high;
+} Sixteen;
+
 KERNEL (copy_rows, CudaCopyRowsArgs)
 {
   CudaInt run = args.run / args.unit;
 
   FOR_GRID (i, args.rows * run)
     {
-      CudaInt row = i / run, column = i % run * args.unit;
-      const char *from = (const char *) args.from + row * args.from_stride + column;
-      char *to = (char *) args.to + row * args.to_stride + column;
+      CudaInt column, row = divide (i, run, &column);
+      const char *from = (const char *) args.from + row * args.from_stride + column * args.unit;
+      char *to = (char *) args.to + row * args.to_stride + column * args.unit;
 
-      if (args.unit == 4)
+      if (args.unit == 16)
+        *(Sixteen *) to = *(const Sixteen *) from;
+      else if (args.unit == 4)
         *(unsigned *) to = *(const unsigned *) from;
       else if (args.unit == 8)
         *(unsigned long long *) to = *(const unsigned long long *) from;
@@ -31,10 +38,10 @@ KERNEL (convert_rows, CudaCopyRowsArgs)
 
   FOR_GRID (i, args.rows * run)
     {
-      CudaInt row = i / run;
+      CudaInt column, row = divide (i, run, &column);
 
-      store_value (args.to, args.to_type, row * args.to_stride / to_unit + i % run,
-                   load_value (args.from, args.from_type, row * args.from_stride / args.unit + i % run));
+      store_value (args.to, args.to_type, row * args.to_stride / to_unit + column,
+                   load_value (args.from, args.from_type, row * args.from_stride / args.unit + column));
     }
 }
 
@@ -43,11 +50,10 @@ KERNEL (upsample, CudaResampleArgs)
 {
   FOR_GRID (i, args.count)
     {
-      CudaInt channel = i % args.c, x = i / args.c % (args.w * args.factor);
-      CudaInt row = i / args.c / (args.w * args.factor);
+      CudaInt channel, x, row = divide (divide (i, args.c, &channel), args.w * args.factor, &x), rest;
+      CudaInt from = divide (row, args.factor, &rest) * args.w + divide (x, args.factor, &rest);
 
-      store_value (args.y, args.y_type, i,
-                   load_value (args.x, args.x_type, (row / args.factor * args.w + x / args.factor) * args.c + channel));
+      store_value (args.y, args.y_type, i, load_value (args.x, args.x_type, from * args.c + channel));
     }
 }
 
@@ -56,7 +62,7 @@ KERNEL (pool_sum, CudaResampleArgs)
 {
   FOR_GRID (i, args.count)
     {
-      CudaInt channel = i % args.c, x = i / args.c % args.w, row = i / args.c / args.w;
+      CudaInt channel, x, row = divide (divide (i, args.c, &channel), args.w, &x);
       float sum = 0;
 
       for (CudaInt dy = 0; dy < args.factor; dy++)
@@ -71,9 +77,9 @@ KERNEL (gather, CudaGatherArgs)
 {
   FOR_GRID (i, args.n_ids * args.c)
     {
-      CudaInt id = args.ids[i / args.c];
+      CudaInt column, id = args.ids[divide (i, args.c, &column)];
 
-      args.out[i] = id >= 0 && id < args.n_rows ? args.values[id * args.c + i % args.c] : 0;
+      args.out[i] = id >= 0 && id < args.n_rows ? args.values[id * args.c + column] : 0;
     }
 }
 
@@ -133,10 +139,9 @@ KERNEL (patches, CudaPatchesArgs)
 
   FOR_GRID (i, args.n * args.oh * args.ow * width)
     {
-      CudaInt c = i % args.c, kx = i / args.c % args.kw, ky = i / args.c / args.kw % args.kh;
-      CudaInt pixel = i / width, ox = pixel % args.ow, oy = pixel / args.ow % args.oh;
+      CudaInt c, kx, ky, ox, oy, pixel = divide (divide (divide (i, args.c, &c), args.kw, &kx), args.kh, &ky);
+      CudaInt picture = divide (divide (pixel, args.ow, &ox), args.oh, &oy);
       CudaInt y = oy * args.stride + ky - args.top, x = ox * args.stride + kx - args.left;
-      CudaInt picture = pixel / args.ow / args.oh;
       int is_inside = y >= 0 && y < args.h && x >= 0 && x < args.w;
       float value
         = is_inside ? load_value (args.from, args.from_type, ((picture * args.h + y) * args.w + x) * args.c + c) : 0;
@@ -152,8 +157,7 @@ KERNEL (patches_sum, CudaPatchesArgs)
 
   FOR_GRID (i, args.n * args.h * args.w * args.c)
     {
-      CudaInt c = i % args.c, x = i / args.c % args.w, y = i / args.c / args.w % args.h;
-      CudaInt picture = i / args.c / args.w / args.h;
+      CudaInt c, x, y, picture = divide (divide (divide (i, args.c, &c), args.w, &x), args.h, &y);
       float sum = 0;
 
       for (CudaInt ky = 0; ky < args.kh; ky++)
