@@ -93,12 +93,20 @@ find_addends (VardFusion *fusion, const VardFusionGroup *group, Addends *addends
          && (addends->bias != NULL || addends->residual != NULL);
 }
 
+/* views have not been lowered yet: they are stored as what they show */
+static VardDType
+get_storage (const VardFusion *fusion, const VardNode *node)
+{
+  while (vard_fusion_passes_through (node) || node->op->flags & VARD_OP_FLAG_VIEW)
+    node = node->inputs[0];
+  return vard_lowering_get_storage (fusion->lowering, node);
+}
+
 /* The columns of the product are the bias's; the matrix that is added is stored as the result is, and read where it lies */
 static gboolean
 fits (VardFusion *fusion, const VardFusionGroup *group, const Addends *addends)
 {
   const VardShape *y = &addends->product->shape;
-  VardLowering *lowering = fusion->lowering;
 
   if (vard_node_get_count (addends->product) != vard_node_get_count (group->root))
     return FALSE;
@@ -107,7 +115,7 @@ fits (VardFusion *fusion, const VardFusionGroup *group, const Addends *addends)
     return FALSE;
   return addends->residual == NULL
          || (addends->residual->op != &vard_op_slice && addends->residual->op != &vard_op_permute
-             && vard_lowering_get_storage (lowering, addends->residual) == vard_lowering_get_storage (lowering, group->root));
+             && get_storage (fusion, addends->residual) == get_storage (fusion, group->root));
 }
 
 static VardFusionGroup *
