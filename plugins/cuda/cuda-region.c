@@ -3,6 +3,9 @@
  * Extents, strides, attributes and addresses are arguments, so that one text serves all shapes: a model has few
  * different regions, and their code is compiled once and found in the cache from then on.
  *
+ * A thread computes four neighbours where all addresses and the number of elements allow it: values that lie side by side
+ * are then read and written together, and an index is found once for the four. Such a text has both loops.
+ *
  * A region that reads a normalised value computes it: blocks then go by the groups that are normalised, each measures its
  * own, and walks over its elements.
  *
@@ -63,12 +66,44 @@ typedef struct
   CudaStorage *storage;
   VardFusionGroup *group;
   CudaRegionArgs args;
-  GString *source;
+  GString *loads, *members, *stores;           /* of the loop over single elements */
+  GString *wide_loads, *lanes, *packs, *wide_stores;   /* of the loop over fours; lanes: what each of them begins with */
   GPtrArray *inputs;       /* nodes whose storage is read */
   GHashTable *values;      /* node -> number of its variable + 1 */
   guint n_values, n_maps, n_numbers;
   gint at_normalized;      /* the input that is normalised, or -1 */
 } Builder;
+
+#define N_TEXTS 7
+
+static void
+list_texts (Builder *self, GString ***texts)
+{
+  GString **all[N_TEXTS] = { &self->loads, &self->members, &self->stores, &self->wide_loads, &self->lanes, &self->packs,
+                             &self->wide_stores };
+
+  memcpy (texts, all, sizeof all);
+}
+
+static void
+builder_begin (Builder *self)
+{
+  GString **texts[N_TEXTS];
+
+  list_texts (self, texts);
+  for (guint i = 0; i < N_TEXTS; i++)
+    *texts[i] = g_string_new (NULL);
+}
+
+static void
+builder_end (Builder *self)
+{
+  GString **texts[N_TEXTS];
+
+  list_texts (self, texts);
+  for (guint i = 0; i < N_TEXTS; i++)
+    g_string_free (*texts[i], TRUE);
+}
 
 static guint
 builder_add_value (Builder *self, VardNode *node)
@@ -157,29 +192,70 @@ is_half (Builder *self, const VardNode *node)
 
 /* the type is in the text, so that no thread asks */
 static void
-write_load (Builder *self, guint value, VardNode *from, const char *index)
+write_load (Builder *self, GString *to, const char *name, guint value, VardNode *from, const char *index)
 {
   guint input = builder_add_input (self, from);
 
   if (is_half (self, from))
-    g_string_append_printf (self->source, "      float v%u = bf16_to_float (((const unsigned short *) args.in[%u])[%s]);\n",
-                            value, input, index);
+    g_string_append_printf (to, "      float %s%u = bf16_to_float (((const unsigned short *) args.in[%u])[%s]);\n", name, value,
+                            input, index);
   else
-    g_string_append_printf (self->source, "      float v%u = ((const float *) args.in[%u])[%s];\n", value, input, index);
+    g_string_append_printf (to, "      float %s%u = ((const float *) args.in[%u])[%s];\n", name, value, input, index);
+}
+
+/* the same of four neighbours, and each of them in its lane */
+static void
+write_wide_load (Builder *self, guint value, VardNode *from, const char *index)
+{
+  g_string_append_printf (self->wide_loads, "      float l%u[4];\n      %s (args.in[%u], %s, l%u);\n", value,
+                          is_half (self, from) ? "load_halves" : "load_floats", builder_add_input (self, from), index, value);
+  g_string_append_printf (self->lanes, "      float v%u = l%u[k];\n", value, value);
 }
 
 static void
 write_store (Builder *self, guint k, const VardNode *output)
 {
   guint value = builder_get_value (self, output);
+  gboolean is_short = is_half (self, output);
 
-  if (is_half (self, output))
-    g_string_append_printf (self->source, "      ((unsigned short *) args.out[%u])[i] = float_to_bf16 (v%u);\n", k, value);
-  else
-    g_string_append_printf (self->source, "      ((float *) args.out[%u])[i] = v%u;\n", k, value);
+  g_string_append_printf (self->stores, is_short ? "      ((unsigned short *) args.out[%u])[i] = float_to_bf16 (v%u);\n"
+                                                 : "      ((float *) args.out[%u])[i] = v%u;\n", k, value);
+  g_string_append_printf (self->wide_loads, "      float s%u[4];\n", k);
+  g_string_append_printf (self->packs, "      s%u[k] = v%u;\n", k, value);
+  g_string_append_printf (self->wide_stores, "      %s (args.out[%u], i, s%u);\n", is_short ? "store_halves" : "store_floats", k, k);
 }
 
 /* the innermost index first; the outermost needs no remainder */
+static void
+write_index (GString *to, guint value, guint map, guint n_dims)
+{
+  g_string_append_printf (to, "      CudaInt a%u = args.maps[%u].offset;\n", value, map);
+  g_string_append_printf (to, "      INDEX r%u = i;\n", value);
+  for (guint d = n_dims; d-- > 0;)
+    if (d == 0)
+      g_string_append_printf (to, "      a%u += r%u * args.maps[%u].strides[0];\n", value, value, map);
+    else
+      g_string_append_printf (to,
+                              "      a%u += r%u %% (INDEX) args.maps[%u].extents[%u] * args.maps[%u].strides[%u];\n"
+                              "      r%u /= (INDEX) args.maps[%u].extents[%u];\n",
+                              value, value, map, d, map, d, value, map, d);
+}
+
+/* whether four neighbours lie side by side in what is read, from a multiple of four on; @is_same: or are one and the same */
+static gboolean
+has_fours (const CudaMap *map, guint n_dims, gboolean *is_same)
+{
+  guint last = n_dims - 1;
+
+  *is_same = n_dims == 0 || (map->extents[last] % 4 == 0 && map->strides[last] == 0);
+  if (n_dims == 0 || map->extents[last] % 4 != 0 || map->strides[last] != 1 || map->offset % 4 != 0)
+    return FALSE;
+  for (guint d = 0; d < last; d++)
+    if (map->strides[d] % 4 != 0)
+      return FALSE;
+  return TRUE;
+}
+
 static void
 write_mapped_load (Builder *self, guint value, VardNode *node)
 {
@@ -187,26 +263,28 @@ write_mapped_load (Builder *self, guint value, VardNode *node)
   guint map = self->n_maps++;
   g_assert (map < CUDA_REGION_MAX_MAPS);
   guint n_dims = set_map (&self->args.maps[map], node);
+  gboolean is_same, is_wide = has_fours (&self->args.maps[map], n_dims, &is_same);
 
-  g_string_append_printf (self->source, "      CudaInt a%u = args.maps[%u].offset;\n", value, map);
-  g_string_append_printf (self->source, "      INDEX r%u = i;\n", value);
-  for (guint d = n_dims; d-- > 0;)
-    if (d == 0)
-      g_string_append_printf (self->source, "      a%u += r%u * args.maps[%u].strides[0];\n", value, value, map);
-    else
-      g_string_append_printf (self->source,
-                              "      a%u += r%u %% (INDEX) args.maps[%u].extents[%u] * args.maps[%u].strides[%u];\n"
-                              "      r%u /= (INDEX) args.maps[%u].extents[%u];\n",
-                              value, value, map, d, map, d, value, map, d);
-  write_load (self, value, node->inputs[0], index);
+  write_index (self->loads, value, map, n_dims);
+  write_load (self, self->loads, "v", value, node->inputs[0], index);
+  write_index (is_wide || is_same ? self->wide_loads : self->lanes, value, map, n_dims);
+  if (is_wide)
+    write_wide_load (self, value, node->inputs[0], index);
+  else if (!is_same)
+    write_load (self, self->lanes, "v", value, node->inputs[0], index);
+  else
+    {
+      write_load (self, self->wide_loads, "l", value, node->inputs[0], index);
+      g_string_append_printf (self->lanes, "      float v%u = l%u;\n", value, value);
+    }
 }
 
 /* as memory would round it */
 static void
-write_rounding (Builder *self, guint value, const VardNode *node)
+write_rounding (Builder *self, GString *to, guint value, const VardNode *node)
 {
   if (self->storage->is_half[node->id])
-    g_string_append_printf (self->source, "      v%u = bf16_to_float (float_to_bf16 (v%u));\n", value, value);
+    g_string_append_printf (to, "      v%u = bf16_to_float (float_to_bf16 (v%u));\n", value, value);
 }
 
 static gboolean
@@ -220,9 +298,9 @@ static void
 write_normalized (Builder *self, guint value, VardNode *node)
 {
   self->at_normalized = builder_add_input (self, node->inputs[0]);
-  write_load (self, value, node->inputs[0], "i");
-  g_string_append_printf (self->source, "      v%u = (v%u - mean) * r;\n", value, value);
-  write_rounding (self, value, node);
+  write_load (self, self->loads, "v", value, node->inputs[0], "i");
+  g_string_append_printf (self->loads, "      v%u = (v%u - mean) * r;\n", value, value);
+  write_rounding (self, self->loads, value, node);
 }
 
 /* a weight that is kept in another order is read as it is kept */
@@ -241,14 +319,21 @@ builder_load (Builder *self, VardNode *node)
     return;
   value = builder_add_value (self, node);
   if (node->op == &vard_op_fill)
-    g_string_append_printf (self->source, "      float v%u = args.numbers[%u];\n", value,
-                            builder_add_number (self, ((const VardFillAttrs *) node->attrs)->value));
+    {
+      guint number = builder_add_number (self, ((const VardFillAttrs *) node->attrs)->value);
+
+      g_string_append_printf (self->loads, "      float v%u = args.numbers[%u];\n", value, number);
+      g_string_append_printf (self->lanes, "      float v%u = args.numbers[%u];\n", value, number);
+    }
   else if (is_normalized (self, node))
     write_normalized (self, value, node);
   else if (is_mapped (self, node))
     write_mapped_load (self, value, node);
   else
-    write_load (self, value, node, "i");
+    {
+      write_load (self, self->loads, "v", value, node, "i");
+      write_wide_load (self, value, node, "i");
+    }
 }
 
 static VardNode *
@@ -302,16 +387,16 @@ builder_write_member (Builder *self, VardNode *member)
       numbers[1] = builder_add_number (self, q);
     }
   value = builder_add_value (self, member);
-  g_string_append_printf (self->source, "      float v%u = ", value);
+  g_string_append_printf (self->members, "      float v%u = ", value);
   for (const char *c = text; *c != 0; c++)
     if (*c != '$')
-      g_string_append_c (self->source, *c);
+      g_string_append_c (self->members, *c);
     else if (*++c == 'p' || *c == 'q')
-      g_string_append_printf (self->source, "args.numbers[%u]", numbers[*c - 'p']);
+      g_string_append_printf (self->members, "args.numbers[%u]", numbers[*c - 'p']);
     else
-      g_string_append_printf (self->source, "v%u", args[*c - '0']);
-  g_string_append (self->source, ";\n");
-  write_rounding (self, value, member);
+      g_string_append_printf (self->members, "v%u", args[*c - '0']);
+  g_string_append (self->members, ";\n");
+  write_rounding (self, self->members, value, member);
 }
 
 /* Loads come before their first use, so that several are under way at once */
@@ -326,18 +411,21 @@ builder_write_body (Builder *self)
       builder_write_member (self, self->group->members->pdata[i]);
 }
 
+/* four at a time; the caller is left if it was done so */
 static void
+write_wide_loop (Builder *self, GString *source)
+{
+  g_string_append_printf (source, "  if (args.is_wide)\n    {\n      FOR_GRID (four, args.count / 4)\n      {\n      CudaInt i = 4 * four;\n%s"
+                          "#pragma unroll\n      for (int k = 0; k < 4; k++)\n      {\n      CudaInt i = 4 * four + k;\n%s%s%s      }\n"
+                          "%s      }\n      return;\n    }\n", self->wide_loads->str, self->lanes->str, self->members->str,
+                          self->packs->str, self->wide_stores->str);
+}
+
+static char *
 builder_write (Builder *self, VardNode **outputs, guint n_outputs)
 {
-  const char *index = self->args.count < G_MAXINT32 ? "unsigned" : "CudaInt";
-  gboolean is_normalized = self->group != NULL && self->group->producer != NULL;
-  g_autofree char *head
-    = is_normalized ? g_strdup_printf ("typedef %s INDEX;\n\nLARGE_KERNEL (region, CudaRegionArgs)\n{\n"
-                                       "  Group group = find_group (&args.normalize);\n"
-                                       "  float r, mean = measure_group (&group, &args.normalize, &r);\n\n"
-                                       "  FOR_GROUP (i, group)\n    {\n", index)
-                    : g_strdup_printf ("typedef %s INDEX;\n\nKERNEL (region, CudaRegionArgs)\n{\n"
-                                       "  FOR_GRID (i, args.count)\n    {\n", index);
+  gboolean begins_normalized = self->group != NULL && self->group->producer != NULL;
+  GString *source = g_string_new (NULL);
 
   if (self->group != NULL)
     builder_write_body (self);
@@ -345,8 +433,17 @@ builder_write (Builder *self, VardNode **outputs, guint n_outputs)
     builder_load (self, outputs[0]);
   for (guint k = 0; k < n_outputs; k++)
     write_store (self, k, outputs[k]);
-  g_string_append (self->source, "    }\n}\n");
-  g_string_prepend (self->source, head);
+  g_string_append_printf (source, "typedef %s INDEX;\n\n%s (region, CudaRegionArgs)\n{\n",
+                          self->args.count < G_MAXINT32 ? "unsigned" : "CudaInt", begins_normalized ? "LARGE_KERNEL" : "KERNEL");
+  if (begins_normalized)
+    g_string_append (source, "  Group group = find_group (&args.normalize);\n"
+                             "  float r, mean = measure_group (&group, &args.normalize, &r);\n\n");
+  self->args.is_wide = !begins_normalized && self->args.count % 4 == 0;
+  if (self->args.is_wide)
+    write_wide_loop (self, source);
+  g_string_append (source, begins_normalized ? "  FOR_GROUP (i, group)\n    {\n" : "  FOR_GRID (i, args.count)\n    {\n");
+  g_string_append_printf (source, "%s%s%s    }\n}\n", self->loads->str, self->members->str, self->stores->str);
+  return g_string_free (source, FALSE);
 }
 
 /* ---- the step ---- */
@@ -356,6 +453,18 @@ typedef struct
   CudaRegionArgs args;     /* but for the addresses */
   gint at_normalized;      /* in the step's inputs, or -1 */
 } RegionPlan;
+
+static gboolean
+are_aligned (const VardStep *step, gpointer *in, gpointer *out)
+{
+  guintptr all = 0;
+
+  for (guint i = 0; i < step->n_in; i++)
+    all |= (guintptr) in[i];
+  for (guint i = 0; i < step->n_out; i++)
+    all |= (guintptr) out[i];
+  return all % sizeof (float[4]) == 0;
+}
 
 static void
 region_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
@@ -370,7 +479,8 @@ region_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scrat
     args.out[i] = out[i];
   if (plan->at_normalized < 0)
     {
-      cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, args.count, &args);
+      args.is_wide = args.is_wide && are_aligned (step, in, out);
+      cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, args.is_wide ? args.count / 4 : args.count, &args);
       return;
     }
   args.normalize.x = in[plan->at_normalized];
@@ -439,11 +549,11 @@ cuda_region_lower (CudaProgram     *program,
                    VardFusionGroup *group,
                    VardNode        *node)
 {
-  g_autoptr (GString) source = g_string_new (NULL);
+  g_autofree char *source = NULL;
   g_autoptr (GPtrArray) inputs = g_ptr_array_new ();
   g_autoptr (GHashTable) values = g_hash_table_new (NULL, NULL);
-  Builder builder = { .fusion = fusion, .storage = program->storage, .group = group, .source = source, .inputs = inputs,
-                      .values = values, .at_normalized = -1 };
+  Builder builder = { .fusion = fusion, .storage = program->storage, .group = group, .inputs = inputs, .values = values,
+                      .at_normalized = -1 };
   CudaStepData *data = cuda_step_data_new (program);
   VardStep step = { .name = find_name (group, node), .kernel = region_kernel, .data = data,
                     .free_data = cuda_step_data_free, .out = group ? group->outputs : &node,
@@ -453,14 +563,16 @@ cuda_region_lower (CudaProgram     *program,
   builder.args.count = vard_node_get_count (node);
   if (group != NULL)
     builder_put_dying_first (&builder);
-  builder_write (&builder, step.out, step.n_out);
+  builder_begin (&builder);
+  source = builder_write (&builder, step.out, step.n_out);
+  builder_end (&builder);
   plan->args = builder.args;
   plan->at_normalized = builder.at_normalized;
   if (plan->at_normalized >= 0)
     plan->args.normalize = cuda_normalize_get_args (fusion->lowering, group->producer);
   data->plan = plan;
   data->free_plan = g_free;
-  data->function = cuda_device_compile (program->device, source->str, "region");
+  data->function = cuda_device_compile (program->device, source, "region");
   step.in = (VardNode **) inputs->pdata;
   step.n_in = inputs->len;
   step.is_in_place = group != NULL && inputs->len > 0 && is_read_flat (&builder, inputs->pdata[0]);

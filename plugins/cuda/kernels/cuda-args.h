@@ -44,6 +44,7 @@ typedef struct
   float numbers[CUDA_REGION_MAX_NUMBERS];
   CudaMap maps[CUDA_REGION_MAX_MAPS];
   CudaNormalizeArgs normalize;              /* of a region that begins with one */
+  int is_wide;                              /* four elements a thread */
 } CudaRegionArgs;
 
 /* rows of bytes from one pitch to another; unit 1, 2, 4, 8 or 16 divides all of them and the addresses. Types that differ, of floats: the unit is

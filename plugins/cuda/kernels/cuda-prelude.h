@@ -158,6 +158,52 @@ store_value (void *y, int type, CudaInt i, float value)
     ((float *) y)[i] = value;
 }
 
+/* ---- four neighbours at once, from an address that 16 bytes divide ---- */
+
+typedef struct __align__ (16) { float values[4]; } FourFloats;
+typedef struct __align__ (8) { unsigned pairs[2]; } FourHalves;
+
+static __device__ void
+load_floats (const void *x, CudaInt i, float *values)
+{
+  FourFloats four = *(const FourFloats *) ((const float *) x + i);
+
+  for (int k = 0; k < 4; k++)
+    values[k] = four.values[k];
+}
+
+static __device__ void
+load_halves (const void *x, CudaInt i, float *values)
+{
+  FourHalves four = *(const FourHalves *) ((const unsigned short *) x + i);
+
+  for (int k = 0; k < 2; k++)
+    {
+      values[2 * k] = bits_to_float (four.pairs[k] << 16);
+      values[2 * k + 1] = bits_to_float (four.pairs[k] & 0xffff0000u);
+    }
+}
+
+static __device__ void
+store_floats (void *y, CudaInt i, const float *values)
+{
+  FourFloats four;
+
+  for (int k = 0; k < 4; k++)
+    four.values[k] = values[k];
+  *(FourFloats *) ((float *) y + i) = four;
+}
+
+static __device__ void
+store_halves (void *y, CudaInt i, const float *values)
+{
+  FourHalves four;
+
+  for (int k = 0; k < 2; k++)
+    four.pairs[k] = float_to_bf16 (values[2 * k]) | (unsigned) float_to_bf16 (values[2 * k + 1]) << 16;
+  *(FourHalves *) ((unsigned short *) y + i) = four;
+}
+
 /* ---- normalisation: one group of [outer, rows, groups, width] by one block ---- */
 
 /* where the group is, and which of its elements this thread has: its columns of every few rows */
