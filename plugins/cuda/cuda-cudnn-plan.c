@@ -4,6 +4,8 @@
  */
 #include "cuda-cudnn-private.h"
 
+#include <string.h>
+
 /* proposals that are looked at */
 #define N_PROPOSALS 24
 #define MAX_WAYS 8
@@ -153,6 +155,79 @@ cuda_dnn_plan_new (CudaDnnGraph      *graph,
   if (wish->way >= 0 && self->n_ways == 0 && graph->failure == NULL)
     find_ways (self, operations, &any);
   return self->n_ways > 0 && graph->failure == NULL ? g_steal_pointer (&self) : NULL;
+}
+
+char *
+cuda_dnn_plan_dup_text (CudaDnnPlan *self,
+                        guint        index)
+{
+  const CudaDnnLibrary *library = self->graph->target->library;
+  cudnnBackendDescriptor_t way = self->ways[index];
+  gint64 size = 0, n = 0;
+  g_autofree char *text = NULL;
+
+  if (library->cudnnBackendGetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, 0, &size, NULL)
+        != CUDNN_STATUS_SUCCESS
+      || size < 1)
+    return NULL;
+  text = g_malloc0 (size + 1);
+  if (library->cudnnBackendGetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, size, &n, text)
+      != CUDNN_STATUS_SUCCESS)
+    return NULL;
+  return g_steal_pointer (&text);
+}
+
+static gboolean
+finish_restored (const CudaDnnTarget *target, cudnnBackendDescriptor_t way, const char *text, gint64 *workspace)
+{
+  const CudaDnnLibrary *library = target->library;
+  cudnnStatus_t status;
+  gint64 n = 0;
+
+  if (target->handle != NULL)
+    status = library->cudnnBackendSetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &target->handle);
+  else
+#if CUDNN_VERSION >= 90800
+    status = library->cudnnBackendSetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+                                                &target->properties);
+#else
+    status = CUDNN_STATUS_NOT_SUPPORTED;
+#endif
+  return status == CUDNN_STATUS_SUCCESS
+         && library->cudnnBackendSetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, strlen (text),
+                                               text) == CUDNN_STATUS_SUCCESS
+         && library->cudnnBackendFinalize (way) == CUDNN_STATUS_SUCCESS
+         && library->cudnnBackendGetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &n, workspace)
+              == CUDNN_STATUS_SUCCESS;
+}
+
+/* a failure is none of the graph's, from which a plan can still be made */
+CudaDnnPlan *
+cuda_dnn_plan_restore (CudaDnnGraph *graph,
+                       const char   *text,
+                       gint          way)
+{
+  const CudaDnnLibrary *library = graph->target->library;
+  cudnnBackendDescriptor_t restored = NULL;
+  gint64 workspace = 0;
+  CudaDnnPlan *self;
+
+  if (graph->failure != NULL
+      || library->cudnnBackendCreateDescriptor (CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &restored) != CUDNN_STATUS_SUCCESS)
+    return NULL;
+  if (!finish_restored (graph->target, restored, text, &workspace))
+    {
+      library->cudnnBackendDestroyDescriptor (restored);
+      return NULL;
+    }
+  g_ptr_array_add (graph->descriptors, restored);
+  self = g_new0 (CudaDnnPlan, 1);
+  self->graph = graph;
+  self->ways[0] = restored;
+  self->places[0] = way;
+  self->n_ways = 1;
+  self->workspace = workspace;
+  return self;
 }
 
 void

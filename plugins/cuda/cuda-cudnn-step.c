@@ -80,6 +80,28 @@ work_free (gpointer data)
   g_free (work);
 }
 
+/* how a way is kept that was not chosen by measuring */
+#define FIRST_WAY -1       /* nothing is measured, and it was the first that fits */
+#define ONLY_WAY -2
+
+/* a way that was taken before, as it was compiled */
+static CudaDnnPlan *
+restore (CudaDevice *device, CudaDnnGraph *graph, const char *key, gint way)
+{
+  g_autofree char *text = cuda_dnn_dup_kept (device, key, way >= 0 ? way : device->measures ? ONLY_WAY : FIRST_WAY);
+
+  return text != NULL ? cuda_dnn_plan_restore (graph, text, way) : NULL;
+}
+
+static void
+keep (CudaDevice *device, CudaDnnWork *work, gint way)
+{
+  g_autofree char *text = cuda_dnn_plan_dup_text (work->plan, work->chosen);
+
+  if (text != NULL)
+    cuda_dnn_keep (device, work->key, way, text);
+}
+
 /* takes the key */
 static CudaDnnWork *
 work_new (CudaDevice *device, CudaPrecision precision, CudaDnnGraph *graph, char *key)
@@ -87,16 +109,27 @@ work_new (CudaDevice *device, CudaPrecision precision, CudaDnnGraph *graph, char
   CudaDnnWork *self = g_new0 (CudaDnnWork, 1);
   CudaDnnWish wish = { cuda_dnn_get_refused_notes (precision), device->dnn_workspace, device->measures ? N_WAYS : 1, -1 };
   gint32 way = -1;
+  gboolean is_restored;
 
   self->key = key;
   if (device->measures && cuda_device_recall (device, key, &way, sizeof way))
     wish.way = MAX (way, -1);
-  self->plan = cuda_dnn_plan_new (graph, &wish);
+  self->plan = restore (device, graph, key, wish.way);
+  is_restored = self->plan != NULL;
+  if (is_restored && cuda_dnn_plan_get_workspace (self->plan) > wish.workspace)
+    {
+      g_clear_pointer (&self->plan, cuda_dnn_plan_free);
+      return self;
+    }
+  if (!is_restored)
+    self->plan = cuda_dnn_plan_new (graph, &wish);
   if (self->plan == NULL)
     return self;
   if (wish.way >= 0 && cuda_dnn_plan_get_way (self->plan, 0) == wish.way)
     device->n_recalled++;
   self->chosen = cuda_dnn_plan_get_n_ways (self->plan) > 1 ? -1 : 0;
+  if (!is_restored && self->chosen == 0)
+    keep (device, self, !device->measures ? FIRST_WAY : wish.way >= 0 ? cuda_dnn_plan_get_way (self->plan, 0) : ONLY_WAY);
   return self;
 }
 
@@ -177,6 +210,7 @@ choose_way (CudaDevice *device, CudaDnnWork *work, const gpointer *pointers, gpo
   way = cuda_dnn_plan_get_way (work->plan, work->chosen);
   device->n_measured++;
   cuda_device_remember (device, work->key, &way, sizeof way);
+  keep (device, work, way);
 }
 
 void

@@ -38,6 +38,16 @@ void                 cuda_dnn_step_run        (CudaDnnStep    *self,
                                                const gpointer *pointers,
                                                guint8         *scratch);
 
+/* ---- on disk (cuda-cudnn-kept.c) ---- */
+void                 cuda_dnn_keep            (CudaDevice     *device,
+                                               const char     *key,
+                                               gint            way,
+                                               const char     *text);
+/* NULL: there is none, or it is not whole */
+char                *cuda_dnn_dup_kept        (CudaDevice     *device,
+                                               const char     *key,
+                                               gint            way);
+
 /* A tensor as the library may read or write it: at an address that 16 divides. Views and parameters are copied when they
  * are not there. */
 typedef struct

@@ -116,6 +116,14 @@ typedef struct _CudaDnnPlan CudaDnnPlan;
 /* takes the graph; NULL: nothing fits */
 CudaDnnPlan  *cuda_dnn_plan_new            (CudaDnnGraph          *graph,
                                             const CudaDnnWish     *wish);
+/* A way that was chosen as text, compiled kernels and all: restoring it takes milliseconds where making it took half a
+ * second. NULL: the library does not say. */
+char         *cuda_dnn_plan_dup_text       (CudaDnnPlan           *self,
+                                            guint                  index);
+/* takes the graph unless it returns NULL: the text is of another version or device, or of nothing */
+CudaDnnPlan  *cuda_dnn_plan_restore        (CudaDnnGraph          *graph,
+                                            const char            *text,
+                                            gint                   way);
 void          cuda_dnn_plan_free           (CudaDnnPlan           *self);
 guint         cuda_dnn_plan_get_n_ways     (CudaDnnPlan           *self);
 /* a way's place in what the library proposes, which another run of the same version gives again */

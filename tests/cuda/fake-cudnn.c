@@ -11,6 +11,7 @@
 #include "fake-driver.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,7 @@ size_of (cudnnBackendAttributeType_t type)
   switch (type)
     {
     case CUDNN_TYPE_BOOLEAN: return sizeof (bool);
+    case CUDNN_TYPE_CHAR: return 1;
     case CUDNN_TYPE_INT64: case CUDNN_TYPE_DOUBLE: return 8;
     case CUDNN_TYPE_HANDLE: case CUDNN_TYPE_VOID_PTR: case CUDNN_TYPE_BACKEND_DESCRIPTOR: return sizeof (void *);
     default: return 4;
@@ -200,13 +202,19 @@ fake_store (const Tensor *tensor, void *to, int64_t a, int64_t b, int64_t c, int
 
 /* ---- finishing ---- */
 
-/* VARD_FAKE_CUDA="algorithms=N" */
 static int
-has_several_ways (void)
+is_told (const char *word)
 {
   const char *all = getenv ("VARD_FAKE_CUDA");
 
-  return all != NULL && strstr (all, "algorithms=") != NULL;
+  return all != NULL && strstr (all, word) != NULL;
+}
+
+/* VARD_FAKE_CUDA="algorithms=N"; with "no-proposals" only what was kept can be computed */
+static int
+has_several_ways (void)
+{
+  return is_told ("algorithms=");
 }
 
 /* how many there are, or 0 */
@@ -245,6 +253,85 @@ has_ways (const Descriptor *self)
          || read_graph (self, &graph);
 }
 
+/* ---- plans ---- */
+
+#define HEADER "{\"fake\": \""
+#define FOOTER "\"}"
+
+/* the text of a plan is its work as it lies in memory, in hexadecimal digits */
+static int64_t
+write_text (const Work *work, char *to)
+{
+  const unsigned char *bytes = (const void *) work;
+
+  to += sprintf (to, HEADER);
+  for (size_t i = 0; i < sizeof *work; i++)
+    to += sprintf (to, "%02x", bytes[i]);
+  sprintf (to, FOOTER);
+  return 2 * sizeof *work + strlen (HEADER FOOTER);
+}
+
+static int
+read_text (const char *text, int64_t size, Work *work)
+{
+  unsigned char *bytes = (void *) work;
+
+  if (size != (int64_t) (2 * sizeof *work + strlen (HEADER FOOTER)) || strncmp (text, HEADER, strlen (HEADER)) != 0)
+    return 0;
+  text += strlen (HEADER);
+  for (size_t i = 0; i < sizeof *work; i++)
+    if (sscanf (text + 2 * i, "%2hhx", &bytes[i]) != 1)
+      return 0;
+  return 1;
+}
+
+/* from a text, or of the graph of a configuration; 0: neither */
+static int
+read_work (const Descriptor *plan, Work *work)
+{
+  const Descriptor *way
+    = fake_find_descriptor (plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+  const Descriptor *graph;
+  Descriptor *const *operations;
+
+  memset (work, 0, sizeof *work);
+  for (int i = 0; i < plan->n_attributes; i++)
+    if (plan->attributes[i].name == CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION)
+      return read_text (plan->attributes[i].values, plan->attributes[i].count, work);
+  if (way == NULL)
+    return 0;
+  work->way = way->way;
+  graph = fake_find_descriptor (way, CUDNN_ATTR_ENGINE_OPERATION_GRAPH, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
+  if (read_graph (graph, &work->graph))
+    return 1;
+  memset (&work->graph, 0, sizeof work->graph);
+  return get_operations (graph, &operations) == 1 && fake_read_convolution (operations[0], &work->convolution);
+}
+
+static int64_t
+get_workspace (const Descriptor *plan)
+{
+  Work work;
+
+  return read_work (plan, &work) && work.graph.n_operations > 0 ? fake_graph_get_workspace (&work.graph) : CONVOLUTION_WORKSPACE;
+}
+
+/* how long it is, and as much of it as is wanted */
+static int64_t
+get_text (const Descriptor *plan, int64_t n_wanted, char *to)
+{
+  char *text = malloc (2 * sizeof (Work) + 64);
+  Work work;
+  int64_t size = read_work (plan, &work) ? write_text (&work, text) : 0;
+
+  if (n_wanted > 0)
+    memcpy (to, text, n_wanted < size ? n_wanted : size);
+  free (text);
+  return size;
+}
+
+/* ---- whole descriptors ---- */
+
 static int
 is_operation (const Descriptor *self)
 {
@@ -260,6 +347,7 @@ is_complete (const Descriptor *self)
 {
   Descriptor *const *operations;
   Tensor tensor;
+  Work work;
 
   switch (self->type)
     {
@@ -277,8 +365,7 @@ is_complete (const Descriptor *self)
       return fake_find_descriptor (self, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR)
              && fake_find (self, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1);
     case CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR:
-      return fake_find (self, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1)
-             && fake_find_descriptor (self, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+      return fake_find (self, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1) && read_work (self, &work);
     case CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR:
       return fake_find (self, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1) != NULL;
     default: return is_operation (self);
@@ -301,7 +388,7 @@ static int64_t
 propose (const Descriptor *self, Descriptor **configurations, int64_t n)
 {
   const Descriptor *graph = fake_find_descriptor (self, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-  int64_t n_ways = !has_ways (graph) ? 0 : has_several_ways () ? 4 : 2, n_found = n < n_ways ? n : n_ways;
+  int64_t n_ways = !has_ways (graph) || is_told ("no-proposals") ? 0 : has_several_ways () ? 4 : 2, n_found = n < n_ways ? n : n_ways;
 
   for (int64_t i = 0; i < n_found; i++)
     {
@@ -310,23 +397,6 @@ propose (const Descriptor *self, Descriptor **configurations, int64_t n)
       configurations[i]->is_finished = 1;
     }
   return n_found;
-}
-
-static const Descriptor *
-find_graph (const Descriptor *plan)
-{
-  const Descriptor *way
-    = fake_find_descriptor (plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
-
-  return fake_find_descriptor (way, CUDNN_ATTR_ENGINE_OPERATION_GRAPH, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-}
-
-static int64_t
-get_workspace (const Descriptor *plan)
-{
-  Graph graph;
-
-  return read_graph (find_graph (plan), &graph) ? fake_graph_get_workspace (&graph) : CONVOLUTION_WORKSPACE;
 }
 
 cudnnStatus_t
@@ -347,6 +417,8 @@ cudnnBackendGetAttribute (cudnnBackendDescriptor_t descriptor, cudnnBackendAttri
       *n_found = self->way == 0;
       *(int *) values = CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC;
     }
+  else if (name == CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION && type == CUDNN_TYPE_CHAR)
+    *n_found = get_text (self, n_wanted, values);
   else if (name == CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE && type == CUDNN_TYPE_INT64)
     *(int64_t *) values = get_workspace (self);
   else
@@ -378,13 +450,12 @@ is_aligned (const void *pointer)
 }
 
 static cudnnStatus_t
-execute_convolution (const Descriptor *operation, const Descriptor *pack, char *workspace, unsigned delay)
+execute_convolution (const Convolution *convolution, const Descriptor *pack, char *workspace, unsigned delay)
 {
   ConvolutionCall call;
 
   memset (&call, 0, sizeof call);
-  if (!fake_read_convolution (operation, &call.c))
-    return CUDNN_STATUS_BAD_PARAM;
+  call.c = *convolution;
   call.pointers[0] = fake_find_pointer (pack, call.c.x.id);
   call.pointers[1] = fake_find_pointer (pack, call.c.w.id);
   call.pointers[2] = fake_find_pointer (pack, call.c.y.id);
@@ -420,16 +491,14 @@ execute_graph (Graph *graph, const Descriptor *pack, char *workspace, unsigned d
 cudnnStatus_t
 cudnnBackendExecute (cudnnHandle_t handle, cudnnBackendDescriptor_t plan, cudnnBackendDescriptor_t pack)
 {
-  const Descriptor *way = fake_find_descriptor (plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
-  const Descriptor *description = find_graph (plan);
   char *const *workspace = fake_find (pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1);
-  unsigned delay = has_several_ways () && way->way != 2 ? 3000 : 0;
-  Descriptor *const *operations;
-  Graph graph;
+  unsigned delay;
+  Work work;
 
-  if (!((const Descriptor *) pack)->is_finished || get_operations (description, &operations) == 0)
+  if (!((const Descriptor *) pack)->is_finished || !read_work (plan, &work))
     return CUDNN_STATUS_BAD_PARAM;
-  if (read_graph (description, &graph))
-    return execute_graph (&graph, pack, *workspace, delay);
-  return execute_convolution (operations[0], pack, *workspace, delay);
+  delay = has_several_ways () && work.way != 2 ? 3000 : 0;
+  if (work.graph.n_operations > 0)
+    return execute_graph (&work.graph, pack, *workspace, delay);
+  return execute_convolution (&work.convolution, pack, *workspace, delay);
 }

@@ -113,6 +113,14 @@ typedef struct
   unsigned delay;              /* microseconds */
 } Graph;
 
+/* What a plan computes, with nothing that points elsewhere: also what its text holds. n_operations 0: the convolution. */
+typedef struct
+{
+  int way;
+  Convolution convolution;
+  Graph graph;
+} Work;
+
 /* 0: an operation is not complete, or its tensors do not fit together */
 int     fake_read_operation (const Descriptor *self,
                              Graph            *graph);

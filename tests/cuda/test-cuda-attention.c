@@ -5,6 +5,7 @@
 #include "cuda-engine.h"
 #include "cuda-step.h"
 
+#include <glib/gstdio.h>
 #include <math.h>
 #include <string.h>
 
@@ -180,6 +181,48 @@ test_parts_are_the_whole (void)
   g_assert_cmpmem (whole, size, parts, size);
 }
 
+static void
+change_files (const char *folder, const char *contents)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  while ((name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+
+      if (contents == NULL)
+        g_assert_cmpint (g_unlink (path), ==, 0);
+      else if (g_str_has_suffix (name, ".plan"))
+        g_assert_true (g_file_set_contents (path, contents, -1, NULL));
+    }
+}
+
+/* A library that proposes nothing computes what was kept, and a file that was changed is as none */
+static void
+test_plans_are_kept (void)
+{
+  const Case *row = &cases[0];
+  g_autofree char *folder = g_dir_make_tmp (NULL, NULL), *before = g_strdup (g_getenv ("VARD_CUDA_CACHE"));
+
+  g_setenv ("VARD_CUDA_CACHE", folder, TRUE);
+
+  g_autofree float *first = compute (row, TRUE, 0, row->forward, row->gradient);
+
+  g_setenv ("VARD_FAKE_CUDA", "no-proposals", TRUE);
+
+  g_autofree float *again = compute (row, TRUE, 0, row->forward, row->gradient);
+
+  g_assert_cmpmem (first, count_results (row) * sizeof (float), again, count_results (row) * sizeof (float));
+  change_files (folder, "cut short");
+  g_free (compute (row, TRUE, 0, "attention/blocks-bf16", "attention_gradient/blocks-bf16"));
+  g_unsetenv ("VARD_FAKE_CUDA");
+  g_free (compute (row, TRUE, 0, row->forward, row->gradient));
+  change_files (folder, NULL);
+  g_rmdir (folder);
+  g_setenv ("VARD_CUDA_CACHE", before, TRUE);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -191,5 +234,6 @@ main (int argc, char **argv)
       g_test_add_data_func (path, &cases[i], test_case);
     }
   g_test_add_func ("/cuda/attention/parts-are-the-whole", test_parts_are_the_whole);
+  g_test_add_func ("/cuda/attention/plans-are-kept", test_plans_are_kept);
   return g_test_run ();
 }

@@ -7,6 +7,8 @@
  */
 #include "cuda-cudnn-step.h"
 
+#include <string.h>
+
 #define H200 \
   "{\"cudaDeviceId\": 0, \"deviceVer\": 900, \"driverVer\": 13000, \"deviceName\": \"NVIDIA H200\", " \
   "\"multiProcessorCount\": 132, \"totalGlobalMem\": 150000000000, \"l2CacheSize\": 62914560, " \
@@ -84,6 +86,23 @@ test_convolution (gconstpointer data)
       }
 }
 
+/* as text and back */
+static void
+check_restored (CudaDnnPlan *plan, CudaDnnGraph *described)
+{
+  g_autofree char *text = cuda_dnn_plan_dup_text (plan, 0);
+  g_autoptr (CudaDnnPlan) restored = NULL;
+  g_autofree char *half = NULL;
+
+  g_assert_nonnull (text);
+  half = g_strndup (text, strlen (text) / 2);
+  g_assert_null (cuda_dnn_plan_restore (described, half, 3));
+  restored = cuda_dnn_plan_restore (described, text, 3);
+  g_assert_nonnull (restored);
+  g_assert_cmpint (cuda_dnn_plan_get_way (restored, 0), ==, 3);
+  g_assert_cmpuint (cuda_dnn_plan_get_workspace (restored), <=, cuda_dnn_plan_get_workspace (plan));
+}
+
 static void
 check_attention (const char *name, const VardNode *node)
 {
@@ -97,6 +116,7 @@ check_attention (const char *name, const VardNode *node)
   g_test_message ("%s of heads of %s: %u ways, workspace %.1f MB", node->op->name, name,
                   plan ? cuda_dnn_plan_get_n_ways (plan) : 0, plan ? cuda_dnn_plan_get_workspace (plan) * 1e-6 : 0);
   g_assert_nonnull (plan);
+  check_restored (plan, cuda_attention_describe (target, node, WORKSPACE));
 }
 
 static void

@@ -385,11 +385,10 @@ test_choices (void)
   g_autofree char *folder = g_dir_make_tmp (NULL, NULL), *before = g_strdup (g_getenv ("VARD_CUDA_CACHE"));
   guint n_measured, n_recalled, n_choices, n_unknown;
 
-  g_setenv ("VARD_CUDA_CACHE", folder, TRUE);
-
   g_autofree float *plain = multiply_and_count (&n_measured, &n_recalled);
 
   g_assert_cmpuint (n_measured, ==, 0);
+  g_setenv ("VARD_CUDA_CACHE", folder, TRUE);
   g_setenv ("VARD_FAKE_CUDA", "algorithms=3", TRUE);
 
   g_autofree float *measured = multiply_and_count (&n_measured, &n_recalled);
