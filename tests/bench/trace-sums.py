@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Seconds by kernel of a trace's steps, the largest first, with their share; by shape, too, with --shapes; by what kind of
-work it is with --families: products, convolutions, attention, norms, elementwise, moves.
+work it is with --families: products, convolutions, attention, norms, elementwise, sums, moves, other.
 
 A shape is what a step reads and what it makes: its first two operands and its first result. GFLOP/s count the
 multiplications and additions of the plain algorithm. Where the trace has several rounds, so have the sums.
@@ -17,7 +17,7 @@ FAMILIES = {'matmul': 'products', 'conv2d': 'convolutions', 'conv2d_input_gradie
             'conv2d_weight_gradient': 'convolutions', 'attention': 'attention', 'attention_gradient': 'attention',
             'softmax': 'attention', 'normalize': 'norms', 'normalize_gradient': 'norms', 'region': 'elementwise',
             'sum': 'sums', 'concat': 'moves', 'slice': 'moves', 'pad': 'moves', 'upsample': 'moves', 'pool_sum': 'moves',
-            'permute': 'moves', 'gather': 'moves', 'cast': 'moves', 'fill': 'moves'}
+            'permute': 'moves', 'gather': 'moves', 'gather_gradient': 'moves', 'cast': 'moves', 'fill': 'moves'}
 
 
 def find_family(event):

@@ -98,7 +98,8 @@ compare ()
 {
   if [ -z "$python" ]; then
     echo 'no --python: PyTorch is not measured'
-  elif ! "$python" -c 'import torch, diffusers, peft; assert torch.cuda.is_available ()' 2>"$out/python.log"; then
+  elif ! "$python" -c 'import torch, diffusers, peft
+if not torch.cuda.is_available (): raise SystemExit (f"PyTorch {torch.__version__} finds no device")' 2>"$out/python.log"; then
     echo "PyTorch is not measured: $(tail -n 1 "$out/python.log")"
   else
     part compare python3 "$tests/bench/compare-cuda.py" --python "$python" --bench "$build/tests/bench/bench-unet" \
