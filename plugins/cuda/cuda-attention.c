@@ -2,7 +2,8 @@
  *
  * A block's scores [heads, queries, keys] are computed, made weights, used and forgotten, so that memory does not grow
  * with tokens x tokens and the block stays in the device's cache. All products run on the matrix units, for any head
- * size. The gradient computes the scores again. With P the weights: dP = dy v', dS = scale P (dP - rowsum (P dP)), dq = dS k,
+ * size. A block is of all heads of one picture, or, where that makes fewer products and everything fits at once, of one head
+ * in all pictures. The gradient computes the scores again. With P the weights: dP = dy v', dS = scale P (dP - rowsum (P dP)), dq = dS k,
  * dk = dS' q, dv = P' dy.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -28,6 +29,9 @@ typedef struct
   CudaAttentionShape shape;
   gint64 block;                    /* queries at a time */
   gboolean is_half;
+  /* what a product is batched over, and what it is repeated for: heads and pictures, or the other way round. Strides
+   * are in elements. */
+  gint64 n_inner, n_outer, inner_query, inner_key, outer_query, outer_key;
   Products full, rest;             /* rest: the last block when it is smaller */
   CUfunction softmax, softmax_gradient;
   CudaOperand operands[N_TENSORS];
@@ -59,7 +63,7 @@ attention_plan_free (gpointer data)
 
 /* ---- execution ---- */
 
-/* one block: pointers to its first query of head 0, and to the picture's keys and values */
+/* one block: pointers to its first query, and to its keys and values, of the first that a product is batched over */
 typedef struct
 {
   const Products *products;
@@ -84,7 +88,7 @@ compute_weights (const AttentionPlan *plan, Block *block, guint8 *scratch, gbool
                            plan->shape.scale, plan->shape.is_causal };
 
   cuda_gemm_run (block->products->scores, block->q, block->k, NULL, 0, p);
-  cuda_device_launch (plan->device, plan->softmax, plan->shape.n_heads * block->n, 1, cuda_block_size (plan->shape.n_keys), &args);
+  cuda_device_launch (plan->device, plan->softmax, plan->n_inner * block->n, 1, cuda_block_size (plan->shape.n_keys), &args);
   block->p = half ? (gpointer) half : p;
 }
 
@@ -96,16 +100,28 @@ compute_score_gradient (const AttentionPlan *plan, Block *block, guint8 *scratch
   CudaSoftmaxGradientArgs args = { (float *) (gpointer) (scratch + plan->p_at), ds, half, plan->shape.n_keys, plan->shape.scale };
 
   cuda_gemm_run (block->products->dp, block->dy, block->v, NULL, 0, ds);
-  cuda_device_launch (plan->device, plan->softmax_gradient, plan->shape.n_heads * block->n, 1, cuda_block_size (plan->shape.n_keys),
+  cuda_device_launch (plan->device, plan->softmax_gradient, plan->n_inner * block->n, 1, cuda_block_size (plan->shape.n_keys),
                       &args);
   block->ds = half ? (gpointer) half : ds;
 }
 
-static Block
-find_block (const AttentionPlan *plan, gint64 picture, gint64 first, const gconstpointer *tensors)
+static gsize
+element_bytes (gboolean is_half)
 {
-  gsize token = token_bytes (plan, plan->is_half);
-  gsize query = (picture * plan->shape.n_queries + first) * token, key = picture * plan->shape.n_keys * token;
+  return is_half ? sizeof (guint16) : sizeof (float);
+}
+
+/* bytes from a tensor's first element to a query's, of queries or of the output */
+static gsize
+query_offset (const AttentionPlan *plan, gint64 outer, gint64 first, gboolean is_half)
+{
+  return outer * plan->outer_query * element_bytes (is_half) + first * token_bytes (plan, is_half);
+}
+
+static Block
+find_block (const AttentionPlan *plan, gint64 outer, gint64 first, const gconstpointer *tensors)
+{
+  gsize query = query_offset (plan, outer, first, plan->is_half), key = outer * plan->outer_key * element_bytes (plan->is_half);
   gint64 n = MIN (plan->block, plan->shape.n_queries - first);
 
   return (Block) {
@@ -131,39 +147,38 @@ attention_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer sc
   gconstpointer tensors[N_TENSORS];
 
   prepare_tensors (plan, in, 3, scratch, tensors);
-  for (gint64 picture = 0; picture < plan->shape.b; picture++)
+  for (gint64 outer = 0; outer < plan->n_outer; outer++)
     for (gint64 first = 0; first < plan->shape.n_queries; first += plan->block)
       {
-        Block block = find_block (plan, picture, first, tensors);
+        Block block = find_block (plan, outer, first, tensors);
 
         compute_weights (plan, &block, scratch, FALSE);
         cuda_gemm_run (block.products->output, block.p, block.v, NULL, 0,
-                       (guint8 *) out[0] + (picture * plan->shape.n_queries + first) * token_bytes (plan, plan->is_half_out[0]));
+                       (guint8 *) out[0] + query_offset (plan, outer, first, plan->is_half_out[0]));
       }
 }
 
-/* gradients for keys and values are sums over the blocks of queries, in single precision: in scratch when the output is not */
+/* Gradients for keys and values are sums over the blocks of queries, in single precision: in scratch when the output is not,
+ * a picture at a time. Where products are batched over pictures there is one block, and no sum. */
 static gpointer
-find_sum (const AttentionPlan *plan, guint which, gint64 picture, gpointer *out, guint8 *scratch)
+find_sum (const AttentionPlan *plan, guint which, gint64 outer, gpointer *out, guint8 *scratch)
 {
   if (plan->sums_at[which] != 0)
     return scratch + plan->sums_at[which];
-  return (guint8 *) out[plan->outputs[which]] + picture * plan->shape.n_keys * token_bytes (plan, plan->is_half_out[which]);
+  return (guint8 *) out[plan->outputs[which]] + outer * plan->outer_key * element_bytes (plan->is_half_out[which]);
 }
 
 static void
-add_block (const AttentionPlan *plan, gint64 picture, const Block *block, gpointer *out, guint8 *scratch)
+add_block (const AttentionPlan *plan, gint64 outer, const Block *block, gpointer *out, guint8 *scratch)
 {
-  gsize query = (picture * plan->shape.n_queries + block->first) * token_bytes (plan, plan->is_half_out[Q]);
+  gsize query = query_offset (plan, outer, block->first, plan->is_half_out[Q]);
 
   if (plan->outputs[Q] >= 0)
     cuda_gemm_run (block->products->dq, block->ds, block->k, NULL, 0, (guint8 *) out[plan->outputs[Q]] + query);
   if (plan->outputs[K] >= 0)
-    cuda_gemm_run (block->products->dk, block->ds, block->q, NULL, block->first > 0,
-                   find_sum (plan, K, picture, out, scratch));
+    cuda_gemm_run (block->products->dk, block->ds, block->q, NULL, block->first > 0, find_sum (plan, K, outer, out, scratch));
   if (plan->outputs[V] >= 0)
-    cuda_gemm_run (block->products->dv, block->p, block->dy, NULL, block->first > 0,
-                   find_sum (plan, V, picture, out, scratch));
+    cuda_gemm_run (block->products->dv, block->p, block->dy, NULL, block->first > 0, find_sum (plan, V, outer, out, scratch));
 }
 
 static void
@@ -183,18 +198,18 @@ attention_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gp
   gconstpointer tensors[N_TENSORS];
 
   prepare_tensors (plan, in, 4, scratch, tensors);
-  for (gint64 picture = 0; picture < plan->shape.b; picture++)
+  for (gint64 outer = 0; outer < plan->n_outer; outer++)
     {
       for (gint64 first = 0; first < plan->shape.n_queries; first += plan->block)
         {
-          Block block = find_block (plan, picture, first, tensors);
+          Block block = find_block (plan, outer, first, tensors);
 
           compute_weights (plan, &block, scratch, TRUE);
           if (plan->outputs[Q] >= 0 || plan->outputs[K] >= 0)
             compute_score_gradient (plan, &block, scratch);
-          add_block (plan, picture, &block, out, scratch);
+          add_block (plan, outer, &block, out, scratch);
         }
-      store_sums (plan, picture, out, scratch);
+      store_sums (plan, outer, out, scratch);
     }
 }
 
@@ -220,10 +235,11 @@ cuda_attention_count_flops (const CudaAttentionShape *shape,
 static gboolean
 products_prepare (Products *self, AttentionPlan *plan, gint64 n, CudaPrecision precision, gboolean is_gradient)
 {
-  gint64 keys = plan->shape.n_keys, d = plan->shape.d, pitch = plan->shape.n_heads * d, square = n * keys;
-  CudaGemmShape scores = { n, keys, d, pitch, pitch, keys, plan->shape.n_heads, d, d, square, FALSE, TRUE };
-  CudaGemmShape output = { n, d, keys, keys, pitch, pitch, plan->shape.n_heads, square, d, d, FALSE, FALSE };
-  CudaGemmShape back = { keys, d, n, keys, pitch, pitch, plan->shape.n_heads, square, d, d, TRUE, FALSE };
+  gint64 keys = plan->shape.n_keys, d = plan->shape.d, pitch = plan->shape.n_heads * d, square = n * keys, batch = plan->n_inner;
+  gint64 query = plan->inner_query, key = plan->inner_key;
+  CudaGemmShape scores = { n, keys, d, pitch, pitch, keys, batch, query, key, square, FALSE, TRUE };
+  CudaGemmShape output = { n, d, keys, keys, pitch, pitch, batch, square, key, query, FALSE, FALSE };
+  CudaGemmShape back = { keys, d, n, keys, pitch, pitch, batch, square, query, key, TRUE, FALSE };
 
   self->scores = cuda_gemm_new (plan->device, &scores, precision);
   output.is_half_c = plan->is_half_out[Q];
@@ -244,7 +260,7 @@ products_prepare (Products *self, AttentionPlan *plan, gint64 n, CudaPrecision p
 static void
 plan_scratch (AttentionPlan *plan, gboolean is_gradient, gsize *total)
 {
-  gsize square = plan->shape.n_heads * plan->block * plan->shape.n_keys;
+  gsize square = plan->n_inner * plan->block * plan->shape.n_keys;
 
   plan->p_at = cuda_scratch_add (total, square * sizeof (float));
   if (is_gradient)
@@ -259,6 +275,29 @@ plan_scratch (AttentionPlan *plan, gboolean is_gradient, gsize *total)
       plan->sums_at[i] = cuda_scratch_add (total, plan->shape.n_keys * token_bytes (plan, FALSE));
 }
 
+/* heads of a picture lie side by side in a token, pictures one after the other: no single stride goes over both */
+static void
+plan_order (AttentionPlan *plan)
+{
+  const CudaAttentionShape *s = &plan->shape;
+  gint64 pitch = s->n_heads * s->d, query = s->n_queries * s->n_keys * (gint64) sizeof (float);
+
+  plan->n_inner = s->n_heads;
+  plan->n_outer = s->b;
+  plan->inner_query = plan->inner_key = s->d;
+  plan->outer_query = s->n_queries * pitch;
+  plan->outer_key = s->n_keys * pitch;
+  plan->block = CLAMP (BLOCK_SIZE / (s->n_heads * s->n_keys * (gint64) sizeof (float)), 1, s->n_queries);
+  if (s->b <= s->n_heads || s->b * query > BLOCK_SIZE)
+    return;
+  plan->n_inner = s->b;
+  plan->n_outer = s->n_heads;
+  plan->inner_query = plan->outer_query;
+  plan->inner_key = plan->outer_key;
+  plan->outer_query = plan->outer_key = s->d;
+  plan->block = s->n_queries;
+}
+
 static gboolean
 claim_plan (CudaClaim *claim, AttentionPlan *plan, gboolean is_gradient, const char *const *names, VardKernel kernel)
 {
@@ -268,8 +307,7 @@ claim_plan (CudaClaim *claim, AttentionPlan *plan, gboolean is_gradient, const c
   plan->device = device;
   plan->shape = cuda_attention_get_shape (claim->node);
   plan->is_half = precision == CUDA_PRECISION_BF16;
-  plan->block
-    = CLAMP (BLOCK_SIZE / (plan->shape.n_heads * plan->shape.n_keys * (gint64) sizeof (float)), 1, plan->shape.n_queries);
+  plan_order (plan);
   for (guint i = 0; i < claim->node->n_inputs; i++)
     cuda_operand_init (&plan->operands[i], claim, claim->node->inputs[i]);
   plan_scratch (plan, is_gradient, &claim->step.scratch_size);
