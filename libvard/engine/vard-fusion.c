@@ -114,6 +114,29 @@ vard_fusion_group_add (VardFusion *self, VardFusionGroup *group, VardNode *node)
   self->group_of[node->id] = group;
 }
 
+/* readers elsewhere must come after the group's step */
+gboolean
+vard_fusion_can_feed (VardFusion            *self,
+                      const VardNode        *node,
+                      const VardFusionGroup *group,
+                      gboolean              *is_output)
+{
+  *is_output = self->is_sink[node->id];
+  if (vard_node_get_count (node) != vard_node_get_count (group->root))
+    return FALSE;
+  for (guint i = 0; i < vard_fusion_count_readers (self, node); i++)
+    {
+      const VardNode *reader = vard_fusion_get_reader (self, node, i);
+
+      if (self->group_of[reader->id] == group)
+        continue;
+      if (reader->id < group->root->id)
+        return FALSE;
+      *is_output = TRUE;
+    }
+  return !*is_output || group->n_outputs < self->rules->max_outputs;
+}
+
 /* the group that a node may join, and whether its value must be written */
 static VardFusionGroup *
 find_group (VardFusion *self, const VardNode *node, gboolean *is_output)
@@ -127,20 +150,8 @@ find_group (VardFusion *self, const VardNode *node, gboolean *is_output)
       if (group != NULL && (found == NULL || group->root->id < found->root->id))
         found = group;
     }
-  *is_output = self->is_sink[node->id];
-  if (found == NULL || vard_node_get_count (found->root) != vard_node_get_count (node))
-    return NULL;
-  for (guint i = 0; i < vard_fusion_count_readers (self, node); i++)
-    {
-      const VardNode *reader = vard_fusion_get_reader (self, node, i);
-
-      if (self->group_of[reader->id] == found)
-        continue;
-      if (reader->id < found->root->id)
-        return NULL;
-      *is_output = TRUE;
-    }
-  if (*is_output && (vard_fusion_passes_through (node) || found->n_outputs == self->rules->max_outputs))
+  if (found == NULL || !vard_fusion_can_feed (self, node, found, is_output)
+      || (*is_output && vard_fusion_passes_through (node)))
     return NULL;
   return self->rules->has_room (found, node) ? found : NULL;
 }
@@ -197,29 +208,6 @@ vard_fusion_free (VardFusion *self)
   g_free (self->group_of);
   g_ptr_array_unref (self->groups);
   g_free (self);
-}
-
-/* readers elsewhere must come after the group's step */
-gboolean
-vard_fusion_can_feed (VardFusion            *self,
-                      const VardNode        *node,
-                      const VardFusionGroup *group,
-                      gboolean              *is_output)
-{
-  *is_output = self->is_sink[node->id];
-  if (vard_node_get_count (node) != vard_node_get_count (group->root))
-    return FALSE;
-  for (guint i = 0; i < vard_fusion_count_readers (self, node); i++)
-    {
-      const VardNode *reader = vard_fusion_get_reader (self, node, i);
-
-      if (self->group_of[reader->id] == group)
-        continue;
-      if (reader->id < group->root->id)
-        return FALSE;
-      *is_output = TRUE;
-    }
-  return !*is_output || group->n_outputs < self->rules->max_outputs;
 }
 
 void

@@ -33,25 +33,21 @@ static const guint inputs_of_gradient[] = { Q, K, V, DY, Y };
 
 static float one = 1;
 
+/* of both directions */
 typedef struct
 {
   CudaAttentionShape shape;
   CudaDnnStep *step;
-  CudaDnnPlace places[3], out;
-  VardBuffer *statistics;          /* kept for the gradients' step, or NULL: */
-  gsize statistics_at;             /* in scratch */
-} ForwardPlan;
+  CudaDnnPlace places[G_N_ELEMENTS (inputs_of_gradient)];   /* of the step's inputs */
+  VardBuffer *statistics;          /* kept from one to the other, or NULL: the forward's are in scratch */
 
-typedef struct
-{
-  CudaAttentionShape shape;
-  CudaDnnStep *step;
-  gint64 n_pictures, n_heads;      /* at a time */
-  CudaDnnPlace places[G_N_ELEMENTS (inputs_of_gradient)];
-  VardBuffer *statistics;
+  CudaDnnPlace out;
+  gsize statistics_at;
+
+  gint64 n_pictures, n_heads;      /* of the gradients, at a time */
   gint outputs[3];                 /* which of the step's outputs is dq, dk, dv, or -1: in scratch */
   gsize unread_at[3], sums_at;
-} GradientPlan;
+} FusedPlan;
 
 /* ---- description ---- */
 
@@ -251,7 +247,7 @@ cuda_attention_describe (const CudaDnnTarget *target,
 static void
 forward_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
-  const ForwardPlan *plan = CUDA_DATA (step)->plan;
+  const FusedPlan *plan = CUDA_DATA (step)->plan;
   CudaDevice *device = CUDA_DEVICE (step);
   gpointer pointers[N_FORWARD];
 
@@ -284,7 +280,7 @@ move_pointers (const CudaAttentionShape *shape, gint64 picture, gint64 head, gpo
 static void
 gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
-  const GradientPlan *plan = CUDA_DATA (step)->plan;
+  const FusedPlan *plan = CUDA_DATA (step)->plan;
   const CudaAttentionShape *shape = &plan->shape;
   gpointer first[N_GRADIENT];
 
@@ -310,19 +306,9 @@ gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scr
 /* ---- claims ---- */
 
 static void
-forward_plan_free (gpointer data)
+fused_plan_free (gpointer data)
 {
-  ForwardPlan *plan = data;
-
-  g_clear_pointer (&plan->statistics, vard_buffer_unref);
-  g_free (plan->step);
-  g_free (plan);
-}
-
-static void
-gradient_plan_free (gpointer data)
-{
-  GradientPlan *plan = data;
+  FusedPlan *plan = data;
 
   g_clear_pointer (&plan->statistics, vard_buffer_unref);
   g_free (plan->step);
@@ -350,14 +336,14 @@ cuda_claim_attention_cudnn (CudaClaim *claim)
   CudaAttentionShape shape = cuda_attention_get_shape (claim->node);
   g_autofree char *key = dup_key ("attention", &shape, &shape);
   CudaDnnStep *step;
-  ForwardPlan *plan;
+  FusedPlan *plan;
 
   if (!may_fuse (claim, &shape) || cuda_claim_get_type (claim, claim->node) != CUDA_TYPE_BF16)
     return FALSE;
   step = cuda_dnn_step_new (claim, cuda_attention_describe (cuda_dnn_step_get_target (claim), claim->node, 0), key);
   if (step == NULL)
     return FALSE;
-  plan = g_new0 (ForwardPlan, 1);
+  plan = g_new0 (FusedPlan, 1);
   plan->shape = shape;
   plan->step = step;
   for (guint i = Q; i <= V; i++)
@@ -366,11 +352,11 @@ cuda_claim_attention_cudnn (CudaClaim *claim)
   plan->statistics_at = cuda_scratch_add (&claim->step.scratch_size, shape.b * shape.n_heads * shape.n_queries * sizeof (float));
   claim->step.flops = cuda_attention_count_flops (&shape, FALSE);
   g_hash_table_insert (claim->program->storage->attentions, claim->node, plan);
-  return cuda_claim_set (claim, "attention/cudnn-bf16", forward_kernel, plan, forward_plan_free);
+  return cuda_claim_set (claim, "attention/cudnn-bf16", forward_kernel, plan, fused_plan_free);
 }
 
 /* the step that computes attention of the same tokens, before this one; @y is its output */
-static ForwardPlan *
+static FusedPlan *
 find_forward (CudaClaim *claim, VardNode **y)
 {
   const VardAttentionAttrs *wanted = claim->node->attrs;
@@ -393,7 +379,7 @@ find_forward (CudaClaim *claim, VardNode **y)
 }
 
 static VardBuffer *
-ref_statistics (CudaClaim *claim, ForwardPlan *plan)
+ref_statistics (CudaClaim *claim, FusedPlan *plan)
 {
   gsize size = plan->shape.b * plan->shape.n_heads * plan->shape.n_queries * sizeof (float);
 
@@ -416,7 +402,7 @@ may_fuse_gradient (CudaClaim *claim, const CudaAttentionShape *all, const CudaAt
 }
 
 static void
-add_gradient_places (CudaClaim *claim, GradientPlan *plan, const CudaAttentionShape *part)
+add_gradient_places (CudaClaim *claim, FusedPlan *plan, const CudaAttentionShape *part)
 {
   gsize *total = &claim->step.scratch_size;
 
@@ -435,8 +421,8 @@ cuda_claim_attention_gradient_cudnn (CudaClaim *claim)
   CudaAttentionShape shape = cuda_attention_get_shape (claim->node), part = find_part (&shape, workspace);
   g_autofree char *key = dup_key ("attention-x", &part, &shape);
   g_autoptr (VardBuffer) statistics = NULL;
-  g_autofree GradientPlan *plan = g_new0 (GradientPlan, 1);
-  ForwardPlan *forward;
+  g_autofree FusedPlan *plan = g_new0 (FusedPlan, 1);
+  FusedPlan *forward;
   VardNode *y;
 
   if (!may_fuse (claim, &shape) || (forward = find_forward (claim, &y)) == NULL)
@@ -457,5 +443,5 @@ cuda_claim_attention_gradient_cudnn (CudaClaim *claim)
   claim->step.n_in = 5;
   add_gradient_places (claim, plan, &part);
   claim->step.flops = cuda_attention_count_flops (&shape, TRUE);
-  return cuda_claim_set (claim, "attention_gradient/cudnn-bf16", gradient_kernel, g_steal_pointer (&plan), gradient_plan_free);
+  return cuda_claim_set (claim, "attention_gradient/cudnn-bf16", gradient_kernel, g_steal_pointer (&plan), fused_plan_free);
 }

@@ -118,24 +118,27 @@ cuda_claim_get_type (const CudaClaim *claim,
   return cuda_type_code (vard_lowering_get_storage (claim->lowering, node));
 }
 
-/* a warp for short rows, at most sixteen; four elements a thread are enough to hide the reading */
-guint
-cuda_block_size (gint64 n)
+/* whole warps, so that a thread has at most @each of n elements, as long as there are not more than @most threads */
+static guint
+choose_threads (gint64 n, guint each, guint most)
 {
   guint threads = 32;
 
-  while (threads < 512 && threads * 4 < n)
+  while (threads < most && threads * each < n)
     threads *= 2;
   return threads;
 }
 
-/* more threads than that for the same elements, since few blocks have many */
+/* four elements a thread are enough to hide the reading */
+guint
+cuda_block_size (gint64 n)
+{
+  return choose_threads (n, 4, 512);
+}
+
+/* few blocks have many elements: more threads for them */
 guint
 cuda_normalize_block_size (gint64 count)
 {
-  guint threads = 32;
-
-  while (threads < 1024 && threads * 8 < count)
-    threads *= 2;
-  return threads;
+  return choose_threads (count, 8, 1024);
 }
