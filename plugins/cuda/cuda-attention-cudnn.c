@@ -264,15 +264,14 @@ forward_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scra
 static void
 move_pointers (const CudaAttentionShape *shape, gint64 picture, gint64 head, gpointer *pointers)
 {
-  static const gboolean is_of_queries[] = { [Q] = TRUE, [Y] = TRUE, [DY] = TRUE, [DQ] = TRUE };
-  static const guint tokens[] = { Q, K, V, Y, DY, DQ, DK, DV };
+  static const guint of_queries[] = { Q, Y, DY, DQ }, of_keys[] = { K, V, DK, DV };
+  gint64 query = (picture * shape->n_queries * shape->n_heads + head) * shape->d;
+  gint64 key = (picture * shape->n_keys * shape->n_heads + head) * shape->d;
 
-  for (guint i = 0; i < G_N_ELEMENTS (tokens); i++)
+  for (guint i = 0; i < G_N_ELEMENTS (of_queries); i++)
     {
-      gboolean is_query = tokens[i] < G_N_ELEMENTS (is_of_queries) && is_of_queries[tokens[i]];
-      gint64 n = is_query ? shape->n_queries : shape->n_keys, at = (picture * n * shape->n_heads + head) * shape->d;
-
-      pointers[tokens[i]] = (guint16 *) pointers[tokens[i]] + at;
+      pointers[of_queries[i]] = (guint16 *) pointers[of_queries[i]] + query;
+      pointers[of_keys[i]] = (guint16 *) pointers[of_keys[i]] + key;
     }
   pointers[STATISTICS] = (float *) pointers[STATISTICS] + (picture * shape->n_heads + head) * shape->n_queries;
 }
