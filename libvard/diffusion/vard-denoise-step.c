@@ -14,6 +14,7 @@ struct _VardDenoiseStep
   VardExecutable *executable;
   guint n;
   gboolean is_guided, keeps_clean;
+  VardStepNoise noise;
   gsize state_size;
   gsize context_size;
   float *buffer;   /* [n][max (1, context)] for inputs that are put together here */
@@ -25,8 +26,23 @@ scalar_input (VardGraph *graph, const char *name)
   return vard_input (graph, name, VARD_DTYPE_F32, VARD_SHAPE (1, 1, 1, 1));
 }
 
+/* sigma z; drawn where the model computes, so that nobody waits for noise */
+static VardNode *
+record_noise (VardGraph *graph, VardShape latents, VardStepNoise noise)
+{
+  VardNode *z;
+
+  if (noise == VARD_STEP_NOISE_GIVEN)
+    z = vard_input (graph, "z", VARD_DTYPE_F32, latents);
+  else
+    z = vard_random_normal (
+        vard_input (graph, "counters", VARD_DTYPE_I64, VARD_SHAPE (latents.dims[0], 2)), latents);
+
+  return vard_mul (scalar_input (graph, "sigma"), z);
+}
+
 static VardGraph *
-record (VardModel *model, guint n, gboolean is_guided, gboolean keeps_clean)
+record (VardModel *model, guint n, gboolean is_guided, gboolean keeps_clean, VardStepNoise noise)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
   VardShape latents = VARD_SHAPE (n, info->height, info->width, info->channels);
@@ -46,7 +62,6 @@ record (VardModel *model, guint n, gboolean is_guided, gboolean keeps_clean)
     }
 
   VardNode *out = vard_guidance_record (model, &inputs);
-  VardNode *z = vard_input (graph, "z", VARD_DTYPE_F32, latents);
   VardNode *mean = vard_add (vard_mul (scalar_input (graph, "x-scale"), inputs.latents),
                              vard_mul (scalar_input (graph, "out-scale"), out));
 
@@ -60,18 +75,19 @@ record (VardModel *model, guint n, gboolean is_guided, gboolean keeps_clean)
           vard_add (vard_mul (scalar_input (graph, "clean-per-x"), inputs.latents),
                     vard_mul (scalar_input (graph, "clean-per-out"), out)));
     }
-  vard_graph_add_output (graph, "next",
-                         vard_add (mean, vard_mul (scalar_input (graph, "sigma"), z)));
+  if (noise != VARD_STEP_NOISE_NONE)
+    mean = vard_add (mean, record_noise (graph, latents, noise));
+  vard_graph_add_output (graph, "next", mean);
 
   return graph;
 }
 
 VardDenoiseStep *
 vard_denoise_step_new (VardEngine *engine, VardModel *model, guint n, gboolean is_guided,
-                       gboolean keeps_clean, GError **error)
+                       gboolean keeps_clean, VardStepNoise noise, GError **error)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
-  g_autoptr (VardGraph) graph = record (model, n, is_guided, keeps_clean);
+  g_autoptr (VardGraph) graph = record (model, n, is_guided, keeps_clean, noise);
   VardExecutable *executable = vard_engine_compile (engine, graph, error);
 
   if (executable == NULL)
@@ -83,6 +99,7 @@ vard_denoise_step_new (VardEngine *engine, VardModel *model, guint n, gboolean i
   self->n = n;
   self->is_guided = is_guided;
   self->keeps_clean = keeps_clean;
+  self->noise = noise;
   self->state_size = info->height * info->width * info->channels;
   self->context_size = info->n_tokens * info->context_width;
   self->buffer = g_new (float, n * MAX (self->context_size, 1));
@@ -142,9 +159,25 @@ set_clean (VardDenoiseStep *self, const VardSamplerStep *step, const float *clea
          && set_scalar (self, "clean-per-out", step->clean_per_out, error);
 }
 
+static gboolean
+set_noise (VardDenoiseStep *self, const VardSamplerStep *step, gconstpointer noise, GError **error)
+{
+  gsize size = self->n * self->state_size * sizeof (float);
+
+  if (self->noise == VARD_STEP_NOISE_NONE)
+    return TRUE;
+  if (self->noise == VARD_STEP_NOISE_GIVEN
+        ? !vard_executable_set_input (self->executable, "z", noise, size, error)
+        : !vard_executable_set_input (self->executable, "counters", noise,
+                                      self->n * 2 * sizeof (gint64), error))
+    return FALSE;
+
+  return set_scalar (self, "sigma", step->sigma, error);
+}
+
 gboolean
 vard_denoise_step_run (VardDenoiseStep *self, const VardSamplerStep *step, const float *x,
-                       const float *z, float *next, float *clean, GCancellable *cancellable,
+                       gconstpointer noise, float *next, float *clean, GCancellable *cancellable,
                        GError **error)
 {
   gsize size = self->n * self->state_size * sizeof (float);
@@ -155,10 +188,9 @@ vard_denoise_step_run (VardDenoiseStep *self, const VardSamplerStep *step, const
   return vard_executable_set_input (self->executable, "t", self->buffer, self->n * sizeof (float),
                                     error)
          && vard_executable_set_input (self->executable, "x", x, size, error)
-         && vard_executable_set_input (self->executable, "z", z, size, error)
+         && set_noise (self, step, noise, error)
          && set_scalar (self, "x-scale", step->x_scale, error)
          && set_scalar (self, "out-scale", step->out_scale, error)
-         && set_scalar (self, "sigma", step->sigma, error)
          && (!self->keeps_clean || set_clean (self, step, clean, error))
          && vard_executable_run (self->executable, cancellable, error)
          && vard_executable_get_output (self->executable, "next", next, size, error)

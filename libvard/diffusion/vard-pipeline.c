@@ -22,7 +22,7 @@ struct _VardPipeline
   VardNoiseSchedule *schedule;
   VardTextCache *texts;
   VardImagePool *pool;    /* where pictures are made; NULL for ordinary memory */
-  GHashTable *steps;      /* n << 2 | keeps_clean << 1 | is_guided -> VardDenoiseStep */
+  GHashTable *steps;      /* n << 4 | noise << 2 | keeps_clean << 1 | is_guided -> VardDenoiseStep */
   GHashTable *decoders;   /* n -> VardExecutable */
 };
 
@@ -34,17 +34,30 @@ G_DEFINE_FINAL_TYPE (VardPipeline, vard_pipeline, G_TYPE_OBJECT)
 
 /* ---- batches: a graph per batch size ---- */
 
+static VardStepNoise
+get_noise (const VardSampleRequest *request)
+{
+  if (request->step_noise != NULL)
+    return VARD_STEP_NOISE_GIVEN;
+  for (guint k = 0; k < request->sampler->n_steps; k++)
+    if (request->sampler->steps[k].sigma > 0)
+      return VARD_STEP_NOISE_DRAWN;
+
+  return VARD_STEP_NOISE_NONE;
+}
+
 static VardDenoiseStep *
 ensure_step (VardPipeline *self, const VardSampleRequest *request, guint n, GError **error)
 {
   gboolean is_guided = request->guidance_scale != 1.0, keeps_clean = request->sampler->needs_clean;
-  gpointer key = GUINT_TO_POINTER (n << 2 | (keeps_clean ? 2 : 0) | (is_guided ? 1 : 0));
+  VardStepNoise noise = get_noise (request);
+  gpointer key = GUINT_TO_POINTER (n << 4 | noise << 2 | (keeps_clean ? 2 : 0) | (is_guided ? 1 : 0));
   VardDenoiseStep *step = g_hash_table_lookup (self->steps, key);
 
   if (step != NULL)
     return step;
 
-  step = vard_denoise_step_new (self->engine, self->model, n, is_guided, keeps_clean, error);
+  step = vard_denoise_step_new (self->engine, self->model, n, is_guided, keeps_clean, noise, error);
   if (step != NULL)
     g_hash_table_insert (self->steps, key, step);
 
@@ -75,22 +88,22 @@ ensure_decoder (VardPipeline *self, guint n, GError **error)
 /* ---- noise ---- */
 
 /* counter 0 is where a picture starts, counter k + 1 the noise that step k adds */
+static guint64
+get_key (const VardSampleRequest *request, guint i)
+{
+  return vard_random_derive_key (request->seeds[i], "picture", 0);
+}
+
 static void
-fill_noise (const VardSampleRequest *request, guint first, guint n, guint counter, gsize size,
-            float *out)
+fill_initial_noise (const VardSampleRequest *request, guint first, guint n, gsize size, float *out)
 {
   const float *given = request->initial_noise;
-
-  if (counter > 0)
-    given = request->step_noise == NULL ? NULL
-            : request->step_noise + (gsize) (counter - 1) * request->n * size;
 
   for (guint i = 0; i < n; i++)
     if (given != NULL)
       memcpy (out + i * size, given + (first + i) * size, size * sizeof (float));
     else
-      vard_random_fill_normal (vard_random_derive_key (request->seeds[first + i], "picture", 0),
-                               counter, out + i * size, size);
+      vard_random_fill_normal (get_key (request, first + i), 0, out + i * size, size);
 }
 
 /* ---- rollout ---- */
@@ -102,7 +115,8 @@ typedef struct
   VardTrajectory *trajectory;
   VardSampleProgress progress;
   gpointer data;
-  float *x, *z, *clean;   /* [batch][state_size]; clean may be NULL */
+  float *x, *clean;       /* [batch][state_size]; clean may be NULL */
+  gint64 *counters;       /* [batch][2] */
 } Rollout;
 
 static gboolean
@@ -157,11 +171,28 @@ start (Rollout *rollout, guint first, guint n)
   gsize size = rollout->trajectory->state_size;
   float scale = request->first_step == 0 ? request->sampler->initial_scale : 1;
 
-  fill_noise (request, first, n, 0, size, rollout->x);
+  fill_initial_noise (request, first, n, size, rollout->x);
   for (gsize i = 0; scale != 1 && i < n * size; i++)
     rollout->x[i] *= scale;
   if (rollout->clean != NULL)
     memset (rollout->clean, 0, n * size * sizeof (float));
+}
+
+/* of step k; a step without any has its noise multiplied by 0 */
+static gconstpointer
+make_noise (Rollout *rollout, guint k, guint first, guint n)
+{
+  const VardSampleRequest *request = rollout->request;
+
+  if (request->step_noise != NULL)
+    return request->step_noise + ((gsize) k * request->n + first) * rollout->trajectory->state_size;
+  for (guint i = 0; i < n; i++)
+    {
+      rollout->counters[2 * i] = (gint64) get_key (request, first + i);
+      rollout->counters[2 * i + 1] = k + 1;
+    }
+
+  return rollout->counters;
 }
 
 static gboolean
@@ -169,7 +200,6 @@ roll_batch (Rollout *rollout, guint first, guint n, GCancellable *cancellable, G
 {
   const VardSampleRequest *request = rollout->request;
   const VardSampler *sampler = request->sampler;
-  gsize size = rollout->trajectory->state_size;
   VardDenoiseStep *program = ensure_step (rollout->self, request, n, error);
 
   if (program == NULL || !set_prompts (rollout, program, first, n, cancellable, error))
@@ -180,12 +210,9 @@ roll_batch (Rollout *rollout, guint first, guint n, GCancellable *cancellable, G
 
   for (guint k = request->first_step; k < sampler->n_steps; k++)
     {
-      if (sampler->steps[k].sigma > 0)
-        fill_noise (request, first, n, k + 1, size, rollout->z);
-      else
-        memset (rollout->z, 0, n * size * sizeof (float));
-      if (!vard_denoise_step_run (program, &sampler->steps[k], rollout->x, rollout->z, rollout->x,
-                                  rollout->clean, cancellable, error))
+      if (!vard_denoise_step_run (program, &sampler->steps[k], rollout->x,
+                                  make_noise (rollout, k, first, n), rollout->x, rollout->clean,
+                                  cancellable, error))
         return FALSE;
       keep_state (rollout, k + 1, first, n);
 
@@ -217,10 +244,10 @@ vard_pipeline_rollout (VardPipeline *self, const VardSampleRequest *request,
   g_autoptr (VardTrajectory) trajectory = new_trajectory (self, request);
   guint batch = request->batch > 0 ? MIN (request->batch, request->n) : request->n;
   g_autofree float *x = g_new (float, batch * trajectory->state_size);
-  g_autofree float *z = g_new (float, batch * trajectory->state_size);
+  g_autofree gint64 *counters = g_new (gint64, 2 * batch);
   g_autofree float *clean
       = request->sampler->needs_clean ? g_new (float, batch * trajectory->state_size) : NULL;
-  Rollout rollout = { self, request, trajectory, progress, data, x, z, clean };
+  Rollout rollout = { self, request, trajectory, progress, data, x, clean, counters };
 
   for (guint first = 0; first < request->n; first += batch)
     if (!roll_batch (&rollout, first, MIN (batch, request->n - first), cancellable, error))

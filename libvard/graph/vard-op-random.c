@@ -58,6 +58,23 @@ vard_fill (VardGraph *self,
 /* ---- random_normal ---- */
 
 static gboolean
+is_pair (const VardShape *counter, const VardShape *shape)
+{
+  guint d = counter->n_dims;
+
+  return d >= 1 && counter->dims[d - 1] == 2
+         && (d == 1 || (d == 2 && shape->n_dims >= 1 && counter->dims[0] == shape->dims[0]));
+}
+
+gint64
+vard_random_normal_count_rows (const VardNode *self)
+{
+  const VardShape *counter = &self->inputs[0]->shape;
+
+  return counter->n_dims == 2 ? counter->dims[0] : 1;
+}
+
+static gboolean
 random_normal_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **error)
 {
   const VardShapeAttrs *attrs = self->attrs;
@@ -66,10 +83,10 @@ random_normal_infer (const VardNode *self, VardShape *shape, VardDType *dtype, G
   if (counter->dtype != VARD_DTYPE_I64)
     return vard_op_fail (self, error, "key and counter are of type i64, not %s",
                          vard_dtype_get_name (counter->dtype));
-  if (counter->shape.n_dims != 1 || counter->shape.dims[0] != 2)
-    return vard_op_fail (self, error, "key and counter make a vector of 2");
   if (!vard_op_check_shape (self, &attrs->shape, error))
     return FALSE;
+  if (!is_pair (&counter->shape, &attrs->shape))
+    return vard_op_fail (self, error, "key and counter make a vector of 2, or a row of 2 for each of the first axis");
   *shape = attrs->shape;
   *dtype = VARD_DTYPE_F32;
   return TRUE;
@@ -79,8 +96,10 @@ static void
 random_normal_reference (const VardNode *self, float **in, float *out)
 {
   const gint64 *counter = (const gint64 *) (gconstpointer) in[0];
+  gint64 n_rows = vard_random_normal_count_rows (self), size = vard_node_get_count (self) / n_rows;
 
-  vard_random_fill_normal (counter[0], counter[1], out, vard_node_get_count (self));
+  for (gint64 row = 0; row < n_rows; row++)
+    vard_random_fill_normal (counter[2 * row], counter[2 * row + 1], out + row * size, size);
 }
 
 static void

@@ -102,8 +102,9 @@ VardNode *vard_pool_sum (VardNode *x, guint factor);                  /* sums of
 VardNode *vard_gather          (VardNode *table, VardNode *ids);      /* [v, c], i32 [...] -> [..., c] */
 VardNode *vard_gather_gradient (VardNode *ids, VardNode *dy, gint64 n_rows);  /* -> [n_rows, c] */
 /* counter: i64 [2] = (key, counter); element i depends on these and i alone, as
- * vard_random_fill_normal does (Philox 4x32-10) */
+ * vard_random_fill_normal does (Philox 4x32-10). Or [n, 2] with shape [n, ...]: a draw for each row. */
 VardNode *vard_random_normal   (VardNode *counter, VardShape shape);
+gint64    vard_random_normal_count_rows (const VardNode *self);       /* draws that make it up */
 
 /* ---- attributes, for engines ---- */
 typedef struct { double scale, shift; } VardAffineAttrs;        /* affine */

@@ -5,7 +5,6 @@
  */
 #include "train/vard-policy-graph.h"
 
-#include "base/vard-random.h"
 #include "diffusion/vard-guidance.h"
 
 #include <math.h>
@@ -83,7 +82,8 @@ fill_numbers (const VardPolicyState *state, double share, double w_max, float *r
 
 typedef struct
 {
-  float *x, *t, *numbers, *context, *next_t, *text, *z;
+  float *x, *t, *numbers, *context, *next_t, *text;
+  gint64 *counters;       /* [n][2]: each state's z is the first draw of its key */
   gsize x_size, context_size, text_size;
 } Rows;
 
@@ -96,7 +96,8 @@ fill_row (Rows *rows, guint i, const VardPolicyState *state, double share, doubl
   memcpy (rows->text + i * rows->text_size, state->text->mean, rows->text_size * sizeof (float));
   rows->t[i] = state->step->timestep;
   rows->next_t[i] = state->value_timestep;
-  vard_random_fill_normal (state->noise_key, 0, rows->z + i * rows->x_size, rows->x_size);
+  rows->counters[2 * i] = (gint64) state->noise_key;
+  rows->counters[2 * i + 1] = 0;
   fill_numbers (state, share, w_max, rows->numbers + i * VARD_POLICY_N_NUMBERS);
 }
 
@@ -114,7 +115,8 @@ write_rows (const Rows *rows, guint n, gboolean has_value, VardExecutable *execu
          vard_executable_set_input (executable, "numbers", rows->numbers,
                                     n * VARD_POLICY_N_NUMBERS * f, error) &&
          (!has_value ||
-          (vard_executable_set_input (executable, "z", rows->z, n * rows->x_size * f, error) &&
+          (vard_executable_set_input (executable, "counters", rows->counters, n * 2 * sizeof (gint64),
+                                      error) &&
            vard_executable_set_input (executable, "next-t", rows->next_t, n * f, error) &&
            vard_executable_set_input (executable, "text", rows->text, n * rows->text_size * f,
                                       error)));
@@ -129,17 +131,18 @@ vard_policy_graph_bind (const VardPolicyStepConfig *config, VardExecutable *exec
   guint n = config->n;
   gsize x_size = info->height * info->width * info->channels;
   gsize context_size = info->n_tokens * info->context_width;
-  gsize row = 2 * x_size + context_size + info->context_width + 2 + VARD_POLICY_N_NUMBERS;
+  gsize row = x_size + context_size + info->context_width + 2 + VARD_POLICY_N_NUMBERS;
   g_autofree float *memory = g_new (float, n * row);
+  g_autofree gint64 *counters = g_new (gint64, 2 * n);
   Rows rows = { .x_size = x_size, .context_size = context_size, .text_size = info->context_width };
 
   rows.x = memory;
-  rows.z = rows.x + n * x_size;
-  rows.context = rows.z + n * x_size;
+  rows.context = rows.x + n * x_size;
   rows.text = rows.context + n * context_size;
   rows.t = rows.text + n * rows.text_size;
   rows.next_t = rows.t + n;
   rows.numbers = rows.next_t + n;
+  rows.counters = counters;
 
   for (guint i = 0; i < n; i++)
     fill_row (&rows, i, &states[i < n_states ? i : 0], i < n_states ? share : 0, w_max);

@@ -46,7 +46,8 @@ record_value_gradient (const VardPolicyStepConfig *config, VardPolicyGraph *poli
 {
   const VardModelInfo *info = vard_model_peek_info (config->model);
   VardGraph *graph = policy->graph;
-  VardNode *z = vard_input (graph, "z", VARD_DTYPE_F32, policy->x->shape);
+  VardNode *counters = vard_input (graph, "counters", VARD_DTYPE_I64, VARD_SHAPE (config->n, 2));
+  VardNode *z = vard_random_normal (counters, policy->x->shape);
   VardNode *noise = vard_mul (vard_policy_graph_get_number (policy, VARD_POLICY_SIGMA), z);
   VardNode *next = vard_stop (vard_add (mean, noise));
   VardNode *t = vard_input (graph, "next-t", VARD_DTYPE_F32, VARD_SHAPE (config->n));

@@ -20,7 +20,8 @@ typedef struct
   VardDType from, to;
   gconstpointer x;
   gpointer y;
-  const gint64 *counter;
+  const gint64 *counters;  /* of each row */
+  gint64 row;              /* elements of a row */
   gboolean has_f16c;
 } CastJob;
 
@@ -177,16 +178,22 @@ random_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const CastJob *job = data;
 
-  vard_random_fill_normal_at (job->counter[0], job->counter[1], from, (float *) job->y + from, to - from);
+  for (gint64 row = from / job->row, end; from < to; row++, from = end)
+    {
+      end = MIN (to, (row + 1) * job->row);
+      vard_random_fill_normal_at (job->counters[2 * row], job->counters[2 * row + 1], from - row * job->row,
+                                  (float *) job->y + from, end - from);
+    }
 }
 
 void
 cpu_random_normal_run (CpuPool      *pool,
-                       const gint64 *counter,
+                       const gint64 *counters,
+                       gint64        n_rows,
                        gint64        n,
                        float        *y)
 {
-  CastJob job = { .y = y, .counter = counter };
+  CastJob job = { .y = y, .counters = counters, .row = n / n_rows };
 
   cpu_pool_run (pool, n, GRAIN / 4, random_task, &job);
 }

@@ -21,8 +21,10 @@ void cpu_widen             (VardDType      from,
                             gconstpointer  x,
                             gint64         n,
                             float         *y);
+/* counters [n_rows][2], y [n_rows][n / n_rows] */
 void cpu_random_normal_run (CpuPool       *pool,
-                            const gint64  *counter,
+                            const gint64  *counters,
+                            gint64         n_rows,
                             gint64         n,
                             float         *y);
 

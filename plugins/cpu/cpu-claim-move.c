@@ -212,7 +212,8 @@ random_normal_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointe
 {
   const CpuStepData *data = step->data;
 
-  cpu_random_normal_run (data->pool, (const gint64 *) in[0], vard_node_get_count (step->out[0]), OUT (0));
+  cpu_random_normal_run (data->pool, (const gint64 *) in[0], vard_random_normal_count_rows (step->out[0]),
+                         vard_node_get_count (step->out[0]), OUT (0));
 }
 
 gboolean

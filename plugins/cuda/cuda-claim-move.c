@@ -240,9 +240,10 @@ cuda_claim_cast (CudaClaim *claim)
 static void
 random_normal_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
-  CudaRandomArgs args = { in[0], out[0], vard_node_get_count (step->out[0]) };
+  gint64 n_rows = vard_random_normal_count_rows (step->out[0]);
+  CudaRandomArgs args = { in[0], out[0], n_rows, vard_node_get_count (step->out[0]) / n_rows };
 
-  cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, (args.count + 3) / 4, &args);
+  cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, n_rows * ((args.row + 3) / 4), &args);
 }
 
 gboolean

@@ -429,6 +429,8 @@ const VardOpRow vard_op_rows[] = {
     .inputs = { IN (NORMAL, 4, 1), IDS (4, 7) }, .n_slopes = 2 },
   ROW (gather_gradient, "tokens", .inputs = { IDS (6, 2, 9), IN (NORMAL, 2, 9, 5) }, .numbers = { 6 }, .n_slopes = 2),
   ROW (random_normal, "3x5x7", .inputs = { IN (COUNTER, 2) }, .shape = SHAPE (3, 5, 7)),
+  ROW (random_normal, "3x5x7-each", .inputs = { IN (COUNTER, 3, 2) }, .shape = SHAPE (3, 5, 7)),
+  ROW (random_normal, "5x4099-each", .inputs = { IN (COUNTER, 5, 2) }, .shape = SHAPE (5, 4099), .is_large = TRUE),
   ROW (random_normal, "4099", .inputs = { IN (COUNTER, 2) }, .shape = SHAPE (4099), .is_large = TRUE),
   ROW (fill, "3x5", .inputs = { IN (NORMAL, 1) }, .numbers = { 2.5 }, .shape = SHAPE (3, 5)),
 

@@ -370,7 +370,10 @@ static const Case cases[] = {
   { "random-normal/fits", build_random, SHAPE (1), SHAPE (2), I64, "[2, 3]" },
   { "random-normal/types", build_random, SHAPE (1), SHAPE (2), I32, "random_normal of [2]: * i64, not i32" },
   { "random-normal/counter", build_random, SHAPE (1), SHAPE (3), I64,
-    "random_normal of [3]: key and counter make a vector of 2" },
+    "random_normal of [3]: key and counter make a vector of 2, or a row of 2 for each of the first axis" },
+  { "random-normal/rows", build_random, SHAPE (1), SHAPE (2, 2), I64, "[2, 3]" },
+  { "random-normal/other-rows", build_random, SHAPE (1), SHAPE (3, 2), I64,
+    "random_normal of [3, 2]: key and counter make a vector of 2, or a row of 2 for each of the first axis" },
 };
 
 /* '*' stands for anything; brackets for themselves */

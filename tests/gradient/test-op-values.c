@@ -413,6 +413,18 @@ test_random_normal (Fixture *self, gconstpointer data)
   assert_values (self, vard_random_normal (x, VARD_SHAPE (5, 7)), expected, 1e-6);
 }
 
+static void
+test_random_normal_rows (Fixture *self, gconstpointer data)
+{
+  static const gint64 counters[] = { 42, 7, 43, 7, 42, 8 };
+  float expected[15];
+  VardNode *x = add_typed (self, VARD_DTYPE_I64, VARD_SHAPE (3, 2), counters);
+
+  for (guint i = 0; i < 3; i++)
+    vard_random_fill_normal (counters[2 * i], counters[2 * i + 1], expected + 5 * i, 5);
+  assert_values (self, vard_random_normal (x, VARD_SHAPE (3, 5)), expected, 1e-6);
+}
+
 /* ---- rewrites at emission ---- */
 
 static void
@@ -496,6 +508,7 @@ static const struct
   { "/values/resample", test_resample },
   { "/values/gather", test_gather },
   { "/values/random-normal", test_random_normal },
+  { "/values/random-normal-rows", test_random_normal_rows },
   { "/values/simplify", test_simplify },
   { "/values/intermediate-gradient", test_intermediate_gradient },
   { "/values/describe", test_describe },

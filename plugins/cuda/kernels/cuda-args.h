@@ -128,9 +128,9 @@ typedef struct
 
 typedef struct
 {
-  const unsigned long long *counter;   /* key, counter */
+  const unsigned long long *counters;  /* key, counter of each row */
   float *out;
-  CudaInt count;
+  CudaInt n_rows, row;                 /* elements of a row */
 } CudaRandomArgs;
 
 /* pictures [n, h, w, c] and their patches [n oh ow, kh kw c], each f32 or bf16 */

@@ -1,4 +1,4 @@
-/* random.cu - Philox 4x32-10 and Box-Muller: element i is a function of key, counter and i, as in vard-random.c
+/* random.cu - Philox 4x32-10 and Box-Muller: element i of a row is a function of its key, counter and i, as in vard-random.c
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -30,21 +30,26 @@ philox (unsigned long long key, unsigned long long counter, unsigned long long b
 /* doubles, as the library does: the rounded float then hardly depends on whose logarithm it is */
 KERNEL (random_normal, CudaRandomArgs)
 {
-  FOR_GRID (block, (args.count + 3) / 4)
+  unsigned blocks = (args.row + 3) / 4;   /* of a row */
+
+  FOR_GRID (i, args.n_rows * blocks)
     {
+      CudaInt row = i / blocks, block = i - row * blocks;
+      const unsigned long long *counter = args.counters + 2 * row;
+      float *out = args.out + row * args.row;
       unsigned words[4];
 
-      philox (args.counter[0], args.counter[1], block, words);
+      philox (counter[0], counter[1], block, words);
       for (int pair = 0; pair < 2; pair++)
         {
           double radius = sqrt (-2.0 * log ((words[2 * pair] + 0.5) * 0x1p-32));
           double angle = 6.283185307179586476925 * (words[2 * pair + 1] * 0x1p-32);
           CudaInt at = 4 * block + 2 * pair;
 
-          if (at < args.count)
-            args.out[at] = (float) (radius * cos (angle));
-          if (at + 1 < args.count)
-            args.out[at + 1] = (float) (radius * sin (angle));
+          if (at < args.row)
+            out[at] = (float) (radius * cos (angle));
+          if (at + 1 < args.row)
+            out[at + 1] = (float) (radius * sin (angle));
         }
     }
 }
