@@ -91,10 +91,13 @@ vard_cuda_engine_alloc (VardEngine *engine, gsize size, GError **error)
 
 /* weights that were made of its values are made again */
 static void
-vard_cuda_engine_touch (VardCudaEngine *self, const VardBuffer *buffer)
+vard_cuda_engine_touch (VardCudaEngine *self, VardBuffer *buffer)
 {
+  g_autoptr (GHashTable) buffers = g_hash_table_new (NULL, NULL);
+
+  g_hash_table_add (buffers, buffer);
   g_rec_mutex_lock (&self->mutex);
-  cuda_weights_touch (self->device, buffer);
+  cuda_weights_touch (self->device, buffers);
   g_rec_mutex_unlock (&self->mutex);
 }
 

@@ -1,7 +1,7 @@
 /* cuda-fuse.c - what the device's engine computes as one kernel
  *
- * vard-fusion.c makes the groups. A normalisation that one of them reads is computed by the same kernel. Fills, broadcasts, slices and permutations are not members: each group reads them as
- * numbers and index maps.
+ * vard-fusion.c makes the groups. A normalisation that one of them reads is computed by the same kernel. Fills, broadcasts, slices
+ * and permutations are not members: each group reads them as numbers and index maps.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

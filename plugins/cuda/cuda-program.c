@@ -144,20 +144,15 @@ cuda_program_capture (CudaProgram *self, VardProgram *program, GArray *addresses
   return TRUE;
 }
 
-/* parameters lie side by side: there are few buffers */
 static void
 touch_assigned (CudaProgram *self)
 {
-  const VardBuffer *last = NULL;
+  g_autoptr (GHashTable) buffers = g_hash_table_new (NULL, NULL);
 
   for (guint i = 0; i < self->assigned->len; i++)
-    {
-      const VardBuffer *buffer = vard_tensor_peek_buffer (self->assigned->pdata[i]);
-
-      if (buffer != last)
-        cuda_weights_touch (self->device, buffer);
-      last = buffer;
-    }
+    g_hash_table_add (buffers, vard_tensor_peek_buffer (self->assigned->pdata[i]));
+  if (self->assigned->len > 0)
+    cuda_weights_touch (self->device, buffers);
 }
 
 /* The first execution is queued call by call, which also lets the libraries do what they may not do in a capture */

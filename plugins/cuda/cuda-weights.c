@@ -175,8 +175,8 @@ cuda_weight_refresh (CudaWeight *self,
 }
 
 void
-cuda_weights_touch (CudaDevice       *device,
-                    const VardBuffer *buffer)
+cuda_weights_touch (CudaDevice *device,
+                    GHashTable *buffers)
 {
   GHashTableIter iter;
   gpointer value;
@@ -186,8 +186,8 @@ cuda_weights_touch (CudaDevice       *device,
     {
       CudaWeight *self = value;
 
-      if ((self->tensor ? vard_tensor_peek_buffer (self->tensor) : self->source) == buffer)
-        self->is_stale = TRUE;
+      self->is_stale
+        = self->is_stale || g_hash_table_contains (buffers, self->tensor ? vard_tensor_peek_buffer (self->tensor) : self->source);
     }
 }
 

@@ -39,9 +39,9 @@ void        cuda_weight_unref        (gpointer                self);
 /* nothing when it is up to date */
 gboolean    cuda_weight_refresh      (CudaWeight             *self,
                                       GError                **error);
-/* a buffer was written */
+/* some buffers were written */
 void        cuda_weights_touch       (CudaDevice             *device,
-                                      const VardBuffer       *buffer);
+                                      GHashTable             *buffers);
 
 /* bytes of all weights, and of those that are made */
 gsize       cuda_weights_count       (CudaDevice             *device,
