@@ -83,6 +83,18 @@ struct _VardProgram
 };
 
 VardProgram *vard_program_new     (VardLowering *lowering, GError **error);
+/* vard-update.c */
+/* Updates of params go right behind the last step that they need */
+void         vard_lowering_advance_updates (VardLowering *self);
+/* whether an output may lie over an input */
+gboolean     vard_step_may_overwrite       (const VardStep *self, const VardNode *out, guint in);
+/* Whether the old value of a param was read for the last time, or is read element by element, when the new one is written.
+ * @last_use: of each node, the last step that reads it */
+gboolean     vard_update_may_overwrite     (VardProgram    *program,
+                                            VardLowering   *lowering,
+                                            const guint    *last_use,
+                                            const VardNode *param,
+                                            const VardNode *value);
 /* vard-layout.c */
 gboolean     vard_program_lay_out (VardProgram *self, VardLowering *lowering, GError **error);
 void         vard_program_free    (VardProgram *self);

@@ -33,6 +33,9 @@ typedef struct
 /* in and out follow the step's nodes; scratch has the bytes the step asked for */
 typedef void (*VardKernel) (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch);
 
+/* outputs behind these have memory of their own */
+#define VARD_STEP_MAX_IN_PLACE 8
+
 /* One call of an engine: one or more nodes computed together */
 struct _VardStep
 {
@@ -44,7 +47,8 @@ struct _VardStep
   guint n_in, n_out;
   VardNode **in, **out;    /* what it reads and what it computes */
   gsize scratch_size;
-  gboolean is_in_place;    /* out[0] may lie over in[0] when in[0] dies here */
+  /* bit k of each output: it may lie over in[k], if that is as large and nothing reads it later */
+  guint64 in_place[VARD_STEP_MAX_IN_PLACE];
   double flops;            /* an estimate for traces, may be 0 */
 };
 

@@ -65,7 +65,10 @@ vard_fusion_find_sinks (VardFusion *self)
   for (guint i = 0; i < n_outputs; i++)
     self->is_sink[outputs[i].node->id] = TRUE;
   for (guint i = 0; i < n_assignments; i++)
-    self->is_sink[assignments[i].value->id] = TRUE;
+    {
+      self->is_sink[assignments[i].value->id] = TRUE;
+      self->replaced[assignments[i].value->id] = assignments[i].param;
+    }
 }
 
 guint
@@ -137,6 +140,34 @@ vard_fusion_can_feed (VardFusion            *self,
   return !*is_output || group->n_outputs < self->rules->max_outputs;
 }
 
+static gboolean
+group_reads (const VardFusionGroup *self, const VardNode *node)
+{
+  for (guint i = 0; i < self->members->len; i++)
+    {
+      const VardNode *member = self->members->pdata[i];
+
+      for (guint k = 0; k < member->n_inputs; k++)
+        if (member->inputs[k] == node)
+          return TRUE;
+    }
+  return FALSE;
+}
+
+gboolean
+vard_fusion_is_update (const VardFusion      *self,
+                       const VardFusionGroup *group)
+{
+  for (guint i = 0; i < group->n_outputs; i++)
+    {
+      const VardNode *param = self->replaced[group->outputs[i]->id];
+
+      if (param != NULL && group_reads (group, param))
+        return TRUE;
+    }
+  return FALSE;
+}
+
 /* the group that a node may join, and whether its value must be written */
 static VardFusionGroup *
 find_group (VardFusion *self, const VardNode *node, gboolean *is_output)
@@ -185,6 +216,7 @@ vard_fusion_new (VardLowering          *lowering,
   self->n_nodes = vard_graph_get_n_nodes (self->graph);
   self->first_reader = g_new0 (guint, self->n_nodes + 2);
   self->is_sink = g_new0 (gboolean, self->n_nodes + 1);
+  self->replaced = g_new0 (VardNode *, self->n_nodes + 1);
   self->group_of = g_new0 (VardFusionGroup *, self->n_nodes + 1);
   self->groups = g_ptr_array_new_with_free_func (vard_fusion_group_free);
   vard_fusion_find_readers (self);
@@ -205,6 +237,7 @@ vard_fusion_free (VardFusion *self)
   g_free (self->first_reader);
   g_free (self->readers);
   g_free (self->is_sink);
+  g_free (self->replaced);
   g_free (self->group_of);
   g_ptr_array_unref (self->groups);
   g_free (self);

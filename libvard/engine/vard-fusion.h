@@ -41,6 +41,7 @@ typedef struct
   guint *first_reader;    /* by node id, into readers; n_nodes + 1 entries */
   VardNode **readers;
   gboolean *is_sink;      /* an output or a value to assign */
+  VardNode **replaced;    /* by node id: the param that the value is assigned to, or NULL */
   VardFusionGroup **group_of;   /* by node id, or NULL */
   GPtrArray *groups;
 } VardFusion;
@@ -62,6 +63,9 @@ gboolean    vard_fusion_can_feed        (VardFusion            *self,
                                          const VardNode        *node,
                                          const VardFusionGroup *group,
                                          gboolean              *is_output);
+/* one of its values replaces a param that it reads: a step of the group alone may write it straight over the param */
+gboolean    vard_fusion_is_update       (const VardFusion      *self,
+                                         const VardFusionGroup *group);
 /* makes it the group's producer */
 void        vard_fusion_set_producer    (VardFusion            *self,
                                          VardFusionGroup       *group,

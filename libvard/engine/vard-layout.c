@@ -1,9 +1,9 @@
 /* vard-layout.c - every node of a lowered graph gets a place
  *
  * Inputs and outputs have buffers of their own, params are read where their tensors are, everything else shares
- * the engine's arena by liveness. An output, or a value assigned to a param that nothing reads (a gradient),
- * is computed straight into its final place; the rest is copied there after the last step, so that every
- * read of a param sees what it held before the execution.
+ * the engine's arena by liveness. An output, or a value assigned to a param that nothing reads any more when it is computed
+ * (a sum of gradients, a step of an optimizer), is computed straight into its final place; the rest is copied there after the
+ * last step, so that every read of a param sees what it held before the execution.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -199,6 +199,23 @@ layout_stage_param (Layout   *self,
   return TRUE;
 }
 
+/* a param whose old value goes elsewhere after the last step */
+static void
+layout_find_staged (Layout *self)
+{
+  guint n_assignments;
+  const VardAssignment *assignments = vard_graph_get_assignments (self->program->graph, &n_assignments);
+
+  for (guint i = 0; i < n_assignments; i++)
+    {
+      gsize offset;
+      VardNode *root = vard_lowering_get_root (self->lowering, assignments[i].value, &offset);
+
+      if (root->op == &vard_op_source)
+        self->last_use[root->id] = self->program->steps->len;
+    }
+}
+
 static gboolean
 layout_place_assignments (Layout  *self,
                           GError **error)
@@ -206,6 +223,7 @@ layout_place_assignments (Layout  *self,
   guint n_assignments;
   const VardAssignment *assignments = vard_graph_get_assignments (self->program->graph, &n_assignments);
 
+  layout_find_staged (self);
   for (guint i = 0; i < n_assignments; i++)
     {
       VardNode *param = assignments[i].param, *value = assignments[i].value;
@@ -213,7 +231,8 @@ layout_place_assignments (Layout  *self,
       gsize offset;
       VardNode *root = vard_lowering_get_root (self->lowering, value, &offset);
 
-      if (self->lowering->n_uses[param->id] == 0 && layout_is_free (self, value))
+      if (layout_is_free (self, value)
+          && vard_update_may_overwrite (self->program, self->lowering, self->last_use, param, value))
         self->program->places[value->id] = place;
       else if (root->op != &vard_op_source)
         layout_add_copy (self, value, place);
@@ -250,7 +269,7 @@ layout_find_in_place (Layout         *self,
 {
   gsize offset, other_offset;
 
-  if (!step->is_in_place || step->n_in == 0)
+  if (step->n_in == 0 || !vard_step_may_overwrite (step, step->out[0], 0))
     return NO_BLOCK;
 
   VardNode *root = vard_lowering_get_root (self->lowering, step->in[0], &offset);
@@ -383,11 +402,11 @@ layout_run (Layout  *self,
             GError **error)
 {
   layout_place_kept (self);
+  layout_find_last_uses (self);
   if (!layout_place_sources (self, error) || !layout_place_outputs (self, error))
     return FALSE;
   if (!layout_place_assignments (self, error))
     return FALSE;
-  layout_find_last_uses (self);
   if (!layout_plan (self, error))
     return FALSE;
   layout_finish (self);

@@ -40,6 +40,7 @@ vard_program_new (VardLowering *lowering,
 {
   g_autoptr (VardProgram) self = g_new0 (VardProgram, 1);
 
+  vard_lowering_advance_updates (lowering);
   self->engine = g_object_ref (lowering->engine);
   self->graph = vard_graph_ref (lowering->graph);
   self->steps = g_array_ref (lowering->steps);

@@ -11,6 +11,8 @@
 
 #include <math.h>
 
+#define PIECE ((gint64) 16 << 20)   /* floats */
+
 struct _VardOptimizer
 {
   VardParameterSet *set;
@@ -31,13 +33,30 @@ new_flat (VardParameterSet *set, GError **error)
   return vard_engine_adopt (set->engine, flat, error) ? g_steal_pointer (&flat) : NULL;
 }
 
+/* Piece by piece: squares are values of their own, and those of a whole denoiser would be as large as it is */
+static VardNode *
+sum_squares (VardNode *x)
+{
+  VardNode *sum = NULL;
+
+  for (gint64 from = 0; from < x->shape.dims[0]; from += PIECE)
+    {
+      VardNode *piece = vard_slice (x, 0, from, MIN (PIECE, x->shape.dims[0] - from));
+      VardNode *squared = vard_sum_all (vard_square (piece));
+
+      sum = sum != NULL ? vard_add (sum, squared) : squared;
+    }
+
+  return sum;
+}
+
 static VardExecutable *
 compile_norm (VardOptimizer *self, GError **error)
 {
   g_autoptr (VardGraph) graph = vard_graph_new ();
   VardNode *gradient = vard_param (graph, "gradient", self->set->gradients);
 
-  vard_graph_add_output (graph, "squared", vard_sum_all (vard_square (gradient)));
+  vard_graph_add_output (graph, "squared", sum_squares (gradient));
 
   return vard_engine_compile (self->set->engine, graph, error);
 }

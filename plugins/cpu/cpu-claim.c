@@ -348,7 +348,7 @@ claim_normalize (CpuClaim *claim)
     .groups = attrs->groups, .width = x->dims[x->n_dims - 1] / attrs->groups, .eps = attrs->eps,
   };
   claim->data->own_scratch = cpu_normalize_get_scratch_size (plan, claim->data->n_threads);
-  claim->step.is_in_place = TRUE;
+  claim->step.in_place[0] = 1;
   return back ? claim_kernel (claim, "normalize_gradient", normalize_gradient_kernel)
               : claim_kernel (claim, "normalize", normalize_kernel);
 }
@@ -385,7 +385,7 @@ softmax_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scra
 static gboolean
 claim_softmax (CpuClaim *claim)
 {
-  claim->step.is_in_place = TRUE;
+  claim->step.in_place[0] = 1;
   return claim->node->shape.n_dims > 0 && claim_kernel (claim, "softmax", softmax_kernel);
 }
 

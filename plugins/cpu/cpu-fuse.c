@@ -24,13 +24,17 @@ G_STATIC_ASSERT (CPU_REGION_MAX_OUTPUTS <= VARD_FUSION_MAX_OUTPUTS);
 
 /* ---- producers ---- */
 
-/* the last of the producers that a group reads: the others come before it anyway */
+/* The last of the producers that a group reads: the others come before it anyway. A sum of gradients has none: with one its
+ * result would lie in memory of its own until all steps are done, next to the sum. */
 static void
 cpu_group_find_producer (VardFusion *self, VardFusionGroup *group)
 {
   gboolean is_output = FALSE, found_output = FALSE;
   VardNode *found = NULL;
 
+  group->producer_output = -1;
+  if (vard_fusion_is_update (self, group))
+    return;
   for (guint i = 0; i < group->members->len; i++)
     {
       const VardNode *member = group->members->pdata[i];
@@ -47,7 +51,6 @@ cpu_group_find_producer (VardFusion *self, VardFusionGroup *group)
           found_output = is_output;
         }
     }
-  group->producer_output = -1;
   if (found != NULL)
     vard_fusion_set_producer (self, group, found, found_output);
 }

@@ -233,13 +233,36 @@ builder_put_dying_first (RegionBuilder *self, VardLowering *lowering)
     }
 }
 
+/* whether an input is read at each element's own place, and not after an instruction */
 static gboolean
-can_take_first (const CpuRegion *region)
+is_read_by (const CpuRegion *region, guint in, guint instruction)
 {
   for (guint i = 0; i < region->n_loads; i++)
-    if (region->loads[i].kind == CPU_LOAD_FLAT && region->loads[i].in == 0)
-      return TRUE;
-  return FALSE;
+    if (region->loads[i].in == in && region->loads[i].kind != CPU_LOAD_FLAT && region->loads[i].kind != CPU_LOAD_VALUE)
+      return FALSE;
+  for (guint i = instruction + 1; i < region->n_instructions; i++)
+    for (guint k = 0; k < cpu_op_get_arity (region->instructions[i].op); k++)
+      {
+        guint value = region->instructions[i].args[k];
+
+        if (value < region->n_loads && region->loads[value].kind == CPU_LOAD_FLAT && region->loads[value].in == in)
+          return FALSE;
+      }
+  return TRUE;
+}
+
+/* an output is written by its instruction, tile by tile */
+static void
+find_in_place (const CpuRegion *region, guint n_in, guint64 *in_place)
+{
+  for (guint i = 0; i < region->n_instructions; i++)
+    {
+      gint out = region->instructions[i].out;
+
+      for (guint k = 0; out >= 0 && out < VARD_STEP_MAX_IN_PLACE && k < MIN (n_in, 64); k++)
+        if (is_read_by (region, k, i))
+          in_place[out] |= G_GUINT64_CONSTANT (1) << k;
+    }
 }
 
 static CpuRegion *
@@ -289,7 +312,7 @@ step_add_inputs (VardStep *step, GPtrArray *all, GPtrArray *more)
   for (guint i = 0; i < more->len; i++)
     {
       if (more->pdata[i] == first)
-        step->is_in_place = FALSE;   /* the region reads what the kernel would have written over */
+        step->in_place[0] = 0;   /* the region reads what the kernel would have written over */
       g_ptr_array_add (all, more->pdata[i]);
     }
   step->in = (VardNode **) all->pdata;
@@ -330,7 +353,7 @@ step_add_prologue (VardFusion *fusion, VardNode *node, VardStep *step, CpuStepDa
   g_ptr_array_set_size (all, 1);
   step_add_inputs (step, all, inputs);
   step_add_scratch (step, data, data->prologue);
-  step->is_in_place = FALSE;
+  step->in_place[0] = 0;
 }
 
 static const char *
@@ -430,7 +453,8 @@ lower_group (CpuPool *pool, VardFusion *fusion, VardFusionGroup *group)
       data->pool = pool;
       data->n_threads = cpu_pool_get_n_threads (pool);
       claim.step = (VardStep) { .name = "region", .kernel = cpu_region_kernel, .data = data,
-                                .free_data = cpu_step_data_free, .is_in_place = can_take_first (region) };
+                                .free_data = cpu_step_data_free };
+      find_in_place (region, inputs->len, claim.step.in_place);
     }
   step_add_region (&claim.step, data, region, all, inputs);
   claim.step.out = group->outputs;

@@ -14,6 +14,12 @@ static const guint op_arity[CPU_N_OPS] = {
   [0 ... CPU_OP_COPY] = 1, [CPU_OP_ADD ... CPU_OP_MINIMUM] = 2, [CPU_OP_SELECT] = 3,
 };
 
+guint
+cpu_op_get_arity (CpuOp op)
+{
+  return op_arity[op];
+}
+
 gboolean
 cpu_load_set_strided (CpuLoad      *load,
                       const gint64 *extents,

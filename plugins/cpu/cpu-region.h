@@ -63,6 +63,9 @@ typedef struct
   gint registers[CPU_REGION_MAX_VALUES];   /* of each value, or -1 */
 } CpuRegion;
 
+/* how many values an instruction reads */
+guint    cpu_op_get_arity         (CpuOp            op);
+
 /* Sets a load to what a walk over @extents with @strides from @offset on reads; FALSE if its innermost steps
  * are longer than one element */
 gboolean cpu_load_set_strided     (CpuLoad         *load,

@@ -128,7 +128,7 @@ softmax_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scra
 gboolean
 cuda_claim_softmax (CudaClaim *claim)
 {
-  claim->step.is_in_place = TRUE;
+  claim->step.in_place[0] = 1;
   claim->data->function = cuda_device_get_kernel (claim->program->device, "reduce.cu", "softmax");
   cuda_claim_set (claim, "softmax", softmax_kernel, NULL, NULL);
   return claim->data->function != NULL;
@@ -171,7 +171,7 @@ cuda_claim_normalize (CudaClaim *claim)
 
   if (claim->step.n_in > 1)
     args.dy_type = cuda_claim_get_type (claim, claim->node->inputs[1]);
-  claim->step.is_in_place = TRUE;
+  claim->step.in_place[0] = 1;
   claim->data->function = cuda_device_get_kernel (claim->program->device, "normalize.cu", claim->node->op->name);
   cuda_claim_set (claim, claim->node->op->name, normalize_kernel, g_memdup2 (&args, sizeof args), g_free);
   return claim->data->function != NULL;

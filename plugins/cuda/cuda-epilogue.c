@@ -278,7 +278,7 @@ cuda_epilogue_lower (CudaProgram     *program,
   fusion->group_of[group->producer->id] = group;
   claim.step = (VardStep) { .data = claim.data, .free_data = cuda_step_data_free, .in = inputs, .n_out = 1,
                             .n_in = collect_inputs (plan, &addends, inputs), .out = &group->root,
-                            .is_in_place = addends.residual != NULL, .flops = cuda_gemm_get_flops (&shape) };
+                            .in_place = { addends.residual != NULL }, .flops = cuda_gemm_get_flops (&shape) };
   cuda_claim_set (&claim, find_name (program->precision, &addends), epilogue_kernel, plan, epilogue_plan_free);
   shape.has_bias = addends.bias != NULL;
   shape.is_half_c = cuda_claim_get_type (&claim, group->root) == CUDA_TYPE_BF16;

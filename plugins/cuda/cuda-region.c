@@ -575,7 +575,10 @@ cuda_region_lower (CudaProgram     *program,
   data->function = cuda_device_compile (program->device, source, "region");
   step.in = (VardNode **) inputs->pdata;
   step.n_in = inputs->len;
-  step.is_in_place = group != NULL && inputs->len > 0 && is_read_flat (&builder, inputs->pdata[0]);
+  for (guint k = 0; group != NULL && k < MIN (inputs->len, 64); k++)
+    if (is_read_flat (&builder, inputs->pdata[k]))
+      for (guint i = 0; i < MIN (step.n_out, VARD_STEP_MAX_IN_PLACE); i++)
+        step.in_place[i] |= G_GUINT64_CONSTANT (1) << k;
   vard_lowering_add_step (fusion->lowering, &step);
   return data->function != NULL;
 }
