@@ -62,16 +62,19 @@ add_addend (VardFusion *fusion, Addends *addends, VardNode *node)
     addends->product = node;
   else if (bias != NULL && addends->bias == NULL)
     addends->bias = bias;
-  else if (bias == NULL && node->op != &vard_op_broadcast && node->op != &vard_op_fill && addends->residual == NULL)
+  else if (bias == NULL && node->op != &vard_op_broadcast && node->op != &vard_op_fill && node != addends->product
+           && addends->residual == NULL)
     addends->residual = node;
   else
     addends->n_others++;
 }
 
-/* FALSE: the group does more than add */
+/* FALSE: the group does more than add, or adds one of its sums twice */
 static gboolean
 find_addends (VardFusion *fusion, const VardFusionGroup *group, Addends *addends)
 {
+  guint n_sums = 0, n_read = 0;
+
   *addends = (Addends) { NULL };
   for (guint i = 0; i < group->members->len; i++)
     {
@@ -81,15 +84,18 @@ find_addends (VardFusion *fusion, const VardFusionGroup *group, Addends *addends
         continue;
       if (member->op != &vard_op_add)
         return FALSE;
+      n_sums++;
       for (guint k = 0; k < 2; k++)
         {
           VardNode *input = skip_views (fusion, group, member->inputs[k]);
 
           if (fusion->group_of[input->id] != group)
             add_addend (fusion, addends, input);
+          else
+            n_read++;
         }
     }
-  return group->n_outputs == 1 && addends->product != NULL && addends->n_others == 0
+  return group->n_outputs == 1 && n_read == n_sums - 1 && addends->product != NULL && addends->n_others == 0
          && (addends->bias != NULL || addends->residual != NULL);
 }
 

@@ -4,7 +4,8 @@
  * memory that is written again too early, or read too early, shows in the results. While a stream is captured
  * nothing is queued, and the calls are queued when the graph is launched: a capture that misses a call, or keeps an
  * address too long, shows too. VARD_FAKE_CUDA makes it fail: "no-device", "old-driver", "memory=BYTES" that there are,
- * "lost=N" after which launch.
+ * "lost=N" after which launch. With "idle" it computes nothing and gives noise to who reads, which leaves what the host has to
+ * do. "backwards" is in fake-threads.c.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -49,6 +50,16 @@ get_fault (const char *name)
     return 0;
   found += strlen (name);
   return *found == '=' ? strtoull (found + 1, NULL, 10) : 1;
+}
+
+static int
+is_idle (void)
+{
+  static int answer = -1;
+
+  if (answer < 0)
+    answer = get_fault ("idle") != 0;
+  return answer;
 }
 
 /* ---- the queue ---- */
@@ -113,6 +124,8 @@ fake_submit (FakeCall    call,
 {
   if (is_lost)
     return CUDA_ERROR_ILLEGAL_ADDRESS;
+  if (is_idle ())
+    return CUDA_SUCCESS;
   queue_add (captured ? &captured->queue : &stream, call, data, size);
   return CUDA_SUCCESS;
 }
@@ -132,11 +145,18 @@ cuStreamDestroy (CUstream old)
   return CUDA_SUCCESS;
 }
 
+/* what a device refuses while a stream is captured: calls that wait, or that may */
+static CUresult
+check_capture (void)
+{
+  return captured != NULL ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS;
+}
+
 CUresult CUDAAPI
 cuStreamSynchronize (CUstream on)
 {
-  if (captured != NULL)
-    return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+  if (check_capture () != CUDA_SUCCESS)
+    return check_capture ();
   return run_queue (n_queued);
 }
 
@@ -219,6 +239,8 @@ cuEventRecord (CUevent event, CUstream on)
 CUresult CUDAAPI
 cuEventSynchronize (CUevent event)
 {
+  if (check_capture () != CUDA_SUCCESS)
+    return check_capture ();
   return run_queue (event->number);
 }
 
@@ -325,6 +347,8 @@ cuMemAlloc (CUdeviceptr *address, size_t size)
 
   if (is_lost)
     return CUDA_ERROR_ILLEGAL_ADDRESS;
+  if (check_capture () != CUDA_SUCCESS)
+    return check_capture ();
   if (size + n_allocated > get_total ())
     return CUDA_ERROR_OUT_OF_MEMORY;
   block = aligned_alloc (256, (size + 511) / 256 * 256);
@@ -340,6 +364,8 @@ cuMemFree (CUdeviceptr address)
 {
   char *block = (char *) address - 256;
 
+  if (check_capture () != CUDA_SUCCESS)
+    return check_capture ();
   run_queue (n_queued);
   n_allocated -= *(size_t *) block;
   free (block);
@@ -349,6 +375,8 @@ cuMemFree (CUdeviceptr address)
 CUresult CUDAAPI
 cuMemAllocHost (void **address, size_t size)
 {
+  if (check_capture () != CUDA_SUCCESS)
+    return check_capture ();
   *address = malloc (size);
   return CUDA_SUCCESS;
 }
@@ -392,9 +420,21 @@ cuMemcpyHtoDAsync (CUdeviceptr to, const void *from, size_t size, CUstream on)
   return fake_submit (do_copy, &(Transfer) { (void *) to, from, 0, size }, sizeof (Transfer));
 }
 
+static CUresult
+give_noise (float *to, size_t n)
+{
+  static unsigned state = 1;
+
+  for (size_t i = 0; i < n; i++)
+    to[i] = ((state = state * 1664525 + 1013904223) >> 8) * 0x1p-23f - 1;
+  return CUDA_SUCCESS;
+}
+
 CUresult CUDAAPI
 cuMemcpyDtoHAsync (void *to, CUdeviceptr from, size_t size, CUstream on)
 {
+  if (is_idle ())
+    return give_noise (to, size / sizeof (float));
   return fake_submit (do_copy, &(Transfer) { to, (void *) from, 0, size }, sizeof (Transfer));
 }
 
@@ -421,6 +461,8 @@ cuModuleLoadData (CUmodule *module, const void *image)
   Simt **simt;
   void *handle;
 
+  if (check_capture () != CUDA_SUCCESS)
+    return check_capture ();
   if (fd < 0 || write (fd, (const char *) image + sizeof size, size) != (ssize_t) size)
     return CUDA_ERROR_INVALID_IMAGE;
   close (fd);

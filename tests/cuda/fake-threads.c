@@ -5,6 +5,9 @@
  * else the whole block if all its threads wait. Anything else is a kernel's fault, and is reported as one: some
  * threads at a barrier while others have ended, or warps that part ways.
  *
+ * With "backwards" in VARD_FAKE_CUDA the last block and the last thread come first: what a thread reads without a barrier
+ * from another is then there in one order and not in the other.
+ *
  * A fiber is begun with makecontext, and then entered and left with _setjmp and _longjmp: these save no signal mask, and
  * so make no system call, which would be most of the time.
  *
@@ -15,6 +18,7 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <ucontext.h>
 
 #define MAX_THREADS 1024
@@ -40,6 +44,16 @@ static unsigned slots[2][MAX_THREADS], turns[MAX_THREADS];
 static FakeKernel kernel_now;
 static const void *args_now;
 
+static int
+is_backwards (void)
+{
+  static int answer = -1;
+
+  if (answer < 0)
+    answer = getenv ("VARD_FAKE_CUDA") != NULL && strstr (getenv ("VARD_FAKE_CUDA"), "backwards") != NULL;
+  return answer;
+}
+
 static void
 enter_thread (unsigned thread)
 {
@@ -52,7 +66,9 @@ run_threads (void)
 {
   while (next_thread < n_threads)
     {
-      enter_thread (next_thread++);
+      unsigned thread = next_thread++;
+
+      enter_thread (is_backwards () ? n_threads - 1 - thread : thread);
       kernel_now (args_now);
       n_ended++;
     }
@@ -201,7 +217,7 @@ fake_run_grid (FakeKernel kernel,
   for (unsigned y = 0; y < grid.y && is_done; y++)
     for (unsigned x = 0; x < grid.x && is_done; x++)
       {
-        fake_simt.block = (SimtIndex) { x, y, 0 };
+        fake_simt.block = is_backwards () ? (SimtIndex) { grid.x - 1 - x, grid.y - 1 - y, 0 } : (SimtIndex) { x, y, 0 };
         is_done = run_block ();
       }
   return is_done;

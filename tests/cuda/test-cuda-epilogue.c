@@ -58,6 +58,23 @@ build_activated (VardNode *product, VardNode *other, VardNode *bias)
   return vard_gelu (vard_add (product, bias));
 }
 
+/* a sum whose halves are one and the same */
+static VardNode *
+build_doubled (VardNode *product, VardNode *other, VardNode *bias)
+{
+  VardNode *sum = vard_add (vard_add (product, bias), other);
+
+  return vard_add (sum, sum);
+}
+
+static VardNode *
+build_doubled_product (VardNode *product, VardNode *other, VardNode *bias)
+{
+  VardNode *pictures = vard_reshape (product, VARD_SHAPE (2, ROWS / 2, COLUMNS));
+
+  return vard_add (pictures, pictures);
+}
+
 /* the same layer elsewhere, where more is done with it */
 static VardNode *
 build_unlike (VardNode *product, VardNode *other, VardNode *bias)
@@ -75,6 +92,8 @@ static const Case cases[] = {
   { "reshaped", build_reshaped, "+bias+residual", TRUE },
   { "more-than-sums", build_two, "", FALSE },
   { "activation", build_activated, "", FALSE },
+  { "doubled", build_doubled, "", FALSE },
+  { "doubled-product", build_doubled_product, "", FALSE },
   { "unlike-elsewhere", build_unlike, "", FALSE },
 };
 
