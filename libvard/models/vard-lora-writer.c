@@ -41,7 +41,7 @@ fold_scale (const VardSafetensorsEntry *entry)
 
 /* data is the adapter for what is to be folded */
 static VardTensor *
-as_in_file (const VardSafetensorsEntry *entry)
+as_in_file (const VardSafetensorsEntry *entry, GError **error)
 {
   g_autoptr (VardTensor) values = entry->data && vard_lora_get_scale (entry->data) != 1
     ? fold_scale (entry) : g_object_ref (entry->tensor);

@@ -208,7 +208,7 @@ typedef struct
 } Save;
 
 static VardTensor *
-join_pieces (const VardSafetensorsEntry *entry)
+join_pieces (const VardSafetensorsEntry *entry, GError **error)
 {
   const Group *group = entry->data;
   VardTensor *joined = vard_tensor_new (VARD_DTYPE_F32, &entry->shape);

@@ -412,7 +412,7 @@ to_file_layout (VardTensor      *values,
 }
 
 static VardTensor *
-prepare (const VardSafetensorsEntry *entry)
+prepare (const VardSafetensorsEntry *entry, GError **error)
 {
   VardParameter *parameter = entry->data;
   g_autoptr (VardTensor) values = vard_weights_dup_merged (parameter);

@@ -141,8 +141,10 @@ write_entry (int                         fd,
              GError                    **error)
 {
   g_autoptr (VardTensor) prepared =
-      entry->prepare ? entry->prepare (entry) : g_object_ref (entry->tensor);
+      entry->prepare ? entry->prepare (entry, error) : g_object_ref (entry->tensor);
 
+  if (prepared == NULL)
+    return FALSE;
   if (!vard_shape_equal (vard_tensor_peek_shape (prepared), entry_peek_shape (entry)))
     {
       g_autofree char *got = vard_shape_to_string (vard_tensor_peek_shape (prepared));
@@ -201,7 +203,7 @@ check_entries (const VardSafetensorsEntry *entries,
                        entries[i].name[0] == '_' ? "" : " twice");
           return FALSE;
         }
-      if (!vard_tensor_peek_buffer (entries[i].tensor)->is_host)
+      if (entries[i].tensor != NULL && !vard_tensor_peek_buffer (entries[i].tensor)->is_host)
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
                        "%s is on a device: fetch it before writing", entries[i].name);

@@ -31,17 +31,18 @@ VardTensor         *vard_safetensors_lookup       (VardSafetensors  *self,
 /* string to string, of all shards */
 GHashTable         *vard_safetensors_peek_metadata (VardSafetensors *self);
 
-/* What to write under a name. @prepare, where it is set, turns the tensor into what the file keeps (another layout,
- * merged weights) when its turn comes, so that a large model is never held twice; @shape is then what it returns. */
+/* What to write under a name. @prepare, where it is set, makes what the file keeps (another layout, merged weights, a copy
+ * from a device) when its turn comes, so that a large model is never held twice; @shape is then what it returns. NULL with
+ * an error: the file is not written. */
 typedef struct _VardSafetensorsEntry VardSafetensorsEntry;
 
 struct _VardSafetensorsEntry
 {
   const char *name;
-  VardTensor *tensor;
+  VardTensor *tensor;   /* in the host's memory; may be NULL with @prepare */
   VardDType dtype;      /* in the file */
   VardShape shape;      /* in the file; with @prepare only */
-  VardTensor *(*prepare) (const VardSafetensorsEntry *self);
+  VardTensor *(*prepare) (const VardSafetensorsEntry *self, GError **error);
   gpointer data;
 };
 

@@ -106,14 +106,44 @@ compile_update (VardOptimizer *self, GError **error)
 }
 
 static gboolean
-copy_weights (VardOptimizer *self, VardTensor *to, GError **error)
+read_piece (VardOptimizer *self, VardTensor *from, gint64 first, gint64 n, float *values,
+            GError **error)
 {
-  g_autoptr (VardTensor) host = vard_engine_fetch (self->set->engine, self->set->weights, error);
+  return vard_engine_read (self->set->engine, vard_tensor_peek_buffer (from),
+                           vard_tensor_get_offset (from) + first * sizeof (float), values,
+                           n * sizeof (float), error);
+}
 
-  return host != NULL
-         && vard_engine_write (self->set->engine, vard_tensor_peek_buffer (to),
-                               vard_tensor_get_offset (to), vard_tensor_peek_data (host),
-                               vard_tensor_get_n_bytes (host), error);
+static gboolean
+write_piece (VardOptimizer *self, VardTensor *to, gint64 first, gint64 n, const float *values,
+             GError **error)
+{
+  return vard_engine_write (self->set->engine, vard_tensor_peek_buffer (to),
+                            vard_tensor_get_offset (to) + first * sizeof (float), values,
+                            n * sizeof (float), error);
+}
+
+/* What the weights hold into the average, and with @is_exchange what that held into the weights;
+ * piece by piece, since there may be no room for another copy */
+static gboolean
+move_weights (VardOptimizer *self, gboolean is_exchange, GError **error)
+{
+  gint64 count = self->set->count, longest = MIN (count, PIECE);
+  g_autofree float *weights = g_new (float, longest), *average = g_new (float, longest);
+
+  for (gint64 first = 0; first < count; first += PIECE)
+    {
+      gint64 n = MIN (PIECE, count - first);
+
+      if (!read_piece (self, self->set->weights, first, n, weights, error)
+          || (is_exchange
+              && (!read_piece (self, self->average, first, n, average, error)
+                  || !write_piece (self, self->set->weights, first, n, average, error)))
+          || !write_piece (self, self->average, first, n, weights, error))
+        return FALSE;
+    }
+
+  return TRUE;
 }
 
 VardOptimizer *
@@ -130,7 +160,7 @@ vard_optimizer_new (VardParameterSet *set, double ema, GError **error)
   if (ema > 0)
     {
       self->average = new_flat (set, error);
-      if (self->average == NULL || !copy_weights (self, self->average, error))
+      if (self->average == NULL || !move_weights (self, FALSE, error))
         return NULL;
     }
   self->norm = compile_norm (self, error);
@@ -246,15 +276,5 @@ vard_optimizer_peek_average (VardOptimizer *self)
 gboolean
 vard_optimizer_swap_average (VardOptimizer *self, GError **error)
 {
-  if (self->average == NULL)
-    return TRUE;
-
-  VardTensor *weights = self->set->weights;
-  g_autoptr (VardTensor) average = vard_engine_fetch (self->set->engine, self->average, error);
-
-  return average != NULL
-         && copy_weights (self, self->average, error)
-         && vard_engine_write (self->set->engine, vard_tensor_peek_buffer (weights),
-                               vard_tensor_get_offset (weights), vard_tensor_peek_data (average),
-                               vard_tensor_get_n_bytes (average), error);
+  return self->average == NULL || move_weights (self, TRUE, error);
 }

@@ -21,6 +21,7 @@ vard_state_writer_new (void)
 
   self->entries = g_array_new (FALSE, TRUE, sizeof (VardSafetensorsEntry));
   self->owned = g_ptr_array_new_with_free_func (g_object_unref);
+  self->fetches = g_ptr_array_new_with_free_func (g_free);
   self->numbers = json_object_new ();
 
   return self;
@@ -33,19 +34,50 @@ vard_state_writer_free (VardStateWriter *self)
     return;
   g_array_unref (self->entries);
   g_ptr_array_unref (self->owned);
+  g_ptr_array_unref (self->fetches);
   json_object_unref (self->numbers);
   g_free (self);
 }
 
-void
-vard_state_writer_add_tensor (VardStateWriter *self, const char *name, VardTensor *tensor)
+static void
+add_entry (VardStateWriter *self, VardSafetensorsEntry *entry, const char *name, VardTensor *tensor)
 {
-  VardSafetensorsEntry entry = {
-    .name = g_intern_string (name), .tensor = tensor, .dtype = vard_tensor_get_dtype (tensor),
-  };
-
+  entry->name = g_intern_string (name);
+  entry->dtype = vard_tensor_get_dtype (tensor);
   g_ptr_array_add (self->owned, g_object_ref (tensor));
-  g_array_append_val (self->entries, entry);
+  g_array_append_val (self->entries, *entry);
+}
+
+typedef struct
+{
+  VardEngine *engine;
+  VardTensor *tensor;
+} Fetch;
+
+static VardTensor *
+fetch (const VardSafetensorsEntry *entry, GError **error)
+{
+  const Fetch *self = entry->data;
+
+  return vard_engine_fetch (self->engine, self->tensor, error);
+}
+
+void
+vard_state_writer_add_tensor (VardStateWriter *self, const char *name, VardEngine *engine,
+                              VardTensor *tensor)
+{
+  VardSafetensorsEntry entry = { .tensor = tensor };
+
+  if (!vard_tensor_peek_buffer (tensor)->is_host)
+    {
+      Fetch data = { g_object_ref (engine), tensor };
+
+      entry = (VardSafetensorsEntry) { .shape = *vard_tensor_peek_shape (tensor), .prepare = fetch,
+                                       .data = g_memdup2 (&data, sizeof data) };
+      g_ptr_array_add (self->owned, engine);
+      g_ptr_array_add (self->fetches, entry.data);
+    }
+  add_entry (self, &entry, name, tensor);
 }
 
 void
@@ -57,7 +89,7 @@ vard_state_writer_add (VardStateWriter *self, const char *name, VardDType dtype,
     = vard_buffer_new_wrapped (data, count * vard_dtype_get_size (dtype), TRUE, NULL, NULL);
   g_autoptr (VardTensor) tensor = vard_tensor_new_view (buffer, 0, dtype, &shape);
 
-  vard_state_writer_add_tensor (self, name, tensor);
+  add_entry (self, &(VardSafetensorsEntry) { .tensor = tensor }, name, tensor);
 }
 
 gboolean
@@ -124,14 +156,14 @@ vard_state_reader_get_count (VardStateReader *self, const char *name)
   return vard_safetensors_get_shape (self->file, name, &shape) ? vard_shape_get_count (&shape) : 0;
 }
 
-gboolean
-vard_state_reader_read (VardStateReader *self, const char *name, VardDType dtype, gpointer data,
-                        gsize count, GError **error)
+VardTensor *
+vard_state_reader_lookup (VardStateReader *self, const char *name, VardDType dtype, gsize count,
+                          GError **error)
 {
   g_autoptr (VardTensor) tensor = vard_safetensors_lookup (self->file, name, error);
 
   if (tensor == NULL)
-    return FALSE;
+    return NULL;
   if (vard_tensor_get_dtype (tensor) != dtype || (gsize) vard_tensor_get_count (tensor) != count)
     {
       g_set_error (
@@ -140,8 +172,20 @@ vard_state_reader_read (VardStateReader *self, const char *name, VardDType dtype
           " of %s: was it made with other settings or another model?",
           vard_safetensors_get_path (self->file), name, vard_tensor_get_count (tensor),
           vard_dtype_get_name (vard_tensor_get_dtype (tensor)), count, vard_dtype_get_name (dtype));
-      return FALSE;
+      return NULL;
     }
+
+  return g_steal_pointer (&tensor);
+}
+
+gboolean
+vard_state_reader_read (VardStateReader *self, const char *name, VardDType dtype, gpointer data,
+                        gsize count, GError **error)
+{
+  g_autoptr (VardTensor) tensor = vard_state_reader_lookup (self, name, dtype, count, error);
+
+  if (tensor == NULL)
+    return FALSE;
   memcpy (data, vard_tensor_peek_data (tensor), vard_tensor_get_n_bytes (tensor));
 
   return TRUE;

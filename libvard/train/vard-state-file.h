@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "engine/vard-engine.h"
 #include "tensor/vard-safetensors.h"
 
 #include <json-glib/json-glib.h>
@@ -13,8 +14,9 @@ G_BEGIN_DECLS
 /* Collects what to write; arrays are not copied and must stay until it is written */
 typedef struct
 {
-  GArray *entries;    /* VardSafetensorsEntry */
-  GPtrArray *owned;   /* names and tensors */
+  GArray *entries;      /* VardSafetensorsEntry */
+  GPtrArray *owned;     /* tensors and engines */
+  GPtrArray *fetches;   /* what is read from an engine when its turn comes */
   JsonObject *numbers;
 } VardStateWriter;
 
@@ -26,8 +28,10 @@ void             vard_state_writer_add        (VardStateWriter *self,
                                                VardDType        dtype,
                                                gpointer         data,
                                                gsize            count);
+/* what an engine has is read from it when its turn comes, one tensor at a time */
 void             vard_state_writer_add_tensor (VardStateWriter *self,
                                                const char      *name,
+                                               VardEngine      *engine,
                                                VardTensor      *tensor);
 gboolean         vard_state_writer_write      (VardStateWriter *self,
                                                const char      *path,
@@ -45,7 +49,13 @@ void             vard_state_reader_free       (VardStateReader *self);
 /* elements of an array, 0 when it is not there */
 gsize            vard_state_reader_get_count  (VardStateReader *self,
                                                const char      *name);
-/* exactly count elements of dtype, or an error that names both */
+/* Exactly count elements of dtype in the mapped file, or an error that names both; (transfer full) */
+VardTensor      *vard_state_reader_lookup     (VardStateReader *self,
+                                               const char      *name,
+                                               VardDType        dtype,
+                                               gsize            count,
+                                               GError         **error);
+/* copies them */
 gboolean         vard_state_reader_read       (VardStateReader *self,
                                                const char      *name,
                                                VardDType        dtype,

@@ -43,8 +43,8 @@ peek_tensor (const Fit *fit, guint which, const char **name)
   return tensors[which];
 }
 
-static gboolean
-add_fit (VardTrainer *self, const Fit *fit, VardStateWriter *writer, GError **error)
+static void
+add_fit (VardTrainer *self, const Fit *fit, VardStateWriter *writer)
 {
   g_autofree char *counter = g_strconcat (fit->prefix, "-updates", NULL);
 
@@ -56,22 +56,16 @@ add_fit (VardTrainer *self, const Fit *fit, VardStateWriter *writer, GError **er
 
       if (tensor == NULL)
         continue;
-      g_autoptr (VardTensor) host = vard_engine_fetch (self->engine, tensor, error);
-      if (host == NULL)
-        return FALSE;
-      vard_state_writer_add_tensor (writer, path, host);
+      vard_state_writer_add_tensor (writer, path, self->engine, tensor);
     }
   json_object_set_int_member (writer->numbers, counter,
                               vard_optimizer_get_n_updates (fit->optimizer));
-
-  return TRUE;
 }
 
 static gboolean
 read_fit (VardTrainer *self, const Fit *fit, VardStateReader *reader, GError **error)
 {
   g_autofree char *counter = g_strconcat (fit->prefix, "-updates", NULL);
-  g_autofree float *values = g_new (float, fit->set->count);
   gint64 n_updates;
 
   for (guint i = 0; i < 4; i++)
@@ -82,10 +76,12 @@ read_fit (VardTrainer *self, const Fit *fit, VardStateReader *reader, GError **e
 
       if (tensor == NULL)
         continue;
-      if (!vard_state_reader_read (reader, path, VARD_DTYPE_F32, values, fit->set->count, error)
+      g_autoptr (VardTensor) values = vard_state_reader_lookup (reader, path, VARD_DTYPE_F32,
+                                                                fit->set->count, error);
+      if (values == NULL
           || !vard_engine_write (self->engine, vard_tensor_peek_buffer (tensor),
-                                 vard_tensor_get_offset (tensor), values,
-                                 fit->set->count * sizeof (float), error))
+                                 vard_tensor_get_offset (tensor), vard_tensor_peek_data (values),
+                                 vard_tensor_get_n_bytes (values), error))
         return FALSE;
     }
   if (!vard_state_reader_get_int (reader, counter, &n_updates, error))
@@ -262,8 +258,8 @@ write_trainer (VardTrainer *self, const char *directory, GError **error)
   Fit fits[2];
 
   get_fits (self, fits);
-  if (!add_fit (self, &fits[0], writer, error) || !add_fit (self, &fits[1], writer, error))
-    return FALSE;
+  add_fit (self, &fits[0], writer);
+  add_fit (self, &fits[1], writer);
   if (self->ring != NULL)
     add_store (self->ring, "ring", writer);
   if (self->ring_scores != NULL && vard_trajectory_store_get_count (self->ring) > 0)
