@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "diffusion/vard-sampler.h"
+#include "process/vard-sampler.h"
 #include "diffusion/vard-text-cache.h"
 
 G_BEGIN_DECLS

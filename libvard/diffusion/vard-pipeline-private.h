@@ -5,7 +5,7 @@
 #pragma once
 
 #include "diffusion/vard-pipeline.h"
-#include "diffusion/vard-sampler.h"
+#include "process/vard-sampler.h"
 #include "diffusion/vard-text-cache.h"
 #include "diffusion/vard-trajectory.h"
 #include "tensor/vard-image-pool.h"

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "models/vard-config-reader.h"
+#include "files/vard-config-reader.h"
 #include "nn/vard-module.h"
 
 G_BEGIN_DECLS

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "models/vard-config-reader.h"
+#include "files/vard-config-reader.h"
 #include "models/vard-model.h"
 #include "models/vard-stable-diffusion.h"
 

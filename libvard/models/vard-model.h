@@ -7,32 +7,15 @@
  */
 #pragma once
 
-#include "models/vard-lora-file.h"
+#include "adapters/vard-lora-file.h"
+#include "files/vard-model-options.h"
+#include "process/vard-schedule.h"
 #include <gio/gio.h>
 
 G_BEGIN_DECLS
 
 #define VARD_TYPE_MODEL (vard_model_get_type ())
 G_DECLARE_DERIVABLE_TYPE (VardModel, vard_model, VARD, MODEL, GObject)
-
-typedef enum { VARD_PREDICTION_EPSILON, VARD_PREDICTION_V } VardPrediction;
-typedef enum { VARD_BETAS_LINEAR, VARD_BETAS_SCALED_LINEAR } VardBetas;
-typedef enum { VARD_SPACING_LEADING, VARD_SPACING_TRAILING, VARD_SPACING_LINSPACE } VardSpacing;
-
-/* What scheduler_config.json says */
-typedef struct
-{
-  guint n_train_timesteps;
-  double beta_start, beta_end;
-  VardBetas betas;
-  VardSpacing spacing;
-  gboolean has_spacing;         /* FALSE: spacing is DDIM's, and other samplers have their own */
-  gint steps_offset;
-  gboolean set_alpha_to_one;
-  gboolean clip_sample;
-  gboolean use_karras_sigmas, ends_at_sigma_min;  /* of samplers that go by sigma */
-  VardPrediction prediction;
-} VardScheduleConfig;
 
 typedef struct
 {
@@ -51,12 +34,6 @@ typedef struct
  * How a whole model lies on the disk.
  */
 typedef enum { VARD_MODEL_FORM_FOLDER, VARD_MODEL_FORM_SINGLE_FILE } VardModelForm;
-
-/* What a model's files may leave open. Zeroed: nothing is said. */
-typedef struct
-{
-  const char *tokenizer;    /* a folder with vocab.json and merges.txt, for a single file */
-} VardModelOptions;
 
 struct _VardModelClass
 {

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "models/vard-config-reader.h"
-#include "models/vard-model.h"
+#include "files/vard-config-reader.h"
+#include "process/vard-schedule.h"
 
 G_BEGIN_DECLS
 

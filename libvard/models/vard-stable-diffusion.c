@@ -7,10 +7,10 @@
 #include "models/vard-stable-diffusion.h"
 
 #include "base/vard-error.h"
-#include "models/vard-model-saver.h"
-#include "models/vard-model-source.h"
+#include "files/vard-model-saver.h"
+#include "files/vard-model-source.h"
 #include "models/vard-schedule-config.h"
-#include "models/vard-weights.h"
+#include "files/vard-weights.h"
 
 struct _VardStableDiffusion
 {

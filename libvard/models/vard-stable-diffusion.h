@@ -5,8 +5,8 @@
 #pragma once
 
 #include "models/vard-autoencoder.h"
-#include "models/vard-clip-text.h"
-#include "models/vard-clip-tokenizer.h"
+#include "clip/vard-clip-text.h"
+#include "clip/vard-clip-tokenizer.h"
 #include "models/vard-model.h"
 #include "models/vard-unet.h"
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "models/vard-clip.h"
+#include "clip/vard-clip.h"
 
 G_BEGIN_DECLS
 

@@ -7,7 +7,7 @@
 #include "run/vard-exporter.h"
 
 #include "base/vard-json.h"
-#include "models/vard-lora-hash.h"
+#include "adapters/vard-lora-hash.h"
 #include "run/vard-run-settings.h"
 #include "run/vard-runner.h"
 #include "train/vard-trainer-settings.h"

@@ -10,7 +10,7 @@
 #include "base/vard-error.h"
 #include "base/vard-random.h"
 #include "engine/vard-executable.h"
-#include "models/vard-lora-names.h"
+#include "adapters/vard-lora-names.h"
 #include "tensor/vard-safetensors.h"
 
 #include <glib/gstdio.h>

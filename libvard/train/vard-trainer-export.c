@@ -4,9 +4,9 @@
  */
 #include "train/vard-trainer-private.h"
 
-#include "models/vard-lora-file.h"
-#include "models/vard-value-net.h"
-#include "train/vard-host-weights.h"
+#include "adapters/vard-lora-file.h"
+#include "algorithms/vard/vard-value-net.h"
+#include "learn/vard-host-weights.h"
 
 #define ADAPTER_FILE "pytorch_lora_weights.safetensors"
 #define KOHYA_FILE "lora-kohya.safetensors"

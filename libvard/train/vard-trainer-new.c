@@ -7,7 +7,7 @@
 
 #include "base/vard-error.h"
 #include "base/vard-random.h"
-#include "models/vard-value-net.h"
+#include "algorithms/vard/vard-value-net.h"
 #include "nn/vard-lora.h"
 
 static gboolean

@@ -6,12 +6,12 @@
 
 #include "diffusion/vard-pipeline-private.h"
 #include "train/vard-evaluation-private.h"
-#include "train/vard-kl-controller.h"
-#include "train/vard-policy-step.h"
+#include "algorithms/vard/vard-kl-controller.h"
+#include "algorithms/vard/vard-policy-step.h"
 #include "train/vard-trainer-settings-private.h"
 #include "train/vard-trainer.h"
-#include "train/vard-trajectory-store.h"
-#include "train/vard-value-fit.h"
+#include "learn/vard-trajectory-store.h"
+#include "algorithms/vard/vard-value-fit.h"
 
 G_BEGIN_DECLS
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "diffusion/vard-sampler-kind.h"
+#include "process/vard-sampler-kind.h"
 #include "train/vard-trainer-settings.h"
 
 G_BEGIN_DECLS

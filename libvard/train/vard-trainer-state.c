@@ -7,7 +7,7 @@
 #include "train/vard-trainer-private.h"
 
 #include "base/vard-error.h"
-#include "train/vard-state-file.h"
+#include "learn/vard-state-file.h"
 
 #define TRAINER_FILE "trainer.safetensors"
 #define POOL_FILE "pool.safetensors"

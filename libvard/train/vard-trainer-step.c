@@ -5,7 +5,7 @@
 #include "train/vard-trainer-private.h"
 
 #include "base/vard-random.h"
-#include "train/vard-learning-rate.h"
+#include "learn/vard-learning-rate.h"
 
 #include <math.h>
 #include <stdlib.h>

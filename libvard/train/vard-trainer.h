@@ -8,7 +8,7 @@
 #include "reward/vard-reward-mix.h"
 #include "track/vard-metrics.h"
 #include "train/vard-evaluation.h"
-#include "train/vard-prompt-source.h"
+#include "learn/vard-prompt-source.h"
 #include "train/vard-trainer-settings.h"
 
 G_BEGIN_DECLS

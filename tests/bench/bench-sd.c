@@ -12,7 +12,7 @@
 
 #include "models/vard-model.h"
 #include "nn/vard-lora.h"
-#include "train/vard-optimizer.h"
+#include "learn/vard-optimizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,11 +9,11 @@
  */
 #include "cpu-engine.h"
 
-#include "diffusion/vard-sampler.h"
-#include "models/vard-value-net.h"
+#include "process/vard-sampler.h"
+#include "algorithms/vard/vard-value-net.h"
 #include "nn/vard-lora.h"
-#include "train/vard-optimizer.h"
-#include "train/vard-policy-step.h"
+#include "learn/vard-optimizer.h"
+#include "algorithms/vard/vard-policy-step.h"
 
 static int threads, n_states = 64, n_rounds = 15;
 static char *model_path;

@@ -13,11 +13,11 @@
 #include "bench-model.h"
 
 #include "base/vard-random.h"
-#include "models/vard-value-net.h"
+#include "algorithms/vard/vard-value-net.h"
 #include "nn/vard-lora.h"
 #include "run/vard-loader.h"
-#include "train/vard-optimizer.h"
-#include "train/vard-policy-step.h"
+#include "learn/vard-optimizer.h"
+#include "algorithms/vard/vard-policy-step.h"
 
 #include "engine/vard-executable.h"
 

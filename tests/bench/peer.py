@@ -42,7 +42,7 @@ class Block(nn.Module):
 
 
 class ValueNet(nn.Module):
-    """About 0.4 M parameters on 16 x 16 x 4 latents, as libvard/models/vard-value-net.c."""
+    """About 0.4 M parameters on 16 x 16 x 4 latents, as libvard/algorithms/vard/vard-value-net.c."""
 
     def __init__(self, text_width, channels=(32, 64, 96), width=128):
         super().__init__()

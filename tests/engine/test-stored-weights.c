@@ -5,7 +5,7 @@
 #include "cpu-engine.h"
 #include <vard.h>
 
-#include "models/vard-weights.h"
+#include "files/vard-weights.h"
 #include "nn/vard-conv2d.h"
 #include "nn/vard-embedding.h"
 #include "nn/vard-linear.h"

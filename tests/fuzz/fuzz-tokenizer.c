@@ -7,8 +7,8 @@
 #include <string.h>
 #include <vard.h>
 
-#include "models/vard-clip-bpe.h"
-#include "models/vard-clip-tokenizer.h"
+#include "clip/vard-clip-bpe.h"
+#include "clip/vard-clip-tokenizer.h"
 
 #define N_IDS 16
 

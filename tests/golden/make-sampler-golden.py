@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""make-sampler-golden.py - the coefficients of diffusers' DDIM steps, for tests/unit/diffusion/test-sampler.c
+"""make-sampler-golden.py - the coefficients of diffusers' DDIM steps, for tests/unit/process/test-sampler.c
 
 A step is linear in the latent, the model's output and the noise, so that feeding units reads its coefficients.
 Prints the golden file. Needs torch and diffusers; the tests only need what this printed.

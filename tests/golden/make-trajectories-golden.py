@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """make-trajectories-golden.py - what the samplers of diffusers do with a denoiser that is a formula
 
-Whole trajectories, for tests/unit/diffusion/test-noise-levels.c: what the model sees at each step, and the end. Noise
+Whole trajectories, for tests/unit/process/test-noise-levels.c: what the model sees at each step, and the end. Noise
 is a formula too. Prints the golden file. Needs torch and diffusers; the tests only need what this printed.
 """
 # SPDX-License-Identifier: LGPL-2.1-or-later

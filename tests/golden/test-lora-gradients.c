@@ -9,10 +9,10 @@
 #include "formula.h"
 
 #include "models/vard-unet.h"
-#include "models/vard-weights.h"
+#include "files/vard-weights.h"
 #include "nn/vard-lora.h"
 #include "run/vard-loader.h"
-#include "train/vard-parameter-set.h"
+#include "learn/vard-parameter-set.h"
 
 #include <glib/gstdio.h>
 #include <string.h>

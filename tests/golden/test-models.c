@@ -9,9 +9,9 @@
 #include "formula.h"
 
 #include "models/vard-autoencoder.h"
-#include "models/vard-clip-text.h"
+#include "clip/vard-clip-text.h"
 #include "models/vard-unet.h"
-#include "models/vard-weights.h"
+#include "files/vard-weights.h"
 #include "run/vard-loader.h"
 
 #include <glib/gstdio.h>

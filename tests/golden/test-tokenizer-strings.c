@@ -7,7 +7,7 @@
  */
 #include <vard.h>
 
-#include "models/vard-clip-tokenizer.h"
+#include "clip/vard-clip-tokenizer.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  */
 #include <vard.h>
 
-#include "models/vard-clip-tokenizer.h"
+#include "clip/vard-clip-tokenizer.h"
 
 #include <glib/gstdio.h>
 #include <string.h>

@@ -9,8 +9,8 @@
 #include "diffusion/vard-guidance.h"
 #include "diffusion/vard-pipeline-private.h"
 #include "engine/vard-reference-engine.h"
-#include "train/vard-optimizer.h"
-#include "train/vard-policy-step.h"
+#include "learn/vard-optimizer.h"
+#include "algorithms/vard/vard-policy-step.h"
 
 #include <math.h>
 

@@ -5,7 +5,7 @@
 #include "toy-run.h"
 
 #include "base/vard-random.h"
-#include "models/vard-value-net.h"
+#include "algorithms/vard/vard-value-net.h"
 
 #include <math.h>
 

@@ -5,7 +5,7 @@
 #include "toy-model.h"
 
 #include "base/vard-random.h"
-#include "diffusion/vard-noise-schedule.h"
+#include "process/vard-noise-schedule.h"
 #include "nn/vard-linear.h"
 
 #define N_TOKENS 2

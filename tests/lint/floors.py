@@ -14,10 +14,14 @@ FLOORS = {
     'tensor': 1, 'plugin': 1,
     'graph': 2, 'comm': 2, 'track': 2,
     'engine': 3, 'nn': 3,
-    'models': 4, 'reward': 4,
-    'diffusion': 5,
-    'train': 6,
-    'run': 7,
+    'process': 4, 'files': 4, 'reward': 4,
+    'clip': 5, 'adapters': 5,
+    'models': 6,
+    'diffusion': 7,
+    'learn': 8,
+    'algorithms': 9,
+    'train': 10,
+    'run': 11,
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
