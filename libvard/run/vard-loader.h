@@ -10,9 +10,6 @@
 
 G_BEGIN_DECLS
 
-VardEngine    *vard_load_engine   (const char         *name,
-                                   guint               threads,
-                                   GError            **error);
 VardPipeline  *vard_load_pipeline (const char         *model,
                                    const char         *engine,
                                    guint               threads,

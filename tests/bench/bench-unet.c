@@ -15,7 +15,7 @@
 #include "base/vard-random.h"
 #include "algorithms/vard/vard-value-net.h"
 #include "nn/vard-lora.h"
-#include "run/vard-loader.h"
+#include "engine/vard-engine-loader.h"
 #include "learn/vard-optimizer.h"
 #include "algorithms/vard/vard-policy-step.h"
 

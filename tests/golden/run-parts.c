@@ -8,7 +8,7 @@
 #include <vard.h>
 
 #include "models/vard-stable-diffusion.h"
-#include "run/vard-loader.h"
+#include "engine/vard-engine-loader.h"
 #include "tensor/vard-safetensors.h"
 
 #include <stdio.h>

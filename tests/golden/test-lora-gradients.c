@@ -11,7 +11,7 @@
 #include "models/vard-unet.h"
 #include "files/vard-weights.h"
 #include "nn/vard-lora.h"
-#include "run/vard-loader.h"
+#include "engine/vard-engine-loader.h"
 #include "learn/vard-parameter-set.h"
 
 #include <glib/gstdio.h>

@@ -12,7 +12,7 @@
 #include "clip/vard-clip-text.h"
 #include "models/vard-unet.h"
 #include "files/vard-weights.h"
-#include "run/vard-loader.h"
+#include "engine/vard-engine-loader.h"
 
 #include <glib/gstdio.h>
 

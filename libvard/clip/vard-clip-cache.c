@@ -5,9 +5,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "run/vard-clip-cache.h"
+#include "clip/vard-clip-cache.h"
 
-#include "run/vard-loader.h"
+#include "engine/vard-engine-loader.h"
 
 #include <stdlib.h>
 
