@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-# test-sdk.py - a reward is one file and one command, with nothing but what is installed
+# test-sdk.py - the reward of docs/writing-a-reward.md builds with one command, against installed files only
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# usage: test-sdk.py BUILD-FOLDER COMPILER...
+# usage: test-sdk.py BUILD-FOLDER TUTORIAL COMPILER...
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 
-here = pathlib.Path(__file__).parent
-build, compiler = pathlib.Path(sys.argv[1]), sys.argv[2:]
+build, tutorial, compiler = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3:]
 if shutil.which("pkg-config") is None:
     print("pkg-config is missing")
     sys.exit(77)
@@ -35,7 +35,11 @@ with tempfile.TemporaryDirectory() as folder:
     # the sysroot goes before the paths of the system's own packages too, where there is nothing
     flags += run(["pkg-config", "--cflags", "gio-2.0", "json-glib-1.0"]).split()
 
-    source, module = here / "sky-reward.c", root / "sky.so"
+    # The tutorial shows the file piece by piece
+    pieces = re.findall(r"^```c\n(.*?)^```$", tutorial.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(pieces) == 5, pieces
+    source, module = root / "sky-reward.c", root / "sky.so"
+    source.write_text("\n".join(pieces))
     assert len(source.read_text().splitlines()) < 60
     run([*compiler, "-shared", "-fPIC", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-o", module,
          source, *flags])
