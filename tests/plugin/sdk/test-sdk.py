@@ -40,6 +40,9 @@ with tempfile.TemporaryDirectory() as folder:
     assert len(pieces) == 5, pieces
     source, module = root / "sky-reward.c", root / "sky.so"
     source.write_text("\n".join(pieces))
+    # The README quotes its score function
+    readme = (tutorial.parent.parent / "README.md").read_text()
+    assert re.search(r"^```c\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL).group(1) == pieces[2]
     assert len(source.read_text().splitlines()) < 60
     run([*compiler, "-shared", "-fPIC", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-o", module,
          source, *flags])
