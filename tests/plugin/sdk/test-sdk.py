@@ -29,6 +29,10 @@ def run(command, **keywords):
 with tempfile.TemporaryDirectory() as folder:
     root = pathlib.Path(folder)
     run(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", root])
+    options = json.loads(run(["meson", "introspect", build, "--buildoptions"]))
+    prefix = root / next(o["value"] for o in options if o["name"] == "prefix").lstrip("/")
+    outside = [path for path in root.rglob("*") if path.is_file() and prefix not in path.parents]
+    assert not outside, "files outside the prefix: %s" % outside
     package = next(root.rglob("vard-1.pc"))
     environment = dict(os.environ, PKG_CONFIG_PATH=str(package.parent), PKG_CONFIG_SYSROOT_DIR=str(root))
     flags = run(["pkg-config", "--cflags", "--libs", "vard-1"], env=environment).split()
