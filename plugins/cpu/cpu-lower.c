@@ -7,65 +7,6 @@
 
 typedef struct
 {
-  const VardOpClass *op;
-  CpuOp code;
-} OpCode;
-
-static const OpCode op_codes[] = {
-  { &vard_op_neg, CPU_OP_NEG }, { &vard_op_exp, CPU_OP_EXP }, { &vard_op_log, CPU_OP_LOG },
-  { &vard_op_sqrt, CPU_OP_SQRT }, { &vard_op_rsqrt, CPU_OP_RSQRT }, { &vard_op_square, CPU_OP_SQUARE },
-  { &vard_op_reciprocal, CPU_OP_RECIPROCAL }, { &vard_op_sigmoid, CPU_OP_SIGMOID },
-  { &vard_op_silu, CPU_OP_SILU }, { &vard_op_tanh, CPU_OP_TANH }, { &vard_op_erf, CPU_OP_ERF },
-  { &vard_op_gelu, CPU_OP_GELU }, { &vard_op_sin, CPU_OP_SIN }, { &vard_op_cos, CPU_OP_COS },
-  { &vard_op_abs, CPU_OP_ABS }, { &vard_op_step, CPU_OP_STEP }, { &vard_op_affine, CPU_OP_AFFINE },
-  { &vard_op_clamp, CPU_OP_CLAMP }, { &vard_op_add, CPU_OP_ADD }, { &vard_op_sub, CPU_OP_SUB },
-  { &vard_op_mul, CPU_OP_MUL }, { &vard_op_div, CPU_OP_DIV }, { &vard_op_maximum, CPU_OP_MAXIMUM },
-  { &vard_op_minimum, CPU_OP_MINIMUM }, { &vard_op_select, CPU_OP_SELECT },
-};
-
-static gboolean
-find_code (const VardOpClass *op, CpuOp *code)
-{
-  for (guint i = 0; i < G_N_ELEMENTS (op_codes); i++)
-    if (op_codes[i].op == op)
-      {
-        *code = op_codes[i].code;
-        return TRUE;
-      }
-  return FALSE;
-}
-
-gboolean
-cpu_op_is_elementwise (const VardNode *node)
-{
-  CpuOp code;
-
-  return node->dtype == VARD_DTYPE_F32 && find_code (node->op, &code);
-}
-
-CpuInstruction
-cpu_instruction_for (const VardNode *node)
-{
-  CpuInstruction instruction = { .out = -1 };
-
-  find_code (node->op, &instruction.op);
-  if (node->op == &vard_op_affine)
-    {
-      instruction.p = ((const VardAffineAttrs *) node->attrs)->scale;
-      instruction.q = ((const VardAffineAttrs *) node->attrs)->shift;
-    }
-  else if (node->op == &vard_op_clamp)
-    {
-      instruction.p = ((const VardClampAttrs *) node->attrs)->low;
-      instruction.q = ((const VardClampAttrs *) node->attrs)->high;
-    }
-  return instruction;
-}
-
-/* ---- regions ---- */
-
-typedef struct
-{
   VardFusionGroup *group;
   CpuRegion *region;
   GPtrArray *inputs;          /* nodes the region reads */

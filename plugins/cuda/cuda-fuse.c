@@ -8,6 +8,49 @@
 #include "cuda-fuse.h"
 #include "cuda-region.h"
 
+typedef struct
+{
+  const VardOpClass *op;
+  const char *text;
+} Expression;
+
+static const Expression expressions[] = {
+  { &vard_op_neg, "-$0" }, { &vard_op_exp, "expf ($0)" }, { &vard_op_log, "logf ($0)" },
+  { &vard_op_sqrt, "sqrtf ($0)" }, { &vard_op_rsqrt, "1 / sqrtf ($0)" }, { &vard_op_square, "$0 * $0" },
+  { &vard_op_reciprocal, "1 / $0" }, { &vard_op_sigmoid, "1 / (1 + expf (-$0))" },
+  { &vard_op_silu, "$0 / (1 + expf (-$0))" }, { &vard_op_tanh, "tanhf ($0)" }, { &vard_op_erf, "erff ($0)" },
+  { &vard_op_gelu, "0.5f * $0 * (1 + erff ($0 * 0.70710678f))" }, { &vard_op_sin, "sinf ($0)" },
+  { &vard_op_cos, "cosf ($0)" }, { &vard_op_abs, "fabsf ($0)" }, { &vard_op_step, "$0 > 0 ? 1.0f : 0.0f" },
+  { &vard_op_affine, "$p * $0 + $q" }, { &vard_op_clamp, "$0 < $p ? $p : $0 > $q ? $q : $0" },
+  { &vard_op_add, "$0 + $1" }, { &vard_op_sub, "$0 - $1" }, { &vard_op_mul, "$0 * $1" },
+  { &vard_op_div, "$0 / $1" }, { &vard_op_maximum, "$1 > $0 ? $1 : $0" },
+  { &vard_op_minimum, "$1 < $0 ? $1 : $0" }, { &vard_op_select, "$0 > 0 ? $1 : $2" },
+};
+
+const char *
+cuda_op_find_expression (const VardOpClass *op)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (expressions); i++)
+    if (expressions[i].op == op)
+      return expressions[i].text;
+  return NULL;
+}
+
+gboolean
+cuda_op_is_elementwise (const VardNode *node)
+{
+  return node->dtype == VARD_DTYPE_F32 && cuda_op_find_expression (node->op) != NULL;
+}
+
+/* elements of four bytes are moved as floats */
+gboolean
+cuda_op_is_pattern (const VardNode *node)
+{
+  return vard_dtype_get_size (node->dtype) == sizeof (float)
+         && (node->op == &vard_op_fill || node->op == &vard_op_broadcast || node->op == &vard_op_slice
+             || node->op == &vard_op_permute);
+}
+
 #define MAX_MEMBERS 32
 
 static guint

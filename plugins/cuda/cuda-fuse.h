@@ -8,6 +8,12 @@
 
 G_BEGIN_DECLS
 
+/* an elementwise operation in C: $0 to $2 are operands, $p and $q attributes; NULL for any other */
+const char *cuda_op_find_expression (const VardOpClass *op);
+gboolean cuda_op_is_elementwise (const VardNode *node);
+/* fills, broadcasts, slices, permutations: a region reads them where they are */
+gboolean cuda_op_is_pattern (const VardNode *node);
+
 VardFusion *cuda_fusion_new             (VardLowering *lowering);
 /* gives groups that have no producer yet the normalisation that they read */
 void        cuda_fusion_find_normalized (VardFusion   *fusion);

@@ -8,10 +8,6 @@
 
 G_BEGIN_DECLS
 
-gboolean cuda_op_is_elementwise (const VardNode *node);
-/* fills, broadcasts, slices, permutations: a region reads them where they are */
-gboolean cuda_op_is_pattern     (const VardNode *node);
-
 /* adds the step of a group, or of a pattern that is needed as a whole (group NULL) */
 gboolean cuda_region_lower      (CudaProgram     *program,
                                  VardFusion      *fusion,

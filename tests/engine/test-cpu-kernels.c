@@ -5,7 +5,7 @@
 #pragma GCC diagnostic ignored "-Wpsabi"   /* vectors are passed to inlined functions only */
 
 #include "cpu-attention.h"
-#include "cpu-conv.h"
+#include "cpu-fixture.h"
 #include "cpu-normalize.h"
 #include "cpu-reduce.h"
 #include "cpu-simd.h"
@@ -13,30 +13,6 @@
 
 #include <math.h>
 #include <vard.h>
-
-static float *
-random_floats (gint64 n, guint64 counter)
-{
-  float *x = g_new (float, n);
-
-  vard_random_fill_normal (7, counter, x, n);
-  return x;
-}
-
-/* max |a - b| / max |b| */
-static double
-get_difference (const float *a, const float *b, gint64 n)
-{
-  double worst = 0, largest = 1e-30;
-
-  for (gint64 i = 0; i < n; i++)
-    {
-      if (!(fabs ((double) a[i] - b[i]) <= worst))
-        worst = fabs ((double) a[i] - b[i]);
-      largest = MAX (largest, fabs (b[i]));
-    }
-  return worst / largest;
-}
 
 /* ---- threads ---- */
 
@@ -123,204 +99,6 @@ test_product (gconstpointer data)
   for (CpuLevel level = cpu_get_level (); level <= CPU_LEVEL_BASE; level++)
     for (guint flags = 0; flags < 8; flags++)
       check_product (level, data, flags & 1, flags >> 1 & 1, flags >> 2 & 1);
-}
-
-/* ---- convolutions ---- */
-
-static const CpuConv conv_cases[] = {
-  { .n = 1, .h = 7, .w = 5, .ci = 16, .oh = 7, .ow = 5, .co = 17, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 3, .h = 8, .w = 8, .ci = 48, .oh = 8, .ow = 8, .co = 24, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 2, .h = 4, .w = 4, .ci = 96, .oh = 4, .ow = 4, .co = 33, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 64, .h = 2, .w = 2, .ci = 16, .oh = 2, .ow = 2, .co = 16, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 2, .h = 9, .w = 6, .ci = 19, .oh = 7, .ow = 4, .co = 16, .kh = 3, .kw = 3, .stride = 1 },
-  { .n = 2, .h = 6, .w = 9, .ci = 4, .oh = 6, .ow = 9, .co = 5, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 3, .h = 8, .w = 8, .ci = 3, .oh = 4, .ow = 4, .co = 8, .kh = 3, .kw = 3, .stride = 2, .top = 1, .left = 1 },
-  { .n = 1, .h = 9, .w = 7, .ci = 20, .oh = 5, .ow = 4, .co = 8, .kh = 3, .kw = 3, .stride = 2, .top = 1, .left = 1 },
-  { .n = 2, .h = 8, .w = 8, .ci = 8, .oh = 4, .ow = 4, .co = 8, .kh = 3, .kw = 3, .stride = 2 },
-  { .n = 2, .h = 5, .w = 5, .ci = 8, .oh = 5, .ow = 5, .co = 12, .kh = 5, .kw = 5, .stride = 1, .top = 2, .left = 2 },
-  { .n = 3, .h = 5, .w = 4, .ci = 40, .oh = 5, .ow = 4, .co = 24, .kh = 1, .kw = 1, .stride = 1 },
-  { .n = 2, .h = 40, .w = 33, .ci = 32, .oh = 40, .ow = 33, .co = 3, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 3, .h = 7, .w = 9, .ci = 4, .oh = 7, .ow = 9, .co = 20, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 2, .h = 6, .w = 5, .ci = 16, .oh = 7, .ow = 4, .co = 2, .kh = 4, .kw = 3, .stride = 1, .top = 2 },
-  /* few pixels and a large weight */
-  { .n = 1, .h = 4, .w = 3, .ci = 320, .oh = 4, .ow = 3, .co = 370, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 2, .h = 3, .w = 4, .ci = 261, .oh = 2, .ow = 2, .co = 448, .kh = 3, .kw = 3, .stride = 2, .top = 1, .left = 1 },
-  { .n = 2, .h = 8, .w = 8, .ci = 6, .oh = 2, .ow = 2, .co = 7, .kh = 4, .kw = 4, .stride = 4 },
-  /* weights larger than pictures: Winograd by output channels, and all patches at once */
-  { .n = 2, .h = 3, .w = 5, .ci = 360, .oh = 3, .ow = 5, .co = 330, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 2, .h = 5, .w = 4, .ci = 360, .oh = 3, .ow = 2, .co = 330, .kh = 3, .kw = 3, .stride = 2, .top = 1, .left = 1 },
-};
-
-/* calls what for every product that makes up the convolution: offsets of x, w and y */
-#define FOR_EACH_PRODUCT(c)                                                                        \
-  for (gint64 n = 0; n < c->n; n++)                                                                \
-    for (gint64 oy = 0; oy < c->oh; oy++)                                                          \
-      for (gint64 ox = 0; ox < c->ow; ox++)                                                        \
-        for (gint64 o = 0; o < c->co; o++)                                                         \
-          for (gint64 ky = 0; ky < c->kh; ky++)                                                    \
-            for (gint64 kx = 0; kx < c->kw; kx++)                                                  \
-              for (gint64 i = 0; i < c->ci; i++)
-
-static void
-convolve (const CpuConv *c, CpuConvKind kind, const float *a, const float *b, double *to)
-{
-  FOR_EACH_PRODUCT (c)
-    {
-      gint64 iy = oy * c->stride - c->top + ky, ix = ox * c->stride - c->left + kx;
-      gint64 x = ((n * c->h + iy) * c->w + ix) * c->ci + i;
-      gint64 w = ((o * c->kh + ky) * c->kw + kx) * c->ci + i, y = ((n * c->oh + oy) * c->ow + ox) * c->co + o;
-
-      if (iy < 0 || iy >= c->h || ix < 0 || ix >= c->w)
-        continue;
-      if (kind == CPU_CONV_FORWARD)
-        to[y] += (double) a[x] * b[w];
-      else if (kind == CPU_CONV_INPUT_GRADIENT)
-        to[x] += (double) a[y] * b[w];
-      else
-        to[w] += (double) a[x] * b[y];
-    }
-}
-
-typedef enum { BY_GEMM, BY_WINOGRAD, BY_COLUMNS } ConvWay;
-
-static gsize
-get_conv_scratch (const CpuConv *c, CpuConvKind kind, ConvWay way, guint n_threads)
-{
-  if (way == BY_COLUMNS)
-    return cpu_conv_narrow_get_scratch_size (c, kind, n_threads);
-  return way == BY_WINOGRAD ? cpu_winograd_get_scratch_size (c, kind, n_threads)
-                            : cpu_conv_gemm_get_scratch_size (c, kind, n_threads);
-}
-
-static double
-run_conv (CpuPool *pool, const CpuConv *c, CpuConvKind kind, ConvWay way, const float *a, const float *b,
-          gint64 count, const float *expected)
-{
-  gsize size = get_conv_scratch (c, kind, way, cpu_pool_get_n_threads (pool));
-  g_autofree float *scratch = g_malloc (size + 1), *got = g_new (float, count);
-  CpuEpilogue none = { NULL };
-
-  /* what is read before it is written shows as NaN */
-  memset (scratch, 0xff, size);
-  memset (got, 0xff, count * sizeof *got);
-  if (way == BY_COLUMNS)
-    cpu_conv_narrow_run (pool, c, kind, a, b, got, scratch, &none);
-  else
-    (way == BY_WINOGRAD ? cpu_winograd_run : cpu_conv_gemm_run) (pool, c, kind, a, b, got, scratch, &none);
-  return get_difference (got, expected, count);
-}
-
-/* [co, taps, ci] as files have it: its taps last */
-static void
-put_taps_last (const CpuConv *c, const float *w, float *stored)
-{
-  gint64 taps = c->kh * c->kw;
-
-  for (gint64 o = 0; o < c->co; o++)
-    for (gint64 t = 0; t < taps; t++)
-      for (gint64 i = 0; i < c->ci; i++)
-        stored[(o * c->ci + i) * taps + t] = w[(o * taps + t) * c->ci + i];
-}
-
-/* the same with the weight as files have it */
-static double
-run_conv_taps_last (CpuPool *pool, const CpuConv *c, CpuConvKind kind, const float *a, const float *b, gint64 count,
-                    const float *expected)
-{
-  CpuConv conv = *c;
-  g_autofree float *stored = g_new (float, c->co * c->kh * c->kw * c->ci);
-
-  put_taps_last (c, b, stored);
-  conv.taps_last = TRUE;
-  return run_conv (pool, &conv, kind, BY_GEMM, a, stored, count, expected);
-}
-
-/* of the largest value, for products: a sum of n terms in order is off by about eps sqrt (n) */
-static double
-get_conv_tolerance (const CpuConv *c, CpuConvKind kind)
-{
-  gint64 n = kind == CPU_CONV_WEIGHT_GRADIENT ? c->n * c->oh * c->ow
-                                              : c->kh * c->kw * (kind == CPU_CONV_FORWARD ? c->ci : c->co);
-
-  return MAX (2e-6, 6e-8 * sqrt (n));
-}
-
-static void
-check_conv (CpuPool *pool, const CpuConv *c, CpuConvKind kind)
-{
-  gint64 sizes[] = { c->n * c->h * c->w * c->ci, c->co * c->kh * c->kw * c->ci, c->n * c->oh * c->ow * c->co };
-  gint64 count = kind == CPU_CONV_FORWARD ? sizes[2] : kind == CPU_CONV_INPUT_GRADIENT ? sizes[0] : sizes[1];
-  g_autofree float *a = random_floats (sizes[kind == CPU_CONV_INPUT_GRADIENT ? 2 : 0], 1);
-  g_autofree float *b = random_floats (sizes[kind == CPU_CONV_WEIGHT_GRADIENT ? 2 : 1], 2);
-  g_autofree double *sums = g_new0 (double, count);
-  g_autofree float *expected = g_new (float, count);
-  double tolerance = get_conv_tolerance (c, kind);
-
-  convolve (c, kind, a, b, sums);
-  for (gint64 i = 0; i < count; i++)
-    expected[i] = sums[i];
-  g_assert_cmpfloat (run_conv (pool, c, kind, BY_GEMM, a, b, count, expected), <, tolerance);
-  if (cpu_conv_gemm_takes_taps_last (c, kind))
-    g_assert_cmpfloat (run_conv_taps_last (pool, c, kind, a, b, count, expected), <, tolerance);
-  if (cpu_winograd_can (c, kind))
-    g_assert_cmpfloat (run_conv (pool, c, kind, BY_WINOGRAD, a, b, count, expected), <, 3e-5);
-  if (cpu_conv_narrow_can (c, kind))
-    g_assert_cmpfloat (run_conv (pool, c, kind, BY_COLUMNS, a, b, count, expected), <, tolerance);
-}
-
-static void
-test_conv (gconstpointer data)
-{
-  for (guint n_threads = 1; n_threads <= 3; n_threads++)
-    {
-      CpuPool *pool = cpu_pool_new (n_threads);
-
-      for (CpuConvKind kind = CPU_CONV_FORWARD; kind <= CPU_CONV_WEIGHT_GRADIENT; kind++)
-        check_conv (pool, data, kind);
-      cpu_pool_free (pool);
-    }
-}
-
-/* More tiles than a round of the wide way has, and chunks not alike, against products, which are proven above */
-static void
-test_conv_many_tiles (void)
-{
-  CpuConv c = { .n = 1, .h = 92, .w = 90, .ci = 48, .oh = 92, .ow = 90, .co = 1830, .kh = 3, .kw = 3, .stride = 1,
-                .top = 1, .left = 1 };
-  CpuWeight weight = { .dtype = VARD_DTYPE_F32, .rows = c.co, .columns = c.ci, .taps = 9 };
-  g_autofree float *w = random_floats (c.co * 9 * c.ci, 2), *stored = g_new (float, c.co * 9 * c.ci);
-  CpuPool *pool = cpu_pool_new (3);
-
-  put_taps_last (&c, w, stored);
-  for (CpuConvKind kind = CPU_CONV_FORWARD; kind <= CPU_CONV_INPUT_GRADIENT; kind++)
-    {
-      gint64 pixels = c.h * c.w, count = pixels * (kind == CPU_CONV_FORWARD ? c.co : c.ci);
-      g_autofree float *a = random_floats (pixels * c.co, 1), *expected = g_new (float, count), *got = g_new (float, count);
-      g_autofree float *scratch = g_malloc (MAX (get_conv_scratch (&c, kind, BY_WINOGRAD, 3),
-                                                 get_conv_scratch (&c, kind, BY_GEMM, 3)));
-
-      cpu_conv_gemm_run (pool, &c, kind, a, w, expected, scratch, &(CpuEpilogue) { NULL });
-      g_assert_true (cpu_winograd_reads_stored (&c, kind, 3));
-      g_assert_cmpfloat (run_conv (pool, &c, kind, BY_WINOGRAD, a, w, count, expected), <, 6e-5);
-      cpu_winograd_run_stored (pool, &c, kind, &weight, a, stored, got, scratch, &(CpuEpilogue) { NULL });
-      g_assert_cmpfloat (get_difference (got, expected, count), <, 6e-5);
-    }
-  cpu_pool_free (pool);
-}
-
-/* the shapes that pay must be known as such, or the fast path is never taken */
-static void
-test_conv_choice (void)
-{
-  CpuConv conv = { .n = 64, .h = 16, .w = 16, .ci = 48, .oh = 16, .ow = 16, .co = 48, .kh = 3, .kw = 3, .stride = 1,
-                   .top = 1, .left = 1 };
-
-  g_assert_true (cpu_winograd_can (&conv, CPU_CONV_FORWARD));
-  g_assert_cmpfloat (cpu_winograd_get_cost (&conv, CPU_CONV_FORWARD, 2), <, cpu_conv_gemm_get_cost (&conv, 2));
-  conv.ci = 3;
-  g_assert_false (cpu_winograd_can (&conv, CPU_CONV_FORWARD));
-  g_assert_true (cpu_conv_narrow_can (&conv, CPU_CONV_INPUT_GRADIENT));
-  g_assert_false (cpu_conv_narrow_can (&conv, CPU_CONV_FORWARD));
 }
 
 /* ---- attention over several tiles of queries and of keys ---- */
@@ -587,13 +365,10 @@ main (int argc, char **argv)
       g_test_add_data_func (path, &cases_[i], test_);                                              \
     }
   ADD_CASES ("product", product_cases, test_product)
-  ADD_CASES ("conv", conv_cases, test_conv)
   g_test_add_func ("/cpu/attention-exponentials", test_attention_exponentials);
   ADD_CASES ("attention", attention_cases, test_attention)
   ADD_CASES ("function", function_cases, test_function)
   g_test_add_func ("/cpu/exp2", test_exp2);
-  g_test_add_func ("/cpu/conv/many-tiles", test_conv_many_tiles);
-  g_test_add_func ("/cpu/conv/choice", test_conv_choice);
   g_test_add_func ("/cpu/function/limits", test_function_limits);
   g_test_add_func ("/cpu/sum/accurate", test_sum_of_all_is_accurate);
   return g_test_run ();
