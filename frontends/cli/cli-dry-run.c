@@ -1,7 +1,8 @@
 /* cli-dry-run.c - what a training would take, found out without training
  *
- * Counts follow from the settings. Time is measured on a short rollout and scaled by the number of denoiser
- * evaluations; memory is measured for what is loaded, and counted for what training will fill.
+ * Counts follow from the settings. Time is measured on a short rollout and scaled by the number of
+ * denoiser evaluations; memory is measured for what is loaded, and counted for what training will
+ * fill.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

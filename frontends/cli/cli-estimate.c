@@ -1,7 +1,7 @@
 /* cli-estimate.c - how long a training would take on this machine
  *
- * A few evaluations of the denoiser are timed and multiplied by how many there will be. Rewards are not counted, nor the
- * value network, whose steps are cheap beside them.
+ * A few evaluations of the denoiser are timed and multiplied by how many there will be. Rewards are
+ * not counted, nor the value network, whose steps are cheap beside them.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -12,7 +12,8 @@
 
 #include <stdio.h>
 
-/* A policy update evaluates the policy, the reference and the value network, and goes back through the policy */
+/* A policy update evaluates the policy, the reference and the value network, and goes back through
+ * the policy */
 #define FORWARDS_PER_STATE 4.0
 /* One picture at a time is timed first; what takes less than this is timed again as a batch */
 #define QUICK 0.1
@@ -37,8 +38,8 @@ count_forwards (VardTrainerSettings *s)
                      FORWARDS_PER_STATE * s->steps * s->policy_updates * s->states_per_update);
 }
 
-/* seconds that one evaluation takes with @n pictures at once; latents are not decoded. A prompt of the run's own is
- * encoded already: another one would bring the text encoder back into memory. */
+/* seconds that one evaluation takes with @n pictures at once; latents are not decoded. A prompt of
+ * the run's own is encoded already: another one would bring the text encoder back into memory. */
 static double
 time_forward (VardRunner          *runner,
               guint                n,
@@ -106,8 +107,7 @@ cli_estimate_warn (VardRunner   *runner,
     {
       g_autofree char *time = cli_format_time (estimate.n_forwards * estimate.seconds_each);
 
-      fprintf (stderr, "would take about %s on this machine: %.0f denoiser evaluations of %.3g s; a smaller --steps, "
-               "--batch-size, --sampler-steps or --pool-size takes less\n", time, estimate.n_forwards,
+      fprintf (stderr, "would take about %s on this machine: %.0f denoiser evaluations of %.3g s; a smaller --steps, --batch-size, --sampler-steps or --pool-size takes less\n", time, estimate.n_forwards,
                estimate.seconds_each);
     }
   return TRUE;

@@ -1,8 +1,8 @@
 /* cli-options.c - a verb's options, made from the properties of objects
  *
- * A class's properties are the only description of an option: its name, what it takes, its range, its default and
- * its help all come from there. GOptionContext knows neither suggestions nor ranges; the loop below is shorter than
- * what it would take to teach it.
+ * A class's properties are the only description of an option: its name, what it takes, its range,
+ * its default and its help all come from there. GOptionContext knows neither suggestions nor
+ * ranges; the loop below is shorter than what it would take to teach it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -12,8 +12,8 @@ typedef struct _CliOptions CliOptions;
 CliOptions         *cli_options_new        (const char *usage,
                                             const char *description);
 void                cli_options_free       (CliOptions *self);
-/* Every setting of the object becomes an option: --name VALUE; a truth value is --name and --no-name; a list's
- * option has the singular name and adds one item each time. */
+/* Every setting of the object becomes an option: --name VALUE; a truth value is --name and
+ * --no-name; a list's option has the singular name and adds one item each time. */
 void                cli_options_add_object (CliOptions *self,
                                             const char *title,
                                             GObject    *object);
@@ -24,7 +24,8 @@ void                cli_options_add_short  (CliOptions *self,
 void                cli_options_set_notes  (CliOptions *self,
                                             const char *notes);
 
-/* Reads the arguments; nothing is set yet. FALSE with an error, or without one when help was asked for and given */
+/* Reads the arguments; nothing is set yet. FALSE with an error, or without one when help was asked
+ * for and given */
 gboolean            cli_options_parse      (CliOptions *self,
                                             int         argc,
                                             char      **argv,

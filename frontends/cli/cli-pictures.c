@@ -15,7 +15,8 @@
 
 #define GRID_GAP 2
 
-/* ---- latents in files: [n, channels, height, width] there, [n, height, width, channels] here ---- */
+/* ---- latents in files: [n, channels, height, width] there, [n, height, width, channels] here
+ * ---- */
 
 static void
 swap_layout (const float         *from,
@@ -39,7 +40,8 @@ swap_layout (const float         *from,
         }
 }
 
-/* Tensor "name", of @n latents in all, as floats in the graph's layout; NULL where the file does not have it */
+/* Tensor "name", of @n latents in all, as floats in the graph's layout; NULL where the file does
+ * not have it */
 static float *
 read_latents (VardSafetensors     *file,
               const char          *name,

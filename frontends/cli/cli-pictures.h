@@ -19,7 +19,8 @@ typedef struct
   const char *model;           /* its name, for the texts */
   const char *run;             /* what trained it and when, for the texts, or NULL */
   const char *noise;           /* a safetensors file, or NULL */
-  const char *const *lora;     /* FILE[:STRENGTH] that were added to the model, for the texts, or NULL */
+  /* FILE[:STRENGTH] that were added to the model, for the texts, or NULL */
+  const char *const *lora;
   const char *latents;         /* where to write the finished latents, or NULL */
 } CliPictures;
 

@@ -63,14 +63,16 @@ cli_progress_say (CliProgress *self,
     fprintf (stderr, "%s\n", text);
 }
 
-/* Steps that are done, with a share of the present one: in that phase the fraction is of all steps */
+/* Steps that are done, with a share of the present one: in that phase the fraction is of all
+ * steps */
 static double
 count_steps (CliProgress *self)
 {
   return g_strcmp0 (self->phase, "step") == 0 ? MAX (self->step, self->fraction * self->n_steps) : self->step;
 }
 
-/* Seconds until all steps are done, from those that were; before the first one, until the phase is */
+/* Seconds until all steps are done, from those that were; before the first one, until the phase
+ * is */
 static double
 estimate_left (CliProgress *self,
                gint64       now)

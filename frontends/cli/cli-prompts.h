@@ -10,6 +10,7 @@
 char **cli_prompts_load     (char       **named,
                              const char  *path,
                              GError     **error);
-/* Tells which words of a prompt are cut because it is too long, on stderr; a few prompts, then how many more */
+/* Tells which words of a prompt are cut because it is too long, on stderr; a few prompts, then how
+ * many more */
 void   cli_prompts_say_cuts (VardModel         *model,
                              const char *const *prompts);

@@ -1,6 +1,7 @@
 /* cli-signals.c - what Ctrl-C does
  *
- * Signals are waited for in a thread of their own: nothing that a signal handler may call could stop a trainer.
+ * Signals are waited for in a thread of their own: nothing that a signal handler may call could
+ * stop a trainer.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -55,8 +56,7 @@ static const int crashes[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV };
 static void
 tell_crash (int number)
 {
-  say ("\nvard: crashed. If it was a reward, isolate=true keeps the next crash out of the run; vard resume goes on from the "
-       "newest checkpoint.\n");
+  say ("\nvard: crashed. If it was a reward, isolate=true keeps the next crash out of the run; vard resume goes on from the newest checkpoint.\n");
   signal (number, SIG_DFL);
   raise (number);
 }

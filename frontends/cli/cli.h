@@ -39,7 +39,8 @@ extern const CliVerb cli_verb_train;
 /* Says on stderr what went wrong and returns the exit code for it; takes the error */
 CliExit cli_fail        (const char *verb, GError *error);
 CliExit cli_exit_of     (const GError *error);
-/* A name that nobody has is wrong usage on the command line, and a bad file when a file says it; path may be NULL */
+/* A name that nobody has is wrong usage on the command line, and a bad file when a file says it;
+ * path may be NULL */
 GError *cli_blame_file  (GError *error, const char *path);
 /* Words for people: "3 min 20 s" */
 char   *cli_format_time (double seconds);

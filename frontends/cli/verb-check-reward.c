@@ -1,7 +1,7 @@
 /* verb-check-reward.c - vard check-reward: does a reward keep what its class promises?
  *
- * The reward runs in a child process that writes a line before each check and one after it, so that a crash or a hang
- * is one more finding.
+ * The reward runs in a child process that writes a line before each check and one after it, so that
+ * a crash or a hang is one more finding.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -273,9 +273,7 @@ cli_check_reward (int    argc,
   g_autoptr (CliCheckSettings) settings = g_object_new (CLI_TYPE_CHECK_SETTINGS, NULL);
   g_autoptr (CliOptions) options = cli_options_new (
     "check-reward NAME[:key=value,...] [OPTION...]",
-    "Tries whether a reward keeps what a run relies on: equal pictures have equal scores, alone or in company and in "
-    "any order; odd sizes and plain pictures get a score or a reason; it can be stopped, called from several threads, "
-    "and keeps no memory. One line a check; exit status 4 when one failed.");
+    "Tries whether a reward keeps what a run relies on: equal pictures have equal scores, alone or in company and in any order; odd sizes and plain pictures get a score or a reason; it can be stopped, called from several threads, and keeps no memory. One line a check; exit status 4 when one failed.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Checking", G_OBJECT (settings));

@@ -21,13 +21,18 @@ struct _CliEvaluateSettings
 
 G_DEFINE_FINAL_TYPE (CliEvaluateSettings, cli_evaluate_settings, G_TYPE_OBJECT)
 
+/* clang-format off */
 static const VardField fields[] = {
-  VARD_FIELD_UINT64 (CliEvaluateSettings, checkpoint, "Which checkpoint, by its step; the newest unless named", 0,
-                     G_MAXUINT64, G_MAXUINT64),
-  VARD_FIELD_STRING (CliEvaluateSettings, prompts, "File of prompts; those of the run unless named", NULL),
-  VARD_FIELD_UINT (CliEvaluateSettings, seeds, "Pictures a prompt; as in the run for 0", 0, 4096, 0),
+  VARD_FIELD_UINT64 (CliEvaluateSettings, checkpoint,
+                     "Which checkpoint, by its step; the newest unless named", 0, G_MAXUINT64,
+                     G_MAXUINT64),
+  VARD_FIELD_STRING (CliEvaluateSettings, prompts, "File of prompts; those of the run unless named",
+                     NULL),
+  VARD_FIELD_UINT (CliEvaluateSettings, seeds, "Pictures a prompt; as in the run for 0", 0, 4096,
+                   0),
   VARD_FIELD_BOOLEAN (CliEvaluateSettings, json, "Print JSON", FALSE),
 };
+/* clang-format on */
 
 static void
 cli_evaluate_settings_class_init (CliEvaluateSettingsClass *klass)
@@ -112,8 +117,7 @@ cli_evaluate (int    argc,
   g_autoptr (CliEvaluateSettings) settings = g_object_new (CLI_TYPE_EVALUATE_SETTINGS, NULL);
   g_autoptr (CliOptions) options = cli_options_new (
     "evaluate RUN [OPTION...]",
-    "Samples prompts with held-out seeds from what a run has trained, and prints reward, each score, diversity and the "
-    "KL to the base model. The run is neither held nor changed.");
+    "Samples prompts with held-out seeds from what a run has trained, and prints reward, each score, diversity and the KL to the base model. The run is neither held nor changed.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Evaluation", G_OBJECT (settings));

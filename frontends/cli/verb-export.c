@@ -33,21 +33,34 @@ G_DEFINE_FINAL_TYPE (CliExportSettings, cli_export_settings, G_TYPE_OBJECT)
 #define FINAL G_MAXUINT64
 #define FINAL_ADAPTER "final/pytorch_lora_weights.safetensors"
 
+/* clang-format off */
 static const VardField fields[] = {
-  VARD_FIELD_ENUM (CliExportSettings, format, "diffusers or kohya: the adapters; merged-folder or merged-single-file: "
-                   "a whole model with the adapters in it", vard_export_format_get_type, VARD_EXPORT_FORMAT_DIFFUSERS),
-  VARD_FIELD_STRING (CliExportSettings, output, "What to write: a file, or a folder for merged-folder", NULL),
-  VARD_FIELD_STRV (CliExportSettings, lora, "FILE[:STRENGTH] of a LoRA to add, in any common spelling"),
-  VARD_FIELD_STRING (CliExportSettings, model, "Folder of the base model of a run, if it has moved", NULL),
-  VARD_FIELD_UINT64 (CliExportSettings, checkpoint, "Which checkpoint of a run, by its step; what it ended with unless "
-                     "named", 0, FINAL, FINAL),
+  VARD_FIELD_ENUM (CliExportSettings, format,
+                   "diffusers or kohya: the adapters; merged-folder or merged-single-file: a whole "
+                   "model with the adapters in it",
+                   vard_export_format_get_type, VARD_EXPORT_FORMAT_DIFFUSERS),
+  VARD_FIELD_STRING (CliExportSettings, output,
+                     "What to write: a file, or a folder for merged-folder", NULL),
+  VARD_FIELD_STRV (CliExportSettings, lora,
+                   "FILE[:STRENGTH] of a LoRA to add, in any common spelling"),
+  VARD_FIELD_STRING (CliExportSettings, model, "Folder of the base model of a run, if it has moved",
+                     NULL),
+  VARD_FIELD_UINT64 (CliExportSettings, checkpoint,
+                     "Which checkpoint of a run, by its step; what it ended with unless named", 0,
+                     FINAL, FINAL),
   VARD_FIELD_BOOLEAN (CliExportSettings, half, "Merged weights in half precision", FALSE),
-  VARD_FIELD_STRING (CliExportSettings, title, "A name for the header; that of the run or the file unless given", NULL),
-  VARD_FIELD_STRING (CliExportSettings, tokenizer, "Folder with vocab.json and merges.txt, for a model in one file that "
-                     "has none beside it", NULL),
-  VARD_FIELD_STRING (CliExportSettings, engine, "What compares the outputs: cpu, cuda or reference", "cpu"),
-  VARD_FIELD_UINT (CliExportSettings, threads, "Threads of the engine, 0 for one per core", 0, 1024, 0),
+  VARD_FIELD_STRING (CliExportSettings, title,
+                     "A name for the header; that of the run or the file unless given", NULL),
+  VARD_FIELD_STRING (CliExportSettings, tokenizer,
+                     "Folder with vocab.json and merges.txt, for a model in one file that has none "
+                     "beside it",
+                     NULL),
+  VARD_FIELD_STRING (CliExportSettings, engine, "What compares the outputs: cpu, cuda or reference",
+                     "cpu"),
+  VARD_FIELD_UINT (CliExportSettings, threads, "Threads of the engine, 0 for one per core", 0, 1024,
+                   0),
 };
+/* clang-format on */
 
 static void
 cli_export_settings_class_init (CliExportSettingsClass *klass)
@@ -255,11 +268,9 @@ check_settings (CliExportSettings *settings,
   else if (!or_null (settings->output))
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "where to? use -o OUT");
   else if (!cli_options_has (options, "format"))
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "which format? --format diffusers, kohya, merged-folder or "
-                 "merged-single-file");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "which format? --format diffusers, kohya, merged-folder or merged-single-file");
   else if (!is_folder && !g_str_has_suffix (settings->output, ".safetensors"))
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s: other programs load it only when its name ends in "
-                 ".safetensors", settings->output);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s: other programs load it only when its name ends in .safetensors", settings->output);
   else
     return TRUE;
   return FALSE;
@@ -272,8 +283,7 @@ cli_export (int    argc,
   g_autoptr (CliExportSettings) settings = g_object_new (CLI_TYPE_EXPORT_SETTINGS, NULL);
   g_autoptr (CliOptions) options = cli_options_new (
     "export RUN|MODEL --format FORMAT -o OUT [OPTION...]",
-    "Writes what a run has trained, or a model with LoRA files, in a form that other programs load. The file is read "
-    "back, every tensor must fit, and its output must be the live model's.");
+    "Writes what a run has trained, or a model with LoRA files, in a form that other programs load. The file is read back, every tensor must fit, and its output must be the live model's.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Export", G_OBJECT (settings));

@@ -1,4 +1,5 @@
-/* verb-inspect.c - vard inspect: engines and rewards with their properties, and plugin files with their reasons
+/* verb-inspect.c - vard inspect: engines and rewards with their properties, and plugin files with
+ * their reasons
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -21,13 +22,18 @@ struct _CliInspectSettings
 
 G_DEFINE_FINAL_TYPE (CliInspectSettings, cli_inspect_settings, G_TYPE_OBJECT)
 
+/* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_BOOLEAN (CliInspectSettings, json, "Print JSON", FALSE),
-  VARD_FIELD_BOOLEAN (CliInspectSettings, exists, "Print nothing; exit with 0 when NAME can be used, else with 1", FALSE),
+  VARD_FIELD_BOOLEAN (CliInspectSettings, exists,
+                      "Print nothing; exit with 0 when NAME can be used, else with 1", FALSE),
   VARD_FIELD_BOOLEAN (CliInspectSettings, rescan, "Look into every plugin file again", FALSE),
   VARD_FIELD_STRING (CliInspectSettings, atleast_version,
-                     "Print nothing; exit with 0 when NAME's plugin has this version or a later one, else with 1", NULL),
+                     "Print nothing; exit with 0 when NAME's plugin has this version or a later "
+                     "one, else with 1",
+                     NULL),
 };
+/* clang-format on */
 
 static const char *const kinds[] = { "engine", "reward" };
 static const char *const titles[] = { "Engines", "Rewards" };
@@ -287,8 +293,7 @@ cli_inspect (int    argc,
 {
   g_autoptr (CliInspectSettings) settings = g_object_new (CLI_TYPE_INSPECT_SETTINGS, NULL);
   g_autoptr (CliOptions) options = cli_options_new (
-    "inspect [[KIND:]NAME] [OPTION...]", "Lists engines and rewards, and the plugin files that cannot be used with the "
-    "reason; or one of them with its properties.");
+    "inspect [[KIND:]NAME] [OPTION...]", "Lists engines and rewards, and the plugin files that cannot be used with the reason; or one of them with its properties.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Listing", G_OBJECT (settings));

@@ -1,7 +1,7 @@
 /* verb-new-reward.c - vard new-reward: a folder to start a reward from
  *
- * The files stand in cli-template.c with @name@ (sunny-sky), @Name@ (SunnySky), @name_@ (sunny_sky) and @NAME@
- * (SUNNY_SKY) in place of the name.
+ * The files stand in cli-template.c with @name@ (sunny-sky), @Name@ (SunnySky), @name_@ (sunny_sky)
+ * and @NAME@ (SUNNY_SKY) in place of the name.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -25,12 +25,12 @@ check_name (const char *name,
     ok = ok && (g_ascii_islower (*p) || g_ascii_isdigit (*p) || *p == '-');
   if (!ok)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "\"%s\" cannot be a reward's name: use at most 40 lower-case letters, digits and single '-', a letter "
-                 "first", name);
+                 "\"%s\" cannot be a reward's name: use at most 40 lower-case letters, digits and single '-', a letter first", name);
   return ok;
 }
 
-/* Two rewards of one name are one too many, and so are a target of meson's own, or a type of vard's */
+/* Two rewards of one name are one too many, and so are a target of meson's own, or a type of
+ * vard's */
 static gboolean
 check_is_free (const char *name,
                GError    **error)
@@ -43,8 +43,7 @@ check_is_free (const char *name,
 
   if (g_strv_contains (taken, name))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "\"%s\" cannot be a reward's name: it means something to meson or "
-                   "to vard already", name);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "\"%s\" cannot be a reward's name: it means something to meson or to vard already", name);
       return FALSE;
     }
   if (feature)
@@ -118,8 +117,7 @@ cli_new_reward (int    argc,
                 char **argv)
 {
   g_autoptr (CliOptions) options = cli_options_new (
-    "new-reward NAME", "Writes a folder NAME with a reward that builds and passes its test: change its score function. "
-    "The folder must not exist.");
+    "new-reward NAME", "Writes a folder NAME with a reward that builds and passes its test: change its score function. The folder must not exist.");
   g_autoptr (GError) error = NULL;
 
   if (!cli_options_parse (options, argc, argv, &error))

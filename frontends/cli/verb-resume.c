@@ -100,8 +100,7 @@ cli_resume (int    argc,
   g_autoptr (VardRunSettings) run_settings = vard_run_settings_new ();
   g_autoptr (CliOptions) options = cli_options_new (
     "resume RUN [OPTION...]",
-    "Goes on with a run that was cancelled, interrupted, failed, or finished (with more --steps), exactly where its "
-    "newest whole checkpoint stands. Options may change how long and how it trains, not what.");
+    "Goes on with a run that was cancelled, interrupted, failed, or finished (with more --steps), exactly where its newest whole checkpoint stands. Options may change how long and how it trains, not what.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Resume", G_OBJECT (settings));

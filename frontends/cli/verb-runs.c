@@ -64,8 +64,7 @@ cli_runs (int    argc,
 {
   g_autoptr (CliRunsSettings) settings = g_object_new (CLI_TYPE_RUNS_SETTINGS, NULL);
   g_autoptr (CliOptions) options = cli_options_new (
-    "runs [FOLDER] [OPTION...]", "Lists the runs in a folder (runs/ unless one is named) and what each is doing. "
-    "A run whose process is gone without having said so is interrupted; vard resume continues it.");
+    "runs [FOLDER] [OPTION...]", "Lists the runs in a folder (runs/ unless one is named) and what each is doing. A run whose process is gone without having said so is interrupted; vard resume continues it.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Listing", G_OBJECT (settings));

@@ -42,35 +42,52 @@ G_DEFINE_FINAL_TYPE (CliSampleSettings, cli_sample_settings, G_TYPE_OBJECT)
 
 #define NEWEST G_MAXUINT64
 
+/* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_STRING (CliSampleSettings, model, "Folder of the model; a run knows its own", NULL),
-  VARD_FIELD_STRV (CliSampleSettings, lora, "FILE[:STRENGTH] of a LoRA to add, in any common spelling"),
-  VARD_FIELD_UINT64 (CliSampleSettings, checkpoint, "Which checkpoint of a run, by its step; the newest unless named",
-                     0, NEWEST, NEWEST),
+  VARD_FIELD_STRV (CliSampleSettings, lora,
+                   "FILE[:STRENGTH] of a LoRA to add, in any common spelling"),
+  VARD_FIELD_UINT64 (CliSampleSettings, checkpoint,
+                     "Which checkpoint of a run, by its step; the newest unless named", 0, NEWEST,
+                     NEWEST),
   VARD_FIELD_STRV (CliSampleSettings, prompt, "What to show"),
   VARD_FIELD_STRING (CliSampleSettings, prompts, "File of prompts, one a line or JSON lines", NULL),
-  VARD_FIELD_STRING (CliSampleSettings, negative_prompt, "What not to show; works by guidance, so guidance-scale must "
-                     "be above 1", NULL),
-  VARD_FIELD_ENUM (CliSampleSettings, sampler, "What goes from noise to a picture", vard_sampler_kind_get_type,
-                   VARD_SAMPLER_KIND_DDIM),
+  VARD_FIELD_STRING (CliSampleSettings, negative_prompt,
+                     "What not to show; works by guidance, so guidance-scale must be above 1",
+                     NULL),
+  VARD_FIELD_ENUM (CliSampleSettings, sampler, "What goes from noise to a picture",
+                   vard_sampler_kind_get_type, VARD_SAMPLER_KIND_DDIM),
   VARD_FIELD_UINT (CliSampleSettings, steps, "Denoising steps", 1, 1000, 20),
-  VARD_FIELD_UINT (CliSampleSettings, width, "Width in pixels, 0 for that of the model", 0, 8192, 0),
-  VARD_FIELD_UINT (CliSampleSettings, height, "Height in pixels, 0 for that of the model", 0, 8192, 0),
-  VARD_FIELD_UINT64 (CliSampleSettings, seed, "Seed of each prompt's first picture; the next ones count up", 0,
-                     G_MAXINT64, 0),
+  VARD_FIELD_UINT (CliSampleSettings, width, "Width in pixels, 0 for that of the model", 0, 8192,
+                   0),
+  VARD_FIELD_UINT (CliSampleSettings, height, "Height in pixels, 0 for that of the model", 0, 8192,
+                   0),
+  VARD_FIELD_UINT64 (CliSampleSettings, seed,
+                     "Seed of each prompt's first picture; the next ones count up", 0, G_MAXINT64,
+                     0),
   VARD_FIELD_UINT (CliSampleSettings, count, "Pictures a prompt", 1, 100000, 1),
-  VARD_FIELD_DOUBLE (CliSampleSettings, eta, "Noise of the sampler ddim: 0 is deterministic, 1 is DDPM", 0, 1, 1),
-  VARD_FIELD_DOUBLE (CliSampleSettings, guidance_scale, "How strongly the prompt is followed: 1 is the plain model, "
-                     "Stable Diffusion wants 5 or more; a run is sampled as it was trained", 1, 30, 1),
+  VARD_FIELD_DOUBLE (CliSampleSettings, eta,
+                     "Noise of the sampler ddim: 0 is deterministic, 1 is DDPM", 0, 1, 1),
+  VARD_FIELD_DOUBLE (CliSampleSettings, guidance_scale,
+                     "How strongly the prompt is followed: 1 is the plain model, Stable Diffusion "
+                     "wants 5 or more; a run is sampled as it was trained",
+                     1, 30, 1),
   VARD_FIELD_UINT (CliSampleSettings, batch, "Pictures at once", 1, 4096, 16),
   VARD_FIELD_STRING (CliSampleSettings, output, "Folder for the pictures", "out"),
-  VARD_FIELD_BOOLEAN (CliSampleSettings, grid, "Write grid.png too: a row a prompt, a column a seed", FALSE),
-  VARD_FIELD_STRING (CliSampleSettings, noise, "safetensors file with the initial noise (tensor noise, [n, channels, "
-                     "height, width]) and each step's (tensor steps, [steps, n, ...]), to compare with other tools", NULL),
-  VARD_FIELD_STRING (CliSampleSettings, latents, "safetensors file to write the finished latents to", NULL),
+  VARD_FIELD_BOOLEAN (CliSampleSettings, grid,
+                      "Write grid.png too: a row a prompt, a column a seed", FALSE),
+  VARD_FIELD_STRING (CliSampleSettings, noise,
+                     "safetensors file with the initial noise (tensor noise, [n, channels, height, "
+                     "width]) and each step's (tensor steps, [steps, n, ...]), to compare with "
+                     "other tools",
+                     NULL),
+  VARD_FIELD_STRING (CliSampleSettings, latents,
+                     "safetensors file to write the finished latents to", NULL),
   VARD_FIELD_STRING (CliSampleSettings, engine, "What computes: cpu, cuda or reference", "cpu"),
-  VARD_FIELD_UINT (CliSampleSettings, threads, "Threads of the engine, 0 for one per core", 0, 1024, 0),
+  VARD_FIELD_UINT (CliSampleSettings, threads, "Threads of the engine, 0 for one per core", 0, 1024,
+                   0),
 };
+/* clang-format on */
 
 static void
 cli_sample_settings_class_init (CliSampleSettingsClass *klass)
@@ -83,7 +100,8 @@ cli_sample_settings_init (CliSampleSettings *self)
 {
 }
 
-/* What the run trained with is what its pictures are sampled with, unless the command line says otherwise */
+/* What the run trained with is what its pictures are sampled with, unless the command line says
+ * otherwise */
 static void
 adopt_run_settings (CliSampleSettings   *settings,
                     CliOptions          *options,
@@ -164,8 +182,7 @@ check_settings (CliSampleSettings *settings,
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "--eta is for the sampler ddim, and this one is %s",
                  vard_sampler_kind_to_string (settings->sampler));
   else if (settings->negative_prompt && *settings->negative_prompt && settings->guidance_scale == 1)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "--negative-prompt has no effect at guidance scale 1: use "
-                 "--guidance-scale 5 or so");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "--negative-prompt has no effect at guidance scale 1: use --guidance-scale 5 or so");
   else
     return TRUE;
   return FALSE;
@@ -228,8 +245,7 @@ cli_sample (int    argc,
   g_autoptr (CliSampleSettings) settings = g_object_new (CLI_TYPE_SAMPLE_SETTINGS, NULL);
   g_autoptr (CliOptions) options = cli_options_new (
     "sample [RUN] --prompt TEXT [OPTION...]",
-    "Writes pictures of a model (--model FOLDER) or of what a run has trained, as PNG files with all that "
-    "made them as text inside. A picture depends on its prompt and seed, not on what is sampled with it.");
+    "Writes pictures of a model (--model FOLDER) or of what a run has trained, as PNG files with all that made them as text inside. A picture depends on its prompt and seed, not on what is sampled with it.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Sampling", G_OBJECT (settings));

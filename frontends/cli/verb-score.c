@@ -28,15 +28,25 @@ struct _CliScoreSettings
 
 G_DEFINE_FINAL_TYPE (CliScoreSettings, cli_score_settings, G_TYPE_OBJECT)
 
+/* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_STRV (CliScoreSettings, rewards, "NAME[:key=value,...] of a reward"),
-  VARD_FIELD_STRING (CliScoreSettings, prompt, "The pictures' prompt, where they do not carry it themselves", NULL),
-  VARD_FIELD_STRING (CliScoreSettings, prompts, "A file of one prompt a picture, one a line or JSON lines with metadata, before all others", NULL),
-  VARD_FIELD_STRING (CliScoreSettings, sort, "Best first by this reward (its label); pictures without a score last", NULL),
-  VARD_FIELD_STRING (CliScoreSettings, minimum, "Leave out pictures below this score, by the reward of --sort or the first", NULL),
-  VARD_FIELD_UINT (CliScoreSettings, top, "Print this many pictures at most, best first; 0 for all", 0, G_MAXINT, 0),
+  VARD_FIELD_STRING (CliScoreSettings, prompt,
+                     "The pictures' prompt, where they do not carry it themselves", NULL),
+  VARD_FIELD_STRING (CliScoreSettings, prompts,
+                     "A file of one prompt a picture, one a line or JSON lines with metadata, "
+                     "before all others",
+                     NULL),
+  VARD_FIELD_STRING (CliScoreSettings, sort,
+                     "Best first by this reward (its label); pictures without a score last", NULL),
+  VARD_FIELD_STRING (CliScoreSettings, minimum,
+                     "Leave out pictures below this score, by the reward of --sort or the first",
+                     NULL),
+  VARD_FIELD_UINT (CliScoreSettings, top, "Print this many pictures at most, best first; 0 for all",
+                   0, G_MAXINT, 0),
   VARD_FIELD_BOOLEAN (CliScoreSettings, json, "Print JSON, not comma-separated values", FALSE),
 };
+/* clang-format on */
 
 static void
 cli_score_settings_class_init (CliScoreSettingsClass *klass)
@@ -49,7 +59,8 @@ cli_score_settings_init (CliScoreSettings *self)
 {
 }
 
-/* Nothing is learned here, so a reward that is only shown is as good as any: what it cannot do is said of each picture. */
+/* Nothing is learned here, so a reward that is only shown is as good as any: what it cannot do is
+ * said of each picture. */
 static gboolean
 prepare_rewards (VardRewardMix *mix,
                  GError       **error)
@@ -207,8 +218,8 @@ read_order (Scoring *self,
   return self->key < n;
 }
 
-/* As vard writes it. Elsewhere "prompt" may be a program's whole workflow, as JSON, and "parameters" a prompt
- * with lines of settings below. */
+/* As vard writes it. Elsewhere "prompt" may be a program's whole workflow, as JSON, and
+ * "parameters" a prompt with lines of settings below. */
 static char *
 find_own_prompt (VardImage *image)
 {
@@ -451,9 +462,7 @@ cli_score (int    argc,
   g_autoptr (CliScoreSettings) settings = g_object_new (CLI_TYPE_SCORE_SETTINGS, NULL);
   g_autoptr (CliOptions) options = cli_options_new (
     "score --reward NAME[:key=value,...] FILE|FOLDER... [OPTION...]",
-    "Prints what rewards say of picture files: raw scores, one line a picture. A picture that vard wrote carries its "
-    "prompt, and so do those of other programs with a text \"prompt\" or \"parameters\". Of a folder, its PNG and JPEG "
-    "files.");
+    "Prints what rewards say of picture files: raw scores, one line a picture. A picture that vard wrote carries its prompt, and so do those of other programs with a text \"prompt\" or \"parameters\". Of a folder, its PNG and JPEG files.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Scoring", G_OBJECT (settings));

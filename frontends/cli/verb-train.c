@@ -24,13 +24,17 @@ struct _CliTrainSettings
 
 G_DEFINE_FINAL_TYPE (CliTrainSettings, cli_train_settings, G_TYPE_OBJECT)
 
+/* clang-format off */
 static const VardField fields[] = {
-  VARD_FIELD_STRING (CliTrainSettings, run, "The run's folder, which must not exist; runs/ and the time where none "
-                     "is named", NULL),
-  VARD_FIELD_BOOLEAN (CliTrainSettings, dry_run, "Open and check everything, say what training would take, and stop",
-                      FALSE),
+  VARD_FIELD_STRING (CliTrainSettings, run,
+                     "The run's folder, which must not exist; runs/ and the time where none is "
+                     "named",
+                     NULL),
+  VARD_FIELD_BOOLEAN (CliTrainSettings, dry_run,
+                      "Open and check everything, say what training would take, and stop", FALSE),
   VARD_FIELD_BOOLEAN (CliTrainSettings, quiet, "No progress", FALSE),
 };
+/* clang-format on */
 
 static void
 cli_train_settings_class_init (CliTrainSettingsClass *klass)
@@ -97,7 +101,8 @@ say_cuts (VardRunner *runner)
     cli_prompts_say_cuts (vard_pipeline_peek_model (vard_runner_get_pipeline (runner)), (const char *const *) prompts);
 }
 
-/* What a dry run does not start is tried as far as it goes without pictures: weights are loaded, servers greeted. */
+/* What a dry run does not start is tried as far as it goes without pictures: weights are loaded,
+ * servers greeted. */
 static gboolean
 begin (VardRunner       *runner,
        CliTrainSettings *settings,
@@ -152,8 +157,7 @@ cli_train (int    argc,
   g_autoptr (VardRunSettings) run_settings = vard_run_settings_new ();
   g_autoptr (CliOptions) options = cli_options_new (
     "train [CONFIG.json] --model FOLDER --reward NAME[:key=value,...] [OPTION...]",
-    "Starts a run in a new folder and trains it to its end. Settings come from a JSON file, if one is named, and from "
-    "options, which win.");
+    "Starts a run in a new folder and trains it to its end. Settings come from a JSON file, if one is named, and from options, which win.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Run", G_OBJECT (settings));

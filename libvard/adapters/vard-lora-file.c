@@ -1,7 +1,7 @@
 /* vard-lora-file.c - reads adapters that other programs wrote
  *
- * Each linear layer asks the file for its path in every spelling; what then was not asked for fits nothing. All is
- * read and checked before the first layer is changed.
+ * Each linear layer asks the file for its path in every spelling; what then was not asked for fits
+ * nothing. All is read and checked before the first layer is changed.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -216,8 +216,7 @@ check_left_over (const Load *load,
   if (!first)
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s holds no tensors", get_path (load));
   else
-    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %u tensor%s fit%s no linear layer of the denoiser%s, the "
-                 "first is %s%s", get_path (load), n_left, n_left == 1 ? "" : "s", n_left == 1 ? "s" : "",
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %u tensor%s fit%s no linear layer of the denoiser%s, the first is %s%s", get_path (load), n_left, n_left == 1 ? "" : "s", n_left == 1 ? "s" : "",
                  has_text ? " or the text encoder" : "", first, kind);
   return FALSE;
 }
@@ -248,14 +247,12 @@ check_file_name (const char *path,
     if (g_str_has_suffix (path, pickles[i]))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                     "%s is a pickle, which can run code when it is read; convert it with "
-                     "safetensors.torch.save_file (torch.load (file, weights_only=True), new_file)", path);
+                     "%s is a pickle, which can run code when it is read; convert it with safetensors.torch.save_file (torch.load (file, weights_only=True), new_file)", path);
         return FALSE;
       }
   if (!g_file_test (path, G_FILE_TEST_IS_DIR))
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "the folder %s has neither pytorch_lora_weights.safetensors nor "
-               "adapter_model.safetensors", path);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "the folder %s has neither pytorch_lora_weights.safetensors nor adapter_model.safetensors", path);
   return FALSE;
 }
 

@@ -9,7 +9,8 @@
 
 G_BEGIN_DECLS
 
-/* What of a model may have adapters. @text may be NULL. @engine is where the numbers are, NULL for the host. */
+/* What of a model may have adapters. @text may be NULL. @engine is where the numbers are, NULL for
+ * the host. */
 typedef struct
 {
   VardModule *denoiser;
@@ -19,24 +20,28 @@ typedef struct
 
 /**
  * VardLoraFormat:
- * @VARD_LORA_FORMAT_DIFFUSERS: "unet." path ".lora.down.weight"; alpha is folded into the second matrix, because
+ * @VARD_LORA_FORMAT_DIFFUSERS: "unet." path ".lora.down.weight"; alpha is folded into the second
+ * matrix, because
  *   readers take it to be the rank
- * @VARD_LORA_FORMAT_KOHYA: "lora_unet_" path ".lora_down.weight" with alpha beside it, for A1111, Forge, ComfyUI
+ * @VARD_LORA_FORMAT_KOHYA: "lora_unet_" path ".lora_down.weight" with alpha beside it, for A1111,
+ * Forge, ComfyUI
  *
  * How a file of adapters is spelled.
  */
 typedef enum { VARD_LORA_FORMAT_DIFFUSERS, VARD_LORA_FORMAT_KOHYA } VardLoraFormat;
 
-/* Writes all adapters, f32. @metadata: string to string, (nullable). @n_layers, (out) (optional), gets how many. */
+/* Writes all adapters, f32. @metadata: string to string, (nullable). @n_layers, (out) (optional),
+ * gets how many. */
 gboolean vard_lora_write (const VardLoraTarget *target,
                           const char           *path,
                           VardLoraFormat        format,
                           GHashTable           *metadata,
                           guint                *n_layers,
                           GError              **error);
-/* Adds what a file holds, in any of the spellings of diffusers, PEFT and kohya, times @strength, to what the layers
- * have already. @path may be a folder with pytorch_lora_weights.safetensors or adapter_model.safetensors. A tensor
- * that fits nothing is an error, and then nothing is changed. */
+/* Adds what a file holds, in any of the spellings of diffusers, PEFT and kohya, times @strength,
+ * to what the layers have already. @path may be a folder with pytorch_lora_weights.safetensors
+ * or adapter_model.safetensors. A tensor that fits nothing is an error, and then nothing is
+ * changed. */
 gboolean vard_lora_add   (const VardLoraTarget *target,
                           const char           *path,
                           double                strength,
@@ -48,8 +53,8 @@ gboolean vard_lora_save  (VardModule           *root,
                           const char           *path,
                           GHashTable           *metadata,
                           GError              **error);
-/* ... and read so that a layer that has an adapter of the same rank gets the file's numbers. The adapters are
- * trainable then and everything else is frozen. */
+/* ... and read so that a layer that has an adapter of the same rank gets the file's numbers. The
+ * adapters are trainable then and everything else is frozen. */
 gboolean vard_lora_load  (VardModule           *root,
                           const char           *path,
                           double                strength,

@@ -20,27 +20,34 @@ typedef struct
 
 #define BOTH(text) { text, text }
 
+/* clang-format off */
 static const Spelling spellings[] = {
   /* diffusers: most training scripts for Stable Diffusion 1.x */
-  { { "unet.", "text_encoder." }, PATH_DOTS, { ".lora.down.weight", ".lora_linear_layer.down.weight" },
+  { { "unet.", "text_encoder." }, PATH_DOTS,
+    { ".lora.down.weight", ".lora_linear_layer.down.weight" },
     { ".lora.up.weight", ".lora_linear_layer.up.weight" } },
   /* kohya */
-  { { "lora_unet_", "lora_te_" }, PATH_UNDERSCORES, BOTH (".lora_down.weight"), BOTH (".lora_up.weight") },
+  { { "lora_unet_", "lora_te_" }, PATH_UNDERSCORES, BOTH (".lora_down.weight"),
+    BOTH (".lora_up.weight") },
   { { NULL, "lora_te1_" }, PATH_UNDERSCORES, BOTH (".lora_down.weight"), BOTH (".lora_up.weight") },
   /* diffusers with PEFT */
   { { "unet.", "text_encoder." }, PATH_DOTS, BOTH (".lora_A.weight"), BOTH (".lora_B.weight") },
-  { { "unet.", "text_encoder." }, PATH_DOTS, BOTH (".lora_A.default.weight"), BOTH (".lora_B.default.weight") },
+  { { "unet.", "text_encoder." }, PATH_DOTS, BOTH (".lora_A.default.weight"),
+    BOTH (".lora_B.default.weight") },
   { { NULL, "text_encoder." }, PATH_DOTS, BOTH (".lora.down.weight"), BOTH (".lora.up.weight") },
   /* diffusers in 2023: attention processors, with and without the component */
-  { { "unet.", "text_encoder." }, PATH_PROCESSOR, BOTH ("_lora.down.weight"), BOTH ("_lora.up.weight") },
+  { { "unet.", "text_encoder." }, PATH_PROCESSOR, BOTH ("_lora.down.weight"),
+    BOTH ("_lora.up.weight") },
   { { "", NULL }, PATH_PROCESSOR, BOTH ("_lora.down.weight"), BOTH ("_lora.up.weight") },
   /* PEFT's own */
   { BOTH ("base_model.model."), PATH_DOTS, BOTH (".lora_A.weight"), BOTH (".lora_B.weight"), TRUE },
-  { BOTH ("base_model.model."), PATH_DOTS, BOTH (".lora_A.default.weight"), BOTH (".lora_B.default.weight"), TRUE },
+  { BOTH ("base_model.model."), PATH_DOTS, BOTH (".lora_A.default.weight"),
+    BOTH (".lora_B.default.weight"), TRUE },
   /* a denoiser's alone */
   { { "", NULL }, PATH_DOTS, BOTH (".lora_A.weight"), BOTH (".lora_B.weight") },
   { { "", NULL }, PATH_DOTS, BOTH (".lora.down.weight"), BOTH (".lora.up.weight") },
 };
+/* clang-format on */
 
 guint
 vard_lora_names_get_n_spellings (void)
@@ -65,7 +72,8 @@ vard_lora_names_get_prefixes (guint spelling)
   return spelling == VARD_LORA_SPELLING_KOHYA ? kohya : diffusers;
 }
 
-/* attn1.to_q -> attn1.processor.to_q, attn1.to_out.0 -> attn1.processor.to_out; self_attn.q_proj -> self_attn.to_q */
+/* attn1.to_q -> attn1.processor.to_q, attn1.to_out.0 -> attn1.processor.to_out; self_attn.q_proj ->
+ * self_attn.to_q */
 static char *
 spell_processor (const char   *path,
                  VardLoraPlace place)

@@ -20,8 +20,8 @@ typedef struct
 #define VARD_LORA_SPELLING_KOHYA 1
 
 guint    vard_lora_names_get_n_spellings (void);
-/* FALSE where a spelling knows no such place. Text encoders are spelled with and without "text_model.": @variant is
- * 0 or 1. */
+/* FALSE where a spelling knows no such place. Text encoders are spelled with and without
+ * "text_model.": @variant is 0 or 1. */
 gboolean vard_lora_names_spell           (guint           spelling,
                                           VardLoraPlace   place,
                                           guint           variant,

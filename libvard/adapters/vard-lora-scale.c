@@ -142,8 +142,7 @@ vard_lora_scale_find (VardLoraScale *self,
     alpha = json_node_get_double (node);
   else if (needs_config)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: PEFT's own files keep lora_alpha in adapter_config.json, "
-                   "which is not beside it or does not say it", self->path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: PEFT's own files keep lora_alpha in adapter_config.json, which is not beside it or does not say it", self->path);
       return FALSE;
     }
   find_pattern (self, place, "alpha_pattern", path, &alpha);

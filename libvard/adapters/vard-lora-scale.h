@@ -13,7 +13,8 @@ G_BEGIN_DECLS
 
 typedef struct _VardLoraScale VardLoraScale;
 
-/* From PEFT's configuration: adapter_config.json beside the file, or lora_adapter_metadata in its header */
+/* From PEFT's configuration: adapter_config.json beside the file, or lora_adapter_metadata in its
+ * header */
 VardLoraScale *vard_lora_scale_new  (VardSafetensors  *file,
                                      GError          **error);
 void           vard_lora_scale_free (VardLoraScale    *self);

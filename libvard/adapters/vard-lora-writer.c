@@ -183,8 +183,8 @@ copy_training_keys (GHashTable *table)
   return kept;
 }
 
-/* As kohya's scripts do it: of a file whose header has nothing but the ss_ keys, since others may be changed later.
- * The first hash knows the tensors alone. */
+/* As kohya's scripts do it: of a file whose header has nothing but the ss_ keys, since others may
+ * be changed later. The first hash knows the tensors alone. */
 static gboolean
 add_hashes (const Save  *save,
             const char  *path,

@@ -4,4 +4,7 @@
  */
 #include "base/vard-error.h"
 
+/* the name is one word, which the formatter would take for a difference */
+/* clang-format off */
 G_DEFINE_QUARK (vard-error-quark, vard_error)
+/* clang-format on */

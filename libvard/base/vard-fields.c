@@ -17,8 +17,10 @@ typedef struct
   void (*set_property) (GObject *, guint, const GValue *, GParamSpec *);
 } VardFieldsChain;
 
+/* clang-format off */
 static G_DEFINE_QUARK (vard-field, vard_field)
 static G_DEFINE_QUARK (vard-fields-chain, vard_fields_chain)
+/* clang-format on */
 
 static gpointer
 vard_field_get_member (const VardField *self,
@@ -219,7 +221,8 @@ vard_fields_install (GObjectClass    *klass,
 
   if (klass->set_property != vard_fields_set_property)
     {
-      VardFieldsChain *chain = g_new0 (VardFieldsChain, 1); /* lives as long as the type: for ever */
+      /* lives as long as the type: for ever */
+      VardFieldsChain *chain = g_new0 (VardFieldsChain, 1);
 
       chain->get_property = klass->get_property;
       chain->set_property = klass->set_property;

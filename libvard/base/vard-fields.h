@@ -43,6 +43,7 @@ typedef struct
    + 0 * sizeof (char[__builtin_types_compatible_p (__typeof__ (((Type *) 0)->member_), ctype)     \
                         ? 1 : -1]))
 
+/* clang-format off */
 #define VARD_FIELD_BOOLEAN(Type, member_, blurb_, default_)                                        \
   { .kind = VARD_FIELD_KIND_BOOLEAN, .member = #member_, .blurb = blurb_,                          \
     .offset = VARD_FIELD_OFFSET (Type, member_, gboolean), .range.i = { FALSE, TRUE, default_ } }
@@ -58,6 +59,7 @@ typedef struct
 #define VARD_FIELD_DOUBLE(Type, member_, blurb_, min_, max_, default_)                             \
   { .kind = VARD_FIELD_KIND_DOUBLE, .member = #member_, .blurb = blurb_,                           \
     .offset = VARD_FIELD_OFFSET (Type, member_, double), .range.d = { min_, max_, default_ } }
+/* clang-format on */
 /* The member is a char * that the object owns: read it, never free or assign it. */
 #define VARD_FIELD_STRING(Type, member_, blurb_, default_)                                         \
   { .kind = VARD_FIELD_KIND_STRING, .member = #member_, .blurb = blurb_,                           \
@@ -74,8 +76,8 @@ typedef struct
     .range.i = { 0, 0, default_ }, .get_type = get_type_ }
 
 /* Call in class_init. Members get their defaults while the object is constructed, after
- * instance init: read them in `constructed` or later. A class with other properties of its own sets its
- * get_property and set_property first and uses ids below VARD_FIELDS_FIRST_ID. */
+ * instance init: read them in `constructed` or later. A class with other properties of its own sets
+ * its get_property and set_property first and uses ids below VARD_FIELDS_FIRST_ID. */
 #define VARD_FIELDS_FIRST_ID 1000
 
 void vard_fields_install (GObjectClass    *klass,

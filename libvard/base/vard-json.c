@@ -1,6 +1,7 @@
 /* vard-json.c - JSON as text, with numbers that read back as the same bits
  *
- * json-glib's own writer (1.6) prints 1e-08 as "1e-08.0", which is no JSON, and 0.03 as 0.029999999999999999.
+ * json-glib's own writer (1.6) prints 1e-08 as "1e-08.0", which is no JSON, and 0.03 as
+ * 0.029999999999999999.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -28,8 +29,8 @@ vard_json_append_string (GString    *out,
   g_string_append_c (out, '"');
 }
 
-/* The fewest digits that read back as the same number. JSON has no word for what is not finite: null keeps the
- * name visible. A '.' or an exponent says that it is no integer. */
+/* The fewest digits that read back as the same number. JSON has no word for what is not finite:
+ * null keeps the name visible. A '.' or an exponent says that it is no integer. */
 void
 vard_json_append_number (GString *out,
                          double   value)

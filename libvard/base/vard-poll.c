@@ -1,4 +1,5 @@
-/* vard-poll.c - waiting for file descriptors up to a deadline that a stopped process does not run into
+/* vard-poll.c - waiting for file descriptors up to a deadline that a stopped process does not run
+ * into
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -6,7 +7,8 @@
 
 #include <errno.h>
 
-/* A wait is cut into ticks; one that took longer than the tolerance beyond its tick was a stop, or might as well be one */
+/* A wait is cut into ticks; one that took longer than the tolerance beyond its tick was a stop, or
+ * might as well be one */
 #define TICK (G_USEC_PER_SEC / 4)
 #define TOLERANCE (G_USEC_PER_SEC / 2)
 

@@ -1,4 +1,5 @@
-/* vard-poll.h - waiting for file descriptors up to a deadline that a stopped process does not run into
+/* vard-poll.h - waiting for file descriptors up to a deadline that a stopped process does not run
+ * into
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -9,9 +10,9 @@
 
 G_BEGIN_DECLS
 
-/* poll() until something happens: its value, 0 when the deadline (g_get_monotonic_time) has passed, or -1 with errno. When
- * this process was stopped (Ctrl-Z, SIGSTOP) for longer than a moment, so may what it waits for have been: the deadline
- * moves by that long. */
+/* poll() until something happens: its value, 0 when the deadline (g_get_monotonic_time) has passed,
+ * or -1 with errno. When this process was stopped (Ctrl-Z, SIGSTOP) for longer than a moment, so
+ * may what it waits for have been: the deadline moves by that long. */
 int vard_poll_until (struct pollfd *fds,
                      guint          n_fds,
                      gint64        *deadline);

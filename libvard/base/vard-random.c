@@ -5,8 +5,9 @@
  *
  *     word 0, 1: number of the block     word 2, 3: the caller's counter
  *
- * so that element i of a draw depends on (key, counter, i) alone, whoever computes it. Functions that
- * need one number each take their block from the top half of the block numbers, and never share words with a fill.
+ * so that element i of a draw depends on (key, counter, i) alone, whoever computes it. Functions
+ * that need one number each take their block from the top half of the block numbers, and never
+ * share words with a fill.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -84,7 +85,8 @@ vard_random_normal_pair (guint32 a,
   out[1] = (float) (radius * sin (angle));
 }
 
-/* Elements first to first + n - 1 of the draw (key, counter): pieces may be made by different threads. */
+/* Elements first to first + n - 1 of the draw (key, counter): pieces may be made by different
+ * threads. */
 void
 vard_random_fill_normal_at (guint64 key,
                             guint64 counter,

@@ -51,7 +51,8 @@ vard_settings_get_kind (GParamSpec *pspec)
  * @klass: an object class
  * @n_settings: (out): how many
  *
- * Returns: (array length=n_settings) (transfer container): its settings, in the order of their tables
+ * Returns: (array length=n_settings) (transfer container): its settings, in the order of their
+ * tables
  */
 GParamSpec **
 vard_settings_list (GObjectClass *klass,
@@ -97,7 +98,8 @@ vard_settings_set_unknown (GObjectClass *klass,
  * @name: name of a setting
  * @error: return location
  *
- * Returns: (transfer none): the setting; a %VARD_ERROR_USAGE with the nearest name when there is none
+ * Returns: (transfer none): the setting; a %VARD_ERROR_USAGE with the nearest name when there is
+ * none
  */
 GParamSpec *
 vard_settings_find (GObjectClass *klass,

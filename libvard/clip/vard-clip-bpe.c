@@ -1,9 +1,9 @@
 /* vard-clip-bpe.c - the byte-pair vocabulary under CLIP's tokenizer
  *
- * A word begins as one symbol a byte (the last one marked by "</w>"); the pair that comes first in merges.txt is
- * joined wherever it stands, until no pair of neighbours is in the list. In a sound list a pair comes after the
- * pairs that make its halves, so joining all of a kind at once is the same as joining one by one, and a word of n
- * bytes costs n times the different merges it needs.
+ * A word begins as one symbol a byte (the last one marked by "</w>"); the pair that comes first in
+ * merges.txt is joined wherever it stands, until no pair of neighbours is in the list. In a sound
+ * list a pair comes after the pairs that make its halves, so joining all of a kind at once is the
+ * same as joining one by one, and a word of n bytes costs n times the different merges it needs.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -114,8 +114,8 @@ vard_clip_bpe_get_n_ids (VardClipBpe *self)
   return self->n_ids;
 }
 
-/* Bytes are spelled as printable characters in the files: those that print as themselves are themselves, the
- * others follow from U+0100 on (the table of GPT-2). */
+/* Bytes are spelled as printable characters in the files: those that print as themselves are
+ * themselves, the others follow from U+0100 on (the table of GPT-2). */
 static void
 spell_bytes (VardClipBpe *self)
 {

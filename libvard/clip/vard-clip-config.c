@@ -193,7 +193,8 @@ read_colours (VardConfigReader *config,
     }
 }
 
-/* the side that a size asks for: a number, or the only member of its object that is given; 0: nothing is said */
+/* the side that a size asks for: a number, or the only member of its object that is given; 0:
+ * nothing is said */
 static gint64
 read_side (VardConfigReader *config,
            const char       *key)
@@ -271,8 +272,7 @@ read_folder (VardClipConfig *self,
   if (!is_open && !g_file_test (path, G_FILE_TEST_EXISTS))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s is not the folder of a CLIP model: there is neither config.json nor "
-                   "open_clip_config.json in it",
+                   "%s is not the folder of a CLIP model: there is neither config.json nor open_clip_config.json in it",
                    folder);
       return FALSE;
     }

@@ -11,7 +11,8 @@ G_BEGIN_DECLS
 typedef struct
 {
   VardConfigReader *vision;   /* with the keys of transformers' CLIPVisionConfig */
-  VardConfigReader *text;     /* with those of CLIPTextConfig; NULL where the folder has no text encoder */
+  /* with those of CLIPTextConfig; NULL where the folder has no text encoder */
+  VardConfigReader *text;
   gint64 n_features;          /* of a picture, and of a text */
   float mean[3], std[3];      /* of red, green, blue, of 1 */
 } VardClipConfig;

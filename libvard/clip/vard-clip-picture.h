@@ -13,7 +13,8 @@ G_BEGIN_DECLS
  *   round  the even one, as torchvision does */
 typedef enum { VARD_CLIP_CROP_FLOOR, VARD_CLIP_CROP_ROUND } VardClipCrop;
 
-/* The shorter side becomes @size by bicubic interpolation and the middle square is kept: 8-bit RGB, size x size */
+/* The shorter side becomes @size by bicubic interpolation and the middle square is kept: 8-bit RGB,
+ * size x size */
 void vard_clip_picture_crop      (const guint8 *rgb,
                                   guint         width,
                                   guint         height,

@@ -1,8 +1,9 @@
 /* vard-clip-tokenizer.c - CLIP's byte-level byte-pair encoding
  *
- * As CLIPTokenizerFast does it: special tokens are taken out of the text; what is between them is composed (NFC) and
- * lower-cased; words are runs of letters, single digits, runs of other signs, and the English contractions; each
- * word is encoded as bytes. Letters and digits are Unicode's classes L and N as GLib knows them.
+ * As CLIPTokenizerFast does it: special tokens are taken out of the text; what is between them is
+ * composed (NFC) and lower-cased; words are runs of letters, single digits, runs of other signs,
+ * and the English contractions; each word is encoded as bytes. Letters and digits are Unicode's
+ * classes L and N as GLib knows them.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -221,8 +222,8 @@ measure_run (const char    *at,
   return p - at;
 }
 
-/* The pattern of CLIP names these first, so signs do not run on behind them. What is left of them at this point was
- * written in capitals, and is no special token but three words. */
+/* The pattern of CLIP names these first, so signs do not run on behind them. What is left of them
+ * at this point was written in capitals, and is no special token but three words. */
 static gsize
 match_marker (const char *at,
               const char *end)
@@ -443,7 +444,8 @@ split_words (const char *text)
   return starts;
 }
 
-/* Tokens do not reach over white space, so the number of words that fit can be searched for by halving */
+/* Tokens do not reach over white space, so the number of words that fit can be searched for by
+ * halving */
 gsize
 vard_clip_tokenizer_find_cut (VardClipTokenizer *self,
                               const char        *text,

@@ -17,7 +17,8 @@ VardClipVision *vard_clip_vision_new       (VardConfigReader  *config,
 gint64          vard_clip_vision_get_width (VardClipVision    *self);
 /* a side of the square pictures it takes, in pixels */
 gint64          vard_clip_vision_get_size  (VardClipVision    *self);
-/* normalised pixels [n, size, size, 3] -> the state of the class token after the last norm [n, width] */
+/* normalised pixels [n, size, size, 3] -> the state of the class token after the last norm [n,
+ * width] */
 VardNode       *vard_clip_vision_record    (VardClipVision    *self,
                                             VardNode          *pixels);
 

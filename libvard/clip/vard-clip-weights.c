@@ -93,8 +93,7 @@ find_spelling (VardClipWeights *self,
         return TRUE;
     }
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "%s has no vision encoder: neither vision_model.embeddings.class_embedding nor "
-               "visual.class_embedding",
+               "%s has no vision encoder: neither vision_model.embeddings.class_embedding nor visual.class_embedding",
                self->path);
   return FALSE;
 }

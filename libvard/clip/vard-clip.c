@@ -127,8 +127,7 @@ load_text (VardClip *self,
   if (vard_clip_tokenizer_get_n_ids (tokenizer) > vard_clip_text_get_n_ids (text))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "the tokenizer in %s has %d tokens, and the text encoder of %s "
-                   "knows %d",
+                   "the tokenizer in %s has %d tokens, and the text encoder of %s knows %d",
                    self->tokenizer_folder, vard_clip_tokenizer_get_n_ids (tokenizer), self->folder,
                    (int) vard_clip_text_get_n_ids (text));
       g_object_unref (text);

@@ -1,7 +1,8 @@
 /* vard-communicator.h - the seam between a trainer and the other processes of its run
  *
- * Trainable gradients sit in one flat buffer, so a training step is one all_reduce between two executables. A run
- * alone has a solo communicator of size one, so that nobody asks whether a run is distributed.
+ * Trainable gradients sit in one flat buffer, so a training step is one all_reduce between two
+ * executables. A run alone has a solo communicator of size one, so that nobody asks whether a run
+ * is distributed.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -22,7 +23,8 @@ struct _VardCommunicatorClass
 
   guint    (*get_rank)   (VardCommunicator *self);
   guint    (*get_size)   (VardCommunicator *self);
-  /* count f32 values from a byte offset on become their sum over the ranks, the same bits on every rank */
+  /* count f32 values from a byte offset on become their sum over the ranks, the same bits on every
+   * rank */
   gboolean (*all_reduce) (VardCommunicator *self, VardBuffer *buffer, gsize offset, gsize count, GError **error);
   /* bytes of rank root to all others */
   gboolean (*broadcast)  (VardCommunicator *self, VardBuffer *buffer, gsize offset, gsize size, guint root, GError **error);

@@ -11,8 +11,8 @@ G_BEGIN_DECLS
 
 typedef struct _VardDenoiseStep VardDenoiseStep;
 
-/* The standard normal noise of a step, times its sigma, is added by none of a program's steps, or drawn by the program
- * from a key and a counter for each state, or given */
+/* The standard normal noise of a step, times its sigma, is added by none of a program's steps, or
+ * drawn by the program from a key and a counter for each state, or given */
 typedef enum
 {
   VARD_STEP_NOISE_NONE,
@@ -36,8 +36,9 @@ gboolean         vard_denoise_step_set_prompts (VardDenoiseStep       *self,
                                                 const VardTextState   *null_text,
                                                 double                 guidance_scale,
                                                 GError               **error);
-/* x [n][state] in, the next state [n][state] into next, which may be x. @noise: NULL, keys and counters [n][2] of gint64, or
- * noise [n][state] of float. clean [n][state] is what one step leaves for the next, NULL where it is not kept */
+/* x [n][state] in, the next state [n][state] into next, which may be x. @noise: NULL, keys and
+ * counters [n][2] of gint64, or noise [n][state] of float. clean [n][state] is what one step leaves
+ * for the next, NULL where it is not kept */
 gboolean         vard_denoise_step_run         (VardDenoiseStep       *self,
                                                 const VardSamplerStep *step,
                                                 const float           *x,

@@ -55,7 +55,8 @@ VardTrajectory       *vard_pipeline_rollout         (VardPipeline             *s
                                                      gpointer                  data,
                                                      GCancellable             *cancellable,
                                                      GError                  **error);
-/* Compiles what a rollout and the decoding of its pictures will run. @ports: bytes of its inputs and outputs */
+/* Compiles what a rollout and the decoding of its pictures will run. @ports: bytes of its inputs
+ * and outputs */
 gboolean              vard_pipeline_compile         (VardPipeline             *self,
                                                      const VardSampleRequest  *request,
                                                      gsize                    *ports,

@@ -11,7 +11,8 @@
 #include <math.h>
 
 #define DEFAULT_BATCH 16u
-#define DECODED_PIXELS 32768u /* at once: a decoder's activations, which should stay near the processor */
+/* at once: a decoder's activations, which should stay near the processor */
+#define DECODED_PIXELS 32768u
 
 struct _VardPipeline
 {
@@ -22,7 +23,8 @@ struct _VardPipeline
   VardNoiseSchedule *schedule;
   VardTextCache *texts;
   VardImagePool *pool;    /* where pictures are made; NULL for ordinary memory */
-  GHashTable *steps;      /* n << 4 | noise << 2 | keeps_clean << 1 | is_guided -> VardDenoiseStep */
+  /* n << 4 | noise << 2 | keeps_clean << 1 | is_guided -> VardDenoiseStep */
+  GHashTable *steps;
   GHashTable *decoders;   /* n -> VardExecutable */
 };
 

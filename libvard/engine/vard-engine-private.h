@@ -72,7 +72,8 @@ struct _VardProgram
   VardGraph *graph;
   GArray *steps;
   GArray *inputs, *outputs;   /* VardPort */
-  GArray *copies;             /* VardCopy: outputs that are not computed in place, and assignments */
+  /* VardCopy: outputs that are not computed in place, and assignments */
+  GArray *copies;
   GArray *staged;             /* VardCopy: second halves of assignments that read a param */
   GPtrArray *constants;       /* VardBuffer, staging buffers among them */
   VardPlace *places;          /* by node id */
@@ -88,7 +89,8 @@ VardProgram *vard_program_new     (VardLowering *lowering, GError **error);
 void         vard_lowering_advance_updates (VardLowering *self);
 /* whether an output may lie over an input */
 gboolean     vard_step_may_overwrite       (const VardStep *self, const VardNode *out, guint in);
-/* Whether the old value of a param was read for the last time, or is read element by element, when the new one is written.
+/* Whether the old value of a param was read for the last time, or is read element by element, when
+ * the new one is written.
  * @last_use: of each node, the last step that reads it */
 gboolean     vard_update_may_overwrite     (VardProgram    *program,
                                             VardLowering   *lowering,

@@ -1,8 +1,8 @@
 /* vard-engine.c - the seam, with host memory as the default
  *
- * All programs of an engine share one arena, as large as the largest needs, so executions take turns. With
- * VARD_DEBUG=poison in the environment the arena is filled with NaN before each execution: a value that is read
- * before it is written shows up at once.
+ * All programs of an engine share one arena, as large as the largest needs, so executions take
+ * turns. With VARD_DEBUG=poison in the environment the arena is filled with NaN before each
+ * execution: a value that is read before it is written shows up at once.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -251,8 +251,8 @@ vard_engine_adopt (VardEngine *self,
     return TRUE;
   if (probe == NULL)
     return FALSE;
-  /* An engine that computes in host memory takes the tensor where it is: it may lie in a flat buffer with others, and
-   * programs that were compiled before know its address */
+  /* An engine that computes in host memory takes the tensor where it is: it may lie in a flat
+   * buffer with others, and programs that were compiled before know its address */
   if (probe->is_host)
     return TRUE;
   buffer = vard_engine_alloc (self, size, error);

@@ -70,7 +70,8 @@ struct _VardEngineClass
   gboolean    (*execute)  (VardEngine *self, VardProgram *program, GCancellable *cancellable, GError **error);
   gboolean    (*wait)     (VardEngine *self, GError **error);
 
-  /* whether products read their operands as they are, in single precision; without it they may round them */
+  /* whether products read their operands as they are, in single precision; without it they may
+   * round them */
   gboolean    (*is_exact) (VardEngine *self);
   /* what a program needs before its addresses are looked up; without it nothing */
   gboolean    (*prepare)  (VardEngine *self, VardProgram *program, GError **error);
@@ -80,7 +81,8 @@ struct _VardEngineClass
   gpointer padding[5];
 };
 
-/* The host memory defaults of alloc, write, read, copy, fill and wait serve any engine on the CPU. */
+/* The host memory defaults of alloc, write, read, copy, fill and wait serve any engine on the
+ * CPU. */
 char       *vard_engine_describe (VardEngine *self);
 VardBuffer *vard_engine_alloc    (VardEngine *self, gsize size, GError **error);
 gboolean    vard_engine_write    (VardEngine *self, VardBuffer *to, gsize offset, gconstpointer from, gsize size, GError **error);
@@ -99,12 +101,14 @@ gboolean    vard_engine_adopt    (VardEngine *self, VardTensor *tensor, GError *
 VardTensor *vard_engine_fetch    (VardEngine *self, VardTensor *tensor, GError **error);
 
 /* ---- lowering: what an engine's lower() sees ----
- * It walks the live nodes in order, and either adds a step that computes one or more of them or declares a
- * node to be a view. Nodes that stay unclaimed fail the compile with all of them named. */
+ * It walks the live nodes in order, and either adds a step that computes one or more of them or
+ * declares a node to be a view. Nodes that stay unclaimed fail the compile with all of them
+ * named. */
 VardGraph  *vard_lowering_get_graph   (VardLowering *self);
 gboolean    vard_lowering_is_live     (VardLowering *self, const VardNode *node);
 gboolean    vard_lowering_is_claimed  (VardLowering *self, const VardNode *node);
-/* how many live nodes (and outputs, assignments) read it: 1 means that it may be fused into its reader */
+/* how many live nodes (and outputs, assignments) read it: 1 means that it may be fused into its
+ * reader */
 guint       vard_lowering_get_n_uses  (VardLowering *self, const VardNode *node);
 /* (the only) live reader when there is just one and it is a node, else NULL */
 VardNode   *vard_lowering_get_reader  (VardLowering *self, const VardNode *node);
@@ -114,18 +118,19 @@ void        vard_lowering_add_step    (VardLowering *self, const VardStep *step)
 void        vard_lowering_add_view    (VardLowering *self, VardNode *node, VardNode *source, gsize offset);
 /* node is computed inside another step and has no storage (fused away) */
 void        vard_lowering_absorb      (VardLowering *self, VardNode *node);
-/* A computed node that is neither an output nor assigned may lie in memory as another type than its own, if all steps of the
- * engine write and read it so. Views of it follow. */
+/* A computed node that is neither an output nor assigned may lie in memory as another type than its
+ * own, if all steps of the engine write and read it so. Views of it follow. */
 void        vard_lowering_set_storage (VardLowering *self, VardNode *node, VardDType dtype);
 VardDType   vard_lowering_get_storage (VardLowering *self, const VardNode *node);
-/* The engine has the value of a param, a constant, or a node of these in a buffer of its own, which must outlive the program;
- * a param that is kept is not adopted. NULL: no step reads it. */
+/* The engine has the value of a param, a constant, or a node of these in a buffer of its own, which
+ * must outlive the program; a param that is kept is not adopted. NULL: no step reads it. */
 void        vard_lowering_keep        (VardLowering *self, VardNode *node, VardBuffer *buffer);
 
 /* ---- program: what an engine's execute() sees ---- */
 guint           vard_program_get_n_steps (VardProgram *self);
 const VardStep *vard_program_get_step    (VardProgram *self, guint i);
-/* ends a duration of the trace that vard_trace_begin() began, with the step's shapes and operations */
+/* ends a duration of the trace that vard_trace_begin() began, with the step's shapes and
+ * operations */
 void            vard_step_trace          (const VardStep *self, gint64 begin, const char *category);
 /* addresses of step i, resolved for this execution */
 gpointer       *vard_program_get_in      (VardProgram *self, guint i);

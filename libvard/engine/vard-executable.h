@@ -11,7 +11,8 @@ G_BEGIN_DECLS
 #define VARD_TYPE_EXECUTABLE (vard_executable_get_type ())
 G_DECLARE_FINAL_TYPE (VardExecutable, vard_executable, VARD, EXECUTABLE, GObject)
 
-/* Fails with the graph's own error, or names every node the engine cannot run. Params are adopted. */
+/* Fails with the graph's own error, or names every node the engine cannot run. Params are
+ * adopted. */
 VardExecutable *vard_engine_compile           (VardEngine     *engine,
                                                VardGraph      *graph,
                                                GError        **error);
@@ -30,7 +31,8 @@ gboolean        vard_executable_get_output    (VardExecutable *self,
                                                gsize           size,
                                                GError        **error);
 gsize           vard_executable_get_workspace_size (VardExecutable *self);
-/* multiplications and additions of a run's products, convolutions and attention, by the engine's own count */
+/* multiplications and additions of a run's products, convolutions and attention, by the engine's
+ * own count */
 double          vard_executable_count_flops        (VardExecutable *self);
 /* bytes of all inputs and outputs, which are kept between runs */
 gsize           vard_executable_get_ports_size     (VardExecutable *self);

@@ -1,9 +1,10 @@
 /* vard-fusion.c - which elementwise nodes an engine computes as one step
  *
- * From the last node backwards: an elementwise node joins the group of its readers when all of them are in that group,
- * and is then never written to memory. It also joins, and is written, when its other readers come after the group's
- * root, since the group runs when its root is due. Otherwise it is the root of a new group. No circle can form: what
- * a group reads comes before its root, and what reads a group's inner value from outside comes after it.
+ * From the last node backwards: an elementwise node joins the group of its readers when all of them
+ * are in that group, and is then never written to memory. It also joins, and is written, when its
+ * other readers come after the group's root, since the group runs when its root is due. Otherwise
+ * it is the root of a new group. No circle can form: what a group reads comes before its root, and
+ * what reads a group's inner value from outside comes after it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -19,9 +19,11 @@ typedef struct
   guint n_outputs;        /* the root is the first */
   guint n_arguments;
   /* for engines whose steps do more than the group */
-  VardNode *producer;     /* computed by the same step just before, or NULL; it may be one of the outputs */
+  /* computed by the same step just before, or NULL; it may be one of the outputs */
+  VardNode *producer;
   gint producer_output;   /* which, or -1 */
-  VardNode *consumer;     /* its step computes the root as it goes, instead of a step of the group; or NULL */
+  /* its step computes the root as it goes, instead of a step of the group; or NULL */
+  VardNode *consumer;
 } VardFusionGroup;
 
 /* What an engine can put into one step */
@@ -57,13 +59,14 @@ guint       vard_fusion_count_readers   (VardFusion            *self,
 VardNode   *vard_fusion_get_reader      (VardFusion            *self,
                                          const VardNode        *node,
                                          guint                  index);
-/* Whether a group may be computed along with a node that it reads, element by element; @is_output: somebody needs the
- * node's value after that, and the group has room for it among its outputs */
+/* Whether a group may be computed along with a node that it reads, element by element; @is_output:
+ * somebody needs the node's value after that, and the group has room for it among its outputs */
 gboolean    vard_fusion_can_feed        (VardFusion            *self,
                                          const VardNode        *node,
                                          const VardFusionGroup *group,
                                          gboolean              *is_output);
-/* one of its values replaces a param that it reads: a step of the group alone may write it straight over the param */
+/* one of its values replaces a param that it reads: a step of the group alone may write it straight
+ * over the param */
 gboolean    vard_fusion_is_update       (const VardFusion      *self,
                                          const VardFusionGroup *group);
 /* makes it the group's producer */

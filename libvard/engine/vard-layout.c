@@ -1,9 +1,10 @@
 /* vard-layout.c - every node of a lowered graph gets a place
  *
- * Inputs and outputs have buffers of their own, params are read where their tensors are, everything else shares
- * the engine's arena by liveness. An output, or a value assigned to a param that nothing reads any more when it is computed
- * (a sum of gradients, a step of an optimizer), is computed straight into its final place; the rest is copied there after the
- * last step, so that every read of a param sees what it held before the execution.
+ * Inputs and outputs have buffers of their own, params are read where their tensors are, everything
+ * else shares the engine's arena by liveness. An output, or a value assigned to a param that
+ * nothing reads any more when it is computed (a sum of gradients, a step of an optimizer), is
+ * computed straight into its final place; the rest is copied there after the last step, so that
+ * every read of a param sees what it held before the execution.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

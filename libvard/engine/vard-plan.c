@@ -1,7 +1,8 @@
 /* vard-plan.c - offline placement of blocks in one arena
  *
- * Largest blocks first, each into the tightest gap among the blocks that are alive at the same time. Measured
- * by the design's trial within 0.4 % of the lower bound on a diffusion UNet's training step.
+ * Largest blocks first, each into the tightest gap among the blocks that are alive at the same
+ * time. Measured by the design's trial within 0.4 % of the lower bound on a diffusion UNet's
+ * training step.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

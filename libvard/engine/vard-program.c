@@ -83,7 +83,8 @@ vard_program_free (VardProgram *self)
   g_free (self);
 }
 
-/* the buffer and the offset in it; resolved at each execution, because arenas grow and tensors move */
+/* the buffer and the offset in it; resolved at each execution, because arenas grow and tensors
+ * move */
 static VardBuffer *
 program_resolve (VardProgram     *self,
                  const VardPlace *place,

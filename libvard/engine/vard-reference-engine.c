@@ -19,8 +19,8 @@ vard_reference_engine_describe (VardEngine *engine)
   return g_strdup ("reference: plain loops, one thread");
 }
 
-/* Reference functions move and compute elements of four bytes; cast alone reads and writes others, and random_normal
- * reads its counter */
+/* Reference functions move and compute elements of four bytes; cast alone reads and writes others,
+ * and random_normal reads its counter */
 static gboolean
 has_four_bytes (const VardNode *node)
 {

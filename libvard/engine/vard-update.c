@@ -1,7 +1,9 @@
-/* vard-update.c - values that replace params: when they are computed, and whether straight over what they replace
+/* vard-update.c - values that replace params: when they are computed, and whether straight over
+ * what they replace
  *
- * A sum of gradients is recorded after all gradients are; computed there, every gradient of the model would live until then.
- * So it goes right behind the last of the steps that it needs. A value that lies over its param needs no memory at all.
+ * A sum of gradients is recorded after all gradients are; computed there, every gradient of the
+ * model would live until then. So it goes right behind the last of the steps that it needs. A value
+ * that lies over its param needs no memory at all.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -29,8 +31,8 @@ compare_turns (gconstpointer a,
   return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* A step whose values are assigned, and nothing else becomes of them. Others that read a param which it replaces must still
- * find the old value. */
+/* A step whose values are assigned, and nothing else becomes of them. Others that read a param
+ * which it replaces must still find the old value. */
 static gboolean
 step_is_update (const VardStep  *self,
                 VardLowering    *lowering,

@@ -1,7 +1,7 @@
 /* vard-config-reader.h - a component's config.json, read key by key
  *
- * Absent and null both mean the default. The first wrong value is kept as the error, so that a reader of twenty keys
- * checks once at the end.
+ * Absent and null both mean the default. The first wrong value is kept as the error, so that a
+ * reader of twenty keys checks once at the end.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -68,7 +68,8 @@ guint             vard_config_reader_get_choice (VardConfigReader  *self,
                                                  guint              i,
                                                  const char *const *choices);
 
-/* Keys that must have their default, because nothing else is supported. @json is the default as JSON text. */
+/* Keys that must have their default, because nothing else is supported. @json is the default as
+ * JSON text. */
 typedef struct
 {
   const char *key;

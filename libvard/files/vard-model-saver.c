@@ -1,8 +1,8 @@
 /* vard-model-saver.c - writes a complete model folder
  *
- * Everything but one component's weights is copied as it is. Weights that readers would not look for are left out
- * (pickles beside safetensors, other variants), and what exists only as the fp16 variant gets the plain name, so that
- * the folder loads without naming a variant.
+ * Everything but one component's weights is copied as it is. Weights that readers would not look
+ * for are left out (pickles beside safetensors, other variants), and what exists only as the fp16
+ * variant gets the plain name, so that the folder loads without naming a variant.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

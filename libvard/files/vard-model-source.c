@@ -47,8 +47,7 @@ find_tokenizer (const char *path,
     return g_steal_pointer (&beside);
   if (has_vocabulary (folder))
     return g_steal_pointer (&folder);
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s holds no tokenizer, and there is none beside it: put the "
-               "folder tokenizer (vocab.json, merges.txt) of the model it was made from there", path);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s holds no tokenizer, and there is none beside it: put the folder tokenizer (vocab.json, merges.txt) of the model it was made from there", path);
   return NULL;
 }
 
@@ -92,7 +91,8 @@ vard_model_source_get_tokenizer (VardModelSource *self)
   return self->tokenizer;
 }
 
-/* the path of a component's configuration; for a single file only the scheduler's may be beside it */
+/* the path of a component's configuration; for a single file only the scheduler's may be beside
+ * it */
 static char *
 find_config (VardModelSource *self,
              const char      *component)

@@ -1,8 +1,8 @@
 /* vard-original-names.c - names of weights in single files, as the original programs wrote them
  *
- * A name is the path that diffusers gives with its beginning exchanged by the first rule that fits, and then parts of
- * it by every rule that fits. Loading asks for the name of each of our parameters and writing gives it, so one
- * direction is enough.
+ * A name is the path that diffusers gives with its beginning exchanged by the first rule that fits,
+ * and then parts of it by every rule that fits. Loading asks for the name of each of our parameters
+ * and writing gives it, so one direction is enough.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -45,11 +45,15 @@ static const Head unet_heads[] = {
   { NULL },
 };
 
+/* clang-format off */
 static const Part unet_resnet_parts[] = {
-  { ".norm1.", ".in_layers.0." }, { ".conv1.", ".in_layers.2." }, { ".time_emb_proj.", ".emb_layers.1." },
-  { ".norm2.", ".out_layers.0." }, { ".conv2.", ".out_layers.3." }, { ".conv_shortcut.", ".skip_connection." },
+  { ".norm1.", ".in_layers.0." }, { ".conv1.", ".in_layers.2." },
+  { ".time_emb_proj.", ".emb_layers.1." },
+  { ".norm2.", ".out_layers.0." }, { ".conv2.", ".out_layers.3." },
+  { ".conv_shortcut.", ".skip_connection." },
   { NULL },
 };
+/* clang-format on */
 
 static const Head vae_heads[] = {
   { "encoder.down_blocks.#.resnets.#.", "encoder.down.{i}.block.{j}." },
@@ -59,12 +63,15 @@ static const Head vae_heads[] = {
   { NULL },
 };
 
+/* clang-format off */
 static const Part vae_parts[] = {
   { ".mid_block.resnets.0.", ".mid.block_1." }, { ".mid_block.resnets.1.", ".mid.block_2." },
   { ".mid_block.attentions.0.", ".mid.attn_1." }, { ".group_norm.", ".norm." }, { ".to_q.", ".q." },
-  { ".to_k.", ".k." }, { ".to_v.", ".v." }, { ".to_out.0.", ".proj_out." }, { ".conv_norm_out.", ".norm_out." },
+  { ".to_k.", ".k." }, { ".to_v.", ".v." }, { ".to_out.0.", ".proj_out." },
+  { ".conv_norm_out.", ".norm_out." },
   { ".conv_shortcut.", ".nin_shortcut." }, { NULL },
 };
+/* clang-format on */
 
 static const Head open_clip_heads[] = {
   { "embeddings.token_embedding.", "token_embedding." },
@@ -74,12 +81,14 @@ static const Head open_clip_heads[] = {
   { NULL },
 };
 
+/* clang-format off */
 static const Part open_clip_parts[] = {
   { ".layer_norm1.", ".ln_1." }, { ".layer_norm2.", ".ln_2." }, { ".mlp.fc1.", ".mlp.c_fc." },
   { ".mlp.fc2.", ".mlp.c_proj." }, { ".self_attn.out_proj.", ".attn.out_proj." },
   { ".self_attn.q_proj.", ".attn.in_proj_" }, { ".self_attn.k_proj.", ".attn.in_proj_" },
   { ".self_attn.v_proj.", ".attn.in_proj_" }, { NULL },
 };
+/* clang-format on */
 
 static const Head no_heads[] = { { NULL } };
 static const Part no_parts[] = { { NULL } };

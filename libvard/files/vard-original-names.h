@@ -29,8 +29,8 @@ typedef struct
 
 /* what a part's names begin with: "model.diffusion_model." */
 const char *vard_original_names_get_prefix (VardOriginalPart         part);
-/* The name in a single file of what diffusers calls @path; @piece of @n_pieces equal pieces of its rows, where
- * files keep several of ours in one. (transfer full) */
+/* The name in a single file of what diffusers calls @path; @piece of @n_pieces equal pieces of its
+ * rows, where files keep several of ours in one. (transfer full) */
 char       *vard_original_names_translate  (const VardOriginalNames *self,
                                             const char              *path,
                                             guint                   *piece,

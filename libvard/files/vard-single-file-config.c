@@ -1,7 +1,7 @@
 /* vard-single-file-config.c - what the shapes of a single file's tensors tell about the model
  *
- * Numbers that no shape shows are those of Stable Diffusion: 8 heads in 1.x, heads of 64 in 2.x, 32 groups. Files that
- * vard wrote say everything in their header.
+ * Numbers that no shape shows are those of Stable Diffusion: 8 heads in 1.x, heads of 64 in 2.x, 32
+ * groups. Files that vard wrote say everything in their header.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -228,7 +228,8 @@ guess_text (VardSingleFile *self)
 
   while (has (self, "%s%s%" G_GINT64_FORMAT ".%s", names->prefix, names->layer, n_layers, names->inner))
     n_layers++;
-  /* whole OpenCLIP encoders have one layer more than is computed; files that diffusers' tools write do not */
+  /* whole OpenCLIP encoders have one layer more than is computed; files that diffusers' tools write
+   * do not */
   if (self->is_open_clip && n_layers == 24)
     n_layers--;
   add_strings (object, "architectures", "CLIPTextModel", 1);
@@ -280,9 +281,7 @@ guess_scheduler (VardSingleFile *self,
 
   if (!prediction)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is a Stable Diffusion 2 model and does not say whether it "
-                   "predicts noise (epsilon, the -base models) or v (the 768 models): put "
-                   "scheduler/scheduler_config.json with prediction_type beside it", self->path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is a Stable Diffusion 2 model and does not say whether it predicts noise (epsilon, the -base models) or v (the 768 models): put scheduler/scheduler_config.json with prediction_type beside it", self->path);
       return NULL;
     }
   object = json_object_new ();

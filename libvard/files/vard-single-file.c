@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-/* What a file is when it has this tensor, and why it cannot be loaded. The first that fits is said. */
+/* What a file is when it has this tensor, and why it cannot be loaded. The first that fits is
+ * said. */
 static const struct
 {
   const char *part, *what;
@@ -34,12 +35,10 @@ refuse (VardSingleFile *self,
     for (guint j = 0; names[j]; j++)
       if (strstr (names[j], kinds[i].part))
         {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s is %s (it has %s); supported are "
-                       "Stable Diffusion 1.x and 2.x", self->path, kinds[i].what, names[j]);
+          g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s is %s (it has %s); supported are Stable Diffusion 1.x and 2.x", self->path, kinds[i].what, names[j]);
           return;
         }
-  g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s is no Stable Diffusion 1.x or 2.x model: it lacks "
-               "model.diffusion_model.input_blocks.0.0.weight or the text encoder below cond_stage_model", self->path);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s is no Stable Diffusion 1.x or 2.x model: it lacks model.diffusion_model.input_blocks.0.0.weight or the text encoder below cond_stage_model", self->path);
 }
 
 /* the text encoder of either family */
@@ -143,7 +142,8 @@ load_parameter (const char    *path,
     g_hash_table_add (load->used, g_steal_pointer (&name));
 }
 
-/* What the original programs keep and do not use for pictures. Of OpenCLIP's blocks the last is never computed. */
+/* What the original programs keep and do not use for pictures. Of OpenCLIP's blocks the last is
+ * never computed. */
 static gboolean
 is_unused (VardSingleFile          *self,
            const VardOriginalNames *names,
@@ -183,8 +183,7 @@ vard_single_file_load (VardSingleFile          *self,
   for (const char *const *name = vard_safetensors_peek_names (self->weights); *name; name++)
     if (g_str_has_prefix (*name, prefix) && !g_hash_table_contains (used, *name) && !is_unused (self, names, *name))
       {
-        g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has no place in the model that the other tensors "
-                     "make up", self->path, *name);
+        g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has no place in the model that the other tensors make up", self->path, *name);
         return FALSE;
       }
   return TRUE;

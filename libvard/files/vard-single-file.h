@@ -24,8 +24,8 @@ const char       *vard_single_file_get_path    (VardSingleFile          *self);
 VardSafetensors  *vard_single_file_peek_weights (VardSingleFile         *self);
 /* names of OpenCLIP, that is Stable Diffusion 2.x */
 gboolean          vard_single_file_is_open_clip (VardSingleFile         *self);
-/* The configuration of "unet", "vae", "text_encoder" or "scheduler" as JSON: what the header says where vard wrote
- * the file, else what shapes tell. (transfer full) */
+/* The configuration of "unet", "vae", "text_encoder" or "scheduler" as JSON: what the header says
+ * where vard wrote the file, else what shapes tell. (transfer full) */
 char             *vard_single_file_dup_config  (VardSingleFile          *self,
                                                 const char              *component,
                                                 GError                 **error);

@@ -1,7 +1,8 @@
 /* vard-weights.c - between a tree of parameters and a weight file
  *
- * Files keep convolutions as [c_out, c_in, kh, kw], graphs as [c_out, kh, kw, c_in]; 1x1 convolutions are matrices in
- * graphs. Shapes that differ only in trailing ones are taken as equal: files disagree about them.
+ * Files keep convolutions as [c_out, c_in, kh, kw], graphs as [c_out, kh, kw, c_in]; 1x1
+ * convolutions are matrices in graphs. Shapes that differ only in trailing ones are taken as equal:
+ * files disagree about them.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -54,8 +55,7 @@ vard_weights_find (const char *folder,
       if (g_file_test (path, G_FILE_TEST_EXISTS))
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                       "%s is a pickle, which can run code when it is read; load the model in diffusers and write it "
-                       "with save_pretrained (folder, safe_serialization=True)", path);
+                       "%s is a pickle, which can run code when it is read; load the model in diffusers and write it with save_pretrained (folder, safe_serialization=True)", path);
           return NULL;
         }
     }
@@ -75,15 +75,16 @@ trim (VardShape shape)
   return shape;
 }
 
-/* Frozen weights of at least this many elements stay in the file's pages. Smaller ones cost less as copies than by what
- * every step that reads them would do again. */
+/* Frozen weights of at least this many elements stay in the file's pages. Smaller ones cost less as
+ * copies than by what every step that reads them would do again. */
 #define STORED_COUNT (512 * 1024)
 
 /* as wide as every 64-bit processor's: comparisons of wider ones are taken apart */
 typedef guint16 Shorts __attribute__ ((vector_size (16)));
 typedef guint32 Words __attribute__ ((vector_size (16)));
 
-/* whether an exponent has all bits set in a whole number of vectors; fast, because it reads every weight of a model */
+/* whether an exponent has all bits set in a whole number of vectors; fast, because it reads every
+ * weight of a model */
 static gboolean
 has_full_exponent (const guint8 *data,
                    gsize         n_bytes,

@@ -11,26 +11,29 @@
 
 G_BEGIN_DECLS
 
-/* Another spelling of names: @part of a path, "" for its beginning, is replaced. Ends with { NULL }. */
+/* Another spelling of names: @part of a path, "" for its beginning, is replaced. Ends with { NULL
+ * }. */
 typedef struct
 {
   const char *part;
   const char *replacement;
 } VardWeightAlias;
 
-/* The weight file of a component's folder: plain or fp16, whole or sharded. Pickles are refused with the way out. */
+/* The weight file of a component's folder: plain or fp16, whole or sharded. Pickles are refused
+ * with the way out. */
 char    *vard_weights_find  (const char            *folder,
                              const char            *stem,
                              GError               **error);
-/* Fills every parameter that is not optional, converted to f32. Every name must be there in one of its spellings
- * with the right shape, finite, and no other tensor may be left over but those whose names end in one of @ignored
- * (nullable, NULL-terminated). */
+/* Fills every parameter that is not optional, converted to f32. Every name must be there in one of
+ * its spellings with the right shape, finite, and no other tensor may be left over but those whose
+ * names end in one of @ignored (nullable, NULL-terminated). */
 gboolean vard_weights_load  (VardModule            *module,
                              const char            *path,
                              const VardWeightAlias *aliases,
                              const char *const     *ignored,
                              GError               **error);
-/* Writes every parameter that is not optional under its own name; what enabled adapters do is merged in. */
+/* Writes every parameter that is not optional under its own name; what enabled adapters do is
+ * merged in. */
 gboolean vard_weights_save  (VardModule            *module,
                              const char            *path,
                              VardDType              dtype,

@@ -1,9 +1,10 @@
 /* vard-graph.c - the arena of nodes, sharing of equal ones, sources and sinks
  *
- * Nodes live in blocks that are freed with the graph. Each emission looks up an equal node first (same op,
- * inputs, attributes and generation), so common subexpressions are shared as they are recorded and a
- * recording is its own simplest form. Errors do not interrupt a recording: the first is kept, and a poison node
- * stands for everything that depends on it, so that model code needs no error plumbing.
+ * Nodes live in blocks that are freed with the graph. Each emission looks up an equal node first
+ * (same op, inputs, attributes and generation), so common subexpressions are shared as they are
+ * recorded and a recording is its own simplest form. Errors do not interrupt a recording: the first
+ * is kept, and a poison node stands for everything that depends on it, so that model code needs no
+ * error plumbing.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

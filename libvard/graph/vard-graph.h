@@ -28,8 +28,8 @@ const GError *vard_graph_peek_error (VardGraph        *self);
 void       vard_graph_take_error    (VardGraph        *self,
                                      GError           *error);
 
-/* Sources. An input is written before each execution; a param reads the tensor's storage where it is;
- * a constant is copied at compile time. Names of inputs and outputs are unique in a graph. */
+/* Sources. An input is written before each execution; a param reads the tensor's storage where it
+ * is; a constant is copied at compile time. Names of inputs and outputs are unique in a graph. */
 VardNode  *vard_input               (VardGraph        *self,
                                      const char       *name,
                                      VardDType         dtype,
@@ -46,8 +46,8 @@ VardNode  *vard_fill                (VardGraph        *self,
                                      double            value,
                                      VardShape         shape);
 
-/* Sinks. An output is kept for reading after each execution. An assign replaces a param's contents when
- * the execution ends: every read in the same graph sees the old contents. */
+/* Sinks. An output is kept for reading after each execution. An assign replaces a param's contents
+ * when the execution ends: every read in the same graph sees the old contents. */
 void       vard_graph_add_output    (VardGraph        *self,
                                      const char       *name,
                                      VardNode         *node);
@@ -94,14 +94,15 @@ const VardOutput     *vard_graph_get_outputs     (VardGraph *self,
 const VardAssignment *vard_graph_get_assignments (VardGraph *self,
                                                   guint     *n_assignments);
 
-/* marks[id] is TRUE for nodes that an output or an assignment needs; (transfer full) n_nodes bytes */
+/* marks[id] is TRUE for nodes that an output or an assignment needs; (transfer full) n_nodes
+ * bytes */
 guint8    *vard_graph_mark_live     (VardGraph        *self);
 
 /* One line a node: id, op, shape, inputs, attributes, scope */
 char      *vard_graph_dump          (VardGraph        *self);
 
-/* Reverse mode. Emits the cotangents of @wrt for the weighted sum of @outputs with @cotangents (a NULL
- * cotangent is all ones) into @gradients; one that nothing reaches is a fill of zeros. */
+/* Reverse mode. Emits the cotangents of @wrt for the weighted sum of @outputs with @cotangents (a
+ * NULL cotangent is all ones) into @gradients; one that nothing reaches is a fill of zeros. */
 void       vard_vjp                 (VardNode *const  *outputs,
                                      VardNode *const  *cotangents,
                                      guint             n_outputs,

@@ -1,7 +1,8 @@
 /* vard-op-attention.c - softmax attention over heads, and its gradients
  *
- * Shapes are [b, tokens, heads, d]. P = softmax (scale q k' + mask) is never stored for the whole: y = P v.
- * With dP = dy v' and dS = P (dP - rowsum (P dP)): dq = scale dS k, dk = scale dS' q, dv = P' dy.
+ * Shapes are [b, tokens, heads, d]. P = softmax (scale q k' + mask) is never stored for the whole:
+ * y = P v. With dP = dy v' and dS = P (dP - rowsum (P dP)): dq = scale dS k, dk = scale dS' q, dv =
+ * P' dy.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

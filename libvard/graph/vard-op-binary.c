@@ -1,7 +1,7 @@
 /* vard-op-binary.c - elementwise operations of two and three inputs
  *
- * Broadcasting is explicit: the builders reshape and broadcast the smaller operands, so that the rules here see
- * equal shapes only and the sum back is broadcast's own rule.
+ * Broadcasting is explicit: the builders reshape and broadcast the smaller operands, so that the
+ * rules here see equal shapes only and the sum back is broadcast's own rule.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

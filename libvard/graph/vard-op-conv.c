@@ -1,7 +1,8 @@
 /* vard-op-conv.c - two-dimensional convolution and its two gradients
  *
- * With y = conv (x, w) the three are adjoint to each other: <conv (x, w), dy> = <x, input_gradient (dy, w)> =
- * <w, weight_gradient (x, dy)>. So each one's rule needs the other two only, and derivatives of any order exist.
+ * With y = conv (x, w) the three are adjoint to each other: <conv (x, w), dy> = <x, input_gradient
+ * (dy, w)> = <w, weight_gradient (x, dy)>. So each one's rule needs the other two only, and
+ * derivatives of any order exist.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

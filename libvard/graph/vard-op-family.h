@@ -29,7 +29,8 @@ gboolean  vard_shape_count     (const VardShape   *shape,
 gboolean  vard_op_check_shape  (const VardNode    *self,
                                 const VardShape   *shape,
                                 GError           **error);
-/* NULL when they fit; what is wrong with them otherwise (transfer full). Writes [n, h', w', c_out]. */
+/* NULL when they fit; what is wrong with them otherwise (transfer full). Writes [n, h', w',
+ * c_out]. */
 char     *vard_conv2d_shape    (const VardShape       *x,
                                 const VardShape       *w,
                                 const VardConv2dAttrs *attrs,

@@ -1,7 +1,7 @@
 /* vard-op-normalize.c - group and layer normalisation without scale and shift
  *
- * x is seen as [outer, rows, groups, c / groups]; with the mean and r = 1 / sqrt (variance + eps) over rows and
- * c / groups: y = (x - mean) r, and dx = r (dy - mean (dy) - y mean (dy y)).
+ * x is seen as [outer, rows, groups, c / groups]; with the mean and r = 1 / sqrt (variance + eps)
+ * over rows and c / groups: y = (x - mean) r, and dx = r (dy - mean (dy) - y mean (dy y)).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

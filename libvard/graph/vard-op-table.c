@@ -4,6 +4,7 @@
  */
 #include "graph/vard-ops.h"
 
+/* clang-format off */
 const VardOpClass *const vard_ops[] = {
   &vard_op_neg, &vard_op_exp, &vard_op_log, &vard_op_sqrt, &vard_op_rsqrt, &vard_op_square,
   &vard_op_reciprocal, &vard_op_sigmoid, &vard_op_silu, &vard_op_tanh, &vard_op_erf,
@@ -17,5 +18,6 @@ const VardOpClass *const vard_ops[] = {
   &vard_op_upsample, &vard_op_pool_sum, &vard_op_gather, &vard_op_gather_gradient,
   &vard_op_random_normal, &vard_op_fill,
 };
+/* clang-format on */
 
 const guint vard_n_ops = G_N_ELEMENTS (vard_ops);

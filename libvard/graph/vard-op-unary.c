@@ -6,8 +6,9 @@
 
 #include <math.h>
 
-/* One operation in a line: its name, one element's value as a function of x, and the derivative as nodes of
- * the input x and the output y. The rule, the oracle, the record and the builder follow from them. */
+/* One operation in a line: its name, one element's value as a function of x, and the derivative as
+ * nodes of the input x and the output y. The rule, the oracle, the record and the builder follow
+ * from them. */
 #define UNARY(name_, value_, slope_) \
   static VardNode * \
   name_##_slope (VardNode *x, VardNode *y) \

@@ -1,7 +1,8 @@
 /* vard-ops.h - the operations: builders record a node and return it, they never fail at the call
  *
- * Shapes are row-major; pictures are channels-last [n, h, w, c]. What does nothing (a factor of 1, a reshape to the same
- * shape) returns its input, and arithmetic on fills is done at once (vard-simplify.c).
+ * Shapes are row-major; pictures are channels-last [n, h, w, c]. What does nothing (a factor of 1,
+ * a reshape to the same shape) returns its input, and arithmetic on fills is done at once
+ * (vard-simplify.c).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -48,11 +49,13 @@ VardNode *vard_select  (VardNode *mask, VardNode *a, VardNode *b);    /* mask > 
 
 /* ---- shape (op-shape.c) ---- */
 VardNode *vard_reshape   (VardNode *x, VardShape shape);
-VardNode *vard_permute   (VardNode *x, const guint *order);           /* out dim i is x's order[i] */
+/* out dim i is x's order[i] */
+VardNode *vard_permute   (VardNode *x, const guint *order);
 VardNode *vard_slice     (VardNode *x, guint axis, gint64 start, gint64 length);
 VardNode *vard_pad       (VardNode *x, guint axis, gint64 before, gint64 after);   /* zeros */
 VardNode *vard_concat    (VardNode *const *parts, guint n_parts, guint axis);
-VardNode *vard_broadcast (VardNode *x, VardShape shape);              /* same n_dims; extent 1 repeats */
+/* same n_dims; extent 1 repeats */
+VardNode *vard_broadcast (VardNode *x, VardShape shape);
 
 /* ---- reductions: reduced axes stay as extent 1 (op-reduce.c) ---- */
 VardNode *vard_sum     (VardNode *x, guint axes_mask);                /* bit i: axis i */
@@ -70,7 +73,8 @@ typedef struct
   gint32 pad_top, pad_bottom, pad_left, pad_right;
 } VardConv2dAttrs;
 
-/* x [n, h, w, c_in], w [c_out, kh, kw, c_in] -> [n, h', w', c_out], h' = (h + pads - kh) / stride + 1 */
+/* x [n, h, w, c_in], w [c_out, kh, kw, c_in] -> [n, h', w', c_out], h' = (h + pads - kh) / stride +
+ * 1 */
 VardNode *vard_conv2d                 (VardNode *x, VardNode *w, const VardConv2dAttrs *attrs);
 /* dy and w -> gradient for x of x_shape; also the transposed convolution */
 VardNode *vard_conv2d_input_gradient  (VardNode *dy, VardNode *w, VardShape x_shape,
@@ -78,31 +82,35 @@ VardNode *vard_conv2d_input_gradient  (VardNode *dy, VardNode *w, VardShape x_sh
 VardNode *vard_conv2d_weight_gradient (VardNode *x, VardNode *dy, VardShape w_shape,
                                        const VardConv2dAttrs *attrs);
 
-/* q [b, tq, heads, d], k and v [b, tk, heads, d] -> [b, tq, heads, d]; softmax (scale q k' + mask) v.
- * is_causal hides later keys. */
+/* q [b, tq, heads, d], k and v [b, tk, heads, d] -> [b, tq, heads, d]; softmax (scale q k' + mask)
+ * v. is_causal hides later keys. */
 VardNode *vard_attention          (VardNode *q, VardNode *k, VardNode *v,
                                    double scale, gboolean is_causal);
-/* which 0, 1, 2: the gradient for q, k, v given y's cotangent; an engine may claim the three together */
+/* which 0, 1, 2: the gradient for q, k, v given y's cotangent; an engine may claim the three
+ * together */
 VardNode *vard_attention_gradient (VardNode *q, VardNode *k, VardNode *v, VardNode *dy,
                                    double scale, gboolean is_causal, guint which);
 
 /* ---- normalisation (op-normalize.c) ---- */
-/* x is seen as [outer, rows, groups, c / groups]: outer = the product of the first n_outer extents, c the
- * last extent, rows what is between. Mean 0 and variance 1 (biased, + eps) over rows and c / groups.
- * Group norm on [n, h, w, c]: n_outer 1. Layer norm on [n, t, c]: n_outer 2, groups 1. */
+/* x is seen as [outer, rows, groups, c / groups]: outer = the product of the first n_outer extents,
+ * c the last extent, rows what is between. Mean 0 and variance 1 (biased, + eps) over rows and c /
+ * groups. Group norm on [n, h, w, c]: n_outer 1. Layer norm on [n, t, c]: n_outer 2, groups 1. */
 VardNode *vard_normalize          (VardNode *x, guint n_outer, guint groups, double eps);
 VardNode *vard_normalize_gradient (VardNode *x, VardNode *dy, guint n_outer, guint groups, double eps);
 
 /* ---- resampling (op-resample.c) ---- */
-VardNode *vard_upsample (VardNode *x, guint factor);                  /* nearest; [n, f h, f w, c] */
+/* nearest; [n, f h, f w, c] */
+VardNode *vard_upsample (VardNode *x, guint factor);
 VardNode *vard_pool_sum (VardNode *x, guint factor);                  /* sums of factor x factor */
 
 /* ---- gathers and random numbers (op-gather.c, op-random.c) ---- */
 /* an id outside the table is a row of zeros, and its gradient goes nowhere */
-VardNode *vard_gather          (VardNode *table, VardNode *ids);      /* [v, c], i32 [...] -> [..., c] */
+/* [v, c], i32 [...] -> [..., c] */
+VardNode *vard_gather          (VardNode *table, VardNode *ids);
 VardNode *vard_gather_gradient (VardNode *ids, VardNode *dy, gint64 n_rows);  /* -> [n_rows, c] */
 /* counter: i64 [2] = (key, counter); element i depends on these and i alone, as
- * vard_random_fill_normal does (Philox 4x32-10). Or [n, 2] with shape [n, ...]: a draw for each row. */
+ * vard_random_fill_normal does (Philox 4x32-10). Or [n, 2] with shape [n, ...]: a draw for each
+ * row. */
 VardNode *vard_random_normal   (VardNode *counter, VardShape shape);
 gint64    vard_random_normal_count_rows (const VardNode *self);       /* draws that make it up */
 
@@ -111,7 +119,8 @@ typedef struct { double scale, shift; } VardAffineAttrs;        /* affine */
 typedef struct { double low, high; } VardClampAttrs;            /* clamp */
 typedef struct { double value; VardShape shape; } VardFillAttrs; /* fill */
 typedef struct { VardDType dtype; guint32 reserved; } VardCastAttrs;
-typedef struct { VardShape shape; } VardShapeAttrs;             /* reshape, broadcast, random_normal */
+/* reshape, broadcast, random_normal */
+typedef struct { VardShape shape; } VardShapeAttrs;
 typedef struct { guint order[VARD_MAX_DIMS]; } VardPermuteAttrs;
 typedef struct { gint64 axis, start, length; } VardSliceAttrs;
 typedef struct { gint64 axis, before, after; } VardPadAttrs;

@@ -1,9 +1,9 @@
 /* vard-simplify.c - what is rewritten as it is emitted
  *
- * Only rewrites that are right for every value, that need no search, and that the reverse sweep makes often:
- * cotangents of ones and zeros, scales by one. A rewrite may look through a fill and through nothing else: joining two
- * scales or two reshapes would bypass the node between them, and a gradient asked for with respect to that
- * node would miss the path.
+ * Only rewrites that are right for every value, that need no search, and that the reverse sweep
+ * makes often: cotangents of ones and zeros, scales by one. A rewrite may look through a fill and
+ * through nothing else: joining two scales or two reshapes would bypass the node between them, and
+ * a gradient asked for with respect to that node would miss the path.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,9 +1,10 @@
 /* vard-vjp.c - reverse mode: backward is more graph
  *
- * Each op's rule emits ordinary nodes, so gradients are planned, fused and differentiated again like anything
- * else. Cotangents are kept per original node; when the sweep first enters a segment, the segment is emitted
- * once more under a new generation and its rules read those copies, so that nothing inside has to stay alive
- * from the forward pass (gradient checkpointing, arXiv 1604.06174).
+ * Each op's rule emits ordinary nodes, so gradients are planned, fused and differentiated again
+ * like anything else. Cotangents are kept per original node; when the sweep first enters a segment,
+ * the segment is emitted once more under a new generation and its rules read those copies, so that
+ * nothing inside has to stay alive from the forward pass (gradient checkpointing, arXiv
+ * 1604.06174).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -19,7 +20,8 @@ typedef struct
   VardGraph *graph;
   guint n_nodes;            /* of the graph when the sweep began */
   VardNode **cotangents;    /* by id */
-  guint8 *reaches;          /* by id: depends on a wrt node; REACHES_END: and is not to be entered */
+  /* by id: depends on a wrt node; REACHES_END: and is not to be entered */
+  guint8 *reaches;
   GHashTable *copies;       /* original node -> its copy in a newer generation */
   GHashTable *segments;     /* segments that have been emitted again */
   guint generation;
@@ -105,8 +107,8 @@ sweep_get_primal (Sweep    *self,
 static void sweep_run (VardNode *const *outputs, VardNode *const *cotangents, guint n_outputs,
                        VardNode *const *wrt, guint n_wrt, gboolean is_partial, VardNode **gradients);
 
-/* An op without a rule is differentiated through its composition from simpler ones. The sweep ends at the inputs even
- * where one depends on another: the outer sweep goes on from there. */
+/* An op without a rule is differentiated through its composition from simpler ones. The sweep ends
+ * at the inputs even where one depends on another: the outer sweep goes on from there. */
 static void
 decompose_vjp (VardNode  *node,
                VardNode  *bar,

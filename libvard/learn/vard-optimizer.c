@@ -33,7 +33,8 @@ new_flat (VardParameterSet *set, GError **error)
   return vard_engine_adopt (set->engine, flat, error) ? g_steal_pointer (&flat) : NULL;
 }
 
-/* Piece by piece: squares are values of their own, and those of a whole denoiser would be as large as it is */
+/* Piece by piece: squares are values of their own, and those of a whole denoiser would be as large
+ * as it is */
 static VardNode *
 sum_squares (VardNode *x)
 {

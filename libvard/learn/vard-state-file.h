@@ -49,7 +49,8 @@ void             vard_state_reader_free       (VardStateReader *self);
 /* elements of an array, 0 when it is not there */
 gsize            vard_state_reader_get_count  (VardStateReader *self,
                                                const char      *name);
-/* Exactly count elements of dtype in the mapped file, or an error that names both; (transfer full) */
+/* Exactly count elements of dtype in the mapped file, or an error that names both; (transfer
+ * full) */
 VardTensor      *vard_state_reader_lookup     (VardStateReader *self,
                                                const char      *name,
                                                VardDType        dtype,

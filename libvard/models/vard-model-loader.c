@@ -27,16 +27,14 @@ check_path (const char *path,
 
   if (!g_file_test (path, G_FILE_TEST_EXISTS))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "there is no model folder or .safetensors file %s (nothing is "
-                   "downloaded)", path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "there is no model folder or .safetensors file %s (nothing is downloaded)", path);
       return FALSE;
     }
   for (guint i = 0; i < G_N_ELEMENTS (pickles); i++)
     if (g_str_has_suffix (path, pickles[i]) && !g_file_test (path, G_FILE_TEST_IS_DIR))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                     "%s is a pickle, which can run code when it is read; convert it with diffusers: "
-                     "StableDiffusionPipeline.from_single_file (file).save_pretrained (folder)", path);
+                     "%s is a pickle, which can run code when it is read; convert it with diffusers: StableDiffusionPipeline.from_single_file (file).save_pretrained (folder)", path);
         return FALSE;
       }
   if (g_file_test (path, G_FILE_TEST_IS_DIR) || g_str_has_suffix (path, ".safetensors"))
@@ -73,8 +71,7 @@ refuse_folder (const char *path,
   const char *what = "it is not a model folder as diffusers writes it";
 
   if (g_file_test (config, G_FILE_TEST_EXISTS))
-    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no model_index.json: it is one part of a model; name the "
-                 "folder that holds unet, vae and text_encoder", path);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no model_index.json: it is one part of a model; name the folder that holds unet, vae and text_encoder", path);
   else if (file)
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no model_index.json: %s; is the file %s meant?", path, what,
                  file);

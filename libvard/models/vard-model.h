@@ -1,7 +1,7 @@
 /* vard-model.h - the seam between text-to-image models and what samples and trains them
  *
- * The trainer and the pipeline see this interface alone, so that another architecture (SDXL, a flow-matching
- * transformer) is one more class.
+ * The trainer and the pipeline see this interface alone, so that another architecture (SDXL, a
+ * flow-matching transformer) is one more class.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -43,27 +43,32 @@ struct _VardModelClass
   gboolean    (*tokenize)      (VardModel *self, const char *prompt, gint32 *ids, guint *n_valid, GError **error);
   /* ids i32 [n, tokens] -> states [n, tokens, context_width] */
   VardNode   *(*record_encode) (VardModel *self, VardNode *ids);
-  /* latents [n, h, w, c], timesteps f32 [n] (0..999), context [n, tokens, width] -> the prediction, latents' shape */
+  /* latents [n, h, w, c], timesteps f32 [n] (0..999), context [n, tokens, width] -> the prediction,
+   * latents' shape */
   VardNode   *(*record_predict) (VardModel *self, VardNode *latents, VardNode *timesteps, VardNode *context);
   /* sampler latents (scaled) [n, h, w, c] -> pictures [n, H, W, 3], nominally -1..1 */
   VardNode   *(*record_decode) (VardModel *self, VardNode *latents);
   VardModule *(*get_denoiser)  (VardModel *self);
   /* what turns ids into states; NULL where it has no weights */
   VardModule *(*get_text_encoder) (VardModel *self);
-  /* writes a complete model with the present weights, enabled adapters merged in; parts that have no adapters and
-   * are no denoiser may be copied as they are. @metadata: for the header of what is written, (nullable). */
+  /* writes a complete model with the present weights, enabled adapters merged in; parts that have
+   * no adapters and are no denoiser may be copied as they are. @metadata: for the header of what is
+   * written, (nullable). */
   gboolean    (*save)          (VardModel *self, const char *path, VardModelForm form, VardDType dtype,
                                 GHashTable *metadata, GError **error);
-  /* where in a prompt the words begin that do not fit, in bytes, or its length; NULL: all fits always */
+  /* where in a prompt the words begin that do not fit, in bytes, or its length; NULL: all fits
+   * always */
   gsize       (*find_cut)      (VardModel *self, const char *prompt);
-  /* the ends of the paths of a kind of linear layers of the denoiser, for vard_lora_attach (); NULL where there is no
-   * such kind. "attention" is what adapters are put on unless others are named. */
+  /* the ends of the paths of a kind of linear layers of the denoiser, for vard_lora_attach ();
+   * NULL where there is no such kind. "attention" is what adapters are put on unless others are
+   * named. */
   const char *const *(*get_adapter_names) (VardModel *self, const char *kind);
 
   gpointer padding[6];
 };
 
-/* Reads model_index.json and builds the class it names; weights are converted to f32 where they are not */
+/* Reads model_index.json and builds the class it names; weights are converted to f32 where they are
+ * not */
 VardModel           *vard_model_load           (const char    *path,
                                                 GError       **error);
 /* @path may also be a single file; @options (nullable) */
@@ -71,8 +76,8 @@ VardModel           *vard_model_load_full      (const char             *path,
                                                 const VardModelOptions *options,
                                                 GError                **error);
 const VardModelInfo *vard_model_peek_info      (VardModel     *self);
-/* The size of pictures in pixels, instead of that which the model was trained on; 0 leaves a side as it is. What is
- * recorded before keeps the old one. */
+/* The size of pictures in pixels, instead of that which the model was trained on; 0 leaves a side
+ * as it is. What is recorded before keeps the old one. */
 gboolean             vard_model_set_size       (VardModel     *self,
                                                 guint          width,
                                                 guint          height,
@@ -123,14 +128,16 @@ gboolean             vard_model_save_lora      (VardModel      *self,
                                                 GHashTable     *metadata,
                                                 guint          *n_layers,
                                                 GError        **error);
-/* What to put adapters on: @wanted with each kind of layers replaced by its names; empty or NULL is the kind
- * "attention". (transfer full), empty where the model has no kinds and nothing is wanted. */
+/* What to put adapters on: @wanted with each kind of layers replaced by its names; empty or NULL
+ * is the kind "attention". (transfer full), empty where the model has no kinds and nothing is
+ * wanted. */
 char               **vard_model_dup_adapter_names (VardModel         *self,
                                                    const char *const *wanted);
 /* takes the adapters of denoiser and text encoder away; returns how many there were */
 guint                vard_model_detach_lora    (VardModel      *self);
 
-/* For subclasses: what peek_info, get_path and dup_hash answer. The hash goes over the files in this order. */
+/* For subclasses: what peek_info, get_path and dup_hash answer. The hash goes over the files in
+ * this order. */
 void                 vard_model_set_info       (VardModel           *self,
                                                 const char          *path,
                                                 const VardModelInfo *info);

@@ -61,8 +61,7 @@ check_class (VardConfigReader *reader)
 
   if (!g_strv_contains (classes, name))
     vard_config_reader_refuse (reader, "_class_name",
-                               "a sampler of the DDPM family (DDIMScheduler, PNDMScheduler, "
-                               "EulerDiscreteScheduler, ...)");
+                               "a sampler of the DDPM family (DDIMScheduler, PNDMScheduler, EulerDiscreteScheduler, ...)");
 }
 
 gboolean

@@ -1,4 +1,5 @@
-/* vard-stable-diffusion.c - Stable Diffusion 1.x and 2.x, folders and single files, and small models of the same form
+/* vard-stable-diffusion.c - Stable Diffusion 1.x and 2.x, folders and single files, and small
+ * models of the same form
  *
  * The safety checker, if the folder has one, is neither loaded nor run.
  *
@@ -43,9 +44,12 @@ static const VardWeightAlias text_aliases[] = { { "", "text_model." }, { NULL } 
 static const char *const text_ignored[] = { "embeddings.position_ids", NULL };
 
 /* the middle attention's names in older files */
+/* clang-format off */
 static const VardWeightAlias autoencoder_aliases[] = {
-  { ".to_q.", ".query." }, { ".to_k.", ".key." }, { ".to_v.", ".value." }, { ".to_out.0.", ".proj_attn." }, { NULL },
+  { ".to_q.", ".query." }, { ".to_k.", ".key." }, { ".to_v.", ".value." },
+  { ".to_out.0.", ".proj_attn." }, { NULL },
 };
+/* clang-format on */
 
 static void
 check_component (VardConfigReader  *index,

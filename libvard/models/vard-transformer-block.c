@@ -57,8 +57,8 @@ vard_transformer_block_new (gint64 width,
   return self;
 }
 
-/* GEGLU: one half of the columns gates the other. As two products: the second's blocks are gated while they are in the
- * cache, and the gradients for the two halves need not be joined. */
+/* GEGLU: one half of the columns gates the other. As two products: the second's blocks are gated
+ * while they are in the cache, and the gradients for the two halves need not be joined. */
 static VardNode *
 record_feed_forward (VardTransformerBlock *self,
                      VardNode             *x)

@@ -1,4 +1,5 @@
-/* vard-transformer-block.h - self attention, cross attention and a gated feed-forward layer on a picture's pixels
+/* vard-transformer-block.h - self attention, cross attention and a gated feed-forward layer on a
+ * picture's pixels
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,5 @@
-/* vard-unet-block.h - one resolution of a UNet or autoencoder: residual blocks, attention, a resampling step
+/* vard-unet-block.h - one resolution of a UNet or autoencoder: residual blocks, attention, a
+ * resampling step
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

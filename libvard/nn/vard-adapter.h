@@ -19,8 +19,8 @@ struct _VardAdapterClass
   VardNode *(*record) (VardAdapter *self, VardNode *x, VardNode *y);
   /* adds to a host copy of the weight [out, in] what the adapter does to it */
   void      (*merge)  (VardAdapter *self, float *weight, gint64 n_out, gint64 n_in);
-  /* weight [out, in] of the layer without it, for @n_rows rows -> the weight that does what both do, or NULL where
-   * record costs less; optional */
+  /* weight [out, in] of the layer without it, for @n_rows rows -> the weight that does what both
+   * do, or NULL where record costs less; optional */
   VardNode *(*record_weight) (VardAdapter *self, VardNode *weight, gint64 n_rows);
 
   gpointer padding[3];

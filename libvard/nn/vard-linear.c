@@ -85,8 +85,9 @@ record_columns (VardLinear *self,
   return vard_add (y, vard_slice (vard_parameter_record (self->bias, rows->graph), 0, from, n));
 }
 
-/* The halves of an adapted layer are cut from the whole, since its adapter adds to that, also while it is off: what is
- * compared with and without it is then computed alike. So are those of a stored weight, which engines read as a whole. */
+/* The halves of an adapted layer are cut from the whole, since its adapter adds to that, also while
+ * it is off: what is compared with and without it is then computed alike. So are those of a stored
+ * weight, which engines read as a whole. */
 void
 vard_linear_record_halves (VardLinear *self,
                            VardNode   *x,

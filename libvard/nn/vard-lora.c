@@ -105,9 +105,10 @@ vard_lora_record (VardAdapter *adapter,
   return y;
 }
 
-/* Merged, small changes are lost where products round their operands: only where it is said that they do not.
- * Merged, a layer costs one product more for its gradient, dW; beside it, six thin ones (two forward, four for the
- * gradients), each of which reads or writes all rows at about a quarter of the speed per multiplication */
+/* Merged, small changes are lost where products round their operands: only where it is said that
+ * they do not. Merged, a layer costs one product more for its gradient, dW; beside it, six thin
+ * ones (two forward, four for the gradients), each of which reads or writes all rows at about a
+ * quarter of the speed per multiplication */
 #define THIN_COST 12
 
 static VardNode *

@@ -27,9 +27,9 @@ double         vard_lora_get_scale   (VardLora            *self);
 VardParameter *vard_lora_peek_down   (VardLora            *self);
 VardParameter *vard_lora_peek_up     (VardLora            *self);
 
-/* Puts an adapter on every linear layer below @root whose path is one of @targets or ends in one after a '.'
- * (NULL: to_q, to_k, to_v, to_out.0), freezes everything else, and makes the adapters trainable. An error when a
- * target matches nothing or a layer has one already. */
+/* Puts an adapter on every linear layer below @root whose path is one of @targets or ends in one
+ * after a '.' (NULL: to_q, to_k, to_v, to_out.0), freezes everything else, and makes the adapters
+ * trainable. An error when a target matches nothing or a layer has one already. */
 gboolean       vard_lora_attach      (VardModule          *root,
                                       const char *const   *targets,
                                       guint                rank,
@@ -42,7 +42,8 @@ typedef void (*VardLoraFunc) (const char *path, VardLinear *layer, VardLora *lor
 void           vard_lora_foreach     (VardModule          *root,
                                       VardLoraFunc         func,
                                       gpointer             data);
-/* Whether adapters below @root may be recorded as W + scale B A: for engines whose products do not round W. Not at first. */
+/* Whether adapters below @root may be recorded as W + scale B A: for engines whose products do not
+ * round W. Not at first. */
 void           vard_lora_set_merging (VardModule          *root,
                                       gboolean             may_merge);
 /* takes all of them away; returns how many there were */

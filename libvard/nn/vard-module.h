@@ -1,7 +1,7 @@
 /* vard-module.h - a tree of named parameters that records itself into graphs
  *
- * Modules only record: they know no engine. A class adds parameters and children when it is built and has a
- * record function of its own (vard_linear_record, vard_unet_record, ...).
+ * Modules only record: they know no engine. A class adds parameters and children when it is built
+ * and has a record function of its own (vard_linear_record, vard_unet_record, ...).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -32,7 +32,8 @@ typedef struct
   const char *name;         /* interned: "weight" */
   VardShape shape;          /* in the graph's layout */
   VardTensor *tensor;       /* owned; single precision in the graph's layout, unless stored */
-  gboolean is_stored;       /* the tensor is as the weight file has it: its type, its layout, often its pages; read-only */
+  /* the tensor is as the weight file has it: its type, its layout, often its pages; read-only */
+  gboolean is_stored;
   VardLayout layout;
   gboolean is_trainable;
   gboolean is_optional;     /* may be absent from weight files (an adapter's, a value net's) */
@@ -66,14 +67,15 @@ void           vard_module_foreach           (VardModule        *self,
 /* what is trained is no longer stored: it becomes single precision of the module's own */
 void           vard_module_set_trainable     (VardModule        *self,
                                               gboolean           is_trainable);
-/* the param node, for a stored one with what makes it single precision in the graph's layout; equal params of one
- * graph are one node */
+/* the param node, for a stored one with what makes it single precision in the graph's layout; equal
+ * params of one graph are one node */
 VardNode      *vard_parameter_record         (VardParameter     *self,
                                               VardGraph         *graph);
 /* the param node alone, in the type it is stored in; not for convolutions */
 VardNode      *vard_parameter_record_stored  (VardParameter     *self,
                                               VardGraph         *graph);
-/* the tensor as a weight file has it, in any floating type, takes the place of the parameter's own */
+/* the tensor as a weight file has it, in any floating type, takes the place of the parameter's
+ * own */
 void           vard_parameter_store          (VardParameter     *self,
                                               VardTensor        *stored);
 /* a weight file's values are copied */
@@ -90,14 +92,15 @@ void           vard_module_enter             (VardModule        *self,
 void           vard_module_leave             (VardModule        *self,
                                               VardGraph         *graph);
 
-/* Adapters are recorded while enabled (the default). The frozen reference of a policy is the same tree
- * recorded with adapters off, in the same graph. */
+/* Adapters are recorded while enabled (the default). The frozen reference of a policy is the same
+ * tree recorded with adapters off, in the same graph. */
 void           vard_module_set_adapters_enabled (VardModule     *self,
                                                  gboolean        are_enabled);
 gboolean       vard_module_get_adapters_enabled (VardModule     *self);
 
-/* Whether blocks (residual, transformer) record themselves as graph segments, which the reverse sweep recomputes
- * instead of keeping: less memory for about a quarter more work. Off by default; for the whole tree. */
+/* Whether blocks (residual, transformer) record themselves as graph segments, which the reverse
+ * sweep recomputes instead of keeping: less memory for about a quarter more work. Off by default;
+ * for the whole tree. */
 void           vard_module_set_segments      (VardModule        *self,
                                               gboolean           are_segments);
 /* around a block's record function: nothing while segments are off */

@@ -1,8 +1,9 @@
 /* vard-parameter.c - a module's parameter between weight files and graphs
  *
- * A parameter that is frozen may stay stored: a view of the mapped file, in the file's type and layout. Its graph then
- * begins with a cast and a permutation, which an engine takes into the steps that read the weight. Nothing is copied
- * on loading, and a weight that no program reads is never read from the disk.
+ * A parameter that is frozen may stay stored: a view of the mapped file, in the file's type and
+ * layout. Its graph then begins with a cast and a permutation, which an engine takes into the steps
+ * that read the weight. Nothing is copied on loading, and a weight that no program reads is never
+ * read from the disk.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

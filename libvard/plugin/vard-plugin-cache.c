@@ -2,8 +2,8 @@
  *
  * One JSON file: for each plugin file its size, time and description. It is a convenience and never
  * an authority: a damaged one is ignored, an entry counts only while size and time are those of the
- * file, and it is written beside and renamed, so that two processes cannot mix theirs. A library that was
- * missing may have come since, so "unavailable" is not remembered.
+ * file, and it is written beside and renamed, so that two processes cannot mix theirs. A library
+ * that was missing may have come since, so "unavailable" is not remembered.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

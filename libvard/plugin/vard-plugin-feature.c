@@ -135,7 +135,8 @@ vard_plugin_property_to_json (VardPluginProperty *self)
   return json;
 }
 
-/* What was written by another process or read from a file is not trusted to have the right kinds. */
+/* What was written by another process or read from a file is not trusted to have the right
+ * kinds. */
 static gboolean
 vard_plugin_read_string (JsonObject *json,
                          const char *name,
@@ -301,7 +302,8 @@ vard_plugin_property_get_range (VardPluginProperty *self)
  * vard_plugin_property_get_choices:
  * @self: a property
  *
- * Returns: (nullable) (array zero-terminated=1) (transfer none): the texts it takes, when it is a choice
+ * Returns: (nullable) (array zero-terminated=1) (transfer none): the texts it takes, when it is a
+ * choice
  */
 const char *const *
 vard_plugin_property_get_choices (VardPluginProperty *self)

@@ -1,8 +1,8 @@
 /* vard-plugin-manager.c - all plugin files, as a list, and objects of what they offer
  *
- * Files are looked at when the list is first wanted, each in a child process unless the cache knows it.
- * Of two files with the same feature or the same GType name the one earlier in the search path wins,
- * and the other is listed as refused. Only create() opens a file in this process.
+ * Files are looked at when the list is first wanted, each in a child process unless the cache knows
+ * it. Of two files with the same feature or the same GType name the one earlier in the search path
+ * wins, and the other is listed as refused. Only create() opens a file in this process.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -32,10 +32,12 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (VardPluginManager, vard_plugin_manager, G_TYPE_OB
                                G_IMPLEMENT_INTERFACE (G_TYPE_LIST_MODEL,
                                                       vard_plugin_manager_list_model_init))
 
+/* clang-format off */
 static const VardField fields[] = {
-  VARD_FIELD_UINT (VardPluginManager, scan_seconds, "How long a plugin file may take to describe itself",
-                   1, 600, 10),
+  VARD_FIELD_UINT (VardPluginManager, scan_seconds,
+                   "How long a plugin file may take to describe itself", 1, 600, 10),
 };
+/* clang-format on */
 
 /**
  * vard_plugin_manager_get_default:

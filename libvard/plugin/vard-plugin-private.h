@@ -54,8 +54,8 @@ VardPlugin            *vard_plugin_list_find_path           (GPtrArray  *plugins
 char                  *vard_plugin_list_find_clash          (GPtrArray  *plugins,
                                                              VardPlugin *plugin);
 
-/* A program of the library: what the environment variable says, else beside the library as in a build folder,
- * else in libexec */
+/* A program of the library: what the environment variable says, else beside the library as in a
+ * build folder, else in libexec */
 char                  *vard_plugin_find_helper   (const char             *name,
                                                   const char             *variable);
 

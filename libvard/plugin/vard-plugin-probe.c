@@ -1,8 +1,8 @@
 /* vard-plugin-probe.c - looks at a plugin file in a child process
  *
- * The child (vard-plugin-scan) writes lines of JSON: {"stage": "..."} before each thing that may kill
- * it, and the plugin's description at the end. So a crash is known with the place where it happened,
- * and a file that hangs is ended without harm to the host.
+ * The child (vard-plugin-scan) writes lines of JSON: {"stage": "..."} before each thing that may
+ * kill it, and the plugin's description at the end. So a crash is known with the place where it
+ * happened, and a file that hangs is ended without harm to the host.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

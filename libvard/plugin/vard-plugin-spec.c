@@ -1,8 +1,8 @@
 /* vard-plugin-spec.c - "NAME:key=value,..." on a command line or in a settings file
  *
- * The first ':' ends the name, ',' ends a value, the first '=' ends a key. In a value '\,' is a comma
- * and '\\' a backslash; any other backslash is itself. The reserved keys say how something is used and
- * are never properties of it.
+ * The first ':' ends the name, ',' ends a value, the first '=' ends a key. In a value '\,' is a
+ * comma and '\\' a backslash; any other backslash is itself. The reserved keys say how something is
+ * used and are never properties of it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

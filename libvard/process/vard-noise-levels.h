@@ -16,12 +16,14 @@ typedef struct
   double alpha_bar;
 } VardNoiseLevel;
 
-/* [n_steps + 1] from the noisiest on, as the diffusers class of that sampler has them; (transfer full) */
+/* [n_steps + 1] from the noisiest on, as the diffusers class of that sampler has them; (transfer
+ * full) */
 VardNoiseLevel *vard_noise_levels_new           (const VardNoiseSchedule *schedule,
                                                  VardSamplerKind          kind,
                                                  guint                    n_steps,
                                                  GError                 **error);
-/* what the configuration says, or what the sampler's class in diffusers does where it says nothing */
+/* what the configuration says, or what the sampler's class in diffusers does where it says
+ * nothing */
 VardSpacing     vard_noise_levels_get_spacing   (const VardNoiseSchedule *schedule,
                                                  VardSamplerKind          kind);
 

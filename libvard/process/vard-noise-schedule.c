@@ -36,8 +36,7 @@ check_config (const VardScheduleConfig *config, GError **error)
   else if (config->clip_sample)
     g_set_error_literal (
         error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-        "The scheduler clips its samples (clip_sample): with clipping a step is no "
-        "Gaussian and has no KL in closed form");
+        "The scheduler clips its samples (clip_sample): with clipping a step is no Gaussian and has no KL in closed form");
   else
     return TRUE;
 

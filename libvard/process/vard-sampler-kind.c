@@ -45,7 +45,6 @@ vard_sampler_kind_check_train (VardSamplerKind kind, GError **error)
     return TRUE;
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-               "Training needs a sampler whose steps are Gaussians of known density, ddim or ddpm; "
-               "%s is for sampling alone", vard_sampler_kind_to_string (kind));
+               "Training needs a sampler whose steps are Gaussians of known density, ddim or ddpm; %s is for sampling alone", vard_sampler_kind_to_string (kind));
   return FALSE;
 }

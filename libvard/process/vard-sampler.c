@@ -6,9 +6,9 @@
  *   c       = sqrt (1 - abar_s - sigma^2) - sqrt (1 - abar_t) sqrt (abar_s / abar_t)
  * and for a model that predicts v: epsilon = sqrt (abar_t) v + sqrt (1 - abar_t) x_t.
  *
- * Euler's method in x / sqrt (abar), with respect to sqrt ((1 - abar) / abar), is the same map with eta 0, and its
- * ancestral form that with eta 1: both differ from DDIM in the levels they visit. DPM-Solver++ is a step in the
- * predicted x_0, extrapolated from the last two.
+ * Euler's method in x / sqrt (abar), with respect to sqrt ((1 - abar) / abar), is the same map with
+ * eta 0, and its ancestral form that with eta 1: both differ from DDIM in the levels they visit.
+ * DPM-Solver++ is a step in the predicted x_0, extrapolated from the last two.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -44,7 +44,8 @@ set_ddim (VardSamplerStep *step, double eta, VardPrediction prediction)
               prediction);
 }
 
-/* With lambda = log (sqrt (abar) / sqrt (1 - abar)) and h its change in this step, h_0 in the one before:
+/* With lambda = log (sqrt (abar) / sqrt (1 - abar)) and h its change in this step, h_0 in the one
+ * before:
  *   x_s = sqrt ((1 - abar_s) / (1 - abar_t)) x_t + k (clean_t + h / (2 h_0) (clean_t - clean))
  *   k   = sqrt (abar_s) (1 - exp (-h)) */
 static void
@@ -105,8 +106,8 @@ set_ddim_arrivals (VardSampler *self, const VardNoiseSchedule *schedule)
         = vard_noise_schedule_get_alpha_bar (schedule, self->steps[i].timestep - stride);
 }
 
-/* The first state has the noise level's variance only where diffusers does it so, and what is arrived at is
- * sqrt (abar) times what diffusers hands over */
+/* The first state has the noise level's variance only where diffusers does it so, and what is
+ * arrived at is sqrt (abar) times what diffusers hands over */
 static void
 set_euler_ends (VardSampler *self, const VardNoiseSchedule *schedule)
 {
@@ -119,8 +120,8 @@ set_euler_ends (VardSampler *self, const VardNoiseSchedule *schedule)
   last->out_scale *= unscale;
 }
 
-/* A first order step where there is no step before, and where diffusers takes one: at the end, when it is clean or
- * the steps are few */
+/* A first order step where there is no step before, and where diffusers takes one: at the end, when
+ * it is clean or the steps are few */
 static void
 set_solver_steps (VardSampler *self, VardPrediction prediction)
 {

@@ -11,8 +11,9 @@ G_BEGIN_DECLS
 
 /* One step from x_t to x_s, in what the model predicts (epsilon or v):
  *   x_s = x_scale x_t + out_scale out + clean_scale clean + sigma z,   z ~ N(0, 1)
- * States are sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) noise for every sampler, so that one model and one graph
- * serve them all. Only DPM-Solver++ looks at clean, the x_0 that the step before predicted:
+ * States are sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) noise for every sampler, so that one model
+ * and one graph serve them all. Only DPM-Solver++ looks at clean, the x_0 that the step before
+ * predicted:
  *   clean = clean_per_x x + clean_per_out out */
 typedef struct
 {

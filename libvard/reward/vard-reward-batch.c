@@ -1,7 +1,7 @@
 /* vard-reward-batch.c - pictures to be scored, and what became of each
  *
- * Score and status are different things: a picture starts as unset, and what is not a finite number never
- * becomes a score. Pictures are not copied.
+ * Score and status are different things: a picture starts as unset, and what is not a finite number
+ * never becomes a score. Pictures are not copied.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -167,8 +167,8 @@ vard_reward_batch_peek_pixels (VardRewardBatch *self,
  * @self: a batch
  * @index: which picture
  *
- * In a reward's own process (isolate=true) the bytes change after the score function returns, even when a reference
- * is held: what is to be kept is to be copied.
+ * In a reward's own process (isolate=true) the bytes change after the score function returns, even
+ * when a reference is held: what is to be kept is to be copied.
  *
  * Returns: (transfer none): red, green and blue of each pixel, rows from the top
  */

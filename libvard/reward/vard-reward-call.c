@@ -1,15 +1,15 @@
 /* vard-reward-call.c - calls a function in a main context and waits for it
  *
- * g_main_context_invoke() would run the function right here when nobody iterates the context at that moment:
- * a script's function must run in the script's thread or not at all. Whoever waits for a thread that scores
- * with such a reward therefore iterates the context.
+ * g_main_context_invoke() would run the function right here when nobody iterates the context at
+ * that moment: a script's function must run in the script's thread or not at all. Whoever waits for
+ * a thread that scores with such a reward therefore iterates the context.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "reward/vard-reward-call.h"
 
-/* Tenths of a second: a context that does nothing for so long is probably one that nobody iterates. Counted, because a
- * process that is stopped for a while is not late. */
+/* Tenths of a second: a context that does nothing for so long is probably one that nobody iterates.
+ * Counted, because a process that is stopped for a while is not late. */
 #define PATIENCE 50
 
 /* Shared by the thread that waits and the one that works; the last frees it. */

@@ -11,7 +11,8 @@ G_BEGIN_DECLS
 typedef gboolean (*VardRewardCallFunc) (gpointer  data,
                                         GError  **error);
 
-/* data may be used after this returns when it was cancelled: `release` says when it is no longer. */
+/* data may be used after this returns when it was cancelled: `release` says when it is no
+ * longer. */
 gboolean vard_reward_call_in (GMainContext       *context,
                               const char         *who,
                               VardRewardCallFunc  function,

@@ -1,8 +1,8 @@
 /* vard-reward-check.c - does a reward keep what its class promises?
  *
- * Each check is a function that returns NULL or a sentence about what is wrong. They ask for what a run relies on:
- * the same picture has the same score, alone or in company; every picture gets a score or a reason; calls can be
- * stopped, made from any thread, and made for days.
+ * Each check is a function that returns NULL or a sentence about what is wrong. They ask for what a
+ * run relies on: the same picture has the same score, alone or in company; every picture gets a
+ * score or a reason; calls can be stopped, made from any thread, and made for days.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -330,8 +330,7 @@ vard_reward_check_stop (VardRewardCheck *self)
 
   double seconds = (g_get_monotonic_time () - begin) / (double) G_USEC_PER_SEC;
   return seconds <= STOP_SECONDS ? NULL
-                                 : g_strdup_printf ("it went on for %.1f s after it was asked to stop; look at "
-                                                    "vard_reward_batch_get_cancellable()", seconds);
+                                 : g_strdup_printf ("it went on for %.1f s after it was asked to stop; look at vard_reward_batch_get_cancellable()", seconds);
 }
 
 /* Bytes of memory in use by this process */

@@ -1,9 +1,9 @@
 /* vard-reward-child.c - a reward in a process of its own: the side of the child
  *
- * One thread reads, so that a request to stop reaches a reward that is scoring, and so that the process ends
- * with who started it even when the reward hangs. The main thread works. Pictures are read where the other side
- * put them: a slab of the other side's pool is mapped once, until the other side says that it has gone and no picture in
- * it is left here.
+ * One thread reads, so that a request to stop reaches a reward that is scoring, and so that the
+ * process ends with who started it even when the reward hangs. The main thread works. Pictures are
+ * read where the other side put them: a slab of the other side's pool is mapped once, until the
+ * other side says that it has gone and no picture in it is left here.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

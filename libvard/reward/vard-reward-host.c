@@ -1,14 +1,16 @@
 /* vard-reward-host.c - a reward in a process of its own
  *
- * It looks like any reward. The real one lives in the helper program vard-reward-host (vard-reward-process.c), so
- * that a crash, a leak or a library that nothing else gets along with stays there. Pictures that
- * were made in the mix's pool are read where they are; others are copied there first.
+ * It looks like any reward. The real one lives in the helper program vard-reward-host
+ * (vard-reward-process.c), so that a crash, a leak or a library that nothing else gets along with
+ * stays there. Pictures that were made in the mix's pool are read where they are; others are copied
+ * there first.
  *
- * When the process dies, another is started and gets the batch once more; when that one crashes too, the pictures go one
- * at a time (groups of one prompt together), so that the one it crashes on is known and fails alone. A process that does
- * not answer in time is given the batch once more, and then all of it fails. Each start counts, and after some of
- * them the reward as a whole has failed, because a plugin that always crashes should not look like one that
- * sometimes has no score.
+ * When the process dies, another is started and gets the batch once more; when that one crashes
+ * too, the pictures go one at a time (groups of one prompt together), so that the one it crashes on
+ * is known and fails alone. A process that does not answer in time is given the batch once more,
+ * and then all of it fails. Each start counts, and after some of them the reward as a whole has
+ * failed, because a plugin that always crashes should not look like one that sometimes has no
+ * score.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -34,21 +36,27 @@ struct _VardRewardHost
   VardRewardProcess *process; /* NULL when there is none */
   guint n_restarts;
   gboolean is_prepared; /* the process that there is */
-  gboolean is_forgiven; /* the last process was ended at a request to stop: the next one is no restart */
+  /* the last process was ended at a request to stop: the next one is no restart */
+  gboolean is_forgiven;
 };
 
 G_DEFINE_FINAL_TYPE (VardRewardHost, vard_reward_host, VARD_TYPE_REWARD)
 
+/* clang-format off */
 static const VardField fields[] = {
-  VARD_FIELD_UINT (VardRewardHost, start_seconds, "How long its own process may take to load the reward", 1, 86400,
-                   600),
-  VARD_FIELD_UINT (VardRewardHost, answer_seconds, "How long its own process may take for one batch", 1, 86400, 600),
-  VARD_FIELD_UINT (VardRewardHost, restarts, "How often its own process is started again in all", 0, 1000, 8),
+  VARD_FIELD_UINT (VardRewardHost, start_seconds,
+                   "How long its own process may take to load the reward", 1, 86400, 600),
+  VARD_FIELD_UINT (VardRewardHost, answer_seconds,
+                   "How long its own process may take for one batch", 1, 86400, 600),
+  VARD_FIELD_UINT (VardRewardHost, restarts, "How often its own process is started again in all", 0,
+                   1000, 8),
 };
+/* clang-format on */
 
 /* ---- the process ---- */
 
-/* What a question came to when it was no answer: a process that has died is let go of. Returns its epitaph. */
+/* What a question came to when it was no answer: a process that has died is let go of. Returns its
+ * epitaph. */
 static char *
 vard_reward_host_mourn (VardRewardHost  *self,
                         VardRewardDeath *death)
@@ -193,7 +201,8 @@ vard_reward_parcel_locate (VardRewardParcel *parcel,
   return vard_image_pool_locate (pool, shared, &parcel->places[i]);
 }
 
-/* slab, offset, width, height and group of each: one array is read in a fifth of the time of an object a picture */
+/* slab, offset, width, height and group of each: one array is read in a fifth of the time of an
+ * object a picture */
 static JsonArray *
 vard_reward_parcel_list_places (VardRewardParcel *parcel)
 {
@@ -283,7 +292,8 @@ vard_reward_parcel_send (VardRewardParcel *parcel,
   return answer != NULL && vard_reward_parcel_read (parcel, answer, error);
 }
 
-/* FALSE with *epitaph when the process died of it; FALSE with an error when it said one, or cannot be started */
+/* FALSE with *epitaph when the process died of it; FALSE with an error when it said one, or cannot
+ * be started */
 static gboolean
 vard_reward_host_try (VardRewardHost  *self,
                       VardRewardBatch *batch,
@@ -445,7 +455,8 @@ vard_reward_host_read_keys (VardRewardHost *self,
 /**
  * vard_reward_host_new: (constructor)
  * @manager: where the reward's plugin file is known
- * @spec: `NAME[:key=value,...]`; isolate-start-seconds, isolate-answer-seconds and isolate-restarts set the
+ * @spec: `NAME[:key=value,...]`; isolate-start-seconds, isolate-answer-seconds and isolate-restarts
+ * set the
  *   properties of that name here, and other reserved keys are left alone
  * @pool: (nullable): where the pictures come from, so that they need not be copied
  * @error: return location

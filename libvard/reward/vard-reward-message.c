@@ -1,8 +1,9 @@
 /* vard-reward-message.c - what rewards say beside their scores
  *
- * A reward has g_message() and g_warning() like any code, and one in a process of its own has standard error. Both
- * come together here and wait for who runs the rewards, so that a run has them in its log under the reward's
- * name. What a thread logs belongs to the reward that it is calling at that time.
+ * A reward has g_message() and g_warning() like any code, and one in a process of its own has
+ * standard error. Both come together here and wait for who runs the rewards, so that a run has them
+ * in its log under the reward's name. What a thread logs belongs to the reward that it is calling
+ * at that time.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -80,7 +81,8 @@ vard_reward_add_message (VardReward *self,
  * vard_reward_take_messages:
  * @self: a reward
  *
- * Returns: (transfer full) (array zero-terminated=1): what it said since the last time, the oldest first
+ * Returns: (transfer full) (array zero-terminated=1): what it said since the last time, the oldest
+ * first
  */
 char **
 vard_reward_take_messages (VardReward *self)
@@ -139,8 +141,8 @@ find_field (const GLogField *log_fields,
  * @n_fields: how many
  * @data: nothing
  *
- * A #GLogWriterFunc for a program that shows vard_reward_take_messages() itself: what a reward logs while it is
- * called becomes its message, and all else goes to g_log_writer_default().
+ * A #GLogWriterFunc for a program that shows vard_reward_take_messages() itself: what a reward logs
+ * while it is called becomes its message, and all else goes to g_log_writer_default().
  *
  * Returns: whether it was written
  */

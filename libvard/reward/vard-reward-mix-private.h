@@ -16,14 +16,16 @@ typedef struct
   VardRewardPolicy policy;
   double mean, sd; /* of the base pool; sd is 0 before it is known */
   guint n_pool; /* scored pictures of the pool */
-  double running_mean, running_sd; /* of the newest pictures, about as many as the pool has; at first the pool's */
+  /* of the newest pictures, about as many as the pool has; at first the pool's */
+  double running_mean, running_sd;
 } VardRewardComponent;
 
 struct _VardRewardMix
 {
   GObject parent_instance;
   GArray *components; /* of VardRewardComponent */
-  VardImagePool *pool; /* for pictures that rewards in other processes read; NULL when there is no such reward */
+  /* for pictures that rewards in other processes read; NULL when there is no such reward */
+  VardImagePool *pool;
 };
 
 static inline VardRewardComponent *

@@ -25,13 +25,16 @@ typedef struct { GObjectClass parent_class; } VardRewardUseClass;
 static GType vard_reward_use_get_type (void);
 G_DEFINE_FINAL_TYPE (VardRewardUse, vard_reward_use, G_TYPE_OBJECT)
 
+/* clang-format off */
 static const VardField use_fields[] = {
-  VARD_FIELD_DOUBLE (VardRewardUse, weight, "Standard deviations that count as one", -1000, 1000, 1),
+  VARD_FIELD_DOUBLE (VardRewardUse, weight, "Standard deviations that count as one", -1000, 1000,
+                     1),
   VARD_FIELD_ENUM (VardRewardUse, policy, "What becomes of a picture without a score",
                    vard_reward_policy_get_type, VARD_REWARD_POLICY_REQUIRED),
   VARD_FIELD_BOOLEAN (VardRewardUse, isolate, "Run it in a process of its own", FALSE),
   VARD_FIELD_STRING (VardRewardUse, label, "What messages and metrics call it", NULL),
 };
+/* clang-format on */
 
 static void
 vard_reward_use_class_init (VardRewardUseClass *klass)
@@ -64,7 +67,8 @@ vard_reward_use_read (VardRewardUse  *self,
   return TRUE;
 }
 
-/* In a process of its own when the spec says so. What is wrong with the spec is found before a process starts. */
+/* In a process of its own when the spec says so. What is wrong with the spec is found before a
+ * process starts. */
 static GObject *
 vard_reward_mix_create (VardRewardMix   *self,
                         const char      *text,
@@ -135,7 +139,8 @@ list_class (GPtrArray  *keys,
 /**
  * vard_reward_mix_list_keys:
  *
- * Returns: (transfer full) (element-type VardPluginProperty): the keys that the spec of any reward may have beside
+ * Returns: (transfer full) (element-type VardPluginProperty): the keys that the spec of any reward
+ * may have beside
  *   the reward's own properties
  */
 GPtrArray *

@@ -180,7 +180,8 @@ vard_reward_mix_get_policy (VardRewardMix *self,
  * vard_reward_mix_get_image_pool:
  * @self: a mix
  *
- * Returns: (nullable) (transfer none): where pictures for this mix are best made, so that rewards in processes of
+ * Returns: (nullable) (transfer none): where pictures for this mix are best made, so that rewards
+ * in processes of
  *   their own read them without a copy; %NULL when there is no such reward
  */
 VardImagePool *
@@ -195,7 +196,8 @@ vard_reward_mix_get_image_pool (VardRewardMix *self)
  * vard_reward_mix_take_messages:
  * @self: a mix
  *
- * Returns: (transfer full) (array zero-terminated=1): what its rewards said since the last time, each line with the
+ * Returns: (transfer full) (array zero-terminated=1): what its rewards said since the last time,
+ * each line with the
  *   reward's label before it
  */
 char **

@@ -1,8 +1,8 @@
 /* vard-reward-process.c - the process that one reward runs in
  *
- * Questions and answers are JSON on a socket pair (vard-reward-wire.c), pictures stay where they are
- * (vard-image-pool.c): a slab's descriptor travels once. A thread reads what the process writes to its standard error,
- * so that a full pipe stops nobody.
+ * Questions and answers are JSON on a socket pair (vard-reward-wire.c), pictures stay where they
+ * are (vard-image-pool.c): a slab's descriptor travels once. A thread reads what the process writes
+ * to its standard error, so that a full pipe stops nobody.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -68,7 +68,8 @@ vard_reward_process_listen (gpointer data)
   struct pollfd fds[2] = { { .fd = fd, .events = POLLIN }, { .fd = self->stop_fds[0], .events = POLLIN } };
   char bytes[4096];
 
-  /* What was written is read to its end even when the process is gone; a grandchild may keep the pipe open. */
+  /* What was written is read to its end even when the process is gone; a grandchild may keep the
+   * pipe open. */
   while (poll (fds, 2, -1) >= 0 || errno == EINTR)
     {
       gssize n = fds[0].revents != 0 ? read (fd, bytes, sizeof bytes) : 0;

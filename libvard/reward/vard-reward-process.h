@@ -34,7 +34,8 @@ JsonObject        *vard_reward_process_ask       (VardRewardProcess *self,
 VardRewardDeath    vard_reward_process_get_death (VardRewardProcess *self);
 /* What became of it, a sentence after "the reward's process"; NULL while it lives */
 const char        *vard_reward_process_get_epitaph (VardRewardProcess *self);
-/* So that the process can read pictures there; it keeps what it has mapped until the slab is gone from the pool */
+/* So that the process can read pictures there; it keeps what it has mapped until the slab is gone
+ * from the pool */
 gboolean           vard_reward_process_share     (VardRewardProcess    *self,
                                                   VardImagePool        *pool,
                                                   const VardImagePlace *places,

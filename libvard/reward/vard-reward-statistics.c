@@ -1,9 +1,9 @@
 /* vard-reward-statistics.c - the units in which the rewards of a mix are added
  *
  * Each raw score is whitened by the mean and the standard deviation that its reward had on the base
- * model's pool, fixed for the run: a weight then counts in standard deviations of the base model. Beside them
- * run the mean and the standard deviation of the newest pictures, about as many as the pool has: for a run that is to
- * learn from what is good among the pictures of now.
+ * model's pool, fixed for the run: a weight then counts in standard deviations of the base model.
+ * Beside them run the mean and the standard deviation of the newest pictures, about as many as the
+ * pool has: for a run that is to learn from what is good among the pictures of now.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -16,8 +16,8 @@
 /* Relative to the size of the scores, what remains of equal ones after rounding */
 #define SMALLEST_SPREAD 1e-9
 
-/* The running spread is at least this part of the pool's: when all pictures come to look alike, rounding is not to be
- * learned from. */
+/* The running spread is at least this part of the pool's: when all pictures come to look alike,
+ * rounding is not to be learned from. */
 #define SMALLEST_RUNNING_SPREAD 0.1
 
 static gboolean
@@ -35,8 +35,7 @@ vard_reward_component_check_spread (VardRewardComponent *self,
                  self->label, n);
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                 "the reward %s gave all %u pictures of the base model's pool the score %g: nothing can be "
-                 "learned from it; change its settings, or give it policy=monitor-only",
+                 "the reward %s gave all %u pictures of the base model's pool the score %g: nothing can be learned from it; change its settings, or give it policy=monitor-only",
                  self->label, n, mean);
   return FALSE;
 }
@@ -268,7 +267,8 @@ vard_reward_mix_sum (VardRewardMix    *self,
  * @item: which picture
  * @total: (out) (optional): the sum of weight x whitened score
  *
- * Returns: %FALSE, and @total is not written, when a reward that counts has no score for the picture: it
+ * Returns: %FALSE, and @total is not written, when a reward that counts has no score for the
+ * picture: it
  *   is to be left out
  */
 gboolean
@@ -317,8 +317,8 @@ vard_reward_component_run (VardRewardComponent *self,
  * @self: a mix whose statistics are known
  * @scores: scores of new pictures
  *
- * Moves the running mean and standard deviation of each reward towards @scores: they are those of about as
- * many of the newest pictures as the base model's pool had.
+ * Moves the running mean and standard deviation of each reward towards @scores: they are those of
+ * about as many of the newest pictures as the base model's pool had.
  */
 void
 vard_reward_mix_update_running (VardRewardMix    *self,

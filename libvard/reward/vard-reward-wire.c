@@ -1,8 +1,8 @@
 /* vard-reward-wire.c - JSON messages between a reward's own process and who asks it
  *
- * A message is its length in bytes (32 bits, the machine's order: both ends are on one machine) and a JSON
- * object; file descriptors come along with its first byte. Neither end waits for ever: the other one may be stopped,
- * or may never have been what it said.
+ * A message is its length in bytes (32 bits, the machine's order: both ends are on one machine) and
+ * a JSON object; file descriptors come along with its first byte. Neither end waits for ever: the
+ * other one may be stopped, or may never have been what it said.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -24,7 +24,8 @@ gboolean    vard_reward_wire_send_fds (int            fd,
                                        guint          n_fds,
                                        gint64         deadline,
                                        GError       **error);
-/* fds (of int) gets the descriptors that came along, for the caller to close; NULL when none may come */
+/* fds (of int) gets the descriptors that came along, for the caller to close; NULL when none may
+ * come */
 JsonObject *vard_reward_wire_receive  (int            fd,
                                        GArray        *fds,
                                        gint64         deadline,

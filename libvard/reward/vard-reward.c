@@ -1,11 +1,11 @@
 /* vard-reward.c - the seam: how good is a picture?
  *
- * What comes back from a subclass is checked here, once for all: a FALSE without an error becomes the error of the
- * pictures that have no score, and a picture that was passed over has failed.
+ * What comes back from a subclass is checked here, once for all: a FALSE without an error becomes
+ * the error of the pictures that have no score, and a picture that was passed over has failed.
  *
  * An object is bound to the thread that made it, unless vard_reward_set_thread_bound() frees it: a
- * script's functions run in the script's thread. From another thread the call goes through the main context that was
- * the thread's default when the object was made, and somebody has to iterate it.
+ * script's functions run in the script's thread. From another thread the call goes through the main
+ * context that was the thread's default when the object was made, and somebody has to iterate it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -122,7 +122,8 @@ vard_reward_get_needs (VardReward *self)
  * vard_reward_dup_metadata_keys:
  * @self: a reward
  *
- * Returns: (nullable) (transfer full) (array zero-terminated=1): metadata that each picture must have
+ * Returns: (nullable) (transfer full) (array zero-terminated=1): metadata that each picture must
+ * have
  */
 char **
 vard_reward_dup_metadata_keys (VardReward *self)
@@ -223,9 +224,9 @@ vard_reward_settle (VardReward *self,
   return FALSE;
 }
 
-/* A function that broke off: the pictures it had not come to fail with its reason, and those it had scored keep their
- * scores. So it is with an exception in a script, which comes as FALSE without an error from Python. One that
- * spoke of no picture at all, and said why, has failed as a whole. */
+/* A function that broke off: the pictures it had not come to fail with its reason, and those it had
+ * scored keep their scores. So it is with an exception in a script, which comes as FALSE without an
+ * error from Python. One that spoke of no picture at all, and said why, has failed as a whole. */
 gboolean
 vard_reward_settle_batch (VardRewardBatch  *batch,
                           gboolean          result,

@@ -1,7 +1,8 @@
 /* vard-exporter.c - adapters and models in files that other programs load
  *
- * A file that does nothing where it is loaded is the common failure: other readers skip names they do not know. So
- * what was written is read back by the rules of its readers, and its output compared with the live model's.
+ * A file that does nothing where it is loaded is the common failure: other readers skip names they
+ * do not know. So what was written is read back by the rules of its readers, and its output
+ * compared with the live model's.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -123,7 +124,8 @@ run_without_adapters (VardModel  *model,
   return ok;
 }
 
-/* the largest difference by the largest value; infinite where either has a value that is no number */
+/* the largest difference by the largest value; infinite where either has a value that is no
+ * number */
 static double
 compare (const Output *a,
          const Output *b)
@@ -180,7 +182,8 @@ write_export (VardModel               *model,
                             request->dtype, request->metadata, error);
 }
 
-/* readers of LoRA files take their path by the names' beginnings: one stray tensor breaks the file */
+/* readers of LoRA files take their path by the names' beginnings: one stray tensor breaks the
+ * file */
 static gboolean
 check_names (const char       *path,
              VardExportFormat  format,
@@ -301,8 +304,7 @@ check_export (VardModel               *model,
   report->error = compare (&found, expected);
   if (report->error <= limit)
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s does not reproduce the model: its output differs by %.2g of "
-               "the largest value, the limit is %.2g", path, report->error, limit);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s does not reproduce the model: its output differs by %.2g of the largest value, the limit is %.2g", path, report->error, limit);
   return FALSE;
 }
 

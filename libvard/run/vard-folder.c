@@ -208,7 +208,8 @@ write_sizes (const char *path,
   return vard_folder_write_file (file, text, -1, error);
 }
 
-/* Where a folder of that name stands already the two change places in one call, so that at no time there is none */
+/* Where a folder of that name stands already the two change places in one call, so that at no time
+ * there is none */
 static gboolean
 put_in_place (const char *place,
               const char *path,

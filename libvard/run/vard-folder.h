@@ -1,7 +1,8 @@
 /* vard-folder.h - folders that are there whole or not at all
  *
- * A folder is filled beside its place under a name that starts with a dot, flushed, and renamed. Its last file is
- * COMPLETE, which lists the others with their sizes, so that a torn copy is recognised too.
+ * A folder is filled beside its place under a name that starts with a dot, flushed, and renamed.
+ * Its last file is COMPLETE, which lists the others with their sizes, so that a torn copy is
+ * recognised too.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -38,7 +38,8 @@ compare_steps (gconstpointer a,
  * @self: a run
  * @n_checkpoints: (out): how many there are
  *
- * Returns: (array length=n_checkpoints) (transfer full): the steps that have a checkpoint, oldest first
+ * Returns: (array length=n_checkpoints) (transfer full): the steps that have a checkpoint, oldest
+ * first
  */
 guint64 *
 vard_run_list_checkpoints (VardRun *self,
@@ -269,7 +270,8 @@ vard_run_get_metrics_size (VardRun *self)
 /**
  * vard_run_cut_metrics:
  * @self: a run that this process holds
- * @size: the bytes to keep, from vard_run_get_metrics_size() at the checkpoint that training goes on from
+ * @size: the bytes to keep, from vard_run_get_metrics_size() at the checkpoint that training goes
+ * on from
  * @error: return location for an error
  *
  * Cuts metrics.jsonl, and a half line with it where a kill left one. What is cut goes to log.txt.

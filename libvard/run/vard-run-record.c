@@ -1,7 +1,7 @@
 /* vard-run-record.c - run.json and resumes.jsonl: what a run was asked to do, and by what
  *
- * run.json is written once. What a resume changes stands in a line of resumes.jsonl; the settings in force are those
- * of run.json with all these lines applied.
+ * run.json is written once. What a resume changes stands in a line of resumes.jsonl; the settings
+ * in force are those of run.json with all these lines applied.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -183,7 +183,8 @@ apply_resumes (VardRun         *run,
  * @run: a run
  * @error: return location for an error
  *
- * Returns: (transfer full): the settings in force: those it began with and what resumes changed, or %NULL
+ * Returns: (transfer full): the settings in force: those it began with and what resumes changed, or
+ * %NULL
  */
 VardRunSettings *
 vard_run_dup_settings (VardRun *run,

@@ -1,7 +1,8 @@
-/* vard-run-settings.c - all that a run is asked to do: model, rewards, prompts, and the trainer's numbers
+/* vard-run-settings.c - all that a run is asked to do: model, rewards, prompts, and the trainer's
+ * numbers
  *
- * To people they are one flat list of names: in a settings file, on a command line, in run.json. Here they are two
- * objects, because a trainer knows nothing of files.
+ * To people they are one flat list of names: in a settings file, on a command line, in run.json.
+ * Here they are two objects, because a trainer knows nothing of files.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -15,7 +16,8 @@
 /**
  * VardRunSettings:
  *
- * All that a run is asked to do. Its own settings and those of its #VardTrainerSettings share one list of names.
+ * All that a run is asked to do. Its own settings and those of its #VardTrainerSettings share one
+ * list of names.
  */
 struct _VardRunSettings
 {
@@ -32,27 +34,38 @@ struct _VardRunSettings
 
 G_DEFINE_FINAL_TYPE (VardRunSettings, vard_run_settings, G_TYPE_OBJECT)
 
+/* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_STRING (VardRunSettings, model, "Folder of the model, as diffusers writes it", NULL),
   VARD_FIELD_STRV (VardRunSettings, rewards,
-                   "NAME[:key=value,...] of a reward; vard inspect NAME lists its keys and those that all rewards have"),
+                   "NAME[:key=value,...] of a reward; vard inspect NAME lists its keys and those "
+                   "that all rewards have"),
   VARD_FIELD_STRING (VardRunSettings, prompts,
-                     "File of prompts, one a line or JSON lines with metadata; prompts.txt in the model's folder "
-                     "where none is named", NULL),
+                     "File of prompts, one a line or JSON lines with metadata; prompts.txt in the "
+                     "model's folder where none is named",
+                     NULL),
   VARD_FIELD_STRING (VardRunSettings, evaluation_set,
-                     "File of prompts to evaluate with; evaluation-prompts.txt beside the prompts where none is "
-                     "named, the first of the prompts where there is no such file", NULL),
-  VARD_FIELD_UINT (VardRunSettings, width, "Width of the pictures in pixels, 0 for that of the model: smaller ones take "
-                   "less time and memory", 0, 8192, 0),
-  VARD_FIELD_UINT (VardRunSettings, height, "Height of the pictures in pixels, 0 for that of the model", 0, 8192, 0),
-  VARD_FIELD_UINT (VardRunSettings, keep_checkpoints, "Newest checkpoints that are kept; 0 for all", 0, 1000000, 2),
+                     "File of prompts to evaluate with; evaluation-prompts.txt beside the prompts "
+                     "where none is named, the first of the prompts where there is no such file",
+                     NULL),
+  VARD_FIELD_UINT (VardRunSettings, width,
+                   "Width of the pictures in pixels, 0 for that of the model: smaller ones take "
+                   "less time and memory",
+                   0, 8192, 0),
+  VARD_FIELD_UINT (VardRunSettings, height,
+                   "Height of the pictures in pixels, 0 for that of the model", 0, 8192, 0),
+  VARD_FIELD_UINT (VardRunSettings, keep_checkpoints, "Newest checkpoints that are kept; 0 for all",
+                   0, 1000000, 2),
 };
+/* clang-format on */
 
 /* A resume may change these: they decide how long and how, not what */
+/* clang-format off */
 static const char *const changeable[] = {
   "model", "steps", "threads", "keep-checkpoints", "checkpoint-interval", "sample-interval",
   "evaluation-interval", NULL,
 };
+/* clang-format on */
 
 /**
  * vard_run_settings_new:
@@ -97,7 +110,8 @@ vard_run_settings_get_model (VardRunSettings *self)
  * vard_run_settings_get_rewards:
  * @self: settings
  *
- * Returns: (transfer none) (nullable) (array zero-terminated=1): the rewards, each as NAME[:key=value,...]
+ * Returns: (transfer none) (nullable) (array zero-terminated=1): the rewards, each as
+ * NAME[:key=value,...]
  */
 const char *const *
 vard_run_settings_get_rewards (VardRunSettings *self)
@@ -111,7 +125,8 @@ vard_run_settings_get_rewards (VardRunSettings *self)
  * vard_run_settings_dup_prompts:
  * @self: settings with a model
  *
- * Returns: (transfer full) (nullable) (type filename): the file of prompts: the one that was named, or the model's own
+ * Returns: (transfer full) (nullable) (type filename): the file of prompts: the one that was named,
+ * or the model's own
  */
 char *
 vard_run_settings_dup_prompts (VardRunSettings *self)
@@ -127,7 +142,8 @@ vard_run_settings_dup_prompts (VardRunSettings *self)
  * vard_run_settings_dup_evaluation_set:
  * @self: settings with a model
  *
- * Returns: (transfer full) (nullable) (type filename): the file of prompts to evaluate with: the one that was named, or
+ * Returns: (transfer full) (nullable) (type filename): the file of prompts to evaluate with: the
+ * one that was named, or
  *   evaluation-prompts.txt beside the training prompts if there is one
  */
 char *
@@ -207,7 +223,8 @@ fail_unknown (VardRunSettings *self,
  * @text: its value as text
  * @error: return location for an error
  *
- * Returns: whether it was set; %VARD_ERROR_USAGE where there is no such setting or the value is outside its range
+ * Returns: whether it was set; %VARD_ERROR_USAGE where there is no such setting or the value is
+ * outside its range
  */
 gboolean
 vard_run_settings_set (VardRunSettings *self,

@@ -1,4 +1,5 @@
-/* vard-run-settings.h - all that a run is asked to do: model, rewards, prompts, and the trainer's numbers
+/* vard-run-settings.h - all that a run is asked to do: model, rewards, prompts, and the trainer's
+ * numbers
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

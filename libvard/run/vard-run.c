@@ -1,7 +1,8 @@
 /* vard-run.c - the folder of one training run: what it is made of, who holds it
  *
- * A run's truth is its folder. The process that trains it holds an advisory lock on the file `lock` for as long as
- * it lives, whatever ends it; a state that says "running" under a lock that nobody holds is shown as interrupted.
+ * A run's truth is its folder. The process that trains it holds an advisory lock on the file `lock`
+ * for as long as it lives, whatever ends it; a state that says "running" under a lock that nobody
+ * holds is shown as interrupted.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -17,7 +17,8 @@ G_BEGIN_DECLS
  * @VARD_RUN_STATE_FINISHED: all steps are done
  * @VARD_RUN_STATE_FAILED: stopped by an error, which the run names
  * @VARD_RUN_STATE_CANCELLED: stopped on request, with a checkpoint
- * @VARD_RUN_STATE_INTERRUPTED: its process is gone without having said so; never written, always derived
+ * @VARD_RUN_STATE_INTERRUPTED: its process is gone without having said so; never written, always
+ * derived
  *
  * What a run is doing.
  */

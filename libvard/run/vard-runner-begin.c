@@ -26,8 +26,8 @@ vard_runner_open_tracker (VardRunner *self,
  * @path: (type filename): the run's folder, which must not exist
  * @error: return location for an error
  *
- * Makes the folder of a new run. Where the engine's device has too little memory for it there is %VARD_ERROR_UNSUPPORTED
- * and no folder.
+ * Makes the folder of a new run. Where the engine's device has too little memory for it there is
+ * %VARD_ERROR_UNSUPPORTED and no folder.
  *
  * Returns: whether it could be made
  */
@@ -56,8 +56,9 @@ vard_runner_start (VardRunner *self,
  * @step: a step that has a checkpoint, or %G_MAXUINT64 for the newest
  * @error: return location for an error
  *
- * Sets the trainer to a checkpoint, to look at it: the run is neither held nor changed. Where there is an average of the
- * weights the model has that, as evaluations and final/ do, and training does not go on from here.
+ * Sets the trainer to a checkpoint, to look at it: the run is neither held nor changed. Where there
+ * is an average of the weights the model has that, as evaluations and final/ do, and training does
+ * not go on from here.
  *
  * Returns: whether it could be read
  */
@@ -75,7 +76,8 @@ vard_runner_load_checkpoint (VardRunner *self,
          vard_trainer_load_state (self->trainer, folder, error) && vard_trainer_use_average (self->trainer, error);
 }
 
-/* Reads the newest whole checkpoint; a run that was interrupted before its first one begins again */
+/* Reads the newest whole checkpoint; a run that was interrupted before its first one begins
+ * again */
 static gboolean
 vard_runner_continue (VardRunner *self,
                       VardRun    *run,
@@ -104,7 +106,8 @@ vard_runner_continue (VardRunner *self,
 
 /**
  * vard_runner_resume:
- * @self: a runner made with the settings of @run, changed only where vard_run_settings_check_change() allows
+ * @self: a runner made with the settings of @run, changed only where
+ * vard_run_settings_check_change() allows
  * @run: a run
  * @error: return location for an error
  *

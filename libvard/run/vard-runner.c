@@ -1,8 +1,8 @@
 /* vard-runner.c - trains a run: a trainer on one side, the run's folder on the other
  *
- * Everything that can be wrong with what a run was asked to do is found while the runner is made, before there is a
- * folder. From then on the trainer's signals become files. A handler that fails keeps its error and asks the trainer
- * to stop; the loop hands the error on.
+ * Everything that can be wrong with what a run was asked to do is found while the runner is made,
+ * before there is a folder. From then on the trainer's signals become files. A handler that fails
+ * keeps its error and asks the trainer to stop; the loop hands the error on.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -20,10 +20,10 @@
  *
  * Trains a run and writes its folder.
  *
- * Its signals come from the thread that runs it: `progress` with a phase ("pool", "value-fit", "evaluation", "step"),
- * how much of it is done (0 to 1) and the newest #VardMetrics; `step` with the steps that are done and their metrics;
- * `evaluation` with the step (0 is the base model) and a #VardEvaluation; `checkpoint` with the step that was saved;
- * `warning` with a message.
+ * Its signals come from the thread that runs it: `progress` with a phase ("pool", "value-fit",
+ * "evaluation", "step"), how much of it is done (0 to 1) and the newest #VardMetrics; `step` with
+ * the steps that are done and their metrics; `evaluation` with the step (0 is the base model) and a
+ * #VardEvaluation; `checkpoint` with the step that was saved; `warning` with a message.
  */
 G_DEFINE_FINAL_TYPE (VardRunner, vard_runner, G_TYPE_OBJECT)
 
@@ -43,8 +43,8 @@ take_failure (VardRunner *self,
   vard_trainer_stop (self->trainer);
 }
 
-/* What the rewards said since the last time. Before the first step people are told too; later only the log, because
- * nobody reads hours of lines beside a progress bar. */
+/* What the rewards said since the last time. Before the first step people are told too; later only
+ * the log, because nobody reads hours of lines beside a progress bar. */
 static void
 take_messages (VardRunner *self,
                gboolean    is_first)
@@ -89,7 +89,8 @@ on_warning (VardTrainer *trainer,
   g_signal_emit (self, signals[SIGNAL_WARNING], 0, message);
 }
 
-/* Nothing happens in a run whose value network is trusted nowhere: say so before an hour is spent on it */
+/* Nothing happens in a run whose value network is trusted nowhere: say so before an hour is spent
+ * on it */
 static void
 warn_of_value (VardRunner  *self,
                VardMetrics *metrics)
@@ -104,8 +105,7 @@ warn_of_value (VardRunner  *self,
     return;
 
   g_autofree char *message =
-    g_strdup_printf ("the value network explains nothing of the reward yet (value/r2 is at most %.2f, q-min is %g), so "
-                     "the model is left as it is: raise pool-size or value-fit-updates", best, q_min);
+    g_strdup_printf ("the value network explains nothing of the reward yet (value/r2 is at most %.2f, q-min is %g), so the model is left as it is: raise pool-size or value-fit-updates", best, q_min);
 
   on_warning (self->trainer, message, self);
 }
@@ -234,8 +234,7 @@ check_prompts (VardRunSettings *settings,
   g_object_get (settings, "prompts", &named, NULL);
   if ((named && *named) || g_file_test (path, G_FILE_TEST_EXISTS))
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "prompts is not set, and the model %s has no prompts.txt: name a "
-               "file with prompts, one a line", vard_run_settings_get_model (settings));
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "prompts is not set, and the model %s has no prompts.txt: name a file with prompts, one a line", vard_run_settings_get_model (settings));
   return FALSE;
 }
 
@@ -381,7 +380,8 @@ vard_runner_train (VardRunner   *self,
  * @cancellable: (nullable): stops at once, without a checkpoint
  * @error: return location for an error
  *
- * Trains to the last step and writes the final weights. Whatever ends it, the run's folder says so afterwards.
+ * Trains to the last step and writes the final weights. Whatever ends it, the run's folder says so
+ * afterwards.
  *
  * Returns: %FALSE with %G_IO_ERROR_CANCELLED where it was stopped, or with what went wrong
  */

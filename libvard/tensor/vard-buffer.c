@@ -29,8 +29,9 @@ vard_buffer_new_wrapped (gpointer       data,
   return self;
 }
 
-/* Zeroed host memory. Large blocks come from the system as untouched pages, which g_aligned_alloc0 would write: a
- * model's parameters are made before its file is read, and cost nothing until then. */
+/* Zeroed host memory. Large blocks come from the system as untouched pages, which
+ * g_aligned_alloc0 would write: a model's parameters are made before its file is read, and cost
+ * nothing until then. */
 VardBuffer *
 vard_buffer_new (gsize size)
 {

@@ -70,7 +70,8 @@ vard_float_to_half (float value)
     return sign | 0x7c00;
   if (magnitude < 0x38800000)
     {
-      /* below the smallest normal: adding this constant lets the FPU round to nearest even at 2^-24 */
+      /* below the smallest normal: adding this constant lets the FPU round to nearest even at
+       * 2^-24 */
       float rounded;
       guint32 out;
 

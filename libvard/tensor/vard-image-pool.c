@@ -1,8 +1,8 @@
 /* vard-image-pool.c - memory for pictures that another process can read where they are
  *
- * Pictures are carved one after another out of slabs; a slab is a file without a name, whose descriptor another
- * process maps. When the last picture of a slab is freed, the slab is used again from its beginning, so a run
- * stands on a few of them, and who mapped one has mapped it for good.
+ * Pictures are carved one after another out of slabs; a slab is a file without a name, whose
+ * descriptor another process maps. When the last picture of a slab is freed, the slab is used again
+ * from its beginning, so a run stands on a few of them, and who mapped one has mapped it for good.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 #define SLAB_SIZE ((gsize) 16 << 20)
-#define MOST_IDLE ((gsize) 256 << 20) /* bytes that wait for pictures; what is above is given back */
+/* bytes that wait for pictures; what is above is given back */
+#define MOST_IDLE ((gsize) 256 << 20)
 #define ALIGNMENT 64
 
 /* Lives as long as its pool or a picture in it */

@@ -1,7 +1,7 @@
 /* vard-image-text.c - the texts in a PNG file: tEXt, zTXt and iTXt chunks
  *
- * Texts are told apart from pixels by their place in the file alone, so a file that is damaged behind its pixels
- * still has the texts before.
+ * Texts are told apart from pixels by their place in the file alone, so a file that is damaged
+ * behind its pixels still has the texts before.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -98,7 +98,8 @@ vard_image_read_chunk (VardImage    *self,
     return;
   if (!is_plain)
     {
-      VardImageSpan head = vard_image_span_take (&chunk, is_packed ? 1 : 2); /* iTXt: is it packed; then for both: how */
+      /* iTXt: is it packed; then for both: how */
+      VardImageSpan head = vard_image_span_take (&chunk, is_packed ? 1 : 2);
 
       is_packed = is_packed || (head.size > 0 && head.data[0] == 1);
     }

@@ -267,9 +267,7 @@ push_name (Machine *self)
       g_autofree char *shown = g_strescape (name, NULL);
 
       fail (self,
-            "the pickle asks for \"%.100s\", which could be any program; tensors in plain "
-            "dictionaries alone are "
-            "read",
+            "the pickle asks for \"%.100s\", which could be any program; tensors in plain dictionaries alone are read",
             shown);
       push (self, VALUE_NOTHING);
     }
@@ -290,8 +288,7 @@ call (Machine *self)
       tensor->tensor = vard_pickle_make_tensor (arguments->items);
       if (!tensor->tensor)
         fail (self,
-              "the pickle has a tensor that does not lie within its storage, or has more than %d "
-              "dimensions",
+              "the pickle has a tensor that does not lie within its storage, or has more than %d dimensions",
               VARD_MAX_DIMS);
     }
   else

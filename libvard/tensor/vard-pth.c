@@ -72,8 +72,7 @@ check_kind (const char *path,
     return TRUE;
   if (size >= 2 && data[0] == '\x80' && data[1] == 2)
     g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                 "%s is in the format from before PyTorch 1.6; load it with "
-                 "torch.load (file, weights_only=True) and write it again with torch.save",
+                 "%s is in the format from before PyTorch 1.6; load it with torch.load (file, weights_only=True) and write it again with torch.save",
                  path);
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,

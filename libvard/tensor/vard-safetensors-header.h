@@ -19,7 +19,8 @@ typedef struct
 void       vard_safetensors_record_free  (VardSafetensorsRecord *self);
 gsize      vard_safetensors_dtype_size   (const char            *dtype);
 
-/* Records in order of their place in the file. @path is for messages; @n_data is what follows the header. */
+/* Records in order of their place in the file. @path is for messages; @n_data is what follows the
+ * header. */
 GPtrArray *vard_safetensors_parse_header (const char            *path,
                                           const char            *json,
                                           gsize                  length,

@@ -92,10 +92,8 @@ guess_content (const char *data,
     const char *start, *what;
   } kinds[] = {
     { "version https://git-lfs", "a pointer of Git LFS, not the file itself: git lfs pull fetches that" },
-    { "PK\003\004", "a PyTorch pickle by another name, which can run code when it is read: convert it with "
-                     "save_pretrained or safetensors.torch.save_file" },
-    { "\x80\x02", "a pickle by another name, which can run code when it is read: convert it with "
-                  "save_pretrained or safetensors.torch.save_file" },
+    { "PK\003\004", "a PyTorch pickle by another name, which can run code when it is read: convert it with save_pretrained or safetensors.torch.save_file" },
+    { "\x80\x02", "a pickle by another name, which can run code when it is read: convert it with save_pretrained or safetensors.torch.save_file" },
     { "<", "a web page, not the file itself: download it again" },
     { "GGUF", "a GGUF file, which is not supported" },
   };

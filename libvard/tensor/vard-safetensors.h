@@ -11,8 +11,8 @@ G_BEGIN_DECLS
 #define VARD_TYPE_SAFETENSORS (vard_safetensors_get_type ())
 G_DECLARE_FINAL_TYPE (VardSafetensors, vard_safetensors, VARD, SAFETENSORS, GObject)
 
-/* A .safetensors file, or all shards that a .safetensors.index.json names. The header is checked wholly here;
- * the data stays in the file (mapped) until it is looked up. */
+/* A .safetensors file, or all shards that a .safetensors.index.json names. The header is checked
+ * wholly here; the data stays in the file (mapped) until it is looked up. */
 VardSafetensors    *vard_safetensors_open         (const char       *path,
                                                    GError          **error);
 const char         *vard_safetensors_get_path     (VardSafetensors  *self);
@@ -23,17 +23,17 @@ gboolean            vard_safetensors_contains     (VardSafetensors  *self,
 gboolean            vard_safetensors_get_shape    (VardSafetensors  *self,
                                                    const char       *name,
                                                    VardShape        *shape);
-/* A read-only view of the mapped file, or a copy where the data is unaligned or of a type that only files know
- * (f64 becomes f32, bool becomes u8); (transfer full) */
+/* A read-only view of the mapped file, or a copy where the data is unaligned or of a type that only
+ * files know (f64 becomes f32, bool becomes u8); (transfer full) */
 VardTensor         *vard_safetensors_lookup       (VardSafetensors  *self,
                                                    const char       *name,
                                                    GError          **error);
 /* string to string, of all shards */
 GHashTable         *vard_safetensors_peek_metadata (VardSafetensors *self);
 
-/* What to write under a name. @prepare, where it is set, makes what the file keeps (another layout, merged weights, a copy
- * from a device) when its turn comes, so that a large model is never held twice; @shape is then what it returns. NULL with
- * an error: the file is not written. */
+/* What to write under a name. @prepare, where it is set, makes what the file keeps (another layout,
+ * merged weights, a copy from a device) when its turn comes, so that a large model is never held
+ * twice; @shape is then what it returns. NULL with an error: the file is not written. */
 typedef struct _VardSafetensorsEntry VardSafetensorsEntry;
 
 struct _VardSafetensorsEntry
@@ -46,8 +46,8 @@ struct _VardSafetensorsEntry
   gpointer data;
 };
 
-/* @metadata: string to string, or NULL; "format": "pt" is added where it says nothing. The file appears whole
- * under its name or not at all. */
+/* @metadata: string to string, or NULL; "format": "pt" is added where it says nothing. The file
+ * appears whole under its name or not at all. */
 gboolean            vard_safetensors_write        (const char                 *path,
                                                    const VardSafetensorsEntry *entries,
                                                    guint                       n_entries,

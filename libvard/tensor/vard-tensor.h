@@ -30,8 +30,8 @@ gint64          *vard_tensor_get_dims       (VardTensor       *self,
                                              guint            *n_dims);
 gint64           vard_tensor_get_count      (VardTensor       *self);
 gsize            vard_tensor_get_n_bytes    (VardTensor       *self);
-/* Gives the memory of a view of a mapped file back to the system, which reads it again when it is used. Returns how many
- * bytes that were; 0 for any other tensor. */
+/* Gives the memory of a view of a mapped file back to the system, which reads it again when it is
+ * used. Returns how many bytes that were; 0 for any other tensor. */
 gsize            vard_tensor_drop_pages     (VardTensor       *self);
 GBytes          *vard_tensor_get_bytes      (VardTensor       *self);
 

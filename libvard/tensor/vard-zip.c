@@ -100,7 +100,8 @@ find_list (const Archive *self,
   return TRUE;
 }
 
-/* replaces sizes and offset by those of the zip64 extra field, which has only the ones that are missing */
+/* replaces sizes and offset by those of the zip64 extra field, which has only the ones that are
+ * missing */
 static gboolean
 read_extra (const Archive *self,
             guint64        at,

@@ -227,7 +227,8 @@ vard_metrics_get_value (VardMetrics *self,
  * vard_metrics_to_json:
  * @self: the metrics
  *
- * Returns: (transfer full): one line of JSON without its end of line: an object with "step", "time" and the numbers
+ * Returns: (transfer full): one line of JSON without its end of line: an object with "step", "time"
+ * and the numbers
  */
 char *
 vard_metrics_to_json (VardMetrics *self)

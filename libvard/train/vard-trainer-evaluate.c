@@ -213,8 +213,9 @@ vard_trainer_swap_average (VardTrainer *self, GError **error)
  * @self: a trainer
  * @error: where to put an error
  *
- * Puts the averaged weights (setting ema) in the model for good: to sample what evaluations show and
- * vard_trainer_export() writes. Nothing happens without an average. Training does not go on from here.
+ * Puts the averaged weights (setting ema) in the model for good: to sample what evaluations show
+ * and vard_trainer_export() writes. Nothing happens without an average. Training does not go on
+ * from here.
  *
  * Returns: %FALSE on error
  */

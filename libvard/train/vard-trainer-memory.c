@@ -1,8 +1,9 @@
 /* vard-trainer-memory.c - what a training will hold in memory at its peak, by component
  *
- * A trainer that was just made has its weights loaded and its graphs compiled, which the system can measure. What is
- * allocated but not yet written is not resident: gradients, moments, stores of trajectories, the arena. These are
- * counted. Memory that a reward takes when it is called is not known.
+ * A trainer that was just made has its weights loaded and its graphs compiled, which the system can
+ * measure. What is allocated but not yet written is not resident: gradients, moments, stores of
+ * trajectories, the arena. These are counted. Memory that a reward takes when it is called is not
+ * known.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -33,8 +33,9 @@ gboolean vard_trainer_estimate_memory (VardTrainer         *self,
                                        VardMemoryEstimate  *estimate,
                                        GError             **error);
 
-/* FALSE with an error that names what lowers it when the engine's device has less room than what is compiled will take;
- * TRUE where the engine has no memory of its own. Nothing of a training is allocated before. */
+/* FALSE with an error that names what lowers it when the engine's device has less room than what is
+ * compiled will take; TRUE where the engine has no memory of its own. Nothing of a training is
+ * allocated before. */
 gboolean vard_trainer_check_device (VardTrainer  *self,
                                     GError      **error);
 

@@ -59,7 +59,8 @@ drop_pages (const char *path, VardParameter *parameter, gpointer data)
   *n_dropped += vard_tensor_drop_pages (parameter->tensor);
 }
 
-/* All texts are encoded: until somebody asks for another one the text encoder need not be in memory */
+/* All texts are encoded: until somebody asks for another one the text encoder need not be in
+ * memory */
 static void
 release_text_encoder (VardTrainer *self)
 {

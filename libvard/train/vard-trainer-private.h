@@ -65,7 +65,8 @@ struct _VardTrainer
   GArray *pool_scores;             /* double [n][n_components] raw, NaN where there is none */
   GArray *pool_valid;              /* guint: pool trajectories that have a total */
   VardTrajectoryStore *ring;       /* NULL without value refresh */
-  double *ring_scores;             /* [ring-size][n_components] raw; NULL unless whitening is running */
+  /* [ring-size][n_components] raw; NULL unless whitening is running */
+  double *ring_scores;
   double reward_mean, reward_sd;   /* of the pool's totals: the unit of the value */
   double *r2;                      /* [n_states] held-out, per state */
   double fit_loss;
@@ -91,7 +92,8 @@ gboolean vard_trainer_advance_pool       (VardTrainer         *self,
 gboolean vard_trainer_advance_value_fit  (VardTrainer         *self,
                                           GCancellable        *cancellable,
                                           GError             **error);
-/* With running whitening: new scores count, and the targets of pool and ring are in the new units */
+/* With running whitening: new scores count, and the targets of pool and ring are in the new
+ * units */
 gboolean     vard_trainer_rewhiten        (VardTrainer         *self,
                                           GError             **error);
 /* What the value network is told of a state of a trajectory */

@@ -33,6 +33,7 @@ G_DEFINE_ENUM_TYPE (VardWhitening, vard_whitening,
 #define STRING(m, blurb, value) VARD_FIELD_STRING (VardTrainerSettings, m, blurb, value)
 #define STRV(m, blurb) VARD_FIELD_STRV (VardTrainerSettings, m, blurb)
 
+/* clang-format off */
 static const VardField fields[] = {
   UINT (steps,
         "Policy iterations: more move the model further; learning-rate decay is spread over them",
@@ -48,14 +49,14 @@ static const VardField fields[] = {
                    vard_sampler_kind_get_type, VARD_SAMPLER_KIND_DDIM),
   UINT (sampler_steps, "Denoising steps per picture; time and stored states grow with it", 2, 1000,
         20),
-  DOUBLE (sampler_eta, "Noise of ddim: 1 is DDPM; below 1 the KL of a given change grows",
-          0.05, 1, 1),
+  DOUBLE (sampler_eta, "Noise of ddim: 1 is DDPM; below 1 the KL of a given change grows", 0.05, 1,
+          1),
   DOUBLE (guidance_scale, "Classifier-free guidance in training and evaluation; 1 halves the cost",
           1, 30, 1),
 
   UINT (pool_size,
-        "Pictures of the base model that the value network is first fitted on; "
-        "128 is enough when value-refresh is on",
+        "Pictures of the base model that the value network is first fitted on; 128 is enough when "
+        "value-refresh is on",
         16, 1000000, 512),
   UINT (value_fit_updates,
         "Updates of the first value fit; raise it when value/r2 is still climbing", 1, 1000000,
@@ -69,12 +70,12 @@ static const VardField fields[] = {
   DOUBLE (value_learning_rate, "Adam's rate at the start of the value fit", 1e-8, 1, 1e-3),
   DOUBLE (value_learning_rate_end, "Adam's rate at the end of the value fit", 0, 1, 1e-4),
   BOOLEAN (value_refresh,
-           "Keep fitting the value network on fresh pictures: calls the reward in "
-           "every step, follows the model further",
+           "Keep fitting the value network on fresh pictures: calls the reward in every step, "
+           "follows the model further",
            FALSE),
   UINT (value_updates,
-        "Value updates per step when value-refresh is on; fewer than four times "
-        "policy-updates lets the policy outrun it",
+        "Value updates per step when value-refresh is on; fewer than four times policy-updates "
+        "lets the policy outrun it",
         1, 100000, 8),
   DOUBLE (value_refresh_learning_rate, "Adam's rate of these updates", 1e-8, 1, 5e-4),
   UINT (ring_size, "Newest trajectories kept for value-refresh", 1, 1000000, 256),
@@ -82,8 +83,9 @@ static const VardField fields[] = {
           0.75),
 
   VARD_FIELD_ENUM (VardTrainerSettings, whitening,
-                   "Whose mean and spread are the units that rewards are learned in: the base model's, or with "
-                   "value-refresh those of the newest pictures (running); metrics are in the base model's",
+                   "Whose mean and spread are the units that rewards are learned in: the base "
+                   "model's, or with value-refresh those of the newest pictures (running); metrics "
+                   "are in the base model's",
                    vard_whitening_get_type, VARD_WHITENING_BASE),
 
   UINT (batch_size, "Trajectories sampled per step", 1, 65536, 32),
@@ -91,23 +93,23 @@ static const VardField fields[] = {
   UINT (micro_batch, "States held in memory at once, 0 for all: lower it when memory is short", 0,
         65536, 0),
   BOOLEAN (segments,
-           "Compute the blocks of the model again on the way back instead of keeping what is inside: "
-           "less memory, about a quarter more work in policy updates",
+           "Compute the blocks of the model again on the way back instead of keeping what is "
+           "inside: less memory, about a quarter more work in policy updates",
            FALSE),
   UINT (policy_updates, "Policy updates per step", 1, 10000, 2),
   VARD_FIELD_ENUM (VardTrainerSettings, weights, "What is trained: lora (adapters) or full",
                    vard_trained_weights_get_type, VARD_TRAINED_WEIGHTS_LORA),
   UINT (lora_rank, "Rank of the adapters: more can change more, and weighs more", 1, 4096, 8),
   DOUBLE (lora_alpha, "Strength of the adapters: they are scaled by alpha over rank", 1e-3, 1e4, 8),
-  STRV (lora_targets, "Layers that get an adapter: attention, feed-forward, projections, or the end of a "
-                      "layer's name; empty for attention"),
+  STRV (lora_targets, "Layers that get an adapter: attention, feed-forward, projections, or the "
+                      "end of a layer's name; empty for attention"),
   DOUBLE (learning_rate,
-          "Adam's rate of the policy, 0 for what suits the weights: 3e-4 for adapters, 3e-5 for full; "
-          "a model of a few million parameters bears five times more",
+          "Adam's rate of the policy, 0 for what suits the weights: 3e-4 for adapters, 3e-5 for "
+          "full; a model of a few million parameters bears five times more",
           0, 1, 0),
   DOUBLE (learning_rate_end,
-          "Share of it that is left at the last step; without decay the last "
-          "model may be a bad one",
+          "Share of it that is left at the last step; without decay the last model may be a bad "
+          "one",
           0, 1, 0.05),
   UINT (decay_steps,
         "Steps over which the rate falls, 0 for all: set it when a run may be prolonged", 0,
@@ -122,8 +124,8 @@ static const VardField fields[] = {
           0),
 
   DOUBLE (kl_weight,
-          "The price of one nat of KL in standard deviations of reward: the main knob; "
-          "0 destroys the pictures, 0.1 is timid",
+          "The price of one nat of KL in standard deviations of reward: the main knob; 0 destroys "
+          "the pictures, 0.1 is timid",
           0, 1000, 0.03),
   DOUBLE (kl_target, "Nats per trajectory that kl-weight is steered to; 0 leaves it alone", 0, 1e6,
           0),
@@ -133,8 +135,8 @@ static const VardField fields[] = {
   DOUBLE (w_max, "Steps whose KL weight is above this get no value gradient, and this weight", 1e-3,
           1e6, 1),
   DOUBLE (value_gradient_quantile,
-          "Value gradients are shortened to this quantile of their noise "
-          "level's recent norms; 1 for never",
+          "Value gradients are shortened to this quantile of their noise level's recent norms; 1 "
+          "for never",
           0.5, 1, 1),
 
   UINT (evaluation_interval, "Steps between evaluations; 0 for the first and the last step only", 0,
@@ -143,14 +145,15 @@ static const VardField fields[] = {
   UINT (evaluation_seeds, "Pictures per evaluated prompt, with seeds that training never uses", 2,
         4096, 8),
   UINT (score_interval,
-        "Steps between scores of training pictures while value-refresh is off; 0 for "
-        "never: the reward is only called for the pool and evaluations",
+        "Steps between scores of training pictures while value-refresh is off; 0 for never: the "
+        "reward is only called for the pool and evaluations",
         0, 1000000, 1),
   UINT (sample_interval,
         "Steps between sample pictures, two per evaluated prompt; 0 for evaluations only", 0,
         1000000, 10),
   UINT (checkpoint_interval, "Steps between checkpoints; 0 for the last step only", 0, 1000000, 10),
 };
+/* clang-format on */
 
 /**
  * vard_trainer_settings_new:
@@ -192,7 +195,8 @@ vard_trainer_settings_copy (VardTrainerSettings *self)
  * vard_trainer_settings_find_learning_rate:
  * @self: settings
  *
- * Returns: the rate that the policy is trained with: learning-rate, or where that is 0 what suits the weights
+ * Returns: the rate that the policy is trained with: learning-rate, or where that is 0 what suits
+ * the weights
  */
 double
 vard_trainer_settings_find_learning_rate (VardTrainerSettings *self)

@@ -392,10 +392,8 @@ vard_trainer_finalize (GObject *object)
 }
 
 static void
-vard_trainer_class_init (VardTrainerClass *klass)
+vard_trainer_install_signals (void)
 {
-  G_OBJECT_CLASS (klass)->finalize = vard_trainer_finalize;
-
   /**
    * VardTrainer::progress:
    * @self: the trainer
@@ -453,6 +451,13 @@ vard_trainer_class_init (VardTrainerClass *klass)
    */
   signals[SIGNAL_WARNING] = g_signal_new ("warning", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL,
                                           NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+}
+
+static void
+vard_trainer_class_init (VardTrainerClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = vard_trainer_finalize;
+  vard_trainer_install_signals ();
 }
 
 static void

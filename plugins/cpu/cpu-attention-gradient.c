@@ -1,9 +1,10 @@
 /* cpu-attention-gradient.c - the derivatives of attention with its queries in the lanes of vectors
  *
- * As the forward does, it turns queries and dY [d, lanes], some panels side by side. The largest score, the sum of
- * exponentials and rowsum (P dP) run along with the tiles of keys. Exponentials and dP [keys, lanes] of all keys are kept
- * where they fit a core's own cache: each tile's are relative to what was the largest then, and its columns' factors make up
- * for that once all is known. Of more keys (some thousands) both are computed again: keeping them was slower.
+ * As the forward does, it turns queries and dY [d, lanes], some panels side by side. The largest
+ * score, the sum of exponentials and rowsum (P dP) run along with the tiles of keys. Exponentials
+ * and dP [keys, lanes] of all keys are kept where they fit a core's own cache: each tile's are
+ * relative to what was the largest then, and its columns' factors make up for that once all is
+ * known. Of more keys (some thousands) both are computed again: keeping them was slower.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -12,7 +13,8 @@
 #include "cpu-simd.h"
 
 #define KEYS 240              /* of a tile: whole blocks of 8 and of 6 rows */
-#define QUERIES 192           /* side by side, at most: they are the depth of the products for dK and dV */
+/* side by side, at most: they are the depth of the products for dK and dV */
+#define QUERIES 192
 #define STEP 48               /* whole panels on every level */
 #define KEPT_FLOATS (192 * 1024)   /* of scores, if they are kept */
 #define LINE 16               /* floats in a line of the cache */
@@ -94,7 +96,8 @@ side_advance (Side *self, float *scores, const float *slopes, gint64 n)
     advance_columns (self, scores, slopes, n, j, 1);
 }
 
-/* P, and dS = scale P (dP - mean), of exponentials relative to what was the largest @then, or of scores where that is NULL */
+/* P, and dS = scale P (dP - mean), of exponentials relative to what was the largest @then, or of
+ * scores where that is NULL */
 CPU_SIMD static void
 side_slopes (const Side *self, float *scores, float *slopes, const float *then, gint64 n)
 {
@@ -171,7 +174,8 @@ count_queries (const CpuAttention *self)
   return MIN (self->tq, keeps_all (self) ? MIN (KEPT_FLOATS / self->tk, QUERIES) / STEP * STEP : QUERIES);
 }
 
-/* to [m, stride] = A panels, for each panel of the queries; A's rows are row_a and its columns step_a apart */
+/* to [m, stride] = A panels, for each panel of the queries; A's rows are row_a and its columns
+ * step_a apart */
 static void
 side_multiply (const Side *self, gint64 m, gint64 k, const float *a, gint64 row_a, gint64 step_a, const float *panels,
                gboolean beta, float *to)

@@ -1,10 +1,11 @@
 /* cpu-attention.c - softmax attention with its queries in the lanes of vectors
  *
- * Queries are turned into panels [d, width] once. A tile of keys times a panel gives scores [keys, width]: their largest, their
- * exponentials and the sums run down the columns, a query a lane, and what they make is the very panel by which the
- * values, turned, are multiplied. So nothing is copied between the two products, and a head's width counts rows of a
- * product, which need not fill vectors. The largest score and the sum of exponentials run along with the keys
- * (Milakov and Gimelshein, arXiv 1805.02867).
+ * Queries are turned into panels [d, width] once. A tile of keys times a panel gives scores [keys,
+ * width]: their largest, their exponentials and the sums run down the columns, a query a lane, and
+ * what they make is the very panel by which the values, turned, are multiplied. So nothing is
+ * copied between the two products, and a head's width counts rows of a product, which need not fill
+ * vectors. The largest score and the sum of exponentials run along with the keys (Milakov and
+ * Gimelshein, arXiv 1805.02867).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -73,7 +74,8 @@ advance_columns (float *scores, gint64 n, const guint n_vectors, float *largest,
     }
 }
 
-/* Scores [n, width] become exponentials relative to each column's largest so far; shrink is what older sums are worth now */
+/* Scores [n, width] become exponentials relative to each column's largest so far; shrink is what
+ * older sums are worth now */
 CPU_SIMD static void
 panel_advance (Panel *panel, float *scores, gint64 n, float *shrink)
 {

@@ -258,7 +258,8 @@ claim_attention_plan (CpuClaim *claim, double products, gboolean is_gradient)
   claim->step.flops = products * 2.0 * plan->b * plan->heads * plan->tq * plan->tk * plan->d;
 }
 
-/* the largest score is the scale times the largest product, which a scale below 0 would turn round */
+/* the largest score is the scale times the largest product, which a scale below 0 would turn
+ * round */
 static gboolean
 attention_is_usual (const CpuClaim *claim)
 {
@@ -423,7 +424,8 @@ cpu_find_rule (const VardOpClass *op)
   return NULL;
 }
 
-/* moves and casts take any type (permute: of 4 bytes; gather: rows of whole words), the rest single precision */
+/* moves and casts take any type (permute: of 4 bytes; gather: rows of whole words), the rest single
+ * precision */
 static gboolean
 is_any_type (const VardNode *node)
 {

@@ -1,12 +1,13 @@
 /* cpu-conv-gemm.c - convolution as a product with patches that are gathered block by block
  *
- * The matrix of all patches never exists: a block of pixels is gathered into scratch that stays in the cache, and
- * multiplied at once. A 1 x 1 kernel needs no gathering. The gradient for the input of a stride-1 convolution is a
- * convolution with the kernel turned round; with a larger stride patches are scattered instead.
+ * The matrix of all patches never exists: a block of pixels is gathered into scratch that stays in
+ * the cache, and multiplied at once. A 1 x 1 kernel needs no gathering. The gradient for the input
+ * of a stride-1 convolution is a convolution with the kernel turned round; with a larger stride
+ * patches are scattered instead.
  *
- * Where there are few pixels and large weights (1280 channels at 8 x 8) reading the weight is what takes long, so it is
- * read once and as it is stored: then the matrix of all patches does exist, in the weight's own order of channels and
- * taps, and one product has all of them.
+ * Where there are few pixels and large weights (1280 channels at 8 x 8) reading the weight is what
+ * takes long, so it is read once and as it is stored: then the matrix of all patches does exist, in
+ * the weight's own order of channels and taps, and one product has all of them.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

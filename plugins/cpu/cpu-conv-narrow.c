@@ -1,9 +1,11 @@
-/* cpu-conv-narrow.c - convolutions to a handful of channels: a product first, a sum of its shifted columns after
+/* cpu-conv-narrow.c - convolutions to a handful of channels: a product first, a sum of its shifted
+ * columns after
  *
- * With patches as rows, a product to 3 or 4 channels leaves most of each vector empty and reads every pixel kh kw
- * times. Here each pixel is multiplied once by the weights of all taps and channels, which fill the vectors:
- * t [pixels, taps channels]; a result is then the sum of what each tap's column has at the pixel that the tap looks
- * at. The gradient for a narrow input is the same with the taps the other way round.
+ * With patches as rows, a product to 3 or 4 channels leaves most of each vector empty and reads
+ * every pixel kh kw times. Here each pixel is multiplied once by the weights of all taps and
+ * channels, which fill the vectors: t [pixels, taps channels]; a result is then the sum of what
+ * each tap's column has at the pixel that the tap looks at. The gradient for a narrow input is the
+ * same with the taps the other way round.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

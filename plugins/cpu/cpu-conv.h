@@ -16,7 +16,8 @@ typedef struct
   gint64 n, h, w, ci;
   gint64 oh, ow, co;
   gint64 kh, kw, stride, top, left;
-  gboolean taps_last;      /* w [co, ci, kh, kw], as it is stored: where cpu_conv_gemm_takes_taps_last () */
+  /* w [co, ci, kh, kw], as it is stored: where cpu_conv_gemm_takes_taps_last () */
+  gboolean taps_last;
 } CpuConv;
 
 typedef enum { CPU_CONV_FORWARD, CPU_CONV_INPUT_GRADIENT, CPU_CONV_WEIGHT_GRADIENT } CpuConvKind;
@@ -53,7 +54,8 @@ void     cpu_winograd_run_stored       (CpuPool       *pool,
                                         float         *scratch,
                                         const CpuEpilogue *epilogue);
 
-/* forward to, or the input gradient for, so few channels that those of all taps fit one block of a product */
+/* forward to, or the input gradient for, so few channels that those of all taps fit one block of a
+ * product */
 gboolean cpu_conv_narrow_can              (const CpuConv *conv,
                                            CpuConvKind    kind);
 gsize    cpu_conv_narrow_get_scratch_size (const CpuConv *conv,

@@ -28,10 +28,14 @@ struct _VardCpuEngine
 
 G_DEFINE_FINAL_TYPE (VardCpuEngine, vard_cpu_engine, VARD_TYPE_ENGINE)
 
+/* clang-format off */
 static const VardField fields[] = {
-  VARD_FIELD_UINT (VardCpuEngine, threads, "How many threads compute; 0 is one for each processor", 0, 1024, 0),
-  VARD_FIELD_BOOLEAN (VardCpuEngine, profile, "Whether the time spent in each kernel is added up", FALSE),
+  VARD_FIELD_UINT (VardCpuEngine, threads, "How many threads compute; 0 is one for each processor",
+                   0, 1024, 0),
+  VARD_FIELD_BOOLEAN (VardCpuEngine, profile, "Whether the time spent in each kernel is added up",
+                      FALSE),
 };
+/* clang-format on */
 
 static const char *const level_names[] = {
   [CPU_LEVEL_AVX512] = "AVX-512", [CPU_LEVEL_AVX2] = "AVX2", [CPU_LEVEL_BASE] = "no vector extensions in use",
@@ -57,7 +61,8 @@ vard_cpu_engine_describe (VardEngine *engine)
   return g_strdup_printf ("cpu: %u thread%s, %s", n_threads, n_threads == 1 ? "" : "s", level_names[cpu_get_level ()]);
 }
 
-/* Large blocks ask for large pages: with small ones the walk over a batch misses the translation cache all the time */
+/* Large blocks ask for large pages: with small ones the walk over a batch misses the translation
+ * cache all the time */
 static VardBuffer *
 vard_cpu_engine_alloc (VardEngine *engine,
                        gsize       size,
@@ -136,7 +141,8 @@ vard_cpu_engine_execute (VardEngine   *engine,
 {
   VardCpuEngine *self = VARD_CPU_ENGINE (engine);
 
-  /* kernels stop between two chunks when it is cancelled; the check after each step makes that an error */
+  /* kernels stop between two chunks when it is cancelled; the check after each step makes that an
+   * error */
   cpu_pool_set_cancellable (self->pool, cancellable);
   for (guint i = 0; i < vard_program_get_n_steps (program) && !cpu_pool_is_cancelled (self->pool); i++)
     vard_cpu_engine_run_step (self, program, i);

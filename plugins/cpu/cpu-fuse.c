@@ -1,8 +1,9 @@
 /* cpu-fuse.c - what the processor's engine computes as one step
  *
- * vard-fusion.c makes the groups. Broadcasts, fills, slices and pads are not members: each group reads them as patterns
- * and immediates. A product, convolution or normalisation that a group reads becomes its producer: the group then runs on each
- * block of the result while the block is in the cache.
+ * vard-fusion.c makes the groups. Broadcasts, fills, slices and pads are not members: each group
+ * reads them as patterns and immediates. A product, convolution or normalisation that a group reads
+ * becomes its producer: the group then runs on each block of the result while the block is in the
+ * cache.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -14,9 +15,11 @@ typedef struct
   CpuOp code;
 } OpCode;
 
+/* clang-format off */
 static const OpCode op_codes[] = {
   { &vard_op_neg, CPU_OP_NEG }, { &vard_op_exp, CPU_OP_EXP }, { &vard_op_log, CPU_OP_LOG },
-  { &vard_op_sqrt, CPU_OP_SQRT }, { &vard_op_rsqrt, CPU_OP_RSQRT }, { &vard_op_square, CPU_OP_SQUARE },
+  { &vard_op_sqrt, CPU_OP_SQRT }, { &vard_op_rsqrt, CPU_OP_RSQRT },
+  { &vard_op_square, CPU_OP_SQUARE },
   { &vard_op_reciprocal, CPU_OP_RECIPROCAL }, { &vard_op_sigmoid, CPU_OP_SIGMOID },
   { &vard_op_silu, CPU_OP_SILU }, { &vard_op_tanh, CPU_OP_TANH }, { &vard_op_erf, CPU_OP_ERF },
   { &vard_op_gelu, CPU_OP_GELU }, { &vard_op_sin, CPU_OP_SIN }, { &vard_op_cos, CPU_OP_COS },
@@ -25,6 +28,7 @@ static const OpCode op_codes[] = {
   { &vard_op_mul, CPU_OP_MUL }, { &vard_op_div, CPU_OP_DIV }, { &vard_op_maximum, CPU_OP_MAXIMUM },
   { &vard_op_minimum, CPU_OP_MINIMUM }, { &vard_op_select, CPU_OP_SELECT },
 };
+/* clang-format on */
 
 static gboolean
 find_code (const VardOpClass *op, CpuOp *code)
@@ -67,7 +71,8 @@ cpu_instruction_for (const VardNode *node)
 
 #define MAX_MEMBERS 48
 
-/* each member but the root is an argument of another, so loads are at most the arguments that are left */
+/* each member but the root is an argument of another, so loads are at most the arguments that are
+ * left */
 static gboolean
 has_room (const VardFusionGroup *group, const VardNode *node)
 {
@@ -81,8 +86,9 @@ G_STATIC_ASSERT (CPU_REGION_MAX_OUTPUTS <= VARD_FUSION_MAX_OUTPUTS);
 
 /* ---- producers ---- */
 
-/* The last of the producers that a group reads: the others come before it anyway. A sum of gradients has none: with one its
- * result would lie in memory of its own until all steps are done, next to the sum. */
+/* The last of the producers that a group reads: the others come before it anyway. A sum of
+ * gradients has none: with one its result would lie in memory of its own until all steps are done,
+ * next to the sum. */
 static void
 cpu_group_find_producer (VardFusion *self, VardFusionGroup *group)
 {
@@ -112,7 +118,8 @@ cpu_group_find_producer (VardFusion *self, VardFusionGroup *group)
     vard_fusion_set_producer (self, group, found, found_output);
 }
 
-/* A cotangent that a normalisation's gradient alone reads is computed picture by picture as that goes */
+/* A cotangent that a normalisation's gradient alone reads is computed picture by picture as that
+ * goes */
 static void
 cpu_group_find_consumer (VardFusion *self, VardFusionGroup *group)
 {

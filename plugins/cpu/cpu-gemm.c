@@ -1,16 +1,19 @@
 /* cpu-gemm.c - matrix products over all of the engine's threads
  *
- * Blocks are whole rows where there are enough of them, so that what follows the product reads it from the cache; else
- * columns too. Each block of rows copies all of B into panels: of a large B blocks take as many rows as the cache has room
- * for, and the threads share its columns (256 rows by 1280 and 5120: 80 to 170 GFLOP/s on two cores).
+ * Blocks are whole rows where there are enough of them, so that what follows the product reads it
+ * from the cache; else columns too. Each block of rows copies all of B into panels: of a large B
+ * blocks take as many rows as the cache has room for, and the threads share its columns (256 rows
+ * by 1280 and 5120: 80 to 170 GFLOP/s on two cores).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cpu-gemm.h"
 
 #define MIN_ROWS 64
-#define MAX_ROWS 256           /* whose part of A stays in a core's own cache beside a panel of B; */
-#define MAX_ROWS_WIDE 512      /* AVX-512's blocks are larger and come back to it less often: 1.02 to 1.03 times as fast */
+/* whose part of A stays in a core's own cache beside a panel of B; */
+#define MAX_ROWS 256
+/* AVX-512's blocks are larger and come back to it less often: 1.02 to 1.03 times as fast */
+#define MAX_ROWS_WIDE 512
 #define MIN_COLUMNS 32
 #define COLUMN_UNIT 16
 #define LARGE_B (256 * 1024)   /* elements */

@@ -148,7 +148,8 @@ builder_add_instructions (RegionBuilder *self, VardFusion *fusion)
     }
 }
 
-/* The first input is the one whose place the result may take: one read here alone, element by element */
+/* The first input is the one whose place the result may take: one read here alone, element by
+ * element */
 static void
 builder_put_dying_first (RegionBuilder *self, VardLowering *lowering)
 {
@@ -277,7 +278,8 @@ step_add_region (VardStep *step, CpuStepData *data, CpuRegion *region, GPtrArray
   step_add_scratch (step, data, region);
 }
 
-/* joins the group that computes a gradient's cotangent, if there is one; the cotangent is no input then */
+/* joins the group that computes a gradient's cotangent, if there is one; the cotangent is no input
+ * then */
 static void
 step_add_prologue (VardFusion *fusion, VardNode *node, VardStep *step, CpuStepData *data, GPtrArray *all)
 {
@@ -315,7 +317,8 @@ takes_weight (const VardNode *reader, const VardNode *weight)
          && reader->inputs[1] == weight && reader->inputs[0] != weight;
 }
 
-/* whether every reader takes the weight as it is stored; a cast may be half way to one that they take */
+/* whether every reader takes the weight as it is stored; a cast may be half way to one that they
+ * take */
 static gboolean
 is_weight_inside (VardFusion *fusion, VardNode *node)
 {
@@ -333,7 +336,8 @@ is_weight_inside (VardFusion *fusion, VardNode *node)
   return TRUE;
 }
 
-/* the parameter in place of the node that makes it single precision, and room for that in scratch */
+/* the parameter in place of the node that makes it single precision, and room for that in
+ * scratch */
 static void
 step_take_weight (VardFusion *fusion, VardNode *node, VardStep *step, CpuStepData *data, GPtrArray *all)
 {

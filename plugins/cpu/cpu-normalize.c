@@ -1,8 +1,9 @@
 /* cpu-normalize.c - group and layer normalisation, and their gradient
  *
- * A picture is worked in blocks of rows that fit the nearest cache: each block gives its groups' means and spreads,
- * which are joined in order (Chan, Golub and LeVeque 1983), so that the sums do not depend on the threads. With many
- * pictures a thread does whole ones, which then stay in its cache; with few the blocks are shared.
+ * A picture is worked in blocks of rows that fit the nearest cache: each block gives its groups'
+ * means and spreads, which are joined in order (Chan, Golub and LeVeque 1983), so that the sums do
+ * not depend on the threads. With many pictures a thread does whole ones, which then stay in its
+ * cache; with few the blocks are shared.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -13,7 +14,8 @@
 #define BLOCK_FLOATS 8192
 #define ROWS_FLOATS 4096   /* layer norm: rows to do between two epilogues */
 
-/* mean and r = 1 / sqrt (variance + eps) of a group; of the gradient also mean (dy) and mean (dy y) */
+/* mean and r = 1 / sqrt (variance + eps) of a group; of the gradient also mean (dy) and mean (dy
+ * y) */
 typedef struct
 {
   float mean, r, slope, slope_y;

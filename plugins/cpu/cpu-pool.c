@@ -1,13 +1,14 @@
 /* cpu-pool.c - the engine's threads: a parallel for whose caller takes part
  *
- * A job is open while pool->open holds its number. A worker enters by counting itself in n_inside and then looks at
- * open; the caller closes the job when its chunks are used up and waits only for the workers that are inside. A
- * worker that was asleep therefore never delays a short job. Between jobs workers spin for some microseconds,
- * which covers the gaps between the steps of a program, then sleep on a condition.
+ * A job is open while pool->open holds its number. A worker enters by counting itself in n_inside
+ * and then looks at open; the caller closes the job when its chunks are used up and waits only for
+ * the workers that are inside. A worker that was asleep therefore never delays a short job. Between
+ * jobs workers spin for some microseconds, which covers the gaps between the steps of a program,
+ * then sleep on a condition.
  *
- * Each thread starts with its own share of the range, always the same one, and then takes chunks from the others'. What a
- * thread has written it mostly reads again in the next step: reading it from another core's cache is four times slower
- * (25 against 100 GB/s).
+ * Each thread starts with its own share of the range, always the same one, and then takes chunks
+ * from the others'. What a thread has written it mostly reads again in the next step: reading it
+ * from another core's cache is four times slower (25 against 100 GB/s).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -52,8 +53,8 @@ struct _CpuPool
   GCond cond;
 };
 
-/* No pause instruction: a hypervisor takes rows of them for a lock's waiter and hands the processor to another guest
- * (measured: a tenth of a small model's time) */
+/* No pause instruction: a hypervisor takes rows of them for a lock's waiter and hands the processor
+ * to another guest (measured: a tenth of a small model's time) */
 static inline void
 cpu_relax (void)
 {

@@ -22,8 +22,8 @@ void     cpu_pool_set_cancellable (CpuPool      *self,
                                    GCancellable *cancellable);
 gboolean cpu_pool_is_cancelled    (CpuPool      *self);
 
-/* Covers [0, n) by chunks of @grain. Which thread does a chunk is not fixed, so no sum may cross chunks. Not
- * reentrant: one caller at a time, and never from inside a task. */
+/* Covers [0, n) by chunks of @grain. Which thread does a chunk is not fixed, so no sum may cross
+ * chunks. Not reentrant: one caller at a time, and never from inside a task. */
 void     cpu_pool_run           (CpuPool      *self,
                                  gint64        n,
                                  gint64        grain,

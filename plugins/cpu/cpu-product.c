@@ -1,14 +1,16 @@
 /* cpu-product.c - the product of two matrices on one thread
  *
- * Why not a BLAS: Debian's serial OpenBLAS takes its work buffers without a lock, so two calls at once now and then get
- * the same one and return wrong numbers (seen as one bad product in 20,000 with 0.3.21), and one with locks and threads
- * fights the pool. On this engine's shapes these loops were as fast: 110 GFLOP/s on a core where that library had
- * 95 to 116, and more than it on the short and narrow ones.
+ * Why not a BLAS: Debian's serial OpenBLAS takes its work buffers without a lock, so two calls at
+ * once now and then get the same one and return wrong numbers (seen as one bad product in 20,000
+ * with 0.3.21), and one with locks and threads fights the pool. On this engine's shapes these loops
+ * were as fast: 110 GFLOP/s on a core where that library had 95 to 116, and more than it on the
+ * short and narrow ones.
  *
- * A block of sums, rows by a few vectors, stays in registers while k runs: each step loads these vectors of B and one
- * number a row of A. A is read where it is unless it is transposed and wide; so is B when its rows are whole vectors and
- * not far apart. Else a panel is copied to the stack first, so that the steps of k lie side by side. Sums run over k in
- * order, so an element depends on its row and column alone and not on how the product is cut into blocks.
+ * A block of sums, rows by a few vectors, stays in registers while k runs: each step loads these
+ * vectors of B and one number a row of A. A is read where it is unless it is transposed and wide;
+ * so is B when its rows are whole vectors and not far apart. Else a panel is copied to the stack
+ * first, so that the steps of k lie side by side. Sums run over k in order, so an element depends
+ * on its row and column alone and not on how the product is cut into blocks.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -20,10 +22,13 @@
 #define MAX_WIDTH 48
 #define DEPTH 384           /* a panel of B is at most 72 KiB */
 #define PACKED_ROWS 64      /* of a transposed A at a time: at most 96 KiB */
-#define PACKED_APART 384    /* when its columns are at least this far apart: 53 to 75 GFLOP/s at 512, a loss at 128 */
+/* when its columns are at least this far apart: 53 to 75 GFLOP/s at 512, a loss at 128 */
+#define PACKED_APART 384
 #define LINE 16             /* floats in a line of the cache */
-#define FAR_APART 512       /* rows of B this long are copied: they would fall on the same lines of the cache, */
-#define FEW_ROWS 64         /* but not for so few rows of A, if no vector crosses two lines (as few as 8 never pay) */
+/* rows of B this long are copied: they would fall on the same lines of the cache, */
+#define FAR_APART 512
+/* but not for so few rows of A, if no vector crosses two lines (as few as 8 never pay) */
+#define FEW_ROWS 64
 
 typedef struct
 {
@@ -40,11 +45,13 @@ typedef struct
 
 typedef void (*BlockKernel) (const Block *block);
 
-/* What an instruction set does best: rows and vectors that fill its registers, and half the rows for what is left */
+/* What an instruction set does best: rows and vectors that fill its registers, and half the rows
+ * for what is left */
 typedef struct
 {
   guint rows, vectors, lanes;
-  gint64 depth;              /* of k at a time, at most DEPTH: AVX2's panel and rows fit the first cache */
+  /* of k at a time, at most DEPTH: AVX2's panel and rows fit the first cache */
+  gint64 depth;
   BlockKernel full[MAX_VECTORS], half[MAX_VECTORS];   /* by vectors - 1 */
 } Kernels;
 
@@ -67,9 +74,9 @@ read_part (float *to, const float *from, guint columns, guint width)
     to[j] = 0;
 }
 
-/* One block by vectors of a type as wide as the instruction set's registers; rows and vectors are numbers, so that all
- * loops but that over k unroll: the sums then are registers from the first to the last. Rows beyond the last read the
- * last again. */
+/* One block by vectors of a type as wide as the instruction set's registers; rows and vectors are
+ * numbers, so that all loops but that over k unroll: the sums then are registers from the first to
+ * the last. Rows beyond the last read the last again. */
 #define UNROLL _Pragma ("GCC unroll 8")
 #define BLOCK_KERNEL(name_, target_, Vector, rows_, vectors_)                                      \
   target_ static void                                                                              \
@@ -244,7 +251,8 @@ transpose_8 (const float *from, gint64 ldf, float *to, gint64 ldt)
     memcpy (to + i * ldt, &s[i], sizeof s[i]);
 }
 
-/* whole squares, each line of the cache at once: rows that are a power of two apart share few places in it */
+/* whole squares, each line of the cache at once: rows that are a power of two apart share few
+ * places in it */
 V3 static void
 transpose_by_8 (const float *from, gint64 rows, gint64 columns, gint64 ldf, float *to, gint64 ldt)
 {
@@ -312,7 +320,8 @@ pack_panel (gboolean     transposed,
     }
 }
 
-/* rows of a transposed A -> [rows / group][depth][group]; rows that do not fill a group are left as they are */
+/* rows of a transposed A -> [rows / group][depth][group]; rows that do not fill a group are left as
+ * they are */
 static void
 pack_rows (const float *a,
            gint64       lda,
@@ -336,12 +345,13 @@ pack_rows (const float *a,
     }
 }
 
-/* Where the next panel comes from. It is asked for line by line while this one is multiplied: copied cold, it took an
- * eighth of the time of 256 rows. */
+/* Where the next panel comes from. It is asked for line by line while this one is multiplied:
+ * copied cold, it took an eighth of the time of 256 rows. */
 typedef struct
 {
   const float *at;
-  gint64 ld, runs, run;      /* rows of memory that are left, and the floats of one that are wanted */
+  /* rows of memory that are left, and the floats of one that are wanted */
+  gint64 ld, runs, run;
   gint64 next;               /* in a run */
   gint64 share;              /* lines for each block of rows of A */
 } Ahead;
@@ -438,8 +448,8 @@ cpu_panel_multiply (CpuLevel     level,
   run_panel (kernels, &block, m, row_a * kernels->rows, width / kernels->lanes, &nothing);
 }
 
-/* rows of A that lie ready, over depth, against all columns of B; @next_b is where the panels after these come from, or
- * NULL */
+/* rows of A that lie ready, over depth, against all columns of B; @next_b is where the panels after
+ * these come from, or NULL */
 static void
 run_rows (const Kernels *kernels,
           const Block   *rows,

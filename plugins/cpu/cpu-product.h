@@ -8,7 +8,8 @@
 
 G_BEGIN_DECLS
 
-/* The instruction sets that this machine has loops for, the best first, and the one that products use */
+/* The instruction sets that this machine has loops for, the best first, and the one that products
+ * use */
 typedef enum { CPU_LEVEL_AVX512, CPU_LEVEL_AVX2, CPU_LEVEL_BASE } CpuLevel;
 
 CpuLevel cpu_get_level (void);
@@ -42,13 +43,14 @@ void cpu_sgemm_by (CpuLevel     level,
                    float       *c,
                    gint64       ldc);
 
-/* A panel is a matrix of as many columns as registers take at once: the width of the first one of a matrix with this many
- * columns. Its last columns may be beyond the matrix. */
+/* A panel is a matrix of as many columns as registers take at once: the width of the first one of a
+ * matrix with this many columns. Its last columns may be beyond the matrix. */
 gint64 cpu_panel_get_width (CpuLevel level,
                             gint64   columns);
 
-/* C [m, width] = A B + beta C, where B [k, width] and C are panels, and A is read where it is, its rows row_a and its
- * columns step_a apart; the rows of B and of C are stride apart, for panels may lie side by side */
+/* C [m, width] = A B + beta C, where B [k, width] and C are panels, and A is read where it is, its
+ * rows row_a and its columns step_a apart; the rows of B and of C are stride apart, for panels may
+ * lie side by side */
 void cpu_panel_multiply (CpuLevel     level,
                          gint64       m,
                          gint64       width,

@@ -1,7 +1,7 @@
 /* cpu-reduce.c - sums over axes, and softmax over the last
  *
- * Long sums are cut into blocks whose size depends on the shape alone, and the blocks' sums are added in order: the
- * result does not depend on the threads.
+ * Long sums are cut into blocks whose size depends on the shape alone, and the blocks' sums are
+ * added in order: the result does not depend on the threads.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,7 +1,9 @@
-/* cpu-region.c - a program of elementwise operations, run tile by tile while the tile is in the nearest cache
+/* cpu-region.c - a program of elementwise operations, run tile by tile while the tile is in the
+ * nearest cache
  *
- * A value is a load or the result of an instruction. Flat loads and outputs are used where they are; other values live
- * in registers, which are tiles of floats. Memory is thus touched once per operand, whatever the number of operations.
+ * A value is a load or the result of an instruction. Flat loads and outputs are used where they
+ * are; other values live in registers, which are tiles of floats. Memory is thus touched once per
+ * operand, whatever the number of operations.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,5 @@
-/* cpu-region.h - a program of elementwise operations, run tile by tile while the tile is in the nearest cache
+/* cpu-region.h - a program of elementwise operations, run tile by tile while the tile is in the
+ * nearest cache
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -66,8 +67,8 @@ typedef struct
 /* how many values an instruction reads */
 guint    cpu_op_get_arity         (CpuOp            op);
 
-/* Sets a load to what a walk over @extents with @strides from @offset on reads; FALSE if its innermost steps
- * are longer than one element */
+/* Sets a load to what a walk over @extents with @strides from @offset on reads; FALSE if its
+ * innermost steps are longer than one element */
 gboolean cpu_load_set_strided     (CpuLoad         *load,
                                    const gint64    *extents,
                                    const gint64    *strides,

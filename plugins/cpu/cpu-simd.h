@@ -1,10 +1,11 @@
 /* cpu-simd.h - vectors of 8 floats and elementary functions that the compiler can vectorise
  *
- * A function marked CPU_SIMD is compiled for several instruction sets, and the loader picks one for the machine it
- * runs on. What it calls must be inlined (CPU_INLINE) to be compiled with it.
+ * A function marked CPU_SIMD is compiled for several instruction sets, and the loader picks one for
+ * the machine it runs on. What it calls must be inlined (CPU_INLINE) to be compiled with it.
  *
- * Vectors are as wide as AVX2's registers: wider ones are taken apart through memory there (a product ran at 9 GFLOP/s
- * in place of 100), and loops that the compiler vectorises itself use all of AVX-512 anyway.
+ * Vectors are as wide as AVX2's registers: wider ones are taken apart through memory there (a
+ * product ran at 9 GFLOP/s in place of 100), and loops that the compiler vectorises itself use all
+ * of AVX-512 anyway.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -14,7 +15,8 @@
 #include <math.h>
 #include <string.h>
 
-/* The tests build the engine once more for each lower level, so that a machine with the best one proves them all */
+/* The tests build the engine once more for each lower level, so that a machine with the best one
+ * proves them all */
 #if defined (CPU_ONLY_BASE)
 #define CPU_SIMD
 #elif defined (CPU_ONLY_AVX2)
@@ -99,7 +101,8 @@ cpu_to_bits (float x)
   return bits;
 }
 
-/* x = n ln 2 + r, a Taylor sum in r, and 2^n in two halves so that neither leaves the floats; NaN stays NaN */
+/* x = n ln 2 + r, a Taylor sum in r, and 2^n in two halves so that neither leaves the floats; NaN
+ * stays NaN */
 CPU_INLINE float
 cpu_exp (float x)
 {
@@ -143,12 +146,13 @@ cpu_exp_down (float x)
   return x < -87.0f ? 0 : p;
 }
 
-/* 2^x for x <= 0 with a polynomial of degree 5 that was fitted on [-1/2, 1/2] (2.2e-7 relative); 0 below 2^-127, for the
- * exponent's bits then are 0. NaN stays NaN. */
+/* 2^x for x <= 0 with a polynomial of degree 5 that was fitted on [-1/2, 1/2] (2.2e-7 relative); 0
+ * below 2^-127, for the exponent's bits then are 0. NaN stays NaN. */
 CPU_INLINE CpuVec
 cpu_exp2_down (CpuVec x)
 {
-  const CpuVec magic = cpu_splat (12582912.0f);   /* 3 2^22: adding it rounds, and leaves the integer in the low bits */
+  /* 3 2^22: adding it rounds, and leaves the integer in the low bits */
+  const CpuVec magic = cpu_splat (12582912.0f);
   CpuVec y = (CpuVec) (((x < -127.0f) & (CpuMask) cpu_splat (-127.0f)) | (~(x < -127.0f) & (CpuMask) x));
   CpuVec whole = y + magic, r = y - (whole - magic);
   CpuVec p = 1.32764713e-3f * r + 9.67554096e-3f;
@@ -201,7 +205,8 @@ cpu_tanh (float x)
   return z < 0.4f ? x + x * z * p : far;
 }
 
-/* erfc (x) for x >= 0: exp (-x^2) times a polynomial in t = 1 / (1 + x / 2), fitted to 5e-8 relative */
+/* erfc (x) for x >= 0: exp (-x^2) times a polynomial in t = 1 / (1 + x / 2), fitted to 5e-8
+ * relative */
 CPU_INLINE float
 cpu_erfc_positive (float x)
 {
@@ -240,7 +245,8 @@ cpu_gelu (float x)
   return x < 0 ? x * tail : x - x * tail;
 }
 
-/* quadrant by Cody and Waite's three-part pi / 2, then Taylor sums on [-pi/4, pi/4]; good to |x| of some thousands */
+/* quadrant by Cody and Waite's three-part pi / 2, then Taylor sums on [-pi/4, pi/4]; good to |x| of
+ * some thousands */
 CPU_INLINE float
 cpu_sin_shifted (float x, gint32 shift)
 {

@@ -70,8 +70,8 @@ typedef struct
   VardNode *out[3];
 } CpuClaim;
 
-/* An operation and how it becomes a step: fills in kernel, name, plan, scratch. A producer leaves room for a
- * region that works on its blocks. FALSE: it cannot. */
+/* An operation and how it becomes a step: fills in kernel, name, plan, scratch. A producer leaves
+ * room for a region that works on its blocks. FALSE: it cannot. */
 typedef struct
 {
   const VardOpClass *op;

@@ -42,6 +42,7 @@ TILE_OP (maximum, a[i] > b[i] ? a[i] : b[i])
 TILE_OP (minimum, a[i] < b[i] ? a[i] : b[i])
 TILE_OP (select, cpu_select (a[i], b[i], c[i]))
 
+/* clang-format off */
 const CpuTileOp cpu_tile_ops[CPU_N_OPS] = {
   [CPU_OP_NEG] = tile_neg, [CPU_OP_EXP] = tile_exp, [CPU_OP_LOG] = tile_log,
   [CPU_OP_SQRT] = tile_sqrt, [CPU_OP_RSQRT] = tile_rsqrt, [CPU_OP_SQUARE] = tile_square,
@@ -54,3 +55,4 @@ const CpuTileOp cpu_tile_ops[CPU_N_OPS] = {
   [CPU_OP_MAXIMUM] = tile_maximum, [CPU_OP_MINIMUM] = tile_minimum,
   [CPU_OP_SELECT] = tile_select,
 };
+/* clang-format on */

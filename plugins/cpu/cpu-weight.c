@@ -1,8 +1,9 @@
 /* cpu-weight.c - weights that steps read as they are stored
  *
- * A frozen weight begins a graph as cast (param) or permute (cast (param)). As steps of their own these would keep a
- * single precision copy from the first step that reads it to the last, forwards and backwards. A step that takes the
- * parameter itself keeps one only while it runs, in its scratch, or none at all.
+ * A frozen weight begins a graph as cast (param) or permute (cast (param)). As steps of their own
+ * these would keep a single precision copy from the first step that reads it to the last, forwards
+ * and backwards. A step that takes the parameter itself keeps one only while it runs, in its
+ * scratch, or none at all.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

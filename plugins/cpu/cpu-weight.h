@@ -17,7 +17,8 @@ typedef struct
   gint64 rows, columns, taps;  /* stored [rows, columns, taps]; used as [rows, taps, columns] */
 } CpuWeight;
 
-/* Whether @node only makes single precision in the graph's layout of a parameter, which it returns; else NULL */
+/* Whether @node only makes single precision in the graph's layout of a parameter, which it returns;
+ * else NULL */
 VardNode *cpu_weight_match (VardNode          *node,
                             CpuWeight         *weight);
 /* all of it as it is used: to[rows, taps, columns] */

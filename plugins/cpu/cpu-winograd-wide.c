@@ -1,12 +1,14 @@
 /* cpu-winograd-wide.c - Winograd's convolution where kernels are large
  *
- * Transformed kernels are four times as large as the weights: 118 MB of 1280 x 1280 channels. So the patches of a round of
- * tiles are transformed first; then each thread takes some output channels, and for them goes through the input channels
- * in strips whose kernels it transforms and multiplies at once.
+ * Transformed kernels are four times as large as the weights: 118 MB of 1280 x 1280 channels. So
+ * the patches of a round of tiles are transformed first; then each thread takes some output
+ * channels, and for them goes through the input channels in strips whose kernels it transforms and
+ * multiplies at once.
  *
- * Of few tiles the kernels are what is large: a strip's stay in the thread's own cache, never exist as a whole, and the
- * weight is read once, as it is stored. Of many tiles the sums are: there a strip is all input channels, so that the sums
- * of a frequency are made in one go, and what the next product reads is asked for while this one runs.
+ * Of few tiles the kernels are what is large: a strip's stay in the thread's own cache, never exist
+ * as a whole, and the weight is read once, as it is stored. Of many tiles the sums are: there a
+ * strip is all input channels, so that the sums of a frequency are made in one go, and what the
+ * next product reads is asked for while this one runs.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -151,7 +153,8 @@ turn_stored (const Chunk *self,
   cpu_transpose (self->lines, self->width, n * 9, n * 9, self->turned, self->width);
 }
 
-/* Asks for one of FREQUENCIES parts of the stored kernels that the next strip is made of, while this one is multiplied */
+/* Asks for one of FREQUENCIES parts of the stored kernels that the next strip is made of, while
+ * this one is multiplied */
 static void
 fetch_part (const Chunk *self,
             gint64       i0,

@@ -1,19 +1,23 @@
 /* cpu-winograd.c - 3 x 3 stride-1 convolutions by Winograd's F(4 x 4, 3 x 3)
  *
- * A 6 x 6 patch d gives 4 x 4 outputs: A' ((G g G') . (B' d B)) A (Lavin and Gray, arXiv 1509.09308), 36 products in
- * place of 144. The products of one of the 36 frequencies over all channels are a matrix product. The work goes
- * by blocks of tiles that fill whole rows of pictures, so that patches and products of a block stay in the cache.
+ * A 6 x 6 patch d gives 4 x 4 outputs: A' ((G g G') . (B' d B)) A (Lavin and Gray, arXiv
+ * 1509.09308), 36 products in place of 144. The products of one of the 36 frequencies over all
+ * channels are a matrix product. The work goes by blocks of tiles that fill whole rows of pictures,
+ * so that patches and products of a block stay in the cache.
  *
- * The gradient for the input is the same with the kernel turned round and channels exchanged. The gradient for the
- * weights is the transpose of the algorithm: dg = G' (sum over tiles of (A dy A') . (B' d B)) G.
+ * The gradient for the input is the same with the kernel turned round and channels exchanged. The
+ * gradient for the weights is the transpose of the algorithm: dg = G' (sum over tiles of (A dy A')
+ * . (B' d B)) G.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cpu-winograd.h"
 #include "cpu-simd.h"
 
-#define BLOCK_FLOATS (150 * 1024)   /* of patches and products that should stay in a core's own cache */
-#define KERNEL_FLOATS (1024 * 1024) /* kernels larger than this are read from far away: fewer and larger blocks */
+/* of patches and products that should stay in a core's own cache */
+#define BLOCK_FLOATS (150 * 1024)
+/* kernels larger than this are read from far away: fewer and larger blocks */
+#define KERNEL_FLOATS (1024 * 1024)
 #define MIN_TILES 16
 #define MAX_TILES 64
 #define SUM_TILES 256      /* of one round of the weight gradient */
@@ -90,7 +94,8 @@ transform_kernel_back (const CpuVec *u, guint step, CpuVec *g, guint to)
 
 /* ---- tiles ---- */
 
-/* a channel to start the next vector at: the last vector overlaps the one before, which changes nothing */
+/* a channel to start the next vector at: the last vector overlaps the one before, which changes
+ * nothing */
 CPU_INLINE gint64
 channel_at (gint64 i, gint64 c)
 {
@@ -262,7 +267,8 @@ write_kernel_gradient (const float *u,
 
 /* ---- forward and the gradient for the input ---- */
 
-/* w [co, 9 ci] -> [9 ci, co], columns [from, to): a ninth of the 36 planes that would be turned afterwards */
+/* w [co, 9 ci] -> [9 ci, co], columns [from, to): a ninth of the 36 planes that would be turned
+ * afterwards */
 static void
 transpose_task (gpointer data,
                 gint64   from,

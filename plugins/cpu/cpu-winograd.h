@@ -11,7 +11,8 @@ G_BEGIN_DECLS
 #define TILE 4
 #define PATCH 6
 #define FREQUENCIES 36
-#define STAGGER 16         /* floats between frequencies: else all 36 would fall on the same lines of the cache */
+/* floats between frequencies: else all 36 would fall on the same lines of the cache */
+#define STAGGER 16
 
 /* One direction of work: pictures [n, h, w, c_from] to [n, oh, ow, c_to] */
 typedef struct

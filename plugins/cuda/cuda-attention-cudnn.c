@@ -1,13 +1,14 @@
 /* cuda-attention-cudnn.c - attention and its gradients as cuDNN fuses them, in bf16
  *
- * The library knows attention by the shape of its graph: softmax as a maximum, a difference, exponentials, a sum and a
- * quotient, with the logarithm of the sum kept for the gradients (its documentation, "Graph API", fused flash attention).
- * Scores never reach memory in the forward direction. In the other, which is also described as formulas in
- * cuda-attention.c, their gradients do, for some heads at a time: the way without that adds up the gradient for queries in
- * an order of its own, and a run would not have the same bits twice.
+ * The library knows attention by the shape of its graph: softmax as a maximum, a difference,
+ * exponentials, a sum and a quotient, with the logarithm of the sum kept for the gradients (its
+ * documentation, "Graph API", fused flash attention). Scores never reach memory in the forward
+ * direction. In the other, which is also described as formulas in cuda-attention.c, their gradients
+ * do, for some heads at a time: the way without that adds up the gradient for queries in an order
+ * of its own, and a run would not have the same bits twice.
  *
- * The gradients read what the forward step of the same tokens gave out and kept; where there is no such step in the
- * program, attention is not computed here.
+ * The gradients read what the forward step of the same tokens gave out and kept; where there is no
+ * such step in the program, attention is not computed here.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -39,13 +40,15 @@ typedef struct
   CudaAttentionShape shape;
   CudaDnnStep *step;
   CudaDnnPlace places[G_N_ELEMENTS (inputs_of_gradient)];   /* of the step's inputs */
-  VardBuffer *statistics;          /* kept from one to the other, or NULL: the forward's are in scratch */
+  /* kept from one to the other, or NULL: the forward's are in scratch */
+  VardBuffer *statistics;
 
   CudaDnnPlace out;
   gsize statistics_at;
 
   gint64 n_pictures, n_heads;      /* of the gradients, at a time */
-  gint outputs[3];                 /* which of the step's outputs is dq, dk, dv, or -1: in scratch */
+  /* which of the step's outputs is dq, dk, dv, or -1: in scratch */
+  gint outputs[3];
   gsize unread_at[3], sums_at;
 } FusedPlan;
 
@@ -110,7 +113,8 @@ add_virtual (CudaDnnGraph *graph, cudnnDataType_t type, Layout layout)
   return add_tensor (graph, type, CUDA_DNN_VIRTUAL, layout);
 }
 
-/* a (mode) b, or mode (a) alone where b is negative: in y, or in a new virtual tensor where that is negative */
+/* a (mode) b, or mode (a) alone where b is negative: in y, or in a new virtual tensor where that is
+ * negative */
 static guint
 apply (CudaDnnGraph *graph, cudnnPointwiseMode_t mode, guint a, gint b, gint y, Layout layout)
 {

@@ -1,10 +1,11 @@
 /* cuda-attention.c - attention and its gradients as products over blocks of queries
  *
- * A block's scores [heads, queries, keys] are computed, made weights, used and forgotten, so that memory does not grow
- * with tokens x tokens and the block stays in the device's cache. All products run on the matrix units, for any head
- * size. A block is of all heads of one picture, or, where that makes fewer products and everything fits at once, of one head
- * in all pictures. The gradient computes the scores again. With P the weights: dP = dy v', dS = scale P (dP - rowsum (P dP)), dq = dS k,
- * dk = dS' q, dv = P' dy.
+ * A block's scores [heads, queries, keys] are computed, made weights, used and forgotten, so that
+ * memory does not grow with tokens x tokens and the block stays in the device's cache. All products
+ * run on the matrix units, for any head size. A block is of all heads of one picture, or, where
+ * that makes fewer products and everything fits at once, of one head in all pictures. The gradient
+ * computes the scores again. With P the weights: dP = dy v', dS = scale P (dP - rowsum (P dP)), dq
+ * = dS k, dk = dS' q, dv = P' dy.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -29,8 +30,8 @@ typedef struct
   CudaAttentionShape shape;
   gint64 block;                    /* queries at a time */
   gboolean is_half;
-  /* what a product is batched over, and what it is repeated for: heads and pictures, or the other way round. Strides
-   * are in elements. */
+  /* what a product is batched over, and what it is repeated for: heads and pictures, or the other
+   * way round. Strides are in elements. */
   gint64 n_inner, n_outer, inner_query, inner_key, outer_query, outer_key;
   Products full, rest;             /* rest: the last block when it is smaller */
   CUfunction softmax, softmax_gradient;
@@ -63,7 +64,8 @@ attention_plan_free (gpointer data)
 
 /* ---- execution ---- */
 
-/* one block: pointers to its first query, and to its keys and values, of the first that a product is batched over */
+/* one block: pointers to its first query, and to its keys and values, of the first that a product
+ * is batched over */
 typedef struct
 {
   const Products *products;
@@ -158,8 +160,9 @@ attention_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer sc
       }
 }
 
-/* Gradients for keys and values are sums over the blocks of queries, in single precision: in scratch when the output is not,
- * a picture at a time. Where products are batched over pictures there is one block, and no sum. */
+/* Gradients for keys and values are sums over the blocks of queries, in single precision: in
+ * scratch when the output is not, a picture at a time. Where products are batched over pictures
+ * there is one block, and no sum. */
 static gpointer
 find_sum (const AttentionPlan *plan, guint which, gint64 outer, gpointer *out, guint8 *scratch)
 {
@@ -231,7 +234,8 @@ cuda_attention_count_flops (const CudaAttentionShape *shape,
   return (is_gradient ? 10.0 : 4.0) * shape->b * shape->n_heads * shape->n_queries * shape->n_keys * shape->d;
 }
 
-/* [n, keys] of queries times keys; [n, d] of weights times tokens; [keys, d] of weights' transpose times tokens */
+/* [n, keys] of queries times keys; [n, d] of weights times tokens; [keys, d] of weights' transpose
+ * times tokens */
 static gboolean
 products_prepare (Products *self, AttentionPlan *plan, gint64 n, CudaPrecision precision, gboolean is_gradient)
 {
@@ -275,7 +279,8 @@ plan_scratch (AttentionPlan *plan, gboolean is_gradient, gsize *total)
       plan->sums_at[i] = cuda_scratch_add (total, plan->shape.n_keys * token_bytes (plan, FALSE));
 }
 
-/* heads of a picture lie side by side in a token, pictures one after the other: no single stride goes over both */
+/* heads of a picture lie side by side in a token, pictures one after the other: no single stride
+ * goes over both */
 static void
 plan_order (AttentionPlan *plan)
 {

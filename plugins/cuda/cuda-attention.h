@@ -19,8 +19,8 @@ typedef struct
 CudaAttentionShape cuda_attention_get_shape (const VardNode *node);
 double             cuda_attention_count_flops (const CudaAttentionShape *shape,
                                                gboolean                  is_gradient);
-/* One step computes the gradients for q, k and v: those that somebody reads become the claim's outputs. outputs gets
- * each one's place among them, or -1. */
+/* One step computes the gradients for q, k and v: those that somebody reads become the claim's
+ * outputs. outputs gets each one's place among them, or -1. */
 void               cuda_attention_find_gradients (CudaClaim *claim,
                                                   gint       outputs[3]);
 

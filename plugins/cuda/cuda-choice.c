@@ -1,7 +1,8 @@
 /* cuda-choice.c - which algorithm was the fastest for a product, remembered on disk
  *
- * One file for a device's name, architecture and version of the matrix library: what was measured with others says
- * nothing. It is read when the first choice is made, and written after a program's first execution.
+ * One file for a device's name, architecture and version of the matrix library: what was measured
+ * with others says nothing. It is read when the first choice is made, and written after a program's
+ * first execution.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

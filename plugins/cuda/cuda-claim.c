@@ -118,7 +118,8 @@ cuda_claim_get_type (const CudaClaim *claim,
   return cuda_type_code (vard_lowering_get_storage (claim->lowering, node));
 }
 
-/* whole warps, so that a thread has at most @each of n elements, as long as there are not more than @most threads */
+/* whole warps, so that a thread has at most @each of n elements, as long as there are not more than
+ * @most threads */
 static guint
 choose_threads (gint64 n, guint each, guint most)
 {

@@ -1,7 +1,9 @@
-/* cuda-compiler.c - kernels from source to functions: compiled for the device at run time, and kept on disk
+/* cuda-compiler.c - kernels from source to functions: compiled for the device at run time, and kept
+ * on disk
  *
- * A compiled module is stored under the hash of its source, the architecture, and the versions of compiler and driver, so
- * that a change of any makes another file. Files are written beside and renamed: two processes may do it at once.
+ * A compiled module is stored under the hash of its source, the architecture, and the versions of
+ * compiler and driver, so that a change of any makes another file. Files are written beside and
+ * renamed: two processes may do it at once.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

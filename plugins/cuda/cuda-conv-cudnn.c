@@ -1,9 +1,9 @@
 /* cuda-conv-cudnn.c - convolutions and their gradients by cuDNN
  *
- * Pictures are [n, h, w, c] and weights [c_out, kh, kw, c] in memory, which the library reads as they lie: its dims are
- * [n, c, h, w], and its strides say the order. It writes bf16 where it reads bf16, so in that precision results that are
- * stored in single precision, as the gradient for a weight is, take the way over patches; kernels of one pixel are plain
- * products and need neither.
+ * Pictures are [n, h, w, c] and weights [c_out, kh, kw, c] in memory, which the library reads as
+ * they lie: its dims are [n, c, h, w], and its strides say the order. It writes bf16 where it reads
+ * bf16, so in that precision results that are stored in single precision, as the gradient for a
+ * weight is, take the way over patches; kernels of one pixel are plain products and need neither.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,7 +1,8 @@
 /* cuda-conv.c - convolutions as products over patches, in pieces of a few pictures
  *
- * With P the patches [pixels, taps c_in] of a piece: y = P w', dw = dy' P, and dx is the sum of the patches dy w. So all
- * three run on the matrix units in every precision; kernels of one pixel need no patches. The pieces bound the memory.
+ * With P the patches [pixels, taps c_in] of a piece: y = P w', dw = dy' P, and dx is the sum of the
+ * patches dy w. So all three run on the matrix units in every precision; kernels of one pixel need
+ * no patches. The pieces bound the memory.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -161,8 +162,8 @@ plan_geometry (ConvPlan *plan, const VardShape *x, const VardShape *w, const Var
     = CLAMP (PIECE_SIZE / (n_pixels (plan, 1) * n_taps (plan) * (gint64) sizeof (float)), 1, plan->n);
 }
 
-/* Types as they are stored where a step reads or writes them itself, as the operands are where a product does. Sums of
- * patches and of pieces are in single precision. */
+/* Types as they are stored where a step reads or writes them itself, as the operands are where a
+ * product does. Sums of patches and of pieces are in single precision. */
 static void
 plan_types (ConvPlan *plan, CudaClaim *claim)
 {

@@ -1,7 +1,7 @@
 /* cuda-cudnn-kept.c - ways of cuDNN's as they were compiled, in files beside the choices
  *
- * A file begins with the hash of the rest: the library reads compiled code from it, and a file that was cut short or
- * changed is as none. Version, device, shapes and way are in its name.
+ * A file begins with the hash of the rest: the library reads compiled code from it, and a file that
+ * was cut short or changed is as none. Version, device, shapes and way are in its name.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,5 @@
-/* cuda-cudnn-plan.c - the ways to compute a graph that cuDNN proposes, those that fit, and their execution
+/* cuda-cudnn-plan.c - the ways to compute a graph that cuDNN proposes, those that fit, and their
+ * execution
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -90,7 +91,8 @@ get_notes (CudaDnnGraph *graph, cudnnBackendDescriptor_t configuration)
   return found;
 }
 
-/* A proposal that cannot be made is no failure of the graph: the next may do. Some take seconds to compile. */
+/* A proposal that cannot be made is no failure of the graph: the next may do. Some take seconds to
+ * compile. */
 static gboolean
 try_way (CudaDnnPlan *self, cudnnBackendDescriptor_t configuration, const CudaDnnWish *wish, gint place)
 {
@@ -258,7 +260,8 @@ cuda_dnn_plan_get_workspace (CudaDnnPlan *self)
   return self->workspace;
 }
 
-/* The pack of addresses is made each time: a program is queued twice in its life, and then replayed */
+/* The pack of addresses is made each time: a program is queued twice in its life, and then
+ * replayed */
 gboolean
 cuda_dnn_plan_execute (CudaDnnPlan    *self,
                        guint           index,

@@ -1,7 +1,8 @@
-/* cuda-cudnn-step.c - a step of the engine that cuDNN computes: the fastest way, and addresses as the library needs them
+/* cuda-cudnn-step.c - a step of the engine that cuDNN computes: the fastest way, and addresses as
+ * the library needs them
  *
- * Ways that sum in an order of their own each time are refused, and those that compute with fewer bits than the
- * precision has.
+ * Ways that sum in an order of their own each time are refused, and those that compute with fewer
+ * bits than the precision has.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -9,8 +9,8 @@
 
 G_BEGIN_DECLS
 
-/* A plan, and which of its ways is taken. The device has one for all steps of the same key: some ways take half a second
- * to compile. */
+/* A plan, and which of its ways is taken. The device has one for all steps of the same key: some
+ * ways take half a second to compile. */
 typedef struct
 {
   char *key;
@@ -30,7 +30,8 @@ typedef struct
 const CudaDnnTarget *cuda_dnn_step_get_target (CudaClaim      *claim);
 /* what a way must not do in a precision */
 guint                cuda_dnn_get_refused_notes (CudaPrecision precision);
-/* Takes the graph, and makes room in the claim's scratch. key names the graph's shapes. NULL: nothing fits. */
+/* Takes the graph, and makes room in the claim's scratch. key names the graph's shapes. NULL:
+ * nothing fits. */
 CudaDnnStep         *cuda_dnn_step_new        (CudaClaim      *claim,
                                                CudaDnnGraph   *graph,
                                                const char     *key);
@@ -48,8 +49,8 @@ char                *cuda_dnn_dup_kept        (CudaDevice     *device,
                                                const char     *key,
                                                gint            way);
 
-/* A tensor as the library may read or write it: at an address that 16 divides. Views and parameters are copied when they
- * are not there. */
+/* A tensor as the library may read or write it: at an address that 16 divides. Views and parameters
+ * are copied when they are not there. */
 typedef struct
 {
   CudaOperand operand;
@@ -81,7 +82,8 @@ void                 cuda_dnn_place_end       (const CudaDnnPlace *self,
 CudaDnnGraph        *cuda_conv_describe       (const CudaDnnTarget *target,
                                                const VardNode      *node,
                                                CudaPrecision        precision);
-/* of attention, or of as many pictures and heads of its gradients as the workspace has room for at a time; in bf16 */
+/* of attention, or of as many pictures and heads of its gradients as the workspace has room for at
+ * a time; in bf16 */
 CudaDnnGraph        *cuda_attention_describe  (const CudaDnnTarget *target,
                                                const VardNode      *node,
                                                gsize                workspace);

@@ -1,4 +1,5 @@
-/* cuda-cudnn.c - graphs of operations that cuDNN turns into kernels: the library, and the description
+/* cuda-cudnn.c - graphs of operations that cuDNN turns into kernels: the library, and the
+ * description
  *
  * Only attributes that version 9.0 has, besides those of a device that is not there.
  *

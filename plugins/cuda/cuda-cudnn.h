@@ -1,8 +1,8 @@
 /* cuda-cudnn.h - graphs of operations that cuDNN turns into kernels
  *
- * A graph is described (tensors, then operations on them), and a plan made of it: the ways to compute it that the library
- * proposes and that fit, one of which is used. The library is optional, when vard is built and when it runs: who gets no
- * plan computes in another way.
+ * A graph is described (tensors, then operations on them), and a plan made of it: the ways to
+ * compute it that the library proposes and that fit, one of which is used. The library is optional,
+ * when vard is built and when it runs: who gets no plan computes in another way.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -13,10 +13,12 @@
 
 G_BEGIN_DECLS
 
+/* clang-format off */
 #define CUDA_DNN_FUNCTIONS(F) \
   F (cudnnGetVersion) F (cudnnGetErrorString) F (cudnnCreate) F (cudnnDestroy) F (cudnnSetStream) \
   F (cudnnBackendCreateDescriptor) F (cudnnBackendDestroyDescriptor) F (cudnnBackendSetAttribute) \
   F (cudnnBackendGetAttribute) F (cudnnBackendFinalize) F (cudnnBackendExecute)
+/* clang-format on */
 
 #define CUDA_DNN_MEMBER(name) __typeof__ (name) *name;
 
@@ -28,7 +30,8 @@ typedef struct
 /* NULL: there is none, or one that is too old */
 const CudaDnnLibrary *cuda_dnn_library_open (void);
 
-/* What plans are made for: a device that is there, or one that is only described (cuDNN 9.8) and cannot execute */
+/* What plans are made for: a device that is there, or one that is only described (cuDNN 9.8) and
+ * cannot execute */
 typedef struct
 {
   const CudaDnnLibrary *library;
@@ -73,7 +76,8 @@ CudaDnnGraph *cuda_dnn_graph_new           (const CudaDnnTarget   *target);
 void          cuda_dnn_graph_free          (CudaDnnGraph          *self);
 guint         cuda_dnn_graph_add_tensor    (CudaDnnGraph          *self,
                                             const CudaDnnTensor   *tensor);
-/* dims are [n, c, h, w] and [c_out, c, kh, kw]; kind is one of CUDNN_BACKEND_OPERATION_CONVOLUTION_... */
+/* dims are [n, c, h, w] and [c_out, c, kh, kw]; kind is one of
+ * CUDNN_BACKEND_OPERATION_CONVOLUTION_... */
 void          cuda_dnn_graph_add_convolution (CudaDnnGraph                 *self,
                                               cudnnBackendDescriptorType_t  kind,
                                               const CudaDnnWindow          *window,
@@ -116,11 +120,12 @@ typedef struct _CudaDnnPlan CudaDnnPlan;
 /* takes the graph; NULL: nothing fits */
 CudaDnnPlan  *cuda_dnn_plan_new            (CudaDnnGraph          *graph,
                                             const CudaDnnWish     *wish);
-/* A way that was chosen as text, compiled kernels and all: restoring it takes milliseconds where making it took half a
- * second. NULL: the library does not say. */
+/* A way that was chosen as text, compiled kernels and all: restoring it takes milliseconds where
+ * making it took half a second. NULL: the library does not say. */
 char         *cuda_dnn_plan_dup_text       (CudaDnnPlan           *self,
                                             guint                  index);
-/* takes the graph unless it returns NULL: the text is of another version or device, or of nothing */
+/* takes the graph unless it returns NULL: the text is of another version or device, or of
+ * nothing */
 CudaDnnPlan  *cuda_dnn_plan_restore        (CudaDnnGraph          *graph,
                                             const char            *text,
                                             gint                   way);

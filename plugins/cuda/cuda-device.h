@@ -1,7 +1,7 @@
 /* cuda-device.h - one device: context, stream, memory, kernels, and the first thing that went wrong
  *
- * Everything is queued on one stream, in order. A call of the vendor's that fails in the middle of a program is kept, and
- * handed over when the program ends: kernels have no way to return an error.
+ * Everything is queued on one stream, in order. A call of the vendor's that fails in the middle of
+ * a program is kept, and handed over when the program ends: kernels have no way to return an error.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -30,7 +30,8 @@ typedef struct
   GHashTable *functions;            /* source's hash and name -> CUfunction */
   GPtrArray *modules;
   char *cache_folder;               /* compiled kernels, or NULL */
-  guint n_compiled, n_cached;       /* modules that the compiler made, and that came from the cache */
+  /* modules that the compiler made, and that came from the cache */
+  guint n_compiled, n_cached;
   GHashTable *weights;              /* key -> CudaWeight, borrowed */
   CUfunction cast;                  /* the kernel of that name, once it was needed */
   guint n_converted;                /* operands that a product converted for itself */
@@ -99,7 +100,8 @@ void        cuda_device_fill      (CudaDevice  *self,
 void        cuda_device_free_memory (CudaDevice *self);
 
 /* ---- kernels (cuda-compiler.c) ---- */
-/* the function of a kernel file of the plugin's, or of a generated source; NULL: the error is kept */
+/* the function of a kernel file of the plugin's, or of a generated source; NULL: the error is
+ * kept */
 CUfunction  cuda_device_get_kernel (CudaDevice *self,
                                     const char *file,
                                     const char *name);

@@ -1,6 +1,7 @@
 /* cuda-engine.c - the compute engine of NVIDIA's devices
  *
- * The device is opened when it is first needed, so that an engine can be made, listed and set up where there is none.
+ * The device is opened when it is first needed, so that an engine can be made, listed and set up
+ * where there is none.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -32,18 +33,27 @@ G_DEFINE_ENUM_TYPE (CudaPrecision, cuda_precision,
 
 G_DEFINE_FINAL_TYPE (VardCudaEngine, vard_cuda_engine, VARD_TYPE_ENGINE)
 
+/* clang-format off */
 static const VardField fields[] = {
-  VARD_FIELD_UINT (VardCudaEngine, device_index, "Which of the machine's devices computes, counted from 0", 0, 255, 0),
+  VARD_FIELD_UINT (VardCudaEngine, device_index,
+                   "Which of the machine's devices computes, counted from 0", 0, 255, 0),
   VARD_FIELD_ENUM (VardCudaEngine, precision,
-                   "How products are computed: fp32, tf32 (10 bits of mantissa) or bf16 (7 bits, and half the memory for frozen "
-                   "weights and activations); sums, and what is trained, are in single precision always", cuda_precision_get_type, CUDA_PRECISION_FP32),
-  VARD_FIELD_BOOLEAN (VardCudaEngine, graphs, "Whether a step is captured once and replayed as a whole", TRUE),
+                   "How products are computed: fp32, tf32 (10 bits of mantissa) or bf16 (7 bits, "
+                   "and half the memory for frozen weights and activations); sums, and what is "
+                   "trained, are in single precision always",
+                   cuda_precision_get_type, CUDA_PRECISION_FP32),
+  VARD_FIELD_BOOLEAN (VardCudaEngine, graphs,
+                      "Whether a step is captured once and replayed as a whole", TRUE),
   VARD_FIELD_BOOLEAN (VardCudaEngine, measure,
-                      "Whether the fastest of several algorithms is measured once for each product and remembered on disk; else "
-                      "the matrix library's own estimate decides", TRUE),
+                      "Whether the fastest of several algorithms is measured once for each product "
+                      "and remembered on disk; else the matrix library's own estimate decides",
+                      TRUE),
   VARD_FIELD_BOOLEAN (VardCudaEngine, cudnn,
-                      "Whether cuDNN computes convolutions, and in bf16 attention, where it is installed and has a way", TRUE),
+                      "Whether cuDNN computes convolutions, and in bf16 attention, where it is "
+                      "installed and has a way",
+                      TRUE),
 };
+/* clang-format on */
 
 static CudaDevice *
 vard_cuda_engine_ensure (VardCudaEngine *self, GError **error)
@@ -101,7 +111,8 @@ vard_cuda_engine_touch (VardCudaEngine *self, VardBuffer *buffer)
   g_rec_mutex_unlock (&self->mutex);
 }
 
-/* A tensor that no program has used yet, or that programs have in another type, is still on the host */
+/* A tensor that no program has used yet, or that programs have in another type, is still on the
+ * host */
 static gboolean
 vard_cuda_engine_write (VardEngine *engine, VardBuffer *to, gsize offset, gconstpointer from, gsize size, GError **error)
 {

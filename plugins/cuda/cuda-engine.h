@@ -26,7 +26,8 @@ guint vard_cuda_engine_get_conversions (VardCudaEngine *self);
 void vard_cuda_engine_get_memory  (VardCudaEngine *self,
                                    gsize          *allocated,
                                    gsize          *peak);
-/* bytes that cuDNN may take beside its tensors, in programs compiled from now on; 256 MB at first */
+/* bytes that cuDNN may take beside its tensors, in programs compiled from now on; 256 MB at
+ * first */
 void vard_cuda_engine_set_dnn_workspace (VardCudaEngine *self,
                                          gsize           size);
 

@@ -1,13 +1,16 @@
-/* cuda-epilogue.c - a product that adds a bias and what its result is added to, on the way to memory
+/* cuda-epilogue.c - a product that adds a bias and what its result is added to, on the way to
+ * memory
  *
- * A group of elementwise nodes that only adds to one product becomes part of it: bias by the library's epilogue, another
- * value of the same shape as the matrix that the product is added to. The sum is then in single precision up to the end.
- * The library's GELU is the approximation by tanh; vard's operations are the exact one and x sigmoid (1.702 x), so it
- * is not used, and a GELU stays in the region behind the product.
+ * A group of elementwise nodes that only adds to one product becomes part of it: bias by the
+ * library's epilogue, another value of the same shape as the matrix that the product is added to.
+ * The sum is then in single precision up to the end. The library's GELU is the approximation by
+ * tanh; vard's operations are the exact one and x sigmoid (1.702 x), so it is not used, and a GELU
+ * stays in the region behind the product.
  *
- * A policy is compared with its own reference, the same layers without adapters in the same program. What has no adapter
- * must be computed alike in both, to the last bit, or the two differ before anything was learnt: a layer's product is joined
- * only when it is wherever the layer is recorded, with the same addends.
+ * A policy is compared with its own reference, the same layers without adapters in the same
+ * program. What has no adapter must be computed alike in both, to the last bit, or the two differ
+ * before anything was learnt: a layer's product is joined only when it is wherever the layer is
+ * recorded, with the same addends.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -108,7 +111,8 @@ get_storage (const VardFusion *fusion, const VardNode *node)
   return vard_lowering_get_storage (fusion->lowering, node);
 }
 
-/* The columns of the product are the bias's; the matrix that is added is stored as the result is, and read where it lies */
+/* The columns of the product are the bias's; the matrix that is added is stored as the result is,
+ * and read where it lies */
 static gboolean
 fits (VardFusion *fusion, const VardFusionGroup *group, const Addends *addends)
 {

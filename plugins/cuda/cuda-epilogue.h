@@ -1,4 +1,5 @@
-/* cuda-epilogue.h - a product that adds a bias and what its result is added to, on the way to memory
+/* cuda-epilogue.h - a product that adds a bias and what its result is added to, on the way to
+ * memory
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,7 +1,8 @@
 /* cuda-fuse.c - what the device's engine computes as one kernel
  *
- * vard-fusion.c makes the groups. A normalisation that one of them reads is computed by the same kernel. Fills, broadcasts, slices
- * and permutations are not members: each group reads them as numbers and index maps.
+ * vard-fusion.c makes the groups. A normalisation that one of them reads is computed by the same
+ * kernel. Fills, broadcasts, slices and permutations are not members: each group reads them as
+ * numbers and index maps.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -14,18 +15,23 @@ typedef struct
   const char *text;
 } Expression;
 
+/* clang-format off */
 static const Expression expressions[] = {
   { &vard_op_neg, "-$0" }, { &vard_op_exp, "expf ($0)" }, { &vard_op_log, "logf ($0)" },
-  { &vard_op_sqrt, "sqrtf ($0)" }, { &vard_op_rsqrt, "1 / sqrtf ($0)" }, { &vard_op_square, "$0 * $0" },
+  { &vard_op_sqrt, "sqrtf ($0)" }, { &vard_op_rsqrt, "1 / sqrtf ($0)" },
+  { &vard_op_square, "$0 * $0" },
   { &vard_op_reciprocal, "1 / $0" }, { &vard_op_sigmoid, "1 / (1 + expf (-$0))" },
-  { &vard_op_silu, "$0 / (1 + expf (-$0))" }, { &vard_op_tanh, "tanhf ($0)" }, { &vard_op_erf, "erff ($0)" },
+  { &vard_op_silu, "$0 / (1 + expf (-$0))" }, { &vard_op_tanh, "tanhf ($0)" },
+  { &vard_op_erf, "erff ($0)" },
   { &vard_op_gelu, "0.5f * $0 * (1 + erff ($0 * 0.70710678f))" }, { &vard_op_sin, "sinf ($0)" },
-  { &vard_op_cos, "cosf ($0)" }, { &vard_op_abs, "fabsf ($0)" }, { &vard_op_step, "$0 > 0 ? 1.0f : 0.0f" },
+  { &vard_op_cos, "cosf ($0)" }, { &vard_op_abs, "fabsf ($0)" },
+  { &vard_op_step, "$0 > 0 ? 1.0f : 0.0f" },
   { &vard_op_affine, "$p * $0 + $q" }, { &vard_op_clamp, "$0 < $p ? $p : $0 > $q ? $q : $0" },
   { &vard_op_add, "$0 + $1" }, { &vard_op_sub, "$0 - $1" }, { &vard_op_mul, "$0 * $1" },
   { &vard_op_div, "$0 / $1" }, { &vard_op_maximum, "$1 > $0 ? $1 : $0" },
   { &vard_op_minimum, "$1 < $0 ? $1 : $0" }, { &vard_op_select, "$0 > 0 ? $1 : $2" },
 };
+/* clang-format on */
 
 const char *
 cuda_op_find_expression (const VardOpClass *op)
@@ -59,8 +65,8 @@ count_numbers (const VardNode *node)
   return node->op == &vard_op_affine || node->op == &vard_op_clamp ? 2 : 0;
 }
 
-/* Each member but the root is an argument of another, so loads are at most the arguments that are left: any of them may
- * be an input, an index map, or a number */
+/* Each member but the root is an argument of another, so loads are at most the arguments that are
+ * left: any of them may be an input, an index map, or a number */
 static gboolean
 has_room (const VardFusionGroup *group, const VardNode *node)
 {

@@ -1,8 +1,9 @@
 /* cuda-gemm.c - products of matrices through cuBLASLt, and the operation matmul
  *
- * The library thinks in columns: a row-major c = a b is its c' = b' a', so the operands change places and nothing is
- * transposed in memory. The algorithm is chosen for the alignment that the addresses really have, since operands may be
- * slices: the fastest of those that the library proposes, measured once and remembered, or the first of them.
+ * The library thinks in columns: a row-major c = a b is its c' = b' a', so the operands change
+ * places and nothing is transposed in memory. The algorithm is chosen for the alignment that the
+ * addresses really have, since operands may be slices: the fastest of those that the library
+ * proposes, measured once and remembered, or the first of them.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

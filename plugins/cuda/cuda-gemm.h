@@ -8,8 +8,8 @@
 
 G_BEGIN_DECLS
 
-/* Row-major: c [m, n] = a [m, k] b [k, n] for each batch; transposed operands lie as [k, m] and [n, k]. Leading
- * extents and strides are in elements. */
+/* Row-major: c [m, n] = a [m, k] b [k, n] for each batch; transposed operands lie as [k, m] and [n,
+ * k]. Leading extents and strides are in elements. */
 typedef struct
 {
   gint64 m, n, k;

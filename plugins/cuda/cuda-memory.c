@@ -1,7 +1,7 @@
 /* cuda-memory.c - a device's memory: blocks, and transfers through pinned halves
  *
- * A write returns once its last piece is in pinned memory, and the device fetches it while the caller goes on. Two halves
- * take turns; a half is written again only after the device has read it.
+ * A write returns once its last piece is in pinned memory, and the device fetches it while the
+ * caller goes on. Two halves take turns; a half is written again only after the device has read it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -43,9 +43,7 @@ set_memory_error (CudaDevice *self, gsize size, GError **error)
 
   self->cuda->cuMemGetInfo (&free_bytes, &total);
   g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED,
-               "%s has too little memory: %.2f GB more are needed, %.2f of %.2f GB are free and this process holds %.2f; "
-               "lower --micro-batch, --value-batch or --batch-size, train with --segments, use --engine cuda:precision=bf16, or make "
-               "smaller pictures",
+               "%s has too little memory: %.2f GB more are needed, %.2f of %.2f GB are free and this process holds %.2f; lower --micro-batch, --value-batch or --batch-size, train with --segments, use --engine cuda:precision=bf16, or make smaller pictures",
                self->name, size * 1e-9, free_bytes * 1e-9, total * 1e-9, self->allocated * 1e-9);
 }
 

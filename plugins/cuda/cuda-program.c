@@ -1,7 +1,8 @@
-/* cuda-program.c - executing a lowered graph: the first time queued call by call and captured, then replayed as a whole
+/* cuda-program.c - executing a lowered graph: the first time queued call by call and captured, then
+ * replayed as a whole
  *
- * A capture holds addresses. They change when the arena grows or a tensor moves, which is rare: the addresses are
- * compared before each execution, and a change makes a new capture.
+ * A capture holds addresses. They change when the arena grows or a tensor moves, which is rare: the
+ * addresses are compared before each execution, and a change makes a new capture.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -155,7 +156,8 @@ touch_assigned (CudaProgram *self)
     cuda_weights_touch (self->device, buffers);
 }
 
-/* The first execution is queued call by call, which also lets the libraries do what they may not do in a capture */
+/* The first execution is queued call by call, which also lets the libraries do what they may not do
+ * in a capture */
 gboolean
 cuda_program_run (CudaProgram  *self,
                   VardProgram  *program,

@@ -1,13 +1,15 @@
 /* cuda-region.c - a group of elementwise nodes as the source of one kernel
  *
- * Extents, strides, attributes and addresses are arguments, so that one text serves all shapes: a model has few
- * different regions, and their code is compiled once and found in the cache from then on.
+ * Extents, strides, attributes and addresses are arguments, so that one text serves all shapes: a
+ * model has few different regions, and their code is compiled once and found in the cache from then
+ * on.
  *
- * A thread computes four neighbours where all addresses and the number of elements allow it: values that lie side by side
- * are then read and written together, and an index is found once for the four. Such a text has both loops.
+ * A thread computes four neighbours where all addresses and the number of elements allow it: values
+ * that lie side by side are then read and written together, and an index is found once for the
+ * four. Such a text has both loops.
  *
- * A region that reads a normalised value computes it: blocks then go by the groups that are normalised, each measures its
- * own, and walks over its elements.
+ * A region that reads a normalised value computes it: blocks then go by the groups that are
+ * normalised, each measures its own, and walks over its elements.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -23,7 +25,8 @@ typedef struct
   VardFusionGroup *group;
   CudaRegionArgs args;
   GString *loads, *members, *stores;           /* of the loop over single elements */
-  GString *wide_loads, *lanes, *packs, *wide_stores;   /* of the loop over fours; lanes: what each of them begins with */
+  /* of the loop over fours; lanes: what each of them begins with */
+  GString *wide_loads, *lanes, *packs, *wide_stores;
   GPtrArray *inputs;       /* nodes whose storage is read */
   GHashTable *values;      /* node -> number of its variable + 1 */
   guint n_values, n_maps, n_numbers;
@@ -197,7 +200,8 @@ write_index (GString *to, guint value, guint map, guint n_dims)
                               value, value, map, d, map, d, value, map, d);
 }
 
-/* whether four neighbours lie side by side in what is read, from a multiple of four on; @is_same: or are one and the same */
+/* whether four neighbours lie side by side in what is read, from a multiple of four on; @is_same:
+ * or are one and the same */
 static gboolean
 has_fours (const CudaMap *map, guint n_dims, gboolean *is_same)
 {
@@ -444,8 +448,8 @@ region_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scrat
                       &args);
 }
 
-/* A node whose elements are read each at its own place, and by no index map. What is normalised is, too: a block has
- * measured its group before it writes. */
+/* A node whose elements are read each at its own place, and by no index map. What is normalised is,
+ * too: a block has measured its group before it writes. */
 static gboolean
 is_read_flat (Builder *self, const VardNode *node)
 {
@@ -466,8 +470,8 @@ is_read_flat (Builder *self, const VardNode *node)
   return is_flat;
 }
 
-/* The result may take the place of the first input: one that nobody else reads is put there. The texts of loads name
- * inputs by number, so this comes before anything is written. */
+/* The result may take the place of the first input: one that nobody else reads is put there. The
+ * texts of loads name inputs by number, so this comes before anything is written. */
 static void
 builder_put_dying_first (Builder *self)
 {

@@ -11,14 +11,16 @@ G_BEGIN_DECLS
 
 #define CUDA_TYPE_PRECISION (cuda_precision_get_type ())
 
-/* How products are computed; everything else is computed in single precision, and cuda-storage.c says how it is stored */
+/* How products are computed; everything else is computed in single precision, and cuda-storage.c
+ * says how it is stored */
 typedef enum { CUDA_PRECISION_FP32, CUDA_PRECISION_TF32, CUDA_PRECISION_BF16 } CudaPrecision;
 
 GType cuda_precision_get_type (void);
 
 typedef struct _CudaStorage CudaStorage;
 
-/* A lowered graph, shared by its steps: the replay that was captured, and the addresses it was captured with */
+/* A lowered graph, shared by its steps: the replay that was captured, and the addresses it was
+ * captured with */
 typedef struct
 {
   grefcount ref_count;
@@ -26,7 +28,8 @@ typedef struct
   CudaPrecision precision;
   CUgraphExec graph;
   GArray *addresses;        /* gpointer: what the capture holds */
-  GPtrArray *weights;       /* CudaWeight: what the steps read beside their inputs, or in place of them */
+  /* CudaWeight: what the steps read beside their inputs, or in place of them */
+  GPtrArray *weights;
   GPtrArray *assigned;      /* VardTensor, borrowed from the graph */
   CudaStorage *storage;     /* while it is lowered */
   gboolean has_run;
@@ -64,7 +67,8 @@ typedef struct
   VardNode *node;
   VardStep step;            /* in and out start as the node's */
   CudaStepData *data;
-  VardNode *out[3], *in[5];  /* in place of the node's: outputs, and inputs of a claim that reads more */
+  /* in place of the node's: outputs, and inputs of a claim that reads more */
+  VardNode *out[3], *in[5];
 } CudaClaim;
 
 #define CUDA_DATA(step) ((const CudaStepData *) (step)->data)

@@ -1,12 +1,13 @@
 /* cuda-storage.c - in which type each value of a program lies in the device's memory
  *
- * Frozen weights are kept in the order and the type in which the steps read them. In bf16 an activation lies in
- * memory as bf16 when all that becomes of it goes into products and normalisations, by way of elementwise steps and moves:
- * they compute in single precision and round each such value, stored or not, so that it does not depend on which nodes share
- * a step. What reaches a loss or an output stays in single
- * precision all the way from the product that made it, and so does what no product made: times, coefficients, noise.
- * Sums for each channel are the gradients of biases and scales. They read what they find: a policy that is trained must
- * lie in memory as its reference does, or the two differ by rounding alone.
+ * Frozen weights are kept in the order and the type in which the steps read them. In bf16 an
+ * activation lies in memory as bf16 when all that becomes of it goes into products and
+ * normalisations, by way of elementwise steps and moves: they compute in single precision and round
+ * each such value, stored or not, so that it does not depend on which nodes share a step. What
+ * reaches a loss or an output stays in single precision all the way from the product that made it,
+ * and so does what no product made: times, coefficients, noise. Sums for each channel are the
+ * gradients of biases and scales. They read what they find: a policy that is trained must lie in
+ * memory as its reference does, or the two differ by rounding alone.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -104,8 +105,8 @@ find_weight (CudaStorage *self, VardNode *node)
     *view = (CudaWeightView) { node, from->tensor, node->attrs, 0 };
 }
 
-/* products in bf16 have a copy of their own, or everybody else. A reader that is another weight is made from the file's
- * values: it needs no place for its input. */
+/* products in bf16 have a copy of their own, or everybody else. A reader that is another weight is
+ * made from the file's values: it needs no place for its input. */
 static gboolean
 is_read (CudaStorage *self, const VardNode *node, gboolean by_products)
 {
@@ -131,7 +132,8 @@ take_weight (CudaStorage *self, CudaWeight *weight)
   return weight;
 }
 
-/* In single precision where a step reads it so. Products in bf16 ask for theirs when they are claimed. */
+/* In single precision where a step reads it so. Products in bf16 ask for theirs when they are
+ * claimed. */
 static void
 keep_weight (CudaStorage *self, VardNode *node)
 {

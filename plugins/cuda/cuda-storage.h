@@ -9,7 +9,8 @@
 
 G_BEGIN_DECLS
 
-/* A node that is a frozen weight, or a view of one: a param or constant, perhaps converted and put in another order */
+/* A node that is a frozen weight, or a view of one: a param or constant, perhaps converted and put
+ * in another order */
 typedef struct
 {
   VardNode *base;                /* the node that has a place; NULL: not a weight */
@@ -38,8 +39,8 @@ gboolean     cuda_op_is_product (const VardNode *node);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CudaStorage, cuda_storage_free)
 
-/* An operand as a product reads it. In bf16 it is stored so, is a weight that is kept so, or is converted into scratch;
- * in the other precisions it is where it is. */
+/* An operand as a product reads it. In bf16 it is stored so, is a weight that is kept so, or is
+ * converted into scratch; in the other precisions it is where it is. */
 typedef struct
 {
   CudaWeight *weight;      /* borrowed from the program */

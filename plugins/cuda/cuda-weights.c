@@ -1,9 +1,10 @@
 /* cuda-weights.c - parameters on the device as the steps read them
  *
- * A frozen weight is a view of a mapped file, in the file's type and layout. It goes to the device once, and is there
- * converted and put in order once: half a file's bytes are never blown up to single precision for products in bf16.
- * What is trained stays in single precision in a flat buffer; products read a copy of the whole buffer, which is made
- * again after an update by one kernel.
+ * A frozen weight is a view of a mapped file, in the file's type and layout. It goes to the device
+ * once, and is there converted and put in order once: half a file's bytes are never blown up to
+ * single precision for products in bf16. What is trained stays in single precision in a flat
+ * buffer; products read a copy of the whole buffer, which is made again after an update by one
+ * kernel.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -131,7 +132,8 @@ convert (CudaWeight *self, gconstpointer from, VardDType dtype, gint64 count)
     cuda_device_launch_over (self->device, function, count, &args);
 }
 
-/* as it is in the file, then by a kernel; what is as it should be already goes to its place at once */
+/* as it is in the file, then by a kernel; what is as it should be already goes to its place at
+ * once */
 static gboolean
 upload (CudaWeight *self, GError **error)
 {

@@ -9,9 +9,9 @@
 
 G_BEGIN_DECLS
 
-/* The values of a tensor that is on the host, or of all that a buffer on the device holds, in a type and order of their
- * own. Shared by all programs of a device that want the same; made when the first of them runs, and again when the
- * original was written. */
+/* The values of a tensor that is on the host, or of all that a buffer on the device holds, in a
+ * type and order of their own. Shared by all programs of a device that want the same; made when the
+ * first of them runs, and again when the original was written. */
 typedef struct
 {
   grefcount ref_count;

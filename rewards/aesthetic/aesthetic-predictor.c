@@ -72,8 +72,7 @@ aesthetic_predictor_read (AestheticPredictor *self,
         {
           g_autofree char *shape = vard_shape_to_string (vard_tensor_peek_shape (weight));
           g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                       "%s: layers.%s.weight has the shape %s, and the layers behind "
-                       "it take %u values",
+                       "%s: layers.%s.weight has the shape %s, and the layers behind it take %u values",
                        path, layers[i], shape, self->n);
           return FALSE;
         }

@@ -47,8 +47,7 @@ aesthetic_reward_prepare (VardReward *reward, GCancellable *cancellable, GError 
   if (self->predictor == NULL || self->predictor[0] == 0)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "no predictor is given; set \"predictor\" to its file, such as "
-                   "predictor=sac+logos+ava1-l14-linearMSE.pth");
+                   "no predictor is given; set \"predictor\" to its file, such as predictor=sac+logos+ava1-l14-linearMSE.pth");
       return FALSE;
     }
   g_clear_pointer (&self->network, aesthetic_predictor_free);

@@ -1,6 +1,7 @@
 /* brightness-reward.c - likes bright pictures, or dark ones: the easiest reward to raise
  *
- * The score is the mean luma of Rec. 601, from 0 for black to 1 for white, negative when dark is wanted.
+ * The score is the mean luma of Rec. 601, from 0 for black to 1 for white, negative when dark is
+ * wanted.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -22,12 +22,14 @@ struct _ClipScoreReward
 
 G_DEFINE_FINAL_TYPE (ClipScoreReward, clip_score_reward, VARD_TYPE_REWARD)
 
+/* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_STRING (ClipScoreReward, model, "Folder of a CLIP model", NULL),
   VARD_FIELD_DOUBLE (ClipScoreReward, scale, "What the cosine is multiplied with", 0.001, 1000,
                      100),
   CLIP_TEXT_FIELDS (ClipScoreReward),
 };
+/* clang-format on */
 
 static ClipSettings
 clip_score_reward_get_settings (ClipScoreReward *self)

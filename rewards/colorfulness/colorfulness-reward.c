@@ -1,7 +1,7 @@
 /* colorfulness-reward.c - likes colourful pictures
  *
- * The measure of Hasler and Suesstrunk, "Measuring colourfulness in natural images" (2003), not rounded: 0 for
- * grey, about 30 for an average photograph, above 80 for a very colourful one.
+ * The measure of Hasler and Suesstrunk, "Measuring colourfulness in natural images" (2003), not
+ * rounded: 0 for grey, about 30 for an average photograph, above 80 for a very colourful one.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

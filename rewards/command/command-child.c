@@ -1,8 +1,8 @@
 /* command-child.c - a program that reads lines and writes lines
  *
- * One thread, poll() over three pipes: whoever only writes and then only reads waits for ever as soon as a pipe is
- * full. The program leads a process group of its own, so that what it started ends with it, and Ctrl-C reaches
- * the run and not the program.
+ * One thread, poll() over three pipes: whoever only writes and then only reads waits for ever as
+ * soon as a pipe is full. The program leads a process group of its own, so that what it started
+ * ends with it, and Ctrl-C reaches the run and not the program.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -110,7 +110,8 @@ command_write (int         fd,
   return n;
 }
 
-/* A program that does not read any more will soon close its output too: that is where it is noticed. */
+/* A program that does not read any more will soon close its output too: that is where it is
+ * noticed. */
 static void
 command_child_write (CommandChild *self)
 {
@@ -125,7 +126,8 @@ command_child_write (CommandChild *self)
     }
 }
 
-/* Each whole line of the standard error output goes to the log; the last of it stays for a message */
+/* Each whole line of the standard error output goes to the log; the last of it stays for a
+ * message */
 static void
 command_child_log (CommandChild *self,
                    const char   *bytes,

@@ -2,15 +2,17 @@
  *
  * The program is started once. For each picture it reads one line of JSON on its standard input,
  *
- *   { "id": 7, "width": 64, "height": 64, "prompt": "a cat" or null, "metadata": {...} or null, "png": "<base64>" }
+ *   { "id": 7, "width": 64, "height": 64, "prompt": "a cat" or null, "metadata": {...} or null,
+ *     "png": "<base64>" }
  *
  * and for each it writes one on its standard output, in any order:
  *
  *   { "id": 7, "score": 0.25 }   or   { "id": 7, "error": "too dark to see" }
  *
- * Instead of "png" there may be "rgb", the base64 of the pixels, or "ppm", the path of a file that is removed after the
- * answer. A program that ends, writes anything else, answers twice or is silent for too long is started again, and
- * the pictures it had are sent once more, one at a time, so that the one it fails on is known and fails alone.
+ * Instead of "png" there may be "rgb", the base64 of the pixels, or "ppm", the path of a file that
+ * is removed after the answer. A program that ends, writes anything else, answers twice or is
+ * silent for too long is started again, and the pictures it had are sent once more, one at a time,
+ * so that the one it fails on is known and fails alone.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -33,24 +35,34 @@ struct _CommandReward
   CommandChild *child; /* NULL when it is to be started */
   gboolean has_answered; /* this child */
   gint64 started_at;     /* this child; monotonic time */
-  double start_seconds;  /* that the first child took to its first answer; 0: none has answered yet */
+  /* that the first child took to its first answer; 0: none has answered yet */
+  double start_seconds;
   guint n_failures;    /* of the program, each of which costs a restart */
   guint64 next_id;     /* never used twice, so that a late answer is not taken for another's */
 };
 
 G_DEFINE_FINAL_TYPE (CommandReward, command_reward, VARD_TYPE_REWARD)
 
+/* clang-format off */
 static const VardField fields[] = {
-  VARD_FIELD_STRING (CommandReward, command, "The program and its arguments; quotes work, other shell syntax does not",
+  VARD_FIELD_STRING (CommandReward, command,
+                     "The program and its arguments; quotes work, other shell syntax does not",
                      NULL),
-  VARD_FIELD_ENUM (CommandReward, picture, "How a picture is handed over: a PNG file, its pixels, or a path",
+  VARD_FIELD_ENUM (CommandReward, picture,
+                   "How a picture is handed over: a PNG file, its pixels, or a path",
                    command_form_get_type, COMMAND_FORM_PNG),
-  VARD_FIELD_DOUBLE (CommandReward, timeout, "Seconds to wait for the next answer", 0.05, 86400, 120),
-  VARD_FIELD_DOUBLE (CommandReward, start_timeout, "Seconds to wait for the first answer after a start", 0.05, 86400, 600),
-  VARD_FIELD_UINT (CommandReward, restarts, "How often the program is started again in all", 0, 1000, 3),
-  VARD_FIELD_UINT (CommandReward, ahead, "Pictures that are sent before the first is answered", 1, 1024, 8),
-  VARD_FIELD_BOOLEAN (CommandReward, needs_prompt, "Whether the program scores a picture by its prompt", FALSE),
+  VARD_FIELD_DOUBLE (CommandReward, timeout, "Seconds to wait for the next answer", 0.05, 86400,
+                     120),
+  VARD_FIELD_DOUBLE (CommandReward, start_timeout,
+                     "Seconds to wait for the first answer after a start", 0.05, 86400, 600),
+  VARD_FIELD_UINT (CommandReward, restarts, "How often the program is started again in all", 0,
+                   1000, 3),
+  VARD_FIELD_UINT (CommandReward, ahead, "Pictures that are sent before the first is answered", 1,
+                   1024, 8),
+  VARD_FIELD_BOOLEAN (CommandReward, needs_prompt,
+                      "Whether the program scores a picture by its prompt", FALSE),
 };
+/* clang-format on */
 
 /* A batch on its way. Picture i has the id first_id + i. */
 typedef struct
@@ -84,7 +96,8 @@ command_call_fail_rest (CommandCall *call,
   call->n_done = call->n;
 }
 
-/* The program cannot be relied on any more: what it had goes back, or fails when it was one picture alone. */
+/* The program cannot be relied on any more: what it had goes back, or fails when it was one picture
+ * alone. */
 static void
 command_call_lose_child (CommandCall *call,
                          const char  *what)
@@ -238,8 +251,9 @@ command_call_read_line (CommandCall *call,
   return NULL;
 }
 
-/* A program may load its weights before its first answer. How long that takes is known once it has been seen, so that
- * a picture on which the next one hangs does not cost the whole of start-timeout. */
+/* A program may load its weights before its first answer. How long that takes is known once it has
+ * been seen, so that a picture on which the next one hangs does not cost the whole of
+ * start-timeout. */
 static double
 command_reward_get_timeout (CommandReward *self)
 {

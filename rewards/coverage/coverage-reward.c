@@ -1,8 +1,9 @@
 /* coverage-reward.c - dislikes pictures that are mostly background
  *
- * Background is what is nearly white. Coverage is the share of the other pixels; the score is what is missing
- * from the floor, in negative percent: -50 for a blank picture at floor 0.5, and 0 for every picture that covers half of
- * itself or more. Mixed with jpeg-size it keeps blank pictures from winning.
+ * Background is what is nearly white. Coverage is the share of the other pixels; the score is what
+ * is missing from the floor, in negative percent: -50 for a blank picture at floor 0.5, and 0 for
+ * every picture that covers half of itself or more. Mixed with jpeg-size it keeps blank pictures
+ * from winning.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -20,12 +21,15 @@ struct _CoverageReward
 
 G_DEFINE_FINAL_TYPE (CoverageReward, coverage_reward, VARD_TYPE_REWARD)
 
+/* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_DOUBLE (CoverageReward, floor,
-                     "Share of the picture that is enough; 1 to reward all that is not background", 0.01, 1, 0.5),
+                     "Share of the picture that is enough; 1 to reward all that is not background",
+                     0.01, 1, 0.5),
   VARD_FIELD_UINT (CoverageReward, threshold,
                    "Background is where red, green and blue all reach this", 1, 255, 230),
 };
+/* clang-format on */
 
 static double
 coverage_measure (const guint8 *rgb, gsize n_bytes, guint threshold)

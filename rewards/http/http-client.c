@@ -1,7 +1,8 @@
 /* http-client.c - a server, and open connections to it
  *
- * What is sent goes to the server that was named and nowhere else: redirects are followed by http-run.c and not by
- * curl, no .netrc, no cookies, no protocol but HTTP, certificates always verified.
+ * What is sent goes to the server that was named and nowhere else: redirects are followed by
+ * http-run.c and not by curl, no .netrc, no cookies, no protocol but HTTP, certificates always
+ * verified.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

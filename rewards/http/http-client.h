@@ -10,7 +10,8 @@
 
 G_BEGIN_DECLS
 
-/* The properties that every reward behind a server has: members, rows of its table, and a copy of them */
+/* The properties that every reward behind a server has: members, rows of its table, and a copy of
+ * them */
 #define HTTP_MEMBERS                                                                               \
   char *url, *token_file, *token_env, *ca_file;                                                    \
   guint connections, retries;                                                                      \
@@ -36,15 +37,16 @@ typedef struct { HTTP_MEMBERS; } HttpSettings;
 
 typedef struct _HttpClient HttpClient;
 
-/* Requests 0 to n_requests - 1 are made in any order. Each ends in one call of `answer` or `failure`. The functions
- * are called in the thread of http_client_run(). */
+/* Requests 0 to n_requests - 1 are made in any order. Each ends in one call of `answer` or
+ * `failure`. The functions are called in the thread of http_client_run(). */
 typedef struct
 {
   const char *url;
   guint n_requests;
   gboolean (*write) (guint index, GString *body, gpointer data, GError **error); /* NULL: GET */
   void (*answer) (guint index, const char *text, gsize length, gpointer data);
-  void (*failure) (guint index, const char *message, guint status, gpointer data); /* status 0: none came */
+  /* status 0: none came */
+  void (*failure) (guint index, const char *message, guint status, gpointer data);
   gpointer data;
 } HttpExchange;
 

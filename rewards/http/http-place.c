@@ -74,8 +74,7 @@ http_check_url (const char *url,
       || g_uri_get_fragment (uri) != NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "the url to %s has a name, a password or a query in it; "
-                   "a secret belongs in token-file or token-env", place.host);
+                   "the url to %s has a name, a password or a query in it; a secret belongs in token-file or token-env", place.host);
       return FALSE;
     }
   return TRUE;

@@ -1,9 +1,10 @@
 /* http-run.c - makes requests, some at once, some again
  *
- * A request is made again after failures that pass: no connection, a connection that broke, no answer in time, 408, 429
- * and 5xx. It waits before, twice as long each time and a random part less, so that many clients do not return
- * together. A server that says how long (Retry-After) is not asked anything in between. The body is written
- * anew for each attempt: what waits holds no memory.
+ * A request is made again after failures that pass: no connection, a connection that broke, no
+ * answer in time, 408, 429 and 5xx. It waits before, twice as long each time and a random part
+ * less, so that many clients do not return together. A server that says how long (Retry-After) is
+ * not asked anything in between. The body is written anew for each attempt: what waits holds no
+ * memory.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -305,7 +306,8 @@ http_run_start_ready (HttpRun      *self,
   if (self->paused_until > now)
     return MIN (self->paused_until - now, G_TIME_SPAN_SECOND) / 1000 + 1;
   for (guint i = 0; i < self->waiting->len && self->active->len < self->client->settings.connections
-                    && !g_cancellable_is_cancelled (cancellable);) /* writing large pictures takes its time */
+                    /* writing large pictures takes its time */
+                    && !g_cancellable_is_cancelled (cancellable);)
     {
       guint index = g_array_index (self->waiting, guint, i);
 
@@ -366,7 +368,8 @@ http_run_abort (HttpRun *self)
       HttpTransfer *transfer = g_ptr_array_index (self->active, i);
 
 #if LIBCURL_VERSION_NUM >= 0x075700
-      curl_easy_setopt (transfer->easy, CURLOPT_QUICK_EXIT, 1L); /* a name server may be slow to answer */
+      /* a name server may be slow to answer */
+      curl_easy_setopt (transfer->easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
       curl_multi_remove_handle (self->multi, transfer->easy);
     }

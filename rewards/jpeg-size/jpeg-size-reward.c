@@ -41,7 +41,8 @@ jpeg_error_leave (j_common_ptr info)
 static gboolean
 jpeg_size_measure (struct jpeg_compress_struct *info, const guint8 *rgb, JpegError *error, gulong *size)
 {
-  *size = 4096 + 6ul * (info->image_width + 16) * (info->image_height + 16); /* ample: it stays where it is */
+  /* ample: it stays where it is */
+  *size = 4096 + 6ul * (info->image_width + 16) * (info->image_height + 16);
   g_autofree unsigned char *room = g_malloc (*size);
   unsigned char *bytes = room;
   JSAMPROW row = (JSAMPROW) rgb;

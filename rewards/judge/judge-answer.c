@@ -1,7 +1,7 @@
 /* judge-answer.c - finds the score in what a language model said
  *
- * Better no score than a guessed one: an answer that was cut off, "7-8", "70%" and a fraction of another whole than
- * the scale's are errors.
+ * Better no score than a guessed one: an answer that was cut off, "7-8", "70%" and a fraction of
+ * another whole than the scale's are errors.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

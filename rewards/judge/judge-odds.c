@@ -1,7 +1,8 @@
 /* judge-odds.c - the expected score by the probabilities of a language model's answers
  *
- * A judge that says "7" may have been nearly as sure of "6". Where the server tells the probabilities of the tokens at
- * the place of the answer, the mean over them is finer and steadier than the answer itself.
+ * A judge that says "7" may have been nearly as sure of "6". Where the server tells the
+ * probabilities of the tokens at the place of the answer, the mean over them is finer and steadier
+ * than the answer itself.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -12,7 +13,8 @@
 #include <math.h>
 #include <string.h>
 
-/* At least this part of the probability has to be on answers, or the model spoke of something else. */
+/* At least this part of the probability has to be on answers, or the model spoke of something
+ * else. */
 #define SMALLEST_SHARE 0.5
 
 /* The score that a token stands for: a digit, or yes and no for the ends of the scale */
@@ -114,8 +116,7 @@ judge_read_odds (JsonObject *answer,
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the judge said neither yes nor no, nor a digit from %g to %g",
                  minimum, maximum);
   else if (total < SMALLEST_SHARE)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the judge's answers have %.0f %% of the probability, too little "
-                 "to be relied on", 100 * total);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the judge's answers have %.0f %% of the probability, too little to be relied on", 100 * total);
   else
     *score = sum / total;
   return total >= SMALLEST_SHARE;

@@ -1,7 +1,8 @@
 /* judge-reward.c - asks a model that sees pictures to judge them
  *
- * The server speaks the OpenAI dialect: POST URL/chat/completions with a text, the rubric, and the picture as a data: URL.
- * One request a picture. "{prompt}" in the rubric stands for the picture's prompt.
+ * The server speaks the OpenAI dialect: POST URL/chat/completions with a text, the rubric, and the
+ * picture as a data: URL. One request a picture. "{prompt}" in the rubric stands for the picture's
+ * prompt.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -40,21 +41,28 @@ G_DEFINE_FINAL_TYPE (JudgeReward, judge_reward, VARD_TYPE_REWARD)
   "Judge from 0 to 10 how well the picture fits the description and how well it is made. "         \
   "10 is the best. Answer with the number alone."
 
+/* clang-format off */
 static const VardField fields[] = {
-  VARD_FIELD_STRING (JudgeReward, url, "Address of the server, such as http://127.0.0.1:8000/v1", NULL),
+  VARD_FIELD_STRING (JudgeReward, url, "Address of the server, such as http://127.0.0.1:8000/v1",
+                     NULL),
   VARD_FIELD_STRING (JudgeReward, model, "Name of the model on the server", NULL),
-  VARD_FIELD_STRING (JudgeReward, rubric, "What to judge by; {prompt} stands for the picture's prompt", DEFAULT_RUBRIC),
+  VARD_FIELD_STRING (JudgeReward, rubric,
+                     "What to judge by; {prompt} stands for the picture's prompt", DEFAULT_RUBRIC),
   VARD_FIELD_STRING (JudgeReward, rubric_file, "File with the rubric, instead of rubric", NULL),
-  VARD_FIELD_ENUM (JudgeReward, pattern, "Where the score is in an answer: its last number, a field of JSON, "
-                   "or the mean over the probabilities of its first digit, yes or no",
+  VARD_FIELD_ENUM (JudgeReward, pattern,
+                   "Where the score is in an answer: its last number, a field of JSON, or the mean "
+                   "over the probabilities of its first digit, yes or no",
                    judge_pattern_get_type, JUDGE_LAST_NUMBER),
-  VARD_FIELD_STRING (JudgeReward, json_field, "Name of the field when the pattern is json", "score"),
+  VARD_FIELD_STRING (JudgeReward, json_field, "Name of the field when the pattern is json",
+                     "score"),
   VARD_FIELD_DOUBLE (JudgeReward, minimum, "Lowest score; one below it is an error", -1e6, 1e6, 0),
-  VARD_FIELD_DOUBLE (JudgeReward, maximum, "Highest score; one above it is an error", -1e6, 1e6, 10),
+  VARD_FIELD_DOUBLE (JudgeReward, maximum, "Highest score; one above it is an error", -1e6, 1e6,
+                     10),
   VARD_FIELD_DOUBLE (JudgeReward, temperature, "Randomness of the answer; 0 for none", 0, 2, 0),
   VARD_FIELD_UINT (JudgeReward, max_tokens, "Longest answer", 1, 1 << 20, 512),
   HTTP_FIELDS (JudgeReward, 4),
 };
+/* clang-format on */
 
 typedef struct { JudgeReward *self; VardRewardBatch *batch; } JudgeCall;
 
@@ -159,8 +167,7 @@ judge_reward_check (JudgeReward *self,
   else if (self->pattern == JUDGE_JSON && (self->json_field == NULL || self->json_field[0] == 0))
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the pattern is json, and json-field is empty");
   else if (self->pattern == JUDGE_PROBABILITIES && (self->minimum < 0 || self->maximum > 9))
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the scale from %g to %g has numbers of more than one token, whose "
-                 "probabilities are not told; set minimum and maximum from 0 to 9", self->minimum, self->maximum);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the scale from %g to %g has numbers of more than one token, whose probabilities are not told; set minimum and maximum from 0 to 9", self->minimum, self->maximum);
   else
     return TRUE;
   return FALSE;

@@ -4,10 +4,11 @@
  *
  *   { "prompt": ["a cat", ...], "image": ["<base64 of a PNG file>", ...] }
  *
- * and the server answers { "rewards": [0.7, ...] }, a number for each picture, in order, or { "error": "..." }. Two additions that a server may
- * ignore or leave out: "metadata" beside the prompts when there is any, and "errors" beside the rewards, a message or
- * null for each picture. An answer with another number of rewards fails all pictures of its request, since nobody can
- * tell whose they are.
+ * and the server answers { "rewards": [0.7, ...] }, a number for each picture, in order, or {
+ * "error": "..." }. Two additions that a server may ignore or leave out: "metadata" beside the
+ * prompts when there is any, and "errors" beside the rewards, a message or null for each picture.
+ * An answer with another number of rewards fails all pictures of its request, since nobody can tell
+ * whose they are.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -29,13 +30,17 @@ struct _RemoteReward
 
 G_DEFINE_FINAL_TYPE (RemoteReward, remote_reward, VARD_TYPE_REWARD)
 
+/* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_STRING (RemoteReward, url, "Address of the server, without /compute", NULL),
   VARD_FIELD_UINT (RemoteReward, batch_size, "Pictures in a request", 1, 1024, 8),
-  VARD_FIELD_BOOLEAN (RemoteReward, needs_prompt, "Whether the server scores a picture by its prompt", FALSE),
-  VARD_FIELD_BOOLEAN (RemoteReward, plural_names, "Whether the server reads \"prompts\" and \"images\", with an s", FALSE),
+  VARD_FIELD_BOOLEAN (RemoteReward, needs_prompt,
+                      "Whether the server scores a picture by its prompt", FALSE),
+  VARD_FIELD_BOOLEAN (RemoteReward, plural_names,
+                      "Whether the server reads \"prompts\" and \"images\", with an s", FALSE),
   HTTP_FIELDS (RemoteReward, 8),
 };
+/* clang-format on */
 
 /* One batch on its way through several requests */
 typedef struct { RemoteReward *self; VardRewardBatch *batch; } RemoteCall;
@@ -128,7 +133,8 @@ remote_call_fail (guint       index,
     vard_reward_batch_set_failed (call->batch, i, message);
 }
 
-/* An array with one element a picture; NULL when there is none, and a message when it is another thing */
+/* An array with one element a picture; NULL when there is none, and a message when it is another
+ * thing */
 static JsonArray *
 remote_read_array (JsonObject *answer,
                    const char *name,

@@ -1,8 +1,9 @@
 /* wire-png.c - a picture as a PNG file that lives for one transfer
  *
- * The differences between rows, coded by Huffman's method alone. For 512 x 512 pixels, one thread, smooth and noisy:
- * 5 and 6 ms, 171 and 442 kB. libpng's defaults, which the library writes files with: 43 and 42 ms, 107 and 426 kB. Its
- * fast setting, without differences: 14 and 17 ms, 579 and 740 kB.
+ * The differences between rows, coded by Huffman's method alone. For 512 x 512 pixels, one thread,
+ * smooth and noisy: 5 and 6 ms, 171 and 442 kB. libpng's defaults, which the library writes files
+ * with: 43 and 42 ms, 107 and 426 kB. Its fast setting, without differences: 14 and 17 ms, 579 and
+ * 740 kB.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -70,8 +71,8 @@ wire_png_write (WirePng         *self,
   return TRUE;
 }
 
-/* A picture as the base64 of a PNG file, without quotes; not when the batch was cancelled, so that a request of many
- * large ones is given up in the middle */
+/* A picture as the base64 of a PNG file, without quotes; not when the batch was cancelled, so that
+ * a request of many large ones is given up in the middle */
 gboolean
 wire_append_png (GString          *out,
                  VardRewardBatch  *batch,

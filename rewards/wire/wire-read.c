@@ -1,10 +1,10 @@
 /* wire-read.c - reads JSON that nobody vouches for
  *
- * json-glib alone is not enough for that: it takes 0x10 and 010 for numbers, turns an integer of 30 digits into -1
- * without a word, and its recursion has no limit. So a text is looked at first: its tokens are those of RFC 8259, its
- * depth is bounded, and nothing follows its end. Two rewrites are made on the way. NaN and Infinity, which Python writes,
- * and 1e999 become null, so that they fail one picture and not its neighbours. Integers beyond 18 digits become
- * doubles.
+ * json-glib alone is not enough for that: it takes 0x10 and 010 for numbers, turns an integer of 30
+ * digits into -1 without a word, and its recursion has no limit. So a text is looked at first: its
+ * tokens are those of RFC 8259, its depth is bounded, and nothing follows its end. Two rewrites are
+ * made on the way. NaN and Infinity, which Python writes, and 1e999 become null, so that they fail
+ * one picture and not its neighbours. Integers beyond 18 digits become doubles.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,5 @@
-/* bench-cpu.c - how fast the CPU engine is: the machine's peak, kernels by shape, and a model's programs by kernel
+/* bench-cpu.c - how fast the CPU engine is: the machine's peak, kernels by shape, and a model's
+ * programs by kernel
  *
  *   bench-cpu [--threads N] [--model DIR] [--batch N]
  *
@@ -183,8 +184,7 @@ bench_attention (CpuPool *pool, double peak)
           cpu_attention_gradient_run (pool, &s, q, k, v, y, dq, dk, dv, scratch);
           gradient = MIN (gradient, now () - between);
         }
-      g_print ("%d heads of %3d, %4d queries, %4d keys: forward %5.1f ms, %4.0f GFLOP/s (%4.2f of peak), gradient %5.1f ms, "
-               "%4.0f\n", (int) s.heads, (int) s.d, (int) s.tq, (int) s.tk, 1e3 * best, flops / best,
+      g_print ("%d heads of %3d, %4d queries, %4d keys: forward %5.1f ms, %4.0f GFLOP/s (%4.2f of peak), gradient %5.1f ms, %4.0f\n", (int) s.heads, (int) s.d, (int) s.tq, (int) s.tk, 1e3 * best, flops / best,
                flops / best / peak, 1e3 * gradient, 2.5 * flops / gradient);
     }
 }

@@ -1,4 +1,5 @@
-/* bench-model.c - a model that is its denoiser alone, so that a training step can be timed without a model's files
+/* bench-model.c - a model that is its denoiser alone, so that a training step can be timed without
+ * a model's files
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,9 +1,12 @@
-/* bench-sd.c - one denoiser evaluation, or one LoRA training step, of a model at a given size: seconds and memory
+/* bench-sd.c - one denoiser evaluation, or one LoRA training step, of a model at a given size:
+ * seconds and memory
  *
- *   bench-sd --model DIR [--latent N] [--lora RANK] [--segments] [--threads N] [--rounds N] [--profile]
+ *   bench-sd --model DIR [--latent N] [--lora RANK] [--segments] [--threads N]
+ *            [--rounds N] [--profile]
  *
- * Prints one JSON object. "load" is how many seconds the model took to load; "memory" is the highest resident memory while
- * it ran, less what was resident with the model loaded. tests/bench/compare-sd.py runs it beside PyTorch.
+ * Prints one JSON object. "load" is how many seconds the model took to load; "memory" is the
+ * highest resident memory while it ran, less what was resident with the model loaded.
+ * tests/bench/compare-sd.py runs it beside PyTorch.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

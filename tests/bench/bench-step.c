@@ -1,9 +1,10 @@
-/* bench-step.c - how long one policy update of a model takes on the CPU engine, and which kernels take it
+/* bench-step.c - how long one policy update of a model takes on the CPU engine, and which kernels
+ * take it
  *
  *   bench-step --model DIR [--full] [--threads N] [--states N] [--rounds N] [--profile]
  *
- * The same graph as a training's: both denoisers, the value's gradient, the backward pass, then AdamW. The states and
- * texts are random numbers, since no kernel's time depends on them.
+ * The same graph as a training's: both denoisers, the value's gradient, the backward pass, then
+ * AdamW. The states and texts are random numbers, since no kernel's time depends on them.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

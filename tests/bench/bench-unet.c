@@ -1,12 +1,15 @@
-/* bench-unet.c - one evaluation of a denoiser, one LoRA training step, or one policy step, on any engine
+/* bench-unet.c - one evaluation of a denoiser, one LoRA training step, or one policy step, on any
+ * engine
  *
- *   bench-unet --config FILE --engine SPEC [--batch N] [--latent N] [--lora RANK [--policy]] [--segments] [--rounds N]
+ *   bench-unet --config FILE --engine SPEC [--batch N] [--latent N] [--lora RANK [--policy]]
+ *              [--segments] [--rounds N]
  *
- * The denoiser is made from a diffusers config and has random weights, so that no model has to be at hand. A policy step is
- * all of it: states of a rollout go in, denoiser with and without adapters, the value's gradient, the backward pass, AdamW.
- * Prints one JSON object: the median of the rounds after two to warm up, the products' operations by the engine's own count,
- * bytes of memory that the engine held at most.
- * VARD_TRACE=FILE makes an engine time its steps one by one; trace-sums.py adds them up.
+ * The denoiser is made from a diffusers config and has random weights, so that no model has to be
+ * at hand. A policy step is all of it: states of a rollout go in, denoiser with and without
+ * adapters, the value's gradient, the backward pass, AdamW. Prints one JSON object: the median of
+ * the rounds after two to warm up, the products' operations by the engine's own count, bytes of
+ * memory that the engine held at most. VARD_TRACE=FILE makes an engine time its steps one by one;
+ * trace-sums.py adds them up.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -29,17 +32,23 @@ static int batch = 1, latent = 64, rank, rounds = 5;
 static char *config_path, *engine_spec;
 static gboolean has_segments, is_policy;
 
+/* clang-format off */
 static const GOptionEntry entries[] = {
   { "config", 'c', 0, G_OPTION_ARG_FILENAME, &config_path, "config.json of a denoiser", "FILE" },
-  { "engine", 'e', 0, G_OPTION_ARG_STRING, &engine_spec, "What computes, with its settings", "SPEC" },
+  { "engine", 'e', 0, G_OPTION_ARG_STRING, &engine_spec, "What computes, with its settings",
+    "SPEC" },
   { "batch", 'b', 0, G_OPTION_ARG_INT, &batch, "States at once", "N" },
   { "latent", 'l', 0, G_OPTION_ARG_INT, &latent, "Side of the latent", "N" },
-  { "lora", 'r', 0, G_OPTION_ARG_INT, &rank, "A training step of a LoRA of this rank; 0: a forward", "RANK" },
+  { "lora", 'r', 0, G_OPTION_ARG_INT, &rank, "A training step of a LoRA of this rank; 0: a forward",
+    "RANK" },
   { "policy", 'p', 0, G_OPTION_ARG_NONE, &is_policy, "A policy step with that LoRA", NULL },
-  { "segments", 's', 0, G_OPTION_ARG_NONE, &has_segments, "Recompute blocks in the reverse sweep", NULL },
-  { "rounds", 'n', 0, G_OPTION_ARG_INT, &rounds, "Rounds after the first two; 0 tells what memory it needs", "N" },
+  { "segments", 's', 0, G_OPTION_ARG_NONE, &has_segments, "Recompute blocks in the reverse sweep",
+    NULL },
+  { "rounds", 'n', 0, G_OPTION_ARG_INT, &rounds,
+    "Rounds after the first two; 0 tells what memory it needs", "N" },
   { NULL },
 };
+/* clang-format on */
 
 typedef struct
 {
@@ -60,8 +69,8 @@ typedef struct
   VardPolicyState *states;
 } Bench;
 
-/* Small enough that values stay in range through all layers. A linear congruential generator: there are hundreds of millions
- * to make, and a device waits. */
+/* Small enough that values stay in range through all layers. A linear congruential generator: there
+ * are hundreds of millions to make, and a device waits. */
 static void
 fill_parameter (const char    *path,
                 VardParameter *parameter,
@@ -263,8 +272,7 @@ print_plan (Bench *self)
   g_autofree char *device = vard_engine_describe (self->engine);
 
   vard_engine_describe_memory (self->engine, &memory);
-  g_print ("{\"device\": \"%s\", \"task\": \"%s\", \"batch\": %d, \"latent\": %d, \"lora\": %d, \"segments\": %s, "
-           "\"workspace\": %" G_GSIZE_FORMAT ", \"weights\": %" G_GSIZE_FORMAT ", \"needed\": %" G_GSIZE_FORMAT
+  g_print ("{\"device\": \"%s\", \"task\": \"%s\", \"batch\": %d, \"latent\": %d, \"lora\": %d, \"segments\": %s, \"workspace\": %" G_GSIZE_FORMAT ", \"weights\": %" G_GSIZE_FORMAT ", \"needed\": %" G_GSIZE_FORMAT
            ", \"peak\": %" G_GSIZE_FORMAT, device, get_task (), batch, latent, rank, has_segments ? "true" : "false",
            get_workspace (self), memory.weights, memory.needed, memory.peak);
 }

@@ -1,7 +1,8 @@
-/* fake-blas.c - libcublasLt.so without a device: plain loops that honour layouts, transposition, strides and epilogue
+/* fake-blas.c - libcublasLt.so without a device: plain loops that honour layouts, transposition,
+ * strides and epilogue
  *
- * What the real library refuses is refused here: leading extents shorter than a column, algorithms chosen for a larger
- * alignment than the addresses have.
+ * What the real library refuses is refused here: leading extents shorter than a column, algorithms
+ * chosen for a larger alignment than the addresses have.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -145,7 +146,8 @@ cublasLtMatrixLayoutSetAttribute (cublasLtMatrixLayout_t layout, cublasLtMatrixL
     }
 }
 
-/* ---- algorithms: they remember the alignment they were chosen for, and all but the second are slow ---- */
+/* ---- algorithms: they remember the alignment they were chosen for, and all but the second are
+ * slow ---- */
 
 /* VARD_FAKE_CUDA="algorithms=N" */
 static int

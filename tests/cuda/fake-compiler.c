@@ -1,8 +1,9 @@
-/* fake-compiler.c - libnvrtc.so without a device: the machine's own compiler makes a shared object of a kernel's text
+/* fake-compiler.c - libnvrtc.so without a device: the machine's own compiler makes a shared object
+ * of a kernel's text
  *
- * VARD_FAKE_CUDA_CC is the compiler, VARD_FAKE_CUDA_SIMT the header that stands for the device. With
- * VARD_FAKE_CUDA_TOOLKIT, a command (see toolkit-compiler.c), the toolkit's compiler must accept the text and the options
- * too: the machine's own reads C where that one reads C++.
+ * VARD_FAKE_CUDA_CC is the compiler, VARD_FAKE_CUDA_SIMT the header that stands for the device.
+ * With VARD_FAKE_CUDA_TOOLKIT, a command (see toolkit-compiler.c), the toolkit's compiler must
+ * accept the text and the options too: the machine's own reads C where that one reads C++.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -51,7 +52,8 @@ add_to_hash (unsigned hash, const char *text)
   return hash;
 }
 
-/* another compiler or another header is another version, so that nothing stale comes from a cache */
+/* another compiler or another header is another version, so that nothing stale comes from a
+ * cache */
 nvrtcResult
 nvrtcVersion (int *major, int *minor)
 {

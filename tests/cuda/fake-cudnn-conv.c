@@ -109,7 +109,8 @@ store_all (const Tensor *tensor, void *to, const double *sums)
           fake_store (tensor, to, i, j, k, l, *sums++);
 }
 
-/* all that one pixel of the result has to do with one tap of the window; pixel_y and tap are their first elements */
+/* all that one pixel of the result has to do with one tap of the window; pixel_y and tap are their
+ * first elements */
 static void
 add_tap (Run *run, int64_t pixel_x, int64_t pixel_y, int64_t tap)
 {

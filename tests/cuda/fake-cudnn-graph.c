@@ -1,6 +1,8 @@
-/* fake-cudnn-graph.c - attention and its gradients as graphs of operations, computed one by one on the host
+/* fake-cudnn-graph.c - attention and its gradients as graphs of operations, computed one by one on
+ * the host
  *
- * The order of the operations does not matter to the library, their kinds and types do: other graphs are refused here.
+ * The order of the operations does not matter to the library, their kinds and types do: other
+ * graphs are refused here.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -175,7 +177,8 @@ count_of (const Graph *graph, cudnnBackendDescriptorType_t type, int mode)
   return n;
 }
 
-/* what goes into a product, and what comes out of the graph, is bf16; all else is in single precision */
+/* what goes into a product, and what comes out of the graph, is bf16; all else is in single
+ * precision */
 static int
 has_types (const Graph *graph)
 {
@@ -283,7 +286,8 @@ ensure_values (const Graph *graph, float **all, int place)
   return to;
 }
 
-/* the element of @x that belongs to element @i of y, where x has one element for all of an extent */
+/* the element of @x that belongs to element @i of y, where x has one element for all of an
+ * extent */
 static int64_t
 spread_at (const Tensor *x, const Tensor *y, int64_t i)
 {

@@ -1,9 +1,11 @@
-/* fake-cudnn.c - libcudnn.so.9 without a device: descriptors that are looked at when they are finished
+/* fake-cudnn.c - libcudnn.so.9 without a device: descriptors that are looked at when they are
+ * finished
  *
- * What the real library refuses is refused here: attributes that are missing, of another type or count, shapes that do not
- * fit together, results of another type than the operands, addresses that are not aligned, descriptors that change after
- * they were finished. It proposes two ways, of which the first sums in an order of its own, or four when several
- * algorithms are asked for, of which all but the third are slow.
+ * What the real library refuses is refused here: attributes that are missing, of another type or
+ * count, shapes that do not fit together, results of another type than the operands, addresses that
+ * are not aligned, descriptors that change after they were finished. It proposes two ways, of which
+ * the first sums in an order of its own, or four when several algorithms are asked for, of which
+ * all but the third are slow.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -113,7 +113,8 @@ typedef struct
   unsigned delay;              /* microseconds */
 } Graph;
 
-/* What a plan computes, with nothing that points elsewhere: also what its text holds. n_operations 0: the convolution. */
+/* What a plan computes, with nothing that points elsewhere: also what its text holds. n_operations
+ * 0: the convolution. */
 typedef struct
 {
   int way;
@@ -124,7 +125,8 @@ typedef struct
 /* 0: an operation is not complete, or its tensors do not fit together */
 int     fake_read_operation (const Descriptor *self,
                              Graph            *graph);
-/* whether it is one of the two that the library fuses: attention, or its gradients without sums in an order of their own */
+/* whether it is one of the two that the library fuses: attention, or its gradients without sums in
+ * an order of their own */
 int     fake_graph_is_known (const Graph      *graph);
 int64_t fake_graph_get_workspace (const Graph *graph);
 int     fake_graph_run      (const void       *graph);

@@ -1,11 +1,13 @@
-/* fake-driver.c - libcuda.so.1 without a device: memory is the host's, and work is done when somebody waits for it
+/* fake-driver.c - libcuda.so.1 without a device: memory is the host's, and work is done when
+ * somebody waits for it
  *
- * What is queued runs at the latest possible moment, when its stream or an event behind it is waited for, so that pinned
- * memory that is written again too early, or read too early, shows in the results. While a stream is captured
- * nothing is queued, and the calls are queued when the graph is launched: a capture that misses a call, or keeps an
- * address too long, shows too. VARD_FAKE_CUDA makes it fail: "no-device", "old-driver", "memory=BYTES" that there are,
- * "lost=N" after which launch. With "idle" it computes nothing and gives noise to who reads, which leaves what the host has to
- * do. "backwards" is in fake-threads.c.
+ * What is queued runs at the latest possible moment, when its stream or an event behind it is
+ * waited for, so that pinned memory that is written again too early, or read too early, shows in
+ * the results. While a stream is captured nothing is queued, and the calls are queued when the
+ * graph is launched: a capture that misses a call, or keeps an address too long, shows too.
+ * VARD_FAKE_CUDA makes it fail: "no-device", "old-driver", "memory=BYTES" that there are, "lost=N"
+ * after which launch. With "idle" it computes nothing and gives noise to who reads, which leaves
+ * what the host has to do. "backwards" is in fake-threads.c.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,15 +1,16 @@
 /* fake-threads.c - the threads of a block as fibers
  *
- * A fiber runs threads one after another until one has to wait; the next fiber goes on with the threads that are
- * left. So kernels without barriers cost no switches. When nobody can run, warps whose threads all wait for each other go on,
- * else the whole block if all its threads wait. Anything else is a kernel's fault, and is reported as one: some
- * threads at a barrier while others have ended, or warps that part ways.
+ * A fiber runs threads one after another until one has to wait; the next fiber goes on with the
+ * threads that are left. So kernels without barriers cost no switches. When nobody can run, warps
+ * whose threads all wait for each other go on, else the whole block if all its threads wait.
+ * Anything else is a kernel's fault, and is reported as one: some threads at a barrier while others
+ * have ended, or warps that part ways.
  *
- * With "backwards" in VARD_FAKE_CUDA the last block and the last thread come first: what a thread reads without a barrier
- * from another is then there in one order and not in the other.
+ * With "backwards" in VARD_FAKE_CUDA the last block and the last thread come first: what a thread
+ * reads without a barrier from another is then there in one order and not in the other.
  *
- * A fiber is begun with makecontext, and then entered and left with _setjmp and _longjmp: these save no signal mask, and
- * so make no system call, which would be most of the time.
+ * A fiber is begun with makecontext, and then entered and left with _setjmp and _longjmp: these
+ * save no signal mask, and so make no system call, which would be most of the time.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,5 @@
-/* simt.h - what a kernel's text finds when it is compiled for the host: indices, barriers, shuffles, mathematics
+/* simt.h - what a kernel's text finds when it is compiled for the host: indices, barriers,
+ * shuffles, mathematics
  *
  * The threads of a block take turns on one processor (see fake-threads.c). Plain C.
  *

@@ -1,4 +1,5 @@
-/* test-cuda-attention.c - attention by cuDNN: the numbers of the engine's own way, whole or some heads at a time
+/* test-cuda-attention.c - attention by cuDNN: the numbers of the engine's own way, whole or some
+ * heads at a time
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -22,16 +23,22 @@ typedef struct
 } Case;
 
 /* scores of one head of 64 queries and of up to 128 keys are 16 KiB */
+/* clang-format off */
 static const Case cases[] = {
   { "whole", 64, 25, 8, TRUE, 0, "attention/cudnn-bf16", "attention_gradient/cudnn-bf16" },
   { "for-queries", 64, 25, 8, FALSE, 0, "attention/cudnn-bf16", "attention_gradient/cudnn-bf16" },
-  { "by-pictures", 64, 25, 8, TRUE, 5 * 16384, "attention/cudnn-bf16", "attention_gradient/cudnn-bf16" },
-  { "by-heads", 64, 25, 8, TRUE, 3 * 16384, "attention/cudnn-bf16", "attention_gradient/cudnn-bf16" },
-  { "one-head", 12, 128, 40, TRUE, 16384 + 4096, "attention/cudnn-bf16", "attention_gradient/cudnn-bf16" },
+  { "by-pictures", 64, 25, 8, TRUE, 5 * 16384, "attention/cudnn-bf16",
+    "attention_gradient/cudnn-bf16" },
+  { "by-heads", 64, 25, 8, TRUE, 3 * 16384, "attention/cudnn-bf16",
+    "attention_gradient/cudnn-bf16" },
+  { "one-head", 12, 128, 40, TRUE, 16384 + 4096, "attention/cudnn-bf16",
+    "attention_gradient/cudnn-bf16" },
   { "no-room", 64, 25, 8, TRUE, 8192, "attention/cudnn-bf16", "attention_gradient/blocks-bf16" },
-  { "unaligned-parts", 25, 25, 8, TRUE, 3 * 16384, "attention/cudnn-bf16", "attention_gradient/blocks-bf16" },
+  { "unaligned-parts", 25, 25, 8, TRUE, 3 * 16384, "attention/cudnn-bf16",
+    "attention_gradient/blocks-bf16" },
   { "narrow", 16, 9, 4, TRUE, 0, "attention/blocks-bf16", "attention_gradient/blocks-bf16" },
 };
+/* clang-format on */
 
 static VardNode *
 add_layer (VardNode *x, const char *name, gint64 n, gint64 d)

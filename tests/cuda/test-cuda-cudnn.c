@@ -1,7 +1,9 @@
-/* test-cuda-cudnn.c - the real cuDNN reads the graphs that the engine describes, for a device that is not there
+/* test-cuda-cudnn.c - the real cuDNN reads the graphs that the engine describes, for a device that
+ * is not there
  *
- * Version 9.8 and newer make plans for a device whose properties are given as text: what the library finds wrong with a
- * description, or has no way for, shows without a driver. Nothing is executed. Skipped where there is no such library.
+ * Version 9.8 and newer make plans for a device whose properties are given as text: what the
+ * library finds wrong with a description, or has no way for, shows without a driver. Nothing is
+ * executed. Skipped where there is no such library.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -25,7 +27,8 @@ typedef struct
   VardConv2dAttrs attrs;
 } Row;
 
-/* Stable Diffusion's: inside, first, last, smaller by half, the encoder's with a border on one side */
+/* Stable Diffusion's: inside, first, last, smaller by half, the encoder's with a border on one
+ * side */
 static const Row rows[] = {
   { "inside", 8, 64, 320, 320, 3, { 1, 1, 1, 1, 1 } },
   { "deep", 8, 8, 1280, 1280, 3, { 1, 1, 1, 1, 1 } },
@@ -35,7 +38,8 @@ static const Row rows[] = {
   { "encoder-half", 1, 512, 128, 128, 3, { 2, 0, 1, 0, 1 } },
 };
 
-/* Stable Diffusion's at 512 x 512, 2.1's at 768 x 768, and a token that is no multiple of anything */
+/* Stable Diffusion's at 512 x 512, 2.1's at 768 x 768, and a token that is no multiple of
+ * anything */
 static const struct { const char *name; gint64 b, n_queries, n_keys, n_heads, d; } attentions[] = {
   { "40", 8, 4096, 4096, 8, 40 },      { "80", 8, 1024, 1024, 8, 80 },    { "160", 8, 256, 256, 8, 160 },
   { "160-middle", 8, 64, 64, 8, 160 }, { "40-text", 8, 4096, 77, 8, 40 }, { "160-text", 1, 64, 77, 8, 160 },

@@ -1,5 +1,5 @@
-/* test-cuda-engine.c - what the CUDA engine promises as a whole: replays equal to single calls, kernels from the cache,
- * transfers, and one clear sentence for each way to fail
+/* test-cuda-engine.c - what the CUDA engine promises as a whole: replays equal to single calls,
+ * kernels from the cache, transfers, and one clear sentence for each way to fail
  *
  * It runs on the fake driver beside it, whose faults VARD_FAKE_CUDA chooses.
  *
@@ -105,7 +105,8 @@ count_captures (VardExecutable *executable)
 
 /* ---- replays ---- */
 
-/* Each round has another input: what a capture forgot to record, or recorded as a number, would stay the same */
+/* Each round has another input: what a capture forgot to record, or recorded as a number, would
+ * stay the same */
 static void
 test_replay_equals_calls (void)
 {

@@ -1,4 +1,5 @@
-/* test-cuda-epilogue.c - what joins a product as a bias or a matrix to add to, what does not, and the sums
+/* test-cuda-epilogue.c - what joins a product as a bias or a matrix to add to, what does not, and
+ * the sums
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -32,7 +32,8 @@ make_stored_weight (gint64 n, guint64 counter, gint64 k)
   return vard_tensor_convert (values, VARD_DTYPE_F16);
 }
 
-/* layers of normalisation, activation and convolution beside a sum of all before, a loss, and its gradient for the input */
+/* layers of normalisation, activation and convolution beside a sum of all before, a loss, and its
+ * gradient for the input */
 static VardGraph *
 make_graph (VardTensor **weights, gint64 k)
 {
@@ -133,8 +134,9 @@ network_clear (Network *self)
     g_object_unref (self->weights[i]);
 }
 
-/* Nothing is on the device before the first execution. Afterwards there are the workspace and the weights, each once in the
- * type that products read; a file's own is on the device for a moment only. */
+/* Nothing is on the device before the first execution. Afterwards there are the workspace and the
+ * weights, each once in the type that products read; a file's own is on the device for a moment
+ * only. */
 static void
 check_weights (CudaPrecision precision, gsize element, double tolerance)
 {
@@ -154,12 +156,13 @@ static void
 test_weights (void)
 {
   check_weights (CUDA_PRECISION_FP32, sizeof (float), 1e-4);
-  /* the longest path has two products a layer, and each rounds thrice and two steps after it once */
+  /* the longest path has two products a layer, and each rounds thrice and two steps after it
+   * once */
   check_weights (CUDA_PRECISION_BF16, sizeof (guint16), 3 * 0x1p-9 * sqrt (2 * N_LAYERS * 5));
 }
 
-/* Every step reads what it needs. The loss's cotangent alone is in single precision: patches are made from it as it is, and
- * cuDNN, where there is one, has it converted once. */
+/* Every step reads what it needs. The loss's cotangent alone is in single precision: patches are
+ * made from it as it is, and cuDNN, where there is one, has it converted once. */
 static void
 test_no_conversions (gconstpointer cudnn)
 {
@@ -191,7 +194,8 @@ test_arena (void)
   network_clear (&network);
 }
 
-/* What is said before anything runs is what is held at the peak; stored weights pass through memory that is given back */
+/* What is said before anything runs is what is held at the peak; stored weights pass through memory
+ * that is given back */
 static void
 test_estimate (void)
 {

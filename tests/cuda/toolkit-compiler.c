@@ -1,8 +1,10 @@
-/* toolkit-compiler.c - reads a kernel's text with the toolkit's run-time compiler, which needs no device
+/* toolkit-compiler.c - reads a kernel's text with the toolkit's run-time compiler, which needs no
+ * device
  *
  *   toolkit-compiler LIBNVRTC FILE OPTION...
  *
- * Its complaints go to standard output. A process of its own, since the library does not bear a second one of its name.
+ * Its complaints go to standard output. A process of its own, since the library does not bear a
+ * second one of its name.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -5,28 +5,29 @@
 #include "cpu-conv.h"
 #include "cpu-fixture.h"
 
+/* n, h, w, ci; oh, ow, co; kh, kw, stride, top, left */
 static const CpuConv conv_cases[] = {
-  { .n = 1, .h = 7, .w = 5, .ci = 16, .oh = 7, .ow = 5, .co = 17, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 3, .h = 8, .w = 8, .ci = 48, .oh = 8, .ow = 8, .co = 24, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 2, .h = 4, .w = 4, .ci = 96, .oh = 4, .ow = 4, .co = 33, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 64, .h = 2, .w = 2, .ci = 16, .oh = 2, .ow = 2, .co = 16, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 2, .h = 9, .w = 6, .ci = 19, .oh = 7, .ow = 4, .co = 16, .kh = 3, .kw = 3, .stride = 1 },
-  { .n = 2, .h = 6, .w = 9, .ci = 4, .oh = 6, .ow = 9, .co = 5, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 3, .h = 8, .w = 8, .ci = 3, .oh = 4, .ow = 4, .co = 8, .kh = 3, .kw = 3, .stride = 2, .top = 1, .left = 1 },
-  { .n = 1, .h = 9, .w = 7, .ci = 20, .oh = 5, .ow = 4, .co = 8, .kh = 3, .kw = 3, .stride = 2, .top = 1, .left = 1 },
-  { .n = 2, .h = 8, .w = 8, .ci = 8, .oh = 4, .ow = 4, .co = 8, .kh = 3, .kw = 3, .stride = 2 },
-  { .n = 2, .h = 5, .w = 5, .ci = 8, .oh = 5, .ow = 5, .co = 12, .kh = 5, .kw = 5, .stride = 1, .top = 2, .left = 2 },
-  { .n = 3, .h = 5, .w = 4, .ci = 40, .oh = 5, .ow = 4, .co = 24, .kh = 1, .kw = 1, .stride = 1 },
-  { .n = 2, .h = 40, .w = 33, .ci = 32, .oh = 40, .ow = 33, .co = 3, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 3, .h = 7, .w = 9, .ci = 4, .oh = 7, .ow = 9, .co = 20, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 2, .h = 6, .w = 5, .ci = 16, .oh = 7, .ow = 4, .co = 2, .kh = 4, .kw = 3, .stride = 1, .top = 2 },
+  { 1, 7, 5, 16, 7, 5, 17, 3, 3, 1, 1, 1 },
+  { 3, 8, 8, 48, 8, 8, 24, 3, 3, 1, 1, 1 },
+  { 2, 4, 4, 96, 4, 4, 33, 3, 3, 1, 1, 1 },
+  { 64, 2, 2, 16, 2, 2, 16, 3, 3, 1, 1, 1 },
+  { 2, 9, 6, 19, 7, 4, 16, 3, 3, 1, 0, 0 },
+  { 2, 6, 9, 4, 6, 9, 5, 3, 3, 1, 1, 1 },
+  { 3, 8, 8, 3, 4, 4, 8, 3, 3, 2, 1, 1 },
+  { 1, 9, 7, 20, 5, 4, 8, 3, 3, 2, 1, 1 },
+  { 2, 8, 8, 8, 4, 4, 8, 3, 3, 2, 0, 0 },
+  { 2, 5, 5, 8, 5, 5, 12, 5, 5, 1, 2, 2 },
+  { 3, 5, 4, 40, 5, 4, 24, 1, 1, 1, 0, 0 },
+  { 2, 40, 33, 32, 40, 33, 3, 3, 3, 1, 1, 1 },
+  { 3, 7, 9, 4, 7, 9, 20, 3, 3, 1, 1, 1 },
+  { 2, 6, 5, 16, 7, 4, 2, 4, 3, 1, 2, 0 },
   /* few pixels and a large weight */
-  { .n = 1, .h = 4, .w = 3, .ci = 320, .oh = 4, .ow = 3, .co = 370, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 2, .h = 3, .w = 4, .ci = 261, .oh = 2, .ow = 2, .co = 448, .kh = 3, .kw = 3, .stride = 2, .top = 1, .left = 1 },
-  { .n = 2, .h = 8, .w = 8, .ci = 6, .oh = 2, .ow = 2, .co = 7, .kh = 4, .kw = 4, .stride = 4 },
+  { 1, 4, 3, 320, 4, 3, 370, 3, 3, 1, 1, 1 },
+  { 2, 3, 4, 261, 2, 2, 448, 3, 3, 2, 1, 1 },
+  { 2, 8, 8, 6, 2, 2, 7, 4, 4, 4, 0, 0 },
   /* weights larger than pictures: Winograd by output channels, and all patches at once */
-  { .n = 2, .h = 3, .w = 5, .ci = 360, .oh = 3, .ow = 5, .co = 330, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 },
-  { .n = 2, .h = 5, .w = 4, .ci = 360, .oh = 3, .ow = 2, .co = 330, .kh = 3, .kw = 3, .stride = 2, .top = 1, .left = 1 },
+  { 2, 3, 5, 360, 3, 5, 330, 3, 3, 1, 1, 1 },
+  { 2, 5, 4, 360, 3, 2, 330, 3, 3, 2, 1, 1 },
 };
 
 /* calls what for every product that makes up the convolution: offsets of x, w and y */
@@ -159,12 +160,12 @@ test_conv (gconstpointer data)
     }
 }
 
-/* More tiles than a round of the wide way has, and chunks not alike, against products, which are proven above */
+/* More tiles than a round of the wide way has, and chunks not alike, against products, which are
+ * proven above */
 static void
 test_conv_many_tiles (void)
 {
-  CpuConv c = { .n = 1, .h = 92, .w = 90, .ci = 48, .oh = 92, .ow = 90, .co = 1830, .kh = 3, .kw = 3, .stride = 1,
-                .top = 1, .left = 1 };
+  CpuConv c = { 1, 92, 90, 48, 92, 90, 1830, 3, 3, 1, 1, 1 };
   CpuWeight weight = { .dtype = VARD_DTYPE_F32, .rows = c.co, .columns = c.ci, .taps = 9 };
   g_autofree float *w = random_floats (c.co * 9 * c.ci, 2), *stored = g_new (float, c.co * 9 * c.ci);
   CpuPool *pool = cpu_pool_new (3);
@@ -190,8 +191,7 @@ test_conv_many_tiles (void)
 static void
 test_conv_choice (void)
 {
-  CpuConv conv = { .n = 64, .h = 16, .w = 16, .ci = 48, .oh = 16, .ow = 16, .co = 48, .kh = 3, .kw = 3, .stride = 1,
-                   .top = 1, .left = 1 };
+  CpuConv conv = { 64, 16, 16, 48, 16, 16, 48, 3, 3, 1, 1, 1 };
 
   g_assert_true (cpu_winograd_can (&conv, CPU_CONV_FORWARD));
   g_assert_cmpfloat (cpu_winograd_get_cost (&conv, CPU_CONV_FORWARD, 2), <, cpu_conv_gemm_get_cost (&conv, 2));

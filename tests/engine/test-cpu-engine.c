@@ -1,5 +1,5 @@
-/* test-cpu-engine.c - what the CPU engine promises as a whole: the same bits again, nearly the same with other threads,
- * fused steps equal to single ones, cancellation
+/* test-cpu-engine.c - what the CPU engine promises as a whole: the same bits again, nearly the same
+ * with other threads, fused steps equal to single ones, cancellation
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -39,8 +39,8 @@ add_channels (VardNode *x, VardNode *vector)
   return vard_add (x, vard_reshape (vector, VARD_SHAPE (1, 1, 1, CHANNELS)));
 }
 
-/* A residual block and an attention, with enough readers of inner values that fusing has to be careful. @separate
- * makes every value an output, so that nothing can be fused away. */
+/* A residual block and an attention, with enough readers of inner values that fusing has to be
+ * careful. @separate makes every value an output, so that nothing can be fused away. */
 static Network
 make_network (gboolean separate)
 {
@@ -192,7 +192,8 @@ test_fusion_changes_nothing (gconstpointer data)
   vard_graph_unref (network.graph);
 }
 
-/* the block above must really be fused: fewer steps than when all is kept, and the algorithms named */
+/* the block above must really be fused: fewer steps than when all is kept, and the algorithms
+ * named */
 static void
 test_steps (void)
 {
@@ -253,7 +254,8 @@ test_unsupported_is_named (void)
   g_assert_nonnull (strstr (error->message, "exp"));
 }
 
-/* A weight that lies in a flat buffer with others stays there: an update of the buffer is an update of the weight */
+/* A weight that lies in a flat buffer with others stays there: an update of the buffer is an update
+ * of the weight */
 static void
 test_weights_stay (void)
 {

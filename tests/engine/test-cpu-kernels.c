@@ -1,4 +1,5 @@
-/* test-cpu-kernels.c - the CPU engine's kernels against plain loops, on shapes that its blocks and vectors do not divide
+/* test-cpu-kernels.c - the CPU engine's kernels against plain loops, on shapes that its blocks and
+ * vectors do not divide
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -225,8 +226,8 @@ test_attention (gconstpointer data)
   cpu_pool_free (pool);
 }
 
-/* Two keys with scores 0 and x: the second one's weight is the exponential's relative error over its whole range, but for
- * what x itself loses by the change of base */
+/* Two keys with scores 0 and x: the second one's weight is the exponential's relative error over
+ * its whole range, but for what x itself loses by the change of base */
 static void
 test_attention_exponentials (void)
 {
@@ -252,7 +253,8 @@ test_attention_exponentials (void)
   cpu_pool_free (pool);
 }
 
-/* over all of its range, as far as the floats are normal, and the values that scores may have beside it */
+/* over all of its range, as far as the floats are normal, and the values that scores may have
+ * beside it */
 static void
 test_exp2 (void)
 {

@@ -1,7 +1,8 @@
 /* test-op-rows.c - every row and its derivatives on an engine against the reference functions
  *
- * The engine is the first argument: "reference", or what a plugin provides, with its settings ("cpu:threads=2"). The
- * second is the largest difference, relative to the largest value, where it is not 1e-4; "bf16" finds it for each row.
+ * The engine is the first argument: "reference", or what a plugin provides, with its settings
+ * ("cpu:threads=2"). The second is the largest difference, relative to the largest value, where it
+ * is not 1e-4; "bf16" finds it for each row.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -20,16 +21,18 @@ static gboolean is_half;
 /* to nearest, of eight bits */
 #define HALF_UNIT 0x1p-9
 
-/* Roundings that follow one another add errors of independent signs; three times that, since the largest of many counts. A
- * product's length does not enter: its error grows with the square root of that, and so does the largest value, to which it
- * is compared. What goes through no product is as exact as in single precision. */
+/* Roundings that follow one another add errors of independent signs; three times that, since the
+ * largest of many counts. A product's length does not enter: its error grows with the square root
+ * of that, and so does the largest value, to which it is compared. What goes through no product is
+ * as exact as in single precision. */
 static double
 find_tolerance (const VardOpFunction *function)
 {
   return is_half ? 1e-4 + 3 * HALF_UNIT * sqrt (vard_op_function_count_roundings (function)) : tolerance;
 }
 
-/* every order of a row that engines meet: values, gradients and, where they exist, second derivatives */
+/* every order of a row that engines meet: values, gradients and, where they exist, second
+ * derivatives */
 static void
 test_row (gconstpointer data)
 {

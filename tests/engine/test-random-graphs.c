@@ -2,9 +2,9 @@
  *
  *   test-random-graphs ENGINE TOLERANCE N_GRAPHS
  *
- * What is computed together, what lies over what in memory and when a param is written depend on how operations are mixed
- * and on who reads what; rows of single operations never meet that. Each graph goes twice, so that what the first
- * execution left in a param is read by the second.
+ * What is computed together, what lies over what in memory and when a param is written depend on
+ * how operations are mixed and on who reads what; rows of single operations never meet that. Each
+ * graph goes twice, so that what the first execution left in a param is read by the second.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,5 @@
-/* test-stored-weights.c - weights that stay in the file's pages, in its type and layout, give what copies of them give
+/* test-stored-weights.c - weights that stay in the file's pages, in its type and layout, give what
+ * copies of them give
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -74,7 +75,8 @@ load_stored (VardDType dtype)
   return loaded;
 }
 
-/* y [N, SIDE, SIDE, N_OUT], the gradient for x through both weights twice over, and rows of the table */
+/* y [N, SIDE, SIDE, N_OUT], the gradient for x through both weights twice over, and rows of the
+ * table */
 static VardGraph *
 record (const Layers *self)
 {

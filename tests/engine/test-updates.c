@@ -1,5 +1,5 @@
-/* test-updates.c - params that are replaced: nothing is copied that can be written straight over them, and every read sees what
- * there was before
+/* test-updates.c - params that are replaced: nothing is copied that can be written straight over
+ * them, and every read sees what there was before
  *
  *   test-updates ENGINE
  *

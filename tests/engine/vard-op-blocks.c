@@ -1,5 +1,5 @@
-/* vard-op-blocks.c - rows of several operations as models put them together: values with several readers, weights
- * used twice, chains that engines fuse
+/* vard-op-blocks.c - rows of several operations as models put them together: values with several
+ * readers, weights used twice, chains that engines fuse
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -7,8 +7,9 @@
 
 #include <math.h>
 
-/* [..., c] to [rows, c] and a linear layer on it. Scaled as layers are initialised: with plain normal weights attention
- * scores reach hundreds, and the softmax turns a rounding in their last digit into 2e-4 of a gradient. */
+/* [..., c] to [rows, c] and a linear layer on it. Scaled as layers are initialised: with plain
+ * normal weights attention scores reach hundreds, and the softmax turns a rounding in their last
+ * digit into 2e-4 of a gradient. */
 static VardNode *
 project (VardNode *x, VardNode *w)
 {

@@ -1,7 +1,8 @@
-/* vard-op-rows.h - every operation at several shapes, as data for the tests of slopes and of engines
+/* vard-op-rows.h - every operation at several shapes, as data for the tests of slopes and of
+ * engines
  *
- * A row builds one node (or a few) from inputs whose values are drawn for it. A function is a row or its
- * derivative of some order, recorded in a graph of its own. An engine is tested by calling
+ * A row builds one node (or a few) from inputs whose values are drawn for it. A function is a row
+ * or its derivative of some order, recorded in a graph of its own. An engine is tested by calling
  * vard_op_function_compare on the functions of every row.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -69,18 +70,20 @@ typedef struct
   gpointer values[VARD_OP_FUNCTION_MAX];     /* drawn, for each input */
 } VardOpFunction;
 
-/* order 0: the row; 1: the gradients for its inputs and a random cotangent; 2: the gradients of these */
+/* order 0: the row; 1: the gradients for its inputs and a random cotangent; 2: the gradients of
+ * these */
 VardOpFunction *vard_op_function_new     (const VardOpRow *row,
                                           guint            order);
-/* How often a value is rounded on the longest way to an output, by an engine that rounds what products read and write and
- * what is made of it; 0 without products */
+/* How often a value is rounded on the longest way to an output, by an engine that rounds what
+ * products read and write and what is made of it; 0 without products */
 guint           vard_op_function_count_roundings (const VardOpFunction *self);
 void            vard_op_function_free    (VardOpFunction  *self);
 /* Replaces the outputs by their gradients; each old output gets a drawn cotangent as a new input.
  * wrt[i] is the input that new output i belongs to. Returns the number of new outputs. */
 guint           vard_op_function_differentiate (VardOpFunction *self,
                                                 guint          *wrt);
-/* the largest |a - b| / max|b| over the outputs, a from the engine, b from the reference functions */
+/* the largest |a - b| / max|b| over the outputs, a from the engine, b from the reference
+ * functions */
 gboolean        vard_op_function_compare (VardOpFunction  *self,
                                           VardEngine      *engine,
                                           double          *difference,

@@ -1,7 +1,7 @@
 /* fuzz-driver.c - runs a fuzz target over mutated seeds
  *
- * Arguments are files to run instead, such as one that crashed. The last input is kept in fuzz-last.bin when
- * FUZZ_KEEP is set.
+ * Arguments are files to run instead, such as one that crashed. The last input is kept in
+ * fuzz-last.bin when FUZZ_KEEP is set.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -12,10 +12,14 @@
 #define SECONDS 1.0
 #define MAX_GROWTH 64
 
+/* clang-format off */
 static const char *const tokens[] = {
-  "{", "}", "[", "]", ",", ":", "\"", "\\u0000", "\\", "null", "true", "-1", "0", "1e99", "18446744073709551616",
-  "9223372036854775807", "\"shape\"", "\"data_offsets\"", "</w>", "<|endoftext|>", "\xff", "\xc3", "\xe2\x80", "\n",
+  "{", "}", "[", "]", ",", ":", "\"", "\\u0000", "\\", "null", "true", "-1", "0", "1e99",
+  "18446744073709551616",
+  "9223372036854775807", "\"shape\"", "\"data_offsets\"", "</w>", "<|endoftext|>", "\xff", "\xc3",
+  "\xe2\x80", "\n",
 };
+/* clang-format on */
 
 static void
 mutate (GByteArray *bytes)

@@ -1,7 +1,8 @@
 /* fuzz-driver.h - what a fuzz target is
  *
- * A target is one function over bytes, under the name libFuzzer calls, so that it can be linked with
- * -fsanitize=fuzzer instead of the driver. The driver runs it over seeds and their mutations for a second.
+ * A target is one function over bytes, under the name libFuzzer calls, so that it can be linked
+ * with -fsanitize=fuzzer instead of the driver. The driver runs it over seeds and their mutations
+ * for a second.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

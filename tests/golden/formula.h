@@ -1,4 +1,5 @@
-/* formula.h - weights and inputs that both sides compute, from a tensor's name and an element's number
+/* formula.h - weights and inputs that both sides compute, from a tensor's name and an element's
+ * number
  *
  * make-models-golden.py has the other side.
  *
@@ -63,7 +64,8 @@ make_noise (const char *name,
   return values;
 }
 
-/* a weight file of the tensors PyTorch listed, where @old_part of their names may be spelled @new_part */
+/* a weight file of the tensors PyTorch listed, where @old_part of their names may be spelled
+ * @new_part */
 static inline void
 write_weights (JsonObject *tensors,
                const char *path,

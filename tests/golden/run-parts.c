@@ -1,7 +1,8 @@
 /* run-parts.c - each part of a model by itself, for the scripts that compare it with diffusers
  *
- * run-parts MODEL IN.safetensors OUT.safetensors. In: ids [1, tokens] i32, latents [1, h, w, c], timestep [1], context
- * [1, tokens, width], picture [1, H, W, 3]. Out: states, prediction, moments, decoded; pictures are channels-last.
+ * run-parts MODEL IN.safetensors OUT.safetensors. In: ids [1, tokens] i32, latents [1, h, w, c],
+ * timestep [1], context [1, tokens, width], picture [1, H, W, 3]. Out: states, prediction, moments,
+ * decoded; pictures are channels-last.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

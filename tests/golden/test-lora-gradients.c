@@ -1,8 +1,9 @@
-/* test-lora-gradients.c - gradients of a LoRA training step against torch's autograd with PEFT's adapters
+/* test-lora-gradients.c - gradients of a LoRA training step against torch's autograd with PEFT's
+ * adapters
  *
- * make-lora-golden.py has the other side. Gradients are taken as a training run takes them: summed into the flat
- * buffer of a parameter set, on the reference engine and on the CPU's, or on the engine that the first argument names
- * ("cuda:precision=bf16"), within the second.
+ * make-lora-golden.py has the other side. Gradients are taken as a training run takes them: summed
+ * into the flat buffer of a parameter set, on the reference engine and on the CPU's, or on the
+ * engine that the first argument names ("cuda:precision=bf16"), within the second.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,8 +1,9 @@
 /* test-models.c - text encoder, denoiser and autoencoder against diffusers and transformers
  *
- * make-models-golden.py has the other side of the formula for weights and inputs. Weights go through a file and the
- * loader with the names and shapes that PyTorch gave, so names, layouts and shapes are tested too. The first argument is the engine (else
- * the reference), the second the tolerance.
+ * make-models-golden.py has the other side of the formula for weights and inputs. Weights go
+ * through a file and the loader with the names and shapes that PyTorch gave, so names, layouts and
+ * shapes are tested too. The first argument is the engine (else the reference), the second the
+ * tolerance.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,5 @@
-/* test-sizes.c - Stable Diffusion 1.5 and 2.1 are other sizes of the same code: their tensors are counted
+/* test-sizes.c - Stable Diffusion 1.5 and 2.1 are other sizes of the same code: their tensors are
+ * counted
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -23,14 +24,20 @@ typedef struct
   "\"_class_name\":\"AutoencoderKL\",\"block_out_channels\":[128,256,512,512],\"layers_per_block\":2," \
   "\"latent_channels\":4,\"norm_num_groups\":32"
 
+/* clang-format off */
 static const Size sizes[] = {
-  { "unet-1.5", "unet", "{" SD_UNET ",\"attention_head_dim\":8,\"cross_attention_dim\":768}", 686, 859520964 },
-  { "unet-2.1", "unet", "{" SD_UNET ",\"attention_head_dim\":[5,10,20,20],\"cross_attention_dim\":1024,"
-    "\"use_linear_projection\":true,\"upcast_attention\":true,\"dual_cross_attention\":false}", 686, 865910724 },
+  { "unet-1.5", "unet", "{" SD_UNET ",\"attention_head_dim\":8,\"cross_attention_dim\":768}", 686,
+    859520964 },
+  { "unet-2.1", "unet",
+    "{" SD_UNET ",\"attention_head_dim\":[5,10,20,20],\"cross_attention_dim\":1024,"
+    "\"use_linear_projection\":true,\"upcast_attention\":true,\"dual_cross_attention\":false}",
+    686, 865910724 },
   { "vae", "vae", "{" SD_VAE "}", 248, 83653863 },
   { "text-1.5", "text", "{\"hidden_size\":768,\"intermediate_size\":3072,\"num_hidden_layers\":12,"
-    "\"num_attention_heads\":12,\"vocab_size\":49408,\"max_position_embeddings\":77}", 196, 123060480 },
+    "\"num_attention_heads\":12,\"vocab_size\":49408,\"max_position_embeddings\":77}",
+    196, 123060480 },
 };
+/* clang-format on */
 
 typedef struct
 {

@@ -1,7 +1,9 @@
-/* test-tokenizer-strings.c - ten thousand strings against CLIPTokenizerFast, by a hash for each hundred
+/* test-tokenizer-strings.c - ten thousand strings against CLIPTokenizerFast, by a hash for each
+ * hundred
  *
- * String i is a formula, the same as in check-tokenizer.py, which compares each string where transformers is at hand.
- * With --print FOLDER this program says what it makes of them, a line a string.
+ * String i is a formula, the same as in check-tokenizer.py, which compares each string where
+ * transformers is at hand. With --print FOLDER this program says what it makes of them, a line a
+ * string.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -17,6 +19,7 @@
 #define LENGTH 77
 #define N_HEX 16
 
+/* clang-format off */
 static const char *const words[] = {
   "red", "apple", "Cat", "FACE", "sunflower", "a", "the", "of", "photograph", "Qwxzk",
   "e\314\201te\314\201", "\303\251t\303\251", "Stra\303\237e", "\304\260stanbul",
@@ -33,6 +36,7 @@ static const char *const emoji[] = {
   "\360\237\207\251\360\237\207\252", "\360\237\221\215\360\237\217\275", "\342\232\241",
   "1\357\270\217\342\203\243",
 };
+/* clang-format on */
 static const char *const endings[] = {
   "'s", "'S", "'t", "'T", "'re", "'ve", "'m", "'ll", "'LL", "'d", "\342\200\231s", "'", "''",
   "'x", "'sa", "`s",

@@ -1,9 +1,9 @@
 /* test-op-slopes.c - reverse rules against central differences
  *
- * For a function y (x) with a random cotangent b and a random direction d, the derivative of <b, y (x + t d)> is compared
- * with <gradient, d>, for each input alone. The cotangent is random because a plain sum cannot see Jacobian
- * rows that cancel (softmax adds up to one whatever its input). Second derivatives are the same test of the function
- * (x, b) -> gradient.
+ * For a function y (x) with a random cotangent b and a random direction d, the derivative of <b, y
+ * (x + t d)> is compared with <gradient, d>, for each input alone. The cotangent is random because
+ * a plain sum cannot see Jacobian rows that cancel (softmax adds up to one whatever its input).
+ * Second derivatives are the same test of the function (x, b) -> gradient.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -289,8 +289,8 @@ test_conv2d (Fixture *self, gconstpointer data)
   ASSERT_VALUES (vard_conv2d (x, w, &lopsided), 0, 4010, 6532);
 }
 
-/* where patches do not overlap a convolution is one matrix product of them; 3 wide with a stride of 2, they are
- * taken from two slices */
+/* where patches do not overlap a convolution is one matrix product of them; 3 wide with a stride of
+ * 2, they are taken from two slices */
 static void
 test_conv2d_as_product (Fixture *self, gconstpointer data)
 {
@@ -312,7 +312,8 @@ test_conv2d_as_product (Fixture *self, gconstpointer data)
                  1e-5, 0);
 }
 
-/* attention is compared with the products and the softmax that it stands for, and so are its gradients */
+/* attention is compared with the products and the softmax that it stands for, and so are its
+ * gradients */
 static void
 test_attention_as_products (Fixture *self, gconstpointer data)
 {

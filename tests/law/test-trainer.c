@@ -144,7 +144,8 @@ remove_folder (const char *path)
 
 /* What is not an adapter stays; no KL before the first update, some after it; the file is as
  * diffusers spells it */
-/* Fitted on finished pictures alone, the value network knows those, and less than it could of the states before */
+/* Fitted on finished pictures alone, the value network knows those, and less than it could of the
+ * states before */
 static void
 test_trainer_value_of_pictures (void)
 {

@@ -1,6 +1,7 @@
 /* fuzz-plugin.c - random texts for the parsers that read what others wrote
  *
- * Sound inputs with random damage get further into a parser than noise does. Any warning ends the test.
+ * Sound inputs with random damage get further into a parser than noise does. Any warning ends the
+ * test.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -86,18 +86,27 @@ make_batch (JsonObject *golden)
 /* factor 0: the model's own scale */
 typedef struct { const char *name, *spec, *model, *member; double factor; } Case;
 
+/* clang-format off */
 static const Case cases[] = {
   { "clip-score", "clip-score:model=@DATA@/tiny-clip", "tiny-clip", "cosines", 100 },
-  { "clip-score/scale", "clip-score:model=@DATA@/tiny-clip,scale=2.5,batch-size=5,threads=1", "tiny-clip", "cosines", 2.5 },
-  { "clip-score/reference", "clip-score:model=@DATA@/tiny-clip,engine=reference,scale=1", "tiny-clip", "cosines", 1 },
+  { "clip-score/scale", "clip-score:model=@DATA@/tiny-clip,scale=2.5,batch-size=5,threads=1",
+    "tiny-clip", "cosines", 2.5 },
+  { "clip-score/reference", "clip-score:model=@DATA@/tiny-clip,engine=reference,scale=1",
+    "tiny-clip", "cosines", 1 },
   { "pick-score", "pick-score:model=@DATA@/tiny-clip", "tiny-clip", "cosines", 0 },
-  { "hps", "hps:model=@DATA@/tiny-open-clip,tokenizer=@DATA@/tiny-clip", "tiny-open-clip", "cosines", 1 },
-  { "hps/checkpoint", "hps:model=@DATA@/tiny-open-clip,weights=@DATA@/tiny-open-clip/checkpoint.pt,tokenizer=@DATA@/tiny-clip",
+  { "hps", "hps:model=@DATA@/tiny-open-clip,tokenizer=@DATA@/tiny-clip", "tiny-open-clip",
+    "cosines", 1 },
+  { "hps/checkpoint",
+    "hps:model=@DATA@/tiny-open-clip,weights=@DATA@/tiny-open-clip/checkpoint.pt,"
+    "tokenizer=@DATA@/tiny-clip",
     "tiny-open-clip", "cosines", 1 },
-  { "aesthetic", "aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/tiny-clip/predictor.pth", "tiny-clip", "aesthetic", 1 },
-  { "aesthetic/safetensors", "aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/tiny-clip/predictor.safetensors", "tiny-clip",
-    "aesthetic", 1 },
+  { "aesthetic", "aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/tiny-clip/predictor.pth",
+    "tiny-clip", "aesthetic", 1 },
+  { "aesthetic/safetensors",
+    "aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/tiny-clip/predictor.safetensors",
+    "tiny-clip", "aesthetic", 1 },
 };
+/* clang-format on */
 
 static void
 test_golden (gconstpointer data)
@@ -145,8 +154,7 @@ test_check (gconstpointer data)
 /* ---- bad input ---- */
 
 static const struct { const char *spec; int code; const char *message; } bad[] = {
-  { "clip-score", VARD_ERROR_USAGE, "the reward mine failed to prepare: no weights are given; set \"model\" to the folder of a "
-    "CLIP model" },
+  { "clip-score", VARD_ERROR_USAGE, "the reward mine failed to prepare: no weights are given; set \"model\" to the folder of a CLIP model" },
   { "pick-score:model=", VARD_ERROR_USAGE, "the reward mine failed to prepare: no weights are given" },
   { "hps:model=/nowhere", VARD_ERROR_CONFIG, "the reward mine failed to prepare: /nowhere is not the folder of a CLIP model" },
   { "hps:model=@DATA@/tiny-open-clip", VARD_ERROR_CONFIG, "the reward mine failed to prepare: " },
@@ -236,7 +244,8 @@ count (const char *text,
   return n;
 }
 
-/* three rewards out of three plugin files read the encoder of pictures once, and that of texts once */
+/* three rewards out of three plugin files read the encoder of pictures once, and that of texts
+ * once */
 static void
 test_loaded_once (void)
 {

@@ -106,8 +106,7 @@ test_host_ends (gconstpointer data)
   g_assert_cmpuint (vard_reward_host_get_n_restarts (VARD_REWARD_HOST (reward)), ==, 2);
   check_failed (reward, bad, row[1]);
   g_assert_false (vard_reward_score_batch (reward, fine, NULL, &error));
-  g_assert_cmpstr (error->message, ==, "the reward mine failed to score: its own process was started 4 times, and is "
-                                       "not started again");
+  g_assert_cmpstr (error->message, ==, "the reward mine failed to score: its own process was started 4 times, and is not started again");
 
   g_auto (GStrv) messages = vard_reward_take_messages (reward);
   g_assert_cmpuint (g_strv_length (messages), ==, 4); /* one a death */
@@ -283,7 +282,8 @@ test_host_mix (void)
   g_assert_true (vard_reward_scores_get_raw (scores, 0, 3, &score));
 }
 
-/* What a pipeline makes for such a mix is read where it was made, and it is what it would make otherwise. */
+/* What a pipeline makes for such a mix is read where it was made, and it is what it would make
+ * otherwise. */
 static void
 test_host_pipeline (void)
 {
@@ -356,8 +356,8 @@ make_shared (VardImagePool *pool, VardRewardBatch *batch)
   return shared;
 }
 
-/* What a call costs when the reward itself costs nothing: 20 us in process and 1 ms in another one are promised on a
- * quiet machine (tests/bench); here the best of a hundred on a busy one. */
+/* What a call costs when the reward itself costs nothing: 20 us in process and 1 ms in another one
+ * are promised on a quiet machine (tests/bench); here the best of a hundred on a busy one. */
 static void
 test_host_overhead (void)
 {

@@ -251,8 +251,7 @@ test_rewards_specs (void)
     { "jpeg-size:tarjet=large", "jpeg-size: there is no property \"tarjet\"; did you mean \"target\"?" },
     { "coverage:floor=2", "coverage: floor is \"2\", and should be a number from 0.01 to 1" },
     { "coverage:weight=heavy", "coverage: weight is \"heavy\", and should be a number from -1000 to 1000" },
-    { "coverage:policy=skip", "coverage: policy is \"skip\", and should be one of required, skip-sample, "
-                              "monitor-only (did you mean skip-sample?)" },
+    { "coverage:policy=skip", "coverage: policy is \"skip\", and should be one of required, skip-sample, monitor-only (did you mean skip-sample?)" },
     { "coverage:isolate=perhaps", "coverage: isolate is \"perhaps\", and should be true or false" },
     { "coverage:floor=2,isolate=true", "coverage: floor is \"2\", and should be a number from 0.01 to 1" },
   };

@@ -44,7 +44,8 @@ test_command_plain (void)
     }
 }
 
-/* Larger than any pipe, both ways and on the third: whoever waits at the wrong end waits for ever. */
+/* Larger than any pipe, both ways and on the third: whoever waits at the wrong end waits for
+ * ever. */
 static void
 test_command_large (void)
 {

@@ -93,8 +93,7 @@ test_judge_odds (void)
   static const struct { const char *text; double score; const char *word; } rows[] = {
     { ODDS ("4", "{\"token\": \"4\", \"logprob\": -0.6931}, {\"token\": \"8\", \"logprob\": -1.3863}"),
       (0.5 * 4 + 0.25 * 8) / 0.75, NULL },
-    { ODDS (" Yes", "{\"token\": \" Yes\", \"logprob\": -0.6931}, {\"token\": \"NO\", \"logprob\": -1.3863}, "
-            "{\"token\": \"yes\", \"logprob\": -1.3863}"), 9 * 0.75, NULL },
+    { ODDS (" Yes", "{\"token\": \" Yes\", \"logprob\": -0.6931}, {\"token\": \"NO\", \"logprob\": -1.3863}, {\"token\": \"yes\", \"logprob\": -1.3863}"), 9 * 0.75, NULL },
     { ODDS ("4", "{\"token\": \"4\", \"logprob\": -1.6094}, {\"token\": \"x\", \"logprob\": -0.6931}"), 0, "20 %" },
     { ODDS ("4", "{\"token\": \"4\", \"logprob\": 7}"), 0, "0 %" },
     { ODDS ("4", "{\"token\": \"4\"}, 3, {\"token\": 5, \"logprob\": -0.1}"), 0, "0 %" },

@@ -119,7 +119,8 @@ get_resident_pages (void)
   return pages;
 }
 
-/* Twenty kinds of answers in turn, of which twelve give every score: none lost, none swapped, none invented */
+/* Twenty kinds of answers in turn, of which twelve give every score: none lost, none swapped, none
+ * invented */
 static void
 test_remote_storm (void)
 {

@@ -187,7 +187,8 @@ tiny_template_remove (void)
   g_free (tiny_template);
 }
 
-/* (transfer full): the folder's path. Writing flushes to the disk, which is slow: that is done once. */
+/* (transfer full): the folder's path. Writing flushes to the disk, which is slow: that is done
+ * once. */
 static inline char *
 tiny_model_make (void)
 {

@@ -1,7 +1,7 @@
 /* cuda-args.h - what each kernel is given: read by the plugin's C and by the kernels alike
  *
- * Each kernel has one parameter, a struct by value, so that launching is the same for all of them. Pointers are the
- * device's addresses. Extents are in elements unless a comment says bytes.
+ * Each kernel has one parameter, a struct by value, so that launching is the same for all of them.
+ * Pointers are the device's addresses. Extents are in elements unless a comment says bytes.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -18,7 +18,8 @@ enum { CUDA_TYPE_F32, CUDA_TYPE_F16, CUDA_TYPE_BF16, CUDA_TYPE_I32, CUDA_TYPE_I6
 #define CUDA_REGION_MAX_OUTPUTS 4
 #define CUDA_REGION_MAX_NUMBERS 64
 
-/* Element i of a walk over extents (outermost first) lies at offset + the indices times the strides */
+/* Element i of a walk over extents (outermost first) lies at offset + the indices times the
+ * strides */
 typedef struct
 {
   CudaInt extents[CUDA_MAX_DIMS], strides[CUDA_MAX_DIMS];
@@ -47,8 +48,9 @@ typedef struct
   int is_wide;                              /* four elements a thread */
 } CudaRegionArgs;
 
-/* rows of bytes from one pitch to another; unit 1, 2, 4, 8 or 16 divides all of them and the addresses. Types that differ, of floats: the unit is
- * the source's, to_stride is in bytes of the target. */
+/* rows of bytes from one pitch to another; unit 1, 2, 4, 8 or 16 divides all of them and the
+ * addresses. Types that differ, of floats: the unit is the source's, to_stride is in bytes of the
+ * target. */
 typedef struct
 {
   const void *from;
@@ -57,7 +59,8 @@ typedef struct
   int unit, from_type, to_type;
 } CudaCopyRowsArgs;
 
-/* kept [n_out] and reduced [n_reduced] indices are walked by maps of n_dims; piece p of n_pieces goes to out + p n_out */
+/* kept [n_out] and reduced [n_reduced] indices are walked by maps of n_dims; piece p of n_pieces
+ * goes to out + p n_out */
 typedef struct
 {
   const void *x;
@@ -68,7 +71,8 @@ typedef struct
   int n_kept_dims, n_reduced_dims;
 } CudaSumArgs;
 
-/* softmax (scale x) of rows of n. With causal: row r is query first + r % n_queries and sees that many keys and one. */
+/* softmax (scale x) of rows of n. With causal: row r is query first + r % n_queries and sees that
+ * many keys and one. */
 /* The result goes to y, and as bf16 to half, each unless it is NULL. */
 typedef struct
 {

@@ -1,14 +1,16 @@
 /* cuda-prelude.h - what stands before every kernel: how one is declared, and helpers of a block
  *
- * KERNEL (name, Args) declares a kernel with one parameter, args; LARGE_KERNEL one that is started with up to 1024 threads a
- * block, which the compiler must know to leave registers for all of them. The tests compile the same text for the host, where
- * simt.h stands before it and gives threadIdx, barriers and shuffles.
+ * KERNEL (name, Args) declares a kernel with one parameter, args; LARGE_KERNEL one that is started
+ * with up to 1024 threads a block, which the compiler must know to leave registers for all of them.
+ * The tests compile the same text for the host, where simt.h stands before it and gives threadIdx,
+ * barriers and shuffles.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #ifndef CUDA_PRELUDE_H
 #define CUDA_PRELUDE_H
 
+/* clang-format off */
 #ifdef VARD_EMULATED
 #define KERNEL(name, Args) \
   static void name##_thread (const Args *args_); \
@@ -19,8 +21,10 @@
 #define args (*args_)
 #else
 #define KERNEL(name, Args) extern "C" __global__ void name (const __grid_constant__ Args args)
-#define LARGE_KERNEL(name, Args) extern "C" __global__ void __launch_bounds__ (1024) name (const __grid_constant__ Args args)
+#define LARGE_KERNEL(name, Args) \
+  extern "C" __global__ void __launch_bounds__ (1024) name (const __grid_constant__ Args args)
 #endif
+/* clang-format on */
 
 /* This thread's first element and its step when the grid walks over a range */
 #define GRID_FIRST ((CudaInt) blockIdx.x * blockDim.x + threadIdx.x)
@@ -160,8 +164,10 @@ store_value (void *y, int type, CudaInt i, float value)
 
 /* ---- four neighbours at once, from an address that 16 bytes divide ---- */
 
+/* clang-format off */
 typedef struct __align__ (16) { float values[4]; } FourFloats;
 typedef struct __align__ (8) { unsigned pairs[2]; } FourHalves;
+/* clang-format on */
 
 static __device__ void
 load_floats (const void *x, CudaInt i, float *values)
@@ -244,7 +250,8 @@ find_group (const CudaNormalizeArgs *normalize)
   return group;
 }
 
-/* the mean, and 1 / sqrt (variance + eps): two passes, since squares of large values would cancel */
+/* the mean, and 1 / sqrt (variance + eps): two passes, since squares of large values would
+ * cancel */
 static __device__ float
 measure_group (const Group *group, const CudaNormalizeArgs *normalize, float *r)
 {
@@ -263,8 +270,8 @@ measure_group (const Group *group, const CudaNormalizeArgs *normalize, float *r)
   return mean;
 }
 
-/* a / b, and what is left over, of numbers that are not negative: nearly all have 32 bits, for which a division takes a
- * quarter of the time */
+/* a / b, and what is left over, of numbers that are not negative: nearly all have 32 bits, for
+ * which a division takes a quarter of the time */
 static __device__ CudaInt
 divide (CudaInt a, CudaInt b, CudaInt *rest)
 {

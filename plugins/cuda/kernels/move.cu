@@ -83,7 +83,8 @@ KERNEL (gather, CudaGatherArgs)
     }
 }
 
-/* One thread a column, ids in order: the sum does not depend on who comes first. The table is zero before. */
+/* One thread a column, ids in order: the sum does not depend on who comes first. The table is zero
+ * before. */
 KERNEL (gather_gradient, CudaGatherArgs)
 {
   FOR_GRID (column, args.c)
@@ -132,7 +133,8 @@ KERNEL (convert, CudaConvertArgs)
     store_float (args.y, args.to, i, load_as_float (args.x, args.from, map_offset (&args.map, args.n_dims, i)));
 }
 
-/* Each output pixel's taps in one row, zeros where they fall outside: a convolution is then one product */
+/* Each output pixel's taps in one row, zeros where they fall outside: a convolution is then one
+ * product */
 KERNEL (patches, CudaPatchesArgs)
 {
   CudaInt width = args.kh * args.kw * args.c;
@@ -150,7 +152,8 @@ KERNEL (patches, CudaPatchesArgs)
     }
 }
 
-/* The adjoint: each pixel sums the taps that lie on it. One thread a pixel's channel, so that no two write one place. */
+/* The adjoint: each pixel sums the taps that lie on it. One thread a pixel's channel, so that no
+ * two write one place. */
 KERNEL (patches_sum, CudaPatchesArgs)
 {
   CudaInt width = args.kh * args.kw * args.c;

@@ -1,6 +1,7 @@
 /* normalize.cu - group and layer normalisation of one group by one block, and the gradient
  *
- * Elementwise nodes that read a normalised value are computed with it: cuda-region.c writes those kernels.
+ * Elementwise nodes that read a normalised value are computed with it: cuda-region.c writes those
+ * kernels.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

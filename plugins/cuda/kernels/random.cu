@@ -1,4 +1,5 @@
-/* random.cu - Philox 4x32-10 and Box-Muller: element i of a row is a function of its key, counter and i, as in vard-random.c
+/* random.cu - Philox 4x32-10 and Box-Muller: element i of a row is a function of its key, counter
+ * and i, as in vard-random.c
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

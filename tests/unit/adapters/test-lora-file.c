@@ -75,7 +75,8 @@ test_errors (Fixture      *self,
   g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
 }
 
-/* alpha is folded: the file alone gives the same model, at half strength half the change of the weights */
+/* alpha is folded: the file alone gives the same model, at half strength half the change of the
+ * weights */
 static void
 test_round_trip (Fixture      *self,
                  gconstpointer data)
@@ -214,7 +215,8 @@ attach_text (Fixture *self)
   vard_lora_foreach (text, fill_up, NULL);
 }
 
-/* file, model, file: the same bytes; in kohya's spelling with alpha kept, in that of diffusers with alpha folded */
+/* file, model, file: the same bytes; in kohya's spelling with alpha kept, in that of diffusers with
+ * alpha folded */
 static void
 test_exact (Fixture      *self,
             gconstpointer data)

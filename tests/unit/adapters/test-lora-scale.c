@@ -71,7 +71,8 @@ test_mixed_ranks (Fixture      *self,
     g_object_unref (g_array_index (entries, VardSafetensorsEntry, i).tensor);
 }
 
-/* PEFT's own files: the scale is in the configuration beside them, and without it nothing is guessed */
+/* PEFT's own files: the scale is in the configuration beside them, and without it nothing is
+ * guessed */
 static void
 test_peft_config (Fixture      *self,
                   gconstpointer data)

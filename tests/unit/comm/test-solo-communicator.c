@@ -1,4 +1,5 @@
-/* test-solo-communicator.c - one rank leaves values as they are and refuses what lies outside a buffer
+/* test-solo-communicator.c - one rank leaves values as they are and refuses what lies outside a
+ * buffer
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -84,7 +84,8 @@ test_executable_odd_outputs (void)
     }
 }
 
-/* every read of a param sees what it held before the execution, also when two params exchange values */
+/* every read of a param sees what it held before the execution, also when two params exchange
+ * values */
 static void
 test_executable_assign_is_last (void)
 {

@@ -27,7 +27,8 @@ test_plan_verify_finds_overlap (void)
   g_assert_error (error, VARD_ERROR, VARD_ERROR_GRAPH);
 }
 
-/* lifetimes like a forward and backward pass: value i lives until step 2 n - i, with short-lived ones between */
+/* lifetimes like a forward and backward pass: value i lives until step 2 n - i, with short-lived
+ * ones between */
 static void
 test_plan_random (void)
 {

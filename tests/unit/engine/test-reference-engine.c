@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-/* halves are for casts: anything else on them is refused by name, not computed from the wrong bytes */
+/* halves are for casts: anything else on them is refused by name, not computed from the wrong
+ * bytes */
 static void
 test_reference_engine_halves (void)
 {

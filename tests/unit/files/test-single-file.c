@@ -83,7 +83,8 @@ compare_models (VardModel *a,
   g_assert_cmpmem (first, TINY_N * sizeof (float), second, TINY_N * sizeof (float));
 }
 
-/* folder, file, folder: the same weights; the tokenizer is looked for beside the file and where it is said to be */
+/* folder, file, folder: the same weights; the tokenizer is looked for beside the file and where it
+ * is said to be */
 static void
 test_both_ways (void)
 {
@@ -122,21 +123,28 @@ test_both_ways (void)
 typedef struct
 {
   const char *label;
-  const char *replaced;      /* part of names that is exchanged; NULL: the stray is added to the file */
+  /* part of names that is exchanged; NULL: the stray is added to the file */
+  const char *replaced;
   const char *with;
   const char *stray;
   VardError code;
   const char *says;
 } Damage;
 
+/* clang-format off */
 static const Damage damages[] = {
-  { "xl", "cond_stage_model.", "conditioner.embedders.0.", NULL, VARD_ERROR_UNSUPPORTED, "Stable Diffusion XL" },
+  { "xl", "cond_stage_model.", "conditioner.embedders.0.", NULL, VARD_ERROR_UNSUPPORTED,
+    "Stable Diffusion XL" },
   { "lora", "model.diffusion_model.", "lora_unet_", NULL, VARD_ERROR_UNSUPPORTED, "--lora" },
-  { "part", "model.diffusion_model.", "down_blocks.0.", NULL, VARD_ERROR_UNSUPPORTED, "part of a model folder" },
-  { "nothing", "model.diffusion_model.", "x.", NULL, VARD_ERROR_UNSUPPORTED, "input_blocks.0.0.weight" },
-  { "stray", NULL, NULL, "model.diffusion_model.input_blocks.9.0.weight", VARD_ERROR_CONFIG, "input_blocks.9.0.weight" },
+  { "part", "model.diffusion_model.", "down_blocks.0.", NULL, VARD_ERROR_UNSUPPORTED,
+    "part of a model folder" },
+  { "nothing", "model.diffusion_model.", "x.", NULL, VARD_ERROR_UNSUPPORTED,
+    "input_blocks.0.0.weight" },
+  { "stray", NULL, NULL, "model.diffusion_model.input_blocks.9.0.weight", VARD_ERROR_CONFIG,
+    "input_blocks.9.0.weight" },
   { "missing", "out.2.bias", "out.3.bias", NULL, VARD_ERROR_CONFIG, "out.2.bias" },
 };
+/* clang-format on */
 
 static void
 damage_file (const char   *path,

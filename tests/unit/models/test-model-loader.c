@@ -153,7 +153,8 @@ test_harmless (void)
   tiny_model_remove (folder);
 }
 
-/* of a component's file: two shards and their index; text encoders with position_ids and an older beginning */
+/* of a component's file: two shards and their index; text encoders with position_ids and an older
+ * beginning */
 static void
 rewrite (const char *folder,
          const char *from,

@@ -188,7 +188,8 @@ test_slope (gconstpointer data)
   tiny_model_remove (folder);
 }
 
-/* recording twice gives the same nodes: the reference of a policy costs what adapters change, no more */
+/* recording twice gives the same nodes: the reference of a policy costs what adapters change, no
+ * more */
 static void
 test_shared (void)
 {

@@ -45,9 +45,7 @@ test_paths (void)
 
   vard_module_foreach_parameter (root, append_path, paths);
   g_assert_cmpstr (paths->str, ==,
-                   "blocks.0.norm.weight blocks.0.norm.bias blocks.0.attn.to_q.weight blocks.0.attn.to_k.weight "
-                   "blocks.0.attn.to_v.weight blocks.0.attn.to_out.0.weight blocks.0.attn.to_out.0.bias conv.weight "
-                   "conv.bias ");
+                   "blocks.0.norm.weight blocks.0.norm.bias blocks.0.attn.to_q.weight blocks.0.attn.to_k.weight blocks.0.attn.to_v.weight blocks.0.attn.to_out.0.weight blocks.0.attn.to_out.0.bias conv.weight conv.bias ");
   vard_module_foreach (root, append_module, modules);
   g_assert_cmpstr (modules->str, ==,
                    "<> <blocks.0> <blocks.0.norm> <blocks.0.attn> <blocks.0.attn.to_q> <blocks.0.attn.to_k> "
@@ -181,8 +179,8 @@ count_products (VardGraph *graph, gint64 rows, gint64 columns)
   return n;
 }
 
-/* The adapter of a layer of many rows is merged into its weight where it may be, that of one with few runs beside it: the
- * same result for the same rows, and the same gradients for A and B */
+/* The adapter of a layer of many rows is merged into its weight where it may be, that of one with
+ * few runs beside it: the same result for the same rows, and the same gradients for A and B */
 static void
 test_lora_ways (void)
 {

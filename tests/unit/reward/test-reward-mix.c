@@ -62,10 +62,8 @@ static void
 test_reward_mix_required (void)
 {
   const struct { DummyMode mode; const char *message; } rows[] = {
-    { DUMMY_NAN, "the reward other has no score for picture 1 (red apple): its score is not a number; "
-      "policy=required ends the run" },
-    { DUMMY_FORGETFUL, "the reward other has no score for picture 1 (red apple): the reward passed it over; "
-      "policy=required ends the run" },
+    { DUMMY_NAN, "the reward other has no score for picture 1 (red apple): its score is not a number; policy=required ends the run" },
+    { DUMMY_FORGETFUL, "the reward other has no score for picture 1 (red apple): the reward passed it over; policy=required ends the run" },
     { DUMMY_LOUD, "the reward other failed to score: the judge is asleep; policy=required ends the run" },
   };
 
@@ -141,8 +139,8 @@ make_scores (const double *raw, guint n)
   return scores;
 }
 
-/* Pool 1 2 3 4 5, then 6 and 8: the seven have mean 29/7 and variance 155/7 - (29/7)^2. After that the seven count as
- * five, and 0 0 join them. */
+/* Pool 1 2 3 4 5, then 6 and 8: the seven have mean 29/7 and variance 155/7 - (29/7)^2. After that
+ * the seven count as five, and 0 0 join them. */
 static void
 test_reward_mix_running (void)
 {
@@ -189,12 +187,9 @@ static void
 test_reward_mix_words (void)
 {
   const struct { DummyMode mode; VardRewardPolicy policy; const char *warning; } rows[] = {
-    { DUMMY_NAN, VARD_REWARD_POLICY_SKIP_SAMPLE, "the reward other has no score for 1 of 4 pictures: its score is not a "
-      "number; policy=skip-sample leaves them out" },
-    { DUMMY_LOUD, VARD_REWARD_POLICY_SKIP_SAMPLE, "the reward other failed to score: the judge is asleep; "
-      "policy=skip-sample leaves them out" },
-    { DUMMY_LOUD, VARD_REWARD_POLICY_MONITOR_ONLY, "the reward other failed to score: the judge is asleep; "
-      "policy=monitor-only goes on" },
+    { DUMMY_NAN, VARD_REWARD_POLICY_SKIP_SAMPLE, "the reward other has no score for 1 of 4 pictures: its score is not a number; policy=skip-sample leaves them out" },
+    { DUMMY_LOUD, VARD_REWARD_POLICY_SKIP_SAMPLE, "the reward other failed to score: the judge is asleep; policy=skip-sample leaves them out" },
+    { DUMMY_LOUD, VARD_REWARD_POLICY_MONITOR_ONLY, "the reward other failed to score: the judge is asleep; policy=monitor-only goes on" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -220,8 +215,7 @@ test_reward_mix_no_spread (void)
   g_assert_false (vard_reward_mix_fit_statistics (mix, &scores, 1, &error));
   g_assert_error (error, VARD_ERROR, VARD_ERROR_REWARD);
   g_assert_cmpstr (error->message, ==,
-                   "the reward other gave all 8 pictures of the base model's pool the score 3: nothing can be "
-                   "learned from it; change its settings, or give it policy=monitor-only");
+                   "the reward other gave all 8 pictures of the base model's pool the score 3: nothing can be learned from it; change its settings, or give it policy=monitor-only");
 }
 
 static void

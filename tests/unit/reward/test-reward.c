@@ -11,8 +11,7 @@ test_reward_answers (void)
     { DUMMY_FINE, NULL },
     { DUMMY_NAN, NULL },
     { DUMMY_FORGETFUL, NULL },
-    { DUMMY_SILENT, "the reward dummy failed to score and did not say why: its function returned FALSE "
-      "without an error" },
+    { DUMMY_SILENT, "the reward dummy failed to score and did not say why: its function returned FALSE without an error" },
     { DUMMY_LOUD, "the reward dummy failed to score: the judge is asleep" },
     { DUMMY_LIAR, "the reward dummy failed to score: the judge is asleep" },
   };
@@ -39,7 +38,8 @@ test_reward_answers (void)
     }
 }
 
-/* A function that breaks off in the middle, as one with an exception does: what it had scored stays. */
+/* A function that breaks off in the middle, as one with an exception does: what it had scored
+ * stays. */
 static void
 test_reward_broken_off (void)
 {
@@ -137,7 +137,8 @@ score_and_tell (gpointer data)
   return NULL;
 }
 
-/* A script's reward runs in the script's thread, however short its visits to the main context are. */
+/* A script's reward runs in the script's thread, however short its visits to the main context
+ * are. */
 static void
 test_reward_bound_to_thread (void)
 {

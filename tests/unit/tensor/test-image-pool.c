@@ -86,7 +86,8 @@ test_pool_trim (void)
     {
       guint8 *pixels;
 
-      large[i] = vard_image_pool_allocate (pool, 200 * MB, &pixels); /* not touched: no memory is used */
+      /* not touched: no memory is used */
+      large[i] = vard_image_pool_allocate (pool, 200 * MB, &pixels);
       g_assert_nonnull (large[i]);
       g_assert_true (vard_image_pool_has_slab (pool, 1 + i));
     }

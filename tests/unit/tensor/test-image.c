@@ -186,8 +186,8 @@ test_wrong_size (void)
   g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
 }
 
-/* Damaged files give an error or a picture, never a crash. The first 24 bytes, which say how large it is, are left to
- * the fuzzer: pictures that are large in truth only take time. */
+/* Damaged files give an error or a picture, never a crash. The first 24 bytes, which say how large
+ * it is, are left to the fuzzer: pictures that are large in truth only take time. */
 static void
 test_damaged (void)
 {

@@ -166,7 +166,8 @@ test_good_pickle (void)
   g_assert_cmpint (tensor->strides[0], ==, 2);
 }
 
-/* twenty levels of a dictionary that has the one below twice: a million ways to the bottom and a short file */
+/* twenty levels of a dictionary that has the one below twice: a million ways to the bottom and a
+ * short file */
 static void
 test_shared_dicts (void)
 {

@@ -245,8 +245,8 @@ test_short_files (Fixture      *self,
   g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);
 }
 
-/* No change of a few bytes may crash; what opens must be readable to its last byte. A few rounds: the fuzzer, whose
- * files are not on a disk, does the rest. */
+/* No change of a few bytes may crash; what opens must be readable to its last byte. A few rounds:
+ * the fuzzer, whose files are not on a disk, does the rest. */
 static void
 test_mutations (Fixture      *self,
                 gconstpointer data)
@@ -335,7 +335,8 @@ count_resident (void)
   return resident * sysconf (_SC_PAGESIZE);
 }
 
-/* a view's memory is given back, and its numbers are there again when they are read; a tensor's own stays */
+/* a view's memory is given back, and its numbers are there again when they are read; a tensor's own
+ * stays */
 static void
 test_drop_pages (Fixture      *self,
                  gconstpointer data)
@@ -363,7 +364,8 @@ test_drop_pages (Fixture      *self,
   g_assert_cmpfloat (vard_tensor_peek_f32 (large)[5], ==, 5);
 }
 
-/* the disk is full when the process may not write more: an error, the old file intact, nothing left beside it */
+/* the disk is full when the process may not write more: an error, the old file intact, nothing left
+ * beside it */
 static void
 test_full_disk (Fixture      *self,
                 gconstpointer data)

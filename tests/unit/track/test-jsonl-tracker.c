@@ -69,7 +69,8 @@ test_jsonl_no_folder (Fixture *fixture, gconstpointer data)
   g_assert_nonnull (strstr (error->message, path));
 }
 
-/* A limit on the size of files stands in for a full disk: the write that would cross it is cut short */
+/* A limit on the size of files stands in for a full disk: the write that would cross it is cut
+ * short */
 static void
 test_jsonl_full (Fixture *fixture, gconstpointer data)
 {
