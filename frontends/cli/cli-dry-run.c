@@ -21,15 +21,13 @@ typedef struct
 {
   const VardTrainerSettings *settings;
   VardPipeline *pipeline;
-  gsize n_weights, n_trained;  /* scalars */
+  gsize n_weights, n_trained; /* scalars */
   guint n_evaluations;
   VardMemoryEstimate memory;
 } Plan;
 
 static void
-count_weights (const char    *path,
-               VardParameter *parameter,
-               gpointer       data)
+count_weights (const char *path, VardParameter *parameter, gpointer data)
 {
   Plan *plan = data;
   gsize count = vard_tensor_get_count (parameter->tensor);
@@ -40,9 +38,7 @@ count_weights (const char    *path,
 }
 
 static void
-print_size (const char *what,
-            double      n_bytes,
-            const char *remedy)
+print_size (const char *what, double n_bytes, const char *remedy)
 {
   g_autofree char *size = g_format_size (n_bytes);
 
@@ -54,13 +50,15 @@ static void
 print_counts (const Plan *plan)
 {
   const VardTrainerSettings *s = plan->settings;
-  double online = s->value_refresh ? (double) s->steps * s->batch_size
-                                   : s->score_interval ? (double) (s->steps / s->score_interval) * s->batch_size : 0;
+  double online = s->value_refresh    ? (double) s->steps * s->batch_size
+                  : s->score_interval ? (double) (s->steps / s->score_interval) * s->batch_size
+                                      : 0;
   double evaluated = (double) plan->n_evaluations * s->evaluation_prompts * s->evaluation_seeds;
 
   printf ("Work\n");
-  printf ("  %u steps, each of %u trajectories of %u denoising steps and %u policy updates of %u states\n", s->steps,
-          s->batch_size, s->sampler_steps, s->policy_updates, s->states_per_update);
+  printf ("  %u steps, each of %u trajectories of %u denoising steps and %u policy updates of %u "
+          "states\n",
+          s->steps, s->batch_size, s->sampler_steps, s->policy_updates, s->states_per_update);
   printf ("  first %u pictures of the base model and %u value updates of %u states\n", s->pool_size,
           s->value_fit_updates, s->value_batch);
   printf ("  %u evaluations of %u prompts x %u seeds\n", plan->n_evaluations, s->evaluation_prompts,
@@ -82,8 +80,8 @@ print_memory (const Plan *plan)
   print_size ("gradients and Adam's moments", m->optimizer, NULL);
   print_size ("pool of trajectories", m->pool, "--pool-size lowers it");
   print_size ("ring of trajectories", m->ring, "--ring-size lowers it");
-  print_size ("activations", m->activations, m->is_policy ? "--micro-batch and --segments lower it"
-                                                          : "--batch-size lowers it");
+  print_size ("activations", m->activations,
+              m->is_policy ? "--micro-batch and --segments lower it" : "--batch-size lowers it");
   print_size ("a batch of pictures", m->batch, "--batch-size lowers it");
   print_size ("at its peak, about", m->peak, NULL);
 }
@@ -117,30 +115,31 @@ get_free_space (const char *path)
 }
 
 static void
-print_disk (const Plan *plan,
-            VardRunner *runner,
-            const char *path)
+print_disk (const Plan *plan, VardRunner *runner, const char *path)
 {
   const VardTrainerSettings *s = plan->settings;
-  double trajectory = (s->sampler_steps + 1.0) * vard_pipeline_get_state_size (plan->pipeline) * sizeof (float);
-  double checkpoint = plan->n_trained * 12.0 + s->pool_size * trajectory + (s->value_refresh ? s->ring_size * trajectory : 0);
+  double trajectory = (s->sampler_steps + 1.0) * vard_pipeline_get_state_size (plan->pipeline)
+                      * sizeof (float);
+  double checkpoint = plan->n_trained * 12.0 + s->pool_size * trajectory
+                      + (s->value_refresh ? s->ring_size * trajectory : 0);
   guint kept = vard_run_settings_get_keep_checkpoints (vard_runner_get_settings (runner));
   guint n_written = 1 + (s->checkpoint_interval ? s->steps / s->checkpoint_interval : 0);
 
   printf ("Disk, at %s\n", path);
   print_size ("a checkpoint, about", checkpoint, "--pool-size lowers it");
-  print_size ("checkpoints that are kept", checkpoint * (kept ? MIN (kept + 1, n_written) : n_written),
+  print_size ("checkpoints that are kept",
+              checkpoint * (kept ? MIN (kept + 1, n_written) : n_written),
               "--keep-checkpoints lowers it");
   print_size ("free there", get_free_space (path), NULL);
 }
 
 CliExit
-cli_dry_run (VardRunner *runner,
-             const char *path)
+cli_dry_run (VardRunner *runner, const char *path)
 {
   VardRunSettings *settings = vard_runner_get_settings (runner);
   Plan plan = {
-    .settings = vard_run_settings_get_trainer (settings), .pipeline = vard_runner_get_pipeline (runner),
+    .settings = vard_run_settings_get_trainer (settings),
+    .pipeline = vard_runner_get_pipeline (runner),
   };
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
   g_autoptr (GError) error = NULL;
@@ -151,7 +150,9 @@ cli_dry_run (VardRunner *runner,
       || !cli_estimate_measure (&estimate, runner, NULL, &error))
     return cli_fail ("train", g_steal_pointer (&error));
   plan.n_evaluations = cli_estimate_count_evaluations (vard_run_settings_get_trainer (settings));
-  vard_module_foreach_parameter (vard_model_peek_denoiser (vard_pipeline_peek_model (plan.pipeline)), count_weights, &plan);
+  vard_module_foreach_parameter (vard_model_peek_denoiser (
+                                   vard_pipeline_peek_model (plan.pipeline)),
+                                 count_weights, &plan);
 
   json_node_take_object (node, vard_run_settings_to_json (settings));
   printf ("Settings\n");
@@ -164,7 +165,8 @@ cli_dry_run (VardRunner *runner,
 
   g_autofree char *time = cli_format_time (estimate.n_forwards * estimate.seconds_each);
 
-  printf ("Time\n  would take about %s on this machine: %.0f denoiser evaluations of %.3g ms, and the rewards\n", time,
-          estimate.n_forwards, 1000 * estimate.seconds_each);
+  printf ("Time\n  would take about %s on this machine: %.0f denoiser evaluations of %.3g ms, and "
+          "the rewards\n",
+          time, estimate.n_forwards, 1000 * estimate.seconds_each);
   return CLI_DONE;
 }

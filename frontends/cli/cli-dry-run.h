@@ -7,5 +7,4 @@
 #include "cli.h"
 
 /* runner: made, so that every file was opened and every plugin loaded; nothing is written */
-CliExit cli_dry_run (VardRunner *runner,
-                     const char *path);
+CliExit cli_dry_run (VardRunner *runner, const char *path);

@@ -31,30 +31,32 @@ static double
 count_forwards (VardTrainerSettings *s)
 {
   double branches = s->guidance_scale != 1 ? 2 : 1;
-  double pictures = s->pool_size + (double) s->steps * s->batch_size +
-                    (double) cli_estimate_count_evaluations (s) * s->evaluation_prompts * s->evaluation_seeds;
+  double pictures = s->pool_size + (double) s->steps * s->batch_size
+                    + (double) cli_estimate_count_evaluations (s) * s->evaluation_prompts
+                        * s->evaluation_seeds;
 
-  return branches * (pictures * s->sampler_steps +
-                     FORWARDS_PER_STATE * s->steps * s->policy_updates * s->states_per_update);
+  return branches
+         * (pictures * s->sampler_steps
+            + FORWARDS_PER_STATE * s->steps * s->policy_updates * s->states_per_update);
 }
 
 /* seconds that one evaluation takes with @n pictures at once; latents are not decoded. A prompt of
  * the run's own is encoded already: another one would bring the text encoder back into memory. */
 static double
-time_forward (VardRunner          *runner,
-              guint                n,
-              guint                n_steps,
-              GCancellable        *cancellable,
-              GError             **error)
+time_forward (VardRunner *runner, guint n, guint n_steps, GCancellable *cancellable, GError **error)
 {
   VardPipeline *pipeline = vard_runner_get_pipeline (runner);
   VardTrainerSettings *s = vard_run_settings_get_trainer (vard_runner_get_settings (runner));
   const char *prompts[] = { vard_runner_get_trainer (runner)->texts[0], NULL };
   g_autofree guint64 *seeds = g_new0 (guint64, n);
   g_autofree guint *prompt_of = g_new0 (guint, n);
-  g_autoptr (VardSampler) sampler = vard_sampler_new (vard_pipeline_peek_schedule (pipeline), s->sampler, n_steps,
-                                                      s->sampler_eta, error);
-  VardSampleRequest request = { .n = n, .prompts = prompts, .prompt_of = prompt_of, .seeds = seeds, .sampler = sampler,
+  g_autoptr (VardSampler) sampler = vard_sampler_new (vard_pipeline_peek_schedule (pipeline),
+                                                      s->sampler, n_steps, s->sampler_eta, error);
+  VardSampleRequest request = { .n = n,
+                                .prompts = prompts,
+                                .prompt_of = prompt_of,
+                                .seeds = seeds,
+                                .sampler = sampler,
                                 .guidance_scale = s->guidance_scale };
   gint64 began = 0;
 
@@ -63,34 +65,36 @@ time_forward (VardRunner          *runner,
     {
       began = g_get_monotonic_time ();
 
-      g_autoptr (VardTrajectory) trajectory = vard_pipeline_rollout (pipeline, &request, NULL, NULL, cancellable, error);
+      g_autoptr (VardTrajectory) trajectory =
+        vard_pipeline_rollout (pipeline, &request, NULL, NULL, cancellable, error);
 
       if (!trajectory)
         return -1;
     }
-  return !sampler ? -1 : (g_get_monotonic_time () - began) * 1e-6 / (n * n_steps * (s->guidance_scale != 1 ? 2 : 1));
+  return !sampler ? -1
+                  : (g_get_monotonic_time () - began) * 1e-6
+                      / (n * n_steps * (s->guidance_scale != 1 ? 2 : 1));
 }
 
 gboolean
-cli_estimate_measure (CliEstimate  *self,
-                      VardRunner   *runner,
+cli_estimate_measure (CliEstimate *self,
+                      VardRunner *runner,
                       GCancellable *cancellable,
-                      GError      **error)
+                      GError **error)
 {
   VardTrainerSettings *settings = vard_run_settings_get_trainer (vard_runner_get_settings (runner));
 
   self->n_forwards = count_forwards (settings);
   self->seconds_each = time_forward (runner, 1, 1, cancellable, error);
   if (self->seconds_each >= 0 && self->seconds_each < QUICK)
-    self->seconds_each = time_forward (runner, MIN (settings->batch_size, 16), 2, cancellable, error);
+    self->seconds_each =
+      time_forward (runner, MIN (settings->batch_size, 16), 2, cancellable, error);
   vard_pipeline_invalidate (vard_runner_get_pipeline (runner));
   return self->seconds_each >= 0;
 }
 
 gboolean
-cli_estimate_warn (VardRunner   *runner,
-                   GCancellable *cancellable,
-                   GError      **error)
+cli_estimate_warn (VardRunner *runner, GCancellable *cancellable, GError **error)
 {
   CliEstimate estimate;
   g_autoptr (GError) problem = NULL;
@@ -107,8 +111,10 @@ cli_estimate_warn (VardRunner   *runner,
     {
       g_autofree char *time = cli_format_time (estimate.n_forwards * estimate.seconds_each);
 
-      fprintf (stderr, "would take about %s on this machine: %.0f denoiser evaluations of %.3g s; a smaller --steps, --batch-size, --sampler-steps or --pool-size takes less\n", time, estimate.n_forwards,
-               estimate.seconds_each);
+      fprintf (stderr,
+               "would take about %s on this machine: %.0f denoiser evaluations of %.3g s; a "
+               "smaller --steps, --batch-size, --sampler-steps or --pool-size takes less\n",
+               time, estimate.n_forwards, estimate.seconds_each);
     }
   return TRUE;
 }

@@ -10,10 +10,7 @@
 
 /* What stands after the last ':' is a strength, unless there is a file of the whole name */
 static gboolean
-split (const char *spec,
-       char      **path,
-       double     *strength,
-       GError    **error)
+split (const char *spec, char **path, double *strength, GError **error)
 {
   const char *colon = strrchr (spec, ':');
   char *end;
@@ -27,7 +24,8 @@ split (const char *spec,
   *strength = g_ascii_strtod (colon + 1, &end);
   if (end == colon + 1 || *end || !isfinite (*strength))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "--lora takes FILE[:STRENGTH]; \"%s\" is no strength", colon + 1);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                   "--lora takes FILE[:STRENGTH]; \"%s\" is no strength", colon + 1);
       return FALSE;
     }
   *path = g_strndup (spec, colon - spec);
@@ -35,9 +33,7 @@ split (const char *spec,
 }
 
 gboolean
-cli_lora_add (VardModel *model,
-              char     **specs,
-              GError   **error)
+cli_lora_add (VardModel *model, char **specs, GError **error)
 {
   for (guint i = 0; specs && specs[i]; i++)
     {
@@ -45,7 +41,8 @@ cli_lora_add (VardModel *model,
       double strength;
       guint n_layers;
 
-      if (!split (specs[i], &path, &strength, error) || !vard_model_add_lora (model, path, strength, &n_layers, error))
+      if (!split (specs[i], &path, &strength, error)
+          || !vard_model_add_lora (model, path, strength, &n_layers, error))
         return FALSE;
       printf ("%s: %u layer%s, strength %g\n", path, n_layers, n_layers == 1 ? "" : "s", strength);
     }

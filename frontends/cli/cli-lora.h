@@ -7,6 +7,4 @@
 #include "cli.h"
 
 /* Adds each of the list (NULL for none) to the model; says on stdout how many layers it fits */
-gboolean cli_lora_add (VardModel  *model,
-                       char      **specs,
-                       GError    **error);
+gboolean cli_lora_add (VardModel *model, char **specs, GError **error);

@@ -25,7 +25,7 @@ typedef struct
   Section *section;
   GParamSpec *pspec;
   char *text;
-  gboolean is_item;  /* of a list, to be added */
+  gboolean is_item; /* of a list, to be added */
 } Assignment;
 
 struct _CliOptions
@@ -55,8 +55,7 @@ assignment_clear (gpointer data)
 }
 
 CliOptions *
-cli_options_new (const char *usage,
-                 const char *description)
+cli_options_new (const char *usage, const char *description)
 {
   CliOptions *self = g_new0 (CliOptions, 1);
 
@@ -82,9 +81,7 @@ cli_options_free (CliOptions *self)
 }
 
 void
-cli_options_add_object (CliOptions *self,
-                        const char *title,
-                        GObject    *object)
+cli_options_add_object (CliOptions *self, const char *title, GObject *object)
 {
   Section *section = g_new0 (Section, 1);
 
@@ -95,16 +92,13 @@ cli_options_add_object (CliOptions *self,
 }
 
 void
-cli_options_add_short (CliOptions *self,
-                       char        letter,
-                       const char *name)
+cli_options_add_short (CliOptions *self, char letter, const char *name)
 {
   self->shorts[letter & 127] = name;
 }
 
 void
-cli_options_set_notes (CliOptions *self,
-                       const char *notes)
+cli_options_set_notes (CliOptions *self, const char *notes)
 {
   self->notes = g_strdup (notes);
 }
@@ -129,10 +123,10 @@ dup_option_name (GParamSpec *pspec)
 }
 
 static gboolean
-find_setting (CliOptions  *self,
-              const char  *name,
-              gboolean     is_option,
-              Section    **section,
+find_setting (CliOptions *self,
+              const char *name,
+              gboolean is_option,
+              Section **section,
               GParamSpec **pspec)
 {
   for (guint s = 0; s < self->sections->len; s++)
@@ -150,10 +144,7 @@ find_setting (CliOptions  *self,
 }
 
 static void
-fail_unknown (CliOptions *self,
-              const char *name,
-              gboolean    is_option,
-              GError    **error)
+fail_unknown (CliOptions *self, const char *name, gboolean is_option, GError **error)
 {
   g_autoptr (GPtrArray) known = g_ptr_array_new_with_free_func (g_free);
 
@@ -186,10 +177,7 @@ fail_unknown (CliOptions *self,
 /* ---- help ---- */
 
 static void
-print_wrapped (const char *text,
-               int         indent,
-               int         column,
-               int         width)
+print_wrapped (const char *text, int indent, int column, int width)
 {
   g_auto (GStrv) words = g_strsplit (text, " ", -1);
 
@@ -235,16 +223,16 @@ describe_setting (GParamSpec *pspec)
   if (is_list (pspec))
     return g_strdup_printf ("%s (may be given several times)", blurb ? blurb : "");
   if (G_IS_PARAM_SPEC_BOOLEAN (pspec))
-    return g_strdup_printf ("%s%s", blurb ? blurb : "", g_str_equal (value, "true") ? " (on; --no- turns it off)" : "");
+    return g_strdup_printf ("%s%s", blurb ? blurb : "",
+                            g_str_equal (value, "true") ? " (on; --no- turns it off)" : "");
   if (G_IS_PARAM_SPEC_STRING (pspec))
-    return g_strdup_printf ("%s%s%s%s", blurb ? blurb : "", *value ? " (" : "", value, *value ? ")" : "");
+    return g_strdup_printf ("%s%s%s%s", blurb ? blurb : "", *value ? " (" : "", value,
+                            *value ? ")" : "");
   return g_strdup_printf ("%s (%s; %s)", blurb ? blurb : "", range, value);
 }
 
 static void
-print_setting (CliOptions *self,
-               GParamSpec *pspec,
-               int         width)
+print_setting (CliOptions *self, GParamSpec *pspec, int width)
 {
   const int indent = 30;
   g_autofree char *name = dup_option_name (pspec);
@@ -295,11 +283,11 @@ print_help (CliOptions *self)
 
 static gboolean
 add_assignment (CliOptions *self,
-                Section    *section,
+                Section *section,
                 GParamSpec *pspec,
                 const char *text,
-                gboolean    is_item,
-                GError    **error)
+                gboolean is_item,
+                GError **error)
 {
   Assignment assignment = { section, pspec, g_strdup (text), is_item };
   g_auto (GValue) value = G_VALUE_INIT;
@@ -309,9 +297,7 @@ add_assignment (CliOptions *self,
 }
 
 static gboolean
-parse_set (CliOptions *self,
-           const char *text,
-           GError    **error)
+parse_set (CliOptions *self, const char *text, GError **error)
 {
   const char *equals = text ? strchr (text, '=') : NULL;
   Section *section;
@@ -335,9 +321,7 @@ parse_set (CliOptions *self,
 }
 
 static gboolean
-fail_value (const char *name,
-            const char *problem,
-            GError    **error)
+fail_value (const char *name, const char *problem, GError **error)
 {
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the option --%s %s", name, problem);
   return FALSE;
@@ -345,11 +329,7 @@ fail_value (const char *name,
 
 /* One option; *next is the argument after it, and is moved on when that is its value */
 static gboolean
-parse_option (CliOptions *self,
-              const char *name,
-              const char *value,
-              char     ***next,
-              GError    **error)
+parse_option (CliOptions *self, const char *name, const char *value, char ***next, GError **error)
 {
   gboolean is_negated = FALSE;
   Section *section;
@@ -359,8 +339,9 @@ parse_option (CliOptions *self,
     return parse_set (self, value ? value : **next ? *(*next)++ : NULL, error);
   if (!find_setting (self, name, TRUE, &section, &pspec))
     {
-      is_negated = g_str_has_prefix (name, "no-") && find_setting (self, name + 3, TRUE, &section, &pspec) &&
-                   G_IS_PARAM_SPEC_BOOLEAN (pspec);
+      is_negated = g_str_has_prefix (name, "no-")
+                   && find_setting (self, name + 3, TRUE, &section, &pspec)
+                   && G_IS_PARAM_SPEC_BOOLEAN (pspec);
       if (!is_negated)
         {
           fail_unknown (self, name, TRUE, error);
@@ -371,7 +352,11 @@ parse_option (CliOptions *self,
     {
       if (value && is_negated)
         return fail_value (name, "takes no value", error);
-      return add_assignment (self, section, pspec, value ? value : is_negated ? "false" : "true", FALSE, error);
+      return add_assignment (self, section, pspec,
+                             value        ? value
+                             : is_negated ? "false"
+                                          : "true",
+                             FALSE, error);
     }
   if (!value && !**next)
     return fail_value (name, "needs a value", error);
@@ -379,15 +364,13 @@ parse_option (CliOptions *self,
 }
 
 static gboolean
-parse_argument (CliOptions *self,
-                const char *argument,
-                char     ***next,
-                GError    **error)
+parse_argument (CliOptions *self, const char *argument, char ***next, GError **error)
 {
   if (argument[1] == '-')
     {
       const char *equals = strchr (argument, '=');
-      g_autofree char *name = equals ? g_strndup (argument + 2, equals - argument - 2) : g_strdup (argument + 2);
+      g_autofree char *name = equals ? g_strndup (argument + 2, equals - argument - 2)
+                                     : g_strdup (argument + 2);
 
       return parse_option (self, name, equals ? equals + 1 : NULL, next, error);
     }
@@ -403,10 +386,7 @@ parse_argument (CliOptions *self,
 }
 
 gboolean
-cli_options_parse (CliOptions *self,
-                   int         argc,
-                   char      **argv,
-                   GError    **error)
+cli_options_parse (CliOptions *self, int argc, char **argv, GError **error)
 {
   gboolean is_plain = FALSE;
 
@@ -437,8 +417,7 @@ cli_options_get_words (CliOptions *self)
 }
 
 gboolean
-cli_options_has (CliOptions *self,
-                 const char *name)
+cli_options_has (CliOptions *self, const char *name)
 {
   for (guint i = 0; i < self->assignments->len; i++)
     if (g_str_equal (g_array_index (self->assignments, Assignment, i).pspec->name, name))
@@ -447,8 +426,7 @@ cli_options_has (CliOptions *self,
 }
 
 char **
-cli_options_dup_names (CliOptions *self,
-                       GObject    *object)
+cli_options_dup_names (CliOptions *self, GObject *object)
 {
   g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
 
@@ -464,8 +442,7 @@ cli_options_dup_names (CliOptions *self,
 
 /* The first item on the command line takes the place of what a settings file listed */
 static void
-add_item (Assignment *assignment,
-          gboolean    is_first)
+add_item (Assignment *assignment, gboolean is_first)
 {
   GObject *object = assignment->section->object;
   g_auto (GStrv) before = NULL;
@@ -483,8 +460,7 @@ add_item (Assignment *assignment,
 }
 
 gboolean
-cli_options_apply (CliOptions *self,
-                   GError    **error)
+cli_options_apply (CliOptions *self, GError **error)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new (NULL, NULL);
 

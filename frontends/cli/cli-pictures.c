@@ -19,11 +19,11 @@
  * ---- */
 
 static void
-swap_layout (const float         *from,
-             float               *to,
-             gint64               n,
+swap_layout (const float *from,
+             float *to,
+             gint64 n,
              const VardModelInfo *info,
-             gboolean             to_channels_last)
+             gboolean to_channels_last)
 {
   gint64 area = info->height * info->width, n_channels = info->channels;
 
@@ -43,11 +43,11 @@ swap_layout (const float         *from,
 /* Tensor "name", of @n latents in all, as floats in the graph's layout; NULL where the file does
  * not have it */
 static float *
-read_latents (VardSafetensors     *file,
-              const char          *name,
-              gint64               n,
+read_latents (VardSafetensors *file,
+              const char *name,
+              gint64 n,
               const VardModelInfo *info,
-              GError             **error)
+              GError **error)
 {
   g_autoptr (VardTensor) stored = vard_safetensors_lookup (file, name, error);
   g_autoptr (VardTensor) tensor = stored ? vard_tensor_convert (stored, VARD_DTYPE_F32) : NULL;
@@ -58,10 +58,11 @@ read_latents (VardSafetensors     *file,
   if (vard_tensor_get_count (tensor) != count)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s: the tensor %s has %" G_GINT64_FORMAT " values, and %" G_GINT64_FORMAT " latents of %"
-                   G_GINT64_FORMAT " x %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " are needed",
-                   vard_safetensors_get_path (file), name, vard_tensor_get_count (tensor), n, info->channels,
-                   info->height, info->width);
+                   "%s: the tensor %s has %" G_GINT64_FORMAT " values, and %" G_GINT64_FORMAT
+                   " latents of %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT
+                   " are needed",
+                   vard_safetensors_get_path (file), name, vard_tensor_get_count (tensor), n,
+                   info->channels, info->height, info->width);
       return NULL;
     }
 
@@ -72,11 +73,11 @@ read_latents (VardSafetensors     *file,
 }
 
 static gboolean
-write_latents (const char          *path,
-               const float         *latents,
-               guint                n,
+write_latents (const char *path,
+               const float *latents,
+               guint n,
                const VardModelInfo *info,
-               GError             **error)
+               GError **error)
 {
   VardShape shape = VARD_SHAPE (n, info->channels, info->height, info->width);
   g_autoptr (VardTensor) tensor = vard_tensor_new (VARD_DTYPE_F32, &shape);
@@ -94,8 +95,7 @@ typedef struct
 } Bar;
 
 static void
-draw_bar (double   fraction,
-          gpointer data)
+draw_bar (double fraction, gpointer data)
 {
   Bar *bar = data;
 
@@ -105,11 +105,11 @@ draw_bar (double   fraction,
 
 static gboolean
 read_noise (const CliPictures *request,
-            VardPipeline      *pipeline,
-            guint              n,
-            float            **initial,
-            float            **steps,
-            GError           **error)
+            VardPipeline *pipeline,
+            guint n,
+            float **initial,
+            float **steps,
+            GError **error)
 {
   const VardModelInfo *info = vard_model_peek_info (vard_pipeline_peek_model (pipeline));
   g_autoptr (VardSafetensors) file = vard_safetensors_open (request->noise, error);
@@ -126,15 +126,16 @@ read_noise (const CliPictures *request,
 }
 
 GPtrArray *
-cli_pictures_sample (VardPipeline      *pipeline,
+cli_pictures_sample (VardPipeline *pipeline,
                      const CliPictures *request,
-                     GCancellable      *cancellable,
-                     GError           **error)
+                     GCancellable *cancellable,
+                     GError **error)
 {
   const VardModelInfo *info = vard_model_peek_info (vard_pipeline_peek_model (pipeline));
   guint n = g_strv_length ((char **) request->prompts) * request->count;
-  g_autoptr (VardSampler) sampler =
-    vard_sampler_new (vard_pipeline_peek_schedule (pipeline), request->sampler, request->steps, request->eta, error);
+  g_autoptr (VardSampler) sampler = vard_sampler_new (vard_pipeline_peek_schedule (pipeline),
+                                                      request->sampler, request->steps,
+                                                      request->eta, error);
   g_autofree guint *prompts = g_new (guint, n);
   g_autofree guint64 *seeds = g_new (guint64, n);
   g_autofree float *initial = NULL, *steps = NULL;
@@ -149,14 +150,23 @@ cli_pictures_sample (VardPipeline      *pipeline,
     }
 
   VardSampleRequest sample = {
-    .n = n, .prompts = request->prompts, .prompt_of = prompts, .seeds = seeds, .sampler = sampler,
-    .guidance_scale = request->guidance_scale, .negative_prompt = request->negative_prompt, .batch = request->batch,
-    .initial_noise = initial, .step_noise = steps,
+    .n = n,
+    .prompts = request->prompts,
+    .prompt_of = prompts,
+    .seeds = seeds,
+    .sampler = sampler,
+    .guidance_scale = request->guidance_scale,
+    .negative_prompt = request->negative_prompt,
+    .batch = request->batch,
+    .initial_noise = initial,
+    .step_noise = steps,
   };
-  g_autoptr (VardTrajectory) trajectory = vard_pipeline_rollout (pipeline, &sample, draw_bar, &bar, cancellable, error);
+  g_autoptr (VardTrajectory) trajectory =
+    vard_pipeline_rollout (pipeline, &sample, draw_bar, &bar, cancellable, error);
 
-  if (!trajectory ||
-      (request->latents && !write_latents (request->latents, trajectory->states, n, info, error)))
+  if (!trajectory
+      || (request->latents
+          && !write_latents (request->latents, trajectory->states, n, info, error)))
     return NULL;
   return vard_pipeline_decode (pipeline, trajectory->states, n, request->batch, cancellable, error);
 }
@@ -165,18 +175,22 @@ cli_pictures_sample (VardPipeline      *pipeline,
 
 /* what made a picture: enough to make it again */
 static void
-set_texts (VardImage         *image,
-           const CliPictures *request,
-           guint              i)
+set_texts (VardImage *image, const CliPictures *request, guint i)
 {
-  g_autofree char *seed = g_strdup_printf ("%" G_GUINT64_FORMAT, request->seed + i % request->count);
-  g_autofree char *steps = g_strdup_printf ("%u", request->steps), *batch = g_strdup_printf ("%u", request->batch);
+  g_autofree char *seed =
+    g_strdup_printf ("%" G_GUINT64_FORMAT, request->seed + i % request->count);
+  g_autofree char *steps = g_strdup_printf ("%u", request->steps),
+                  *batch = g_strdup_printf ("%u", request->batch);
   g_autofree char *eta = g_strdup_printf ("%g", request->eta);
   g_autofree char *scale = g_strdup_printf ("%g", request->guidance_scale);
   g_autofree char *lora = request->lora ? g_strjoinv ("\n", (char **) request->lora) : NULL;
   g_autofree char *noise = request->noise ? g_path_get_basename (request->noise) : NULL;
-  g_autofree char *size = g_strdup_printf ("%u x %u", vard_image_get_width (image), vard_image_get_height (image));
-  const struct { const char *key, *text; } texts[] = {
+  g_autofree char *size =
+    g_strdup_printf ("%u x %u", vard_image_get_width (image), vard_image_get_height (image));
+  const struct
+  {
+    const char *key, *text;
+  } texts[] = {
     { "Software", "vard " VARD_VERSION },
     { "prompt", request->prompts[i / request->count] },
     { "negative-prompt", request->negative_prompt },
@@ -200,8 +214,7 @@ set_texts (VardImage         *image,
 
 /* "003-red-apple-7.png": the prompt's number and words, and the seed */
 static char *
-build_name (const CliPictures *request,
-            guint              i)
+build_name (const CliPictures *request, guint i)
 {
   g_autoptr (GString) words = g_string_new (NULL);
 
@@ -213,14 +226,12 @@ build_name (const CliPictures *request,
   if (words->len > 0 && words->str[words->len - 1] == '-')
     g_string_truncate (words, words->len - 1);
   return g_strdup_printf ("%03u-%s-%" G_GUINT64_FORMAT ".png", i / request->count,
-                          words->len > 0 ? words->str : "picture", request->seed + i % request->count);
+                          words->len > 0 ? words->str : "picture",
+                          request->seed + i % request->count);
 }
 
 static gboolean
-write_grid (GPtrArray         *images,
-            const CliPictures *request,
-            const char        *folder,
-            GError           **error)
+write_grid (GPtrArray *images, const CliPictures *request, const char *folder, GError **error)
 {
   /* a row a prompt; pictures of one prompt alone in a square */
   guint n_prompts = images->len / request->count, n_columns = request->count;
@@ -233,7 +244,8 @@ write_grid (GPtrArray         *images,
     for (n_columns = 1; n_columns * n_columns < n_prompts; n_columns++)
       ;
 
-  g_autoptr (VardImage) grid = vard_image_new_grid ((VardImage **) images->pdata, images->len, n_columns, GRID_GAP, error);
+  g_autoptr (VardImage) grid =
+    vard_image_new_grid ((VardImage **) images->pdata, images->len, n_columns, GRID_GAP, error);
 
   if (!grid || !vard_image_save (grid, path, error))
     return FALSE;
@@ -242,17 +254,17 @@ write_grid (GPtrArray         *images,
 }
 
 gboolean
-cli_pictures_write (GPtrArray         *images,
+cli_pictures_write (GPtrArray *images,
                     const CliPictures *request,
-                    const char        *folder,
-                    gboolean           with_grid,
-                    GCancellable      *cancellable,
-                    GError           **error)
+                    const char *folder,
+                    gboolean with_grid,
+                    GCancellable *cancellable,
+                    GError **error)
 {
   if (g_mkdir_with_parents (folder, 0777) != 0)
     {
-      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "cannot make the folder %s: %s", folder,
-                   g_strerror (errno));
+      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno),
+                   "cannot make the folder %s: %s", folder, g_strerror (errno));
       return FALSE;
     }
   for (guint i = 0; i < images->len; i++)
@@ -261,8 +273,8 @@ cli_pictures_write (GPtrArray         *images,
       g_autofree char *path = g_build_filename (folder, name, NULL);
 
       set_texts (images->pdata[i], request, i);
-      if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
-          !vard_image_save (images->pdata[i], path, error))
+      if (g_cancellable_set_error_if_cancelled (cancellable, error)
+          || !vard_image_save (images->pdata[i], path, error))
         return FALSE;
       printf ("%s\n", path);
     }

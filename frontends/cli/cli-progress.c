@@ -20,15 +20,13 @@ struct _CliProgress
   guint64 step, first_step, n_steps;
   char *phase;
   double fraction;
-  gint64 phase_began, steps_began, drawn;  /* monotonic microseconds */
+  gint64 phase_began, steps_began, drawn; /* monotonic microseconds */
   double reward, deviation, kl;
   gboolean has_reward, has_kl;
 };
 
 CliProgress *
-cli_progress_new (guint64  first_step,
-                  guint64  n_steps,
-                  gboolean is_quiet)
+cli_progress_new (guint64 first_step, guint64 n_steps, gboolean is_quiet)
 {
   CliProgress *self = g_new0 (CliProgress, 1);
 
@@ -55,8 +53,7 @@ cli_progress_clear (CliProgress *self)
 }
 
 void
-cli_progress_say (CliProgress *self,
-                  const char  *text)
+cli_progress_say (CliProgress *self, const char *text)
 {
   cli_progress_clear (self);
   if (!self->is_quiet)
@@ -68,20 +65,22 @@ cli_progress_say (CliProgress *self,
 static double
 count_steps (CliProgress *self)
 {
-  return g_strcmp0 (self->phase, "step") == 0 ? MAX (self->step, self->fraction * self->n_steps) : self->step;
+  return g_strcmp0 (self->phase, "step") == 0 ? MAX (self->step, self->fraction * self->n_steps)
+                                              : self->step;
 }
 
 /* Seconds until all steps are done, from those that were; before the first one, until the phase
  * is */
 static double
-estimate_left (CliProgress *self,
-               gint64       now)
+estimate_left (CliProgress *self, gint64 now)
 {
   double done = count_steps (self);
 
   if (self->steps_began != 0 && done > self->first_step)
     return (now - self->steps_began) * 1e-6 / (done - self->first_step) * (self->n_steps - done);
-  return self->fraction > 0 ? (now - self->phase_began) * 1e-6 * (1 - self->fraction) / self->fraction : -1;
+  return self->fraction > 0
+           ? (now - self->phase_began) * 1e-6 * (1 - self->fraction) / self->fraction
+           : -1;
 }
 
 static char *
@@ -97,8 +96,7 @@ describe_numbers (CliProgress *self)
 }
 
 static void
-draw (CliProgress *self,
-      gint64       now)
+draw (CliProgress *self, gint64 now)
 {
   gboolean is_stepping = g_strcmp0 (self->phase, "step") == 0;
   double done = self->fraction;
@@ -106,10 +104,10 @@ draw (CliProgress *self,
   double left = estimate_left (self, now);
   g_autofree char *time = left < 0 ? g_strdup ("") : cli_format_time (left);
   g_autofree char *numbers = describe_numbers (self);
-  g_autofree char *place =
-    is_stepping ? g_strdup_printf ("step %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT,
-                                   MIN (self->step + 1, self->n_steps), self->n_steps)
-                : g_strdup_printf ("%s %3.0f %%", self->phase, 100 * self->fraction);
+  g_autofree char *place = is_stepping
+                             ? g_strdup_printf ("step %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT,
+                                                MIN (self->step + 1, self->n_steps), self->n_steps)
+                             : g_strdup_printf ("%s %3.0f %%", self->phase, 100 * self->fraction);
   g_autofree char *line = g_strdup_printf ("%-18s%s%s%s%s", place, numbers, *time ? "  " : "", time,
                                            *time ? " left" : "");
   int room = cli_get_width (STDERR_FILENO) - 1 - (BAR_WIDTH + 3);
@@ -125,9 +123,7 @@ draw (CliProgress *self,
 }
 
 void
-cli_progress_update (CliProgress *self,
-                     const char  *phase,
-                     double       fraction)
+cli_progress_update (CliProgress *self, const char *phase, double fraction)
 {
   gint64 now = g_get_monotonic_time ();
 
@@ -147,9 +143,7 @@ cli_progress_update (CliProgress *self,
 }
 
 void
-cli_progress_step (CliProgress *self,
-                   guint64      step,
-                   VardMetrics *metrics)
+cli_progress_step (CliProgress *self, guint64 step, VardMetrics *metrics)
 {
   gint64 now = g_get_monotonic_time ();
 
@@ -170,6 +164,7 @@ cli_progress_step (CliProgress *self,
   g_autofree char *time = cli_format_time (MAX (left, 0));
   gboolean is_known = self->steps_began != 0 && left >= 0;
 
-  fprintf (stderr, "step %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT "%s%s%s%s\n", step, self->n_steps, numbers,
-           is_known ? "  " : "", is_known ? time : "", is_known ? " left" : "");
+  fprintf (stderr, "step %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT "%s%s%s%s\n", step,
+           self->n_steps, numbers, is_known ? "  " : "", is_known ? time : "",
+           is_known ? " left" : "");
 }

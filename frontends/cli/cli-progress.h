@@ -8,21 +8,14 @@
 
 typedef struct _CliProgress CliProgress;
 
-CliProgress *cli_progress_new     (guint64      first_step,
-                                   guint64      n_steps,
-                                   gboolean     is_quiet);
-void         cli_progress_free    (CliProgress *self);
+CliProgress *cli_progress_new (guint64 first_step, guint64 n_steps, gboolean is_quiet);
+void cli_progress_free (CliProgress *self);
 /* A phase of the trainer, how much of it is done */
-void         cli_progress_update  (CliProgress *self,
-                                   const char  *phase,
-                                   double       fraction);
-void         cli_progress_step    (CliProgress *self,
-                                   guint64      step,
-                                   VardMetrics *metrics);
+void cli_progress_update (CliProgress *self, const char *phase, double fraction);
+void cli_progress_step (CliProgress *self, guint64 step, VardMetrics *metrics);
 /* A line that stays, above the bar */
-void         cli_progress_say     (CliProgress *self,
-                                   const char  *text);
+void cli_progress_say (CliProgress *self, const char *text);
 /* Takes the bar away */
-void         cli_progress_clear   (CliProgress *self);
+void cli_progress_clear (CliProgress *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CliProgress, cli_progress_free)

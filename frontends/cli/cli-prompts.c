@@ -7,13 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define N_SHOWN 5        /* prompts */
-#define N_WORDS 6        /* of what is cut */
+#define N_SHOWN 5 /* prompts */
+#define N_WORDS 6 /* of what is cut */
 
 char **
-cli_prompts_load (char       **named,
-                  const char  *path,
-                  GError     **error)
+cli_prompts_load (char **named, const char *path, GError **error)
 {
   g_autoptr (GStrvBuilder) list = g_strv_builder_new ();
 
@@ -39,8 +37,7 @@ cli_prompts_load (char       **named,
 
 /* its first words, and how many there are; (transfer full) */
 static char *
-quote_words (const char *text,
-             guint      *n_words)
+quote_words (const char *text, guint *n_words)
 {
   g_auto (GStrv) parts = g_strsplit_set (text, " \t\n\r", -1);
   g_autoptr (GString) quoted = g_string_new (NULL);
@@ -49,22 +46,23 @@ quote_words (const char *text,
   for (guint i = 0; parts[i]; i++)
     if (*parts[i] && (*n_words)++ < N_WORDS)
       {
-        g_autofree char *word = g_utf8_strlen (parts[i], -1) > 30 ? g_utf8_substring (parts[i], 0, 30) : NULL;
+        g_autofree char *word =
+          g_utf8_strlen (parts[i], -1) > 30 ? g_utf8_substring (parts[i], 0, 30) : NULL;
 
-        g_string_append_printf (quoted, "%s%s%s", quoted->len ? " " : "", word ? word : parts[i], word ? "..." : "");
+        g_string_append_printf (quoted, "%s%s%s", quoted->len ? " " : "", word ? word : parts[i],
+                                word ? "..." : "");
       }
   return g_string_free (g_steal_pointer (&quoted), FALSE);
 }
 
 static void
-say_cut (const char *prompt,
-         gsize       at,
-         guint       n_tokens)
+say_cut (const char *prompt, gsize at, guint n_tokens)
 {
   guint n_cut, n_all;
   g_autofree char *cut = quote_words (prompt + at, &n_cut), *all = quote_words (prompt, &n_all);
 
-  fprintf (stderr, "prompt \"%s%s\" is longer than %u tokens: ", all, n_all > N_WORDS ? " ..." : "", n_tokens);
+  fprintf (stderr, "prompt \"%s%s\" is longer than %u tokens: ", all, n_all > N_WORDS ? " ..." : "",
+           n_tokens);
   if (n_cut > N_WORDS)
     fprintf (stderr, "its last %u words are cut, from \"%s\" on\n", n_cut, cut);
   else
@@ -72,8 +70,7 @@ say_cut (const char *prompt,
 }
 
 void
-cli_prompts_say_cuts (VardModel         *model,
-                      const char *const *prompts)
+cli_prompts_say_cuts (VardModel *model, const char *const *prompts)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
   guint n_cut = 0;

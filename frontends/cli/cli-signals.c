@@ -17,8 +17,8 @@
 #define GRACE_SECONDS 10
 
 static GCancellable *cancellable;
-static VardRunner *served;   /* atomic */
-static gint n_left = 0;      /* atomic: signals that do not end the process yet */
+static VardRunner *served; /* atomic */
+static gint n_left = 0;    /* atomic: signals that do not end the process yet */
 
 static void
 leave (int number)
@@ -46,7 +46,7 @@ static void
 say (const char *text)
 {
   if (write (STDERR_FILENO, text, strlen (text)) < 0)
-    return;   /* nobody listens */
+    return; /* nobody listens */
 }
 
 /* The last words of a run; a sanitizer has better ones */
@@ -56,7 +56,8 @@ static const int crashes[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV };
 static void
 tell_crash (int number)
 {
-  say ("\nvard: crashed. If it was a reward, isolate=true keeps the next crash out of the run; vard resume goes on from the newest checkpoint.\n");
+  say ("\nvard: crashed. If it was a reward, isolate=true keeps the next crash out of the run; "
+       "vard resume goes on from the newest checkpoint.\n");
   signal (number, SIG_DFL);
   raise (number);
 }
@@ -74,11 +75,8 @@ handle (void)
       vard_runner_stop (runner);
       say ("\nfinishing the step and saving; once more stops now\n");
       return TRUE;
-    case 1:
-      g_cancellable_cancel (cancellable);
-      return FALSE;
-    default:
-      _exit (CLI_CANCELLED);
+    case 1: g_cancellable_cancel (cancellable); return FALSE;
+    default: _exit (CLI_CANCELLED);
     }
 }
 
@@ -96,7 +94,8 @@ wait_for_signals (gpointer data)
     number = sigtimedwait (&set, NULL, &grace);
   while (number < 0 && errno == EINTR);
   if (number < 0)
-    say ("\nvard: something does not look whether it shall stop (a reward that hangs?): ended without saving\n");
+    say ("\nvard: something does not look whether it shall stop (a reward that hangs?): ended "
+         "without saving\n");
   _exit (CLI_CANCELLED);
 }
 

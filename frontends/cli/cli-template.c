@@ -11,11 +11,14 @@ static const char meson_text[] =
   "\n"
   "vard = dependency('vard-1')\n"
   "\n"
-  "@name_@ = shared_module('@name@', '@name@.c', name_prefix: '', dependencies: vard, install: true,\n"
+  "@name_@ = shared_module('@name@', '@name@.c', name_prefix: '', dependencies: vard, install: "
+  "true,\n"
   "  install_dir: vard.get_variable('pluginsdir'))\n"
   "\n"
-  "test('@name@', executable('test-@name@', 'test-@name@.c', dependencies: vard), depends: @name_@,\n"
-  "  env: {'VARD_PLUGIN_PATH': meson.current_build_dir(), 'VARD_PLUGIN_CACHE': meson.current_build_dir() / 'plugins.json'})\n";
+  "test('@name@', executable('test-@name@', 'test-@name@.c', dependencies: vard), depends: "
+  "@name_@,\n"
+  "  env: {'VARD_PLUGIN_PATH': meson.current_build_dir(), 'VARD_PLUGIN_CACHE': "
+  "meson.current_build_dir() / 'plugins.json'})\n";
 
 static const char source_text[] =
   "/* @name@.c - likes bright pictures: change @name_@_reward_score() into what you like */\n"
@@ -33,7 +36,8 @@ static const char source_text[] =
   "  VARD_FIELD_DOUBLE (@Name@Reward, gain, \"Score of a white picture\", 0, 100, 1),\n"
   "};\n"
   "\n"
-  "/* Every picture gets vard_reward_batch_set_score(), or vard_reward_batch_set_failed() with the reason. */\n"
+  "/* Every picture gets vard_reward_batch_set_score(), or vard_reward_batch_set_failed() with the "
+  "reason. */\n"
   "static gboolean\n"
   "@name_@_reward_score (VardReward *reward, VardRewardBatch *batch, GError **error)\n"
   "{\n"
@@ -80,7 +84,8 @@ static const char test_text[] =
   "make_reward (const char *spec)\n"
   "{\n"
   "  GError *error = NULL;\n"
-  "  GObject *reward = vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (), \"reward\", spec, NULL,\n"
+  "  GObject *reward = vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (), "
+  "\"reward\", spec, NULL,\n"
   "                                                          &error);\n"
   "\n"
   "  g_assert_no_error (error);\n"
@@ -139,7 +144,8 @@ static const char readme_text[] =
   "    vard score --reward @name@ picture.png\n"
   "    vard train --model MODEL --reward @name@ --run runs/@name@\n"
   "\n"
-  "`meson install -C build` puts it where every user's vard finds it; a copy of `build/@name@.so` in\n"
+  "`meson install -C build` puts it where every user's vard finds it; a copy of `build/@name@.so` "
+  "in\n"
   "`~/.local/share/vard-1/plugins/` is enough for one user.\n";
 
 const CliTemplate cli_templates[] = {

@@ -11,9 +11,9 @@
 #include <stdio.h>
 
 static void
-on_progress (VardRunner  *runner,
-             const char  *phase,
-             double       fraction,
+on_progress (VardRunner *runner,
+             const char *phase,
+             double fraction,
              VardMetrics *metrics,
              CliProgress *progress)
 {
@@ -21,18 +21,13 @@ on_progress (VardRunner  *runner,
 }
 
 static void
-on_step (VardRunner  *runner,
-         guint64      step,
-         VardMetrics *metrics,
-         CliProgress *progress)
+on_step (VardRunner *runner, guint64 step, VardMetrics *metrics, CliProgress *progress)
 {
   cli_progress_step (progress, step, metrics);
 }
 
 static void
-on_warning (VardRunner  *runner,
-            const char  *message,
-            CliProgress *progress)
+on_warning (VardRunner *runner, const char *message, CliProgress *progress)
 {
   cli_progress_say (progress, message);
 }
@@ -40,8 +35,7 @@ on_warning (VardRunner  *runner,
 /* ---- what came of it ---- */
 
 static double
-get_number (JsonObject *object,
-            const char *name)
+get_number (JsonObject *object, const char *name)
 {
   JsonNode *node = object ? json_object_get_member (object, name) : NULL;
 
@@ -49,17 +43,18 @@ get_number (JsonObject *object,
 }
 
 static void
-print_comparison (JsonObject  *base,
-                  JsonObject  *tuned,
-                  VardMetrics *last)
+print_comparison (JsonObject *base, JsonObject *tuned, VardMetrics *last)
 {
-  double kept = 100 * get_number (tuned, "diversity/pairwise") / get_number (base, "diversity/pairwise");
-  double gain = get_number (tuned, "reward/gain-sd"), kl = get_number (tuned, "kl/trajectory"), calls = NAN;
+  double kept = 100 * get_number (tuned, "diversity/pairwise")
+                / get_number (base, "diversity/pairwise");
+  double gain = get_number (tuned, "reward/gain-sd"), kl = get_number (tuned, "kl/trajectory"),
+         calls = NAN;
   const char *charset, *arrow = g_get_charset (&charset) ? "\342\206\222" : "->";
 
   if (last)
     vard_metrics_lookup (last, "reward-calls", &calls);
-  printf ("reward %.3f %s %.3f", get_number (base, "reward/mean"), arrow, get_number (tuned, "reward/mean"));
+  printf ("reward %.3f %s %.3f", get_number (base, "reward/mean"), arrow,
+          get_number (tuned, "reward/mean"));
   if (isfinite (gain))
     printf (" (%+.2f sd)", gain);
   if (isfinite (kl))
@@ -97,9 +92,7 @@ print_summary (VardRunner *runner)
 }
 
 static CliExit
-fail (const char *verb,
-      VardRunner *runner,
-      GError     *error)
+fail (const char *verb, VardRunner *runner, GError *error)
 {
   VardRun *run = vard_runner_get_run (runner);
   gboolean is_cancelled = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
@@ -114,18 +107,20 @@ fail (const char *verb,
 }
 
 CliExit
-cli_training_run (const char   *verb,
-                  VardRunner   *runner,
-                  gboolean      is_quiet,
+cli_training_run (const char *verb,
+                  VardRunner *runner,
+                  gboolean is_quiet,
                   GCancellable *cancellable)
 {
   VardTrainer *trainer = vard_runner_get_trainer (runner);
   g_autoptr (GError) error = NULL;
   guint n_steps;
 
-  g_object_get (vard_run_settings_get_trainer (vard_runner_get_settings (runner)), "steps", &n_steps, NULL);
+  g_object_get (vard_run_settings_get_trainer (vard_runner_get_settings (runner)), "steps",
+                &n_steps, NULL);
 
-  g_autoptr (CliProgress) progress = cli_progress_new (vard_trainer_get_step (trainer), n_steps, is_quiet);
+  g_autoptr (CliProgress) progress =
+    cli_progress_new (vard_trainer_get_step (trainer), n_steps, is_quiet);
 
   g_signal_connect (runner, "progress", G_CALLBACK (on_progress), progress);
   g_signal_connect (runner, "step", G_CALLBACK (on_step), progress);

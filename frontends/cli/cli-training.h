@@ -7,7 +7,7 @@
 #include "cli.h"
 
 /* Runs a runner that was started or resumed; takes the error to stderr and returns the exit code */
-CliExit cli_training_run (const char   *verb,
-                          VardRunner   *runner,
-                          gboolean      is_quiet,
+CliExit cli_training_run (const char *verb,
+                          VardRunner *runner,
+                          gboolean is_quiet,
                           GCancellable *cancellable);

@@ -13,20 +13,15 @@ exit_of_vard_error (int code)
 {
   switch (code)
     {
-    case VARD_ERROR_USAGE:
-      return CLI_USAGE;
+    case VARD_ERROR_USAGE: return CLI_USAGE;
     case VARD_ERROR_CONFIG:
     case VARD_ERROR_UNSUPPORTED:
     case VARD_ERROR_PLUGIN:
     case VARD_ERROR_EXISTS:
-    case VARD_ERROR_BUSY:
-      return CLI_CONFIG;
-    case VARD_ERROR_REWARD:
-      return CLI_REWARD;
-    case VARD_ERROR_DIVERGED:
-      return CLI_DIVERGED;
-    default:
-      return CLI_FAILED;
+    case VARD_ERROR_BUSY: return CLI_CONFIG;
+    case VARD_ERROR_REWARD: return CLI_REWARD;
+    case VARD_ERROR_DIVERGED: return CLI_DIVERGED;
+    default: return CLI_FAILED;
     }
 }
 
@@ -38,17 +33,16 @@ cli_exit_of (const GError *error)
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return CLI_CANCELLED;
   /* A file that was named and is not there, or cannot be read */
-  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND) ||
-      g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOENT) ||
-      g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_ISDIR) ||
-      g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_ACCES))
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)
+      || g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOENT)
+      || g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_ISDIR)
+      || g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_ACCES))
     return CLI_CONFIG;
   return CLI_FAILED;
 }
 
 GError *
-cli_blame_file (GError     *error,
-                const char *path)
+cli_blame_file (GError *error, const char *path)
 {
   if (path && g_error_matches (error, VARD_ERROR, VARD_ERROR_USAGE))
     {
@@ -59,8 +53,7 @@ cli_blame_file (GError     *error,
 }
 
 CliExit
-cli_fail (const char *verb,
-          GError     *error)
+cli_fail (const char *verb, GError *error)
 {
   CliExit code = cli_exit_of (error);
 
@@ -86,7 +79,8 @@ cli_format_time (double seconds)
     return g_strdup_printf ("%.0f days", seconds / 86400);
   if (whole >= 86400)
     return g_strdup_printf ("%.1f days", seconds / 86400);
-  return g_strdup_printf ("%" G_GUINT64_FORMAT " h %02u min", whole / 3600, (guint) (whole / 60 % 60));
+  return g_strdup_printf ("%" G_GUINT64_FORMAT " h %02u min", whole / 3600,
+                          (guint) (whole / 60 % 60));
 }
 
 int

@@ -22,7 +22,7 @@ typedef struct
 {
   const char *name;
   const char *summary;
-  CliExit (*run) (int argc, char **argv);  /* argv[0] is the verb */
+  CliExit (*run) (int argc, char **argv); /* argv[0] is the verb */
 } CliVerb;
 
 extern const CliVerb cli_verb_evaluate;
@@ -37,15 +37,15 @@ extern const CliVerb cli_verb_sample;
 extern const CliVerb cli_verb_train;
 
 /* Says on stderr what went wrong and returns the exit code for it; takes the error */
-CliExit cli_fail        (const char *verb, GError *error);
-CliExit cli_exit_of     (const GError *error);
+CliExit cli_fail (const char *verb, GError *error);
+CliExit cli_exit_of (const GError *error);
 /* A name that nobody has is wrong usage on the command line, and a bad file when a file says it;
  * path may be NULL */
-GError *cli_blame_file  (GError *error, const char *path);
+GError *cli_blame_file (GError *error, const char *path);
 /* Words for people: "3 min 20 s" */
-char   *cli_format_time (double seconds);
+char *cli_format_time (double seconds);
 /* Columns of the terminal behind a descriptor; 100 where it is none */
-int     cli_get_width   (int fd);
-void    cli_print_json  (JsonNode *node);
+int cli_get_width (int fd);
+void cli_print_json (JsonNode *node);
 /* What rewards said beside their scores, on stderr */
-void    cli_print_messages (VardRewardMix *rewards);
+void cli_print_messages (VardRewardMix *rewards);

@@ -9,16 +9,9 @@
 #include <string.h>
 
 static const CliVerb *const verbs[] = {
-  &cli_verb_train,
-  &cli_verb_resume,
-  &cli_verb_sample,
-  &cli_verb_score,
-  &cli_verb_evaluate,
-  &cli_verb_export,
-  &cli_verb_inspect,
-  &cli_verb_runs,
-  &cli_verb_new_reward,
-  &cli_verb_check_reward,
+  &cli_verb_train,      &cli_verb_resume,       &cli_verb_sample,  &cli_verb_score,
+  &cli_verb_evaluate,   &cli_verb_export,       &cli_verb_inspect, &cli_verb_runs,
+  &cli_verb_new_reward, &cli_verb_check_reward,
 };
 
 static void
@@ -29,7 +22,8 @@ print_help (void)
   for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
     printf ("  %-12s %s\n", verbs[i]->name, verbs[i]->summary);
   printf ("\n  vard VERB --help lists a verb's options; vard --version tells the version.\n"
-          "  vard --no-plugins VERB and vard --system-plugins VERB leave out plugin files: all, or all but the system's.\n\n"
+          "  vard --no-plugins VERB and vard --system-plugins VERB leave out plugin files: all, or "
+          "all but the system's.\n\n"
           "Exit status: 0 done, 1 failed, 2 wrong usage, 3 bad configuration or input file,\n"
           "4 a reward failed, 5 diverged, 130 cancelled.\n");
 }
@@ -52,15 +46,16 @@ fail_unknown (const char *word)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   /* Numbers stay with a point: files and options are read by programs */
   setlocale (LC_ALL, "");
   setlocale (LC_NUMERIC, "C");
 
   /* Before the verb: for what goes wrong because of a plugin */
-  for (; argc > 1 && (g_str_equal (argv[1], "--no-plugins") || g_str_equal (argv[1], "--system-plugins")); argc--, argv++)
+  for (; argc > 1
+         && (g_str_equal (argv[1], "--no-plugins") || g_str_equal (argv[1], "--system-plugins"));
+       argc--, argv++)
     g_setenv ("VARD_PLUGINS", g_str_equal (argv[1], "--no-plugins") ? "none" : "system", TRUE);
 
   cli_signals_begin ();
@@ -75,7 +70,8 @@ main (int    argc,
       printf ("vard %s\n", VARD_VERSION);
       return CLI_DONE;
     }
-  if (g_str_equal (argv[1], "--help") || g_str_equal (argv[1], "-h") || g_str_equal (argv[1], "help"))
+  if (g_str_equal (argv[1], "--help") || g_str_equal (argv[1], "-h")
+      || g_str_equal (argv[1], "help"))
     {
       print_help ();
       return CLI_DONE;

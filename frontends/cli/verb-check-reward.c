@@ -48,12 +48,11 @@ cli_check_settings_init (CliCheckSettings *self)
 /* ---- the child ---- */
 
 static VardReward *
-create (const char *spec,
-        GError    **error)
+create (const char *spec, GError **error)
 {
   g_autoptr (VardPluginSpec) parts = NULL;
-  GObject *object = vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (), "reward", spec, &parts,
-                                                          error);
+  GObject *object = vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (),
+                                                          "reward", spec, &parts, error);
 
   if (!object)
     return NULL;
@@ -77,9 +76,7 @@ print_messages (VardReward *reward)
 
 /* A line "NAME\n" before a check; "NAME\tVERDICT\tDETAIL\n" after it */
 static void
-check_all (VardReward *reward,
-           VardReward *other,
-           FILE       *out)
+check_all (VardReward *reward, VardReward *other, FILE *out)
 {
   for (guint i = 0; i < vard_reward_check_get_count (); i++)
     {
@@ -93,7 +90,8 @@ check_all (VardReward *reward,
 
       print_messages (reward);
       print_messages (other);
-      fprintf (out, "%s\t%s\t%s\n", vard_reward_finding_get_name (finding), verdicts[verdict], line);
+      fprintf (out, "%s\t%s\t%s\n", vard_reward_finding_get_name (finding), verdicts[verdict],
+               line);
       fflush (out);
       if (i == 0 && verdict == VARD_REWARD_VERDICT_FAILED)
         break;
@@ -101,8 +99,7 @@ check_all (VardReward *reward,
 }
 
 G_GNUC_NORETURN static void
-run_child (const char *spec,
-           int         fd)
+run_child (const char *spec, int fd)
 {
   FILE *out = fdopen (fd, "w");
   g_autoptr (GError) error = NULL;
@@ -130,10 +127,7 @@ typedef struct
 } Report;
 
 static void
-add_finding (Report     *report,
-             const char *name,
-             const char *verdict,
-             const char *detail)
+add_finding (Report *report, const char *name, const char *verdict, const char *detail)
 {
   report->n++;
   report->n_failed += g_str_equal (verdict, "failed");
@@ -154,8 +148,7 @@ add_finding (Report     *report,
 }
 
 static void
-read_line (Report *report,
-           char   *line)
+read_line (Report *report, char *line)
 {
   g_auto (GStrv) words = g_strsplit (line, "\t", 3);
 
@@ -168,8 +161,7 @@ read_line (Report *report,
 
 /* FALSE when a check took too long */
 static gboolean
-read_lines (Report *report,
-            int     fd)
+read_lines (Report *report, int fd)
 {
   g_autoptr (GString) text = g_string_new (NULL);
   struct pollfd poller = { .fd = fd, .events = POLLIN };
@@ -195,9 +187,7 @@ read_lines (Report *report,
 
 /* The exit code of the child, with what ended it as a finding */
 static CliExit
-wait_for_child (Report *report,
-                pid_t   pid,
-                int     fd)
+wait_for_child (Report *report, pid_t pid, int fd)
 {
   gboolean in_time = read_lines (report, fd);
   const char *name = report->current ? report->current : "create";
@@ -222,7 +212,8 @@ wait_for_child (Report *report,
     add_finding (report, name, "failed", "it ended the process");
   else if (report->current)
     {
-      g_autofree char *text = g_strdup_printf ("it ended the process with status %d", WEXITSTATUS (status));
+      g_autofree char *text =
+        g_strdup_printf ("it ended the process with status %d", WEXITSTATUS (status));
 
       add_finding (report, name, "failed", text);
     }
@@ -232,8 +223,7 @@ wait_for_child (Report *report,
 }
 
 static CliExit
-check (CliCheckSettings *settings,
-       const char       *spec)
+check (CliCheckSettings *settings, const char *spec)
 {
   g_autoptr (JsonArray) array = json_array_new ();
   Report report = { .settings = settings, .array = array };
@@ -242,7 +232,8 @@ check (CliCheckSettings *settings,
 
   fflush (NULL);
   if (pipe (fds) != 0 || (pid = fork ()) < 0)
-    return cli_fail ("check-reward", g_error_new (VARD_ERROR, VARD_ERROR_FAILED, "a process cannot be started"));
+    return cli_fail ("check-reward",
+                     g_error_new (VARD_ERROR, VARD_ERROR_FAILED, "a process cannot be started"));
   if (pid == 0)
     {
       close (fds[0]);
@@ -267,13 +258,15 @@ check (CliCheckSettings *settings,
 }
 
 static CliExit
-cli_check_reward (int    argc,
-                  char **argv)
+cli_check_reward (int argc, char **argv)
 {
   g_autoptr (CliCheckSettings) settings = g_object_new (CLI_TYPE_CHECK_SETTINGS, NULL);
-  g_autoptr (CliOptions) options = cli_options_new (
-    "check-reward NAME[:key=value,...] [OPTION...]",
-    "Tries whether a reward keeps what a run relies on: equal pictures have equal scores, alone or in company and in any order; odd sizes and plain pictures get a score or a reason; it can be stopped, called from several threads, and keeps no memory. One line a check; exit status 4 when one failed.");
+  g_autoptr (CliOptions) options =
+    cli_options_new ("check-reward NAME[:key=value,...] [OPTION...]",
+                     "Tries whether a reward keeps what a run relies on: equal pictures have equal "
+                     "scores, alone or in company and in any order; odd sizes and plain pictures "
+                     "get a score or a reason; it can be stopped, called from several threads, and "
+                     "keeps no memory. One line a check; exit status 4 when one failed.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Checking", G_OBJECT (settings));
@@ -287,5 +280,6 @@ cli_check_reward (int    argc,
   return check (settings, words[0]);
 }
 
-const CliVerb cli_verb_check_reward = { "check-reward", "tries whether a reward keeps what a run relies on",
+const CliVerb cli_verb_check_reward = { "check-reward",
+                                        "tries whether a reward keeps what a run relies on",
                                         cli_check_reward };

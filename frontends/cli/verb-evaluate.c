@@ -46,9 +46,7 @@ cli_evaluate_settings_init (CliEvaluateSettings *self)
 }
 
 static VardRunner *
-load_runner (CliEvaluateSettings *settings,
-             const char          *path,
-             GError             **error)
+load_runner (CliEvaluateSettings *settings, const char *path, GError **error)
 {
   g_autoptr (VardRun) run = vard_run_open (path, error);
   g_autoptr (VardRunSettings) known = run ? vard_run_dup_settings (run, error) : NULL;
@@ -61,17 +59,18 @@ load_runner (CliEvaluateSettings *settings,
       g_object_set (vard_run_settings_get_trainer (known), "evaluation-prompts", 4096, NULL);
     }
   if (settings->seeds > 0)
-    g_object_set (vard_run_settings_get_trainer (known), "evaluation-seeds", MAX (settings->seeds, 2), NULL);
+    g_object_set (vard_run_settings_get_trainer (known), "evaluation-seeds",
+                  MAX (settings->seeds, 2), NULL);
 
   g_autoptr (VardRunner) runner = vard_runner_new (known, error);
 
   return runner && vard_runner_load_checkpoint (runner, run, settings->checkpoint, error)
-           ? g_steal_pointer (&runner) : NULL;
+           ? g_steal_pointer (&runner)
+           : NULL;
 }
 
 static void
-print_metrics (VardMetrics *metrics,
-               gboolean     is_json)
+print_metrics (VardMetrics *metrics, gboolean is_json)
 {
   if (is_json)
     {
@@ -81,13 +80,12 @@ print_metrics (VardMetrics *metrics,
       return;
     }
   for (guint i = 0; i < vard_metrics_get_count (metrics); i++)
-    printf ("%-32s %.6g\n", vard_metrics_get_name (metrics, i), vard_metrics_get_value (metrics, i));
+    printf ("%-32s %.6g\n", vard_metrics_get_name (metrics, i),
+            vard_metrics_get_value (metrics, i));
 }
 
 static void
-evaluate (CliEvaluateSettings *settings,
-          const char          *path,
-          GError             **error)
+evaluate (CliEvaluateSettings *settings, const char *path, GError **error)
 {
   GCancellable *cancellable = cli_signals_catch ();
 
@@ -111,13 +109,14 @@ evaluate (CliEvaluateSettings *settings,
 }
 
 static CliExit
-cli_evaluate (int    argc,
-              char **argv)
+cli_evaluate (int argc, char **argv)
 {
   g_autoptr (CliEvaluateSettings) settings = g_object_new (CLI_TYPE_EVALUATE_SETTINGS, NULL);
-  g_autoptr (CliOptions) options = cli_options_new (
-    "evaluate RUN [OPTION...]",
-    "Samples prompts with held-out seeds from what a run has trained, and prints reward, each score, diversity and the KL to the base model. The run is neither held nor changed.");
+  g_autoptr (CliOptions) options =
+    cli_options_new ("evaluate RUN [OPTION...]",
+                     "Samples prompts with held-out seeds from what a run has trained, and prints "
+                     "reward, each score, diversity and the KL to the base model. The run is "
+                     "neither held nor changed.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Evaluation", G_OBJECT (settings));
@@ -126,4 +125,6 @@ cli_evaluate (int    argc,
   return error ? cli_fail ("evaluate", g_steal_pointer (&error)) : CLI_DONE;
 }
 
-const CliVerb cli_verb_evaluate = { "evaluate", "scores fixed prompts and seeds of what a run has trained", cli_evaluate };
+const CliVerb cli_verb_evaluate = { "evaluate",
+                                    "scores fixed prompts and seeds of what a run has trained",
+                                    cli_evaluate };

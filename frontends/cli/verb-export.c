@@ -82,8 +82,8 @@ or_null (const char *text)
 
 typedef struct
 {
-  VardRun *run;             /* (nullable) */
-  guint64 step;             /* of the run */
+  VardRun *run; /* (nullable) */
+  guint64 step; /* of the run */
   VardModel *model;
   char *tokenizer;
 } Subject;
@@ -109,11 +109,12 @@ is_run (const char *path)
 /* what a run's checkpoint has, as its trainer sees it */
 static VardModel *
 load_checkpoint (CliExportSettings *settings,
-                 VardRunSettings   *known,
-                 Subject           *subject,
-                 GError           **error)
+                 VardRunSettings *known,
+                 Subject *subject,
+                 GError **error)
 {
-  g_object_set (vard_run_settings_get_trainer (known), "engine", settings->engine, "threads", settings->threads, NULL);
+  g_object_set (vard_run_settings_get_trainer (known), "engine", settings->engine, "threads",
+                settings->threads, NULL);
 
   g_autoptr (VardRunner) runner = vard_runner_new (known, error);
 
@@ -124,9 +125,7 @@ load_checkpoint (CliExportSettings *settings,
 }
 
 static VardModel *
-load_base (CliExportSettings *settings,
-           const char        *path,
-           GError           **error)
+load_base (CliExportSettings *settings, const char *path, GError **error)
 {
   VardModelOptions options = { .tokenizer = or_null (settings->tokenizer) };
 
@@ -134,13 +133,12 @@ load_base (CliExportSettings *settings,
 }
 
 static VardModel *
-load_run (CliExportSettings *settings,
-          Subject           *subject,
-          GError           **error)
+load_run (CliExportSettings *settings, Subject *subject, GError **error)
 {
   VardRun *run = subject->run;
   g_autoptr (VardRunSettings) known = vard_run_dup_settings (run, error);
-  g_autofree char *adapter = vard_run_build_path (run, FINAL_ADAPTER), *whole = vard_run_build_path (run, "final/model");
+  g_autofree char *adapter = vard_run_build_path (run, FINAL_ADAPTER),
+                  *whole = vard_run_build_path (run, "final/model");
   gboolean is_newest = settings->checkpoint == FINAL;
   /* a run that was resumed and has not ended again keeps what it ended with before */
   gboolean is_final = is_newest && vard_run_get_state (run) == VARD_RUN_STATE_FINISHED;
@@ -161,28 +159,27 @@ load_run (CliExportSettings *settings,
 
   g_autoptr (VardModel) model = load_base (settings, vard_run_settings_get_model (known), error);
 
-  return model && vard_model_add_lora (model, adapter, 1, NULL, error) ? g_steal_pointer (&model) : NULL;
+  return model && vard_model_add_lora (model, adapter, 1, NULL, error) ? g_steal_pointer (&model)
+                                                                       : NULL;
 }
 
 /* where a reader of the new file finds the tokenizer: with the base model */
 static char *
-find_tokenizer (CliExportSettings *settings,
-                VardModel         *model)
+find_tokenizer (CliExportSettings *settings, VardModel *model)
 {
   const char *path = vard_model_get_path (model);
-  g_autofree char *folder = g_file_test (path, G_FILE_TEST_IS_DIR) ? g_strdup (path) : g_path_get_dirname (path);
+  g_autofree char *folder = g_file_test (path, G_FILE_TEST_IS_DIR) ? g_strdup (path)
+                                                                   : g_path_get_dirname (path);
   g_autofree char *inner = g_build_filename (folder, "tokenizer", NULL);
 
   if (or_null (settings->tokenizer))
     return g_strdup (settings->tokenizer);
-  return g_file_test (inner, G_FILE_TEST_IS_DIR) ? g_steal_pointer (&inner) : g_steal_pointer (&folder);
+  return g_file_test (inner, G_FILE_TEST_IS_DIR) ? g_steal_pointer (&inner)
+                                                 : g_steal_pointer (&folder);
 }
 
 static gboolean
-load_subject (CliExportSettings *settings,
-              const char        *path,
-              Subject           *subject,
-              GError           **error)
+load_subject (CliExportSettings *settings, const char *path, Subject *subject, GError **error)
 {
   if (is_run (path))
     {
@@ -198,8 +195,7 @@ load_subject (CliExportSettings *settings,
 }
 
 static char *
-dup_title (CliExportSettings *settings,
-           VardRun           *run)
+dup_title (CliExportSettings *settings, VardRun *run)
 {
   g_autofree char *name = g_path_get_basename (settings->output);
   char *ending = g_strrstr (name, ".safetensors");
@@ -214,26 +210,23 @@ dup_title (CliExportSettings *settings,
 }
 
 static void
-print_report (CliExportSettings      *settings,
-              const VardExportReport *report,
-              const char             *tokenizer)
+print_report (CliExportSettings *settings, const VardExportReport *report, const char *tokenizer)
 {
   printf ("%s\n", settings->output);
   if (report->n_layers)
-    printf ("  %u adapters, which change the output by %.2g of its largest value\n", report->n_layers, report->change);
+    printf ("  %u adapters, which change the output by %.2g of its largest value\n",
+            report->n_layers, report->change);
   if (report->n_layers && report->change == 0)
     printf ("  the adapters do nothing: they were never trained, or their strength is 0\n");
   if (report->n_tensors)
     printf ("  %u tensors, all of them matched when read back\n", report->n_tensors);
-  printf ("  read back, its output differs from the live model's by %.2g of the largest value\n", report->error);
+  printf ("  read back, its output differs from the live model's by %.2g of the largest value\n",
+          report->error);
   if (settings->format == VARD_EXPORT_FORMAT_MERGED_SINGLE_FILE)
     printf ("  vard needs a tokenizer beside it: copy the folder %s there\n", tokenizer);
 }
 
-static gboolean
-export (CliExportSettings *settings,
-        const char        *path,
-        GError           **error)
+static gboolean export(CliExportSettings *settings, const char *path, GError **error)
 {
   g_auto (Subject) subject = { NULL };
   g_autoptr (VardEngine) engine = vard_load_engine (settings->engine, settings->threads, error);
@@ -242,11 +235,14 @@ export (CliExportSettings *settings,
     return FALSE;
 
   g_autofree char *title = dup_title (settings, subject.run);
-  g_autoptr (GHashTable) metadata = vard_export_dup_metadata (subject.model, subject.run, subject.step, title, settings->format,
+  g_autoptr (GHashTable) metadata = vard_export_dup_metadata (subject.model, subject.run,
+                                                              subject.step, title, settings->format,
                                                               (const char *const *) settings->lora);
   VardExportRequest request = {
-    .format = settings->format, .dtype = settings->half ? VARD_DTYPE_F16 : VARD_DTYPE_F32,
-    .tokenizer = subject.tokenizer, .metadata = metadata,
+    .format = settings->format,
+    .dtype = settings->half ? VARD_DTYPE_F16 : VARD_DTYPE_F32,
+    .tokenizer = subject.tokenizer,
+    .metadata = metadata,
   };
   VardExportReport report = { 0 };
 
@@ -257,41 +253,45 @@ export (CliExportSettings *settings,
 }
 
 static gboolean
-check_settings (CliExportSettings *settings,
-                CliOptions        *options,
-                GError           **error)
+check_settings (CliExportSettings *settings, CliOptions *options, GError **error)
 {
   gboolean is_folder = settings->format == VARD_EXPORT_FORMAT_MERGED_FOLDER;
 
   if (!cli_options_get_words (options)[0])
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "which run or model? vard export RUN|MODEL --format FORMAT -o OUT");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 "which run or model? vard export RUN|MODEL --format FORMAT -o OUT");
   else if (!or_null (settings->output))
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "where to? use -o OUT");
   else if (!cli_options_has (options, "format"))
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "which format? --format diffusers, kohya, merged-folder or merged-single-file");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 "which format? --format diffusers, kohya, merged-folder or merged-single-file");
   else if (!is_folder && !g_str_has_suffix (settings->output, ".safetensors"))
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s: other programs load it only when its name ends in .safetensors", settings->output);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 "%s: other programs load it only when its name ends in .safetensors",
+                 settings->output);
   else
     return TRUE;
   return FALSE;
 }
 
 static CliExit
-cli_export (int    argc,
-            char **argv)
+cli_export (int argc, char **argv)
 {
   g_autoptr (CliExportSettings) settings = g_object_new (CLI_TYPE_EXPORT_SETTINGS, NULL);
-  g_autoptr (CliOptions) options = cli_options_new (
-    "export RUN|MODEL --format FORMAT -o OUT [OPTION...]",
-    "Writes what a run has trained, or a model with LoRA files, in a form that other programs load. The file is read back, every tensor must fit, and its output must be the live model's.");
+  g_autoptr (CliOptions) options =
+    cli_options_new ("export RUN|MODEL --format FORMAT -o OUT [OPTION...]",
+                     "Writes what a run has trained, or a model with LoRA files, in a form that "
+                     "other programs load. The file is read back, every tensor must fit, and its "
+                     "output must be the live model's.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Export", G_OBJECT (settings));
   cli_options_add_short (options, 'o', "output");
   if (cli_options_parse (options, argc, argv, &error) && cli_options_apply (options, &error)
       && check_settings (settings, options, &error))
-    export (settings, cli_options_get_words (options)[0], &error);
+    export(settings, cli_options_get_words (options)[0], &error);
   return error ? cli_fail ("export", g_steal_pointer (&error)) : CLI_DONE;
 }
 
-const CliVerb cli_verb_export = { "export", "writes adapters or merged models for other programs", cli_export };
+const CliVerb cli_verb_export = { "export", "writes adapters or merged models for other programs",
+                                  cli_export };

@@ -52,14 +52,14 @@ cli_inspect_settings_init (CliInspectSettings *self)
 /* ---- text ---- */
 
 static void
-print_features (VardPluginManager *manager,
-                guint              kind)
+print_features (VardPluginManager *manager, guint kind)
 {
   g_autoptr (GPtrArray) features = vard_plugin_manager_list_features (manager, kinds[kind]);
 
   printf ("%s\n", titles[kind]);
   if (kind == 0)
-    printf ("  %-16s %s\n", "reference", "Plain loops on one thread, built in: what the others are tested against");
+    printf ("  %-16s %s\n", "reference",
+            "Plain loops on one thread, built in: what the others are tested against");
   for (guint i = 0; i < features->len; i++)
     {
       g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (manager, features->pdata[i]);
@@ -87,8 +87,8 @@ print_problems (VardPluginManager *manager)
       if (is_first)
         printf ("Plugin files\n");
       is_first = FALSE;
-      printf ("  %s\n    %s%s%s\n", vard_plugin_get_path (plugin), vard_plugin_get_state_name (plugin),
-              reason ? ": " : "", reason ? reason : "");
+      printf ("  %s\n    %s%s%s\n", vard_plugin_get_path (plugin),
+              vard_plugin_get_state_name (plugin), reason ? ": " : "", reason ? reason : "");
     }
 }
 
@@ -115,31 +115,31 @@ print_keys (void)
 
 /* What the engine finds here: its device, or why it has none. Only for an engine that was named. */
 static char *
-dup_device (VardPluginManager *manager,
-            VardPluginFeature *feature)
+dup_device (VardPluginManager *manager, VardPluginFeature *feature)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GObject) engine = NULL;
 
   if (!g_str_equal (vard_plugin_feature_get_kind (feature), "engine"))
     return NULL;
-  engine = vard_plugin_manager_create (manager, "engine", vard_plugin_feature_get_name (feature), &error);
+  engine =
+    vard_plugin_manager_create (manager, "engine", vard_plugin_feature_get_name (feature), &error);
   return engine ? vard_engine_describe (VARD_ENGINE (engine)) : g_strdup (error->message);
 }
 
 static void
-print_feature (VardPluginManager *manager,
-               VardPluginFeature *feature)
+print_feature (VardPluginManager *manager, VardPluginFeature *feature)
 {
   g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (manager, feature);
   g_autofree char *device = dup_device (manager, feature);
   guint n = vard_plugin_feature_get_n_properties (feature);
 
-  printf ("%s, %s\n", vard_plugin_feature_get_name (feature), vard_plugin_feature_get_kind (feature));
+  printf ("%s, %s\n", vard_plugin_feature_get_name (feature),
+          vard_plugin_feature_get_kind (feature));
   if (plugin)
     printf ("  %s\n  plugin    %s %s, %s\n  file      %s\n", vard_plugin_get_summary (plugin),
-            vard_plugin_get_name (plugin), vard_plugin_get_version (plugin), vard_plugin_get_licence (plugin),
-            vard_plugin_get_path (plugin));
+            vard_plugin_get_name (plugin), vard_plugin_get_version (plugin),
+            vard_plugin_get_licence (plugin), vard_plugin_get_path (plugin));
   printf ("  type      %s\n", vard_plugin_feature_get_type_name (feature));
   if (device)
     printf ("  here      %s\n", device);
@@ -154,8 +154,7 @@ print_feature (VardPluginManager *manager,
 /* ---- JSON ---- */
 
 static JsonObject *
-describe_feature (VardPluginManager *manager,
-                  VardPluginFeature *feature)
+describe_feature (VardPluginManager *manager, VardPluginFeature *feature)
 {
   g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (manager, feature);
   JsonObject *object = vard_plugin_feature_to_json (feature);
@@ -214,9 +213,7 @@ print_json (VardPluginManager *manager)
 
 /* NAME, or KIND:NAME */
 static VardPluginFeature *
-find_feature (VardPluginManager *manager,
-              const char        *name,
-              GError           **error)
+find_feature (VardPluginManager *manager, const char *name, GError **error)
 {
   for (guint k = 0; k < G_N_ELEMENTS (kinds); k++)
     if (g_str_has_prefix (name, kinds[k]) && name[strlen (kinds[k])] == ':')
@@ -229,12 +226,12 @@ find_feature (VardPluginManager *manager,
 
 /* "1.10" is later than "1.9"; what is no number ends a version */
 static int
-compare_versions (const char *a,
-                  const char *b)
+compare_versions (const char *a, const char *b)
 {
   while (*a || *b)
     {
-      guint64 x = g_ascii_strtoull (a, (char **) &a, 10), y = g_ascii_strtoull (b, (char **) &b, 10);
+      guint64 x = g_ascii_strtoull (a, (char **) &a, 10),
+              y = g_ascii_strtoull (b, (char **) &b, 10);
 
       if (x != y)
         return x > y ? 1 : -1;
@@ -246,22 +243,23 @@ compare_versions (const char *a,
 
 static CliExit
 answer_silently (CliInspectSettings *settings,
-                 VardPluginManager  *manager,
-                 VardPluginFeature  *feature)
+                 VardPluginManager *manager,
+                 VardPluginFeature *feature)
 {
-  g_autoptr (VardPlugin) plugin = feature ? vard_plugin_manager_find_plugin (manager, feature) : NULL;
+  g_autoptr (VardPlugin) plugin = feature ? vard_plugin_manager_find_plugin (manager, feature)
+                                          : NULL;
 
   if (!plugin)
     return CLI_FAILED;
   if (!settings->atleast_version)
     return CLI_DONE;
-  return compare_versions (vard_plugin_get_version (plugin), settings->atleast_version) >= 0 ? CLI_DONE : CLI_FAILED;
+  return compare_versions (vard_plugin_get_version (plugin), settings->atleast_version) >= 0
+           ? CLI_DONE
+           : CLI_FAILED;
 }
 
 static CliExit
-inspect_one (CliInspectSettings *settings,
-             VardPluginManager  *manager,
-             const char         *name)
+inspect_one (CliInspectSettings *settings, VardPluginManager *manager, const char *name)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (VardPluginFeature) feature = find_feature (manager, name, &error);
@@ -288,12 +286,13 @@ inspect_one (CliInspectSettings *settings,
 }
 
 static CliExit
-cli_inspect (int    argc,
-             char **argv)
+cli_inspect (int argc, char **argv)
 {
   g_autoptr (CliInspectSettings) settings = g_object_new (CLI_TYPE_INSPECT_SETTINGS, NULL);
-  g_autoptr (CliOptions) options = cli_options_new (
-    "inspect [[KIND:]NAME] [OPTION...]", "Lists engines and rewards, and the plugin files that cannot be used with the reason; or one of them with its properties.");
+  g_autoptr (CliOptions) options =
+    cli_options_new ("inspect [[KIND:]NAME] [OPTION...]",
+                     "Lists engines and rewards, and the plugin files that cannot be used with the "
+                     "reason; or one of them with its properties.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Listing", G_OBJECT (settings));
@@ -303,7 +302,8 @@ cli_inspect (int    argc,
   const char *name = cli_options_get_words (options)[0];
 
   if (!name && (settings->exists || settings->atleast_version))
-    return cli_fail ("inspect", g_error_new (VARD_ERROR, VARD_ERROR_USAGE, "of what? name an engine or a reward"));
+    return cli_fail ("inspect", g_error_new (VARD_ERROR, VARD_ERROR_USAGE,
+                                             "of what? name an engine or a reward"));
 
   VardPluginManager *manager = vard_plugin_manager_get_default ();
 
@@ -322,4 +322,5 @@ cli_inspect (int    argc,
   return CLI_DONE;
 }
 
-const CliVerb cli_verb_inspect = { "inspect", "lists engines and rewards with their properties", cli_inspect };
+const CliVerb cli_verb_inspect = { "inspect", "lists engines and rewards with their properties",
+                                   cli_inspect };

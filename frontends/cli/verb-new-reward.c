@@ -15,8 +15,7 @@
 
 /* In the words of who reads the message */
 static gboolean
-check_name (const char *name,
-            GError    **error)
+check_name (const char *name, GError **error)
 {
   gboolean ok = g_ascii_islower (name[0]) && strlen (name) <= 40 && !g_str_has_suffix (name, "-")
                 && !strstr (name, "--");
@@ -25,56 +24,59 @@ check_name (const char *name,
     ok = ok && (g_ascii_islower (*p) || g_ascii_isdigit (*p) || *p == '-');
   if (!ok)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "\"%s\" cannot be a reward's name: use at most 40 lower-case letters, digits and single '-', a letter first", name);
+                 "\"%s\" cannot be a reward's name: use at most 40 lower-case letters, digits and "
+                 "single '-', a letter first",
+                 name);
   return ok;
 }
 
 /* Two rewards of one name are one too many, and so are a target of meson's own, or a type of
  * vard's */
 static gboolean
-check_is_free (const char *name,
-               GError    **error)
+check_is_free (const char *name, GError **error)
 {
-  static const char *const taken[] = {
-    "all", "benchmark", "clean", "dist", "install", "reconfigure", "scan-build", "test", "uninstall", "vard", NULL
-  };
+  static const char *const taken[] = { "all",       "benchmark",   "clean",      "dist",
+                                       "install",   "reconfigure", "scan-build", "test",
+                                       "uninstall", "vard",        NULL };
   VardPluginManager *manager = vard_plugin_manager_get_default ();
   g_autoptr (VardPluginFeature) feature = vard_plugin_manager_find (manager, "reward", name, NULL);
 
   if (g_strv_contains (taken, name))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "\"%s\" cannot be a reward's name: it means something to meson or to vard already", name);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                   "\"%s\" cannot be a reward's name: it means something to meson or to vard "
+                   "already",
+                   name);
       return FALSE;
     }
   if (feature)
     {
       g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (manager, feature);
 
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is a reward \"%s\" already, in %s", name,
-                   vard_plugin_get_path (plugin));
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is a reward \"%s\" already, in %s",
+                   name, vard_plugin_get_path (plugin));
     }
   return feature == NULL;
 }
 
 /* sunny-sky: SunnySky, or with a separator sunny_sky and SUNNY_SKY */
 static char *
-respell (const char *name,
-         gboolean    is_camel,
-         gboolean    is_upper)
+respell (const char *name, gboolean is_camel, gboolean is_upper)
 {
   GString *text = g_string_new (NULL);
 
   for (const char *p = name; *p; p++)
     if (*p != '-')
-      g_string_append_c (text, is_upper || (is_camel && (p == name || p[-1] == '-')) ? g_ascii_toupper (*p) : *p);
+      g_string_append_c (text, is_upper || (is_camel && (p == name || p[-1] == '-'))
+                                 ? g_ascii_toupper (*p)
+                                 : *p);
     else if (!is_camel)
       g_string_append_c (text, '_');
   return g_string_free (text, FALSE);
 }
 
 static char *
-fill_in (const char *template,
-         const char *name)
+fill_in (const char *template, const char *name)
 {
   g_autofree char *camel = respell (name, TRUE, FALSE);
   g_autofree char *under = respell (name, FALSE, FALSE);
@@ -89,13 +91,13 @@ fill_in (const char *template,
 }
 
 static gboolean
-write_files (const char *name,
-             GError    **error)
+write_files (const char *name, GError **error)
 {
   if (g_mkdir (name, 0777) != 0)
     {
       g_set_error (error, VARD_ERROR, errno == EEXIST ? VARD_ERROR_EXISTS : VARD_ERROR_FAILED,
-                   errno == EEXIST ? "%s exists already, and is not written over" : "the folder %s cannot be made: %s",
+                   errno == EEXIST ? "%s exists already, and is not written over"
+                                   : "the folder %s cannot be made: %s",
                    name, g_strerror (errno));
       return FALSE;
     }
@@ -113,11 +115,12 @@ write_files (const char *name,
 }
 
 static CliExit
-cli_new_reward (int    argc,
-                char **argv)
+cli_new_reward (int argc, char **argv)
 {
-  g_autoptr (CliOptions) options = cli_options_new (
-    "new-reward NAME", "Writes a folder NAME with a reward that builds and passes its test: change its score function. The folder must not exist.");
+  g_autoptr (CliOptions) options =
+    cli_options_new ("new-reward NAME",
+                     "Writes a folder NAME with a reward that builds and passes its test: change "
+                     "its score function. The folder must not exist.");
   g_autoptr (GError) error = NULL;
 
   if (!cli_options_parse (options, argc, argv, &error))
@@ -127,9 +130,11 @@ cli_new_reward (int    argc,
 
   if (!words[0] || words[1])
     g_set_error_literal (&error, VARD_ERROR, VARD_ERROR_USAGE, "name one reward");
-  else if (check_name (words[0], &error) && check_is_free (words[0], &error) && write_files (words[0], &error))
+  else if (check_name (words[0], &error) && check_is_free (words[0], &error)
+           && write_files (words[0], &error))
     fprintf (stderr, "Next: cd %s && meson setup build && meson test -C build\n", words[0]);
   return error ? cli_fail ("new-reward", g_steal_pointer (&error)) : CLI_DONE;
 }
 
-const CliVerb cli_verb_new_reward = { "new-reward", "writes a folder to start a reward from", cli_new_reward };
+const CliVerb cli_verb_new_reward = { "new-reward", "writes a folder to start a reward from",
+                                      cli_new_reward };

@@ -36,9 +36,7 @@ cli_resume_settings_init (CliResumeSettings *self)
 
 /* What the command line changes must be what a resume may change */
 static gboolean
-apply_changes (CliOptions      *options,
-               VardRunSettings *settings,
-               GError         **error)
+apply_changes (CliOptions *options, VardRunSettings *settings, GError **error)
 {
   GObject *objects[] = { G_OBJECT (settings), G_OBJECT (vard_run_settings_get_trainer (settings)) };
 
@@ -54,9 +52,7 @@ apply_changes (CliOptions      *options,
 }
 
 static CliExit
-resume (CliOptions        *options,
-        CliResumeSettings *settings,
-        VardRunSettings   *run_settings)
+resume (CliOptions *options, CliResumeSettings *settings, VardRunSettings *run_settings)
 {
   const char *path = cli_options_get_words (options)[0];
   GCancellable *cancellable = cli_signals_catch ();
@@ -71,8 +67,8 @@ resume (CliOptions        *options,
     {
       g_autoptr (JsonObject) json = vard_run_settings_to_json (known);
 
-      if (vard_run_settings_apply_json (run_settings, json, &error) &&
-          apply_changes (options, run_settings, &error))
+      if (vard_run_settings_apply_json (run_settings, json, &error)
+          && apply_changes (options, run_settings, &error))
         {
           runner = vard_runner_new (run_settings, &error);
           /* Rewards cannot be changed: what is wrong with one is the run's */
@@ -93,19 +89,21 @@ resume (CliOptions        *options,
 }
 
 static CliExit
-cli_resume (int    argc,
-            char **argv)
+cli_resume (int argc, char **argv)
 {
   g_autoptr (CliResumeSettings) settings = g_object_new (CLI_TYPE_RESUME_SETTINGS, NULL);
   g_autoptr (VardRunSettings) run_settings = vard_run_settings_new ();
-  g_autoptr (CliOptions) options = cli_options_new (
-    "resume RUN [OPTION...]",
-    "Goes on with a run that was cancelled, interrupted, failed, or finished (with more --steps), exactly where its newest whole checkpoint stands. Options may change how long and how it trains, not what.");
+  g_autoptr (CliOptions) options =
+    cli_options_new ("resume RUN [OPTION...]",
+                     "Goes on with a run that was cancelled, interrupted, failed, or finished "
+                     "(with more --steps), exactly where its newest whole checkpoint stands. "
+                     "Options may change how long and how it trains, not what.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Resume", G_OBJECT (settings));
   cli_options_add_object (options, "What is trained", G_OBJECT (run_settings));
-  cli_options_add_object (options, "Training", G_OBJECT (vard_run_settings_get_trainer (run_settings)));
+  cli_options_add_object (options, "Training",
+                          G_OBJECT (vard_run_settings_get_trainer (run_settings)));
   if (!cli_options_parse (options, argc, argv, &error))
     return error ? cli_fail ("resume", g_steal_pointer (&error)) : CLI_DONE;
   return resume (options, settings, run_settings);

@@ -33,14 +33,14 @@ cli_runs_settings_init (CliRunsSettings *self)
 }
 
 static void
-add_json (JsonArray *array,
-          VardRun   *run)
+add_json (JsonArray *array, VardRun *run)
 {
   JsonObject *object = json_object_new ();
 
   json_object_set_string_member (object, "name", vard_run_get_name (run));
   json_object_set_string_member (object, "path", vard_run_get_path (run));
-  json_object_set_string_member (object, "state", vard_run_state_to_text (vard_run_get_state (run)));
+  json_object_set_string_member (object, "state",
+                                 vard_run_state_to_text (vard_run_get_state (run)));
   json_object_set_int_member (object, "step", vard_run_get_step (run));
   json_object_set_int_member (object, "heartbeat", vard_run_get_heartbeat (run));
   if (vard_run_get_failure (run))
@@ -54,17 +54,19 @@ print_line (VardRun *run)
   const char *failure = vard_run_get_failure (run);
 
   printf ("%-24s %-12s step %" G_GUINT64_FORMAT "%s%s\n", vard_run_get_name (run),
-          vard_run_state_to_text (vard_run_get_state (run)), vard_run_get_step (run), failure ? "  " : "",
-          failure ? failure : "");
+          vard_run_state_to_text (vard_run_get_state (run)), vard_run_get_step (run),
+          failure ? "  " : "", failure ? failure : "");
 }
 
 static CliExit
-cli_runs (int    argc,
-          char **argv)
+cli_runs (int argc, char **argv)
 {
   g_autoptr (CliRunsSettings) settings = g_object_new (CLI_TYPE_RUNS_SETTINGS, NULL);
-  g_autoptr (CliOptions) options = cli_options_new (
-    "runs [FOLDER] [OPTION...]", "Lists the runs in a folder (runs/ unless one is named) and what each is doing. A run whose process is gone without having said so is interrupted; vard resume continues it.");
+  g_autoptr (CliOptions) options =
+    cli_options_new ("runs [FOLDER] [OPTION...]",
+                     "Lists the runs in a folder (runs/ unless one is named) and what each is "
+                     "doing. A run whose process is gone without having said so is interrupted; "
+                     "vard resume continues it.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Listing", G_OBJECT (settings));

@@ -103,12 +103,12 @@ cli_sample_settings_init (CliSampleSettings *self)
 /* What the run trained with is what its pictures are sampled with, unless the command line says
  * otherwise */
 static void
-adopt_run_settings (CliSampleSettings   *settings,
-                    CliOptions          *options,
-                    VardTrainerSettings *trainer)
+adopt_run_settings (CliSampleSettings *settings, CliOptions *options, VardTrainerSettings *trainer)
 {
   static const char *const names[][2] = {
-    { "sampler", "sampler" }, { "steps", "sampler-steps" }, { "eta", "sampler-eta" },
+    { "sampler", "sampler" },
+    { "steps", "sampler-steps" },
+    { "eta", "sampler-eta" },
     { "guidance-scale", "guidance-scale" },
   };
 
@@ -126,10 +126,10 @@ adopt_run_settings (CliSampleSettings   *settings,
 /* @name: what pictures say of the run */
 static VardPipeline *
 load_run (CliSampleSettings *settings,
-          CliOptions        *options,
-          const char        *path,
-          char             **name,
-          GError           **error)
+          CliOptions *options,
+          const char *path,
+          char **name,
+          GError **error)
 {
   g_autoptr (VardRun) run = vard_run_open (path, error);
   g_autoptr (VardRunSettings) known = run ? vard_run_dup_settings (run, error) : NULL;
@@ -157,10 +157,7 @@ load_run (CliSampleSettings *settings,
 }
 
 static VardPipeline *
-load_pipeline (CliSampleSettings *settings,
-               CliOptions        *options,
-               char             **name,
-               GError           **error)
+load_pipeline (CliSampleSettings *settings, CliOptions *options, char **name, GError **error)
 {
   const char *run = cli_options_get_words (options)[0];
 
@@ -168,21 +165,23 @@ load_pipeline (CliSampleSettings *settings,
     return load_run (settings, options, run, name, error);
   if (settings->model && *settings->model)
     return vard_load_pipeline (settings->model, settings->engine, settings->threads, error);
-  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "which model? use --model FOLDER, or name a run");
+  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+               "which model? use --model FOLDER, or name a run");
   return NULL;
 }
 
 /* what would have no effect is an error */
 static gboolean
-check_settings (CliSampleSettings *settings,
-                CliOptions        *options,
-                GError           **error)
+check_settings (CliSampleSettings *settings, CliOptions *options, GError **error)
 {
   if (settings->sampler != VARD_SAMPLER_KIND_DDIM && cli_options_has (options, "eta"))
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "--eta is for the sampler ddim, and this one is %s",
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 "--eta is for the sampler ddim, and this one is %s",
                  vard_sampler_kind_to_string (settings->sampler));
   else if (settings->negative_prompt && *settings->negative_prompt && settings->guidance_scale == 1)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "--negative-prompt has no effect at guidance scale 1: use --guidance-scale 5 or so");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 "--negative-prompt has no effect at guidance scale 1: use --guidance-scale 5 or "
+                 "so");
   else
     return TRUE;
   return FALSE;
@@ -190,10 +189,7 @@ check_settings (CliSampleSettings *settings,
 
 /* loaded, with everything that changes what it is; the settings are final then */
 static VardPipeline *
-prepare (CliSampleSettings *settings,
-         CliOptions        *options,
-         char             **name,
-         GError           **error)
+prepare (CliSampleSettings *settings, CliOptions *options, char **name, GError **error)
 {
   g_autoptr (VardPipeline) pipeline = load_pipeline (settings, options, name, error);
   VardModel *model = pipeline ? vard_pipeline_peek_model (pipeline) : NULL;
@@ -208,9 +204,7 @@ prepare (CliSampleSettings *settings,
 }
 
 static gboolean
-sample (CliSampleSettings *settings,
-        CliOptions        *options,
-        GError           **error)
+sample (CliSampleSettings *settings, CliOptions *options, GError **error)
 {
   GCancellable *cancellable = cli_signals_catch ();
   g_auto (GStrv) prompts = cli_prompts_load (settings->prompt, settings->prompts, error);
@@ -221,31 +215,46 @@ sample (CliSampleSettings *settings,
     return FALSE;
   cli_prompts_say_cuts (vard_pipeline_peek_model (pipeline), (const char *const *) prompts);
   if (settings->negative_prompt)
-    cli_prompts_say_cuts (vard_pipeline_peek_model (pipeline), (const char *const[]) { settings->negative_prompt, NULL });
+    cli_prompts_say_cuts (vard_pipeline_peek_model (pipeline),
+                          (const char *const[]) { settings->negative_prompt, NULL });
 
-  g_autofree char *name = g_path_get_basename (vard_model_get_path (vard_pipeline_peek_model (pipeline)));
+  g_autofree char *name =
+    g_path_get_basename (vard_model_get_path (vard_pipeline_peek_model (pipeline)));
   CliPictures request = {
-    .model = name, .run = run, .prompts = (const char *const *) prompts, .seed = settings->seed, .count = settings->count,
-    .negative_prompt = settings->negative_prompt && *settings->negative_prompt ? settings->negative_prompt : NULL,
-    .sampler = settings->sampler, .steps = settings->steps, .eta = settings->eta,
-    .guidance_scale = settings->guidance_scale, .batch = settings->batch, .noise = settings->noise, .latents = settings->latents,
+    .model = name,
+    .run = run,
+    .prompts = (const char *const *) prompts,
+    .seed = settings->seed,
+    .count = settings->count,
+    .negative_prompt =
+      settings->negative_prompt && *settings->negative_prompt ? settings->negative_prompt : NULL,
+    .sampler = settings->sampler,
+    .steps = settings->steps,
+    .eta = settings->eta,
+    .guidance_scale = settings->guidance_scale,
+    .batch = settings->batch,
+    .noise = settings->noise,
+    .latents = settings->latents,
     .lora = (const char *const *) settings->lora,
   };
   cli_signals_serve (NULL);
 
   g_autoptr (GPtrArray) images = cli_pictures_sample (pipeline, &request, cancellable, error);
 
-  return images && cli_pictures_write (images, &request, settings->output, settings->grid, cancellable, error);
+  return images
+         && cli_pictures_write (images, &request, settings->output, settings->grid, cancellable,
+                                error);
 }
 
 static CliExit
-cli_sample (int    argc,
-            char **argv)
+cli_sample (int argc, char **argv)
 {
   g_autoptr (CliSampleSettings) settings = g_object_new (CLI_TYPE_SAMPLE_SETTINGS, NULL);
-  g_autoptr (CliOptions) options = cli_options_new (
-    "sample [RUN] --prompt TEXT [OPTION...]",
-    "Writes pictures of a model (--model FOLDER) or of what a run has trained, as PNG files with all that made them as text inside. A picture depends on its prompt and seed, not on what is sampled with it.");
+  g_autoptr (CliOptions) options =
+    cli_options_new ("sample [RUN] --prompt TEXT [OPTION...]",
+                     "Writes pictures of a model (--model FOLDER) or of what a run has trained, as "
+                     "PNG files with all that made them as text inside. A picture depends on its "
+                     "prompt and seed, not on what is sampled with it.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Sampling", G_OBJECT (settings));

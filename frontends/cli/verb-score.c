@@ -62,8 +62,7 @@ cli_score_settings_init (CliScoreSettings *self)
 /* Nothing is learned here, so a reward that is only shown is as good as any: what it cannot do is
  * said of each picture. */
 static gboolean
-prepare_rewards (VardRewardMix *mix,
-                 GError       **error)
+prepare_rewards (VardRewardMix *mix, GError **error)
 {
   for (guint c = 0; c < vard_reward_mix_get_n_components (mix); c++)
     {
@@ -80,8 +79,7 @@ prepare_rewards (VardRewardMix *mix,
 }
 
 static VardRewardMix *
-make_rewards (CliScoreSettings *settings,
-              GError          **error)
+make_rewards (CliScoreSettings *settings, GError **error)
 {
   g_autoptr (VardRewardMix) mix = NULL;
 
@@ -108,11 +106,11 @@ typedef struct
   VardRewardMix *mix;
   GPtrArray *paths;
   VardPromptSource *prompts; /* one a picture, or NULL */
-  guint key;      /* the component that is sorted and filtered by */
+  guint key;                 /* the component that is sorted and filtered by */
   double minimum;
   gboolean is_sorted;
   gboolean is_begun; /* there are lines on standard output */
-  GPtrArray *rows; /* of Row */
+  GPtrArray *rows;   /* of Row */
 } Scoring;
 
 typedef struct
@@ -133,16 +131,13 @@ row_free (gpointer data)
 }
 
 static int
-compare_paths (gconstpointer a,
-               gconstpointer b)
+compare_paths (gconstpointer a, gconstpointer b)
 {
   return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
 
 static gboolean
-add_folder (GPtrArray  *paths,
-            const char *folder,
-            GError    **error)
+add_folder (GPtrArray *paths, const char *folder, GError **error)
 {
   static const char *const endings[] = { ".png", ".jpg", ".jpeg" };
   g_autoptr (GDir) dir = g_dir_open (folder, 0, error);
@@ -163,9 +158,7 @@ add_folder (GPtrArray  *paths,
 }
 
 static gboolean
-list_pictures (Scoring           *self,
-               const char *const *words,
-               GError           **error)
+list_pictures (Scoring *self, const char *const *words, GError **error)
 {
   for (guint i = 0; words[i]; i++)
     if (!g_file_test (words[i], G_FILE_TEST_IS_DIR))
@@ -173,13 +166,13 @@ list_pictures (Scoring           *self,
     else if (!add_folder (self->paths, words[i], error))
       return FALSE;
   if (self->paths->len == 0)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no picture is named%s", words[0] ? ": there is none in the folder" : "");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no picture is named%s",
+                 words[0] ? ": there is none in the folder" : "");
   return self->paths->len > 0;
 }
 
 static gboolean
-read_prompts (Scoring *self,
-              GError **error)
+read_prompts (Scoring *self, GError **error)
 {
   const char *path = self->settings->prompts;
 
@@ -188,15 +181,14 @@ read_prompts (Scoring *self,
   self->prompts = vard_prompt_source_new_from_file (path, error);
   if (!self->prompts || vard_prompt_source_get_count (self->prompts) == self->paths->len)
     return self->prompts != NULL;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has %u prompts, and there are %u pictures", path,
-               vard_prompt_source_get_count (self->prompts), self->paths->len);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has %u prompts, and there are %u pictures",
+               path, vard_prompt_source_get_count (self->prompts), self->paths->len);
   return FALSE;
 }
 
 /* Which reward is sorted and filtered by, and how */
 static gboolean
-read_order (Scoring *self,
-            GError **error)
+read_order (Scoring *self, GError **error)
 {
   const char *label = self->settings->sort, *minimum = self->settings->minimum;
   guint n = vard_reward_mix_get_n_components (self->mix);
@@ -208,13 +200,16 @@ read_order (Scoring *self,
     self->minimum = g_ascii_strtod (minimum, &end);
   if (minimum && (end == minimum || *end || isnan (self->minimum)))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "minimum is \"%s\", and should be a number", minimum);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "minimum is \"%s\", and should be a number",
+                   minimum);
       return FALSE;
     }
-  while (label && self->key < n && strcmp (label, vard_reward_mix_get_label (self->mix, self->key)) != 0)
+  while (label && self->key < n
+         && strcmp (label, vard_reward_mix_get_label (self->mix, self->key)) != 0)
     self->key++;
   if (self->key == n)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "sort is \"%s\", and no reward here has this label", label);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 "sort is \"%s\", and no reward here has this label", label);
   return self->key < n;
 }
 
@@ -223,7 +218,8 @@ read_order (Scoring *self,
 static char *
 find_own_prompt (VardImage *image)
 {
-  const char *prompt = vard_image_get_text (image, "prompt"), *parameters = vard_image_get_text (image, "parameters");
+  const char *prompt = vard_image_get_text (image, "prompt"),
+             *parameters = vard_image_get_text (image, "parameters");
   const char *end = NULL;
 
   if (prompt && *prompt != '{')
@@ -236,10 +232,7 @@ find_own_prompt (VardImage *image)
 }
 
 static gboolean
-add_picture (Scoring         *self,
-             VardRewardBatch *batch,
-             guint            i,
-             GError         **error)
+add_picture (Scoring *self, VardRewardBatch *batch, guint i, GError **error)
 {
   g_autoptr (VardImage) image = vard_image_new_from_file (self->paths->pdata[i], error);
 
@@ -247,10 +240,12 @@ add_picture (Scoring         *self,
     return FALSE;
 
   GBytes *pixels = vard_image_get_rgb (image);
-  g_autofree char *own = self->prompts ? g_strdup (vard_prompt_source_get_text (self->prompts, i)) : find_own_prompt (image);
+  g_autofree char *own = self->prompts ? g_strdup (vard_prompt_source_get_text (self->prompts, i))
+                                       : find_own_prompt (image);
   JsonObject *metadata = self->prompts ? vard_prompt_source_get_metadata (self->prompts, i) : NULL;
 
-  return vard_reward_batch_append (batch, pixels, vard_image_get_width (image), vard_image_get_height (image),
+  return vard_reward_batch_append (batch, pixels, vard_image_get_width (image),
+                                   vard_image_get_height (image),
                                    own ? own : self->settings->prompt, metadata, 0, error);
 }
 
@@ -276,14 +271,14 @@ print_csv (const Row *row)
 
   print_field (row->path);
   for (guint c = 0; c < row->n; c++)
-    printf (",%s", isnan (row->scores[c]) ? "" : g_ascii_formatd (text, sizeof text, "%.9g", row->scores[c]));
+    printf (",%s", isnan (row->scores[c])
+                     ? ""
+                     : g_ascii_formatd (text, sizeof text, "%.9g", row->scores[c]));
   printf ("\n");
 }
 
 static void
-add_json (Scoring   *self,
-          const Row *row,
-          JsonArray *array)
+add_json (Scoring *self, const Row *row, JsonArray *array)
 {
   JsonObject *object = json_object_new ();
   JsonObject *values = json_object_new ();
@@ -326,9 +321,7 @@ print_header (Scoring *self)
 
 /* Best first; no score is worse than any, equal ones stay in the order they came */
 static int
-compare_rows (gconstpointer a,
-              gconstpointer b,
-              gpointer      key)
+compare_rows (gconstpointer a, gconstpointer b, gpointer key)
 {
   double x = (*(Row *const *) a)->scores[GPOINTER_TO_UINT (key)];
   double y = (*(Row *const *) b)->scores[GPOINTER_TO_UINT (key)];
@@ -362,10 +355,7 @@ print_rows (Scoring *self)
 /* ---- scoring ---- */
 
 static void
-keep_row (Scoring          *self,
-          VardRewardScores *scores,
-          guint             item,
-          const char       *path)
+keep_row (Scoring *self, VardRewardScores *scores, guint item, const char *path)
 {
   guint n = vard_reward_mix_get_n_components (self->mix);
   Row *row = g_malloc0 (sizeof (Row) + n * sizeof (double));
@@ -393,9 +383,7 @@ keep_row (Scoring          *self,
 
 /* A picture without a prompt is refused by a reward of texts, not scored badly */
 static gboolean
-check_needs (Scoring         *self,
-             VardRewardBatch *batch,
-             GError         **error)
+check_needs (Scoring *self, VardRewardBatch *batch, GError **error)
 {
   g_auto (GStrv) keys = self->prompts ? vard_prompt_source_dup_common_keys (self->prompts) : NULL;
   gboolean has_prompts = TRUE;
@@ -411,10 +399,7 @@ check_needs (Scoring         *self,
 }
 
 static gboolean
-score_chunk (Scoring *self,
-             guint    first,
-             guint    n,
-             GError **error)
+score_chunk (Scoring *self, guint first, guint n, GError **error)
 {
   g_autoptr (VardRewardBatch) batch = vard_reward_batch_new ();
 
@@ -437,15 +422,14 @@ score_chunk (Scoring *self,
 }
 
 static gboolean
-score_all (CliScoreSettings  *settings,
-           const char *const *words,
-           GError           **error)
+score_all (CliScoreSettings *settings, const char *const *words, GError **error)
 {
   g_autoptr (VardRewardMix) mix = make_rewards (settings, error);
   g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (row_free);
   Scoring self = { .settings = settings, .mix = mix, .paths = paths, .rows = rows };
-  gboolean ok = mix && list_pictures (&self, words, error) && read_order (&self, error) && read_prompts (&self, error);
+  gboolean ok = mix && list_pictures (&self, words, error) && read_order (&self, error)
+                && read_prompts (&self, error);
   g_autoptr (VardPromptSource) prompts = self.prompts;
 
   for (guint i = 0; ok && i < paths->len; i += CHUNK)
@@ -456,13 +440,15 @@ score_all (CliScoreSettings  *settings,
 }
 
 static CliExit
-cli_score (int    argc,
-           char **argv)
+cli_score (int argc, char **argv)
 {
   g_autoptr (CliScoreSettings) settings = g_object_new (CLI_TYPE_SCORE_SETTINGS, NULL);
-  g_autoptr (CliOptions) options = cli_options_new (
-    "score --reward NAME[:key=value,...] FILE|FOLDER... [OPTION...]",
-    "Prints what rewards say of picture files: raw scores, one line a picture. A picture that vard wrote carries its prompt, and so do those of other programs with a text \"prompt\" or \"parameters\". Of a folder, its PNG and JPEG files.");
+  g_autoptr (CliOptions) options =
+    cli_options_new ("score --reward NAME[:key=value,...] FILE|FOLDER... [OPTION...]",
+                     "Prints what rewards say of picture files: raw scores, one line a picture. A "
+                     "picture that vard wrote carries its prompt, and so do those of other "
+                     "programs with a text \"prompt\" or \"parameters\". Of a folder, its PNG and "
+                     "JPEG files.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Scoring", G_OBJECT (settings));

@@ -53,13 +53,13 @@ dup_run_path (CliTrainSettings *settings)
   g_autoptr (GDateTime) now = g_date_time_new_now_local ();
   g_autofree char *name = g_date_time_format (now, "%Y-%m-%d-%H%M%S");
 
-  return settings->run && *settings->run ? g_strdup (settings->run) : g_build_filename ("runs", name, NULL);
+  return settings->run && *settings->run ? g_strdup (settings->run)
+                                         : g_build_filename ("runs", name, NULL);
 }
 
 /* An existing folder is found before minutes are spent on loading */
 static gboolean
-check_run_path (const char *path,
-                GError    **error)
+check_run_path (const char *path, GError **error)
 {
   if (!g_file_test (path, G_FILE_TEST_EXISTS))
     return TRUE;
@@ -70,17 +70,15 @@ check_run_path (const char *path,
 
 /* The settings file that names the rewards; NULL when the command line does */
 static const char *
-file_of_rewards (CliOptions      *options,
-                 VardRunSettings *run_settings)
+file_of_rewards (CliOptions *options, VardRunSettings *run_settings)
 {
   return vard_run_settings_get_rewards (run_settings) && !cli_options_has (options, "rewards")
-           ? cli_options_get_words (options)[0] : NULL;
+           ? cli_options_get_words (options)[0]
+           : NULL;
 }
 
 static VardRunner *
-make_runner (CliOptions      *options,
-             VardRunSettings *run_settings,
-             GError         **error)
+make_runner (CliOptions *options, VardRunSettings *run_settings, GError **error)
 {
   GError *problem = NULL;
   VardRunner *runner = vard_runner_new (run_settings, &problem);
@@ -98,17 +96,18 @@ say_cuts (VardRunner *runner)
   g_auto (GStrv) prompts = cli_prompts_load (NULL, path, NULL);
 
   if (prompts)
-    cli_prompts_say_cuts (vard_pipeline_peek_model (vard_runner_get_pipeline (runner)), (const char *const *) prompts);
+    cli_prompts_say_cuts (vard_pipeline_peek_model (vard_runner_get_pipeline (runner)),
+                          (const char *const *) prompts);
 }
 
 /* What a dry run does not start is tried as far as it goes without pictures: weights are loaded,
  * servers greeted. */
 static gboolean
-begin (VardRunner       *runner,
+begin (VardRunner *runner,
        CliTrainSettings *settings,
-       const char       *path,
-       GCancellable     *cancellable,
-       GError          **error)
+       const char *path,
+       GCancellable *cancellable,
+       GError **error)
 {
   if (settings->dry_run)
     return vard_reward_mix_prepare (vard_runner_get_rewards (runner), NULL, error);
@@ -117,9 +116,7 @@ begin (VardRunner       *runner,
 }
 
 static CliExit
-train (CliOptions       *options,
-       CliTrainSettings *settings,
-       VardRunSettings  *run_settings)
+train (CliOptions *options, CliTrainSettings *settings, VardRunSettings *run_settings)
 {
   const char *config = cli_options_get_words (options)[0];
   g_autofree char *path = NULL;
@@ -127,8 +124,8 @@ train (CliOptions       *options,
   GCancellable *cancellable = cli_signals_catch ();
   g_autoptr (GError) error = NULL;
 
-  if ((config && !vard_run_settings_load_file (run_settings, config, &error)) ||
-      !cli_options_apply (options, &error))
+  if ((config && !vard_run_settings_load_file (run_settings, config, &error))
+      || !cli_options_apply (options, &error))
     return cli_fail ("train", g_steal_pointer (&error));
   path = dup_run_path (settings);
   if (!check_run_path (path, &error))
@@ -143,30 +140,34 @@ train (CliOptions       *options,
   if (settings->dry_run || !is_begun)
     cli_print_messages (vard_runner_get_rewards (runner));
   if (!is_begun)
-    return cli_fail ("train", cli_blame_file (g_steal_pointer (&error), file_of_rewards (options, run_settings)));
+    return cli_fail ("train", cli_blame_file (g_steal_pointer (&error),
+                                              file_of_rewards (options, run_settings)));
   if (settings->dry_run)
     return cli_dry_run (runner, path);
   return cli_training_run ("train", runner, settings->quiet, cancellable);
 }
 
 static CliExit
-cli_train (int    argc,
-           char **argv)
+cli_train (int argc, char **argv)
 {
   g_autoptr (CliTrainSettings) settings = g_object_new (CLI_TYPE_TRAIN_SETTINGS, NULL);
   g_autoptr (VardRunSettings) run_settings = vard_run_settings_new ();
-  g_autoptr (CliOptions) options = cli_options_new (
-    "train [CONFIG.json] --model FOLDER --reward NAME[:key=value,...] [OPTION...]",
-    "Starts a run in a new folder and trains it to its end. Settings come from a JSON file, if one is named, and from options, which win.");
+  g_autoptr (CliOptions) options =
+    cli_options_new ("train [CONFIG.json] --model FOLDER --reward NAME[:key=value,...] [OPTION...]",
+                     "Starts a run in a new folder and trains it to its end. Settings come from a "
+                     "JSON file, if one is named, and from options, which win.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Run", G_OBJECT (settings));
   cli_options_add_object (options, "What is trained", G_OBJECT (run_settings));
-  cli_options_add_object (options, "Training", G_OBJECT (vard_run_settings_get_trainer (run_settings)));
-  cli_options_set_notes (options, "Ctrl-C once finishes the step, writes a checkpoint and ends; twice stops at once.");
+  cli_options_add_object (options, "Training",
+                          G_OBJECT (vard_run_settings_get_trainer (run_settings)));
+  cli_options_set_notes (options, "Ctrl-C once finishes the step, writes a checkpoint and ends; "
+                                  "twice stops at once.");
   if (!cli_options_parse (options, argc, argv, &error))
     return error ? cli_fail ("train", g_steal_pointer (&error)) : CLI_DONE;
   return train (options, settings, run_settings);
 }
 
-const CliVerb cli_verb_train = { "train", "fine-tunes a model on rewards, in a new run folder", cli_train };
+const CliVerb cli_verb_train = { "train", "fine-tunes a model on rewards, in a new run folder",
+                                 cli_train };

@@ -20,7 +20,7 @@
 typedef struct
 {
   VardLinear *layer;
-  VardLora *lora;            /* owned until it is attached */
+  VardLora *lora; /* owned until it is attached */
 } Match;
 
 typedef struct
@@ -29,7 +29,7 @@ typedef struct
   VardLoraScale *scale;
   double strength;
   VardLoraPlace place;
-  GHashTable *used;          /* names of tensors */
+  GHashTable *used; /* names of tensors */
   GArray *matches;
   GError *error;
 } Load;
@@ -48,9 +48,7 @@ get_path (const Load *load)
 
 /* a scalar tensor of any type */
 static gboolean
-read_scalar (Load       *load,
-             const char *name,
-             double     *value)
+read_scalar (Load *load, const char *name, double *value)
 {
   g_autoptr (VardTensor) stored = vard_safetensors_lookup (load->file, name, &load->error);
   g_autoptr (VardTensor) number = stored ? vard_tensor_convert (stored, VARD_DTYPE_F32) : NULL;
@@ -59,8 +57,8 @@ read_scalar (Load       *load,
     return FALSE;
   if (vard_tensor_get_count (number) != 1 || !isfinite (vard_tensor_peek_f32 (number)[0]))
     {
-      g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s is not one finite number", get_path (load),
-                   name);
+      g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s is not one finite number",
+                   get_path (load), name);
       return FALSE;
     }
   *value = vard_tensor_peek_f32 (number)[0];
@@ -68,9 +66,7 @@ read_scalar (Load       *load,
 }
 
 static gboolean
-read_rank (Load       *load,
-           const char *name,
-           guint      *rank)
+read_rank (Load *load, const char *name, guint *rank)
 {
   VardShape shape = { 0 };
 
@@ -83,22 +79,22 @@ read_rank (Load       *load,
 
   g_autofree char *text = vard_shape_to_string (&shape);
 
-  g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has the shape %s, which has no rank",
-               get_path (load), name, text);
+  g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "%s: %s has the shape %s, which has no rank", get_path (load), name, text);
   return FALSE;
 }
 
 static gboolean
-read_scale (Load                *load,
-            const char          *path,
-            guint                spelling,
+read_scale (Load *load,
+            const char *path,
+            guint spelling,
             const VardLoraNames *names,
-            guint                rank,
-            double              *scale)
+            guint rank,
+            double *scale)
 {
   if (!vard_safetensors_contains (load->file, names->alpha))
-    return vard_lora_scale_find (load->scale, load->place, path, rank, vard_lora_names_need_config (spelling), scale,
-                                 &load->error);
+    return vard_lora_scale_find (load->scale, load->place, path, rank,
+                                 vard_lora_names_need_config (spelling), scale, &load->error);
   if (!read_scalar (load, names->alpha, scale))
     return FALSE;
   *scale /= rank;
@@ -107,20 +103,21 @@ read_scale (Load                *load,
 }
 
 static void
-read_adapter (Load                *load,
-              const char          *path,
-              VardLinear          *layer,
-              guint                spelling,
+read_adapter (Load *load,
+              const char *path,
+              VardLinear *layer,
+              guint spelling,
               const VardLoraNames *names)
 {
   guint rank;
   double scale;
 
-  if (!read_rank (load, names->down, &rank) || !read_scale (load, path, spelling, names, rank, &scale))
+  if (!read_rank (load, names->down, &rank)
+      || !read_scale (load, path, spelling, names, rank, &scale))
     return;
 
-  Match match = { layer, vard_lora_new (vard_linear_get_n_in (layer), vard_linear_get_n_out (layer), rank,
-                                        rank * scale * load->strength, 0) };
+  Match match = { layer, vard_lora_new (vard_linear_get_n_in (layer), vard_linear_get_n_out (layer),
+                                        rank, rank * scale * load->strength, 0) };
 
   g_array_append_val (load->matches, match);
   if (!vard_weights_read (load->file, names->down, vard_lora_peek_down (match.lora), &load->error)
@@ -132,23 +129,20 @@ read_adapter (Load                *load,
 
 /* a layer in two spellings would count twice */
 static gboolean
-check_once (Load       *load,
-            VardLinear *layer,
-            const char *name)
+check_once (Load *load, VardLinear *layer, const char *name)
 {
-  Match *last = load->matches->len ? &g_array_index (load->matches, Match, load->matches->len - 1) : NULL;
+  Match *last = load->matches->len ? &g_array_index (load->matches, Match, load->matches->len - 1)
+                                   : NULL;
 
   if (!last || last->layer != layer)
     return TRUE;
-  g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s is there in another spelling too",
-               get_path (load), name);
+  g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "%s: %s is there in another spelling too", get_path (load), name);
   return FALSE;
 }
 
 static void
-load_layer (const char *path,
-            VardModule *module,
-            gpointer    data)
+load_layer (const char *path, VardModule *module, gpointer data)
 {
   Load *load = data;
 
@@ -159,7 +153,8 @@ load_layer (const char *path,
       g_auto (VardLoraNames) names = { NULL };
 
       if (vard_lora_names_spell (i / 2, load->place, i % 2, path, &names)
-          && vard_safetensors_contains (load->file, names.down) && vard_safetensors_contains (load->file, names.up)
+          && vard_safetensors_contains (load->file, names.down)
+          && vard_safetensors_contains (load->file, names.up)
           && check_once (load, VARD_LINEAR (module), names.down))
         read_adapter (load, path, VARD_LINEAR (module), i / 2, &names);
     }
@@ -167,8 +162,7 @@ load_layer (const char *path,
 
 /* what other programs call LoRA too, by a piece of a tensor's name; "" where nothing tells */
 static const char *
-guess_kind (const Load *load,
-            const char *name)
+guess_kind (const Load *load, const char *name)
 {
   static const struct
   {
@@ -190,15 +184,14 @@ guess_kind (const Load *load,
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
     if (strstr (name, kinds[i].part))
       return kinds[i].what;
-  if (vard_safetensors_get_shape (load->file, name, &shape) && shape.n_dims == 4 && shape.dims[2] > 1)
+  if (vard_safetensors_get_shape (load->file, name, &shape) && shape.n_dims == 4
+      && shape.dims[2] > 1)
     return " (adapters of convolutions are not supported)";
   return "";
 }
 
 static gboolean
-check_left_over (const Load *load,
-                 gboolean    has_text,
-                 GError    **error)
+check_left_over (const Load *load, gboolean has_text, GError **error)
 {
   guint n_left = 0;
   const char *first = NULL, *kind = "";
@@ -216,7 +209,9 @@ check_left_over (const Load *load,
   if (!first)
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s holds no tensors", get_path (load));
   else
-    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %u tensor%s fit%s no linear layer of the denoiser%s, the first is %s%s", get_path (load), n_left, n_left == 1 ? "" : "s", n_left == 1 ? "s" : "",
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                 "%s: %u tensor%s fit%s no linear layer of the denoiser%s, the first is %s%s",
+                 get_path (load), n_left, n_left == 1 ? "" : "s", n_left == 1 ? "s" : "",
                  has_text ? " or the text encoder" : "", first, kind);
   return FALSE;
 }
@@ -225,7 +220,8 @@ check_left_over (const Load *load,
 static char *
 find_file (const char *path)
 {
-  static const char *const names[] = { "pytorch_lora_weights.safetensors", "adapter_model.safetensors" };
+  static const char *const names[] = { "pytorch_lora_weights.safetensors",
+                                       "adapter_model.safetensors" };
 
   for (guint i = 0; g_file_test (path, G_FILE_TEST_IS_DIR) && i < G_N_ELEMENTS (names); i++)
     {
@@ -238,8 +234,7 @@ find_file (const char *path)
 }
 
 static gboolean
-check_file_name (const char *path,
-                 GError    **error)
+check_file_name (const char *path, GError **error)
 {
   static const char *const pickles[] = { ".bin", ".pt", ".pth", ".ckpt" };
 
@@ -247,24 +242,27 @@ check_file_name (const char *path,
     if (g_str_has_suffix (path, pickles[i]))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                     "%s is a pickle, which can run code when it is read; convert it with safetensors.torch.save_file (torch.load (file, weights_only=True), new_file)", path);
+                     "%s is a pickle, which can run code when it is read; convert it with "
+                     "safetensors.torch.save_file (torch.load (file, weights_only=True), new_file)",
+                     path);
         return FALSE;
       }
   if (!g_file_test (path, G_FILE_TEST_IS_DIR))
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "the folder %s has neither pytorch_lora_weights.safetensors nor adapter_model.safetensors", path);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "the folder %s has neither pytorch_lora_weights.safetensors nor "
+               "adapter_model.safetensors",
+               path);
   return FALSE;
 }
 
 /* all adapters of a file as matches; nothing of the target is changed */
 static GArray *
-read_matches (const VardLoraTarget *target,
-              const char           *path,
-              double                strength,
-              GError              **error)
+read_matches (const VardLoraTarget *target, const char *path, double strength, GError **error)
 {
   g_autofree char *file_path = find_file (path);
-  g_autoptr (VardSafetensors) file = check_file_name (file_path, error) ? vard_safetensors_open (file_path, error) : NULL;
+  g_autoptr (VardSafetensors) file =
+    check_file_name (file_path, error) ? vard_safetensors_open (file_path, error) : NULL;
   g_autoptr (VardLoraScale) scale = file ? vard_lora_scale_new (file, error) : NULL;
   g_autoptr (GHashTable) used = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_autoptr (GArray) matches = g_array_new (FALSE, FALSE, sizeof (Match));
@@ -289,10 +287,10 @@ read_matches (const VardLoraTarget *target,
 
 gboolean
 vard_lora_add (const VardLoraTarget *target,
-               const char           *path,
-               double                strength,
-               guint                *n_layers,
-               GError              **error)
+               const char *path,
+               double strength,
+               guint *n_layers,
+               GError **error)
 {
   g_return_val_if_fail (VARD_IS_MODULE (target->denoiser), FALSE);
 
@@ -311,7 +309,8 @@ vard_lora_add (const VardLoraTarget *target,
           vard_linear_take_adapter (match->layer, "lora", VARD_ADAPTER (both));
         }
       else
-        vard_linear_take_adapter (match->layer, "lora", VARD_ADAPTER (g_steal_pointer (&match->lora)));
+        vard_linear_take_adapter (match->layer, "lora",
+                                  VARD_ADAPTER (g_steal_pointer (&match->lora)));
     }
   if (matches && n_layers)
     *n_layers = matches->len;
@@ -321,9 +320,7 @@ vard_lora_add (const VardLoraTarget *target,
 /* ---- to train on ---- */
 
 static gboolean
-check_ranks (GArray     *matches,
-             const char *path,
-             GError    **error)
+check_ranks (GArray *matches, const char *path, GError **error)
 {
   for (guint i = 0; i < matches->len; i++)
     {
@@ -335,8 +332,9 @@ check_ranks (GArray     *matches,
         {
           g_autofree char *layer = vard_module_dup_path (VARD_MODULE (match->layer));
 
-          g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has rank %u, the model's adapter there has %u",
-                       path, layer, vard_lora_get_rank (match->lora), rank);
+          g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                       "%s: %s has rank %u, the model's adapter there has %u", path, layer,
+                       vard_lora_get_rank (match->lora), rank);
           return FALSE;
         }
     }
@@ -345,8 +343,7 @@ check_ranks (GArray     *matches,
 
 /* @to keeps its scale, so B makes up for the difference */
 static void
-copy_numbers (VardLora *from,
-              VardLora *to)
+copy_numbers (VardLora *from, VardLora *to)
 {
   VardTensor *a = vard_lora_peek_down (to)->tensor, *b = vard_lora_peek_up (to)->tensor;
   double factor = vard_lora_get_scale (from) / vard_lora_get_scale (to);
@@ -359,10 +356,7 @@ copy_numbers (VardLora *from,
 }
 
 gboolean
-vard_lora_load (VardModule *root,
-                const char *path,
-                double      strength,
-                GError    **error)
+vard_lora_load (VardModule *root, const char *path, double strength, GError **error)
 {
   g_return_val_if_fail (VARD_IS_MODULE (root), FALSE);
 
@@ -380,7 +374,8 @@ vard_lora_load (VardModule *root,
       if (adapter)
         copy_numbers (match->lora, VARD_LORA (adapter));
       else
-        vard_linear_take_adapter (match->layer, "lora", VARD_ADAPTER (g_steal_pointer (&match->lora)));
+        vard_linear_take_adapter (match->layer, "lora",
+                                  VARD_ADAPTER (g_steal_pointer (&match->lora)));
       vard_module_set_trainable (VARD_MODULE (vard_linear_peek_adapter (match->layer)), TRUE);
     }
   return TRUE;

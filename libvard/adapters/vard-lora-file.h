@@ -28,36 +28,34 @@ typedef struct
  *
  * How a file of adapters is spelled.
  */
-typedef enum { VARD_LORA_FORMAT_DIFFUSERS, VARD_LORA_FORMAT_KOHYA } VardLoraFormat;
+typedef enum
+{
+  VARD_LORA_FORMAT_DIFFUSERS,
+  VARD_LORA_FORMAT_KOHYA
+} VardLoraFormat;
 
 /* Writes all adapters, f32. @metadata: string to string, (nullable). @n_layers, (out) (optional),
  * gets how many. */
 gboolean vard_lora_write (const VardLoraTarget *target,
-                          const char           *path,
-                          VardLoraFormat        format,
-                          GHashTable           *metadata,
-                          guint                *n_layers,
-                          GError              **error);
+                          const char *path,
+                          VardLoraFormat format,
+                          GHashTable *metadata,
+                          guint *n_layers,
+                          GError **error);
 /* Adds what a file holds, in any of the spellings of diffusers, PEFT and kohya, times @strength,
  * to what the layers have already. @path may be a folder with pytorch_lora_weights.safetensors
  * or adapter_model.safetensors. A tensor that fits nothing is an error, and then nothing is
  * changed. */
-gboolean vard_lora_add   (const VardLoraTarget *target,
-                          const char           *path,
-                          double                strength,
-                          guint                *n_layers,
-                          GError              **error);
+gboolean vard_lora_add (const VardLoraTarget *target,
+                        const char *path,
+                        double strength,
+                        guint *n_layers,
+                        GError **error);
 
 /* The same for a denoiser alone, to train on: written in the spelling of diffusers ... */
-gboolean vard_lora_save  (VardModule           *root,
-                          const char           *path,
-                          GHashTable           *metadata,
-                          GError              **error);
+gboolean vard_lora_save (VardModule *root, const char *path, GHashTable *metadata, GError **error);
 /* ... and read so that a layer that has an adapter of the same rank gets the file's numbers. The
  * adapters are trainable then and everything else is frozen. */
-gboolean vard_lora_load  (VardModule           *root,
-                          const char           *path,
-                          double                strength,
-                          GError              **error);
+gboolean vard_lora_load (VardModule *root, const char *path, double strength, GError **error);
 
 G_END_DECLS

@@ -13,20 +13,14 @@
 #define N_LEGACY_DIGITS 8
 
 static char *
-hash_part (const guint8 *bytes,
-           gsize         size,
-           gsize         begin,
-           gsize         length)
+hash_part (const guint8 *bytes, gsize size, gsize begin, gsize length)
 {
   begin = MIN (begin, size);
   return g_compute_checksum_for_data (G_CHECKSUM_SHA256, bytes + begin, MIN (length, size - begin));
 }
 
 gboolean
-vard_lora_hash_file (const char  *path,
-                     char       **model_hash,
-                     char       **legacy_hash,
-                     GError     **error)
+vard_lora_hash_file (const char *path, char **model_hash, char **legacy_hash, GError **error)
 {
   g_autoptr (GMappedFile) file = g_mapped_file_new (path, FALSE, error);
   const guint8 *bytes = file ? (const guint8 *) g_mapped_file_get_contents (file) : NULL;
@@ -37,8 +31,8 @@ vard_lora_hash_file (const char  *path,
     return FALSE;
   if (size < sizeof header)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has %" G_GSIZE_FORMAT " bytes, too few for a header", path,
-                   size);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                   "%s has %" G_GSIZE_FORMAT " bytes, too few for a header", path, size);
       return FALSE;
     }
   memcpy (&header, bytes, sizeof header);

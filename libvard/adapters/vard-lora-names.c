@@ -8,17 +8,25 @@
 
 #include <string.h>
 
-typedef enum { PATH_DOTS, PATH_UNDERSCORES, PATH_PROCESSOR } PathStyle;
+typedef enum
+{
+  PATH_DOTS,
+  PATH_UNDERSCORES,
+  PATH_PROCESSOR
+} PathStyle;
 
 typedef struct
 {
-  const char *prefix[VARD_LORA_N_PLACES];     /* NULL: not for this place */
+  const char *prefix[VARD_LORA_N_PLACES]; /* NULL: not for this place */
   PathStyle path;
   const char *down[VARD_LORA_N_PLACES], *up[VARD_LORA_N_PLACES];
   gboolean needs_config;
 } Spelling;
 
-#define BOTH(text) { text, text }
+#define BOTH(text) \
+  {                \
+    text, text     \
+  }
 
 /* clang-format off */
 static const Spelling spellings[] = {
@@ -75,8 +83,7 @@ vard_lora_names_get_prefixes (guint spelling)
 /* attn1.to_q -> attn1.processor.to_q, attn1.to_out.0 -> attn1.processor.to_out; self_attn.q_proj ->
  * self_attn.to_q */
 static char *
-spell_processor (const char   *path,
-                 VardLoraPlace place)
+spell_processor (const char *path, VardLoraPlace place)
 {
   const char *last = strrchr (path, '.');
 
@@ -91,15 +98,16 @@ spell_processor (const char   *path,
       return g_strdup (path);
     }
   if (g_str_has_suffix (path, ".to_out.0"))
-    return g_strdup_printf ("%.*s.processor.to_out", (int) (last - path - strlen (".to_out")), path);
+    return g_strdup_printf ("%.*s.processor.to_out", (int) (last - path - strlen (".to_out")),
+                            path);
   return g_strdup_printf ("%.*s.processor.%s", (int) (last - path), path, last + 1);
 }
 
 gboolean
-vard_lora_names_spell (guint          spelling,
-                       VardLoraPlace  place,
-                       guint          variant,
-                       const char    *path,
+vard_lora_names_spell (guint spelling,
+                       VardLoraPlace place,
+                       guint variant,
+                       const char *path,
                        VardLoraNames *names)
 {
   g_return_val_if_fail (spelling < G_N_ELEMENTS (spellings), FALSE);
@@ -112,7 +120,8 @@ vard_lora_names_spell (guint          spelling,
 
   gboolean has_middle = place == VARD_LORA_PLACE_TEXT && variant == 0;
   g_autofree char *middle = g_strconcat (has_middle ? "text_model." : "", path, NULL);
-  g_autofree char *spelled = self->path == PATH_PROCESSOR ? spell_processor (middle, place) : g_strdup (middle);
+  g_autofree char *spelled = self->path == PATH_PROCESSOR ? spell_processor (middle, place)
+                                                          : g_strdup (middle);
 
   if (self->path == PATH_UNDERSCORES)
     g_strdelimit (spelled, ".", '_');

@@ -11,23 +11,22 @@
 
 struct _VardLoraScale
 {
-  char *path;           /* of what is read, for messages */
-  JsonNode *root;       /* (nullable) */
-  gboolean is_beside;   /* adapter_config.json: keys have no component */
+  char *path;         /* of what is read, for messages */
+  JsonNode *root;     /* (nullable) */
+  gboolean is_beside; /* adapter_config.json: keys have no component */
 };
 
 static gboolean
-read_text (VardLoraScale *self,
-           const char    *text,
-           GError       **error)
+read_text (VardLoraScale *self, const char *text, GError **error)
 {
   g_autoptr (GError) reason = NULL;
 
   self->root = json_from_string (text, &reason);
   if (self->root && JSON_NODE_HOLDS_OBJECT (self->root))
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: the configuration of the adapter is not a JSON object%s%s",
-               self->path, reason ? ": " : "", reason ? reason->message : "");
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "%s: the configuration of the adapter is not a JSON object%s%s", self->path,
+               reason ? ": " : "", reason ? reason->message : "");
   return FALSE;
 }
 
@@ -41,11 +40,11 @@ is_raw (VardSafetensors *file)
 }
 
 VardLoraScale *
-vard_lora_scale_new (VardSafetensors *file,
-                     GError         **error)
+vard_lora_scale_new (VardSafetensors *file, GError **error)
 {
   g_autoptr (VardLoraScale) self = g_new0 (VardLoraScale, 1);
-  const char *text = g_hash_table_lookup (vard_safetensors_peek_metadata (file), "lora_adapter_metadata");
+  const char *text =
+    g_hash_table_lookup (vard_safetensors_peek_metadata (file), "lora_adapter_metadata");
   g_autofree char *folder = g_path_get_dirname (vard_safetensors_get_path (file));
   g_autofree char *path = g_build_filename (folder, "adapter_config.json", NULL);
   g_autofree char *contents = NULL;
@@ -70,21 +69,18 @@ vard_lora_scale_free (VardLoraScale *self)
 }
 
 static JsonNode *
-peek (VardLoraScale *self,
-      VardLoraPlace  place,
-      const char    *key)
+peek (VardLoraScale *self, VardLoraPlace place, const char *key)
 {
   const char *component = place == VARD_LORA_PLACE_TEXT ? "text_encoder." : "unet.";
   g_autofree char *name = g_strconcat (self->is_beside ? "" : component, key, NULL);
-  JsonNode *node = self->root ? json_object_get_member (json_node_get_object (self->root), name) : NULL;
+  JsonNode *node = self->root ? json_object_get_member (json_node_get_object (self->root), name)
+                              : NULL;
 
   return node && !JSON_NODE_HOLDS_NULL (node) ? node : NULL;
 }
 
 static gboolean
-is_true (VardLoraScale *self,
-         VardLoraPlace  place,
-         const char    *key)
+is_true (VardLoraScale *self, VardLoraPlace place, const char *key)
 {
   JsonNode *node = peek (self, place, key);
 
@@ -94,10 +90,10 @@ is_true (VardLoraScale *self,
 /* the value of the first pattern that is the path's end; patterns are regular expressions */
 static gboolean
 find_pattern (VardLoraScale *self,
-              VardLoraPlace  place,
-              const char    *key,
-              const char    *path,
-              double        *value)
+              VardLoraPlace place,
+              const char *key,
+              const char *path,
+              double *value)
 {
   JsonNode *node = peek (self, place, key);
   JsonObjectIter iter;
@@ -122,33 +118,37 @@ find_pattern (VardLoraScale *self,
 
 gboolean
 vard_lora_scale_find (VardLoraScale *self,
-                      VardLoraPlace  place,
-                      const char    *path,
-                      guint          rank,
-                      gboolean       needs_config,
-                      double        *scale,
-                      GError       **error)
+                      VardLoraPlace place,
+                      const char *path,
+                      guint rank,
+                      gboolean needs_config,
+                      double *scale,
+                      GError **error)
 {
   JsonNode *node = peek (self, place, "lora_alpha");
   double alpha = rank;
 
   if (is_true (self, place, "use_dora"))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s: the adapter is a DoRA; vard reads LoRA alone",
-                   self->path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+                   "%s: the adapter is a DoRA; vard reads LoRA alone", self->path);
       return FALSE;
     }
   if (node && JSON_NODE_HOLDS_VALUE (node))
     alpha = json_node_get_double (node);
   else if (needs_config)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: PEFT's own files keep lora_alpha in adapter_config.json, which is not beside it or does not say it", self->path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                   "%s: PEFT's own files keep lora_alpha in adapter_config.json, which is not "
+                   "beside it or does not say it",
+                   self->path);
       return FALSE;
     }
   find_pattern (self, place, "alpha_pattern", path, &alpha);
   if (!isfinite (alpha))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: lora_alpha of %s is %f", self->path, path, alpha);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: lora_alpha of %s is %f", self->path,
+                   path, alpha);
       return FALSE;
     }
   *scale = alpha / (is_true (self, place, "use_rslora") ? sqrt (rank) : rank);

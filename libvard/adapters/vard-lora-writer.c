@@ -18,9 +18,9 @@ typedef struct
   VardLoraPlace place;
   VardEngine *engine;
   GArray *entries;
-  GPtrArray *names;         /* owns the strings of entries */
-  GPtrArray *tensors;       /* owns tensors of entries */
-  guint n_layers, rank;     /* rank and alpha of the first layer */
+  GPtrArray *names;     /* owns the strings of entries */
+  GPtrArray *tensors;   /* owns tensors of entries */
+  guint n_layers, rank; /* rank and alpha of the first layer */
   double alpha;
   gboolean is_mixed;
   GError *error;
@@ -44,22 +44,23 @@ static VardTensor *
 as_in_file (const VardSafetensorsEntry *entry, GError **error)
 {
   g_autoptr (VardTensor) values = entry->data && vard_lora_get_scale (entry->data) != 1
-    ? fold_scale (entry) : g_object_ref (entry->tensor);
+                                    ? fold_scale (entry)
+                                    : g_object_ref (entry->tensor);
 
-  return vard_tensor_new_view (vard_tensor_peek_buffer (values), vard_tensor_get_offset (values), VARD_DTYPE_F32,
-                               &entry->shape);
+  return vard_tensor_new_view (vard_tensor_peek_buffer (values), vard_tensor_get_offset (values),
+                               VARD_DTYPE_F32, &entry->shape);
 }
 
 static void
-add_entry (Save       *save,
-           char       *name,
-           VardTensor *tensor,
-           gboolean    is_pointwise,
-           VardLora   *folded)
+add_entry (Save *save, char *name, VardTensor *tensor, gboolean is_pointwise, VardLora *folded)
 {
   VardSafetensorsEntry entry = {
-    .name = name, .tensor = tensor, .dtype = VARD_DTYPE_F32, .shape = *vard_tensor_peek_shape (tensor),
-    .prepare = as_in_file, .data = folded,
+    .name = name,
+    .tensor = tensor,
+    .dtype = VARD_DTYPE_F32,
+    .shape = *vard_tensor_peek_shape (tensor),
+    .prepare = as_in_file,
+    .data = folded,
   };
 
   if (is_pointwise)
@@ -69,9 +70,7 @@ add_entry (Save       *save,
 }
 
 static void
-add_alpha (Save    *save,
-           char    *name,
-           double   alpha)
+add_alpha (Save *save, char *name, double alpha)
 {
   VardShape shape = VARD_SCALAR;
   VardTensor *tensor = vard_tensor_new (VARD_DTYPE_F32, &shape);
@@ -83,11 +82,11 @@ add_alpha (Save    *save,
 
 /* A or B on the host; NULL with an error */
 static VardTensor *
-peek_matrix (Save          *save,
-             VardParameter *parameter)
+peek_matrix (Save *save, VardParameter *parameter)
 {
-  VardTensor *host = save->engine ? vard_engine_fetch (save->engine, parameter->tensor, &save->error)
-                                  : g_object_ref (parameter->tensor);
+  VardTensor *host = save->engine
+                       ? vard_engine_fetch (save->engine, parameter->tensor, &save->error)
+                       : g_object_ref (parameter->tensor);
 
   if (host)
     g_ptr_array_add (save->tensors, host);
@@ -95,10 +94,7 @@ peek_matrix (Save          *save,
 }
 
 static void
-add_adapter (const char *path,
-             VardLinear *layer,
-             VardLora   *lora,
-             gpointer    data)
+add_adapter (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 {
   Save *save = data;
   gboolean is_kohya = save->format == VARD_LORA_FORMAT_KOHYA;
@@ -112,8 +108,8 @@ add_adapter (const char *path,
 
   if (!up)
     return;
-  vard_lora_names_spell (is_kohya ? VARD_LORA_SPELLING_KOHYA : VARD_LORA_SPELLING_DIFFUSERS, save->place, 0, path,
-                         &names);
+  vard_lora_names_spell (is_kohya ? VARD_LORA_SPELLING_KOHYA : VARD_LORA_SPELLING_DIFFUSERS,
+                         save->place, 0, path, &names);
   add_entry (save, g_steal_pointer (&names.down), down, is_pointwise, NULL);
   add_entry (save, g_steal_pointer (&names.up), up, is_pointwise, is_kohya ? NULL : lora);
   if (is_kohya)
@@ -128,9 +124,7 @@ add_adapter (const char *path,
 }
 
 static void
-insert_default (GHashTable *table,
-                const char *key,
-                const char *value)
+insert_default (GHashTable *table, const char *key, const char *value)
 {
   if (!g_hash_table_contains (table, key))
     g_hash_table_insert (table, g_strdup (key), g_strdup (value));
@@ -138,10 +132,10 @@ insert_default (GHashTable *table,
 
 /* what kohya's readers show; "Dynamic" is their word for ranks that differ */
 static void
-add_kohya_metadata (const Save *save,
-                    GHashTable *table)
+add_kohya_metadata (const Save *save, GHashTable *table)
 {
-  g_autofree char *rank = save->is_mixed ? g_strdup ("Dynamic") : g_strdup_printf ("%u", save->rank);
+  g_autofree char *rank = save->is_mixed ? g_strdup ("Dynamic")
+                                         : g_strdup_printf ("%u", save->rank);
   char alpha[G_ASCII_DTOSTR_BUF_SIZE];
 
   g_ascii_formatd (alpha, sizeof alpha, "%.9g", save->alpha);
@@ -151,8 +145,7 @@ add_kohya_metadata (const Save *save,
 }
 
 static GHashTable *
-make_metadata (const Save *save,
-               GHashTable *given)
+make_metadata (const Save *save, GHashTable *given)
 {
   GHashTable *table = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   GHashTableIter iter;
@@ -186,23 +179,21 @@ copy_training_keys (GHashTable *table)
 /* As kohya's scripts do it: of a file whose header has nothing but the ss_ keys, since others may
  * be changed later. The first hash knows the tensors alone. */
 static gboolean
-add_hashes (const Save  *save,
-            const char  *path,
-            GHashTable  *table,
-            GError     **error)
+add_hashes (const Save *save, const char *path, GHashTable *table, GError **error)
 {
   g_autoptr (GHashTable) kept = copy_training_keys (table);
   g_autofree char *temporary = g_strconcat (path, ".hash", NULL);
   char *model_hash = NULL, *legacy_hash = NULL;
   gboolean ok;
 
-  ok = vard_safetensors_write (temporary, (const VardSafetensorsEntry *) save->entries->data, save->entries->len, kept,
-                               error)
-    && vard_lora_hash_file (temporary, &model_hash, &legacy_hash, error);
+  ok = vard_safetensors_write (temporary, (const VardSafetensorsEntry *) save->entries->data,
+                               save->entries->len, kept, error)
+       && vard_lora_hash_file (temporary, &model_hash, &legacy_hash, error);
   g_unlink (temporary);
   if (!ok)
     return FALSE;
-  g_hash_table_insert (table, g_strdup ("modelspec.hash_sha256"), g_strconcat ("0x", model_hash, NULL));
+  g_hash_table_insert (table, g_strdup ("modelspec.hash_sha256"),
+                       g_strconcat ("0x", model_hash, NULL));
   g_hash_table_insert (table, g_strdup ("sshs_model_hash"), model_hash);
   g_hash_table_insert (table, g_strdup ("sshs_legacy_hash"), legacy_hash);
   return TRUE;
@@ -210,18 +201,22 @@ add_hashes (const Save  *save,
 
 gboolean
 vard_lora_write (const VardLoraTarget *target,
-                 const char           *path,
-                 VardLoraFormat        format,
-                 GHashTable           *metadata,
-                 guint                *n_layers,
-                 GError              **error)
+                 const char *path,
+                 VardLoraFormat format,
+                 GHashTable *metadata,
+                 guint *n_layers,
+                 GError **error)
 {
   g_return_val_if_fail (VARD_IS_MODULE (target->denoiser), FALSE);
 
   g_autoptr (GArray) entries = g_array_new (FALSE, FALSE, sizeof (VardSafetensorsEntry));
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GPtrArray) tensors = g_ptr_array_new_with_free_func (g_object_unref);
-  Save save = { .format = format, .engine = target->engine, .entries = entries, .names = names, .tensors = tensors };
+  Save save = { .format = format,
+                .engine = target->engine,
+                .entries = entries,
+                .names = names,
+                .tensors = tensors };
 
   vard_lora_foreach (target->denoiser, add_adapter, &save);
   save.place = VARD_LORA_PLACE_TEXT;
@@ -234,7 +229,8 @@ vard_lora_write (const VardLoraTarget *target,
     }
   if (entries->len == 0)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s: the model has no LoRA adapters to write", path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                   "%s: the model has no LoRA adapters to write", path);
       return FALSE;
     }
 
@@ -242,7 +238,8 @@ vard_lora_write (const VardLoraTarget *target,
 
   if (format == VARD_LORA_FORMAT_KOHYA && !add_hashes (&save, path, table, error))
     return FALSE;
-  if (!vard_safetensors_write (path, (const VardSafetensorsEntry *) entries->data, entries->len, table, error))
+  if (!vard_safetensors_write (path, (const VardSafetensorsEntry *) entries->data, entries->len,
+                               table, error))
     return FALSE;
   if (n_layers)
     *n_layers = save.n_layers;
@@ -250,10 +247,7 @@ vard_lora_write (const VardLoraTarget *target,
 }
 
 gboolean
-vard_lora_save (VardModule *root,
-                const char *path,
-                GHashTable *metadata,
-                GError    **error)
+vard_lora_save (VardModule *root, const char *path, GHashTable *metadata, GError **error)
 {
   VardLoraTarget target = { root, NULL };
 

@@ -23,8 +23,7 @@ static G_DEFINE_QUARK (vard-fields-chain, vard_fields_chain)
 /* clang-format on */
 
 static gpointer
-vard_field_get_member (const VardField *self,
-                       GObject         *object)
+vard_field_get_member (const VardField *self, GObject *object)
 {
   return (char *) object + self->offset;
 }
@@ -36,10 +35,7 @@ vard_fields_get_chain (GParamSpec *pspec)
 }
 
 static void
-vard_fields_get_property (GObject    *object,
-                          guint       id,
-                          GValue     *value,
-                          GParamSpec *pspec)
+vard_fields_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   const VardField *field = g_param_spec_get_qdata (pspec, vard_field_quark ());
 
@@ -68,9 +64,7 @@ vard_fields_get_property (GObject    *object,
 
 /* Writes a plain value; FALSE when it was there already. */
 static gboolean
-vard_field_store (gpointer      member,
-                  gconstpointer value,
-                  gsize         size)
+vard_field_store (gpointer member, gconstpointer value, gsize size)
 {
   if (memcmp (member, value, size) == 0)
     return FALSE;
@@ -78,26 +72,23 @@ vard_field_store (gpointer      member,
   return TRUE;
 }
 
-#define STORE(ctype, getter)                                                                       \
-  ({ ctype v_ = getter (value); vard_field_store (member, &v_, sizeof v_); })
+#define STORE(ctype, getter)                   \
+  ({                                           \
+    ctype v_ = getter (value);                 \
+    vard_field_store (member, &v_, sizeof v_); \
+  })
 
 static void
-vard_field_own (GObject        *object,
-                GParamSpec     *pspec,
-                gpointer        data,
-                GDestroyNotify  destroy)
+vard_field_own (GObject *object, GParamSpec *pspec, gpointer data, GDestroyNotify destroy)
 {
-  g_autofree char *key
-    = g_strconcat ("vard-field-", g_type_name (pspec->owner_type), "-", pspec->name, NULL);
+  g_autofree char *key =
+    g_strconcat ("vard-field-", g_type_name (pspec->owner_type), "-", pspec->name, NULL);
 
   g_object_set_qdata_full (object, g_quark_from_string (key), data, destroy);
 }
 
 static gboolean
-vard_field_store_string (GObject      *object,
-                         GParamSpec   *pspec,
-                         char        **member,
-                         const GValue *value)
+vard_field_store_string (GObject *object, GParamSpec *pspec, char **member, const GValue *value)
 {
   if (g_strcmp0 (*member, g_value_get_string (value)) == 0)
     return FALSE;
@@ -109,10 +100,7 @@ vard_field_store_string (GObject      *object,
 }
 
 static gboolean
-vard_field_store_strv (GObject      *object,
-                       GParamSpec   *pspec,
-                       char       ***member,
-                       const GValue *value)
+vard_field_store_strv (GObject *object, GParamSpec *pspec, char ***member, const GValue *value)
 {
   const char *const none[] = { NULL };
   const char *const *now = *member != NULL ? (const char *const *) *member : none;
@@ -128,10 +116,7 @@ vard_field_store_strv (GObject      *object,
 }
 
 static void
-vard_fields_set_property (GObject      *object,
-                          guint         id,
-                          const GValue *value,
-                          GParamSpec   *pspec)
+vard_fields_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   const VardField *field = g_param_spec_get_qdata (pspec, vard_field_quark ());
 
@@ -167,8 +152,7 @@ vard_fields_set_property (GObject      *object,
 
 /* kl_weight -> "kl-weight" and "Kl weight" */
 static const char *
-vard_field_intern (const VardField *self,
-                   char             separator)
+vard_field_intern (const VardField *self, char separator)
 {
   g_autofree char *text = g_strdelimit (g_strdup (self->member), "_", separator);
 
@@ -204,8 +188,7 @@ vard_field_create_pspec (const VardField *self)
                                   self->range.d.value, flags);
     case VARD_FIELD_KIND_STRING:
       return g_param_spec_string (name, nick, blurb, self->range.text, flags);
-    case VARD_FIELD_KIND_STRV:
-      return g_param_spec_boxed (name, nick, blurb, G_TYPE_STRV, flags);
+    case VARD_FIELD_KIND_STRV: return g_param_spec_boxed (name, nick, blurb, G_TYPE_STRV, flags);
     case VARD_FIELD_KIND_ENUM:
       return g_param_spec_enum (name, nick, blurb, self->get_type (), self->range.i.value, flags);
     default: g_assert_not_reached ();
@@ -213,9 +196,7 @@ vard_field_create_pspec (const VardField *self)
 }
 
 void
-vard_fields_install (GObjectClass    *klass,
-                     const VardField *fields,
-                     guint            n_fields)
+vard_fields_install (GObjectClass *klass, const VardField *fields, guint n_fields)
 {
   g_return_if_fail (G_IS_OBJECT_CLASS (klass));
 

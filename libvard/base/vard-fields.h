@@ -30,18 +30,28 @@ typedef struct
   gsize offset;
   union
   {
-    struct { gint minimum, maximum, value; } i; /* also boolean and enum: the value alone */
-    struct { guint64 minimum, maximum, value; } u;
-    struct { double minimum, maximum, value; } d;
+    struct
+    {
+      gint minimum, maximum, value;
+    } i; /* also boolean and enum: the value alone */
+    struct
+    {
+      guint64 minimum, maximum, value;
+    } u;
+    struct
+    {
+      double minimum, maximum, value;
+    } d;
     const char *text; /* string: NULL for none; a list starts empty */
   } range;
   GType (*get_type) (void); /* enum */
 } VardField;
 
-#define VARD_FIELD_OFFSET(Type, member_, ctype)                                                    \
-  (G_STRUCT_OFFSET (Type, member_)                                                                 \
-   + 0 * sizeof (char[__builtin_types_compatible_p (__typeof__ (((Type *) 0)->member_), ctype)     \
-                        ? 1 : -1]))
+#define VARD_FIELD_OFFSET(Type, member_, ctype) \
+  (G_STRUCT_OFFSET (Type, member_)              \
+   + 0                                          \
+       * sizeof (                               \
+         char[__builtin_types_compatible_p (__typeof__ (((Type *) 0)->member_), ctype) ? 1 : -1]))
 
 /* clang-format off */
 #define VARD_FIELD_BOOLEAN(Type, member_, blurb_, default_)                                        \
@@ -61,27 +71,31 @@ typedef struct
     .offset = VARD_FIELD_OFFSET (Type, member_, double), .range.d = { min_, max_, default_ } }
 /* clang-format on */
 /* The member is a char * that the object owns: read it, never free or assign it. */
-#define VARD_FIELD_STRING(Type, member_, blurb_, default_)                                         \
-  { .kind = VARD_FIELD_KIND_STRING, .member = #member_, .blurb = blurb_,                           \
-    .offset = VARD_FIELD_OFFSET (Type, member_, char *), .range.text = default_ }
+#define VARD_FIELD_STRING(Type, member_, blurb_, default_)                      \
+  {                                                                             \
+    .kind = VARD_FIELD_KIND_STRING, .member = #member_, .blurb = blurb_,        \
+    .offset = VARD_FIELD_OFFSET (Type, member_, char *), .range.text = default_ \
+  }
 /* The member is a char ** that the object owns, NULL when empty. */
-#define VARD_FIELD_STRV(Type, member_, blurb_)                                                     \
-  { .kind = VARD_FIELD_KIND_STRV, .member = #member_, .blurb = blurb_,                             \
-    .offset = VARD_FIELD_OFFSET (Type, member_, char **) }
+#define VARD_FIELD_STRV(Type, member_, blurb_)                         \
+  {                                                                    \
+    .kind = VARD_FIELD_KIND_STRV, .member = #member_, .blurb = blurb_, \
+    .offset = VARD_FIELD_OFFSET (Type, member_, char **)               \
+  }
 /* get_type_ is the function that returns the enumeration's GType. */
-#define VARD_FIELD_ENUM(Type, member_, blurb_, get_type_, default_)                                \
-  { .kind = VARD_FIELD_KIND_ENUM, .member = #member_, .blurb = blurb_,                             \
-    .offset = G_STRUCT_OFFSET (Type, member_)                                                      \
-              + 0 * sizeof (char[sizeof (((Type *) 0)->member_) == sizeof (gint) ? 1 : -1]),       \
-    .range.i = { 0, 0, default_ }, .get_type = get_type_ }
+#define VARD_FIELD_ENUM(Type, member_, blurb_, get_type_, default_)                          \
+  {                                                                                          \
+    .kind = VARD_FIELD_KIND_ENUM, .member = #member_, .blurb = blurb_,                       \
+    .offset = G_STRUCT_OFFSET (Type, member_)                                                \
+              + 0 * sizeof (char[sizeof (((Type *) 0)->member_) == sizeof (gint) ? 1 : -1]), \
+    .range.i = { 0, 0, default_ }, .get_type = get_type_                                     \
+  }
 
 /* Call in class_init. Members get their defaults while the object is constructed, after
  * instance init: read them in `constructed` or later. A class with other properties of its own sets
  * its get_property and set_property first and uses ids below VARD_FIELDS_FIRST_ID. */
 #define VARD_FIELDS_FIRST_ID 1000
 
-void vard_fields_install (GObjectClass    *klass,
-                          const VardField *fields,
-                          guint            n_fields);
+void vard_fields_install (GObjectClass *klass, const VardField *fields, guint n_fields);
 
 G_END_DECLS

@@ -1,8 +1,9 @@
 /* vard-json-parse.c - JSON of unknown origin, checked before json-glib sees it
  *
- * json-glib's parser recurses at each bracket, so that a small file of nested brackets overflows the stack. It also
- * cuts a string at \u0000, ignores what follows a complete value, and accepts comments. One pass over the text
- * refuses all of these. Every reader of the library parses here; tests/lint checks that.
+ * json-glib's parser recurses at each bracket, so that a small file of nested brackets overflows
+ * the stack. It also cuts a string at \u0000, ignores what follows a complete value, and accepts
+ * comments. One pass over the text refuses all of these. Every reader of the library parses here;
+ * tests/lint checks that.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -65,7 +66,8 @@ vard_json_scan_bracket (VardJsonScan *self, GError **error)
   if (*self->at == '{' || *self->at == '[')
     {
       if (++self->depth > VARD_JSON_MAX_DEPTH)
-        return vard_json_scan_fail (self, error, "more than %d brackets within brackets", VARD_JSON_MAX_DEPTH);
+        return vard_json_scan_fail (self, error, "more than %d brackets within brackets",
+                                    VARD_JSON_MAX_DEPTH);
     }
   else if (self->depth == 0)
     return vard_json_scan_fail (self, error, "a closing '%c' without an opening one", *self->at);
@@ -84,7 +86,8 @@ vard_json_scan_plain (VardJsonScan *self, GError **error)
   char c = *self->at;
 
   if (!g_ascii_isalnum (c) && strchr (" \t\r\n,:+-.", c) == NULL)
-    return vard_json_scan_fail (self, error, g_ascii_isprint (c) ? "'%c' is not JSON" : "byte %d is not JSON",
+    return vard_json_scan_fail (self, error,
+                                g_ascii_isprint (c) ? "'%c' is not JSON" : "byte %d is not JSON",
                                 g_ascii_isprint (c) ? c : (guchar) c);
   self->at++;
 
@@ -131,15 +134,17 @@ vard_json_scan (VardJsonScan *self, GError **error)
  * @length: its length in bytes, or -1 if it ends with NUL
  * @error: return location for an error
  *
- * Parses one JSON value. Brackets nested deeper than %VARD_JSON_MAX_DEPTH, NUL characters, comments and
- * anything behind the value are errors with the number of the line.
+ * Parses one JSON value. Brackets nested deeper than %VARD_JSON_MAX_DEPTH, NUL characters, comments
+ * and anything behind the value are errors with the number of the line.
  *
  * Returns: (transfer full): the value, or %NULL with %VARD_ERROR_CONFIG
  */
 JsonNode *
 vard_json_parse (const char *text, gssize length, GError **error)
 {
-  VardJsonScan scan = { .text = text, .at = text, .end = text + (length < 0 ? (gssize) strlen (text) : length) };
+  VardJsonScan scan = { .text = text,
+                        .at = text,
+                        .end = text + (length < 0 ? (gssize) strlen (text) : length) };
   g_autoptr (GError) reason = NULL;
 
   if (scan.end - scan.text >= 3 && memcmp (scan.text, "\xef\xbb\xbf", 3) == 0)
@@ -154,7 +159,8 @@ vard_json_parse (const char *text, gssize length, GError **error)
     root = json_parser_get_root (parser);
   if (root == NULL)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s", reason != NULL ? reason->message : "it is empty");
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s",
+                   reason != NULL ? reason->message : "it is empty");
       return NULL;
     }
 

@@ -8,7 +8,8 @@
 
 G_BEGIN_DECLS
 
-/* Brackets within brackets. Configurations need about six; json-glib's parser calls itself once for each. */
+/* Brackets within brackets. Configurations need about six; json-glib's parser calls itself once for
+ * each. */
 #define VARD_JSON_MAX_DEPTH 100
 
 JsonNode *vard_json_parse (const char *text, gssize length, GError **error);

@@ -13,8 +13,7 @@
 static void append_node (GString *out, JsonNode *node, gboolean is_pretty, guint depth);
 
 void
-vard_json_append_string (GString    *out,
-                         const char *text)
+vard_json_append_string (GString *out, const char *text)
 {
   g_string_append_c (out, '"');
   for (const char *p = text; *p; p++)
@@ -32,8 +31,7 @@ vard_json_append_string (GString    *out,
 /* The fewest digits that read back as the same number. JSON has no word for what is not finite:
  * null keeps the name visible. A '.' or an exponent says that it is no integer. */
 void
-vard_json_append_number (GString *out,
-                         double   value)
+vard_json_append_number (GString *out, double value)
 {
   char text[G_ASCII_DTOSTR_BUF_SIZE];
 
@@ -57,19 +55,14 @@ vard_json_append_number (GString *out,
 }
 
 static void
-append_break (GString *out,
-              gboolean is_pretty,
-              guint    depth)
+append_break (GString *out, gboolean is_pretty, guint depth)
 {
   if (is_pretty)
     g_string_append_printf (out, "\n%*s", (int) (2 * depth), "");
 }
 
 static void
-append_object (GString    *out,
-               JsonObject *object,
-               gboolean    is_pretty,
-               guint       depth)
+append_object (GString *out, JsonObject *object, gboolean is_pretty, guint depth)
 {
   JsonObjectIter iter;
   const char *name;
@@ -94,10 +87,7 @@ append_object (GString    *out,
 }
 
 static void
-append_array (GString   *out,
-              JsonArray *array,
-              gboolean   is_pretty,
-              guint      depth)
+append_array (GString *out, JsonArray *array, gboolean is_pretty, guint depth)
 {
   guint n = json_array_get_length (array);
 
@@ -115,27 +105,27 @@ append_array (GString   *out,
 }
 
 static void
-append_value (GString  *out,
-              JsonNode *node)
+append_value (GString *out, JsonNode *node)
 {
   switch (json_node_get_value_type (node))
     {
     case G_TYPE_STRING: vard_json_append_string (out, json_node_get_string (node)); break;
-    case G_TYPE_BOOLEAN: g_string_append (out, json_node_get_boolean (node) ? "true" : "false"); break;
+    case G_TYPE_BOOLEAN:
+      g_string_append (out, json_node_get_boolean (node) ? "true" : "false");
+      break;
     case G_TYPE_DOUBLE: vard_json_append_number (out, json_node_get_double (node)); break;
     default: g_string_append_printf (out, "%" G_GINT64_FORMAT, json_node_get_int (node));
     }
 }
 
 static void
-append_node (GString  *out,
-             JsonNode *node,
-             gboolean  is_pretty,
-             guint     depth)
+append_node (GString *out, JsonNode *node, gboolean is_pretty, guint depth)
 {
   switch (JSON_NODE_TYPE (node))
     {
-    case JSON_NODE_OBJECT: append_object (out, json_node_get_object (node), is_pretty, depth); break;
+    case JSON_NODE_OBJECT:
+      append_object (out, json_node_get_object (node), is_pretty, depth);
+      break;
     case JSON_NODE_ARRAY: append_array (out, json_node_get_array (node), is_pretty, depth); break;
     case JSON_NODE_VALUE: append_value (out, node); break;
     case JSON_NODE_NULL:
@@ -151,8 +141,7 @@ append_node (GString  *out,
  * Returns: (transfer full): the tree as JSON; numbers read back as the same bits
  */
 char *
-vard_json_to_text (JsonNode *node,
-                   gboolean  is_pretty)
+vard_json_to_text (JsonNode *node, gboolean is_pretty)
 {
   g_return_val_if_fail (node != NULL, NULL);
 

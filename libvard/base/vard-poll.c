@@ -13,9 +13,7 @@
 #define TOLERANCE (G_USEC_PER_SEC / 2)
 
 int
-vard_poll_until (struct pollfd *fds,
-                 guint          n_fds,
-                 gint64        *deadline)
+vard_poll_until (struct pollfd *fds, guint n_fds, gint64 *deadline)
 {
   for (gint64 now = g_get_monotonic_time (), after;; now = after)
     {

@@ -19,9 +19,7 @@
 
 /* One Philox4x32-10 block: 128 bits of counter and 64 of key to 128 random bits. */
 void
-vard_philox4x32 (const guint32 counter[4],
-                 const guint32 key[2],
-                 guint32       out[4])
+vard_philox4x32 (const guint32 counter[4], const guint32 key[2], guint32 out[4])
 {
   guint32 c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
   guint32 k0 = key[0], k1 = key[1];
@@ -44,10 +42,7 @@ vard_philox4x32 (const guint32 counter[4],
 }
 
 static void
-vard_random_block (guint64 key,
-                   guint64 counter,
-                   guint64 block,
-                   guint32 out[4])
+vard_random_block (guint64 key, guint64 counter, guint64 block, guint32 out[4])
 {
   const guint32 words[4] = { (guint32) block, (guint32) (block >> 32), (guint32) counter,
                              (guint32) (counter >> 32) };
@@ -58,9 +53,7 @@ vard_random_block (guint64 key,
 
 /* A key for one use of randomness: equal for equal arguments, unrelated otherwise. */
 guint64
-vard_random_derive_key (guint64     seed,
-                        const char *stream,
-                        guint64     number)
+vard_random_derive_key (guint64 seed, const char *stream, guint64 number)
 {
   guint64 hash = G_GUINT64_CONSTANT (0xcbf29ce484222325); /* FNV-1a of the name */
   guint32 out[4];
@@ -74,9 +67,7 @@ vard_random_derive_key (guint64     seed,
 /* Box-Muller on two words. Doubles, so that the float result does not depend on the libm;
  * the half keeps the logarithm finite: |z| <= 6.8. */
 static void
-vard_random_normal_pair (guint32 a,
-                         guint32 b,
-                         float  *out)
+vard_random_normal_pair (guint32 a, guint32 b, float *out)
 {
   double radius = sqrt (-2.0 * log ((a + 0.5) * 0x1p-32));
   double angle = 2.0 * G_PI * (b * 0x1p-32);
@@ -88,11 +79,7 @@ vard_random_normal_pair (guint32 a,
 /* Elements first to first + n - 1 of the draw (key, counter): pieces may be made by different
  * threads. */
 void
-vard_random_fill_normal_at (guint64 key,
-                            guint64 counter,
-                            guint64 first,
-                            float  *out,
-                            gsize   n)
+vard_random_fill_normal_at (guint64 key, guint64 counter, guint64 first, float *out, gsize n)
 {
   for (gsize i = 0; i < n;)
     {
@@ -108,18 +95,13 @@ vard_random_fill_normal_at (guint64 key,
 }
 
 void
-vard_random_fill_normal (guint64 key,
-                         guint64 counter,
-                         float  *out,
-                         gsize   n)
+vard_random_fill_normal (guint64 key, guint64 counter, float *out, gsize n)
 {
   vard_random_fill_normal_at (key, counter, 0, out, n);
 }
 
 guint64
-vard_random_bits (guint64 key,
-                  guint64 counter,
-                  guint64 index)
+vard_random_bits (guint64 key, guint64 counter, guint64 index)
 {
   guint32 out[4];
 
@@ -129,19 +111,14 @@ vard_random_bits (guint64 key,
 
 /* From 0 (included) to 1 (excluded) */
 double
-vard_random_uniform (guint64 key,
-                     guint64 counter,
-                     guint64 index)
+vard_random_uniform (guint64 key, guint64 counter, guint64 index)
 {
   return (double) (vard_random_bits (key, counter, index) >> 11) * 0x1p-53;
 }
 
 /* From 0 to n - 1. The high word of a product: no rejection, and a bias below 2^-32. */
 guint
-vard_random_uniform_int (guint64 key,
-                         guint64 counter,
-                         guint64 index,
-                         guint   n)
+vard_random_uniform_int (guint64 key, guint64 counter, guint64 index, guint n)
 {
   g_return_val_if_fail (n > 0, 0);
 
@@ -150,10 +127,7 @@ vard_random_uniform_int (guint64 key,
 
 /* The numbers 0 to n - 1 in a random order (Fisher and Yates). */
 void
-vard_random_permutation (guint64 key,
-                         guint64 counter,
-                         guint  *out,
-                         guint   n)
+vard_random_permutation (guint64 key, guint64 counter, guint *out, guint n)
 {
   for (guint i = 0; i < n; i++)
     {

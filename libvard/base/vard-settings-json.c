@@ -73,17 +73,15 @@ vard_settings_to_json (GObject *object)
       g_value_init (&value, settings[i]->value_type);
       g_object_get_property (object, settings[i]->name, &value);
       json_object_set_member (json, settings[i]->name,
-                              G_VALUE_HOLDS (&value, G_TYPE_STRV) ? vard_settings_strv_to_node (&value)
-                                                                  : vard_settings_value_to_node (&value));
+                              G_VALUE_HOLDS (&value, G_TYPE_STRV)
+                                ? vard_settings_strv_to_node (&value)
+                                : vard_settings_value_to_node (&value));
     }
   return json;
 }
 
 static gboolean
-vard_settings_parse_array (GParamSpec *pspec,
-                           JsonArray  *array,
-                           GValue     *value,
-                           GError    **error)
+vard_settings_parse_array (GParamSpec *pspec, JsonArray *array, GValue *value, GError **error)
 {
   g_autoptr (GStrvBuilder) list = g_strv_builder_new ();
 
@@ -106,10 +104,7 @@ vard_settings_parse_array (GParamSpec *pspec,
 
 /* A number may be written as 1 or 1.0; nothing else changes its kind. */
 static gboolean
-vard_settings_parse_node (GParamSpec *pspec,
-                          JsonNode   *node,
-                          GValue     *value,
-                          GError    **error)
+vard_settings_parse_node (GParamSpec *pspec, JsonNode *node, GValue *value, GError **error)
 {
   const char *kind = vard_settings_get_kind (pspec);
   GType type = json_node_get_value_type (node);
@@ -138,8 +133,8 @@ vard_settings_parse_node (GParamSpec *pspec,
       g_autofree char *range = vard_settings_describe_range (pspec);
       g_autofree char *found = vard_json_to_text (node, FALSE);
 
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s is %.60s, and should be %s", pspec->name,
-                   found, range);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s is %.60s, and should be %s",
+                   pspec->name, found, range);
       return FALSE;
     }
 
@@ -160,9 +155,7 @@ vard_settings_parse_node (GParamSpec *pspec,
  * Returns: %TRUE when all were set
  */
 gboolean
-vard_settings_apply_json (GObject    *object,
-                          JsonObject *json,
-                          GError    **error)
+vard_settings_apply_json (GObject *object, JsonObject *json, GError **error)
 {
   g_return_val_if_fail (G_IS_OBJECT (object) && json != NULL, FALSE);
 

@@ -55,8 +55,7 @@ vard_settings_get_kind (GParamSpec *pspec)
  * tables
  */
 GParamSpec **
-vard_settings_list (GObjectClass *klass,
-                    guint        *n_settings)
+vard_settings_list (GObjectClass *klass, guint *n_settings)
 {
   g_return_val_if_fail (G_IS_OBJECT_CLASS (klass) && n_settings != NULL, NULL);
 
@@ -71,9 +70,7 @@ vard_settings_list (GObjectClass *klass,
 }
 
 static void
-vard_settings_set_unknown (GObjectClass *klass,
-                           const char   *name,
-                           GError      **error)
+vard_settings_set_unknown (GObjectClass *klass, const char *name, GError **error)
 {
   guint n;
   g_autofree GParamSpec **settings = vard_settings_list (klass, &n);
@@ -85,8 +82,8 @@ vard_settings_set_unknown (GObjectClass *klass,
   const char *near = vard_suggest (name, names);
   g_autofree char *all = n > 0 ? g_strjoinv (", ", (char **) names) : g_strdup ("none");
   if (near != NULL)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no property \"%s\"; did you mean \"%s\"?",
-                 name, near);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 "there is no property \"%s\"; did you mean \"%s\"?", name, near);
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no property \"%s\" (there are: %s)",
                  name, all);
@@ -102,9 +99,7 @@ vard_settings_set_unknown (GObjectClass *klass,
  * none
  */
 GParamSpec *
-vard_settings_find (GObjectClass *klass,
-                    const char   *name,
-                    GError      **error)
+vard_settings_find (GObjectClass *klass, const char *name, GError **error)
 {
   g_return_val_if_fail (G_IS_OBJECT_CLASS (klass) && name != NULL, NULL);
 
@@ -136,9 +131,7 @@ vard_settings_print_double (double value)
 }
 
 static char *
-vard_settings_describe_double (double minimum,
-                               double maximum,
-                               double limit)
+vard_settings_describe_double (double minimum, double maximum, double limit)
 {
   g_autofree char *low = vard_settings_print_double (minimum);
   g_autofree char *high = vard_settings_print_double (maximum);
@@ -153,20 +146,16 @@ vard_settings_describe_double (double minimum,
 }
 
 static char *
-vard_settings_describe_uint (guint64 minimum,
-                             guint64 maximum,
-                             guint64 limit)
+vard_settings_describe_uint (guint64 minimum, guint64 maximum, guint64 limit)
 {
   if (maximum == limit)
     return g_strdup_printf ("a whole number of at least %" G_GUINT64_FORMAT, minimum);
-  return g_strdup_printf ("a whole number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT, minimum,
-                          maximum);
+  return g_strdup_printf ("a whole number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT,
+                          minimum, maximum);
 }
 
 static char *
-vard_settings_describe_int (gint64 minimum,
-                            gint64 maximum,
-                            gint64 limit)
+vard_settings_describe_int (gint64 minimum, gint64 maximum, gint64 limit)
 {
   if (maximum == limit && minimum < -limit)
     return g_strdup ("a whole number");
@@ -302,9 +291,7 @@ vard_settings_value_to_text (const GValue *value)
 }
 
 static gboolean
-vard_settings_fail (GParamSpec *pspec,
-                    const char *text,
-                    GError    **error)
+vard_settings_fail (GParamSpec *pspec, const char *text, GError **error)
 {
   g_autofree char *range = vard_settings_describe_range (pspec);
   const char *near = NULL;
@@ -318,17 +305,19 @@ vard_settings_fail (GParamSpec *pspec,
         nicks[i] = klass->values[i].value_nick;
       near = vard_suggest (text, nicks);
     }
-  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s is \"%s\", and should be %s%s%s%s", pspec->name,
-               text, range, near != NULL ? " (did you mean " : "", near != NULL ? near : "",
-               near != NULL ? "?)" : "");
+  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s is \"%s\", and should be %s%s%s%s",
+               pspec->name, text, range, near != NULL ? " (did you mean " : "",
+               near != NULL ? near : "", near != NULL ? "?)" : "");
   return FALSE;
 }
 
 static gboolean
-vard_settings_parse_boolean (const char *text,
-                             gboolean   *out)
+vard_settings_parse_boolean (const char *text, gboolean *out)
 {
-  const char *const words[][2] = { { "false", "true" }, { "no", "yes" }, { "off", "on" }, { "0", "1" } };
+  const char *const words[][2] = { { "false", "true" },
+                                   { "no", "yes" },
+                                   { "off", "on" },
+                                   { "0", "1" } };
 
   for (guint i = 0; i < G_N_ELEMENTS (words); i++)
     for (guint j = 0; j < 2; j++)
@@ -341,8 +330,7 @@ vard_settings_parse_boolean (const char *text,
 }
 
 static gboolean
-vard_settings_parse_double (const char *text,
-                            double     *out)
+vard_settings_parse_double (const char *text, double *out)
 {
   char *end;
 
@@ -353,8 +341,7 @@ vard_settings_parse_double (const char *text,
 }
 
 static gboolean
-vard_settings_parse_scalar (const char *text,
-                            GValue     *value)
+vard_settings_parse_scalar (const char *text, GValue *value)
 {
   gboolean truth;
   gint64 integer;
@@ -371,7 +358,8 @@ vard_settings_parse_scalar (const char *text,
     case G_TYPE_INT:
     case G_TYPE_INT64:
       if (!g_ascii_string_to_signed (text, 10, G_VALUE_HOLDS_INT (value) ? G_MININT : G_MININT64,
-                                     G_VALUE_HOLDS_INT (value) ? G_MAXINT : G_MAXINT64, &integer, NULL))
+                                     G_VALUE_HOLDS_INT (value) ? G_MAXINT : G_MAXINT64, &integer,
+                                     NULL))
         return FALSE;
       if (G_VALUE_HOLDS_INT (value))
         g_value_set_int (value, (gint) integer);
@@ -380,7 +368,8 @@ vard_settings_parse_scalar (const char *text,
       return TRUE;
     case G_TYPE_UINT:
     case G_TYPE_UINT64:
-      if (!g_ascii_string_to_unsigned (text, 10, 0, G_VALUE_HOLDS_UINT (value) ? G_MAXUINT : G_MAXUINT64,
+      if (!g_ascii_string_to_unsigned (text, 10, 0,
+                                       G_VALUE_HOLDS_UINT (value) ? G_MAXUINT : G_MAXUINT64,
                                        &natural, NULL))
         return FALSE;
       if (G_VALUE_HOLDS_UINT (value))
@@ -400,8 +389,7 @@ vard_settings_parse_scalar (const char *text,
 }
 
 static gboolean
-vard_settings_parse_enum (const char *text,
-                          GValue     *value)
+vard_settings_parse_enum (const char *text, GValue *value)
 {
   g_autoptr (GTypeClass) klass = g_type_class_ref (G_VALUE_TYPE (value));
   const GEnumValue *item = g_enum_get_value_by_nick ((GEnumClass *) klass, text);
@@ -413,8 +401,7 @@ vard_settings_parse_enum (const char *text,
 
 /* g_param_value_validate() changes what is out of range: here that is an error. */
 static gboolean
-vard_settings_check_range (GParamSpec   *pspec,
-                           const GValue *value)
+vard_settings_check_range (GParamSpec *pspec, const GValue *value)
 {
   g_auto (GValue) copy = G_VALUE_INIT;
 
@@ -433,10 +420,7 @@ vard_settings_check_range (GParamSpec   *pspec,
  * Returns: %TRUE when @text is a value within the range of @pspec; else @value stays unset
  */
 gboolean
-vard_settings_parse_text (GParamSpec *pspec,
-                          const char *text,
-                          GValue     *value,
-                          GError    **error)
+vard_settings_parse_text (GParamSpec *pspec, const char *text, GValue *value, GError **error)
 {
   g_return_val_if_fail (G_IS_PARAM_SPEC (pspec) && text != NULL && value != NULL, FALSE);
   g_return_val_if_fail (vard_settings_get_kind (pspec) != NULL, FALSE);
@@ -471,10 +455,7 @@ vard_settings_parse_text (GParamSpec *pspec,
  * Returns: %TRUE when it was set
  */
 gboolean
-vard_settings_set_text (GObject    *object,
-                        const char *name,
-                        const char *text,
-                        GError    **error)
+vard_settings_set_text (GObject *object, const char *name, const char *text, GError **error)
 {
   g_return_val_if_fail (G_IS_OBJECT (object) && name != NULL && text != NULL, FALSE);
 
@@ -496,9 +477,7 @@ vard_settings_set_text (GObject    *object,
  * Returns: its value as text
  */
 char *
-vard_settings_dup_text (GObject    *object,
-                        const char *name,
-                        GError    **error)
+vard_settings_dup_text (GObject *object, const char *name, GError **error)
 {
   g_return_val_if_fail (G_IS_OBJECT (object) && name != NULL, NULL);
 

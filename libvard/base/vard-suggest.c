@@ -12,8 +12,7 @@
 /* Insertions, deletions, substitutions and swaps of neighbours that turn a into b
  * (optimal string alignment); rows are those of the last three prefixes of a. */
 static guint
-vard_suggest_distance (const char *a,
-                       const char *b)
+vard_suggest_distance (const char *a, const char *b)
 {
   guint rows[3][MAX_LENGTH + 1];
   gsize n = strlen (b);
@@ -53,8 +52,7 @@ vard_suggest_fold (const char *word)
  * Returns: (nullable) (transfer none): one of @candidates, or %NULL when none is near
  */
 const char *
-vard_suggest (const char        *word,
-              const char *const *candidates)
+vard_suggest (const char *word, const char *const *candidates)
 {
   g_return_val_if_fail (word != NULL && candidates != NULL, NULL);
 

@@ -8,7 +8,6 @@
 
 G_BEGIN_DECLS
 
-const char *vard_suggest (const char        *word,
-                          const char *const *candidates);
+const char *vard_suggest (const char *word, const char *const *candidates);
 
 G_END_DECLS

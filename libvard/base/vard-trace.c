@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 
 static GMutex trace_lock;
-static FILE *trace_file; /* guarded by trace_lock */
+static FILE *trace_file;   /* guarded by trace_lock */
 static gint trace_enabled; /* atomic: read without the lock */
 
 static void
@@ -40,8 +40,7 @@ vard_trace_open_from_environment (void)
 
 /* Opens the sink; what was open before is closed. */
 gboolean
-vard_trace_open (const char *path,
-                 GError    **error)
+vard_trace_open (const char *path, GError **error)
 {
   g_return_val_if_fail (path != NULL, FALSE);
 
@@ -95,8 +94,7 @@ vard_trace_begin (void)
 
 /* Appends text as a JSON string */
 static void
-vard_trace_append_string (GString    *line,
-                          const char *text)
+vard_trace_append_string (GString *line, const char *text)
 {
   g_autofree char *valid = g_utf8_make_valid (text, -1);
 
@@ -115,7 +113,7 @@ vard_trace_append_string (GString    *line,
 
 static void
 vard_trace_write (const char *phase,
-                  gint64      begin,
+                  gint64 begin,
                   const char *category,
                   const char *name,
                   const char *rest)
@@ -138,35 +136,28 @@ vard_trace_write (const char *phase,
 }
 
 void
-vard_trace_end (gint64      begin,
-                const char *category,
-                const char *name)
+vard_trace_end (gint64 begin, const char *category, const char *name)
 {
   vard_trace_end_with (begin, category, name, NULL);
 }
 
 /* @args: a JSON object with what a viewer should show beside the duration, or NULL */
 void
-vard_trace_end_with (gint64      begin,
-                     const char *category,
-                     const char *name,
-                     const char *args)
+vard_trace_end_with (gint64 begin, const char *category, const char *name, const char *args)
 {
   if (begin == 0)
     return;
 
   gint64 duration = g_get_monotonic_time () - begin;
-  g_autofree char *rest = g_strdup_printf (",\"dur\":%" G_GINT64_FORMAT "%s%s", duration, args != NULL ? ",\"args\":" : "",
+  g_autofree char *rest = g_strdup_printf (",\"dur\":%" G_GINT64_FORMAT "%s%s", duration,
+                                           args != NULL ? ",\"args\":" : "",
                                            args != NULL ? args : "");
   vard_trace_write ("X", begin, category, name, rest);
 }
 
 /* An instant with a sentence: what was chosen, and why */
 void
-vard_trace_note (const char *category,
-                 const char *name,
-                 const char *format,
-                 ...)
+vard_trace_note (const char *category, const char *name, const char *format, ...)
 {
   if (!vard_trace_is_enabled ())
     return;

@@ -16,19 +16,19 @@
 
 typedef struct
 {
-  gint64 pair;      /* left id << 32 | right id */
+  gint64 pair; /* left id << 32 | right id */
   guint rank;
   gint32 joined;
 } Merge;
 
 struct _VardClipBpe
 {
-  GHashTable *vocabulary;    /* token to id */
+  GHashTable *vocabulary; /* token to id */
   gint32 n_ids;
   GArray *merges;
-  GHashTable *by_pair;       /* &merge.pair to its Merge */
-  gint32 inner[256];         /* a byte's symbol inside a word, -1 where it is missing */
-  gint32 last[256];          /* the same at the end of a word */
+  GHashTable *by_pair; /* &merge.pair to its Merge */
+  gint32 inner[256];   /* a byte's symbol inside a word, -1 where it is missing */
+  gint32 last[256];    /* the same at the end of a word */
 };
 
 void
@@ -42,10 +42,7 @@ vard_clip_bpe_free (VardClipBpe *self)
 
 /* an object of tokens and ids */
 static gboolean
-read_vocabulary (VardClipBpe *self,
-                 JsonObject  *object,
-                 const char  *path,
-                 GError     **error)
+read_vocabulary (VardClipBpe *self, JsonObject *object, const char *path, GError **error)
 {
   JsonObjectIter iter;
   const char *token;
@@ -58,8 +55,8 @@ read_vocabulary (VardClipBpe *self,
 
       if (id < 0 || id >= G_MAXINT32 || json_node_get_value_type (node) != G_TYPE_INT64)
         {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: the id of “%s” is not a whole number from 0 on",
-                       path, token);
+          g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                       "%s: the id of “%s” is not a whole number from 0 on", path, token);
           return FALSE;
         }
       g_hash_table_insert (self->vocabulary, g_strdup (token), GINT_TO_POINTER ((gint32) id));
@@ -70,28 +67,25 @@ read_vocabulary (VardClipBpe *self,
 
 /* owned by the parser */
 static JsonObject *
-read_object (JsonParser *parser,
-             const char *path,
-             GError    **error)
+read_object (JsonParser *parser, const char *path, GError **error)
 {
   g_autoptr (GError) reason = NULL;
 
   if (!json_parser_load_from_file (parser, path, &reason))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot read the tokenizer's vocabulary %s: %s", path,
-                   reason->message);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                   "cannot read the tokenizer's vocabulary %s: %s", path, reason->message);
       return NULL;
     }
   if (json_parser_get_root (parser) && JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)))
     return json_node_get_object (json_parser_get_root (parser));
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not a JSON object of tokens and ids", path);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not a JSON object of tokens and ids",
+               path);
   return NULL;
 }
 
 static gboolean
-load_vocabulary (VardClipBpe *self,
-                 const char  *path,
-                 GError     **error)
+load_vocabulary (VardClipBpe *self, const char *path, GError **error)
 {
   g_autoptr (JsonParser) parser = json_parser_new_immutable ();
   JsonObject *object = read_object (parser, path, error);
@@ -100,12 +94,12 @@ load_vocabulary (VardClipBpe *self,
 }
 
 gint32
-vard_clip_bpe_lookup (VardClipBpe *self,
-                      const char  *token)
+vard_clip_bpe_lookup (VardClipBpe *self, const char *token)
 {
   gpointer id;
 
-  return g_hash_table_lookup_extended (self->vocabulary, token, NULL, &id) ? GPOINTER_TO_INT (id) : -1;
+  return g_hash_table_lookup_extended (self->vocabulary, token, NULL, &id) ? GPOINTER_TO_INT (id)
+                                                                           : -1;
 }
 
 gint32
@@ -134,8 +128,7 @@ spell_bytes (VardClipBpe *self)
 }
 
 static gboolean
-add_merge (VardClipBpe *self,
-           const char  *line)
+add_merge (VardClipBpe *self, const char *line)
 {
   const char *space = strchr (line, ' ');
 
@@ -166,9 +159,7 @@ index_merges (VardClipBpe *self)
 }
 
 static gboolean
-load_merges (VardClipBpe *self,
-             const char  *path,
-             GError     **error)
+load_merges (VardClipBpe *self, const char *path, GError **error)
 {
   g_autoptr (GError) reason = NULL;
   g_autofree char *text = NULL;
@@ -176,7 +167,8 @@ load_merges (VardClipBpe *self,
 
   if (!g_file_get_contents (path, &text, NULL, &reason))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot read the tokenizer's merges: %s", reason->message);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot read the tokenizer's merges: %s",
+                   reason->message);
       return FALSE;
     }
   lines = g_strsplit (text, "\n", -1);
@@ -188,7 +180,8 @@ load_merges (VardClipBpe *self,
       if (!g_utf8_validate (lines[i], -1, NULL) || !add_merge (self, lines[i]))
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                       "%s: line %u is not two tokens of the vocabulary whose join is one too", path, i + 1);
+                       "%s: line %u is not two tokens of the vocabulary whose join is one too",
+                       path, i + 1);
           return FALSE;
         }
     }
@@ -207,9 +200,7 @@ new_empty (void)
 }
 
 VardClipBpe *
-vard_clip_bpe_new (const char *vocabulary_path,
-                   const char *merges_path,
-                   GError    **error)
+vard_clip_bpe_new (const char *vocabulary_path, const char *merges_path, GError **error)
 {
   g_autoptr (VardClipBpe) self = new_empty ();
 
@@ -224,9 +215,7 @@ vard_clip_bpe_new (const char *vocabulary_path,
 
 /* (nullable): a member that is an object or an array, as @type says */
 static JsonNode *
-peek_member (JsonObject  *object,
-             const char  *name,
-             JsonNodeType type)
+peek_member (JsonObject *object, const char *name, JsonNodeType type)
 {
   JsonNode *node = object ? json_object_get_member (object, name) : NULL;
 
@@ -235,8 +224,7 @@ peek_member (JsonObject  *object,
 
 /* a merge is "a b" or, since 2024, ["a", "b"] */
 static gboolean
-read_merge (VardClipBpe *self,
-            JsonNode    *node)
+read_merge (VardClipBpe *self, JsonNode *node)
 {
   if (JSON_NODE_HOLDS_VALUE (node))
     return json_node_get_string (node) && add_merge (self, json_node_get_string (node));
@@ -246,27 +234,26 @@ read_merge (VardClipBpe *self,
   JsonNode *left = json_array_get_element (json_node_get_array (node), 0);
   JsonNode *right = json_array_get_element (json_node_get_array (node), 1);
 
-  if (!JSON_NODE_HOLDS_VALUE (left) || !JSON_NODE_HOLDS_VALUE (right) || !json_node_get_string (left)
-      || !json_node_get_string (right))
+  if (!JSON_NODE_HOLDS_VALUE (left) || !JSON_NODE_HOLDS_VALUE (right)
+      || !json_node_get_string (left) || !json_node_get_string (right))
     return FALSE;
 
-  g_autofree char *line = g_strconcat (json_node_get_string (left), " ", json_node_get_string (right), NULL);
+  g_autofree char *line =
+    g_strconcat (json_node_get_string (left), " ", json_node_get_string (right), NULL);
 
   return add_merge (self, line);
 }
 
 static gboolean
-read_model (VardClipBpe *self,
-            JsonObject  *model,
-            const char  *path,
-            GError     **error)
+read_model (VardClipBpe *self, JsonObject *model, const char *path, GError **error)
 {
   JsonNode *vocabulary = peek_member (model, "vocab", JSON_NODE_OBJECT);
   JsonNode *merges = peek_member (model, "merges", JSON_NODE_ARRAY);
 
   if (!vocabulary || !merges)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no model with vocab and merges", path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no model with vocab and merges",
+                   path);
       return FALSE;
     }
   if (!read_vocabulary (self, json_node_get_object (vocabulary), path, error))
@@ -275,15 +262,15 @@ read_model (VardClipBpe *self,
     if (!read_merge (self, json_array_get_element (json_node_get_array (merges), i)))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                     "%s: merge %u is not two tokens of the vocabulary whose join is one too", path, i + 1);
+                     "%s: merge %u is not two tokens of the vocabulary whose join is one too", path,
+                     i + 1);
         return FALSE;
       }
   return TRUE;
 }
 
 VardClipBpe *
-vard_clip_bpe_new_from_json (const char *path,
-                             GError    **error)
+vard_clip_bpe_new_from_json (const char *path, GError **error)
 {
   g_autoptr (VardClipBpe) self = new_empty ();
   g_autoptr (JsonParser) parser = json_parser_new_immutable ();
@@ -298,9 +285,7 @@ vard_clip_bpe_new_from_json (const char *path,
 }
 
 static Merge *
-find_merge (VardClipBpe *self,
-            gint32       left,
-            gint32       right)
+find_merge (VardClipBpe *self, gint32 left, gint32 right)
 {
   gint64 pair = (gint64) left << 32 | right;
 
@@ -309,9 +294,7 @@ find_merge (VardClipBpe *self,
 
 /* joins the best pair wherever it stands; FALSE when there is none */
 static gboolean
-join_best (VardClipBpe *self,
-           gint32      *symbols,
-           gsize       *n)
+join_best (VardClipBpe *self, gint32 *symbols, gsize *n)
 {
   Merge *best = NULL;
   gsize kept = 0;
@@ -339,10 +322,10 @@ join_best (VardClipBpe *self,
 
 void
 vard_clip_bpe_encode (VardClipBpe *self,
-                      const char  *word,
-                      gsize        length,
-                      gint32       unknown,
-                      GArray      *ids)
+                      const char *word,
+                      gsize length,
+                      gint32 unknown,
+                      GArray *ids)
 {
   g_autofree gint32 *symbols = g_new (gint32, length + 1);
   gsize n = length;

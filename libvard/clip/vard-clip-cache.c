@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 static GMutex mutex;
-static GHashTable *encoders;   /* key -> GWeakRef */
+static GHashTable *encoders; /* key -> GWeakRef */
 
 static void
 free_reference (gpointer data)
@@ -23,8 +23,7 @@ free_reference (gpointer data)
 
 /* a path without links; as given where there is nothing, so that its reader says what is wrong */
 static void
-append_path (GString    *key,
-             const char *path)
+append_path (GString *key, const char *path)
 {
   char *real = path ? realpath (path, NULL) : NULL;
 
@@ -33,9 +32,7 @@ append_path (GString    *key,
 }
 
 static char *
-make_key (const VardClipFiles *files,
-          const char          *engine,
-          guint                threads)
+make_key (const VardClipFiles *files, const char *engine, guint threads)
 {
   GString *key = g_string_new (NULL);
 
@@ -47,10 +44,7 @@ make_key (const VardClipFiles *files,
 }
 
 static VardClip *
-load (const VardClipFiles *files,
-      const char          *engine,
-      guint                threads,
-      GError             **error)
+load (const VardClipFiles *files, const char *engine, guint threads, GError **error)
 {
   g_autoptr (VardEngine) device = vard_load_engine (engine, threads, error);
 
@@ -58,10 +52,7 @@ load (const VardClipFiles *files,
 }
 
 VardClip *
-vard_load_clip (const VardClipFiles *files,
-                const char          *engine,
-                guint                threads,
-                GError             **error)
+vard_load_clip (const VardClipFiles *files, const char *engine, guint threads, GError **error)
 {
   g_return_val_if_fail (files != NULL && files->folder != NULL && engine != NULL, NULL);
 

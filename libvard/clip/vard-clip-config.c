@@ -23,9 +23,7 @@ vard_clip_config_clear (VardClipConfig *self)
 
 /* an object inside of a configuration, as one of its own */
 static VardConfigReader *
-open_section (VardConfigReader *config,
-              const char       *key,
-              GError          **error)
+open_section (VardConfigReader *config, const char *key, GError **error)
 {
   JsonNode *node = vard_config_reader_peek (config, key);
   g_autofree char *text = node ? json_to_string (node, FALSE) : g_strdup ("{}");
@@ -37,10 +35,10 @@ open_section (VardConfigReader *config,
 /* ---- transformers ---- */
 
 static gboolean
-read_transformers (VardClipConfig   *self,
+read_transformers (VardClipConfig *self,
                    VardConfigReader *config,
-                   const char       *folder,
-                   GError          **error)
+                   const char *folder,
+                   GError **error)
 {
   const char *type = vard_config_reader_get_string (config, "model_type", "");
 
@@ -66,8 +64,7 @@ read_transformers (VardClipConfig   *self,
 /* ---- OpenCLIP ---- */
 
 static void
-refuse_key (VardConfigReader *config,
-            const char       *key)
+refuse_key (VardConfigReader *config, const char *key)
 {
   if (vard_config_reader_peek (config, key))
     vard_config_reader_refuse (config, key,
@@ -75,15 +72,13 @@ refuse_key (VardConfigReader *config,
 }
 
 static gint64
-multiply (gint64 width,
-          double ratio)
+multiply (gint64 width, double ratio)
 {
   return CLAMP (width * ratio, 1, MAX_WIDTH);
 }
 
 static char *
-translate_vision (VardConfigReader *config,
-                  const char       *activation)
+translate_vision (VardConfigReader *config, const char *activation)
 {
   gint64 width = vard_config_reader_get_int (config, "width", 768, 1, MAX_WIDTH);
   gint64 head_width = vard_config_reader_get_int (config, "head_width", 64, 1, MAX_WIDTH);
@@ -95,16 +90,15 @@ translate_vision (VardConfigReader *config,
   refuse_key (config, "timm_model_name");
   if (width % head_width)
     vard_config_reader_refuse (config, "head_width", "a divisor of width");
-  return g_strdup_printf (
-      "{\"hidden_size\":%d,\"num_attention_heads\":%d,\"num_hidden_layers\":%d,\"image_size\":%d,"
-      "\"patch_size\":%d,\"intermediate_size\":%d,\"hidden_act\":\"%s\"}",
-      (int) width, (int) (width / head_width), (int) n_layers, (int) size, (int) patch_size,
-      (int) inner, activation);
+  return g_strdup_printf ("{\"hidden_size\":%d,\"num_attention_heads\":%d,\"num_hidden_layers\":%d,"
+                          "\"image_size\":%d,"
+                          "\"patch_size\":%d,\"intermediate_size\":%d,\"hidden_act\":\"%s\"}",
+                          (int) width, (int) (width / head_width), (int) n_layers, (int) size,
+                          (int) patch_size, (int) inner, activation);
 }
 
 static char *
-translate_text (VardConfigReader *config,
-                const char       *activation)
+translate_text (VardConfigReader *config, const char *activation)
 {
   gint64 width = vard_config_reader_get_int (config, "width", 512, 1, MAX_WIDTH);
   gint64 n_heads = vard_config_reader_get_int (config, "heads", 8, 1, 1024);
@@ -114,20 +108,20 @@ translate_text (VardConfigReader *config,
   gint64 inner = multiply (width, vard_config_reader_get_double (config, "mlp_ratio", 4));
 
   refuse_key (config, "hf_model_name");
-  return g_strdup_printf (
-      "{\"hidden_size\":%d,\"num_attention_heads\":%d,\"num_hidden_layers\":%d,"
-      "\"max_position_embeddings\":%d,\"vocab_size\":%d,\"intermediate_size\":%d,"
-      "\"hidden_act\":\"%s\"}",
-      (int) width, (int) n_heads, (int) n_layers, (int) length, (int) n_ids, (int) inner,
-      activation);
+  return g_strdup_printf ("{\"hidden_size\":%d,\"num_attention_heads\":%d,\"num_hidden_layers\":%d,"
+                          "\"max_position_embeddings\":%d,\"vocab_size\":%d,\"intermediate_size\":%"
+                          "d,"
+                          "\"hidden_act\":\"%s\"}",
+                          (int) width, (int) n_heads, (int) n_layers, (int) length, (int) n_ids,
+                          (int) inner, activation);
 }
 
 static VardConfigReader *
 translate_section (VardConfigReader *model,
-                   const char       *key,
-                   const char       *activation,
-                   char           *(*translate) (VardConfigReader *config, const char *activation),
-                   GError          **error)
+                   const char *key,
+                   const char *activation,
+                   char *(*translate) (VardConfigReader *config, const char *activation),
+                   GError **error)
 {
   g_autoptr (VardConfigReader) section = open_section (model, key, error);
   g_autofree char *text = section ? translate (section, activation) : NULL;
@@ -138,23 +132,20 @@ translate_section (VardConfigReader *model,
 }
 
 static gboolean
-read_open_clip (VardClipConfig   *self,
-                VardConfigReader *config,
-                GError          **error)
+read_open_clip (VardClipConfig *self, VardConfigReader *config, GError **error)
 {
   g_autoptr (VardConfigReader) model = open_section (config, "model_cfg", error);
 
   if (!model)
     return FALSE;
 
-  const char *activation =
-      vard_config_reader_get_bool (model, "quick_gelu", FALSE) ? "quick_gelu" : "gelu";
+  const char *activation = vard_config_reader_get_bool (model, "quick_gelu", FALSE) ? "quick_gelu"
+                                                                                    : "gelu";
 
   self->n_features = vard_config_reader_get_int (model, "embed_dim", 512, 1, MAX_WIDTH);
   self->vision = translate_section (model, "vision_cfg", activation, translate_vision, error);
-  self->text = self->vision
-                   ? translate_section (model, "text_cfg", activation, translate_text, error)
-                   : NULL;
+  self->text =
+    self->vision ? translate_section (model, "text_cfg", activation, translate_text, error) : NULL;
   return self->text && vard_config_reader_finish (model, error);
 }
 
@@ -169,10 +160,7 @@ is_number (JsonNode *node)
 }
 
 static void
-read_colours (VardConfigReader *config,
-              const char       *key,
-              double            minimum,
-              float            *values)
+read_colours (VardConfigReader *config, const char *key, double minimum, float *values)
 {
   JsonNode *node = vard_config_reader_peek (config, key);
   JsonArray *array = node && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
@@ -182,7 +170,7 @@ read_colours (VardConfigReader *config,
   for (guint i = 0; i < 3; i++)
     {
       JsonNode *element =
-          array && json_array_get_length (array) == 3 ? json_array_get_element (array, i) : NULL;
+        array && json_array_get_length (array) == 3 ? json_array_get_element (array, i) : NULL;
 
       if (!element || !is_number (element) || json_node_get_double (element) < minimum)
         {
@@ -196,8 +184,7 @@ read_colours (VardConfigReader *config,
 /* the side that a size asks for: a number, or the only member of its object that is given; 0:
  * nothing is said */
 static gint64
-read_side (VardConfigReader *config,
-           const char       *key)
+read_side (VardConfigReader *config, const char *key)
 {
   JsonNode *node = vard_config_reader_peek (config, key);
   JsonObject *object = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
@@ -211,9 +198,7 @@ read_side (VardConfigReader *config,
 
 /* What preprocessor_config.json may say differently, and what it may not */
 static gboolean
-read_preprocessor (VardClipConfig *self,
-                   const char     *folder,
-                   GError        **error)
+read_preprocessor (VardClipConfig *self, const char *folder, GError **error)
 {
   static const VardConfigFixed fixed[] = {
     { "do_resize", "true" },
@@ -233,7 +218,7 @@ read_preprocessor (VardClipConfig *self,
 
   gint64 size = vard_config_reader_get_int (self->vision, "image_size", 224, 1, 4096);
   g_autofree char *wanted =
-      g_strdup_printf ("%" G_GINT64_FORMAT ", the encoder's image_size", size);
+    g_strdup_printf ("%" G_GINT64_FORMAT ", the encoder's image_size", size);
   static const char *const keys[] = { "size", "crop_size" };
 
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
@@ -246,9 +231,7 @@ read_preprocessor (VardClipConfig *self,
 }
 
 static gboolean
-read_open_clip_colours (VardClipConfig   *self,
-                        VardConfigReader *config,
-                        GError          **error)
+read_open_clip_colours (VardClipConfig *self, VardConfigReader *config, GError **error)
 {
   g_autoptr (VardConfigReader) section = open_section (config, "preprocess_cfg", error);
 
@@ -260,19 +243,18 @@ read_open_clip_colours (VardClipConfig   *self,
 }
 
 static gboolean
-read_folder (VardClipConfig *self,
-             const char     *folder,
-             GError        **error)
+read_folder (VardClipConfig *self, const char *folder, GError **error)
 {
   g_autofree char *path = g_build_filename (folder, "config.json", NULL);
   g_autofree char *open_path = g_build_filename (folder, "open_clip_config.json", NULL);
-  gboolean is_open =
-      !g_file_test (path, G_FILE_TEST_EXISTS) && g_file_test (open_path, G_FILE_TEST_EXISTS);
+  gboolean is_open = !g_file_test (path, G_FILE_TEST_EXISTS)
+                     && g_file_test (open_path, G_FILE_TEST_EXISTS);
 
   if (!is_open && !g_file_test (path, G_FILE_TEST_EXISTS))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s is not the folder of a CLIP model: there is neither config.json nor open_clip_config.json in it",
+                   "%s is not the folder of a CLIP model: there is neither config.json nor "
+                   "open_clip_config.json in it",
                    folder);
       return FALSE;
     }
@@ -287,9 +269,7 @@ read_folder (VardClipConfig *self,
 }
 
 gboolean
-vard_clip_config_read (VardClipConfig *self,
-                       const char     *folder,
-                       GError        **error)
+vard_clip_config_read (VardClipConfig *self, const char *folder, GError **error)
 {
   *self = (VardClipConfig) { 0 };
   for (guint i = 0; i < 3; i++)

@@ -11,7 +11,7 @@ struct _VardClipLayer
 {
   VardModule parent_instance;
 
-  gboolean is_quick;         /* x sigmoid (1.702 x) in place of the exact gelu */
+  gboolean is_quick; /* x sigmoid (1.702 x) in place of the exact gelu */
   VardAttention *attention;
   VardLayerNorm *norm1, *norm2;
   VardLinear *fc1, *fc2;
@@ -20,20 +20,16 @@ struct _VardClipLayer
 G_DEFINE_FINAL_TYPE (VardClipLayer, vard_clip_layer, VARD_TYPE_MODULE)
 
 VardClipLayer *
-vard_clip_layer_new (gint64   width,
-                     gint64   inner,
-                     guint    n_heads,
-                     double   eps,
-                     gboolean is_quick)
+vard_clip_layer_new (gint64 width, gint64 inner, guint n_heads, double eps, gboolean is_quick)
 {
   VardClipLayer *self = g_object_new (VARD_TYPE_CLIP_LAYER, NULL);
   VardModule *module = VARD_MODULE (self);
 
   self->is_quick = is_quick;
   self->attention =
-      vard_module_add_child (module, "self_attn",
-                             vard_attention_new (width, width, n_heads, width / n_heads,
-                                                 &vard_attention_style_clip, VARD_LAYOUT_PLAIN));
+    vard_module_add_child (module, "self_attn",
+                           vard_attention_new (width, width, n_heads, width / n_heads,
+                                               &vard_attention_style_clip, VARD_LAYOUT_PLAIN));
   self->norm1 = vard_module_add_child (module, "layer_norm1", vard_layer_norm_new (width, eps));
   self->fc1 = vard_module_add_child (module, "mlp.fc1",
                                      vard_linear_new (width, inner, TRUE, VARD_LAYOUT_PLAIN));
@@ -44,9 +40,7 @@ vard_clip_layer_new (gint64   width,
 }
 
 VardNode *
-vard_clip_layer_record (VardClipLayer *self,
-                        VardNode      *x,
-                        gboolean       is_causal)
+vard_clip_layer_record (VardClipLayer *self, VardNode *x, gboolean is_causal)
 {
   VardGraph *graph = x->graph;
 

@@ -12,14 +12,12 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (VardClipLayer, vard_clip_layer, VARD, CLIP_LAYER, VardModule)
 
 /* @is_quick: x sigmoid (1.702 x) in place of the exact gelu */
-VardClipLayer *vard_clip_layer_new    (gint64         width,
-                                       gint64         inner,
-                                       guint          n_heads,
-                                       double         eps,
-                                       gboolean       is_quick);
+VardClipLayer *vard_clip_layer_new (gint64 width,
+                                    gint64 inner,
+                                    guint n_heads,
+                                    double eps,
+                                    gboolean is_quick);
 /* x [n, tokens, width] -> the same; @is_causal: a token sees those before it alone */
-VardNode      *vard_clip_layer_record (VardClipLayer *self,
-                                       VardNode      *x,
-                                       gboolean       is_causal);
+VardNode *vard_clip_layer_record (VardClipLayer *self, VardNode *x, gboolean is_causal);
 
 G_END_DECLS

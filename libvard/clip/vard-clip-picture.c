@@ -9,9 +9,7 @@
 #include <math.h>
 
 static gint64
-find_start (gint64       length,
-            guint        size,
-            VardClipCrop crop)
+find_start (gint64 length, guint size, VardClipCrop crop)
 {
   gint64 spare = length - size;
 
@@ -20,16 +18,18 @@ find_start (gint64       length,
 
 void
 vard_clip_picture_crop (const guint8 *rgb,
-                        guint         width,
-                        guint         height,
-                        guint         size,
-                        VardClipCrop  crop,
-                        guint8       *square)
+                        guint width,
+                        guint height,
+                        guint size,
+                        VardClipCrop crop,
+                        guint8 *square)
 {
   guint shorter = MIN (width, height);
   VardImageWindow window = {
-    .width = (gint64) size * width / shorter, .height = (gint64) size * height / shorter,
-    .n_columns = size, .n_rows = size,
+    .width = (gint64) size * width / shorter,
+    .height = (gint64) size * height / shorter,
+    .n_columns = size,
+    .n_rows = size,
   };
 
   window.left = find_start (window.width, size, crop);
@@ -39,10 +39,10 @@ vard_clip_picture_crop (const guint8 *rgb,
 
 void
 vard_clip_picture_normalize (const guint8 *square,
-                             gsize         n_pixels,
-                             const float  *mean,
-                             const float  *std,
-                             float        *pixels)
+                             gsize n_pixels,
+                             const float *mean,
+                             const float *std,
+                             float *pixels)
 {
   for (gsize i = 0; i < 3 * n_pixels; i++)
     pixels[i] = (square[i] / 255.0f - mean[i % 3]) / std[i % 3];

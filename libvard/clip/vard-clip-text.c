@@ -24,11 +24,11 @@ G_DEFINE_FINAL_TYPE (VardClipText, vard_clip_text, VARD_TYPE_MODULE)
 
 static void
 build (VardClipText *self,
-       gint64        n_layers,
-       gint64        n_heads,
-       gint64        inner,
-       double        eps,
-       gboolean      is_quick)
+       gint64 n_layers,
+       gint64 n_heads,
+       gint64 inner,
+       double eps,
+       gboolean is_quick)
 {
   VardModule *module = VARD_MODULE (self);
 
@@ -40,18 +40,17 @@ build (VardClipText *self,
     {
       g_autofree char *name = g_strdup_printf ("encoder.layers.%" G_GINT64_FORMAT, i);
 
-      g_ptr_array_add (
-          self->layers,
-          vard_module_add_child (module, name,
-                                 vard_clip_layer_new (self->width, inner, n_heads, eps, is_quick)));
+      g_ptr_array_add (self->layers,
+                       vard_module_add_child (module, name,
+                                              vard_clip_layer_new (self->width, inner, n_heads, eps,
+                                                                   is_quick)));
     }
   self->final_norm =
-      vard_module_add_child (module, "final_layer_norm", vard_layer_norm_new (self->width, eps));
+    vard_module_add_child (module, "final_layer_norm", vard_layer_norm_new (self->width, eps));
 }
 
 VardClipText *
-vard_clip_text_new (VardConfigReader *config,
-                    GError          **error)
+vard_clip_text_new (VardConfigReader *config, GError **error)
 {
   g_autoptr (VardClipText) self = g_object_new (VARD_TYPE_CLIP_TEXT, NULL);
   gint64 n_layers = vard_config_reader_get_int (config, "num_hidden_layers", 12, 1, 1000);
@@ -106,8 +105,7 @@ vard_clip_text_get_n_ids (VardClipText *self)
 }
 
 VardNode *
-vard_clip_text_record (VardClipText *self,
-                       VardNode     *ids)
+vard_clip_text_record (VardClipText *self, VardNode *ids)
 {
   g_return_val_if_fail (VARD_IS_CLIP_TEXT (self), ids);
 

@@ -20,13 +20,20 @@
 /* model_max_length is 1e30 in files that do not know it */
 #define MAX_TOKENS 4096
 
-typedef enum { TOKEN_START, TOKEN_END, TOKEN_UNKNOWN, TOKEN_PADDING, N_TOKENS } SpecialKind;
+typedef enum
+{
+  TOKEN_START,
+  TOKEN_END,
+  TOKEN_UNKNOWN,
+  TOKEN_PADDING,
+  N_TOKENS
+} SpecialKind;
 
 typedef struct
 {
   char *text;
   gint32 id;
-  gboolean is_normalized;   /* looked for in the lower-cased text, not in the text as given */
+  gboolean is_normalized; /* looked for in the lower-cased text, not in the text as given */
 } Special;
 
 struct _VardClipTokenizer
@@ -66,9 +73,7 @@ vard_clip_tokenizer_init (VardClipTokenizer *self)
 
 /* a special token is given as a string or as an object with a content */
 static void
-read_special (Special          *special,
-              VardConfigReader *reader,
-              const char       *key)
+read_special (Special *special, VardConfigReader *reader, const char *key)
 {
   JsonNode *node = vard_config_reader_peek (reader, key);
   const char *text = NULL;
@@ -78,7 +83,8 @@ read_special (Special          *special,
       JsonObject *object = json_node_get_object (node);
 
       text = json_object_get_string_member_with_default (object, "content", NULL);
-      special->is_normalized = json_object_get_boolean_member_with_default (object, "normalized", FALSE);
+      special->is_normalized =
+        json_object_get_boolean_member_with_default (object, "normalized", FALSE);
     }
   else if (node)
     text = vard_config_reader_get_string (reader, key, NULL);
@@ -90,10 +96,7 @@ read_special (Special          *special,
 }
 
 static gboolean
-read_settings (VardClipTokenizer *self,
-               const char        *folder,
-               const char        *name,
-               GError           **error)
+read_settings (VardClipTokenizer *self, const char *folder, const char *name, GError **error)
 {
   static const char *const keys[] = { "bos_token", "eos_token", "unk_token", "pad_token" };
   g_autofree char *path = g_build_filename (folder, name, NULL);
@@ -116,17 +119,16 @@ read_settings (VardClipTokenizer *self,
 }
 
 static gboolean
-find_specials (VardClipTokenizer *self,
-               const char        *folder,
-               GError           **error)
+find_specials (VardClipTokenizer *self, const char *folder, GError **error)
 {
   for (guint i = 0; i < N_TOKENS; i++)
     {
       self->specials[i].id = vard_clip_bpe_lookup (self->bpe, self->specials[i].text);
       if (self->specials[i].id < 0)
         {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: the special token “%s” is not in the vocabulary",
-                       folder, self->specials[i].text);
+          g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                       "%s: the special token “%s” is not in the vocabulary", folder,
+                       self->specials[i].text);
           return FALSE;
         }
     }
@@ -134,18 +136,18 @@ find_specials (VardClipTokenizer *self,
 }
 
 VardClipTokenizer *
-vard_clip_tokenizer_new (const char *folder,
-                         GError    **error)
+vard_clip_tokenizer_new (const char *folder, GError **error)
 {
   g_autoptr (VardClipTokenizer) self = g_object_new (VARD_TYPE_CLIP_TOKENIZER, NULL);
   g_autofree char *vocabulary = g_build_filename (folder, "vocab.json", NULL);
   g_autofree char *merges = g_build_filename (folder, "merges.txt", NULL);
   g_autofree char *json = g_build_filename (folder, "tokenizer.json", NULL);
-  gboolean is_json = !g_file_test (vocabulary, G_FILE_TEST_EXISTS) && g_file_test (json, G_FILE_TEST_EXISTS);
+  gboolean is_json = !g_file_test (vocabulary, G_FILE_TEST_EXISTS)
+                     && g_file_test (json, G_FILE_TEST_EXISTS);
 
-  self->bpe = is_json ? vard_clip_bpe_new_from_json (json, error) : vard_clip_bpe_new (vocabulary, merges, error);
-  if (!self->bpe
-      || !read_settings (self, folder, "special_tokens_map.json", error)
+  self->bpe = is_json ? vard_clip_bpe_new_from_json (json, error)
+                      : vard_clip_bpe_new (vocabulary, merges, error);
+  if (!self->bpe || !read_settings (self, folder, "special_tokens_map.json", error)
       || !read_settings (self, folder, "tokenizer_config.json", error)
       || !find_specials (self, folder, error))
     return NULL;
@@ -168,7 +170,13 @@ vard_clip_tokenizer_get_n_ids (VardClipTokenizer *self)
   return vard_clip_bpe_get_n_ids (self->bpe);
 }
 
-typedef enum { CLASS_SPACE, CLASS_LETTER, CLASS_NUMBER, CLASS_SIGN } CharacterClass;
+typedef enum
+{
+  CLASS_SPACE,
+  CLASS_LETTER,
+  CLASS_NUMBER,
+  CLASS_SIGN
+} CharacterClass;
 
 static CharacterClass
 classify (gunichar c)
@@ -180,20 +188,16 @@ classify (gunichar c)
     {
     case G_UNICODE_SPACE_SEPARATOR:
     case G_UNICODE_LINE_SEPARATOR:
-    case G_UNICODE_PARAGRAPH_SEPARATOR:
-      return CLASS_SPACE;
+    case G_UNICODE_PARAGRAPH_SEPARATOR: return CLASS_SPACE;
     case G_UNICODE_LOWERCASE_LETTER:
     case G_UNICODE_MODIFIER_LETTER:
     case G_UNICODE_OTHER_LETTER:
     case G_UNICODE_TITLECASE_LETTER:
-    case G_UNICODE_UPPERCASE_LETTER:
-      return CLASS_LETTER;
+    case G_UNICODE_UPPERCASE_LETTER: return CLASS_LETTER;
     case G_UNICODE_DECIMAL_NUMBER:
     case G_UNICODE_LETTER_NUMBER:
-    case G_UNICODE_OTHER_NUMBER:
-      return CLASS_NUMBER;
-    default:
-      return CLASS_SIGN;
+    case G_UNICODE_OTHER_NUMBER: return CLASS_NUMBER;
+    default: return CLASS_SIGN;
     }
 }
 
@@ -210,9 +214,7 @@ match_contraction (const char *at)
 
 /* the length of the run of one class that begins here; numbers stand alone */
 static gsize
-measure_run (const char    *at,
-             const char    *end,
-             CharacterClass class)
+measure_run (const char *at, const char *end, CharacterClass class)
 {
   const char *p = at;
 
@@ -225,8 +227,7 @@ measure_run (const char    *at,
 /* The pattern of CLIP names these first, so signs do not run on behind them. What is left of them
  * at this point was written in capitals, and is no special token but three words. */
 static gsize
-match_marker (const char *at,
-              const char *end)
+match_marker (const char *at, const char *end)
 {
   static const char *const markers[] = { "<|startoftext|>", "<|endoftext|>" };
 
@@ -237,10 +238,7 @@ match_marker (const char *at,
 }
 
 static void
-encode_marker (VardClipTokenizer *self,
-               const char        *at,
-               gsize              length,
-               GArray            *ids)
+encode_marker (VardClipTokenizer *self, const char *at, gsize length, GArray *ids)
 {
   gint32 unknown = self->specials[TOKEN_UNKNOWN].id;
 
@@ -250,10 +248,7 @@ encode_marker (VardClipTokenizer *self,
 }
 
 static void
-encode_words (VardClipTokenizer *self,
-              const char        *text,
-              gsize              length,
-              GArray            *ids)
+encode_words (VardClipTokenizer *self, const char *text, gsize length, GArray *ids)
 {
   const char *end = text + length;
 
@@ -292,8 +287,7 @@ lower (gunichar c)
 
 /* NFC, then lower case without regard to locale or context; U+0130 alone becomes two characters */
 static char *
-normalize (const char *text,
-           gsize       length)
+normalize (const char *text, gsize length)
 {
   g_autofree char *composed = g_utf8_normalize (text, length, G_NORMALIZE_NFC);
   GString *lowered = g_string_new (NULL);
@@ -312,19 +306,19 @@ normalize (const char *text,
 
 /* the special token that begins first, the longest of those */
 static const char *
-find_special (VardClipTokenizer *self,
-              const char        *text,
-              gboolean           is_normalized,
-              Special          **special)
+find_special (VardClipTokenizer *self, const char *text, gboolean is_normalized, Special **special)
 {
   const char *found = NULL;
 
   for (guint i = 0; i < N_TOKENS; i++)
     {
       Special *candidate = &self->specials[i];
-      const char *at = candidate->is_normalized == is_normalized ? strstr (text, candidate->text) : NULL;
+      const char *at = candidate->is_normalized == is_normalized ? strstr (text, candidate->text)
+                                                                 : NULL;
 
-      if (at && (!found || at < found || (at == found && strlen (candidate->text) > strlen ((*special)->text))))
+      if (at
+          && (!found || at < found
+              || (at == found && strlen (candidate->text) > strlen ((*special)->text))))
         {
           found = at;
           *special = candidate;
@@ -335,10 +329,7 @@ find_special (VardClipTokenizer *self,
 
 /* text as given is split at special tokens and normalised between them, then split once more */
 static void
-encode_text (VardClipTokenizer *self,
-             const char        *text,
-             gboolean           is_normalized,
-             GArray            *ids)
+encode_text (VardClipTokenizer *self, const char *text, gboolean is_normalized, GArray *ids)
 {
   Special *special = NULL;
   const char *at;
@@ -368,12 +359,12 @@ encode_text (VardClipTokenizer *self,
 
 gboolean
 vard_clip_tokenizer_encode (VardClipTokenizer *self,
-                            const char        *text,
-                            gint32            *ids,
-                            guint              n_ids,
-                            guint             *n_valid,
-                            guint             *n_cut,
-                            GError           **error)
+                            const char *text,
+                            gint32 *ids,
+                            guint n_ids,
+                            guint *n_valid,
+                            guint *n_cut,
+                            GError **error)
 {
   g_return_val_if_fail (VARD_IS_CLIP_TOKENIZER (self), FALSE);
   g_return_val_if_fail (n_ids >= 2, FALSE);
@@ -387,8 +378,9 @@ vard_clip_tokenizer_encode (VardClipTokenizer *self,
     }
   if (strlen (text) > MAX_TEXT)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the prompt has %" G_GSIZE_FORMAT " bytes; at most %d are read",
-                   strlen (text), MAX_TEXT);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                   "the prompt has %" G_GSIZE_FORMAT " bytes; at most %d are read", strlen (text),
+                   MAX_TEXT);
       return FALSE;
     }
   encode_text (self, text, FALSE, all);
@@ -408,10 +400,7 @@ vard_clip_tokenizer_encode (VardClipTokenizer *self,
 }
 /* whether the first @length bytes fit */
 static gboolean
-fits (VardClipTokenizer *self,
-      const char        *text,
-      gsize              length,
-      guint              n_ids)
+fits (VardClipTokenizer *self, const char *text, gsize length, guint n_ids)
 {
   g_autofree char *part = g_strndup (text, length);
   g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (gint32));
@@ -447,20 +436,19 @@ split_words (const char *text)
 /* Tokens do not reach over white space, so the number of words that fit can be searched for by
  * halving */
 gsize
-vard_clip_tokenizer_find_cut (VardClipTokenizer *self,
-                              const char        *text,
-                              guint              n_ids)
+vard_clip_tokenizer_find_cut (VardClipTokenizer *self, const char *text, guint n_ids)
 {
   g_return_val_if_fail (VARD_IS_CLIP_TOKENIZER (self), 0);
   g_return_val_if_fail (n_ids >= 2, 0);
 
   gsize length = strlen (text);
 
-  if (length > MAX_TEXT || !g_utf8_validate (text, length, NULL) || fits (self, text, length, n_ids))
+  if (length > MAX_TEXT || !g_utf8_validate (text, length, NULL)
+      || fits (self, text, length, n_ids))
     return length;
 
   g_autoptr (GArray) starts = split_words (text);
-  guint low = 0, high = starts->len - 1;      /* low words fit, high do not */
+  guint low = 0, high = starts->len - 1; /* low words fit, high do not */
 
   while (high - low > 1)
     {

@@ -18,9 +18,9 @@ struct _VardClipVision
   VardModule parent_instance;
 
   gint64 width, size, patch_size;
-  VardParameter *class_token;   /* [width] */
-  VardParameter *patches;       /* [width, patch_size, patch_size, 3], without bias */
-  VardEmbedding *positions;     /* [1 + patches, width] */
+  VardParameter *class_token; /* [width] */
+  VardParameter *patches;     /* [width, patch_size, patch_size, 3], without bias */
+  VardEmbedding *positions;   /* [1 + patches, width] */
   VardLayerNorm *first_norm, *last_norm;
   GPtrArray *layers;
 };
@@ -35,21 +35,21 @@ typedef struct
 } Sizes;
 
 static void
-build (VardClipVision *self,
-       const Sizes    *sizes)
+build (VardClipVision *self, const Sizes *sizes)
 {
   VardModule *module = VARD_MODULE (self);
   gint64 grid = self->size / self->patch_size;
 
   self->class_token = vard_module_add_parameter (module, "embeddings.class_embedding",
                                                  VARD_SHAPE (self->width), VARD_LAYOUT_PLAIN);
-  self->patches = vard_module_add_parameter (
-      module, "embeddings.patch_embedding.weight",
-      VARD_SHAPE (self->width, self->patch_size, self->patch_size, 3), VARD_LAYOUT_CONV);
+  self->patches =
+    vard_module_add_parameter (module, "embeddings.patch_embedding.weight",
+                               VARD_SHAPE (self->width, self->patch_size, self->patch_size, 3),
+                               VARD_LAYOUT_CONV);
   self->positions = vard_module_add_child (module, "embeddings.position_embedding",
                                            vard_embedding_new (grid * grid + 1, self->width));
   self->first_norm =
-      vard_module_add_child (module, "pre_layrnorm", vard_layer_norm_new (self->width, sizes->eps));
+    vard_module_add_child (module, "pre_layrnorm", vard_layer_norm_new (self->width, sizes->eps));
   for (gint64 i = 0; i < sizes->n_layers; i++)
     {
       g_autofree char *name = g_strdup_printf ("encoder.layers.%" G_GINT64_FORMAT, i);
@@ -58,13 +58,12 @@ build (VardClipVision *self,
 
       g_ptr_array_add (self->layers, vard_module_add_child (module, name, layer));
     }
-  self->last_norm = vard_module_add_child (module, "post_layernorm",
-                                           vard_layer_norm_new (self->width, sizes->eps));
+  self->last_norm =
+    vard_module_add_child (module, "post_layernorm", vard_layer_norm_new (self->width, sizes->eps));
 }
 
 VardClipVision *
-vard_clip_vision_new (VardConfigReader *config,
-                      GError          **error)
+vard_clip_vision_new (VardConfigReader *config, GError **error)
 {
   g_autoptr (VardClipVision) self = g_object_new (VARD_TYPE_CLIP_VISION, NULL);
   const char *activation = vard_config_reader_get_string (config, "hidden_act", "quick_gelu");
@@ -111,15 +110,14 @@ vard_clip_vision_get_size (VardClipVision *self)
 
 /* [n, size, size, 3] -> [n, 1 + patches, width] */
 static VardNode *
-record_tokens (VardClipVision *self,
-               VardNode       *pixels)
+record_tokens (VardClipVision *self, VardNode *pixels)
 {
   VardGraph *graph = pixels->graph;
   VardConv2dAttrs attrs = { .stride = self->patch_size };
   gint64 n = pixels->shape.dims[0], grid = self->size / self->patch_size, width = self->width;
   VardNode *x = vard_conv2d (pixels, vard_parameter_record (self->patches, graph), &attrs);
   VardNode *first =
-      vard_reshape (vard_parameter_record (self->class_token, graph), VARD_SHAPE (1, 1, width));
+    vard_reshape (vard_parameter_record (self->class_token, graph), VARD_SHAPE (1, 1, width));
   VardNode *parts[] = { vard_broadcast (first, VARD_SHAPE (n, 1, width)),
                         vard_reshape (x, VARD_SHAPE (n, grid * grid, width)) };
 
@@ -128,8 +126,7 @@ record_tokens (VardClipVision *self,
 }
 
 VardNode *
-vard_clip_vision_record (VardClipVision *self,
-                         VardNode       *pixels)
+vard_clip_vision_record (VardClipVision *self, VardNode *pixels)
 {
   g_return_val_if_fail (VARD_IS_CLIP_VISION (self), pixels);
 

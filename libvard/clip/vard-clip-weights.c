@@ -18,10 +18,10 @@
 struct _VardClipWeights
 {
   char *path;
-  VardSafetensors *safetensors;   /* one of the two */
+  VardSafetensors *safetensors; /* one of the two */
   VardPth *pth;
-  const char *prefix;             /* of every name */
-  gboolean is_open;               /* OpenCLIP's names */
+  const char *prefix; /* of every name */
+  gboolean is_open;   /* OpenCLIP's names */
 };
 
 /* ---- one file, of two formats ---- */
@@ -34,17 +34,14 @@ peek_names (VardClipWeights *self)
 }
 
 static gboolean
-contains (VardClipWeights *self,
-          const char      *name)
+contains (VardClipWeights *self, const char *name)
 {
   return self->pth ? vard_pth_contains (self->pth, name)
                    : vard_safetensors_contains (self->safetensors, name);
 }
 
 static VardTensor *
-lookup (VardClipWeights *self,
-        const char      *name,
-        GError         **error)
+lookup (VardClipWeights *self, const char *name, GError **error)
 {
   if (contains (self, name))
     return self->pth ? vard_pth_lookup (self->pth, name, error)
@@ -54,8 +51,7 @@ lookup (VardClipWeights *self,
 }
 
 static char *
-find_file (const char *folder,
-           GError    **error)
+find_file (const char *folder, GError **error)
 {
   static const char *const names[] = {
     "model.safetensors",      "model.safetensors.index.json",
@@ -76,8 +72,7 @@ find_file (const char *folder,
 }
 
 static gboolean
-find_spelling (VardClipWeights *self,
-               GError         **error)
+find_spelling (VardClipWeights *self, GError **error)
 {
   static const char *const prefixes[] = { "", "state_dict.", "module.", "state_dict.module." };
 
@@ -85,7 +80,7 @@ find_spelling (VardClipWeights *self,
     {
       g_autofree char *open = g_strconcat (prefixes[i], "visual.class_embedding", NULL);
       g_autofree char *other =
-          g_strconcat (prefixes[i], "vision_model.embeddings.class_embedding", NULL);
+        g_strconcat (prefixes[i], "vision_model.embeddings.class_embedding", NULL);
 
       self->prefix = prefixes[i];
       self->is_open = contains (self, open);
@@ -93,15 +88,14 @@ find_spelling (VardClipWeights *self,
         return TRUE;
     }
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "%s has no vision encoder: neither vision_model.embeddings.class_embedding nor visual.class_embedding",
+               "%s has no vision encoder: neither vision_model.embeddings.class_embedding nor "
+               "visual.class_embedding",
                self->path);
   return FALSE;
 }
 
 VardClipWeights *
-vard_clip_weights_open (const char *folder,
-                        const char *file,
-                        GError    **error)
+vard_clip_weights_open (const char *folder, const char *file, GError **error)
 {
   g_autoptr (VardClipWeights) self = g_new0 (VardClipWeights, 1);
 
@@ -137,19 +131,17 @@ typedef struct
 } Place;
 
 static char *
-translate_layer (const char *path,
-                 Place      *place)
+translate_layer (const char *path, Place *place)
 {
   static const VardOriginalNames names = { .part = VARD_ORIGINAL_OPEN_CLIP };
   g_autofree char *name =
-      vard_original_names_translate (&names, path, &place->piece, &place->n_pieces);
+    vard_original_names_translate (&names, path, &place->piece, &place->n_pieces);
 
   return g_strdup (name + strlen (vard_original_names_get_prefix (VARD_ORIGINAL_OPEN_CLIP)));
 }
 
 static char *
-translate_vision (const char *path,
-                  Place      *place)
+translate_vision (const char *path, Place *place)
 {
   static const char *const heads[][2] = {
     { "embeddings.class_embedding", "class_embedding" },
@@ -167,9 +159,7 @@ translate_vision (const char *path,
 }
 
 static char *
-translate (VardClipWeights *self,
-           const char      *path,
-           Place           *place)
+translate (VardClipWeights *self, const char *path, Place *place)
 {
   if (!self->is_open)
     return g_strdup (path);
@@ -182,8 +172,7 @@ translate (VardClipWeights *self,
 }
 
 static Place
-find_place (VardClipWeights *self,
-            const char      *path)
+find_place (VardClipWeights *self, const char *path)
 {
   Place place = { .n_pieces = 1 };
   g_autofree char *name = translate (self, path, &place);
@@ -222,9 +211,7 @@ transpose (VardTensor *matrix)
 }
 
 static void
-load_parameter (const char    *path,
-                VardParameter *parameter,
-                gpointer       data)
+load_parameter (const char *path, VardParameter *parameter, gpointer data)
 {
   Load *load = data;
 
@@ -242,18 +229,17 @@ load_parameter (const char    *path,
       g_object_unref (stored);
       stored = turned;
     }
-  if (stored && vard_weights_fill (load->weights->path, name, stored, parameter, place.piece,
-                                   place.n_pieces, &load->error))
+  if (stored
+      && vard_weights_fill (load->weights->path, name, stored, parameter, place.piece,
+                            place.n_pieces, &load->error))
     g_hash_table_add (load->used, g_steal_pointer (&name));
 }
 
 static gboolean
-belongs_to (VardClipWeights *self,
-            VardClipPart     part,
-            const char      *name)
+belongs_to (VardClipWeights *self, VardClipPart part, const char *name)
 {
-  gboolean is_vision =
-      g_str_has_prefix (name, "visual") || g_str_has_prefix (name, "vision_model.");
+  gboolean is_vision = g_str_has_prefix (name, "visual")
+                       || g_str_has_prefix (name, "vision_model.");
 
   if (g_str_has_suffix (name, ".position_ids") || g_str_has_suffix (name, "attn_mask"))
     return FALSE;
@@ -264,15 +250,12 @@ belongs_to (VardClipWeights *self,
 
 /* a layer too many in the file means that it belongs to another configuration */
 static gboolean
-check_left_over (VardClipWeights *self,
-                 VardClipPart     part,
-                 GHashTable      *used,
-                 GError         **error)
+check_left_over (VardClipWeights *self, VardClipPart part, GHashTable *used, GError **error)
 {
   for (const char *const *name = peek_names (self); *name; name++)
-    if (g_str_has_prefix (*name, self->prefix) &&
-        belongs_to (self, part, *name + strlen (self->prefix)) &&
-        !g_hash_table_contains (used, *name))
+    if (g_str_has_prefix (*name, self->prefix)
+        && belongs_to (self, part, *name + strlen (self->prefix))
+        && !g_hash_table_contains (used, *name))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                      "%s: %s has no place in the configuration", self->path, *name);
@@ -282,10 +265,7 @@ check_left_over (VardClipWeights *self,
 }
 
 gboolean
-vard_clip_weights_load (VardClipWeights *self,
-                        VardClipPart     part,
-                        VardModule      *root,
-                        GError         **error)
+vard_clip_weights_load (VardClipWeights *self, VardClipPart part, VardModule *root, GError **error)
 {
   g_autoptr (GHashTable) used = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   Load load = { self, used, NULL };
@@ -298,9 +278,7 @@ vard_clip_weights_load (VardClipWeights *self,
 }
 
 gboolean
-vard_clip_weights_read_scale (VardClipWeights *self,
-                              double          *scale,
-                              GError         **error)
+vard_clip_weights_read_scale (VardClipWeights *self, double *scale, GError **error)
 {
   g_autofree char *name = g_strconcat (self->prefix, "logit_scale", NULL);
   g_autoptr (VardTensor) stored = NULL, value = NULL;

@@ -23,8 +23,8 @@
 typedef struct
 {
   VardModule *root;
-  gpointer encoder;          /* of root */
-  VardLinear *projection;    /* of root */
+  gpointer encoder;       /* of root */
+  VardLinear *projection; /* of root */
 } Tower;
 
 struct _VardClip
@@ -34,15 +34,15 @@ struct _VardClip
   char *folder, *tokenizer_folder;
   VardEngine *engine;
   VardClipConfig config;
-  VardClipWeights *weights;  /* NULL once both towers are loaded */
+  VardClipWeights *weights; /* NULL once both towers are loaded */
   double scale;
 
-  GMutex mutex;              /* of all that follows */
+  GMutex mutex; /* of all that follows */
   Tower vision, text;
-  GHashTable *programs;      /* number of pictures -> VardExecutable */
+  GHashTable *programs; /* number of pictures -> VardExecutable */
   VardExecutable *text_program;
   VardClipTokenizer *tokenizer;
-  GHashTable *texts;         /* text -> features */
+  GHashTable *texts; /* text -> features */
 };
 
 G_DEFINE_FINAL_TYPE (VardClip, vard_clip, G_TYPE_OBJECT)
@@ -51,12 +51,12 @@ G_DEFINE_FINAL_TYPE (VardClip, vard_clip, G_TYPE_OBJECT)
 
 /* takes the encoder; FALSE leaves the tower empty */
 static gboolean
-load_tower (VardClip     *self,
-            VardClipPart  part,
-            gpointer      encoder,
-            gint64        width,
-            Tower        *tower,
-            GError      **error)
+load_tower (VardClip *self,
+            VardClipPart part,
+            gpointer encoder,
+            gint64 width,
+            Tower *tower,
+            GError **error)
 {
   gboolean is_vision = part == VARD_CLIP_VISION_PART;
   g_autoptr (VardModule) root = g_object_new (VARD_TYPE_MODULE, NULL);
@@ -65,9 +65,10 @@ load_tower (VardClip     *self,
   VARD_TRACE_SCOPE ("clip", is_vision ? "load-vision" : "load-text");
 
   loaded.encoder = vard_module_add_child (root, is_vision ? "vision_model" : "text_model", encoder);
-  loaded.projection = vard_module_add_child (
-      root, is_vision ? "visual_projection" : "text_projection",
-      vard_linear_new (width, self->config.n_features, FALSE, VARD_LAYOUT_PLAIN));
+  loaded.projection = vard_module_add_child (root,
+                                             is_vision ? "visual_projection" : "text_projection",
+                                             vard_linear_new (width, self->config.n_features, FALSE,
+                                                              VARD_LAYOUT_PLAIN));
   if (!vard_clip_weights_load (self->weights, part, root, error))
     return FALSE;
   *tower = loaded;
@@ -76,19 +77,17 @@ load_tower (VardClip     *self,
 }
 
 static gboolean
-load_vision (VardClip *self,
-             GError  **error)
+load_vision (VardClip *self, GError **error)
 {
   VardClipVision *vision = vard_clip_vision_new (self->config.vision, error);
 
-  return vision && load_tower (self, VARD_CLIP_VISION_PART, vision,
-                               vard_clip_vision_get_width (vision), &self->vision, error);
+  return vision
+         && load_tower (self, VARD_CLIP_VISION_PART, vision, vard_clip_vision_get_width (vision),
+                        &self->vision, error);
 }
 
 VardClip *
-vard_clip_new (const VardClipFiles *files,
-               VardEngine          *engine,
-               GError             **error)
+vard_clip_new (const VardClipFiles *files, VardEngine *engine, GError **error)
 {
   g_return_val_if_fail (files != NULL && files->folder != NULL, NULL);
   g_return_val_if_fail (VARD_IS_ENGINE (engine), NULL);
@@ -101,15 +100,14 @@ vard_clip_new (const VardClipFiles *files,
   if (!vard_clip_config_read (&self->config, files->folder, error))
     return NULL;
   self->weights = vard_clip_weights_open (files->folder, files->weights, error);
-  if (!self->weights || !vard_clip_weights_read_scale (self->weights, &self->scale, error) ||
-      !load_vision (self, error))
+  if (!self->weights || !vard_clip_weights_read_scale (self->weights, &self->scale, error)
+      || !load_vision (self, error))
     return NULL;
   return g_steal_pointer (&self);
 }
 
 static gboolean
-load_text (VardClip *self,
-           GError  **error)
+load_text (VardClip *self, GError **error)
 {
   g_autoptr (VardClipTokenizer) tokenizer = NULL;
   VardClipText *text;
@@ -142,8 +140,7 @@ load_text (VardClip *self,
 }
 
 gboolean
-vard_clip_load_text (VardClip *self,
-                     GError  **error)
+vard_clip_load_text (VardClip *self, GError **error)
 {
   g_return_val_if_fail (VARD_IS_CLIP (self), FALSE);
 
@@ -182,12 +179,12 @@ vard_clip_get_scale (VardClip *self)
 /* ---- computing ---- */
 
 void
-vard_clip_prepare (VardClip     *self,
+vard_clip_prepare (VardClip *self,
                    const guint8 *rgb,
-                   guint         width,
-                   guint         height,
-                   VardClipCrop  crop,
-                   float        *pixels)
+                   guint width,
+                   guint height,
+                   VardClipCrop crop,
+                   float *pixels)
 {
   g_return_if_fail (VARD_IS_CLIP (self));
 
@@ -201,9 +198,7 @@ vard_clip_prepare (VardClip     *self,
 
 /* to length one, unless they are all zero */
 static void
-normalize (float *features,
-           guint  n,
-           guint  n_features)
+normalize (float *features, guint n, guint n_features)
 {
   for (guint i = 0; i < n; i++, features += n_features)
     {
@@ -217,9 +212,7 @@ normalize (float *features,
 }
 
 static VardExecutable *
-ensure_program (VardClip *self,
-                guint     n,
-                GError  **error)
+ensure_program (VardClip *self, guint n, GError **error)
 {
   VardExecutable *program = g_hash_table_lookup (self->programs, GUINT_TO_POINTER (n));
   guint size = vard_clip_get_size (self);
@@ -239,31 +232,31 @@ ensure_program (VardClip *self,
 }
 
 static gboolean
-encode_pictures (VardClip     *self,
-                 const float  *pixels,
-                 guint         n,
-                 float        *features,
+encode_pictures (VardClip *self,
+                 const float *pixels,
+                 guint n,
+                 float *features,
                  GCancellable *cancellable,
-                 GError      **error)
+                 GError **error)
 {
   gsize n_pixels = (gsize) vard_clip_get_size (self) * vard_clip_get_size (self) * 3;
   VardExecutable *program = ensure_program (self, n, error);
 
-  return program &&
-         vard_executable_set_input (program, "pixels", pixels, n * n_pixels * sizeof (float),
-                                    error) &&
-         vard_executable_run (program, cancellable, error) &&
-         vard_executable_get_output (program, "features", features,
-                                     n * self->config.n_features * sizeof (float), error);
+  return program
+         && vard_executable_set_input (program, "pixels", pixels, n * n_pixels * sizeof (float),
+                                       error)
+         && vard_executable_run (program, cancellable, error)
+         && vard_executable_get_output (program, "features", features,
+                                        n * self->config.n_features * sizeof (float), error);
 }
 
 gboolean
-vard_clip_encode_pictures (VardClip     *self,
-                           const float  *pixels,
-                           guint         n,
-                           float        *features,
+vard_clip_encode_pictures (VardClip *self,
+                           const float *pixels,
+                           guint n,
+                           float *features,
                            GCancellable *cancellable,
-                           GError      **error)
+                           GError **error)
 {
   g_return_val_if_fail (VARD_IS_CLIP (self), FALSE);
 
@@ -281,8 +274,7 @@ vard_clip_encode_pictures (VardClip     *self,
 
 /* one text at a time: a text is met once */
 static VardExecutable *
-ensure_text_program (VardClip *self,
-                     GError  **error)
+ensure_text_program (VardClip *self, GError **error)
 {
   if (self->text_program)
     return self->text_program;
@@ -302,10 +294,7 @@ ensure_text_program (VardClip *self,
 }
 
 static float *
-encode_text (VardClip     *self,
-             const char   *text,
-             GCancellable *cancellable,
-             GError      **error)
+encode_text (VardClip *self, const char *text, GCancellable *cancellable, GError **error)
 {
   VardExecutable *program = ensure_text_program (self, error);
 
@@ -332,11 +321,11 @@ encode_text (VardClip     *self,
 }
 
 gboolean
-vard_clip_encode_text (VardClip     *self,
-                       const char   *text,
-                       float        *features,
+vard_clip_encode_text (VardClip *self,
+                       const char *text,
+                       float *features,
                        GCancellable *cancellable,
-                       GError      **error)
+                       GError **error)
 {
   g_return_val_if_fail (VARD_IS_CLIP (self) && text != NULL, FALSE);
 

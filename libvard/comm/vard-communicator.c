@@ -9,16 +9,14 @@
 G_DEFINE_ABSTRACT_TYPE (VardCommunicator, vard_communicator, G_TYPE_OBJECT)
 
 static gboolean
-check_range (VardBuffer *buffer,
-             gsize       offset,
-             gsize       size,
-             GError    **error)
+check_range (VardBuffer *buffer, gsize offset, gsize size, GError **error)
 {
   if (offset <= buffer->size && size <= buffer->size - offset)
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED,
                "communication of %" G_GSIZE_FORMAT " bytes from %" G_GSIZE_FORMAT
-               " on, in a buffer of %" G_GSIZE_FORMAT, size, offset, buffer->size);
+               " on, in a buffer of %" G_GSIZE_FORMAT,
+               size, offset, buffer->size);
   return FALSE;
 }
 
@@ -40,24 +38,24 @@ vard_communicator_get_size (VardCommunicator *self)
 
 gboolean
 vard_communicator_all_reduce (VardCommunicator *self,
-                              VardBuffer       *buffer,
-                              gsize             offset,
-                              gsize             count,
-                              GError          **error)
+                              VardBuffer *buffer,
+                              gsize offset,
+                              gsize count,
+                              GError **error)
 {
   g_return_val_if_fail (VARD_IS_COMMUNICATOR (self), FALSE);
 
-  return check_range (buffer, offset, count * sizeof (float), error) &&
-         VARD_COMMUNICATOR_GET_CLASS (self)->all_reduce (self, buffer, offset, count, error);
+  return check_range (buffer, offset, count * sizeof (float), error)
+         && VARD_COMMUNICATOR_GET_CLASS (self)->all_reduce (self, buffer, offset, count, error);
 }
 
 gboolean
 vard_communicator_broadcast (VardCommunicator *self,
-                             VardBuffer       *buffer,
-                             gsize             offset,
-                             gsize             size,
-                             guint             root,
-                             GError          **error)
+                             VardBuffer *buffer,
+                             gsize offset,
+                             gsize size,
+                             guint root,
+                             GError **error)
 {
   g_return_val_if_fail (VARD_IS_COMMUNICATOR (self), FALSE);
 
@@ -67,28 +65,27 @@ vard_communicator_broadcast (VardCommunicator *self,
                    vard_communicator_get_size (self));
       return FALSE;
     }
-  return check_range (buffer, offset, size, error) &&
-         VARD_COMMUNICATOR_GET_CLASS (self)->broadcast (self, buffer, offset, size, root, error);
+  return check_range (buffer, offset, size, error)
+         && VARD_COMMUNICATOR_GET_CLASS (self)->broadcast (self, buffer, offset, size, root, error);
 }
 
 gboolean
 vard_communicator_all_gather (VardCommunicator *self,
-                              VardBuffer       *from,
-                              gsize             offset,
-                              gsize             size,
-                              VardBuffer       *to,
-                              GError          **error)
+                              VardBuffer *from,
+                              gsize offset,
+                              gsize size,
+                              VardBuffer *to,
+                              GError **error)
 {
   g_return_val_if_fail (VARD_IS_COMMUNICATOR (self), FALSE);
 
-  return check_range (from, offset, size, error) &&
-         check_range (to, 0, size * vard_communicator_get_size (self), error) &&
-         VARD_COMMUNICATOR_GET_CLASS (self)->all_gather (self, from, offset, size, to, error);
+  return check_range (from, offset, size, error)
+         && check_range (to, 0, size * vard_communicator_get_size (self), error)
+         && VARD_COMMUNICATOR_GET_CLASS (self)->all_gather (self, from, offset, size, to, error);
 }
 
 gboolean
-vard_communicator_barrier (VardCommunicator *self,
-                           GError          **error)
+vard_communicator_barrier (VardCommunicator *self, GError **error)
 {
   g_return_val_if_fail (VARD_IS_COMMUNICATOR (self), FALSE);
 

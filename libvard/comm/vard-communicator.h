@@ -21,40 +21,53 @@ struct _VardCommunicatorClass
 {
   GObjectClass parent_class;
 
-  guint    (*get_rank)   (VardCommunicator *self);
-  guint    (*get_size)   (VardCommunicator *self);
+  guint (*get_rank) (VardCommunicator *self);
+  guint (*get_size) (VardCommunicator *self);
   /* count f32 values from a byte offset on become their sum over the ranks, the same bits on every
    * rank */
-  gboolean (*all_reduce) (VardCommunicator *self, VardBuffer *buffer, gsize offset, gsize count, GError **error);
+  gboolean (*all_reduce) (VardCommunicator *self,
+                          VardBuffer *buffer,
+                          gsize offset,
+                          gsize count,
+                          GError **error);
   /* bytes of rank root to all others */
-  gboolean (*broadcast)  (VardCommunicator *self, VardBuffer *buffer, gsize offset, gsize size, guint root, GError **error);
+  gboolean (*broadcast) (VardCommunicator *self,
+                         VardBuffer *buffer,
+                         gsize offset,
+                         gsize size,
+                         guint root,
+                         GError **error);
   /* size bytes of every rank, in rank order, into to (size times the number of ranks) */
-  gboolean (*all_gather) (VardCommunicator *self, VardBuffer *from, gsize offset, gsize size, VardBuffer *to, GError **error);
-  gboolean (*barrier)    (VardCommunicator *self, GError **error);
+  gboolean (*all_gather) (VardCommunicator *self,
+                          VardBuffer *from,
+                          gsize offset,
+                          gsize size,
+                          VardBuffer *to,
+                          GError **error);
+  gboolean (*barrier) (VardCommunicator *self, GError **error);
 
   gpointer padding[8];
 };
 
-guint    vard_communicator_get_rank   (VardCommunicator  *self);
-guint    vard_communicator_get_size   (VardCommunicator  *self);
-gboolean vard_communicator_all_reduce (VardCommunicator  *self,
-                                       VardBuffer        *buffer,
-                                       gsize              offset,
-                                       gsize              count,
-                                       GError           **error);
-gboolean vard_communicator_broadcast  (VardCommunicator  *self,
-                                       VardBuffer        *buffer,
-                                       gsize              offset,
-                                       gsize              size,
-                                       guint              root,
-                                       GError           **error);
-gboolean vard_communicator_all_gather (VardCommunicator  *self,
-                                       VardBuffer        *from,
-                                       gsize              offset,
-                                       gsize              size,
-                                       VardBuffer        *to,
-                                       GError           **error);
-gboolean vard_communicator_barrier    (VardCommunicator  *self,
-                                       GError           **error);
+guint vard_communicator_get_rank (VardCommunicator *self);
+guint vard_communicator_get_size (VardCommunicator *self);
+gboolean vard_communicator_all_reduce (VardCommunicator *self,
+                                       VardBuffer *buffer,
+                                       gsize offset,
+                                       gsize count,
+                                       GError **error);
+gboolean vard_communicator_broadcast (VardCommunicator *self,
+                                      VardBuffer *buffer,
+                                      gsize offset,
+                                      gsize size,
+                                      guint root,
+                                      GError **error);
+gboolean vard_communicator_all_gather (VardCommunicator *self,
+                                       VardBuffer *from,
+                                       gsize offset,
+                                       gsize size,
+                                       VardBuffer *to,
+                                       GError **error);
+gboolean vard_communicator_barrier (VardCommunicator *self, GError **error);
 
 G_END_DECLS

@@ -33,40 +33,39 @@ vard_solo_communicator_get_size (VardCommunicator *self)
 
 static gboolean
 vard_solo_communicator_all_reduce (VardCommunicator *self,
-                                   VardBuffer       *buffer,
-                                   gsize             offset,
-                                   gsize             count,
-                                   GError          **error)
+                                   VardBuffer *buffer,
+                                   gsize offset,
+                                   gsize count,
+                                   GError **error)
 {
   return TRUE;
 }
 
 static gboolean
 vard_solo_communicator_broadcast (VardCommunicator *self,
-                                  VardBuffer       *buffer,
-                                  gsize             offset,
-                                  gsize             size,
-                                  guint             root,
-                                  GError          **error)
+                                  VardBuffer *buffer,
+                                  gsize offset,
+                                  gsize size,
+                                  guint root,
+                                  GError **error)
 {
   return TRUE;
 }
 
 static gboolean
 vard_solo_communicator_all_gather (VardCommunicator *self,
-                                   VardBuffer       *from,
-                                   gsize             offset,
-                                   gsize             size,
-                                   VardBuffer       *to,
-                                   GError          **error)
+                                   VardBuffer *from,
+                                   gsize offset,
+                                   gsize size,
+                                   VardBuffer *to,
+                                   GError **error)
 {
   memmove (to->data, from->data + offset, size);
   return TRUE;
 }
 
 static gboolean
-vard_solo_communicator_barrier (VardCommunicator *self,
-                                GError          **error)
+vard_solo_communicator_barrier (VardCommunicator *self, GError **error)
 {
   return TRUE;
 }

@@ -9,7 +9,11 @@
 G_BEGIN_DECLS
 
 #define VARD_TYPE_SOLO_COMMUNICATOR (vard_solo_communicator_get_type ())
-G_DECLARE_FINAL_TYPE (VardSoloCommunicator, vard_solo_communicator, VARD, SOLO_COMMUNICATOR, VardCommunicator)
+G_DECLARE_FINAL_TYPE (VardSoloCommunicator,
+                      vard_solo_communicator,
+                      VARD,
+                      SOLO_COMMUNICATOR,
+                      VardCommunicator)
 
 VardCommunicator *vard_solo_communicator_new (void);
 

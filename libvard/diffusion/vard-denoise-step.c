@@ -17,7 +17,7 @@ struct _VardDenoiseStep
   VardStepNoise noise;
   gsize state_size;
   gsize context_size;
-  float *buffer;   /* [n][max (1, context)] for inputs that are put together here */
+  float *buffer; /* [n][max (1, context)] for inputs that are put together here */
 };
 
 static VardNode *
@@ -35,8 +35,9 @@ record_noise (VardGraph *graph, VardShape latents, VardStepNoise noise)
   if (noise == VARD_STEP_NOISE_GIVEN)
     z = vard_input (graph, "z", VARD_DTYPE_F32, latents);
   else
-    z = vard_random_normal (
-        vard_input (graph, "counters", VARD_DTYPE_I64, VARD_SHAPE (latents.dims[0], 2)), latents);
+    z = vard_random_normal (vard_input (graph, "counters", VARD_DTYPE_I64,
+                                        VARD_SHAPE (latents.dims[0], 2)),
+                            latents);
 
   return vard_mul (scalar_input (graph, "sigma"), z);
 }
@@ -70,10 +71,10 @@ record (VardModel *model, guint n, gboolean is_guided, gboolean keeps_clean, Var
       VardNode *before = vard_input (graph, "clean", VARD_DTYPE_F32, latents);
 
       mean = vard_add (mean, vard_mul (scalar_input (graph, "clean-scale"), before));
-      vard_graph_add_output (
-          graph, "new-clean",
-          vard_add (vard_mul (scalar_input (graph, "clean-per-x"), inputs.latents),
-                    vard_mul (scalar_input (graph, "clean-per-out"), out)));
+      vard_graph_add_output (graph, "new-clean",
+                             vard_add (vard_mul (scalar_input (graph, "clean-per-x"),
+                                                 inputs.latents),
+                                       vard_mul (scalar_input (graph, "clean-per-out"), out)));
     }
   if (noise != VARD_STEP_NOISE_NONE)
     mean = vard_add (mean, record_noise (graph, latents, noise));
@@ -83,8 +84,13 @@ record (VardModel *model, guint n, gboolean is_guided, gboolean keeps_clean, Var
 }
 
 VardDenoiseStep *
-vard_denoise_step_new (VardEngine *engine, VardModel *model, guint n, gboolean is_guided,
-                       gboolean keeps_clean, VardStepNoise noise, GError **error)
+vard_denoise_step_new (VardEngine *engine,
+                       VardModel *model,
+                       guint n,
+                       gboolean is_guided,
+                       gboolean keeps_clean,
+                       VardStepNoise noise,
+                       GError **error)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
   g_autoptr (VardGraph) graph = record (model, n, is_guided, keeps_clean, noise);
@@ -102,7 +108,7 @@ vard_denoise_step_new (VardEngine *engine, VardModel *model, guint n, gboolean i
   self->noise = noise;
   self->state_size = info->height * info->width * info->channels;
   self->context_size = info->n_tokens * info->context_width;
-  self->buffer = g_new (float, n * MAX (self->context_size, 1));
+  self->buffer = g_new (float, n *MAX (self->context_size, 1));
 
   return self;
 }
@@ -132,8 +138,10 @@ set_scalar (VardDenoiseStep *self, const char *name, double value, GError **erro
 }
 
 gboolean
-vard_denoise_step_set_prompts (VardDenoiseStep *self, const VardTextState *const *texts,
-                               const VardTextState *null_text, double guidance_scale,
+vard_denoise_step_set_prompts (VardDenoiseStep *self,
+                               const VardTextState *const *texts,
+                               const VardTextState *null_text,
+                               double guidance_scale,
                                GError **error)
 {
   gsize row = self->context_size * sizeof (float);
@@ -176,8 +184,13 @@ set_noise (VardDenoiseStep *self, const VardSamplerStep *step, gconstpointer noi
 }
 
 gboolean
-vard_denoise_step_run (VardDenoiseStep *self, const VardSamplerStep *step, const float *x,
-                       gconstpointer noise, float *next, float *clean, GCancellable *cancellable,
+vard_denoise_step_run (VardDenoiseStep *self,
+                       const VardSamplerStep *step,
+                       const float *x,
+                       gconstpointer noise,
+                       float *next,
+                       float *clean,
+                       GCancellable *cancellable,
                        GError **error)
 {
   gsize size = self->n * self->state_size * sizeof (float);

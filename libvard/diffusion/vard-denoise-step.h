@@ -21,32 +21,32 @@ typedef enum
 } VardStepNoise;
 
 /* @keeps_clean: for samplers that need the x_0 of the step before */
-VardDenoiseStep *vard_denoise_step_new         (VardEngine            *engine,
-                                                VardModel             *model,
-                                                guint                  n,
-                                                gboolean               is_guided,
-                                                gboolean               keeps_clean,
-                                                VardStepNoise          noise,
-                                                GError               **error);
-void             vard_denoise_step_free        (VardDenoiseStep       *self);
-VardExecutable  *vard_denoise_step_peek_executable (VardDenoiseStep   *self);
+VardDenoiseStep *vard_denoise_step_new (VardEngine *engine,
+                                        VardModel *model,
+                                        guint n,
+                                        gboolean is_guided,
+                                        gboolean keeps_clean,
+                                        VardStepNoise noise,
+                                        GError **error);
+void vard_denoise_step_free (VardDenoiseStep *self);
+VardExecutable *vard_denoise_step_peek_executable (VardDenoiseStep *self);
 /* once per batch: [n] contexts, and the empty prompt's when guided */
-gboolean         vard_denoise_step_set_prompts (VardDenoiseStep       *self,
-                                                const VardTextState  *const *texts,
-                                                const VardTextState   *null_text,
-                                                double                 guidance_scale,
-                                                GError               **error);
+gboolean vard_denoise_step_set_prompts (VardDenoiseStep *self,
+                                        const VardTextState *const *texts,
+                                        const VardTextState *null_text,
+                                        double guidance_scale,
+                                        GError **error);
 /* x [n][state] in, the next state [n][state] into next, which may be x. @noise: NULL, keys and
  * counters [n][2] of gint64, or noise [n][state] of float. clean [n][state] is what one step leaves
  * for the next, NULL where it is not kept */
-gboolean         vard_denoise_step_run         (VardDenoiseStep       *self,
-                                                const VardSamplerStep *step,
-                                                const float           *x,
-                                                gconstpointer          noise,
-                                                float                 *next,
-                                                float                 *clean,
-                                                GCancellable          *cancellable,
-                                                GError               **error);
+gboolean vard_denoise_step_run (VardDenoiseStep *self,
+                                const VardSamplerStep *step,
+                                const float *x,
+                                gconstpointer noise,
+                                float *next,
+                                float *clean,
+                                GCancellable *cancellable,
+                                GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardDenoiseStep, vard_denoise_step_free)
 

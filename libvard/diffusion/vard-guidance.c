@@ -19,8 +19,8 @@ vard_guidance_record (VardModel *model, const VardGuidanceInputs *inputs)
   gint64 n = inputs->latents->shape.dims[0];
   VardNode *null_context = vard_broadcast (inputs->null_context, inputs->context->shape);
   VardNode *both = vard_concat ((VardNode *[]) { inputs->context, null_context }, 2, 0);
-  VardNode *out = vard_model_record_predict (model, twice (inputs->latents),
-                                             twice (inputs->timesteps), both);
+  VardNode *out =
+    vard_model_record_predict (model, twice (inputs->latents), twice (inputs->timesteps), both);
   VardNode *prompted = vard_slice (out, 0, 0, n);
   VardNode *null = vard_slice (out, 0, n, n);
 

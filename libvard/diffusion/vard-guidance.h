@@ -21,7 +21,6 @@ typedef struct
 } VardGuidanceInputs;
 
 /* null + scale (prompted - null), of the latents' shape; gradients flow through both branches */
-VardNode *vard_guidance_record (VardModel                *model,
-                                const VardGuidanceInputs *inputs);
+VardNode *vard_guidance_record (VardModel *model, const VardGuidanceInputs *inputs);
 
 G_END_DECLS

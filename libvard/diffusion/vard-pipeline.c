@@ -22,13 +22,17 @@ struct _VardPipeline
   VardModel *model;
   VardNoiseSchedule *schedule;
   VardTextCache *texts;
-  VardImagePool *pool;    /* where pictures are made; NULL for ordinary memory */
+  VardImagePool *pool; /* where pictures are made; NULL for ordinary memory */
   /* n << 4 | noise << 2 | keeps_clean << 1 | is_guided -> VardDenoiseStep */
   GHashTable *steps;
-  GHashTable *decoders;   /* n -> VardExecutable */
+  GHashTable *decoders; /* n -> VardExecutable */
 };
 
-enum { SIGNAL_PROGRESS, N_SIGNALS };
+enum
+{
+  SIGNAL_PROGRESS,
+  N_SIGNALS
+};
 
 static guint signals[N_SIGNALS];
 
@@ -53,7 +57,8 @@ ensure_step (VardPipeline *self, const VardSampleRequest *request, guint n, GErr
 {
   gboolean is_guided = request->guidance_scale != 1.0, keeps_clean = request->sampler->needs_clean;
   VardStepNoise noise = get_noise (request);
-  gpointer key = GUINT_TO_POINTER (n << 4 | noise << 2 | (keeps_clean ? 2 : 0) | (is_guided ? 1 : 0));
+  gpointer key =
+    GUINT_TO_POINTER (n << 4 | noise << 2 | (keeps_clean ? 2 : 0) | (is_guided ? 1 : 0));
   VardDenoiseStep *step = g_hash_table_lookup (self->steps, key);
 
   if (step != NULL)
@@ -117,13 +122,17 @@ typedef struct
   VardTrajectory *trajectory;
   VardSampleProgress progress;
   gpointer data;
-  float *x, *clean;       /* [batch][state_size]; clean may be NULL */
-  gint64 *counters;       /* [batch][2] */
+  float *x, *clean; /* [batch][state_size]; clean may be NULL */
+  gint64 *counters; /* [batch][2] */
 } Rollout;
 
 static gboolean
-set_prompts (Rollout *rollout, VardDenoiseStep *program, guint first, guint n,
-             GCancellable *cancellable, GError **error)
+set_prompts (Rollout *rollout,
+             VardDenoiseStep *program,
+             guint first,
+             guint n,
+             GCancellable *cancellable,
+             GError **error)
 {
   const VardSampleRequest *request = rollout->request;
   g_autofree const VardTextState **texts = g_new (const VardTextState *, n);
@@ -229,8 +238,8 @@ static VardTrajectory *
 new_trajectory (VardPipeline *self, const VardSampleRequest *request)
 {
   guint n_states = request->keep_states ? request->sampler->n_steps + 1 : 1;
-  VardTrajectory *trajectory = vard_trajectory_new (request->n, n_states,
-                                                    vard_pipeline_get_state_size (self));
+  VardTrajectory *trajectory =
+    vard_trajectory_new (request->n, n_states, vard_pipeline_get_state_size (self));
 
   memcpy (trajectory->prompts, request->prompt_of, request->n * sizeof (guint));
   memcpy (trajectory->seeds, request->seeds, request->n * sizeof (guint64));
@@ -239,16 +248,19 @@ new_trajectory (VardPipeline *self, const VardSampleRequest *request)
 }
 
 VardTrajectory *
-vard_pipeline_rollout (VardPipeline *self, const VardSampleRequest *request,
-                       VardSampleProgress progress, gpointer data, GCancellable *cancellable,
+vard_pipeline_rollout (VardPipeline *self,
+                       const VardSampleRequest *request,
+                       VardSampleProgress progress,
+                       gpointer data,
+                       GCancellable *cancellable,
                        GError **error)
 {
   g_autoptr (VardTrajectory) trajectory = new_trajectory (self, request);
   guint batch = request->batch > 0 ? MIN (request->batch, request->n) : request->n;
   g_autofree float *x = g_new (float, batch * trajectory->state_size);
   g_autofree gint64 *counters = g_new (gint64, 2 * batch);
-  g_autofree float *clean
-      = request->sampler->needs_clean ? g_new (float, batch * trajectory->state_size) : NULL;
+  g_autofree float *clean =
+    request->sampler->needs_clean ? g_new (float, batch * trajectory->state_size) : NULL;
   Rollout rollout = { self, request, trajectory, progress, data, x, clean, counters };
 
   for (guint first = 0; first < request->n; first += batch)
@@ -265,8 +277,8 @@ round_picture (VardPipeline *self, const float *values, gint64 width, gint64 hei
 {
   gsize count = width * height * 3;
   guint8 *pixels = NULL;
-  g_autoptr (GBytes) bytes
-    = self->pool != NULL ? vard_image_pool_allocate (self->pool, count, &pixels) : NULL;
+  g_autoptr (GBytes) bytes =
+    self->pool != NULL ? vard_image_pool_allocate (self->pool, count, &pixels) : NULL;
 
   if (bytes == NULL)
     {
@@ -285,22 +297,26 @@ round_picture (VardPipeline *self, const float *values, gint64 width, gint64 hei
 }
 
 static gboolean
-decode_batch (VardPipeline *self, const float *latents, guint n, GPtrArray *images,
-              GCancellable *cancellable, GError **error)
+decode_batch (VardPipeline *self,
+              const float *latents,
+              guint n,
+              GPtrArray *images,
+              GCancellable *cancellable,
+              GError **error)
 {
   const VardModelInfo *info = vard_model_peek_info (self->model);
   gint64 height = info->height * info->scale, width = info->width * info->scale;
   gsize count = height * width * 3;
-  g_autofree float *pictures = g_new (float, n * count);
+  g_autofree float *pictures = g_new (float, n *count);
   VardExecutable *decoder = ensure_decoder (self, n, error);
 
-  if (decoder == NULL ||
-      !vard_executable_set_input (decoder, "latents", latents,
-                                  n * vard_pipeline_get_state_size (self) * sizeof (float),
-                                  error) ||
-      !vard_executable_run (decoder, cancellable, error) ||
-      !vard_executable_get_output (decoder, "pictures", pictures, n * count * sizeof (float),
-                                   error))
+  if (decoder == NULL
+      || !vard_executable_set_input (decoder, "latents", latents,
+                                     n * vard_pipeline_get_state_size (self) * sizeof (float),
+                                     error)
+      || !vard_executable_run (decoder, cancellable, error)
+      || !vard_executable_get_output (decoder, "pictures", pictures, n * count * sizeof (float),
+                                      error))
     return FALSE;
 
   for (guint i = 0; i < n; i++)
@@ -320,12 +336,17 @@ limit_decoded (VardPipeline *self, guint n)
 {
   const VardModelInfo *info = vard_model_peek_info (self->model);
 
-  return MIN (n, MAX (1, DECODED_PIXELS / (info->height * info->width * info->scale * info->scale)));
+  return MIN (n,
+              MAX (1, DECODED_PIXELS / (info->height * info->width * info->scale * info->scale)));
 }
 
 GPtrArray *
-vard_pipeline_decode (VardPipeline *self, const float *latents, guint n, guint batch,
-                      GCancellable *cancellable, GError **error)
+vard_pipeline_decode (VardPipeline *self,
+                      const float *latents,
+                      guint n,
+                      guint batch,
+                      GCancellable *cancellable,
+                      GError **error)
 {
   g_autoptr (GPtrArray) images = g_ptr_array_new_with_free_func (g_object_unref);
   gsize size = vard_pipeline_get_state_size (self);
@@ -340,12 +361,15 @@ vard_pipeline_decode (VardPipeline *self, const float *latents, guint n, guint b
 }
 
 gboolean
-vard_pipeline_compile (VardPipeline *self, const VardSampleRequest *request, gsize *ports,
+vard_pipeline_compile (VardPipeline *self,
+                       const VardSampleRequest *request,
+                       gsize *ports,
                        GError **error)
 {
   guint n = request->batch > 0 ? MIN (request->batch, request->n) : request->n;
   VardDenoiseStep *step = ensure_step (self, request, n, error);
-  VardExecutable *decoder = step != NULL ? ensure_decoder (self, limit_decoded (self, n), error) : NULL;
+  VardExecutable *decoder = step != NULL ? ensure_decoder (self, limit_decoded (self, n), error)
+                                         : NULL;
 
   if (decoder == NULL)
     return FALSE;
@@ -409,7 +433,9 @@ vard_pipeline_get_state_size (VardPipeline *self)
 }
 
 const VardTextState *
-vard_pipeline_encode (VardPipeline *self, const char *prompt, GCancellable *cancellable,
+vard_pipeline_encode (VardPipeline *self,
+                      const char *prompt,
+                      GCancellable *cancellable,
                       GError **error)
 {
   return vard_text_cache_lookup (self->texts, prompt, cancellable, error);
@@ -447,9 +473,15 @@ emit_progress (double fraction, gpointer data)
  * second's
  */
 GPtrArray *
-vard_pipeline_sample (VardPipeline *self, const char *const *prompts, const guint64 *seeds,
-                      guint n_seeds, guint n_steps, double eta, double guidance_scale,
-                      GCancellable *cancellable, GError **error)
+vard_pipeline_sample (VardPipeline *self,
+                      const char *const *prompts,
+                      const guint64 *seeds,
+                      guint n_seeds,
+                      guint n_steps,
+                      double eta,
+                      double guidance_scale,
+                      GCancellable *cancellable,
+                      GError **error)
 {
   g_return_val_if_fail (VARD_IS_PIPELINE (self), NULL);
   g_return_val_if_fail (prompts != NULL && seeds != NULL, NULL);
@@ -468,11 +500,16 @@ vard_pipeline_sample (VardPipeline *self, const char *const *prompts, const guin
     }
 
   VardSampleRequest request = {
-    .n = n, .prompts = prompts, .prompt_of = prompt_of, .seeds = all_seeds, .sampler = sampler,
-    .guidance_scale = guidance_scale, .batch = DEFAULT_BATCH,
+    .n = n,
+    .prompts = prompts,
+    .prompt_of = prompt_of,
+    .seeds = all_seeds,
+    .sampler = sampler,
+    .guidance_scale = guidance_scale,
+    .batch = DEFAULT_BATCH,
   };
   g_autoptr (VardTrajectory) trajectory =
-      vard_pipeline_rollout (self, &request, emit_progress, self, cancellable, error);
+    vard_pipeline_rollout (self, &request, emit_progress, self, cancellable, error);
   if (trajectory == NULL)
     return NULL;
 
@@ -512,7 +549,6 @@ vard_pipeline_class_init (VardPipelineClass *klass)
 static void
 vard_pipeline_init (VardPipeline *self)
 {
-  self->steps = g_hash_table_new_full (NULL, NULL, NULL,
-                                       (GDestroyNotify) vard_denoise_step_free);
+  self->steps = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) vard_denoise_step_free);
   self->decoders = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
 }

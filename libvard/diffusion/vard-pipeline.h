@@ -12,14 +12,14 @@ G_BEGIN_DECLS
 #define VARD_TYPE_PIPELINE (vard_pipeline_get_type ())
 G_DECLARE_FINAL_TYPE (VardPipeline, vard_pipeline, VARD, PIPELINE, GObject)
 
-GPtrArray *vard_pipeline_sample (VardPipeline        *self,
-                                 const char *const   *prompts,
-                                 const guint64       *seeds,
-                                 guint                n_seeds,
-                                 guint                n_steps,
-                                 double               eta,
-                                 double               guidance_scale,
-                                 GCancellable        *cancellable,
-                                 GError             **error);
+GPtrArray *vard_pipeline_sample (VardPipeline *self,
+                                 const char *const *prompts,
+                                 const guint64 *seeds,
+                                 guint n_seeds,
+                                 guint n_steps,
+                                 double eta,
+                                 double guidance_scale,
+                                 GCancellable *cancellable,
+                                 GError **error);
 
 G_END_DECLS

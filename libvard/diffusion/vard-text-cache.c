@@ -10,8 +10,8 @@ struct _VardTextCache
 {
   VardEngine *engine;
   VardModel *model;
-  VardExecutable *encoder;  /* one prompt at a time: a prompt is met once */
-  GHashTable *states;       /* prompt -> VardTextState */
+  VardExecutable *encoder; /* one prompt at a time: a prompt is met once */
+  GHashTable *states;      /* prompt -> VardTextState */
 };
 
 static void
@@ -107,7 +107,9 @@ encode (VardTextCache *self, const char *prompt, GCancellable *cancellable, GErr
 }
 
 const VardTextState *
-vard_text_cache_lookup (VardTextCache *self, const char *prompt, GCancellable *cancellable,
+vard_text_cache_lookup (VardTextCache *self,
+                        const char *prompt,
+                        GCancellable *cancellable,
                         GError **error)
 {
   VardTextState *state = g_hash_table_lookup (self->states, prompt);

@@ -12,7 +12,7 @@ vard_trajectory_new (guint n, guint n_states, gsize state_size)
   self->n = n;
   self->n_states = n_states;
   self->state_size = state_size;
-  self->states = g_new0 (float, (gsize) n * n_states * state_size);
+  self->states = g_new0 (float, (gsize) n *n_states *state_size);
   self->prompts = g_new0 (guint, n);
   self->seeds = g_new0 (guint64, n);
 

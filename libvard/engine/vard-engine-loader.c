@@ -20,9 +20,7 @@
  * Returns: (transfer full): an engine, or %NULL
  */
 VardEngine *
-vard_load_engine (const char *name,
-                  guint       threads,
-                  GError    **error)
+vard_load_engine (const char *name, guint threads, GError **error)
 {
   g_return_val_if_fail (name != NULL, NULL);
 
@@ -30,8 +28,10 @@ vard_load_engine (const char *name,
     return vard_reference_engine_new ();
 
   VardPluginManager *manager = vard_plugin_manager_get_default ();
-  g_autoptr (GObject) engine = vard_plugin_manager_create_from_spec (manager, "engine", name, NULL, error);
-  GParamSpec *pspec = engine ? g_object_class_find_property (G_OBJECT_GET_CLASS (engine), "threads") : NULL;
+  g_autoptr (GObject) engine =
+    vard_plugin_manager_create_from_spec (manager, "engine", name, NULL, error);
+  GParamSpec *pspec = engine ? g_object_class_find_property (G_OBJECT_GET_CLASS (engine), "threads")
+                             : NULL;
 
   if (pspec)
     {

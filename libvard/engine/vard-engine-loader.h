@@ -8,8 +8,6 @@
 
 G_BEGIN_DECLS
 
-VardEngine *vard_load_engine (const char *name,
-                              guint       threads,
-                              GError    **error);
+VardEngine *vard_load_engine (const char *name, guint threads, GError **error);
 
 G_END_DECLS

@@ -18,7 +18,7 @@ typedef struct
 {
   GRecMutex mutex;
   VardBuffer *arena;
-  gsize largest;         /* that a program asked for; the arena grows to it when that is run */
+  gsize largest; /* that a program asked for; the arena grows to it when that is run */
   gboolean poisons;
 } VardEnginePrivate;
 
@@ -27,28 +27,27 @@ G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE (VardEngine, vard_engine, G_TYPE_OBJECT)
 #define PRIVATE(self) ((VardEnginePrivate *) vard_engine_get_instance_private (self))
 
 static VardBuffer *
-vard_engine_real_alloc (VardEngine *self,
-                        gsize       size,
-                        GError    **error)
+vard_engine_real_alloc (VardEngine *self, gsize size, GError **error)
 {
   gpointer data = NULL;
 
   /* not GLib's allocator: running out of memory is an error to report, not a reason to abort */
   if (posix_memalign (&data, VARD_BLOCK_ALIGNMENT, MAX (size, 1)) != 0)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "not enough memory for %" G_GSIZE_FORMAT " MB", size >> 20);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED,
+                   "not enough memory for %" G_GSIZE_FORMAT " MB", size >> 20);
       return NULL;
     }
   return vard_buffer_new_wrapped (data, size, TRUE, data, free);
 }
 
 static gboolean
-vard_engine_real_write (VardEngine   *self,
-                        VardBuffer   *to,
-                        gsize         offset,
+vard_engine_real_write (VardEngine *self,
+                        VardBuffer *to,
+                        gsize offset,
                         gconstpointer from,
-                        gsize         size,
-                        GError      **error)
+                        gsize size,
+                        GError **error)
 {
   memcpy (to->data + offset, from, size);
   return TRUE;
@@ -57,10 +56,10 @@ vard_engine_real_write (VardEngine   *self,
 static gboolean
 vard_engine_real_read (VardEngine *self,
                        VardBuffer *from,
-                       gsize       offset,
-                       gpointer    to,
-                       gsize       size,
-                       GError    **error)
+                       gsize offset,
+                       gpointer to,
+                       gsize size,
+                       GError **error)
 {
   memcpy (to, from->data + offset, size);
   return TRUE;
@@ -69,11 +68,11 @@ vard_engine_real_read (VardEngine *self,
 static gboolean
 vard_engine_real_copy (VardEngine *self,
                        VardBuffer *from,
-                       gsize       from_offset,
+                       gsize from_offset,
                        VardBuffer *to,
-                       gsize       to_offset,
-                       gsize       size,
-                       GError    **error)
+                       gsize to_offset,
+                       gsize size,
+                       GError **error)
 {
   memmove (to->data + to_offset, from->data + from_offset, size);
   return TRUE;
@@ -82,20 +81,20 @@ vard_engine_real_copy (VardEngine *self,
 static gboolean
 vard_engine_real_fill (VardEngine *self,
                        VardBuffer *to,
-                       gsize       offset,
-                       guint8      value,
-                       gsize       size,
-                       GError    **error)
+                       gsize offset,
+                       guint8 value,
+                       gsize size,
+                       GError **error)
 {
   memset (to->data + offset, value, size);
   return TRUE;
 }
 
 static gboolean
-vard_engine_real_execute (VardEngine   *self,
-                          VardProgram  *program,
+vard_engine_real_execute (VardEngine *self,
+                          VardProgram *program,
                           GCancellable *cancellable,
-                          GError      **error)
+                          GError **error)
 {
   for (guint i = 0; i < vard_program_get_n_steps (program); i++)
     {
@@ -112,8 +111,7 @@ vard_engine_real_execute (VardEngine   *self,
 }
 
 static gboolean
-vard_engine_real_wait (VardEngine *self,
-                       GError    **error)
+vard_engine_real_wait (VardEngine *self, GError **error)
 {
   return TRUE;
 }
@@ -167,20 +165,18 @@ vard_engine_describe (VardEngine *self)
 }
 
 VardBuffer *
-vard_engine_alloc (VardEngine *self,
-                   gsize       size,
-                   GError    **error)
+vard_engine_alloc (VardEngine *self, gsize size, GError **error)
 {
   return VARD_ENGINE_GET_CLASS (self)->alloc (self, size, error);
 }
 
 gboolean
-vard_engine_write (VardEngine   *self,
-                   VardBuffer   *to,
-                   gsize         offset,
+vard_engine_write (VardEngine *self,
+                   VardBuffer *to,
+                   gsize offset,
                    gconstpointer from,
-                   gsize         size,
-                   GError      **error)
+                   gsize size,
+                   GError **error)
 {
   g_return_val_if_fail (offset + size <= to->size, FALSE);
 
@@ -190,10 +186,10 @@ vard_engine_write (VardEngine   *self,
 gboolean
 vard_engine_read (VardEngine *self,
                   VardBuffer *from,
-                  gsize       offset,
-                  gpointer    to,
-                  gsize       size,
-                  GError    **error)
+                  gsize offset,
+                  gpointer to,
+                  gsize size,
+                  GError **error)
 {
   g_return_val_if_fail (offset + size <= from->size, FALSE);
 
@@ -203,18 +199,17 @@ vard_engine_read (VardEngine *self,
 gboolean
 vard_engine_copy (VardEngine *self,
                   VardBuffer *from,
-                  gsize       from_offset,
+                  gsize from_offset,
                   VardBuffer *to,
-                  gsize       to_offset,
-                  gsize       size,
-                  GError    **error)
+                  gsize to_offset,
+                  gsize size,
+                  GError **error)
 {
   return VARD_ENGINE_GET_CLASS (self)->copy (self, from, from_offset, to, to_offset, size, error);
 }
 
 gboolean
-vard_engine_supports (VardEngine     *self,
-                      const VardNode *node)
+vard_engine_supports (VardEngine *self, const VardNode *node)
 {
   return VARD_ENGINE_GET_CLASS (self)->supports (self, node);
 }
@@ -228,8 +223,7 @@ vard_engine_is_exact (VardEngine *self)
 }
 
 gboolean
-vard_engine_describe_memory (VardEngine       *self,
-                             VardDeviceMemory *memory)
+vard_engine_describe_memory (VardEngine *self, VardDeviceMemory *memory)
 {
   VardEngineClass *klass = VARD_ENGINE_GET_CLASS (self);
 
@@ -238,9 +232,7 @@ vard_engine_describe_memory (VardEngine       *self,
 }
 
 gboolean
-vard_engine_adopt (VardEngine *self,
-                   VardTensor *tensor,
-                   GError    **error)
+vard_engine_adopt (VardEngine *self, VardTensor *tensor, GError **error)
 {
   VardBuffer *before = vard_tensor_peek_buffer (tensor);
   gsize size = vard_tensor_get_n_bytes (tensor);
@@ -256,18 +248,18 @@ vard_engine_adopt (VardEngine *self,
   if (probe->is_host)
     return TRUE;
   buffer = vard_engine_alloc (self, size, error);
-  if (buffer == NULL || !vard_engine_write (self, buffer, 0, vard_tensor_peek_data (tensor), size, error))
+  if (buffer == NULL
+      || !vard_engine_write (self, buffer, 0, vard_tensor_peek_data (tensor), size, error))
     return FALSE;
   vard_tensor_set_storage (tensor, buffer, 0);
   return TRUE;
 }
 
 VardTensor *
-vard_engine_fetch (VardEngine *self,
-                   VardTensor *tensor,
-                   GError    **error)
+vard_engine_fetch (VardEngine *self, VardTensor *tensor, GError **error)
 {
-  g_autoptr (VardTensor) copy = vard_tensor_new (vard_tensor_get_dtype (tensor), vard_tensor_peek_shape (tensor));
+  g_autoptr (VardTensor) copy =
+    vard_tensor_new (vard_tensor_get_dtype (tensor), vard_tensor_peek_shape (tensor));
 
   if (!vard_engine_read (self, vard_tensor_peek_buffer (tensor), vard_tensor_get_offset (tensor),
                          vard_tensor_peek_data (copy), vard_tensor_get_n_bytes (tensor), error))
@@ -277,9 +269,7 @@ vard_engine_fetch (VardEngine *self,
 
 /* grows the shared arena; programs resolve their addresses at each execution, so it may move */
 gboolean
-vard_engine_reserve (VardEngine *self,
-                     gsize       size,
-                     GError    **error)
+vard_engine_reserve (VardEngine *self, gsize size, GError **error)
 {
   VardEnginePrivate *private = PRIVATE (self);
 
@@ -291,8 +281,7 @@ vard_engine_reserve (VardEngine *self,
 }
 
 void
-vard_engine_expect_arena (VardEngine *self,
-                          gsize       size)
+vard_engine_expect_arena (VardEngine *self, gsize size)
 {
   PRIVATE (self)->largest = MAX (PRIVATE (self)->largest, size);
 }
@@ -334,9 +323,7 @@ vard_engine_poisons (VardEngine *self)
 }
 
 gboolean
-vard_engine_prepare (VardEngine   *self,
-                     VardProgram  *program,
-                     GError      **error)
+vard_engine_prepare (VardEngine *self, VardProgram *program, GError **error)
 {
   VardEngineClass *klass = VARD_ENGINE_GET_CLASS (self);
 
@@ -344,15 +331,16 @@ vard_engine_prepare (VardEngine   *self,
 }
 
 gboolean
-vard_engine_execute (VardEngine   *self,
-                     VardProgram  *program,
+vard_engine_execute (VardEngine *self,
+                     VardProgram *program,
                      GCancellable *cancellable,
-                     GError      **error)
+                     GError **error)
 {
   VardEngineClass *klass = VARD_ENGINE_GET_CLASS (self);
   VardBuffer *arena = vard_engine_peek_arena (self);
 
-  if (vard_engine_poisons (self) && arena && !klass->fill (self, arena, 0, 0xff, arena->size, error))
+  if (vard_engine_poisons (self) && arena
+      && !klass->fill (self, arena, 0, 0xff, arena->size, error))
     return FALSE;
   return klass->execute (self, program, cancellable, error) && klass->wait (self, error);
 }

@@ -38,9 +38,7 @@ vard_executable_init (VardExecutable *self)
 }
 
 VardExecutable *
-vard_engine_compile (VardEngine *engine,
-                     VardGraph  *graph,
-                     GError    **error)
+vard_engine_compile (VardEngine *engine, VardGraph *graph, GError **error)
 {
   g_return_val_if_fail (VARD_IS_ENGINE (engine), NULL);
 
@@ -53,7 +51,8 @@ vard_engine_compile (VardEngine *engine,
   g_autoptr (VardLowering) lowering = vard_lowering_new (engine, graph);
   g_autoptr (VardProgram) program = NULL;
 
-  if (!VARD_ENGINE_GET_CLASS (engine)->lower (engine, lowering, error) || !vard_lowering_check (lowering, error))
+  if (!VARD_ENGINE_GET_CLASS (engine)->lower (engine, lowering, error)
+      || !vard_lowering_check (lowering, error))
     return NULL;
   program = vard_program_new (lowering, error);
   if (program == NULL)
@@ -69,11 +68,7 @@ vard_engine_compile (VardEngine *engine,
 }
 
 static const VardPort *
-find_port (GArray     *ports,
-           const char *kind,
-           const char *name,
-           gsize       size,
-           GError    **error)
+find_port (GArray *ports, const char *kind, const char *name, gsize size, GError **error)
 {
   for (guint i = 0; i < ports->len; i++)
     {
@@ -87,8 +82,8 @@ find_port (GArray     *ports,
         return port;
       shape = vard_shape_to_string (&port->node->shape);
       g_set_error (error, VARD_ERROR, VARD_ERROR_GRAPH,
-                   "%s \"%s\" is %s %s, %" G_GSIZE_FORMAT " bytes, and not %" G_GSIZE_FORMAT, kind, name,
-                   vard_dtype_get_name (port->node->dtype), shape, expected, size);
+                   "%s \"%s\" is %s %s, %" G_GSIZE_FORMAT " bytes, and not %" G_GSIZE_FORMAT, kind,
+                   name, vard_dtype_get_name (port->node->dtype), shape, expected, size);
       return NULL;
     }
   g_set_error (error, VARD_ERROR, VARD_ERROR_GRAPH, "the graph has no %s named \"%s\"", kind, name);
@@ -97,10 +92,10 @@ find_port (GArray     *ports,
 
 gboolean
 vard_executable_set_input (VardExecutable *self,
-                           const char     *name,
-                           gconstpointer   data,
-                           gsize           size,
-                           GError        **error)
+                           const char *name,
+                           gconstpointer data,
+                           gsize size,
+                           GError **error)
 {
   g_return_val_if_fail (VARD_IS_EXECUTABLE (self), FALSE);
 
@@ -110,9 +105,7 @@ vard_executable_set_input (VardExecutable *self,
 }
 
 gboolean
-vard_executable_run (VardExecutable *self,
-                     GCancellable   *cancellable,
-                     GError        **error)
+vard_executable_run (VardExecutable *self, GCancellable *cancellable, GError **error)
 {
   g_return_val_if_fail (VARD_IS_EXECUTABLE (self), FALSE);
 
@@ -125,10 +118,10 @@ vard_executable_run (VardExecutable *self,
 
 gboolean
 vard_executable_get_output (VardExecutable *self,
-                            const char     *name,
-                            gpointer        data,
-                            gsize           size,
-                            GError        **error)
+                            const char *name,
+                            gpointer data,
+                            gsize size,
+                            GError **error)
 {
   g_return_val_if_fail (VARD_IS_EXECUTABLE (self), FALSE);
 

@@ -21,7 +21,8 @@ vard_fusion_passes_through (const VardNode *node)
 static gboolean
 can_join (VardFusion *self, const VardNode *node)
 {
-  return node->dtype == VARD_DTYPE_F32 && (self->rules->is_elementwise (node) || vard_fusion_passes_through (node));
+  return node->dtype == VARD_DTYPE_F32
+         && (self->rules->is_elementwise (node) || vard_fusion_passes_through (node));
 }
 
 /* ---- readers ---- */
@@ -73,16 +74,13 @@ vard_fusion_find_sinks (VardFusion *self)
 }
 
 guint
-vard_fusion_count_readers (VardFusion     *self,
-                           const VardNode *node)
+vard_fusion_count_readers (VardFusion *self, const VardNode *node)
 {
   return self->first_reader[node->id + 1] - self->first_reader[node->id];
 }
 
 VardNode *
-vard_fusion_get_reader (VardFusion     *self,
-                        const VardNode *node,
-                        guint           index)
+vard_fusion_get_reader (VardFusion *self, const VardNode *node, guint index)
 {
   return self->readers[self->first_reader[node->id] + index];
 }
@@ -120,10 +118,10 @@ vard_fusion_group_add (VardFusion *self, VardFusionGroup *group, VardNode *node)
 
 /* readers elsewhere must come after the group's step */
 gboolean
-vard_fusion_can_feed (VardFusion            *self,
-                      const VardNode        *node,
+vard_fusion_can_feed (VardFusion *self,
+                      const VardNode *node,
                       const VardFusionGroup *group,
-                      gboolean              *is_output)
+                      gboolean *is_output)
 {
   *is_output = self->is_sink[node->id];
   if (vard_node_get_count (node) != vard_node_get_count (group->root))
@@ -156,8 +154,7 @@ group_reads (const VardFusionGroup *self, const VardNode *node)
 }
 
 gboolean
-vard_fusion_is_update (const VardFusion      *self,
-                       const VardFusionGroup *group)
+vard_fusion_is_update (const VardFusion *self, const VardFusionGroup *group)
 {
   for (guint i = 0; i < group->n_outputs; i++)
     {
@@ -206,8 +203,7 @@ vard_fusion_place (VardFusion *self, VardNode *node)
 }
 
 VardFusion *
-vard_fusion_new (VardLowering          *lowering,
-                 const VardFusionRules *rules)
+vard_fusion_new (VardLowering *lowering, const VardFusionRules *rules)
 {
   VardFusion *self = g_new0 (VardFusion, 1);
 
@@ -245,10 +241,10 @@ vard_fusion_free (VardFusion *self)
 }
 
 void
-vard_fusion_set_producer (VardFusion      *self,
+vard_fusion_set_producer (VardFusion *self,
                           VardFusionGroup *group,
-                          VardNode        *node,
-                          gboolean         is_output)
+                          VardNode *node,
+                          gboolean is_output)
 {
   group->producer = node;
   group->producer_output = -1;
@@ -260,8 +256,7 @@ vard_fusion_set_producer (VardFusion      *self,
 }
 
 gboolean
-vard_fusion_is_needed (VardFusion     *self,
-                       const VardNode *node)
+vard_fusion_is_needed (VardFusion *self, const VardNode *node)
 {
   if (self->is_sink[node->id])
     return TRUE;

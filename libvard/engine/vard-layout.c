@@ -20,10 +20,10 @@ typedef struct
 {
   VardProgram *program;
   VardLowering *lowering;
-  GArray *blocks;        /* VardBlock */
-  guint *block_of;       /* by node id */
-  guint *scratch_block;  /* by step */
-  guint *last_use;       /* by node id: the last step that reads it or a view of it */
+  GArray *blocks;       /* VardBlock */
+  guint *block_of;      /* by node id */
+  guint *scratch_block; /* by step */
+  guint *last_use;      /* by node id: the last step that reads it or a view of it */
 } Layout;
 
 static gsize
@@ -34,25 +34,24 @@ node_get_size (const VardNode *node)
 
 /* bytes of a computed node, as the engine stores it */
 static gsize
-layout_get_size (Layout         *self,
-                 const VardNode *node)
+layout_get_size (Layout *self, const VardNode *node)
 {
-  return vard_node_get_count (node) * vard_dtype_get_size (vard_lowering_get_storage (self->lowering, node));
+  return vard_node_get_count (node)
+         * vard_dtype_get_size (vard_lowering_get_storage (self->lowering, node));
 }
 
 static const VardStep *
-layout_get_step (VardProgram *program,
-              guint        i)
+layout_get_step (VardProgram *program, guint i)
 {
   return &g_array_index (program->steps, VardStep, i);
 }
 
 static VardBuffer *
 program_add_port (VardProgram *self,
-                  GArray      *ports,
-                  const char  *name,
-                  VardNode    *node,
-                  GError     **error)
+                  GArray *ports,
+                  const char *name,
+                  VardNode *node,
+                  GError **error)
 {
   VardPort port = { .name = name, .node = node };
 
@@ -63,10 +62,7 @@ program_add_port (VardProgram *self,
 }
 
 static gboolean
-program_place_constant (VardProgram *self,
-                        VardNode    *node,
-                        VardTensor  *tensor,
-                        GError     **error)
+program_place_constant (VardProgram *self, VardNode *node, VardTensor *tensor, GError **error)
 {
   VardBuffer *buffer = vard_engine_alloc (self->engine, node_get_size (node), error);
 
@@ -74,13 +70,12 @@ program_place_constant (VardProgram *self,
     return FALSE;
   g_ptr_array_add (self->constants, buffer);
   self->places[node->id] = (VardPlace) { VARD_PLACE_BUFFER, 0, buffer, NULL };
-  return vard_engine_write (self->engine, buffer, 0, vard_tensor_peek_data (tensor), node_get_size (node), error);
+  return vard_engine_write (self->engine, buffer, 0, vard_tensor_peek_data (tensor),
+                            node_get_size (node), error);
 }
 
 static gboolean
-program_place_source (VardProgram *self,
-                      VardNode    *node,
-                      GError     **error)
+program_place_source (VardProgram *self, VardNode *node, GError **error)
 {
   const VardSourceAttrs *source = node->attrs;
   VardBuffer *buffer;
@@ -95,14 +90,12 @@ program_place_source (VardProgram *self,
       self->places[node->id] = (VardPlace) { VARD_PLACE_TENSOR, 0, NULL, source->tensor };
       return vard_engine_adopt (self->engine, source->tensor, error);
     case VARD_SOURCE_CONST:
-    default:
-      return program_place_constant (self, node, source->tensor, error);
+    default: return program_place_constant (self, node, source->tensor, error);
     }
 }
 
 static gboolean
-layout_place_sources (Layout  *self,
-                      GError **error)
+layout_place_sources (Layout *self, GError **error)
 {
   for (guint id = 0; id < self->lowering->n_nodes; id++)
     {
@@ -112,7 +105,8 @@ layout_place_sources (Layout  *self,
       if (node->op != &vard_op_source)
         continue;
       /* an input that nothing reads may still be set: callers need not know what was swept */
-      if (!self->lowering->live[id] && (source->kind != VARD_SOURCE_INPUT || source->index == G_MAXUINT))
+      if (!self->lowering->live[id]
+          && (source->kind != VARD_SOURCE_INPUT || source->index == G_MAXUINT))
         continue;
       if (!self->lowering->claims[id].is_kept && !program_place_source (self->program, node, error))
         return FALSE;
@@ -125,22 +119,20 @@ layout_place_kept (Layout *self)
 {
   for (guint id = 0; id < self->lowering->n_nodes; id++)
     if (self->lowering->claims[id].kept_in)
-      self->program->places[id] = (VardPlace) { VARD_PLACE_BUFFER, 0, self->lowering->claims[id].kept_in, NULL };
+      self->program->places[id] =
+        (VardPlace) { VARD_PLACE_BUFFER, 0, self->lowering->claims[id].kept_in, NULL };
 }
 
 /* a computed node that has storage of its own and no place yet */
 static gboolean
-layout_is_free (Layout   *self,
-                VardNode *node)
+layout_is_free (Layout *self, VardNode *node)
 {
-  return node->op != &vard_op_source && self->lowering->claims[node->id].view_of == NULL &&
-         self->program->places[node->id].kind == VARD_PLACE_NONE;
+  return node->op != &vard_op_source && self->lowering->claims[node->id].view_of == NULL
+         && self->program->places[node->id].kind == VARD_PLACE_NONE;
 }
 
 static void
-layout_add_copy (Layout    *self,
-                 VardNode  *from,
-                 VardPlace  to)
+layout_add_copy (Layout *self, VardNode *from, VardPlace to)
 {
   gsize offset;
   VardNode *root = vard_lowering_get_root (self->lowering, from, &offset);
@@ -154,8 +146,7 @@ layout_add_copy (Layout    *self,
 }
 
 static gboolean
-layout_place_outputs (Layout  *self,
-                      GError **error)
+layout_place_outputs (Layout *self, GError **error)
 {
   guint n_outputs;
   const VardOutput *outputs = vard_graph_get_outputs (self->program->graph, &n_outputs);
@@ -163,7 +154,8 @@ layout_place_outputs (Layout  *self,
   for (guint i = 0; i < n_outputs; i++)
     {
       VardNode *node = outputs[i].node;
-      VardBuffer *buffer = program_add_port (self->program, self->program->outputs, outputs[i].name, node, error);
+      VardBuffer *buffer =
+        program_add_port (self->program, self->program->outputs, outputs[i].name, node, error);
       VardPlace place = { VARD_PLACE_BUFFER, 0, buffer, NULL };
 
       if (buffer == NULL)
@@ -178,10 +170,7 @@ layout_place_outputs (Layout  *self,
 
 /* a value that is another param: read before any assignment writes, through a buffer of its own */
 static gboolean
-layout_stage_param (Layout   *self,
-                    VardNode *value,
-                    VardPlace to,
-                    GError  **error)
+layout_stage_param (Layout *self, VardNode *value, VardPlace to, GError **error)
 {
   VardBuffer *buffer = vard_engine_alloc (self->program->engine, node_get_size (value), error);
   VardPlace staging = { VARD_PLACE_BUFFER, 0, buffer, NULL };
@@ -205,7 +194,8 @@ static void
 layout_find_staged (Layout *self)
 {
   guint n_assignments;
-  const VardAssignment *assignments = vard_graph_get_assignments (self->program->graph, &n_assignments);
+  const VardAssignment *assignments =
+    vard_graph_get_assignments (self->program->graph, &n_assignments);
 
   for (guint i = 0; i < n_assignments; i++)
     {
@@ -218,22 +208,24 @@ layout_find_staged (Layout *self)
 }
 
 static gboolean
-layout_place_assignments (Layout  *self,
-                          GError **error)
+layout_place_assignments (Layout *self, GError **error)
 {
   guint n_assignments;
-  const VardAssignment *assignments = vard_graph_get_assignments (self->program->graph, &n_assignments);
+  const VardAssignment *assignments =
+    vard_graph_get_assignments (self->program->graph, &n_assignments);
 
   layout_find_staged (self);
   for (guint i = 0; i < n_assignments; i++)
     {
       VardNode *param = assignments[i].param, *value = assignments[i].value;
-      VardPlace place = { VARD_PLACE_TENSOR, 0, NULL, ((const VardSourceAttrs *) param->attrs)->tensor };
+      VardPlace place = { VARD_PLACE_TENSOR, 0, NULL,
+                          ((const VardSourceAttrs *) param->attrs)->tensor };
       gsize offset;
       VardNode *root = vard_lowering_get_root (self->lowering, value, &offset);
 
       if (layout_is_free (self, value)
-          && vard_update_may_overwrite (self->program, self->lowering, self->last_use, param, value))
+          && vard_update_may_overwrite (self->program, self->lowering, self->last_use, param,
+                                        value))
         self->program->places[value->id] = place;
       else if (root->op != &vard_op_source)
         layout_add_copy (self, value, place);
@@ -264,9 +256,7 @@ layout_find_last_uses (Layout *self)
 
 /* the block that out[0] may take over, or NO_BLOCK */
 static guint
-layout_find_in_place (Layout         *self,
-                      const VardStep *step,
-                      guint           i)
+layout_find_in_place (Layout *self, const VardStep *step, guint i)
 {
   gsize offset, other_offset;
 
@@ -275,20 +265,18 @@ layout_find_in_place (Layout         *self,
 
   VardNode *root = vard_lowering_get_root (self->lowering, step->in[0], &offset);
 
-  if (self->block_of[root->id] == NO_BLOCK || self->last_use[root->id] != i || offset != 0 ||
-      layout_get_size (self, root) != layout_get_size (self, step->out[0]))
+  if (self->block_of[root->id] == NO_BLOCK || self->last_use[root->id] != i || offset != 0
+      || layout_get_size (self, root) != layout_get_size (self, step->out[0]))
     return NO_BLOCK;
   for (guint k = 1; k < step->n_in; k++)
-    if (step->in[k] != step->in[0] && vard_lowering_get_root (self->lowering, step->in[k], &other_offset) == root)
+    if (step->in[k] != step->in[0]
+        && vard_lowering_get_root (self->lowering, step->in[k], &other_offset) == root)
       return NO_BLOCK;
   return self->block_of[root->id];
 }
 
 static guint
-layout_add_block (Layout *self,
-                  gsize   size,
-                  guint   first,
-                  guint   last)
+layout_add_block (Layout *self, gsize size, guint first, guint last)
 {
   VardBlock block = { size, first, last, 0 };
 
@@ -297,8 +285,7 @@ layout_add_block (Layout *self,
 }
 
 static void
-layout_add_step_blocks (Layout *self,
-                        guint   i)
+layout_add_step_blocks (Layout *self, guint i)
 {
   const VardStep *step = layout_get_step (self->program, i);
 
@@ -324,9 +311,7 @@ layout_add_step_blocks (Layout *self,
 }
 
 static gboolean
-layout_check_order (Layout  *self,
-                    guint    i,
-                    GError **error)
+layout_check_order (Layout *self, guint i, GError **error)
 {
   const VardStep *step = layout_get_step (self->program, i);
 
@@ -335,12 +320,12 @@ layout_check_order (Layout  *self,
       gsize offset;
       VardNode *root = vard_lowering_get_root (self->lowering, step->in[k], &offset);
 
-      if (root->op != &vard_op_source && self->block_of[root->id] == NO_BLOCK &&
-          self->program->places[root->id].kind == VARD_PLACE_NONE)
+      if (root->op != &vard_op_source && self->block_of[root->id] == NO_BLOCK
+          && self->program->places[root->id].kind == VARD_PLACE_NONE)
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                       "step %u (%s) reads %%%u %s, which no earlier step computes", i, step->name, root->id,
-                       root->op->name);
+                       "step %u (%s) reads %%%u %s, which no earlier step computes", i, step->name,
+                       root->id, root->op->name);
           return FALSE;
         }
     }
@@ -348,8 +333,7 @@ layout_check_order (Layout  *self,
 }
 
 static gboolean
-layout_plan (Layout  *self,
-             GError **error)
+layout_plan (Layout *self, GError **error)
 {
   VardProgram *program = self->program;
   VardBlock *blocks;
@@ -367,10 +351,12 @@ layout_plan (Layout  *self,
     return FALSE;
   for (guint id = 0; id < self->lowering->n_nodes; id++)
     if (self->block_of[id] != NO_BLOCK)
-      program->places[id] = (VardPlace) { VARD_PLACE_ARENA, blocks[self->block_of[id]].offset, NULL, NULL };
+      program->places[id] =
+        (VardPlace) { VARD_PLACE_ARENA, blocks[self->block_of[id]].offset, NULL, NULL };
   for (guint i = 0; i < program->steps->len; i++)
     if (self->scratch_block[i] != NO_BLOCK)
-      program->scratch[i] = (VardPlace) { VARD_PLACE_ARENA, blocks[self->scratch_block[i]].offset, NULL, NULL };
+      program->scratch[i] =
+        (VardPlace) { VARD_PLACE_ARENA, blocks[self->scratch_block[i]].offset, NULL, NULL };
   return TRUE;
 }
 
@@ -399,8 +385,7 @@ layout_finish (Layout *self)
 }
 
 static gboolean
-layout_run (Layout  *self,
-            GError **error)
+layout_run (Layout *self, GError **error)
 {
   layout_place_kept (self);
   layout_find_last_uses (self);
@@ -416,9 +401,7 @@ layout_run (Layout  *self,
 
 /* fills places, scratch, ports and copies of a program whose steps are known */
 gboolean
-vard_program_lay_out (VardProgram  *program,
-                      VardLowering *lowering,
-                      GError      **error)
+vard_program_lay_out (VardProgram *program, VardLowering *lowering, GError **error)
 {
   guint n_steps = program->steps->len;
   g_autoptr (GArray) blocks = g_array_new (FALSE, FALSE, sizeof (VardBlock));

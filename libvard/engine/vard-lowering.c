@@ -21,9 +21,7 @@ step_clear (gpointer data)
 }
 
 static void
-vard_lowering_add_use (VardLowering *self,
-                       VardNode     *node,
-                       VardNode     *reader)
+vard_lowering_add_use (VardLowering *self, VardNode *node, VardNode *reader)
 {
   self->readers[node->id] = self->n_uses[node->id] == 0 ? reader : NULL;
   self->n_uses[node->id]++;
@@ -50,8 +48,7 @@ vard_lowering_count_uses (VardLowering *self)
 }
 
 VardLowering *
-vard_lowering_new (VardEngine *engine,
-                   VardGraph  *graph)
+vard_lowering_new (VardEngine *engine, VardGraph *graph)
 {
   VardLowering *self = g_new0 (VardLowering, 1);
 
@@ -87,36 +84,31 @@ vard_lowering_get_graph (VardLowering *self)
 }
 
 gboolean
-vard_lowering_is_live (VardLowering   *self,
-                       const VardNode *node)
+vard_lowering_is_live (VardLowering *self, const VardNode *node)
 {
   return self->live[node->id];
 }
 
 gboolean
-vard_lowering_is_claimed (VardLowering   *self,
-                          const VardNode *node)
+vard_lowering_is_claimed (VardLowering *self, const VardNode *node)
 {
   return self->claims[node->id].is_claimed;
 }
 
 guint
-vard_lowering_get_n_uses (VardLowering   *self,
-                          const VardNode *node)
+vard_lowering_get_n_uses (VardLowering *self, const VardNode *node)
 {
   return self->n_uses[node->id];
 }
 
 VardNode *
-vard_lowering_get_reader (VardLowering   *self,
-                          const VardNode *node)
+vard_lowering_get_reader (VardLowering *self, const VardNode *node)
 {
   return self->n_uses[node->id] == 1 ? self->readers[node->id] : NULL;
 }
 
 void
-vard_lowering_add_step (VardLowering   *self,
-                        const VardStep *step)
+vard_lowering_add_step (VardLowering *self, const VardStep *step)
 {
   VardStep copy = *step;
 
@@ -132,35 +124,29 @@ vard_lowering_add_step (VardLowering   *self,
 }
 
 void
-vard_lowering_add_view (VardLowering *self,
-                        VardNode     *node,
-                        VardNode     *source,
-                        gsize         offset)
+vard_lowering_add_view (VardLowering *self, VardNode *node, VardNode *source, gsize offset)
 {
   g_assert (!self->claims[node->id].is_claimed);
 
-  self->claims[node->id] = (VardClaim) { .is_claimed = TRUE, .view_of = source, .view_offset = offset };
+  self->claims[node->id] =
+    (VardClaim) { .is_claimed = TRUE, .view_of = source, .view_offset = offset };
 }
 
 void
-vard_lowering_absorb (VardLowering *self,
-                      VardNode     *node)
+vard_lowering_absorb (VardLowering *self, VardNode *node)
 {
   self->claims[node->id] = (VardClaim) { .is_claimed = TRUE, .is_absorbed = TRUE };
 }
 
 void
-vard_lowering_set_storage (VardLowering *self,
-                           VardNode     *node,
-                           VardDType     dtype)
+vard_lowering_set_storage (VardLowering *self, VardNode *node, VardDType dtype)
 {
   self->claims[node->id].has_storage = TRUE;
   self->claims[node->id].storage = dtype;
 }
 
 VardDType
-vard_lowering_get_storage (VardLowering   *self,
-                           const VardNode *node)
+vard_lowering_get_storage (VardLowering *self, const VardNode *node)
 {
   while (self->claims[node->id].view_of)
     node = self->claims[node->id].view_of;
@@ -168,9 +154,7 @@ vard_lowering_get_storage (VardLowering   *self,
 }
 
 void
-vard_lowering_keep (VardLowering *self,
-                    VardNode     *node,
-                    VardBuffer   *buffer)
+vard_lowering_keep (VardLowering *self, VardNode *node, VardBuffer *buffer)
 {
   g_assert (!self->claims[node->id].is_claimed);
 
@@ -178,9 +162,7 @@ vard_lowering_keep (VardLowering *self,
 }
 
 VardNode *
-vard_lowering_get_root (VardLowering *self,
-                        VardNode     *node,
-                        gsize        *offset)
+vard_lowering_get_root (VardLowering *self, VardNode *node, gsize *offset)
 {
   *offset = 0;
   while (self->claims[node->id].view_of)
@@ -193,8 +175,7 @@ vard_lowering_get_root (VardLowering *self,
 
 /* an engine must claim every live node: there is no silent fallback */
 gboolean
-vard_lowering_check (VardLowering *self,
-                     GError      **error)
+vard_lowering_check (VardLowering *self, GError **error)
 {
   g_autoptr (GString) names = g_string_new (NULL);
   guint n_missing = 0;
@@ -210,12 +191,14 @@ vard_lowering_check (VardLowering *self,
           g_autofree char *shape = vard_shape_to_string (&node->shape);
 
           g_string_append_printf (names, "%s%s %s %s%s%s", names->len ? ", " : "", node->op->name,
-                                  vard_dtype_get_name (node->dtype), shape, *node->scope ? " in " : "", node->scope);
+                                  vard_dtype_get_name (node->dtype), shape,
+                                  *node->scope ? " in " : "", node->scope);
         }
     }
   if (n_missing == 0)
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s cannot run %u operations: %s%s",
-               G_OBJECT_TYPE_NAME (self->engine), n_missing, names->str, n_missing > MAX_NAMED ? ", ..." : "");
+               G_OBJECT_TYPE_NAME (self->engine), n_missing, names->str,
+               n_missing > MAX_NAMED ? ", ..." : "");
   return FALSE;
 }

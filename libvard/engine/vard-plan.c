@@ -11,8 +11,7 @@
 #include "base/vard-error.h"
 
 static gint
-compare_size (gconstpointer a,
-              gconstpointer b)
+compare_size (gconstpointer a, gconstpointer b)
 {
   const VardBlock *x = *(VardBlock *const *) a, *y = *(VardBlock *const *) b;
 
@@ -24,16 +23,14 @@ compare_size (gconstpointer a,
 }
 
 static gboolean
-lives_with (const VardBlock *a,
-            const VardBlock *b)
+lives_with (const VardBlock *a, const VardBlock *b)
 {
   return a->first <= b->last && b->first <= a->last;
 }
 
 /* placed is sorted by offset */
 static gsize
-find_gap (const VardBlock *block,
-          GPtrArray       *placed)
+find_gap (const VardBlock *block, GPtrArray *placed)
 {
   gsize end = 0, best = G_MAXSIZE, best_gap = G_MAXSIZE;
 
@@ -54,8 +51,7 @@ find_gap (const VardBlock *block,
 }
 
 static void
-insert_by_offset (GPtrArray *placed,
-                  VardBlock *block)
+insert_by_offset (GPtrArray *placed, VardBlock *block)
 {
   guint low = 0, high = placed->len;
 
@@ -73,8 +69,7 @@ insert_by_offset (GPtrArray *placed,
 }
 
 gsize
-vard_plan_blocks (VardBlock *blocks,
-                  guint      n_blocks)
+vard_plan_blocks (VardBlock *blocks, guint n_blocks)
 {
   g_autoptr (GPtrArray) order = g_ptr_array_sized_new (n_blocks);
   g_autoptr (GPtrArray) placed = g_ptr_array_sized_new (n_blocks);
@@ -82,7 +77,8 @@ vard_plan_blocks (VardBlock *blocks,
 
   for (guint i = 0; i < n_blocks; i++)
     {
-      blocks[i].size = (blocks[i].size + VARD_BLOCK_ALIGNMENT - 1) & ~(gsize) (VARD_BLOCK_ALIGNMENT - 1);
+      blocks[i].size = (blocks[i].size + VARD_BLOCK_ALIGNMENT - 1)
+                       & ~(gsize) (VARD_BLOCK_ALIGNMENT - 1);
       g_ptr_array_add (order, &blocks[i]);
     }
   g_ptr_array_sort (order, compare_size);
@@ -98,34 +94,33 @@ vard_plan_blocks (VardBlock *blocks,
 }
 
 gboolean
-vard_plan_verify (const VardBlock *blocks,
-                  guint            n_blocks,
-                  GError         **error)
+vard_plan_verify (const VardBlock *blocks, guint n_blocks, GError **error)
 {
   for (guint i = 0; i < n_blocks; i++)
     for (guint j = 0; j < i; j++)
-      if (lives_with (&blocks[i], &blocks[j]) && blocks[i].offset < blocks[j].offset + blocks[j].size &&
-          blocks[j].offset < blocks[i].offset + blocks[i].size)
+      if (lives_with (&blocks[i], &blocks[j])
+          && blocks[i].offset < blocks[j].offset + blocks[j].size
+          && blocks[j].offset < blocks[i].offset + blocks[i].size)
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_GRAPH,
-                       "blocks %u and %u overlap at offsets %" G_GSIZE_FORMAT " and %" G_GSIZE_FORMAT, j, i,
-                       blocks[j].offset, blocks[i].offset);
+                       "blocks %u and %u overlap at offsets %" G_GSIZE_FORMAT
+                       " and %" G_GSIZE_FORMAT,
+                       j, i, blocks[j].offset, blocks[i].offset);
           return FALSE;
         }
   for (guint i = 0; i < n_blocks; i++)
     if (blocks[i].offset % VARD_BLOCK_ALIGNMENT)
       {
-        g_set_error (error, VARD_ERROR, VARD_ERROR_GRAPH, "block %u lies at %" G_GSIZE_FORMAT ", not a multiple of %d",
-                     i, blocks[i].offset, VARD_BLOCK_ALIGNMENT);
+        g_set_error (error, VARD_ERROR, VARD_ERROR_GRAPH,
+                     "block %u lies at %" G_GSIZE_FORMAT ", not a multiple of %d", i,
+                     blocks[i].offset, VARD_BLOCK_ALIGNMENT);
         return FALSE;
       }
   return TRUE;
 }
 
 gsize
-vard_plan_get_lower_bound (const VardBlock *blocks,
-                           guint            n_blocks,
-                           guint            n_steps)
+vard_plan_get_lower_bound (const VardBlock *blocks, guint n_blocks, guint n_steps)
 {
   g_autofree gsize *live = g_new0 (gsize, n_steps + 1);
   gsize most = 0;

@@ -7,8 +7,7 @@
 #include "base/vard-trace.h"
 
 static const VardStep *
-program_step (VardProgram *self,
-              guint        i)
+program_step (VardProgram *self, guint i)
 {
   return &g_array_index (self->steps, VardStep, i);
 }
@@ -35,8 +34,7 @@ program_allocate_addresses (VardProgram *self)
 }
 
 VardProgram *
-vard_program_new (VardLowering *lowering,
-                  GError      **error)
+vard_program_new (VardLowering *lowering, GError **error)
 {
   g_autoptr (VardProgram) self = g_new0 (VardProgram, 1);
 
@@ -86,29 +84,23 @@ vard_program_free (VardProgram *self)
 /* the buffer and the offset in it; resolved at each execution, because arenas grow and tensors
  * move */
 static VardBuffer *
-program_resolve (VardProgram     *self,
-                 const VardPlace *place,
-                 gsize           *offset)
+program_resolve (VardProgram *self, const VardPlace *place, gsize *offset)
 {
   *offset = place->offset;
   switch (place->kind)
     {
-    case VARD_PLACE_ARENA:
-      return vard_engine_peek_arena (self->engine);
-    case VARD_PLACE_BUFFER:
-      return place->buffer;
+    case VARD_PLACE_ARENA: return vard_engine_peek_arena (self->engine);
+    case VARD_PLACE_BUFFER: return place->buffer;
     case VARD_PLACE_TENSOR:
       *offset += vard_tensor_get_offset (place->tensor);
       return vard_tensor_peek_buffer (place->tensor);
     case VARD_PLACE_NONE:
-    default:
-      return NULL;
+    default: return NULL;
     }
 }
 
 static gpointer
-program_address (VardProgram     *self,
-                 const VardPlace *place)
+program_address (VardProgram *self, const VardPlace *place)
 {
   gsize offset;
   VardBuffer *buffer = program_resolve (self, place, &offset);
@@ -132,9 +124,7 @@ program_resolve_steps (VardProgram *self)
 }
 
 static gboolean
-program_copy_all (VardProgram *self,
-                  GArray      *copies,
-                  GError     **error)
+program_copy_all (VardProgram *self, GArray *copies, GError **error)
 {
   for (guint i = 0; i < copies->len; i++)
     {
@@ -151,15 +141,15 @@ program_copy_all (VardProgram *self,
 
 /* the caller holds the engine's lock */
 gboolean
-vard_program_run (VardProgram  *self,
-                  GCancellable *cancellable,
-                  GError      **error)
+vard_program_run (VardProgram *self, GCancellable *cancellable, GError **error)
 {
-  if (!vard_engine_prepare (self->engine, self, error) || !vard_engine_reserve (self->engine, self->arena_size, error))
+  if (!vard_engine_prepare (self->engine, self, error)
+      || !vard_engine_reserve (self->engine, self->arena_size, error))
     return FALSE;
   program_resolve_steps (self);
-  return vard_engine_execute (self->engine, self, cancellable, error) && program_copy_all (self, self->copies, error) &&
-         program_copy_all (self, self->staged, error);
+  return vard_engine_execute (self->engine, self, cancellable, error)
+         && program_copy_all (self, self->copies, error)
+         && program_copy_all (self, self->staged, error);
 }
 
 guint
@@ -169,29 +159,25 @@ vard_program_get_n_steps (VardProgram *self)
 }
 
 const VardStep *
-vard_program_get_step (VardProgram *self,
-                       guint        i)
+vard_program_get_step (VardProgram *self, guint i)
 {
   return program_step (self, i);
 }
 
 gpointer *
-vard_program_get_in (VardProgram *self,
-                     guint        i)
+vard_program_get_in (VardProgram *self, guint i)
 {
   return self->in[i];
 }
 
 gpointer *
-vard_program_get_out (VardProgram *self,
-                      guint        i)
+vard_program_get_out (VardProgram *self, guint i)
 {
   return self->out[i];
 }
 
 gpointer
-vard_program_get_scratch (VardProgram *self,
-                          guint        i)
+vard_program_get_scratch (VardProgram *self, guint i)
 {
   return self->scratch_address[i];
 }
@@ -211,15 +197,14 @@ join_shapes (VardNode **nodes, guint n)
 }
 
 void
-vard_step_trace (const VardStep *self,
-                 gint64          begin,
-                 const char     *category)
+vard_step_trace (const VardStep *self, gint64 begin, const char *category)
 {
   if (begin == 0)
     return;
 
   char flops[G_ASCII_DTOSTR_BUF_SIZE];
-  g_autofree char *in = join_shapes (self->in, self->n_in), *out = join_shapes (self->out, self->n_out);
+  g_autofree char *in = join_shapes (self->in, self->n_in),
+                  *out = join_shapes (self->out, self->n_out);
   g_autofree char *args = g_strdup_printf ("{\"in\":\"%s\",\"out\":\"%s\",\"flops\":%s}", in, out,
                                            g_ascii_dtostr (flops, sizeof flops, self->flops));
 

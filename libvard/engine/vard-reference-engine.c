@@ -28,14 +28,14 @@ has_four_bytes (const VardNode *node)
 }
 
 static gboolean
-vard_reference_engine_supports (VardEngine     *engine,
-                                const VardNode *node)
+vard_reference_engine_supports (VardEngine *engine, const VardNode *node)
 {
   if (node->op->flags & (VARD_OP_FLAG_SOURCE | VARD_OP_FLAG_VIEW))
     return TRUE;
   if (node->op->reference == NULL)
     return FALSE;
-  if (node->op == &vard_op_cast || node->op == &vard_op_random_normal || node->op == &vard_op_gather)
+  if (node->op == &vard_op_cast || node->op == &vard_op_random_normal
+      || node->op == &vard_op_gather)
     return TRUE;
   for (guint k = 0; k < node->n_inputs; k++)
     if (!has_four_bytes (node->inputs[k]))
@@ -44,18 +44,13 @@ vard_reference_engine_supports (VardEngine     *engine,
 }
 
 static void
-reference_kernel (const VardStep *step,
-                  gpointer       *in,
-                  gpointer       *out,
-                  gpointer        scratch)
+reference_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   step->out[0]->op->reference (step->out[0], (float **) in, out[0]);
 }
 
 static gboolean
-vard_reference_engine_lower (VardEngine   *engine,
-                             VardLowering *lowering,
-                             GError      **error)
+vard_reference_engine_lower (VardEngine *engine, VardLowering *lowering, GError **error)
 {
   VardGraph *graph = vard_lowering_get_graph (lowering);
 
@@ -63,8 +58,12 @@ vard_reference_engine_lower (VardEngine   *engine,
     {
       VardNode *node = vard_graph_get_node (graph, id);
       VardStep step = {
-        .name = node->op->name, .kernel = reference_kernel, .n_in = node->n_inputs, .in = node->inputs,
-        .n_out = 1, .out = &node,
+        .name = node->op->name,
+        .kernel = reference_kernel,
+        .n_in = node->n_inputs,
+        .in = node->inputs,
+        .n_out = 1,
+        .out = &node,
       };
 
       if (!vard_lowering_is_live (lowering, node) || (node->op->flags & VARD_OP_FLAG_SOURCE))

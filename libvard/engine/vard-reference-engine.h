@@ -9,7 +9,11 @@
 G_BEGIN_DECLS
 
 #define VARD_TYPE_REFERENCE_ENGINE (vard_reference_engine_get_type ())
-G_DECLARE_FINAL_TYPE (VardReferenceEngine, vard_reference_engine, VARD, REFERENCE_ENGINE, VardEngine)
+G_DECLARE_FINAL_TYPE (VardReferenceEngine,
+                      vard_reference_engine,
+                      VARD,
+                      REFERENCE_ENGINE,
+                      VardEngine)
 
 VardEngine *vard_reference_engine_new (void);
 

@@ -13,14 +13,13 @@
 
 typedef struct
 {
-  guint after;       /* index of the step that it goes behind, its own for most */
+  guint after; /* index of the step that it goes behind, its own for most */
   gboolean is_moved;
   guint index;
 } Turn;
 
 static int
-compare_turns (gconstpointer a,
-               gconstpointer b)
+compare_turns (gconstpointer a, gconstpointer b)
 {
   const Turn *x = a, *y = b;
 
@@ -34,9 +33,7 @@ compare_turns (gconstpointer a,
 /* A step whose values are assigned, and nothing else becomes of them. Others that read a param
  * which it replaces must still find the old value. */
 static gboolean
-step_is_update (const VardStep  *self,
-                VardLowering    *lowering,
-                VardNode *const *replaced)
+step_is_update (const VardStep *self, VardLowering *lowering, VardNode *const *replaced)
 {
   for (guint k = 0; k < self->n_out; k++)
     {
@@ -50,9 +47,7 @@ step_is_update (const VardStep  *self,
 }
 
 static guint
-find_last_input (const VardStep *self,
-                 VardLowering   *lowering,
-                 const guint    *computed_by)
+find_last_input (const VardStep *self, VardLowering *lowering, const guint *computed_by)
 {
   guint last = 0;
   gsize offset;
@@ -63,8 +58,7 @@ find_last_input (const VardStep *self,
 }
 
 static void
-apply_turns (GArray     *steps,
-             const Turn *turns)
+apply_turns (GArray *steps, const Turn *turns)
 {
   g_autofree VardStep *before = g_memdup2 (steps->data, steps->len * sizeof (VardStep));
 
@@ -111,9 +105,7 @@ vard_lowering_advance_updates (VardLowering *self)
 /* ---- place ---- */
 
 gboolean
-vard_step_may_overwrite (const VardStep *self,
-                         const VardNode *out,
-                         guint           in)
+vard_step_may_overwrite (const VardStep *self, const VardNode *out, guint in)
 {
   for (guint k = 0; k < MIN (self->n_out, VARD_STEP_MAX_IN_PLACE); k++)
     if (self->out[k] == out)
@@ -122,9 +114,7 @@ vard_step_may_overwrite (const VardStep *self,
 }
 
 static const VardStep *
-find_step (VardProgram    *program,
-           const VardNode *node,
-           guint          *index)
+find_step (VardProgram *program, const VardNode *node, guint *index)
 {
   for (guint i = 0; i < program->steps->len; i++)
     {
@@ -141,19 +131,19 @@ find_step (VardProgram    *program,
 }
 
 static gboolean
-tensors_overlap (VardTensor *a,
-                 VardTensor *b)
+tensors_overlap (VardTensor *a, VardTensor *b)
 {
   gsize a_begin = vard_tensor_get_offset (a), b_begin = vard_tensor_get_offset (b);
 
-  return vard_tensor_peek_buffer (a) == vard_tensor_peek_buffer (b) && a_begin < b_begin + vard_tensor_get_n_bytes (b)
+  return vard_tensor_peek_buffer (a) == vard_tensor_peek_buffer (b)
+         && a_begin < b_begin + vard_tensor_get_n_bytes (b)
          && b_begin < a_begin + vard_tensor_get_n_bytes (a);
 }
 
 /* whether a step reads no more of a param than what its value may lie over, element by element */
 static gboolean
 step_reads_in_place (const VardStep *self,
-                     VardLowering   *lowering,
+                     VardLowering *lowering,
                      const VardNode *param,
                      const VardNode *value)
 {
@@ -171,18 +161,18 @@ step_reads_in_place (const VardStep *self,
 
 /* another param may lie in the same memory: parameters are views of one buffer */
 static gboolean
-is_same_memory (const VardNode *node,
-                VardTensor     *tensor)
+is_same_memory (const VardNode *node, VardTensor *tensor)
 {
   const VardSourceAttrs *source = node->attrs;
 
-  return node->op == &vard_op_source && source->kind == VARD_SOURCE_PARAM && tensors_overlap (source->tensor, tensor);
+  return node->op == &vard_op_source && source->kind == VARD_SOURCE_PARAM
+         && tensors_overlap (source->tensor, tensor);
 }
 
 gboolean
-vard_update_may_overwrite (VardProgram    *program,
-                           VardLowering   *lowering,
-                           const guint    *last_use,
+vard_update_may_overwrite (VardProgram *program,
+                           VardLowering *lowering,
+                           const guint *last_use,
                            const VardNode *param,
                            const VardNode *value)
 {

@@ -11,15 +11,13 @@ struct _VardConfigReader
 {
   char *path;
   JsonParser *parser;
-  JsonObject *root;    /* owned by the parser */
+  JsonObject *root; /* owned by the parser */
   GError *error;
 };
 
 /* @text: instead of the file's contents, (nullable) */
 static VardConfigReader *
-read_json (const char *path,
-           const char *text,
-           GError    **error)
+read_json (const char *path, const char *text, GError **error)
 {
   g_autoptr (VardConfigReader) self = g_new0 (VardConfigReader, 1);
   g_autoptr (GError) reason = NULL;
@@ -48,16 +46,13 @@ read_json (const char *path,
 }
 
 VardConfigReader *
-vard_config_reader_new (const char *path,
-                        GError    **error)
+vard_config_reader_new (const char *path, GError **error)
 {
   return read_json (path, NULL, error);
 }
 
 VardConfigReader *
-vard_config_reader_new_from_text (const char *name,
-                                  const char *text,
-                                  GError    **error)
+vard_config_reader_new_from_text (const char *name, const char *text, GError **error)
 {
   return read_json (name, text, error);
 }
@@ -78,8 +73,7 @@ vard_config_reader_get_path (VardConfigReader *self)
 }
 
 gboolean
-vard_config_reader_finish (VardConfigReader *self,
-                           GError          **error)
+vard_config_reader_finish (VardConfigReader *self, GError **error)
 {
   if (!self->error)
     return TRUE;
@@ -88,23 +82,18 @@ vard_config_reader_finish (VardConfigReader *self,
 }
 
 static void
-refuse_as (VardConfigReader *self,
-           VardError         code,
-           const char       *key,
-           const char       *wanted)
+refuse_as (VardConfigReader *self, VardError code, const char *key, const char *wanted)
 {
   JsonNode *node = vard_config_reader_peek (self, key);
   g_autofree char *value = node ? vard_json_to_text (node, FALSE) : g_strdup ("absent");
 
   if (!self->error)
     self->error =
-        g_error_new (VARD_ERROR, code, "%s: “%s” is %s; %s", self->path, key, value, wanted);
+      g_error_new (VARD_ERROR, code, "%s: “%s” is %s; %s", self->path, key, value, wanted);
 }
 
 void
-vard_config_reader_refuse (VardConfigReader *self,
-                           const char       *key,
-                           const char       *supported)
+vard_config_reader_refuse (VardConfigReader *self, const char *key, const char *supported)
 {
   g_autofree char *wanted = g_strdup_printf ("supported is %s", supported);
 
@@ -112,16 +101,13 @@ vard_config_reader_refuse (VardConfigReader *self,
 }
 
 static void
-refuse_type (VardConfigReader *self,
-             const char       *key,
-             const char       *wanted)
+refuse_type (VardConfigReader *self, const char *key, const char *wanted)
 {
   refuse_as (self, VARD_ERROR_CONFIG, key, wanted);
 }
 
 JsonNode *
-vard_config_reader_peek (VardConfigReader *self,
-                         const char       *key)
+vard_config_reader_peek (VardConfigReader *self, const char *key)
 {
   JsonNode *node = json_object_get_member (self->root, key);
 
@@ -129,32 +115,28 @@ vard_config_reader_peek (VardConfigReader *self,
 }
 
 static gboolean
-is_int (JsonNode *node,
-        gint64    minimum,
-        gint64    maximum)
+is_int (JsonNode *node, gint64 minimum, gint64 maximum)
 {
   return JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_INT64
-    && json_node_get_int (node) >= minimum && json_node_get_int (node) <= maximum;
+         && json_node_get_int (node) >= minimum && json_node_get_int (node) <= maximum;
 }
 
 static void
-refuse_int (VardConfigReader *self,
-            const char       *key,
-            gint64            minimum,
-            gint64            maximum)
+refuse_int (VardConfigReader *self, const char *key, gint64 minimum, gint64 maximum)
 {
-  g_autofree char *wanted = g_strdup_printf (
-      "it must be a whole number from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, minimum, maximum);
+  g_autofree char *wanted = g_strdup_printf ("it must be a whole number from %" G_GINT64_FORMAT
+                                             " to %" G_GINT64_FORMAT,
+                                             minimum, maximum);
 
   refuse_type (self, key, wanted);
 }
 
 gint64
 vard_config_reader_get_int (VardConfigReader *self,
-                            const char       *key,
-                            gint64            fallback,
-                            gint64            minimum,
-                            gint64            maximum)
+                            const char *key,
+                            gint64 fallback,
+                            gint64 minimum,
+                            gint64 maximum)
 {
   JsonNode *node = vard_config_reader_peek (self, key);
 
@@ -167,25 +149,22 @@ vard_config_reader_get_int (VardConfigReader *self,
 }
 
 double
-vard_config_reader_get_double (VardConfigReader *self,
-                               const char       *key,
-                               double            fallback)
+vard_config_reader_get_double (VardConfigReader *self, const char *key, double fallback)
 {
   JsonNode *node = vard_config_reader_peek (self, key);
 
   if (!node)
     return fallback;
-  if (JSON_NODE_HOLDS_VALUE (node) && (json_node_get_value_type (node) == G_TYPE_DOUBLE ||
-                                       json_node_get_value_type (node) == G_TYPE_INT64))
+  if (JSON_NODE_HOLDS_VALUE (node)
+      && (json_node_get_value_type (node) == G_TYPE_DOUBLE
+          || json_node_get_value_type (node) == G_TYPE_INT64))
     return json_node_get_double (node);
   refuse_type (self, key, "it must be a number");
   return fallback;
 }
 
 gboolean
-vard_config_reader_get_bool (VardConfigReader *self,
-                             const char       *key,
-                             gboolean          fallback)
+vard_config_reader_get_bool (VardConfigReader *self, const char *key, gboolean fallback)
 {
   JsonNode *node = vard_config_reader_peek (self, key);
 
@@ -198,9 +177,7 @@ vard_config_reader_get_bool (VardConfigReader *self,
 }
 
 const char *
-vard_config_reader_get_string (VardConfigReader *self,
-                               const char       *key,
-                               const char       *fallback)
+vard_config_reader_get_string (VardConfigReader *self, const char *key, const char *fallback)
 {
   JsonNode *node = vard_config_reader_peek (self, key);
 
@@ -213,8 +190,7 @@ vard_config_reader_get_string (VardConfigReader *self,
 }
 
 guint
-vard_config_reader_get_length (VardConfigReader *self,
-                               const char       *key)
+vard_config_reader_get_length (VardConfigReader *self, const char *key)
 {
   JsonNode *node = vard_config_reader_peek (self, key);
 
@@ -224,12 +200,12 @@ vard_config_reader_get_length (VardConfigReader *self,
 
 void
 vard_config_reader_get_ints (VardConfigReader *self,
-                             const char       *key,
-                             gint64            fallback,
-                             gint64            minimum,
-                             gint64            maximum,
-                             gint64           *values,
-                             guint             n)
+                             const char *key,
+                             gint64 fallback,
+                             gint64 minimum,
+                             gint64 maximum,
+                             gint64 *values,
+                             guint n)
 {
   JsonNode *node = vard_config_reader_peek (self, key);
   gboolean is_array = node && JSON_NODE_HOLDS_ARRAY (node);
@@ -257,9 +233,9 @@ vard_config_reader_get_ints (VardConfigReader *self,
 }
 
 guint
-vard_config_reader_get_choice (VardConfigReader  *self,
-                               const char        *key,
-                               guint              i,
+vard_config_reader_get_choice (VardConfigReader *self,
+                               const char *key,
+                               guint i,
                                const char *const *choices)
 {
   JsonNode *node = vard_config_reader_peek (self, key);
@@ -275,9 +251,7 @@ vard_config_reader_get_choice (VardConfigReader  *self,
 }
 
 void
-vard_config_reader_check_fixed (VardConfigReader      *self,
-                                const VardConfigFixed *fixed,
-                                guint                  n_fixed)
+vard_config_reader_check_fixed (VardConfigReader *self, const VardConfigFixed *fixed, guint n_fixed)
 {
   for (guint i = 0; i < n_fixed; i++)
     {

@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 /* What a model's files may leave open. Zeroed: nothing is said. */
 typedef struct
 {
-  const char *tokenizer;    /* a folder with vocab.json and merges.txt, for a single file */
+  const char *tokenizer; /* a folder with vocab.json and merges.txt, for a single file */
 } VardModelOptions;
 
 G_END_DECLS

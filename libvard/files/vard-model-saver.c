@@ -19,8 +19,7 @@
 #define MAX_TOP_FILE (4 * 1024 * 1024)
 
 static gboolean
-has_suffix_of (const char        *name,
-               const char *const *suffixes)
+has_suffix_of (const char *name, const char *const *suffixes)
 {
   for (guint i = 0; suffixes[i]; i++)
     if (g_str_has_suffix (name, suffixes[i]))
@@ -31,8 +30,8 @@ has_suffix_of (const char        *name,
 static gboolean
 is_pickle (const char *name)
 {
-  static const char *const suffixes[] = { ".bin", ".bin.index.json", ".ckpt", ".pt", ".pth", ".msgpack", ".onnx",
-                                          ".h5", NULL };
+  static const char *const suffixes[] = { ".bin",     ".bin.index.json", ".ckpt", ".pt", ".pth",
+                                          ".msgpack", ".onnx",           ".h5",   NULL };
 
   return has_suffix_of (name, suffixes);
 }
@@ -60,7 +59,7 @@ copy_file (const char *from_folder,
            const char *from_name,
            const char *to_folder,
            const char *to_name,
-           GError    **error)
+           GError **error)
 {
   g_autofree char *from_path = g_build_filename (from_folder, from_name, NULL);
   g_autofree char *to_path = g_build_filename (to_folder, to_name, NULL);
@@ -72,20 +71,16 @@ copy_file (const char *from_folder,
 
 /* "model.fp16-00001-of-00002.safetensors" of the stem "model" */
 static gboolean
-is_weight_file (const char *name,
-                const char *stem)
+is_weight_file (const char *name, const char *stem)
 {
   return g_str_has_prefix (name, stem)
-    && (g_str_has_suffix (name, ".safetensors") || g_str_has_suffix (name, ".json"))
-    && !g_str_equal (name, "model_index.json");
+         && (g_str_has_suffix (name, ".safetensors") || g_str_has_suffix (name, ".json"))
+         && !g_str_equal (name, "model_index.json");
 }
 
 /* the name a file gets in the copy, or NULL when it is left out; (transfer full) */
 static char *
-choose_name (const char *folder,
-             const char *name,
-             gboolean    has_safetensors,
-             const char *replaced)
+choose_name (const char *folder, const char *name, gboolean has_safetensors, const char *replaced)
 {
   const char *variant = strstr (name, ".fp16.");
   g_autofree char *plain = NULL;
@@ -115,10 +110,7 @@ contains_safetensors (const char *folder)
 }
 
 static gboolean
-copy_component (const char *from,
-                const char *to,
-                const char *replaced,
-                GError    **error)
+copy_component (const char *from, const char *to, const char *replaced, GError **error)
 {
   g_autoptr (GDir) dir = g_dir_open (from, 0, error);
   gboolean has_safetensors = contains_safetensors (from);
@@ -128,7 +120,8 @@ copy_component (const char *from,
     return FALSE;
   if (g_mkdir (to, 0755) != 0)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot create %s: %s", to, g_strerror (errno));
+      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot create %s: %s", to,
+                   g_strerror (errno));
       return FALSE;
     }
   while ((name = g_dir_read_name (dir)))
@@ -136,7 +129,8 @@ copy_component (const char *from,
       g_autofree char *path = g_build_filename (from, name, NULL);
       g_autofree char *target = choose_name (from, name, has_safetensors, replaced);
 
-      if (target && g_file_test (path, G_FILE_TEST_IS_REGULAR) && !copy_file (from, name, to, target, error))
+      if (target && g_file_test (path, G_FILE_TEST_IS_REGULAR)
+          && !copy_file (from, name, to, target, error))
         return FALSE;
     }
   return TRUE;
@@ -144,20 +138,17 @@ copy_component (const char *from,
 
 /* model_index.json, model card, licence: not checkpoints that lie beside the folders */
 static gboolean
-is_small_file (const char *path,
-               const char *name)
+is_small_file (const char *path, const char *name)
 {
   GStatBuf info;
 
   return name[0] != '.' && !is_pickle (name) && !g_str_has_suffix (name, ".safetensors")
-    && g_stat (path, &info) == 0 && S_ISREG (info.st_mode) && info.st_size <= MAX_TOP_FILE;
+         && g_stat (path, &info) == 0 && S_ISREG (info.st_mode) && info.st_size <= MAX_TOP_FILE;
 }
 
 /* the stem of a component that is written new, or NULL */
 static const char *
-find_stem (const VardModelSaverPart *parts,
-           guint                     n_parts,
-           const char               *component)
+find_stem (const VardModelSaverPart *parts, guint n_parts, const char *component)
 {
   for (guint i = 0; i < n_parts; i++)
     if (g_str_equal (parts[i].component, component))
@@ -166,11 +157,11 @@ find_stem (const VardModelSaverPart *parts,
 }
 
 static gboolean
-copy_all (const char               *from,
-          const char               *to,
+copy_all (const char *from,
+          const char *to,
           const VardModelSaverPart *parts,
-          guint                     n_parts,
-          GError                  **error)
+          guint n_parts,
+          GError **error)
 {
   g_autoptr (GDir) dir = g_dir_open (from, 0, error);
   const char *name;
@@ -194,12 +185,12 @@ copy_all (const char               *from,
 }
 
 static gboolean
-write_weights (const char               *folder,
+write_weights (const char *folder,
                const VardModelSaverPart *parts,
-               guint                     n_parts,
-               VardDType                 dtype,
-               GHashTable               *metadata,
-               GError                  **error)
+               guint n_parts,
+               VardDType dtype,
+               GHashTable *metadata,
+               GError **error)
 {
   for (guint i = 0; i < n_parts; i++)
     {
@@ -214,19 +205,20 @@ write_weights (const char               *folder,
 
 /* a new folder beside @to; (transfer full) */
 static char *
-begin_folder (const char *to,
-              GError    **error)
+begin_folder (const char *to, GError **error)
 {
   g_autofree char *partial = g_strconcat (to, ".XXXXXX", NULL);
 
   if (g_file_test (to, G_FILE_TEST_EXISTS))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_EXISTS, "%s exists: a model folder is not overwritten", to);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_EXISTS,
+                   "%s exists: a model folder is not overwritten", to);
       return NULL;
     }
   if (!g_mkdtemp_full (partial, 0755))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot create %s: %s", to, g_strerror (errno));
+      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot create %s: %s", to,
+                   g_strerror (errno));
       return NULL;
     }
   return g_steal_pointer (&partial);
@@ -234,10 +226,7 @@ begin_folder (const char *to,
 
 /* gives the folder its name when all went well, and removes it otherwise */
 static gboolean
-end_folder (const char *partial,
-            const char *to,
-            gboolean    ok,
-            GError    **error)
+end_folder (const char *partial, const char *to, gboolean ok, GError **error)
 {
   if (ok && g_rename (partial, to) != 0)
     {
@@ -251,13 +240,13 @@ end_folder (const char *partial,
 }
 
 gboolean
-vard_model_saver_save (const char               *from,
-                       const char               *to,
+vard_model_saver_save (const char *from,
+                       const char *to,
                        const VardModelSaverPart *parts,
-                       guint                     n_parts,
-                       VardDType                 dtype,
-                       GHashTable               *metadata,
-                       GError                  **error)
+                       guint n_parts,
+                       VardDType dtype,
+                       GHashTable *metadata,
+                       GError **error)
 {
   g_autofree char *partial = begin_folder (to, error);
 
@@ -265,7 +254,7 @@ vard_model_saver_save (const char               *from,
     return FALSE;
 
   gboolean ok = copy_all (from, partial, parts, n_parts, error)
-    && write_weights (partial, parts, n_parts, dtype, metadata, error);
+                && write_weights (partial, parts, n_parts, dtype, metadata, error);
 
   return end_folder (partial, to, ok, error);
 }
@@ -278,55 +267,58 @@ static const char index_text[] =
   "  \"safety_checker\": [null, null],\n  \"scheduler\": [\"diffusers\", \"DDIMScheduler\"],\n"
   "  \"text_encoder\": [\"transformers\", \"CLIPTextModel\"],\n"
   "  \"tokenizer\": [\"transformers\", \"CLIPTokenizer\"],\n"
-  "  \"unet\": [\"diffusers\", \"UNet2DConditionModel\"],\n  \"vae\": [\"diffusers\", \"AutoencoderKL\"]\n}\n";
+  "  \"unet\": [\"diffusers\", \"UNet2DConditionModel\"],\n  \"vae\": [\"diffusers\", "
+  "\"AutoencoderKL\"]\n}\n";
 
 static gboolean
 write_config (const char *folder,
               const char *component,
               const char *name,
               const char *text,
-              GError    **error)
+              GError **error)
 {
   g_autofree char *inner = g_build_filename (folder, component, NULL);
   g_autofree char *path = g_build_filename (inner, name, NULL);
 
   if (g_mkdir (inner, 0755) == 0)
     return g_file_set_contents (path, text, -1, error);
-  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot create %s: %s", inner, g_strerror (errno));
+  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot create %s: %s", inner,
+               g_strerror (errno));
   return FALSE;
 }
 
 static gboolean
-copy_tokenizer (const char *from,
-                const char *folder,
-                GError    **error)
+copy_tokenizer (const char *from, const char *folder, GError **error)
 {
   static const char *const names[] = {
-    "vocab.json", "merges.txt", "special_tokens_map.json", "tokenizer_config.json", "tokenizer.json",
+    "vocab.json",     "merges.txt", "special_tokens_map.json", "tokenizer_config.json",
+    "tokenizer.json",
   };
   g_autofree char *to = g_build_filename (folder, "tokenizer", NULL);
 
   if (g_mkdir (to, 0755) != 0)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot create %s: %s", to, g_strerror (errno));
+      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot create %s: %s", to,
+                   g_strerror (errno));
       return FALSE;
     }
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     {
       g_autofree char *path = g_build_filename (from, names[i], NULL);
 
-      if (g_file_test (path, G_FILE_TEST_EXISTS) && !copy_file (from, names[i], to, names[i], error))
+      if (g_file_test (path, G_FILE_TEST_EXISTS)
+          && !copy_file (from, names[i], to, names[i], error))
         return FALSE;
     }
   return TRUE;
 }
 
 static gboolean
-write_new (const char               *folder,
+write_new (const char *folder,
            const VardModelSaverPart *parts,
-           guint                     n_parts,
-           const char *const        *configs,
-           GError                  **error)
+           guint n_parts,
+           const char *const *configs,
+           GError **error)
 {
   g_autofree char *index = g_build_filename (folder, "model_index.json", NULL);
 
@@ -334,26 +326,27 @@ write_new (const char               *folder,
     if (!write_config (folder, parts[i].component, "config.json", configs[i], error))
       return FALSE;
   return write_config (folder, "scheduler", "scheduler_config.json", configs[n_parts], error)
-    && g_file_set_contents (index, index_text, -1, error);
+         && g_file_set_contents (index, index_text, -1, error);
 }
 
 gboolean
-vard_model_saver_save_new (const char               *to,
+vard_model_saver_save_new (const char *to,
                            const VardModelSaverPart *parts,
-                           guint                     n_parts,
-                           const char *const        *configs,
-                           const char               *tokenizer,
-                           VardDType                 dtype,
-                           GHashTable               *metadata,
-                           GError                  **error)
+                           guint n_parts,
+                           const char *const *configs,
+                           const char *tokenizer,
+                           VardDType dtype,
+                           GHashTable *metadata,
+                           GError **error)
 {
   g_autofree char *partial = begin_folder (to, error);
 
   if (!partial)
     return FALSE;
 
-  gboolean ok = write_new (partial, parts, n_parts, configs, error) && copy_tokenizer (tokenizer, partial, error)
-    && write_weights (partial, parts, n_parts, dtype, metadata, error);
+  gboolean ok = write_new (partial, parts, n_parts, configs, error)
+                && copy_tokenizer (tokenizer, partial, error)
+                && write_weights (partial, parts, n_parts, dtype, metadata, error);
 
   return end_folder (partial, to, ok, error);
 }

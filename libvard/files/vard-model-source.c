@@ -10,7 +10,7 @@ struct _VardModelSource
 {
   char *path;
   char *tokenizer;
-  VardSingleFile *file;      /* (nullable) */
+  VardSingleFile *file; /* (nullable) */
 };
 
 VardModelSource *
@@ -34,9 +34,7 @@ has_vocabulary (const char *folder)
 
 /* as named, or the folder "tokenizer" beside the file, or the file's own folder */
 static char *
-find_tokenizer (const char *path,
-                const char *named,
-                GError    **error)
+find_tokenizer (const char *path, const char *named, GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (path);
   g_autofree char *beside = g_build_filename (folder, "tokenizer", NULL);
@@ -47,20 +45,22 @@ find_tokenizer (const char *path,
     return g_steal_pointer (&beside);
   if (has_vocabulary (folder))
     return g_steal_pointer (&folder);
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s holds no tokenizer, and there is none beside it: put the folder tokenizer (vocab.json, merges.txt) of the model it was made from there", path);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "%s holds no tokenizer, and there is none beside it: put the folder tokenizer "
+               "(vocab.json, merges.txt) of the model it was made from there",
+               path);
   return NULL;
 }
 
 VardModelSource *
-vard_model_source_new_file (const char             *path,
-                            const VardModelOptions *options,
-                            GError                **error)
+vard_model_source_new_file (const char *path, const VardModelOptions *options, GError **error)
 {
   g_autoptr (VardModelSource) self = g_new0 (VardModelSource, 1);
 
   self->path = g_strdup (path);
   self->file = vard_single_file_open (path, error);
-  self->tokenizer = self->file ? find_tokenizer (path, options ? options->tokenizer : NULL, error) : NULL;
+  self->tokenizer = self->file ? find_tokenizer (path, options ? options->tokenizer : NULL, error)
+                               : NULL;
   return self->tokenizer ? g_steal_pointer (&self) : NULL;
 }
 
@@ -94,12 +94,12 @@ vard_model_source_get_tokenizer (VardModelSource *self)
 /* the path of a component's configuration; for a single file only the scheduler's may be beside
  * it */
 static char *
-find_config (VardModelSource *self,
-             const char      *component)
+find_config (VardModelSource *self, const char *component)
 {
   gboolean is_scheduler = g_str_equal (component, "scheduler");
   g_autofree char *folder = self->file ? g_path_get_dirname (self->path) : g_strdup (self->path);
-  g_autofree char *path = g_build_filename (folder, component, is_scheduler ? "scheduler_config.json" : "config.json",
+  g_autofree char *path = g_build_filename (folder, component,
+                                            is_scheduler ? "scheduler_config.json" : "config.json",
                                             NULL);
 
   if (self->file && (!is_scheduler || !g_file_test (path, G_FILE_TEST_EXISTS)))
@@ -108,9 +108,7 @@ find_config (VardModelSource *self,
 }
 
 char *
-vard_model_source_dup_config (VardModelSource *self,
-                              const char      *component,
-                              GError         **error)
+vard_model_source_dup_config (VardModelSource *self, const char *component, GError **error)
 {
   g_autofree char *path = find_config (self, component);
   char *text = NULL;
@@ -121,9 +119,7 @@ vard_model_source_dup_config (VardModelSource *self,
 }
 
 VardConfigReader *
-vard_model_source_open_config (VardModelSource *self,
-                               const char      *component,
-                               GError         **error)
+vard_model_source_open_config (VardModelSource *self, const char *component, GError **error)
 {
   g_autofree char *path = find_config (self, component);
 

@@ -12,26 +12,24 @@ G_BEGIN_DECLS
 
 typedef struct _VardModelSource VardModelSource;
 
-VardModelSource  *vard_model_source_new_folder (const char              *path);
+VardModelSource *vard_model_source_new_folder (const char *path);
 /* the tokenizer is looked for where @options (nullable) say, else beside the file */
-VardModelSource  *vard_model_source_new_file   (const char              *path,
-                                                const VardModelOptions  *options,
-                                                GError                 **error);
-void              vard_model_source_free       (VardModelSource         *self);
+VardModelSource *vard_model_source_new_file (const char *path,
+                                             const VardModelOptions *options,
+                                             GError **error);
+void vard_model_source_free (VardModelSource *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardModelSource, vard_model_source_free)
 
-const char       *vard_model_source_get_path   (VardModelSource         *self);
+const char *vard_model_source_get_path (VardModelSource *self);
 /* NULL for a folder */
-VardSingleFile   *vard_model_source_peek_file  (VardModelSource         *self);
+VardSingleFile *vard_model_source_peek_file (VardModelSource *self);
 /* "unet", "vae", "text_encoder" or "scheduler" */
-VardConfigReader *vard_model_source_open_config (VardModelSource        *self,
-                                                 const char             *component,
-                                                 GError                **error);
-char             *vard_model_source_dup_config (VardModelSource         *self,
-                                                const char              *component,
-                                                GError                 **error);
+VardConfigReader *vard_model_source_open_config (VardModelSource *self,
+                                                 const char *component,
+                                                 GError **error);
+char *vard_model_source_dup_config (VardModelSource *self, const char *component, GError **error);
 /* the folder with vocab.json and merges.txt */
-const char       *vard_model_source_get_tokenizer (VardModelSource      *self);
+const char *vard_model_source_get_tokenizer (VardModelSource *self);
 
 G_END_DECLS

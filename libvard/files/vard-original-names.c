@@ -113,9 +113,7 @@ vard_original_names_get_prefix (VardOriginalPart part)
 
 /* the rest of @path after @pattern, or NULL */
 static const char *
-match_head (const char *pattern,
-            const char *path,
-            guint      *numbers)
+match_head (const char *pattern, const char *path, guint *numbers)
 {
   guint n = 0;
 
@@ -138,32 +136,23 @@ match_head (const char *pattern,
 }
 
 static guint
-get_number (const VardOriginalNames *self,
-            const Head              *head,
-            const guint             *numbers,
-            char                     letter)
+get_number (const VardOriginalNames *self, const Head *head, const guint *numbers, char letter)
 {
   switch (letter)
     {
-    case 'i':
-      return numbers[0];
-    case 'j':
-      return numbers[1];
-    case 'r':
-      return self->n_blocks - 1 - numbers[0];
+    case 'i': return numbers[0];
+    case 'j': return numbers[1];
+    case 'r': return self->n_blocks - 1 - numbers[0];
     case 'u':
       return numbers[0] < VARD_ORIGINAL_MAX_BLOCKS && self->up_has_attention[numbers[0]] ? 2 : 1;
     default:
-      return (self->n_layers + 1) * numbers[0] + (head->has_j ? numbers[1] : 0) + self->n_layers * head->add_layers
-        + head->add;
+      return (self->n_layers + 1) * numbers[0] + (head->has_j ? numbers[1] : 0)
+             + self->n_layers * head->add_layers + head->add;
     }
 }
 
 static void
-append_head (const VardOriginalNames *self,
-             const Head              *head,
-             const guint             *numbers,
-             GString                 *name)
+append_head (const VardOriginalNames *self, const Head *head, const guint *numbers, GString *name)
 {
   for (const char *to = head->to; *to; to++)
     if (*to == '{')
@@ -176,20 +165,17 @@ append_head (const VardOriginalNames *self,
 }
 
 static void
-replace_parts (GString    *name,
-               const Part *parts)
+replace_parts (GString *name, const Part *parts)
 {
   for (; parts->from; parts++)
     g_string_replace (name, parts->from, parts->to, 1);
 }
 
 static void
-find_piece (const VardOriginalNames *self,
-            const char              *path,
-            guint                   *piece,
-            guint                   *n_pieces)
+find_piece (const VardOriginalNames *self, const char *path, guint *piece, guint *n_pieces)
 {
-  static const char *const fused[] = { ".self_attn.q_proj.", ".self_attn.k_proj.", ".self_attn.v_proj." };
+  static const char *const fused[] = { ".self_attn.q_proj.", ".self_attn.k_proj.",
+                                       ".self_attn.v_proj." };
 
   *piece = 0;
   *n_pieces = 1;
@@ -203,9 +189,9 @@ find_piece (const VardOriginalNames *self,
 
 char *
 vard_original_names_translate (const VardOriginalNames *self,
-                               const char              *path,
-                               guint                   *piece,
-                               guint                   *n_pieces)
+                               const char *path,
+                               guint *piece,
+                               guint *n_pieces)
 {
   GString *name = g_string_new (rules[self->part].prefix);
   const char *rest = path;
@@ -231,9 +217,8 @@ vard_original_names_translate (const VardOriginalNames *self,
 }
 
 gboolean
-vard_original_names_is_conv (const VardOriginalNames *self,
-                             const char              *path)
+vard_original_names_is_conv (const VardOriginalNames *self, const char *path)
 {
   return self->part == VARD_ORIGINAL_VAE && strstr (path, ".attentions.") && strstr (path, ".to_")
-    && g_str_has_suffix (path, ".weight");
+         && g_str_has_suffix (path, ".weight");
 }

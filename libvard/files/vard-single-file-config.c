@@ -14,10 +14,7 @@
 #define UNET "model.diffusion_model."
 #define VAE "first_stage_model."
 
-G_GNUC_PRINTF (2, 3) static gboolean
-has (VardSingleFile *self,
-     const char     *format,
-     ...)
+G_GNUC_PRINTF (2, 3) static gboolean has (VardSingleFile *self, const char *format, ...)
 {
   va_list arguments;
 
@@ -30,11 +27,9 @@ has (VardSingleFile *self,
 }
 
 /* an extent of a tensor, 0 where there is none */
-G_GNUC_PRINTF (3, 4) static gint64
-get_extent (VardSingleFile *self,
-            guint           axis,
-            const char     *format,
-            ...)
+G_GNUC_PRINTF (3, 4)
+static gint64
+get_extent (VardSingleFile *self, guint axis, const char *format, ...)
 {
   VardShape shape = { 0 };
   va_list arguments;
@@ -44,14 +39,13 @@ get_extent (VardSingleFile *self,
   g_autofree char *name = g_strdup_vprintf (format, arguments);
 
   va_end (arguments);
-  return vard_safetensors_get_shape (self->weights, name, &shape) && axis < shape.n_dims ? shape.dims[axis] : 0;
+  return vard_safetensors_get_shape (self->weights, name, &shape) && axis < shape.n_dims
+           ? shape.dims[axis]
+           : 0;
 }
 
 static void
-add_strings (JsonObject *object,
-             const char *key,
-             const char *value,
-             guint       n)
+add_strings (JsonObject *object, const char *key, const char *value, guint n)
 {
   JsonArray *array = json_array_new ();
 
@@ -71,15 +65,16 @@ typedef struct
 
 /* input_blocks are counted through: a downsampler ends each block but the last */
 static gboolean
-read_blocks (VardSingleFile *self,
-             Blocks         *blocks)
+read_blocks (VardSingleFile *self, Blocks *blocks)
 {
   guint n = 1;
 
-  while (n < 100 && !has (self, UNET "input_blocks.%u.0.op.weight", n) && has (self, UNET "input_blocks.%u.0.in_layers.0.weight", n))
+  while (n < 100 && !has (self, UNET "input_blocks.%u.0.op.weight", n)
+         && has (self, UNET "input_blocks.%u.0.in_layers.0.weight", n))
     n++;
   blocks->n_layers = n - 1;
-  for (blocks->n_blocks = 0; n > 1 && blocks->n_blocks < VARD_ORIGINAL_MAX_BLOCKS; blocks->n_blocks++)
+  for (blocks->n_blocks = 0; n > 1 && blocks->n_blocks < VARD_ORIGINAL_MAX_BLOCKS;
+       blocks->n_blocks++)
     {
       guint i = blocks->n_blocks, first = n * i + 1;
 
@@ -93,17 +88,18 @@ read_blocks (VardSingleFile *self,
 }
 
 static void
-add_block_types (JsonObject     *object,
-                 const char     *key,
+add_block_types (JsonObject *object,
+                 const char *key,
                  const gboolean *has_attention,
-                 guint           n,
-                 const char     *side)
+                 guint n,
+                 const char *side)
 {
   JsonArray *array = json_array_new ();
 
   for (guint i = 0; i < n; i++)
     {
-      g_autofree char *type = g_strconcat (has_attention[i] ? "CrossAttn" : "", side, "Block2D", NULL);
+      g_autofree char *type =
+        g_strconcat (has_attention[i] ? "CrossAttn" : "", side, "Block2D", NULL);
 
       json_array_add_string_element (array, type);
     }
@@ -111,9 +107,7 @@ add_block_types (JsonObject     *object,
 }
 
 static void
-add_heads (JsonObject   *object,
-           const Blocks *blocks,
-           gboolean      is_open_clip)
+add_heads (JsonObject *object, const Blocks *blocks, gboolean is_open_clip)
 {
   JsonArray *heads = json_array_new ();
 
@@ -142,7 +136,8 @@ guess_unet (VardSingleFile *self)
   for (guint i = 0; i < blocks.n_blocks; i++)
     json_array_add_int_element (widths, blocks.width[i]);
   json_object_set_string_member (object, "_class_name", "UNet2DConditionModel");
-  json_object_set_int_member (object, "in_channels", get_extent (self, 1, UNET "input_blocks.0.0.weight"));
+  json_object_set_int_member (object, "in_channels",
+                              get_extent (self, 1, UNET "input_blocks.0.0.weight"));
   json_object_set_int_member (object, "out_channels", get_extent (self, 0, UNET "out.2.weight"));
   json_object_set_int_member (object, "sample_size", 64);
   json_object_set_array_member (object, "block_out_channels", widths);
@@ -183,7 +178,8 @@ guess_vae (VardSingleFile *self)
   json_object_set_string_member (object, "_class_name", "AutoencoderKL");
   json_object_set_int_member (object, "in_channels", 3);
   json_object_set_int_member (object, "out_channels", 3);
-  json_object_set_int_member (object, "latent_channels", get_extent (self, 1, VAE "decoder.conv_in.weight"));
+  json_object_set_int_member (object, "latent_channels",
+                              get_extent (self, 1, VAE "decoder.conv_in.weight"));
   json_object_set_array_member (object, "block_out_channels", widths);
   json_object_set_int_member (object, "layers_per_block", n_layers);
   add_strings (object, "down_block_types", "DownEncoderBlock2D", n);
@@ -204,12 +200,13 @@ static const TextNames *
 find_text_names (VardSingleFile *self)
 {
   static const TextNames names[] = {
-    { "cond_stage_model.transformer.text_model.", "encoder.layers.", "embeddings.token_embedding.weight",
-      "embeddings.position_embedding.weight", "mlp.fc1.weight" },
+    { "cond_stage_model.transformer.text_model.", "encoder.layers.",
+      "embeddings.token_embedding.weight", "embeddings.position_embedding.weight",
+      "mlp.fc1.weight" },
     { "cond_stage_model.transformer.", "encoder.layers.", "embeddings.token_embedding.weight",
       "embeddings.position_embedding.weight", "mlp.fc1.weight" },
-    { "cond_stage_model.model.", "transformer.resblocks.", "token_embedding.weight", "positional_embedding",
-      "mlp.c_fc.weight" },
+    { "cond_stage_model.model.", "transformer.resblocks.", "token_embedding.weight",
+      "positional_embedding", "mlp.c_fc.weight" },
   };
 
   if (self->is_open_clip)
@@ -226,7 +223,8 @@ guess_text (VardSingleFile *self)
   gint64 width = get_extent (self, 1, "%s%s", names->prefix, names->tokens);
   gint64 n_layers = 0;
 
-  while (has (self, "%s%s%" G_GINT64_FORMAT ".%s", names->prefix, names->layer, n_layers, names->inner))
+  while (
+    has (self, "%s%s%" G_GINT64_FORMAT ".%s", names->prefix, names->layer, n_layers, names->inner))
     n_layers++;
   /* whole OpenCLIP encoders have one layer more than is computed; files that diffusers' tools write
    * do not */
@@ -237,7 +235,8 @@ guess_text (VardSingleFile *self)
   json_object_set_int_member (object, "vocab_size", n_ids);
   json_object_set_int_member (object, "hidden_size", width);
   json_object_set_int_member (object, "intermediate_size",
-                              get_extent (self, 0, "%s%s0.%s", names->prefix, names->layer, names->inner));
+                              get_extent (self, 0, "%s%s0.%s", names->prefix, names->layer,
+                                          names->inner));
   json_object_set_int_member (object, "num_hidden_layers", n_layers);
   json_object_set_int_member (object, "num_attention_heads", MAX (1, width / 64));
   json_object_set_int_member (object, "max_position_embeddings",
@@ -258,8 +257,8 @@ guess_prediction (VardSingleFile *self)
 {
   const char *said = g_hash_table_lookup (vard_safetensors_peek_metadata (self->weights),
                                           "modelspec.prediction_type");
-  g_autoptr (VardTensor) step = has (self, "global_step")
-    ? vard_safetensors_lookup (self->weights, "global_step", NULL) : NULL;
+  g_autoptr (VardTensor) step =
+    has (self, "global_step") ? vard_safetensors_lookup (self->weights, "global_step", NULL) : NULL;
   g_autoptr (VardTensor) number = step ? vard_tensor_convert (step, VARD_DTYPE_F32) : NULL;
 
   if (g_strcmp0 (said, "epsilon") == 0)
@@ -273,15 +272,18 @@ guess_prediction (VardSingleFile *self)
 }
 
 static JsonObject *
-guess_scheduler (VardSingleFile *self,
-                 GError        **error)
+guess_scheduler (VardSingleFile *self, GError **error)
 {
   const char *prediction = guess_prediction (self);
   JsonObject *object;
 
   if (!prediction)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is a Stable Diffusion 2 model and does not say whether it predicts noise (epsilon, the -base models) or v (the 768 models): put scheduler/scheduler_config.json with prediction_type beside it", self->path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                   "%s is a Stable Diffusion 2 model and does not say whether it predicts noise "
+                   "(epsilon, the -base models) or v (the 768 models): put "
+                   "scheduler/scheduler_config.json with prediction_type beside it",
+                   self->path);
       return NULL;
     }
   object = json_object_new ();
@@ -307,9 +309,7 @@ object_to_text (JsonObject *object)
 }
 
 char *
-vard_single_file_dup_config (VardSingleFile *self,
-                             const char     *component,
-                             GError        **error)
+vard_single_file_dup_config (VardSingleFile *self, const char *component, GError **error)
 {
   g_autofree char *key = g_strconcat (VARD_SINGLE_FILE_CONFIG_KEY, component, NULL);
   const char *said = g_hash_table_lookup (vard_safetensors_peek_metadata (self->weights), key);
@@ -326,7 +326,7 @@ vard_single_file_dup_config (VardSingleFile *self,
   if (object)
     return object_to_text (object);
   if (error && !*error)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: the blocks of the denoiser cannot be told from its tensors",
-                 self->path);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                 "%s: the blocks of the denoiser cannot be told from its tensors", self->path);
   return NULL;
 }

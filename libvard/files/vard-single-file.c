@@ -21,13 +21,13 @@ static const struct
   { "lora_unet_", "a LoRA file, not a model; name it with --lora beside the model it belongs to" },
   { ".lora_A.", "a LoRA file, not a model; name it with --lora beside the model it belongs to" },
   { ".lora.down.", "a LoRA file, not a model; name it with --lora beside the model it belongs to" },
-  { "down_blocks.0.", "one part of a model folder; name the folder that holds unet, vae and text_encoder" },
+  { "down_blocks.0.",
+    "one part of a model folder; name the folder that holds unet, vae and text_encoder" },
   { "control_model.", "a ControlNet" },
 };
 
 static void
-refuse (VardSingleFile *self,
-        GError        **error)
+refuse (VardSingleFile *self, GError **error)
 {
   const char *const *names = vard_safetensors_peek_names (self->weights);
 
@@ -35,10 +35,16 @@ refuse (VardSingleFile *self,
     for (guint j = 0; names[j]; j++)
       if (strstr (names[j], kinds[i].part))
         {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s is %s (it has %s); supported are Stable Diffusion 1.x and 2.x", self->path, kinds[i].what, names[j]);
+          g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+                       "%s is %s (it has %s); supported are Stable Diffusion 1.x and 2.x",
+                       self->path, kinds[i].what, names[j]);
           return;
         }
-  g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s is no Stable Diffusion 1.x or 2.x model: it lacks model.diffusion_model.input_blocks.0.0.weight or the text encoder below cond_stage_model", self->path);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+               "%s is no Stable Diffusion 1.x or 2.x model: it lacks "
+               "model.diffusion_model.input_blocks.0.0.weight or the text encoder below "
+               "cond_stage_model",
+               self->path);
 }
 
 /* the text encoder of either family */
@@ -46,13 +52,14 @@ static gboolean
 has_text (VardSingleFile *self)
 {
   return self->is_open_clip
-    || vard_safetensors_contains (self->weights, "cond_stage_model.transformer.text_model.final_layer_norm.weight")
-    || vard_safetensors_contains (self->weights, "cond_stage_model.transformer.final_layer_norm.weight");
+         || vard_safetensors_contains (self->weights, "cond_stage_model.transformer.text_model."
+                                                      "final_layer_norm.weight")
+         || vard_safetensors_contains (self->weights,
+                                       "cond_stage_model.transformer.final_layer_norm.weight");
 }
 
 VardSingleFile *
-vard_single_file_open (const char *path,
-                       GError    **error)
+vard_single_file_open (const char *path, GError **error)
 {
   g_autoptr (VardSingleFile) self = g_new0 (VardSingleFile, 1);
 
@@ -60,7 +67,8 @@ vard_single_file_open (const char *path,
   self->weights = vard_safetensors_open (path, error);
   if (!self->weights)
     return NULL;
-  self->is_open_clip = vard_safetensors_contains (self->weights, "cond_stage_model.model.token_embedding.weight");
+  self->is_open_clip =
+    vard_safetensors_contains (self->weights, "cond_stage_model.model.token_embedding.weight");
   if (!vard_safetensors_contains (self->weights, "model.diffusion_model.input_blocks.0.0.weight")
       || !has_text (self))
     {
@@ -108,15 +116,13 @@ typedef struct
 
 /* some programs leave "text_model." out */
 static char *
-find_name (const Load *load,
-           const char *path,
-           guint      *piece,
-           guint      *n_pieces)
+find_name (const Load *load, const char *path, guint *piece, guint *n_pieces)
 {
   g_autofree char *name = vard_original_names_translate (load->names, path, piece, n_pieces);
   g_autofree char *shorter = NULL;
 
-  if (vard_safetensors_contains (load->file->weights, name) || load->names->part != VARD_ORIGINAL_CLIP)
+  if (vard_safetensors_contains (load->file->weights, name)
+      || load->names->part != VARD_ORIGINAL_CLIP)
     return g_steal_pointer (&name);
   shorter = g_strconcat ("cond_stage_model.transformer.", path, NULL);
   return vard_safetensors_contains (load->file->weights, shorter) ? g_steal_pointer (&shorter)
@@ -124,9 +130,7 @@ find_name (const Load *load,
 }
 
 static void
-load_parameter (const char    *path,
-                VardParameter *parameter,
-                gpointer       data)
+load_parameter (const char *path, VardParameter *parameter, gpointer data)
 {
   Load *load = data;
   guint piece, n_pieces;
@@ -137,17 +141,17 @@ load_parameter (const char    *path,
   g_autofree char *name = find_name (load, path, &piece, &n_pieces);
 
   if (!vard_safetensors_contains (load->file->weights, name))
-    g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: there is no %s", load->file->path, name);
-  else if (vard_weights_read_piece (load->file->weights, name, parameter, piece, n_pieces, &load->error))
+    g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: there is no %s",
+                 load->file->path, name);
+  else if (vard_weights_read_piece (load->file->weights, name, parameter, piece, n_pieces,
+                                    &load->error))
     g_hash_table_add (load->used, g_steal_pointer (&name));
 }
 
 /* What the original programs keep and do not use for pictures. Of OpenCLIP's blocks the last is
  * never computed. */
 static gboolean
-is_unused (VardSingleFile          *self,
-           const VardOriginalNames *names,
-           const char              *name)
+is_unused (VardSingleFile *self, const VardOriginalNames *names, const char *name)
 {
   static const char *const endings[] = {
     ".position_ids", ".text_projection", ".logit_scale", ".attn_mask", ".text_projection.weight",
@@ -165,10 +169,10 @@ is_unused (VardSingleFile          *self,
 }
 
 gboolean
-vard_single_file_load (VardSingleFile          *self,
+vard_single_file_load (VardSingleFile *self,
                        const VardOriginalNames *names,
-                       VardModule              *module,
-                       GError                 **error)
+                       VardModule *module,
+                       GError **error)
 {
   g_autoptr (GHashTable) used = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   Load load = { self, names, used, NULL };
@@ -181,9 +185,12 @@ vard_single_file_load (VardSingleFile          *self,
       return FALSE;
     }
   for (const char *const *name = vard_safetensors_peek_names (self->weights); *name; name++)
-    if (g_str_has_prefix (*name, prefix) && !g_hash_table_contains (used, *name) && !is_unused (self, names, *name))
+    if (g_str_has_prefix (*name, prefix) && !g_hash_table_contains (used, *name)
+        && !is_unused (self, names, *name))
       {
-        g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has no place in the model that the other tensors make up", self->path, *name);
+        g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                     "%s: %s has no place in the model that the other tensors make up", self->path,
+                     *name);
         return FALSE;
       }
   return TRUE;
@@ -224,11 +231,7 @@ join_pieces (const VardSafetensorsEntry *entry, GError **error)
 }
 
 static void
-add_piece (Save          *save,
-           char          *name,
-           VardParameter *parameter,
-           guint          piece,
-           guint          n_pieces)
+add_piece (Save *save, char *name, VardParameter *parameter, guint piece, guint n_pieces)
 {
   Group *group;
 
@@ -241,8 +244,12 @@ add_piece (Save          *save,
       }
 
   VardSafetensorsEntry entry = {
-    .name = name, .tensor = parameter->tensor, .dtype = save->dtype, .prepare = join_pieces,
-    .shape = parameter->shape, .data = g_new0 (Group, 1),
+    .name = name,
+    .tensor = parameter->tensor,
+    .dtype = save->dtype,
+    .prepare = join_pieces,
+    .shape = parameter->shape,
+    .data = g_new0 (Group, 1),
   };
 
   group = entry.data;
@@ -254,9 +261,7 @@ add_piece (Save          *save,
 }
 
 static void
-add_parameter (const char    *path,
-               VardParameter *parameter,
-               gpointer       data)
+add_parameter (const char *path, VardParameter *parameter, gpointer data)
 {
   Save *save = data;
   guint piece, n_pieces;
@@ -281,12 +286,12 @@ add_parameter (const char    *path,
 }
 
 gboolean
-vard_single_file_write (const char               *path,
+vard_single_file_write (const char *path,
                         const VardSingleFilePart *parts,
-                        guint                     n_parts,
-                        VardDType                 dtype,
-                        GHashTable               *metadata,
-                        GError                  **error)
+                        guint n_parts,
+                        VardDType dtype,
+                        GHashTable *metadata,
+                        GError **error)
 {
   g_autoptr (GArray) entries = g_array_new (FALSE, FALSE, sizeof (VardSafetensorsEntry));
   g_autoptr (GPtrArray) strings = g_ptr_array_new_with_free_func (g_free);
@@ -298,5 +303,6 @@ vard_single_file_write (const char               *path,
       save.names = &parts[i].names;
       vard_module_foreach_parameter (parts[i].module, add_parameter, &save);
     }
-  return vard_safetensors_write (path, (const VardSafetensorsEntry *) entries->data, entries->len, metadata, error);
+  return vard_safetensors_write (path, (const VardSafetensorsEntry *) entries->data, entries->len,
+                                 metadata, error);
 }

@@ -15,25 +15,26 @@
 
 /* a variant that nothing tells to take: "model.non_ema.safetensors"; (nullable) (transfer full) */
 static char *
-find_variant (const char *folder,
-              const char *stem)
+find_variant (const char *folder, const char *stem)
 {
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
   const char *name;
 
   while (dir && (name = g_dir_read_name (dir)))
-    if (g_str_has_prefix (name, stem) && name[strlen (stem)] == '.' && g_str_has_suffix (name, ".safetensors"))
+    if (g_str_has_prefix (name, stem) && name[strlen (stem)] == '.'
+        && g_str_has_suffix (name, ".safetensors"))
       return g_strdup (name);
   return NULL;
 }
 
 char *
-vard_weights_find (const char *folder,
-                   const char *stem,
-                   GError    **error)
+vard_weights_find (const char *folder, const char *stem, GError **error)
 {
   static const char *const endings[] = {
-    ".safetensors", ".fp16.safetensors", ".safetensors.index.json", ".safetensors.index.fp16.json",
+    ".safetensors",
+    ".fp16.safetensors",
+    ".safetensors.index.json",
+    ".safetensors.index.fp16.json",
     ".fp16.safetensors.index.json",
   };
   static const char *const pickles[] = { ".bin", ".fp16.bin", ".bin.index.json", ".ckpt", ".pt" };
@@ -55,15 +56,20 @@ vard_weights_find (const char *folder,
       if (g_file_test (path, G_FILE_TEST_EXISTS))
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                       "%s is a pickle, which can run code when it is read; load the model in diffusers and write it with save_pretrained (folder, safe_serialization=True)", path);
+                       "%s is a pickle, which can run code when it is read; load the model in "
+                       "diffusers and write it with save_pretrained (folder, "
+                       "safe_serialization=True)",
+                       path);
           return NULL;
         }
     }
 
   g_autofree char *variant = find_variant (folder, stem);
 
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "there are no weights %s.safetensors in %s%s%s%s", stem, folder,
-               variant ? "; there is " : "", variant ? variant : "", variant ? ", rename it if that is wanted" : "");
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "there are no weights %s.safetensors in %s%s%s%s", stem, folder,
+               variant ? "; there is " : "", variant ? variant : "",
+               variant ? ", rename it if that is wanted" : "");
   return NULL;
 }
 
@@ -86,9 +92,7 @@ typedef guint32 Words __attribute__ ((vector_size (16)));
 /* whether an exponent has all bits set in a whole number of vectors; fast, because it reads every
  * weight of a model */
 static gboolean
-has_full_exponent (const guint8 *data,
-                   gsize         n_bytes,
-                   VardDType     dtype)
+has_full_exponent (const guint8 *data, gsize n_bytes, VardDType dtype)
 {
   const Shorts half = (Shorts) { 0 } + (guint16) (dtype == VARD_DTYPE_F16 ? 0x7c00 : 0x7f80);
   const Words single = (Words) { 0 } + 0x7f800000u;
@@ -112,9 +116,7 @@ has_full_exponent (const guint8 *data,
 
 /* the first of n_bytes at @data that is infinite or not a number, as an offset, or -1 */
 static gssize
-find_bad_in (const guint8 *data,
-             gsize         n_bytes,
-             VardDType     dtype)
+find_bad_in (const guint8 *data, gsize n_bytes, VardDType dtype)
 {
   gsize size = vard_dtype_get_size (dtype), whole = n_bytes / sizeof (Words) * sizeof (Words);
 
@@ -150,10 +152,7 @@ find_bad (VardTensor *tensor)
 }
 
 static gboolean
-check_finite (const char *file,
-              const char *name,
-              VardTensor *tensor,
-              GError    **error)
+check_finite (const char *file, const char *name, VardTensor *tensor, GError **error)
 {
   gint64 bad = find_bad (tensor);
 
@@ -162,8 +161,10 @@ check_finite (const char *file,
 
   VardDType dtype = vard_tensor_get_dtype (tensor);
   VardShape one = VARD_SHAPE (1);
-  g_autoptr (VardTensor) element = vard_tensor_new_view (vard_tensor_peek_buffer (tensor), vard_tensor_get_offset (tensor)
-                                                         + bad * vard_dtype_get_size (dtype), dtype, &one);
+  g_autoptr (VardTensor) element =
+    vard_tensor_new_view (vard_tensor_peek_buffer (tensor),
+                          vard_tensor_get_offset (tensor) + bad * vard_dtype_get_size (dtype),
+                          dtype, &one);
   g_autoptr (VardTensor) value = vard_tensor_convert (element, VARD_DTYPE_F32);
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: element %" G_GINT64_FORMAT " of %s is %f",
@@ -172,14 +173,15 @@ check_finite (const char *file,
 }
 
 static gboolean
-check_shape (const char          *file,
-             const char          *name,
-             VardTensor          *stored,
+check_shape (const char *file,
+             const char *name,
+             VardTensor *stored,
              const VardParameter *parameter,
-             guint                n_pieces,
-             GError             **error)
+             guint n_pieces,
+             GError **error)
 {
-  VardShape expected = vard_parameter_get_file_shape (parameter), found = *vard_tensor_peek_shape (stored);
+  VardShape expected = vard_parameter_get_file_shape (parameter),
+            found = *vard_tensor_peek_shape (stored);
 
   expected.dims[0] *= n_pieces;
 
@@ -191,24 +193,24 @@ check_shape (const char          *file,
   g_autofree char *wanted = vard_shape_to_string (&expected);
   g_autofree char *got = vard_shape_to_string (&found);
 
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has the shape %s, the configuration makes it %s", file,
-               name, got, wanted);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "%s: %s has the shape %s, the configuration makes it %s", file, name, got, wanted);
   return FALSE;
 }
 
 static VardTensor *
-get_piece (VardTensor *whole,
-           guint       piece,
-           guint       n_pieces)
+get_piece (VardTensor *whole, guint piece, guint n_pieces)
 {
   if (n_pieces == 1)
     return g_object_ref (whole);
 
   VardShape shape = *vard_tensor_peek_shape (whole);
-  gsize offset = vard_tensor_get_offset (whole) + vard_tensor_get_n_bytes (whole) / n_pieces * piece;
+  gsize offset = vard_tensor_get_offset (whole)
+                 + vard_tensor_get_n_bytes (whole) / n_pieces * piece;
 
   shape.dims[0] /= n_pieces;
-  return vard_tensor_new_view (vard_tensor_peek_buffer (whole), offset, vard_tensor_get_dtype (whole), &shape);
+  return vard_tensor_new_view (vard_tensor_peek_buffer (whole), offset,
+                               vard_tensor_get_dtype (whole), &shape);
 }
 
 static gboolean
@@ -221,48 +223,51 @@ is_float (VardTensor *tensor)
 
 /* an adapter's or a value network's parameters are written to */
 static gboolean
-stays_stored (const VardParameter *parameter,
-              VardTensor          *stored)
+stays_stored (const VardParameter *parameter, VardTensor *stored)
 {
-  return !parameter->is_optional && !parameter->is_trainable && vard_tensor_get_count (stored) >= STORED_COUNT;
+  return !parameter->is_optional && !parameter->is_trainable
+         && vard_tensor_get_count (stored) >= STORED_COUNT;
 }
 
 gboolean
 vard_weights_read (VardSafetensors *file,
-                   const char      *name,
-                   VardParameter   *parameter,
-                   GError         **error)
+                   const char *name,
+                   VardParameter *parameter,
+                   GError **error)
 {
   return vard_weights_read_piece (file, name, parameter, 0, 1, error);
 }
 
 gboolean
 vard_weights_read_piece (VardSafetensors *file,
-                         const char      *name,
-                         VardParameter   *parameter,
-                         guint            piece,
-                         guint            n_pieces,
-                         GError         **error)
+                         const char *name,
+                         VardParameter *parameter,
+                         guint piece,
+                         guint n_pieces,
+                         GError **error)
 {
   g_autoptr (VardTensor) stored = vard_safetensors_lookup (file, name, error);
 
-  return stored && vard_weights_fill (vard_safetensors_get_path (file), name, stored, parameter, piece, n_pieces, error);
+  return stored
+         && vard_weights_fill (vard_safetensors_get_path (file), name, stored, parameter, piece,
+                               n_pieces, error);
 }
 
 gboolean
-vard_weights_fill (const char    *file,
-                   const char    *name,
-                   VardTensor    *stored,
+vard_weights_fill (const char *file,
+                   const char *name,
+                   VardTensor *stored,
                    VardParameter *parameter,
-                   guint          piece,
-                   guint          n_pieces,
-                   GError       **error)
+                   guint piece,
+                   guint n_pieces,
+                   GError **error)
 {
   if (!check_shape (file, name, stored, parameter, n_pieces, error))
     return FALSE;
 
   g_autoptr (VardTensor) part = get_piece (stored, piece, n_pieces);
-  g_autoptr (VardTensor) values = is_float (part) ? g_object_ref (part) : vard_tensor_convert (part, VARD_DTYPE_F32);
+  g_autoptr (VardTensor) values = is_float (part) ? g_object_ref (part)
+                                                  : vard_tensor_convert (part, VARD_DTYPE_F32);
 
   if (!check_finite (file, name, values, error))
     return FALSE;
@@ -284,8 +289,7 @@ typedef struct
 
 /* the name under which the file has the parameter; (nullable) (transfer full) */
 static char *
-find_name (const Load *load,
-           const char *path)
+find_name (const Load *load, const char *path)
 {
   if (vard_safetensors_contains (load->file, path))
     return g_strdup (path);
@@ -296,7 +300,8 @@ find_name (const Load *load,
 
       if (!at)
         continue;
-      name = g_strdup_printf ("%.*s%s%s", (int) (at - path), path, alias->replacement, at + strlen (alias->part));
+      name = g_strdup_printf ("%.*s%s%s", (int) (at - path), path, alias->replacement,
+                              at + strlen (alias->part));
       if (vard_safetensors_contains (load->file, name))
         return g_steal_pointer (&name);
     }
@@ -304,9 +309,7 @@ find_name (const Load *load,
 }
 
 static void
-load_parameter (const char    *path,
-                VardParameter *parameter,
-                gpointer       data)
+load_parameter (const char *path, VardParameter *parameter, gpointer data)
 {
   Load *load = data;
 
@@ -325,8 +328,7 @@ load_parameter (const char    *path,
 }
 
 static gboolean
-is_ignored (const char        *name,
-            const char *const *ignored)
+is_ignored (const char *name, const char *const *ignored)
 {
   for (guint i = 0; ignored && ignored[i]; i++)
     if (g_str_has_suffix (name, ignored[i]))
@@ -335,24 +337,21 @@ is_ignored (const char        *name,
 }
 
 static gboolean
-check_names (const char *path,
-             GPtrArray  *names,
-             const char *what,
-             GError    **error)
+check_names (const char *path, GPtrArray *names, const char *what, GError **error)
 {
   if (names->len == 0)
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %u tensor%s %s, the first is %s", path, names->len,
-               names->len == 1 ? "" : "s", what, (const char *) names->pdata[0]);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %u tensor%s %s, the first is %s", path,
+               names->len, names->len == 1 ? "" : "s", what, (const char *) names->pdata[0]);
   return FALSE;
 }
 
 gboolean
-vard_weights_load (VardModule            *module,
-                   const char            *path,
+vard_weights_load (VardModule *module,
+                   const char *path,
                    const VardWeightAlias *aliases,
-                   const char *const     *ignored,
-                   GError               **error)
+                   const char *const *ignored,
+                   GError **error)
 {
   g_autoptr (VardSafetensors) file = vard_safetensors_open (path, error);
   g_autoptr (GHashTable) used = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -372,7 +371,7 @@ vard_weights_load (VardModule            *module,
     if (!g_hash_table_contains (used, *name) && !is_ignored (*name, ignored))
       g_ptr_array_add (left_over, (gpointer) *name);
   return check_names (path, missing, "of the configuration are missing", error)
-    && check_names (path, left_over, "in the file have no place in the configuration", error);
+         && check_names (path, left_over, "in the file have no place in the configuration", error);
 }
 
 /* ---- writing ---- */
@@ -397,8 +396,7 @@ vard_weights_dup_merged (VardParameter *parameter)
 
 /* [c_out, kh, kw, c_in] -> [c_out, c_in, kh, kw] */
 static VardTensor *
-to_file_layout (VardTensor      *values,
-                const VardShape *shape)
+to_file_layout (VardTensor *values, const VardShape *shape)
 {
   VardTensor *file = vard_tensor_new (VARD_DTYPE_F32, shape);
   const float *from = vard_tensor_peek_f32 (values);
@@ -419,20 +417,22 @@ prepare (const VardSafetensorsEntry *entry, GError **error)
   g_autoptr (VardTensor) values = vard_weights_dup_merged (parameter);
 
   if (parameter->layout != VARD_LAYOUT_CONV)
-    return vard_tensor_new_view (vard_tensor_peek_buffer (values), vard_tensor_get_offset (values), VARD_DTYPE_F32,
-                                 &entry->shape);
+    return vard_tensor_new_view (vard_tensor_peek_buffer (values), vard_tensor_get_offset (values),
+                                 VARD_DTYPE_F32, &entry->shape);
 
   return to_file_layout (values, &entry->shape);
 }
 
 VardSafetensorsEntry
-vard_weights_make_entry (const char    *name,
-                         VardParameter *parameter,
-                         VardDType      dtype)
+vard_weights_make_entry (const char *name, VardParameter *parameter, VardDType dtype)
 {
   return (VardSafetensorsEntry) {
-    .name = name, .tensor = parameter->tensor, .dtype = dtype, .shape = vard_parameter_get_file_shape (parameter),
-    .prepare = prepare, .data = parameter,
+    .name = name,
+    .tensor = parameter->tensor,
+    .dtype = dtype,
+    .shape = vard_parameter_get_file_shape (parameter),
+    .prepare = prepare,
+    .data = parameter,
   };
 }
 
@@ -444,9 +444,7 @@ typedef struct
 } Save;
 
 static void
-add_entry (const char    *path,
-           VardParameter *parameter,
-           gpointer       data)
+add_entry (const char *path, VardParameter *parameter, gpointer data)
 {
   Save *save = data;
   VardSafetensorsEntry entry = vard_weights_make_entry (g_strdup (path), parameter, save->dtype);
@@ -459,14 +457,15 @@ add_entry (const char    *path,
 gboolean
 vard_weights_save (VardModule *module,
                    const char *path,
-                   VardDType   dtype,
+                   VardDType dtype,
                    GHashTable *metadata,
-                   GError    **error)
+                   GError **error)
 {
   g_autoptr (GArray) entries = g_array_new (FALSE, FALSE, sizeof (VardSafetensorsEntry));
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   Save save = { entries, names, dtype };
 
   vard_module_foreach_parameter (module, add_entry, &save);
-  return vard_safetensors_write (path, (const VardSafetensorsEntry *) entries->data, entries->len, metadata, error);
+  return vard_safetensors_write (path, (const VardSafetensorsEntry *) entries->data, entries->len,
+                                 metadata, error);
 }

@@ -7,13 +7,13 @@
 static const char *const source_names[] = { "input", "param", "const" };
 
 static void
-dump_node (const VardNode *node,
-           GString        *text)
+dump_node (const VardNode *node, GString *text)
 {
   g_autofree char *shape = vard_shape_to_string (&node->shape);
   const VardSourceAttrs *source = node->op == &vard_op_source ? node->attrs : NULL;
 
-  g_string_append_printf (text, "%%%u = %s %s %s", node->id, source ? source_names[source->kind] : node->op->name,
+  g_string_append_printf (text, "%%%u = %s %s %s", node->id,
+                          source ? source_names[source->kind] : node->op->name,
                           vard_dtype_get_name (node->dtype), shape);
   for (guint i = 0; i < node->n_inputs; i++)
     g_string_append_printf (text, i ? ", %%%u" : " (%%%u", node->inputs[i]->id);
@@ -48,6 +48,7 @@ vard_graph_dump (VardGraph *self)
   for (guint i = 0; i < n_outputs; i++)
     g_string_append_printf (text, "output \"%s\" = %%%u\n", outputs[i].name, outputs[i].node->id);
   for (guint i = 0; i < n_assignments; i++)
-    g_string_append_printf (text, "assign %%%u = %%%u\n", assignments[i].param->id, assignments[i].value->id);
+    g_string_append_printf (text, "assign %%%u = %%%u\n", assignments[i].param->id,
+                            assignments[i].value->id);
   return g_string_free (text, FALSE);
 }

@@ -16,10 +16,9 @@ typedef struct
   guint generation;
 } VardEmission;
 
-VardEmission vard_graph_get_emission   (VardGraph          *self);
-void         vard_graph_set_emission   (VardGraph          *self,
-                                        const VardEmission *emission);
-guint        vard_graph_new_generation (VardGraph          *self);
-gboolean     vard_graph_has_failed     (VardGraph          *self);
+VardEmission vard_graph_get_emission (VardGraph *self);
+void vard_graph_set_emission (VardGraph *self, const VardEmission *emission);
+guint vard_graph_new_generation (VardGraph *self);
+gboolean vard_graph_has_failed (VardGraph *self);
 
 G_END_DECLS

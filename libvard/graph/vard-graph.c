@@ -26,8 +26,8 @@ struct _VardGraph
 
   GPtrArray *nodes;
   GHashTable *equal_nodes;
-  GHashTable *params;      /* VardTensor -> VardNode */
-  GPtrArray *tensors;      /* kept alive */
+  GHashTable *params; /* VardTensor -> VardNode */
+  GPtrArray *tensors; /* kept alive */
   GArray *outputs;
   GArray *assignments;
   GString *scope_path;
@@ -41,8 +41,7 @@ struct _VardGraph
 G_DEFINE_BOXED_TYPE (VardGraph, vard_graph, vard_graph_ref, vard_graph_unref)
 
 static gpointer
-vard_graph_alloc (VardGraph *self,
-                  gsize      size)
+vard_graph_alloc (VardGraph *self, gsize size)
 {
   size = (size + 15) & ~(gsize) 15;
   if (self->block_used + size > self->block_size)
@@ -60,9 +59,7 @@ vard_graph_alloc (VardGraph *self,
 }
 
 static guint
-hash_bytes (guint         hash,
-            gconstpointer data,
-            gsize         size)
+hash_bytes (guint hash, gconstpointer data, gsize size)
 {
   const guint8 *bytes = data;
 
@@ -83,14 +80,14 @@ node_hash (gconstpointer data)
 }
 
 static gboolean
-node_equal (gconstpointer a,
-            gconstpointer b)
+node_equal (gconstpointer a, gconstpointer b)
 {
   const VardNode *x = a, *y = b;
 
-  return x->op == y->op && x->n_inputs == y->n_inputs && x->generation == y->generation &&
-         (x->n_inputs == 0 || memcmp (x->inputs, y->inputs, x->n_inputs * sizeof *x->inputs) == 0) &&
-         (x->op->attrs_size == 0 || memcmp (x->attrs, y->attrs, x->op->attrs_size) == 0);
+  return x->op == y->op && x->n_inputs == y->n_inputs && x->generation == y->generation
+         && (x->n_inputs == 0
+             || memcmp (x->inputs, y->inputs, x->n_inputs * sizeof *x->inputs) == 0)
+         && (x->op->attrs_size == 0 || memcmp (x->attrs, y->attrs, x->op->attrs_size) == 0);
 }
 
 VardGraph *
@@ -144,8 +141,7 @@ vard_graph_get_n_nodes (VardGraph *self)
 }
 
 VardNode *
-vard_graph_get_node (VardGraph *self,
-                     guint      id)
+vard_graph_get_node (VardGraph *self, guint id)
 {
   g_return_val_if_fail (id < self->nodes->len, NULL);
 
@@ -166,8 +162,7 @@ vard_graph_has_failed (VardGraph *self)
 
 /* the first error is the cause; later ones are its consequences */
 void
-vard_graph_take_error (VardGraph *self,
-                       GError    *error)
+vard_graph_take_error (VardGraph *self, GError *error)
 {
   if (self->error)
     g_error_free (error);
@@ -182,8 +177,7 @@ vard_graph_get_emission (VardGraph *self)
 }
 
 void
-vard_graph_set_emission (VardGraph          *self,
-                         const VardEmission *emission)
+vard_graph_set_emission (VardGraph *self, const VardEmission *emission)
 {
   self->emission = *emission;
 }
@@ -195,10 +189,7 @@ vard_graph_new_generation (VardGraph *self)
 }
 
 static gboolean
-source_infer (const VardNode *self,
-              VardShape      *shape,
-              VardDType      *dtype,
-              GError        **error)
+source_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **error)
 {
   g_assert_not_reached ();
 }
@@ -211,8 +202,7 @@ const VardOpClass vard_op_source = {
 };
 
 static VardNode *
-vard_graph_append (VardGraph      *self,
-                   const VardNode *draft)
+vard_graph_append (VardGraph *self, const VardNode *draft)
 {
   VardNode *node = vard_graph_alloc (self, sizeof *node);
 
@@ -222,19 +212,24 @@ vard_graph_append (VardGraph      *self,
   if (draft->n_inputs)
     memcpy (node->inputs, draft->inputs, draft->n_inputs * sizeof *draft->inputs);
   if (draft->op->attrs_size)
-    node->attrs = memcpy (vard_graph_alloc (self, draft->op->attrs_size), draft->attrs, draft->op->attrs_size);
+    node->attrs =
+      memcpy (vard_graph_alloc (self, draft->op->attrs_size), draft->attrs, draft->op->attrs_size);
   g_ptr_array_add (self->nodes, node);
   return node;
 }
 
 static VardNode *
-vard_graph_append_source (VardGraph             *self,
+vard_graph_append_source (VardGraph *self,
                           const VardSourceAttrs *attrs,
-                          VardDType              dtype,
-                          VardShape              shape)
+                          VardDType dtype,
+                          VardShape shape)
 {
   VardNode draft = {
-    .graph = self, .op = &vard_op_source, .dtype = dtype, .shape = shape, .attrs = attrs,
+    .graph = self,
+    .op = &vard_op_source,
+    .dtype = dtype,
+    .shape = shape,
+    .attrs = attrs,
     .scope = self->emission.scope,
   };
 
@@ -255,17 +250,14 @@ vard_graph_get_poison (VardGraph *self)
 }
 
 static VardNode *
-vard_graph_fail (VardGraph *self,
-                 GError    *error)
+vard_graph_fail (VardGraph *self, GError *error)
 {
   vard_graph_take_error (self, error);
   return vard_graph_get_poison (self);
 }
 
 static gboolean
-is_poisoned (VardGraph       *self,
-             VardNode *const *inputs,
-             guint            n_inputs)
+is_poisoned (VardGraph *self, VardNode *const *inputs, guint n_inputs)
 {
   for (guint i = 0; i < n_inputs; i++)
     {
@@ -277,15 +269,20 @@ is_poisoned (VardGraph       *self,
 }
 
 VardNode *
-vard_node_emit (VardGraph         *graph,
+vard_node_emit (VardGraph *graph,
                 const VardOpClass *op,
-                VardNode *const   *inputs,
-                guint              n_inputs,
-                gconstpointer      attrs)
+                VardNode *const *inputs,
+                guint n_inputs,
+                gconstpointer attrs)
 {
   VardNode draft = {
-    .graph = graph, .op = op, .n_inputs = n_inputs, .inputs = (VardNode **) inputs, .attrs = attrs,
-    .scope = graph->emission.scope, .segment = graph->emission.segment,
+    .graph = graph,
+    .op = op,
+    .n_inputs = n_inputs,
+    .inputs = (VardNode **) inputs,
+    .attrs = attrs,
+    .scope = graph->emission.scope,
+    .segment = graph->emission.segment,
     .generation = graph->emission.generation,
   };
   GError *error = NULL;
@@ -309,8 +306,7 @@ vard_node_emit (VardGraph         *graph,
 }
 
 static gboolean
-has_input_named (VardGraph  *self,
-                 const char *name)
+has_input_named (VardGraph *self, const char *name)
 {
   for (guint i = 0; i < self->nodes->len; i++)
     {
@@ -324,49 +320,46 @@ has_input_named (VardGraph  *self,
 }
 
 VardNode *
-vard_input (VardGraph  *self,
-            const char *name,
-            VardDType   dtype,
-            VardShape   shape)
+vard_input (VardGraph *self, const char *name, VardDType dtype, VardShape shape)
 {
   VardSourceAttrs attrs = { .kind = VARD_SOURCE_INPUT, .name = g_intern_string (name) };
 
   if (has_input_named (self, attrs.name))
-    return vard_graph_fail (self, g_error_new (VARD_ERROR, VARD_ERROR_GRAPH,
-                                               "the graph already has an input named \"%s\"", name));
+    return vard_graph_fail (self,
+                            g_error_new (VARD_ERROR, VARD_ERROR_GRAPH,
+                                         "the graph already has an input named \"%s\"", name));
   attrs.index = self->n_inputs++;
   return vard_graph_append_source (self, &attrs, dtype, shape);
 }
 
 VardNode *
-vard_param (VardGraph  *self,
-            const char *name,
-            VardTensor *tensor)
+vard_param (VardGraph *self, const char *name, VardTensor *tensor)
 {
   VardNode *node = g_hash_table_lookup (self->params, tensor);
-  VardSourceAttrs attrs = { .kind = VARD_SOURCE_PARAM, .name = g_intern_string (name), .tensor = tensor };
+  VardSourceAttrs attrs = { .kind = VARD_SOURCE_PARAM,
+                            .name = g_intern_string (name),
+                            .tensor = tensor };
 
   if (node)
     return node;
   attrs.index = g_hash_table_size (self->params);
-  node = vard_graph_append_source (self, &attrs, vard_tensor_get_dtype (tensor), *vard_tensor_peek_shape (tensor));
+  node = vard_graph_append_source (self, &attrs, vard_tensor_get_dtype (tensor),
+                                   *vard_tensor_peek_shape (tensor));
   g_hash_table_insert (self->params, tensor, node);
   return node;
 }
 
 VardNode *
-vard_constant (VardGraph  *self,
-               VardTensor *tensor)
+vard_constant (VardGraph *self, VardTensor *tensor)
 {
   VardSourceAttrs attrs = { .kind = VARD_SOURCE_CONST, .name = "", .tensor = tensor };
 
-  return vard_graph_append_source (self, &attrs, vard_tensor_get_dtype (tensor), *vard_tensor_peek_shape (tensor));
+  return vard_graph_append_source (self, &attrs, vard_tensor_get_dtype (tensor),
+                                   *vard_tensor_peek_shape (tensor));
 }
 
 VardNode *
-vard_constant_f32 (VardGraph   *self,
-                   VardShape    shape,
-                   const float *values)
+vard_constant_f32 (VardGraph *self, VardShape shape, const float *values)
 {
   g_autoptr (VardTensor) tensor = vard_tensor_new (VARD_DTYPE_F32, &shape);
 
@@ -375,9 +368,7 @@ vard_constant_f32 (VardGraph   *self,
 }
 
 void
-vard_graph_add_output (VardGraph  *self,
-                       const char *name,
-                       VardNode   *node)
+vard_graph_add_output (VardGraph *self, const char *name, VardNode *node)
 {
   VardOutput output = { g_intern_string (name), node };
 
@@ -392,8 +383,7 @@ vard_graph_add_output (VardGraph  *self,
 }
 
 void
-vard_assign (VardNode *param,
-             VardNode *value)
+vard_assign (VardNode *param, VardNode *value)
 {
   VardGraph *self = param->graph;
   VardAssignment assignment = { param, value };
@@ -401,14 +391,15 @@ vard_assign (VardNode *param,
 
   if (param == self->poison || value == self->poison)
     return;
-  if (param->op != &vard_op_source || source->kind != VARD_SOURCE_PARAM || param->dtype != value->dtype ||
-      !vard_shape_equal (&param->shape, &value->shape))
+  if (param->op != &vard_op_source || source->kind != VARD_SOURCE_PARAM
+      || param->dtype != value->dtype || !vard_shape_equal (&param->shape, &value->shape))
     {
       g_autofree char *to = vard_shape_to_string (&param->shape);
       g_autofree char *from = vard_shape_to_string (&value->shape);
 
       vard_graph_fail (self, g_error_new (VARD_ERROR, VARD_ERROR_GRAPH,
-                                          "cannot assign %s %s to %s %s: it must be a param of the same shape and type",
+                                          "cannot assign %s %s to %s %s: it must be a param of the "
+                                          "same shape and type",
                                           vard_dtype_get_name (value->dtype), from,
                                           vard_dtype_get_name (param->dtype), to));
       return;
@@ -417,8 +408,7 @@ vard_assign (VardNode *param,
 }
 
 void
-vard_graph_push_scope (VardGraph  *self,
-                       const char *name)
+vard_graph_push_scope (VardGraph *self, const char *name)
 {
   gsize length = self->scope_path->len;
 
@@ -456,16 +446,14 @@ vard_graph_end_segment (VardGraph *self)
 }
 
 const VardOutput *
-vard_graph_get_outputs (VardGraph *self,
-                        guint     *n_outputs)
+vard_graph_get_outputs (VardGraph *self, guint *n_outputs)
 {
   *n_outputs = self->outputs->len;
   return (const VardOutput *) self->outputs->data;
 }
 
 const VardAssignment *
-vard_graph_get_assignments (VardGraph *self,
-                            guint     *n_assignments)
+vard_graph_get_assignments (VardGraph *self, guint *n_assignments)
 {
   *n_assignments = self->assignments->len;
   return (const VardAssignment *) self->assignments->data;

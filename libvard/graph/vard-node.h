@@ -51,15 +51,15 @@ struct _VardNode
 {
   VardGraph *graph;
   const VardOpClass *op;
-  guint id;             /* dense; emission order is a topological order */
+  guint id; /* dense; emission order is a topological order */
   VardDType dtype;
   VardShape shape;
   guint n_inputs;
   VardNode **inputs;
-  gconstpointer attrs;  /* op->attrs_size bytes */
-  const char *scope;    /* interned path of the module that emitted it, or "" */
-  guint segment;        /* 0: none; else recomputed in the reverse sweep as a block */
-  guint generation;     /* 0: recorded; above: re-emitted by the reverse sweep */
+  gconstpointer attrs; /* op->attrs_size bytes */
+  const char *scope;   /* interned path of the module that emitted it, or "" */
+  guint segment;       /* 0: none; else recomputed in the reverse sweep as a block */
+  guint generation;    /* 0: recorded; above: re-emitted by the reverse sweep */
 };
 
 static inline gint64
@@ -71,10 +71,10 @@ vard_node_get_count (const VardNode *self)
 /* Emits a node, or returns the equal node that is already there. Inputs must be of one graph.
  * Errors are kept in the graph (the first wins) and poison what depends on them. @attrs is
  * copied. */
-VardNode *vard_node_emit (VardGraph         *graph,
+VardNode *vard_node_emit (VardGraph *graph,
                           const VardOpClass *op,
-                          VardNode *const   *inputs,
-                          guint              n_inputs,
-                          gconstpointer      attrs);
+                          VardNode *const *inputs,
+                          guint n_inputs,
+                          gconstpointer attrs);
 
 G_END_DECLS

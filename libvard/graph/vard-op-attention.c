@@ -10,7 +10,13 @@
 
 #include <math.h>
 
-enum { Q, K, V, DY };
+enum
+{
+  Q,
+  K,
+  V,
+  DY
+};
 
 static gboolean
 check_attention (const VardNode *self, VardDType *dtype, GError **error)
@@ -60,7 +66,8 @@ get_geometry (const VardNode *self)
   const VardAttentionAttrs *attrs = self->attrs;
   const VardShape *q = &self->inputs[Q]->shape;
 
-  return (Geometry) { q->dims[1], self->inputs[K]->shape.dims[1], q->dims[2], q->dims[3],
+  return (Geometry) { q->dims[1],   self->inputs[K]->shape.dims[1],
+                      q->dims[2],   q->dims[3],
                       attrs->scale, attrs->is_causal };
 }
 
@@ -138,7 +145,7 @@ swap_tokens_and_heads (VardNode *x)
 static VardNode *
 make_causal_mask (VardGraph *graph, gint64 n_queries, gint64 n_keys)
 {
-  g_autofree float *mask = g_new0 (float, n_queries * n_keys);
+  g_autofree float *mask = g_new0 (float, n_queries *n_keys);
 
   for (gint64 i = 0; i < n_queries; i++)
     for (gint64 j = 0; j < MIN (i + 1, n_keys); j++)
@@ -157,8 +164,8 @@ make_weights (const VardNode *self, VardNode *q, VardNode *k)
     {
       VardNode *mask = make_causal_mask (self->graph, q->shape.dims[2], k->shape.dims[2]);
 
-      scores = vard_select (vard_cast (mask, scores->dtype), scores,
-                            vard_fill_like (scores, -1e30));
+      scores =
+        vard_select (vard_cast (mask, scores->dtype), scores, vard_fill_like (scores, -1e30));
     }
   return vard_softmax (scores);
 }
@@ -184,11 +191,7 @@ const VardOpClass vard_op_attention = {
 };
 
 VardNode *
-vard_attention (VardNode *q,
-                VardNode *k,
-                VardNode *v,
-                double    scale,
-                gboolean  is_causal)
+vard_attention (VardNode *q, VardNode *k, VardNode *v, double scale, gboolean is_causal)
 {
   VardAttentionAttrs attrs = { .scale = scale, .is_causal = is_causal != FALSE };
   VardNode *inputs[3] = { q, k, v };
@@ -234,8 +237,14 @@ accumulate (double *to, double factor, const float *from, gint64 n)
 
 /* what one query adds to the gradient; offsets of its vector and of its head's first key */
 static void
-add_query (const VardNode *self, const Geometry *g, gint64 i, gint64 query, gint64 key, float **in,
-           double *p, double *sums)
+add_query (const VardNode *self,
+           const Geometry *g,
+           gint64 i,
+           gint64 query,
+           gint64 key,
+           float **in,
+           double *p,
+           double *sums)
 {
   gint32 which = ((const VardAttentionAttrs *) self->attrs)->which;
   gint64 n_keys = weigh_keys (g, i, in[Q] + query, in[K] + key, p);
@@ -319,9 +328,9 @@ vard_attention_gradient (VardNode *q,
                          VardNode *k,
                          VardNode *v,
                          VardNode *dy,
-                         double    scale,
-                         gboolean  is_causal,
-                         guint     which)
+                         double scale,
+                         gboolean is_causal,
+                         guint which)
 {
   VardAttentionAttrs attrs = { scale, is_causal != FALSE, which };
   VardNode *inputs[4] = { q, k, v, dy };

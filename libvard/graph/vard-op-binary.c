@@ -57,44 +57,39 @@ emit_binary (const VardOpClass *op, VardNode *a, VardNode *b)
 }
 
 /* As in vard-op-unary.c: a name, one element's value, and the cotangents of both operands */
-#define BINARY(name_, value_, vjp_a_, vjp_b_) \
-  static VardNode * \
-  name_##_vjp_a (VardNode *y, VardNode *a, VardNode *b, VardNode *bar) \
-  { \
-    return vjp_a_; \
-  } \
-  static VardNode * \
-  name_##_vjp_b (VardNode *y, VardNode *a, VardNode *b, VardNode *bar) \
-  { \
-    return vjp_b_; \
-  } \
-  static void \
-  name_##_vjp (VardNode *self, VardNode *bar, VardNode **out) \
-  { \
-    out[0] = name_##_vjp_a (self, self->inputs[0], self->inputs[1], bar); \
-    out[1] = name_##_vjp_b (self, self->inputs[0], self->inputs[1], bar); \
-  } \
-  static void \
-  name_##_reference (const VardNode *self, float **in, float *out) \
-  { \
-    for (gint64 i = 0; i < vard_node_get_count (self); i++) \
-      { \
-        float a = in[0][i], b = in[1][i]; \
-\
-        out[i] = value_; \
-      } \
-  } \
-  const VardOpClass vard_op_##name_ = { \
-    .name = #name_, \
-    .flags = VARD_OP_FLAG_ELEMENTWISE | VARD_OP_FLAG_INPLACE, \
-    .infer = vard_infer_same, \
-    .vjp = name_##_vjp, \
-    .reference = name_##_reference, \
-  }; \
-  VardNode * \
-  vard_##name_ (VardNode *a, VardNode *b) \
-  { \
-    return emit_binary (&vard_op_##name_, a, b); \
+#define BINARY(name_, value_, vjp_a_, vjp_b_)                                           \
+  static VardNode *name_##_vjp_a (VardNode *y, VardNode *a, VardNode *b, VardNode *bar) \
+  {                                                                                     \
+    return vjp_a_;                                                                      \
+  }                                                                                     \
+  static VardNode *name_##_vjp_b (VardNode *y, VardNode *a, VardNode *b, VardNode *bar) \
+  {                                                                                     \
+    return vjp_b_;                                                                      \
+  }                                                                                     \
+  static void name_##_vjp (VardNode *self, VardNode *bar, VardNode **out)               \
+  {                                                                                     \
+    out[0] = name_##_vjp_a (self, self->inputs[0], self->inputs[1], bar);               \
+    out[1] = name_##_vjp_b (self, self->inputs[0], self->inputs[1], bar);               \
+  }                                                                                     \
+  static void name_##_reference (const VardNode *self, float **in, float *out)          \
+  {                                                                                     \
+    for (gint64 i = 0; i < vard_node_get_count (self); i++)                             \
+      {                                                                                 \
+        float a = in[0][i], b = in[1][i];                                               \
+                                                                                        \
+        out[i] = value_;                                                                \
+      }                                                                                 \
+  }                                                                                     \
+  const VardOpClass vard_op_##name_ = {                                                 \
+    .name = #name_,                                                                     \
+    .flags = VARD_OP_FLAG_ELEMENTWISE | VARD_OP_FLAG_INPLACE,                           \
+    .infer = vard_infer_same,                                                           \
+    .vjp = name_##_vjp,                                                                 \
+    .reference = name_##_reference,                                                     \
+  };                                                                                    \
+  VardNode *vard_##name_ (VardNode *a, VardNode *b)                                     \
+  {                                                                                     \
+    return emit_binary (&vard_op_##name_, a, b);                                        \
   }
 
 BINARY (add, a + b, bar, bar)
@@ -103,9 +98,13 @@ BINARY (mul, (a * b), vard_mul (bar, b), vard_mul (bar, a))
 BINARY (div, a / b, vard_div (bar, b), vard_neg (vard_mul (vard_div (bar, b), y)))
 
 /* The winner has the whole cotangent, the first operand where they are equal */
-BINARY (maximum, b > a ? b : a, vard_mul (bar, vard_complement (vard_step (vard_sub (b, a)))),
+BINARY (maximum,
+        b > a ? b : a,
+        vard_mul (bar, vard_complement (vard_step (vard_sub (b, a)))),
         vard_mul (bar, vard_step (vard_sub (b, a))))
-BINARY (minimum, b < a ? b : a, vard_mul (bar, vard_complement (vard_step (vard_sub (a, b)))),
+BINARY (minimum,
+        b < a ? b : a,
+        vard_mul (bar, vard_complement (vard_step (vard_sub (a, b)))),
         vard_mul (bar, vard_step (vard_sub (a, b))))
 
 static void
@@ -134,9 +133,7 @@ const VardOpClass vard_op_select = {
 };
 
 VardNode *
-vard_select (VardNode *mask,
-             VardNode *a,
-             VardNode *b)
+vard_select (VardNode *mask, VardNode *a, VardNode *b)
 {
   VardNode *inputs[3] = { mask, a, b };
   VardShape joint;

@@ -59,19 +59,13 @@ load (gconstpointer data, VardDType dtype, gint64 i)
 {
   switch (dtype)
     {
-    case VARD_DTYPE_F16:
-      return vard_half_to_float (((const guint16 *) data)[i]);
-    case VARD_DTYPE_BF16:
-      return bf16_to_float (((const guint16 *) data)[i]);
-    case VARD_DTYPE_I32:
-      return ((const gint32 *) data)[i];
-    case VARD_DTYPE_I64:
-      return ((const gint64 *) data)[i];
-    case VARD_DTYPE_U8:
-      return ((const guint8 *) data)[i];
+    case VARD_DTYPE_F16: return vard_half_to_float (((const guint16 *) data)[i]);
+    case VARD_DTYPE_BF16: return bf16_to_float (((const guint16 *) data)[i]);
+    case VARD_DTYPE_I32: return ((const gint32 *) data)[i];
+    case VARD_DTYPE_I64: return ((const gint64 *) data)[i];
+    case VARD_DTYPE_U8: return ((const guint8 *) data)[i];
     case VARD_DTYPE_F32:
-    default:
-      return ((const float *) data)[i];
+    default: return ((const float *) data)[i];
     }
 }
 
@@ -111,8 +105,7 @@ const VardOpClass vard_op_cast = {
 };
 
 VardNode *
-vard_cast (VardNode *x,
-           VardDType dtype)
+vard_cast (VardNode *x, VardDType dtype)
 {
   VardCastAttrs attrs = { .dtype = dtype };
 

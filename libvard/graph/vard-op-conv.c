@@ -17,15 +17,15 @@ get_extent (gint64 x, gint32 before, gint32 after, gint64 kernel, gint32 stride)
 static gboolean
 are_attrs_valid (const VardConv2dAttrs *attrs)
 {
-  return attrs->stride >= 1 && attrs->pad_top >= 0 && attrs->pad_bottom >= 0
-         && attrs->pad_left >= 0 && attrs->pad_right >= 0;
+  return attrs->stride >= 1 && attrs->pad_top >= 0 && attrs->pad_bottom >= 0 && attrs->pad_left >= 0
+         && attrs->pad_right >= 0;
 }
 
 char *
-vard_conv2d_shape (const VardShape       *x,
-                   const VardShape       *w,
+vard_conv2d_shape (const VardShape *x,
+                   const VardShape *w,
                    const VardConv2dAttrs *attrs,
-                   VardShape             *y)
+                   VardShape *y)
 {
   g_autofree char *x_text = vard_shape_to_string (x);
   g_autofree char *w_text = vard_shape_to_string (w);
@@ -56,33 +56,54 @@ vard_conv2d_shape (const VardShape       *x,
 
 typedef struct
 {
-  gint64 n, h, w, c_in;       /* x */
-  gint64 y_h, y_w, c_out;     /* y */
+  gint64 n, h, w, c_in;   /* x */
+  gint64 y_h, y_w, c_out; /* y */
   gint64 k_h, k_w;
   gint64 stride, top, left;
 } Geometry;
 
 /* x and y are where pixels of c_in and c_out channels begin, w where the tap's first weight is
  * (the next output channel's are w_step further) */
-typedef void (*TapFunc) (const Geometry *g, double *sums, gint64 x, gint64 y, gint64 w,
-                         const float *a, const float *b);
+typedef void (*TapFunc) (const Geometry *g,
+                         double *sums,
+                         gint64 x,
+                         gint64 y,
+                         gint64 w,
+                         const float *a,
+                         const float *b);
 
 static Geometry
-get_geometry (const VardShape *x, const VardShape *w, const VardShape *y,
+get_geometry (const VardShape *x,
+              const VardShape *w,
+              const VardShape *y,
               const VardConv2dAttrs *attrs)
 {
   return (Geometry) {
-    .n = x->dims[0], .h = x->dims[1], .w = x->dims[2], .c_in = x->dims[3],
-    .y_h = y->dims[1], .y_w = y->dims[2], .c_out = y->dims[3],
-    .k_h = w->dims[1], .k_w = w->dims[2],
-    .stride = attrs->stride, .top = attrs->pad_top, .left = attrs->pad_left,
+    .n = x->dims[0],
+    .h = x->dims[1],
+    .w = x->dims[2],
+    .c_in = x->dims[3],
+    .y_h = y->dims[1],
+    .y_w = y->dims[2],
+    .c_out = y->dims[3],
+    .k_h = w->dims[1],
+    .k_w = w->dims[2],
+    .stride = attrs->stride,
+    .top = attrs->pad_top,
+    .left = attrs->pad_left,
   };
 }
 
 /* the taps of one output pixel */
 static void
-walk_taps (const Geometry *g, gint64 n, gint64 oy, gint64 ox, TapFunc tap, double *target,
-           const float *a, const float *b)
+walk_taps (const Geometry *g,
+           gint64 n,
+           gint64 oy,
+           gint64 ox,
+           TapFunc tap,
+           double *target,
+           const float *a,
+           const float *b)
 {
   gint64 y = ((n * g->y_h + oy) * g->y_w + ox) * g->c_out;
 
@@ -93,8 +114,8 @@ walk_taps (const Geometry *g, gint64 n, gint64 oy, gint64 ox, TapFunc tap, doubl
         gint64 ix = ox * g->stride + kx - g->left;
 
         if (iy >= 0 && iy < g->h && ix >= 0 && ix < g->w)
-          tap (g, target, ((n * g->h + iy) * g->w + ix) * g->c_in, y,
-               (ky * g->k_w + kx) * g->c_in, a, b);
+          tap (g, target, ((n * g->h + iy) * g->w + ix) * g->c_in, y, (ky * g->k_w + kx) * g->c_in,
+               a, b);
       }
 }
 
@@ -112,7 +133,12 @@ walk (const Geometry *g, TapFunc tap, const float *a, const float *b, gint64 cou
 }
 
 static void
-tap_forward (const Geometry *g, double *sums, gint64 x, gint64 y, gint64 w, const float *a,
+tap_forward (const Geometry *g,
+             double *sums,
+             gint64 x,
+             gint64 y,
+             gint64 w,
+             const float *a,
              const float *b)
 {
   gint64 w_step = g->k_h * g->k_w * g->c_in;
@@ -123,8 +149,13 @@ tap_forward (const Geometry *g, double *sums, gint64 x, gint64 y, gint64 w, cons
 }
 
 static void
-tap_input_gradient (const Geometry *g, double *sums, gint64 x, gint64 y, gint64 w,
-                    const float *a, const float *b)
+tap_input_gradient (const Geometry *g,
+                    double *sums,
+                    gint64 x,
+                    gint64 y,
+                    gint64 w,
+                    const float *a,
+                    const float *b)
 {
   gint64 w_step = g->k_h * g->k_w * g->c_in;
 
@@ -134,8 +165,13 @@ tap_input_gradient (const Geometry *g, double *sums, gint64 x, gint64 y, gint64 
 }
 
 static void
-tap_weight_gradient (const Geometry *g, double *sums, gint64 x, gint64 y, gint64 w,
-                     const float *a, const float *b)
+tap_weight_gradient (const Geometry *g,
+                     double *sums,
+                     gint64 x,
+                     gint64 y,
+                     gint64 w,
+                     const float *a,
+                     const float *b)
 {
   gint64 w_step = g->k_h * g->k_w * g->c_in;
 
@@ -153,8 +189,8 @@ conv2d_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError *
 
   if (!vard_op_check_float (self, dtype, error))
     return FALSE;
-  problem = vard_conv2d_shape (&self->inputs[0]->shape, &self->inputs[1]->shape, self->attrs,
-                               shape);
+  problem =
+    vard_conv2d_shape (&self->inputs[0]->shape, &self->inputs[1]->shape, self->attrs, shape);
   return problem ? vard_op_fail (self, error, "%s", problem) : TRUE;
 }
 
@@ -170,8 +206,8 @@ conv2d_vjp (VardNode *self, VardNode *bar, VardNode **out)
 static void
 conv2d_reference (const VardNode *self, float **in, float *out)
 {
-  Geometry g = get_geometry (&self->inputs[0]->shape, &self->inputs[1]->shape, &self->shape,
-                             self->attrs);
+  Geometry g =
+    get_geometry (&self->inputs[0]->shape, &self->inputs[1]->shape, &self->shape, self->attrs);
 
   walk (&g, tap_forward, in[0], in[1], vard_node_get_count (self), out);
 }
@@ -199,9 +235,7 @@ const VardOpClass vard_op_conv2d = {
 };
 
 VardNode *
-vard_conv2d (VardNode              *x,
-             VardNode              *w,
-             const VardConv2dAttrs *attrs)
+vard_conv2d (VardNode *x, VardNode *w, const VardConv2dAttrs *attrs)
 {
   VardNode *inputs[2] = { x, w };
 
@@ -212,7 +246,10 @@ vard_conv2d (VardNode              *x,
 
 /* x, w and dy must be what conv2d makes of each other */
 static gboolean
-check_gradient (const VardNode *self, const VardShape *x, const VardShape *w, const VardShape *dy,
+check_gradient (const VardNode *self,
+                const VardShape *x,
+                const VardShape *w,
+                const VardShape *dy,
                 GError **error)
 {
   const VardConv2dGradientAttrs *attrs = self->attrs;
@@ -232,7 +269,10 @@ check_gradient (const VardNode *self, const VardShape *x, const VardShape *w, co
 }
 
 static VardNode *
-emit_gradient (const VardOpClass *op, VardNode *a, VardNode *b, const VardShape *shape,
+emit_gradient (const VardOpClass *op,
+               VardNode *a,
+               VardNode *b,
+               const VardShape *shape,
                const VardConv2dAttrs *conv)
 {
   VardConv2dGradientAttrs attrs = { .conv = *conv };
@@ -277,8 +317,8 @@ static void
 input_gradient_reference (const VardNode *self, float **in, float *out)
 {
   const VardConv2dGradientAttrs *attrs = self->attrs;
-  Geometry g = get_geometry (&self->shape, &self->inputs[1]->shape, &self->inputs[0]->shape,
-                             &attrs->conv);
+  Geometry g =
+    get_geometry (&self->shape, &self->inputs[1]->shape, &self->inputs[0]->shape, &attrs->conv);
 
   walk (&g, tap_input_gradient, in[0], in[1], vard_node_get_count (self), out);
 }
@@ -293,9 +333,9 @@ const VardOpClass vard_op_conv2d_input_gradient = {
 };
 
 VardNode *
-vard_conv2d_input_gradient (VardNode              *dy,
-                            VardNode              *w,
-                            VardShape              x_shape,
+vard_conv2d_input_gradient (VardNode *dy,
+                            VardNode *w,
+                            VardShape x_shape,
                             const VardConv2dAttrs *attrs)
 {
   return emit_gradient (&vard_op_conv2d_input_gradient, dy, w, &x_shape, attrs);
@@ -328,8 +368,8 @@ static void
 weight_gradient_reference (const VardNode *self, float **in, float *out)
 {
   const VardConv2dGradientAttrs *attrs = self->attrs;
-  Geometry g = get_geometry (&self->inputs[0]->shape, &self->shape, &self->inputs[1]->shape,
-                             &attrs->conv);
+  Geometry g =
+    get_geometry (&self->inputs[0]->shape, &self->shape, &self->inputs[1]->shape, &attrs->conv);
 
   walk (&g, tap_weight_gradient, in[0], in[1], vard_node_get_count (self), out);
 }
@@ -344,9 +384,9 @@ const VardOpClass vard_op_conv2d_weight_gradient = {
 };
 
 VardNode *
-vard_conv2d_weight_gradient (VardNode              *x,
-                             VardNode              *dy,
-                             VardShape              w_shape,
+vard_conv2d_weight_gradient (VardNode *x,
+                             VardNode *dy,
+                             VardShape w_shape,
                              const VardConv2dAttrs *attrs)
 {
   return emit_gradient (&vard_op_conv2d_weight_gradient, x, dy, &w_shape, attrs);

@@ -7,10 +7,7 @@
 #include "base/vard-error.h"
 
 gboolean
-vard_op_fail (const VardNode *self,
-              GError        **error,
-              const char     *format,
-              ...)
+vard_op_fail (const VardNode *self, GError **error, const char *format, ...)
 {
   g_autoptr (GString) text = g_string_new (self->op->name);
   va_list arguments;
@@ -35,9 +32,7 @@ is_float (VardDType dtype)
 }
 
 gboolean
-vard_op_check_float (const VardNode *self,
-                     VardDType      *dtype,
-                     GError        **error)
+vard_op_check_float (const VardNode *self, VardDType *dtype, GError **error)
 {
   for (guint i = 0; i < self->n_inputs; i++)
     {
@@ -56,9 +51,7 @@ vard_op_check_float (const VardNode *self,
 }
 
 gboolean
-vard_op_check_axis (const VardNode *self,
-                    gint64          axis,
-                    GError        **error)
+vard_op_check_axis (const VardNode *self, gint64 axis, GError **error)
 {
   if (axis < 0 || axis >= self->inputs[0]->shape.n_dims)
     return vard_op_fail (self, error, "there is no axis %" G_GINT64_FORMAT, axis);
@@ -66,8 +59,7 @@ vard_op_check_axis (const VardNode *self,
 }
 
 gboolean
-vard_shape_count (const VardShape *shape,
-                  gint64          *count)
+vard_shape_count (const VardShape *shape, gint64 *count)
 {
   gint64 product = 1;
 
@@ -83,9 +75,7 @@ vard_shape_count (const VardShape *shape,
 }
 
 gboolean
-vard_op_check_shape (const VardNode  *self,
-                     const VardShape *shape,
-                     GError         **error)
+vard_op_check_shape (const VardNode *self, const VardShape *shape, GError **error)
 {
   g_autofree char *text = NULL;
   gint64 count;
@@ -100,10 +90,7 @@ vard_op_check_shape (const VardNode  *self,
 }
 
 gboolean
-vard_infer_same (const VardNode *self,
-                 VardShape      *shape,
-                 VardDType      *dtype,
-                 GError        **error)
+vard_infer_same (const VardNode *self, VardShape *shape, VardDType *dtype, GError **error)
 {
   if (!vard_op_check_float (self, dtype, error))
     return FALSE;
@@ -115,8 +102,7 @@ vard_infer_same (const VardNode *self,
 }
 
 void
-vard_shape_store (VardShape       *to,
-                  const VardShape *from)
+vard_shape_store (VardShape *to, const VardShape *from)
 {
   memset (to, 0, sizeof *to);
   to->n_dims = from->n_dims;
@@ -125,8 +111,7 @@ vard_shape_store (VardShape       *to,
 }
 
 void
-vard_shape_describe (const VardShape *shape,
-                     GString         *text)
+vard_shape_describe (const VardShape *shape, GString *text)
 {
   g_autofree char *extents = vard_shape_to_string (shape);
 
@@ -134,9 +119,7 @@ vard_shape_describe (const VardShape *shape,
 }
 
 VardNode *
-vard_op_unary (const VardOpClass *op,
-               VardNode          *x,
-               gconstpointer      attrs)
+vard_op_unary (const VardOpClass *op, VardNode *x, gconstpointer attrs)
 {
   VardNode *simpler = vard_simplify_unary (op, x, attrs);
 
@@ -144,8 +127,7 @@ vard_op_unary (const VardOpClass *op,
 }
 
 VardNode *
-vard_fill_like (VardNode *x,
-                double    value)
+vard_fill_like (VardNode *x, double value)
 {
   return vard_cast (vard_fill (x->graph, value, x->shape), x->dtype);
 }

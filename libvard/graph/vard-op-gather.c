@@ -54,7 +54,8 @@ gather_reference (const VardNode *self, float **in, float *out)
 {
   const gint32 *ids = (const gint32 *) in[1];
   const VardNode *table = self->inputs[0];
-  gint64 n_rows = table->shape.dims[0], row = table->shape.dims[1] * vard_dtype_get_size (table->dtype);
+  gint64 n_rows = table->shape.dims[0],
+         row = table->shape.dims[1] * vard_dtype_get_size (table->dtype);
   const guint8 *from = (const guint8 *) in[0];
   guint8 *to = (guint8 *) out;
 
@@ -73,8 +74,7 @@ const VardOpClass vard_op_gather = {
 };
 
 VardNode *
-vard_gather (VardNode *table,
-             VardNode *ids)
+vard_gather (VardNode *table, VardNode *ids)
 {
   VardNode *inputs[2] = { table, ids };
 
@@ -114,7 +114,7 @@ gradient_reference (const VardNode *self, float **in, float *out)
 {
   const gint32 *ids = (const gint32 *) in[0];
   gint64 n_rows = self->shape.dims[0], c = self->shape.dims[1];
-  g_autofree double *sums = g_new0 (double, n_rows * c);
+  g_autofree double *sums = g_new0 (double, n_rows *c);
 
   for (gint64 i = 0; i < vard_node_get_count (self->inputs[0]); i++)
     if (ids[i] >= 0 && ids[i] < n_rows)
@@ -141,9 +141,7 @@ const VardOpClass vard_op_gather_gradient = {
 };
 
 VardNode *
-vard_gather_gradient (VardNode *ids,
-                      VardNode *dy,
-                      gint64    n_rows)
+vard_gather_gradient (VardNode *ids, VardNode *dy, gint64 n_rows)
 {
   VardGatherGradientAttrs attrs = { n_rows };
   VardNode *inputs[2] = { ids, dy };

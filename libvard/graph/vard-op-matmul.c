@@ -99,8 +99,7 @@ multiply (const Product *p, const float *a, const float *b, float *out)
         double sum = 0;
 
         for (gint64 k = 0; k < p->k; k++)
-          sum += (double) a[i * p->row_a + k * p->column_a]
-                 * b[k * p->row_b + j * p->column_b];
+          sum += (double) a[i * p->row_a + k * p->column_a] * b[k * p->row_b + j * p->column_b];
         out[i * p->n + j] = sum;
       }
 }
@@ -132,10 +131,7 @@ const VardOpClass vard_op_matmul = {
 };
 
 VardNode *
-vard_matmul (VardNode *a,
-             VardNode *b,
-             gboolean  transpose_a,
-             gboolean  transpose_b)
+vard_matmul (VardNode *a, VardNode *b, gboolean transpose_a, gboolean transpose_b)
 {
   VardMatmulAttrs attrs = { transpose_a != FALSE, transpose_b != FALSE };
   VardNode *inputs[2] = { a, b };

@@ -61,8 +61,13 @@ locate (const View *view, gint64 outer, gint64 group, gint64 row)
 
 /* the mean of (a - shift_a) (b - shift_b) over one group; a NULL b counts as ones */
 static double
-average (const View *view, gint64 outer, gint64 group, const float *a, double shift_a,
-         const float *b, double shift_b)
+average (const View *view,
+         gint64 outer,
+         gint64 group,
+         const float *a,
+         double shift_a,
+         const float *b,
+         double shift_b)
 {
   double sum = 0;
 
@@ -94,8 +99,13 @@ measure (const VardNode *self, const View *view, gint64 outer, gint64 group, flo
 }
 
 static void
-write_group (const View *view, gint64 outer, gint64 group, const Moments *moments, float **in,
-             gboolean is_gradient, float *out)
+write_group (const View *view,
+             gint64 outer,
+             gint64 group,
+             const Moments *moments,
+             float **in,
+             gboolean is_gradient,
+             float *out)
 {
   for (gint64 row = 0; row < view->rows; row++)
     {
@@ -105,9 +115,8 @@ write_group (const View *view, gint64 outer, gint64 group, const Moments *moment
         {
           double y = (in[0][i] - moments->mean) * moments->r;
 
-          out[i] = is_gradient
-                       ? moments->r * (in[1][i] - moments->mean_dy - y * moments->mean_dy_y)
-                       : y;
+          out[i] = is_gradient ? moments->r * (in[1][i] - moments->mean_dy - y * moments->mean_dy_y)
+                               : y;
         }
     }
 }
@@ -174,8 +183,8 @@ normalize_vjp (VardNode *self, VardNode *bar, VardNode **out)
 {
   const VardNormalizeAttrs *attrs = self->attrs;
 
-  out[0] = vard_normalize_gradient (self->inputs[0], bar, attrs->n_outer, attrs->groups,
-                                    attrs->eps);
+  out[0] =
+    vard_normalize_gradient (self->inputs[0], bar, attrs->n_outer, attrs->groups, attrs->eps);
 }
 
 static void
@@ -198,10 +207,7 @@ const VardOpClass vard_op_normalize = {
 };
 
 VardNode *
-vard_normalize (VardNode *x,
-                guint     n_outer,
-                guint     groups,
-                double    eps)
+vard_normalize (VardNode *x, guint n_outer, guint groups, double eps)
 {
   VardNormalizeAttrs attrs = { eps, n_outer, groups };
 
@@ -218,11 +224,7 @@ const VardOpClass vard_op_normalize_gradient = {
 };
 
 VardNode *
-vard_normalize_gradient (VardNode *x,
-                         VardNode *dy,
-                         guint     n_outer,
-                         guint     groups,
-                         double    eps)
+vard_normalize_gradient (VardNode *x, VardNode *dy, guint n_outer, guint groups, double eps)
 {
   VardNormalizeAttrs attrs = { eps, n_outer, groups };
   VardNode *inputs[2] = { x, dy };

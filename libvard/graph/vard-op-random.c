@@ -45,9 +45,7 @@ const VardOpClass vard_op_fill = {
 };
 
 VardNode *
-vard_fill (VardGraph *self,
-           double     value,
-           VardShape  shape)
+vard_fill (VardGraph *self, double value, VardShape shape)
 {
   VardFillAttrs attrs = { .value = value };
 
@@ -86,7 +84,9 @@ random_normal_infer (const VardNode *self, VardShape *shape, VardDType *dtype, G
   if (!vard_op_check_shape (self, &attrs->shape, error))
     return FALSE;
   if (!is_pair (&counter->shape, &attrs->shape))
-    return vard_op_fail (self, error, "key and counter make a vector of 2, or a row of 2 for each of the first axis");
+    return vard_op_fail (self, error,
+                         "key and counter make a vector of 2, or a row of 2 for each of the first "
+                         "axis");
   *shape = attrs->shape;
   *dtype = VARD_DTYPE_F32;
   return TRUE;
@@ -121,8 +121,7 @@ const VardOpClass vard_op_random_normal = {
 };
 
 VardNode *
-vard_random_normal (VardNode *counter,
-                    VardShape shape)
+vard_random_normal (VardNode *counter, VardShape shape)
 {
   VardShapeAttrs attrs;
 

@@ -85,8 +85,7 @@ count_reduced (const VardNode *x, guint axes_mask)
 }
 
 VardNode *
-vard_sum (VardNode *x,
-          guint     axes_mask)
+vard_sum (VardNode *x, guint axes_mask)
 {
   VardReduceAttrs attrs = { axes_mask };
 
@@ -96,8 +95,7 @@ vard_sum (VardNode *x,
 }
 
 VardNode *
-vard_mean (VardNode *x,
-           guint     axes_mask)
+vard_mean (VardNode *x, guint axes_mask)
 {
   return vard_scale (vard_sum (x, axes_mask), 1.0 / count_reduced (x, axes_mask));
 }

@@ -84,8 +84,7 @@ const VardOpClass vard_op_upsample = {
 };
 
 VardNode *
-vard_upsample (VardNode *x,
-               guint     factor)
+vard_upsample (VardNode *x, guint factor)
 {
   return emit_resample (&vard_op_upsample, x, factor);
 }
@@ -146,8 +145,7 @@ const VardOpClass vard_op_pool_sum = {
 };
 
 VardNode *
-vard_pool_sum (VardNode *x,
-               guint     factor)
+vard_pool_sum (VardNode *x, guint factor)
 {
   return emit_resample (&vard_op_pool_sum, x, factor);
 }

@@ -66,8 +66,7 @@ const VardOpClass vard_op_reshape = {
 };
 
 VardNode *
-vard_reshape (VardNode *x,
-              VardShape shape)
+vard_reshape (VardNode *x, VardShape shape)
 {
   gint64 count;
   double value;
@@ -152,8 +151,7 @@ const VardOpClass vard_op_permute = {
 };
 
 VardNode *
-vard_permute (VardNode    *x,
-              const guint *order)
+vard_permute (VardNode *x, const guint *order)
 {
   VardPermuteAttrs attrs = { 0 };
   gboolean is_same = TRUE;
@@ -179,8 +177,8 @@ slice_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **
   if (attrs->start < 0 || attrs->length < 1
       || attrs->start > x->shape.dims[attrs->axis] - attrs->length)
     return vard_op_fail (self, error,
-                         "%" G_GINT64_FORMAT " from %" G_GINT64_FORMAT " on is outside axis %"
-                         G_GINT64_FORMAT,
+                         "%" G_GINT64_FORMAT " from %" G_GINT64_FORMAT
+                         " on is outside axis %" G_GINT64_FORMAT,
                          attrs->length, attrs->start, attrs->axis);
   *shape = x->shape;
   shape->dims[attrs->axis] = attrs->length;
@@ -232,10 +230,7 @@ const VardOpClass vard_op_slice = {
 };
 
 VardNode *
-vard_slice (VardNode *x,
-            guint     axis,
-            gint64    start,
-            gint64    length)
+vard_slice (VardNode *x, guint axis, gint64 start, gint64 length)
 {
   VardSliceAttrs attrs = { axis, start, length };
 
@@ -251,8 +246,7 @@ pad_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **er
 {
   const VardPadAttrs *attrs = self->attrs;
 
-  if (!vard_op_check_float (self, dtype, error)
-      || !vard_op_check_axis (self, attrs->axis, error))
+  if (!vard_op_check_float (self, dtype, error) || !vard_op_check_axis (self, attrs->axis, error))
     return FALSE;
   if (attrs->before < 0 || attrs->after < 0 || attrs->before > G_MAXINT32
       || attrs->after > G_MAXINT32)
@@ -308,10 +302,7 @@ const VardOpClass vard_op_pad = {
 };
 
 VardNode *
-vard_pad (VardNode *x,
-          guint     axis,
-          gint64    before,
-          gint64    after)
+vard_pad (VardNode *x, guint axis, gint64 before, gint64 after)
 {
   VardPadAttrs attrs = { axis, before, after };
 
@@ -337,8 +328,8 @@ concat_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError *
 
       part.dims[axis] = shape->dims[axis];
       if (!vard_shape_equal (&part, shape))
-        return vard_op_fail (self, error,
-                             "parts 0 and %u differ besides axis %" G_GINT64_FORMAT, k, axis);
+        return vard_op_fail (self, error, "parts 0 and %u differ besides axis %" G_GINT64_FORMAT, k,
+                             axis);
       shape->dims[axis] += extent;
     }
   return vard_op_check_shape (self, shape, error);
@@ -393,9 +384,7 @@ const VardOpClass vard_op_concat = {
 };
 
 VardNode *
-vard_concat (VardNode *const *parts,
-             guint            n_parts,
-             guint            axis)
+vard_concat (VardNode *const *parts, guint n_parts, guint axis)
 {
   VardConcatAttrs attrs = { axis };
 
@@ -466,8 +455,7 @@ const VardOpClass vard_op_broadcast = {
 };
 
 VardNode *
-vard_broadcast (VardNode *x,
-                VardShape shape)
+vard_broadcast (VardNode *x, VardShape shape)
 {
   double value;
 

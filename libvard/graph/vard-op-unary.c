@@ -9,38 +9,34 @@
 /* One operation in a line: its name, one element's value as a function of x, and the derivative as
  * nodes of the input x and the output y. The rule, the oracle, the record and the builder follow
  * from them. */
-#define UNARY(name_, value_, slope_) \
-  static VardNode * \
-  name_##_slope (VardNode *x, VardNode *y) \
-  { \
-    return slope_; \
-  } \
-  static void \
-  name_##_vjp (VardNode *self, VardNode *bar, VardNode **out) \
-  { \
-    out[0] = vard_mul (bar, name_##_slope (self->inputs[0], self)); \
-  } \
-  static void \
-  name_##_reference (const VardNode *self, float **in, float *out) \
-  { \
-    for (gint64 i = 0; i < vard_node_get_count (self); i++) \
-      { \
-        float x = in[0][i]; \
-\
-        out[i] = value_; \
-      } \
-  } \
-  const VardOpClass vard_op_##name_ = { \
-    .name = #name_, \
-    .flags = VARD_OP_FLAG_ELEMENTWISE | VARD_OP_FLAG_INPLACE, \
-    .infer = vard_infer_same, \
-    .vjp = name_##_vjp, \
-    .reference = name_##_reference, \
-  }; \
-  VardNode * \
-  vard_##name_ (VardNode *x) \
-  { \
-    return vard_op_unary (&vard_op_##name_, x, NULL); \
+#define UNARY(name_, value_, slope_)                                           \
+  static VardNode *name_##_slope (VardNode *x, VardNode *y)                    \
+  {                                                                            \
+    return slope_;                                                             \
+  }                                                                            \
+  static void name_##_vjp (VardNode *self, VardNode *bar, VardNode **out)      \
+  {                                                                            \
+    out[0] = vard_mul (bar, name_##_slope (self->inputs[0], self));            \
+  }                                                                            \
+  static void name_##_reference (const VardNode *self, float **in, float *out) \
+  {                                                                            \
+    for (gint64 i = 0; i < vard_node_get_count (self); i++)                    \
+      {                                                                        \
+        float x = in[0][i];                                                    \
+                                                                               \
+        out[i] = value_;                                                       \
+      }                                                                        \
+  }                                                                            \
+  const VardOpClass vard_op_##name_ = {                                        \
+    .name = #name_,                                                            \
+    .flags = VARD_OP_FLAG_ELEMENTWISE | VARD_OP_FLAG_INPLACE,                  \
+    .infer = vard_infer_same,                                                  \
+    .vjp = name_##_vjp,                                                        \
+    .reference = name_##_reference,                                            \
+  };                                                                           \
+  VardNode *vard_##name_ (VardNode *x)                                         \
+  {                                                                            \
+    return vard_op_unary (&vard_op_##name_, x, NULL);                          \
   }
 
 /* Phi, the normal distribution, and its density phi */
@@ -70,13 +66,14 @@ UNARY (exp, expf (x), y)
 UNARY (log, logf (x), vard_reciprocal (x))
 UNARY (sqrt, sqrtf (x), vard_scale (vard_reciprocal (y), 0.5))
 UNARY (rsqrt, 1 / sqrtf (x), vard_scale (vard_mul (y, vard_square (y)), -0.5))
-UNARY (square, x * x, vard_scale (x, 2))
+UNARY (square, x *x, vard_scale (x, 2))
 UNARY (reciprocal, 1 / x, vard_neg (vard_square (y)))
 UNARY (sigmoid, 1 / (1 + expf (-x)), vard_mul (y, vard_complement (y)))
 UNARY (silu, x / (1 + expf (-x)), silu_derivative (x, y))
 UNARY (tanh, tanhf (x), vard_complement (vard_square (y)))
 UNARY (erf, erff (x), vard_scale (vard_exp (vard_neg (vard_square (x))), 2 / sqrt (G_PI)))
-UNARY (gelu, 0.5f * x * (1 + erff (x * (float) (G_SQRT2 / 2))),
+UNARY (gelu,
+       0.5f * x * (1 + erff (x * (float) (G_SQRT2 / 2))),
        vard_add (normal_distribution (x), vard_mul (x, normal_density (x))))
 UNARY (sin, sinf (x), vard_cos (x))
 UNARY (cos, cosf (x), vard_neg (vard_sin (x)))
@@ -159,9 +156,7 @@ const VardOpClass vard_op_affine = {
 };
 
 VardNode *
-vard_affine (VardNode *x,
-             double    scale,
-             double    shift)
+vard_affine (VardNode *x, double scale, double shift)
 {
   VardAffineAttrs attrs = { scale, shift };
 
@@ -169,8 +164,7 @@ vard_affine (VardNode *x,
 }
 
 VardNode *
-vard_scale (VardNode *x,
-            double    scale)
+vard_scale (VardNode *x, double scale)
 {
   return vard_affine (x, scale, 0);
 }
@@ -237,9 +231,7 @@ const VardOpClass vard_op_clamp = {
 };
 
 VardNode *
-vard_clamp (VardNode *x,
-            double    low,
-            double    high)
+vard_clamp (VardNode *x, double low, double high)
 {
   VardClampAttrs attrs = { low, high };
 

@@ -10,8 +10,7 @@
 #include "graph/vard-op-family.h"
 
 gboolean
-vard_node_is_fill (const VardNode *x,
-                   double         *value)
+vard_node_is_fill (const VardNode *x, double *value)
 {
   if (x->op != &vard_op_fill || x->dtype != VARD_DTYPE_F32)
     return FALSE;
@@ -32,9 +31,7 @@ simplify_affine (VardNode *x, const VardAffineAttrs *attrs)
 }
 
 VardNode *
-vard_simplify_unary (const VardOpClass *op,
-                     VardNode          *x,
-                     gconstpointer      attrs)
+vard_simplify_unary (const VardOpClass *op, VardNode *x, gconstpointer attrs)
 {
   if (op == &vard_op_affine)
     return simplify_affine (x, attrs);
@@ -59,9 +56,7 @@ simplify_right (const VardOpClass *op, VardNode *a, double value)
 }
 
 VardNode *
-vard_simplify_binary (const VardOpClass *op,
-                      VardNode          *a,
-                      VardNode          *b)
+vard_simplify_binary (const VardOpClass *op, VardNode *a, VardNode *b)
 {
   double value;
 

@@ -13,25 +13,27 @@
 #include "base/vard-error.h"
 #include "graph/vard-ops.h"
 
-enum { REACHES = TRUE, REACHES_END };
+enum
+{
+  REACHES = TRUE,
+  REACHES_END
+};
 
 typedef struct
 {
   VardGraph *graph;
-  guint n_nodes;            /* of the graph when the sweep began */
-  VardNode **cotangents;    /* by id */
+  guint n_nodes;         /* of the graph when the sweep began */
+  VardNode **cotangents; /* by id */
   /* by id: depends on a wrt node; REACHES_END: and is not to be entered */
   guint8 *reaches;
-  GHashTable *copies;       /* original node -> its copy in a newer generation */
-  GHashTable *segments;     /* segments that have been emitted again */
+  GHashTable *copies;   /* original node -> its copy in a newer generation */
+  GHashTable *segments; /* segments that have been emitted again */
   guint generation;
 } Sweep;
 
 /* marks nodes through which a wrt node influences the outputs */
 static void
-sweep_mark (Sweep           *self,
-            VardNode *const *wrt,
-            guint            n_wrt)
+sweep_mark (Sweep *self, VardNode *const *wrt, guint n_wrt)
 {
   for (guint i = 0; i < n_wrt; i++)
     if (wrt[i]->id < self->n_nodes)
@@ -48,9 +50,7 @@ sweep_mark (Sweep           *self,
 }
 
 static void
-sweep_add (Sweep          *self,
-           const VardNode *node,
-           VardNode       *cotangent)
+sweep_add (Sweep *self, const VardNode *node, VardNode *cotangent)
 {
   VardNode **slot = &self->cotangents[node->id];
 
@@ -59,8 +59,7 @@ sweep_add (Sweep          *self,
 
 /* emits a segment again: its own nodes as copies, what it reads from outside as it is */
 static void
-sweep_copy_segment (Sweep *self,
-                    guint  segment)
+sweep_copy_segment (Sweep *self, guint segment)
 {
   VardEmission before = vard_graph_get_emission (self->graph), emission = before;
 
@@ -84,15 +83,15 @@ sweep_copy_segment (Sweep *self,
       emission.scope = node->scope;
       vard_graph_set_emission (self->graph, &emission);
       g_hash_table_insert (self->copies, node,
-                           vard_node_emit (self->graph, node->op, inputs, node->n_inputs, node->attrs));
+                           vard_node_emit (self->graph, node->op, inputs, node->n_inputs,
+                                           node->attrs));
     }
   vard_graph_set_emission (self->graph, &before);
 }
 
 /* the node whose values the rule may read */
 static VardNode *
-sweep_get_primal (Sweep    *self,
-                  VardNode *node)
+sweep_get_primal (Sweep *self, VardNode *node)
 {
   if (node->segment == 0 || node->generation != 0)
     return node;
@@ -104,15 +103,18 @@ sweep_get_primal (Sweep    *self,
   return copy ? copy : node;
 }
 
-static void sweep_run (VardNode *const *outputs, VardNode *const *cotangents, guint n_outputs,
-                       VardNode *const *wrt, guint n_wrt, gboolean is_partial, VardNode **gradients);
+static void sweep_run (VardNode *const *outputs,
+                       VardNode *const *cotangents,
+                       guint n_outputs,
+                       VardNode *const *wrt,
+                       guint n_wrt,
+                       gboolean is_partial,
+                       VardNode **gradients);
 
 /* An op without a rule is differentiated through its composition from simpler ones. The sweep ends
  * at the inputs even where one depends on another: the outer sweep goes on from there. */
 static void
-decompose_vjp (VardNode  *node,
-               VardNode  *bar,
-               VardNode **out)
+decompose_vjp (VardNode *node, VardNode *bar, VardNode **out)
 {
   VardNode *composed = node->op->decompose (node);
 
@@ -124,8 +126,7 @@ decompose_vjp (VardNode  *node,
 }
 
 static void
-sweep_visit (Sweep    *self,
-             VardNode *node)
+sweep_visit (Sweep *self, VardNode *node)
 {
   VardNode *bar = self->cotangents[node->id];
   gboolean is_needed = FALSE;
@@ -146,8 +147,8 @@ sweep_visit (Sweep    *self,
   else if (node->op->decompose)
     decompose_vjp (primal, bar, out);
   else
-    vard_graph_take_error (self->graph, g_error_new (VARD_ERROR, VARD_ERROR_GRAPH, "%s has no gradient",
-                                                     node->op->name));
+    vard_graph_take_error (self->graph, g_error_new (VARD_ERROR, VARD_ERROR_GRAPH,
+                                                     "%s has no gradient", node->op->name));
   for (guint k = 0; k < node->n_inputs; k++)
     if (out[k] && self->reaches[node->inputs[k]->id])
       sweep_add (self, node->inputs[k], out[k]);
@@ -158,11 +159,11 @@ sweep_visit (Sweep    *self,
 static void
 sweep_run (VardNode *const *outputs,
            VardNode *const *cotangents,
-           guint            n_outputs,
+           guint n_outputs,
            VardNode *const *wrt,
-           guint            n_wrt,
-           gboolean         is_partial,
-           VardNode       **gradients)
+           guint n_wrt,
+           gboolean is_partial,
+           VardNode **gradients)
 {
   VardGraph *graph = outputs[0]->graph;
   guint n_nodes = vard_graph_get_n_nodes (graph);
@@ -178,7 +179,8 @@ sweep_run (VardNode *const *outputs,
       reaches[wrt[i]->id] = REACHES_END;
   for (guint i = 0; i < n_outputs; i++)
     sweep_add (&sweep, outputs[i],
-               cotangents && cotangents[i] ? cotangents[i] : vard_fill (graph, 1.0, outputs[i]->shape));
+               cotangents && cotangents[i] ? cotangents[i]
+                                           : vard_fill (graph, 1.0, outputs[i]->shape));
   for (guint id = n_nodes; id-- > 0 && !vard_graph_has_failed (graph);)
     if (slots[id] && reaches[id] == REACHES)
       sweep_visit (&sweep, vard_graph_get_node (graph, id));
@@ -193,10 +195,10 @@ sweep_run (VardNode *const *outputs,
 void
 vard_vjp (VardNode *const *outputs,
           VardNode *const *cotangents,
-          guint            n_outputs,
+          guint n_outputs,
           VardNode *const *wrt,
-          guint            n_wrt,
-          VardNode       **gradients)
+          guint n_wrt,
+          VardNode **gradients)
 {
   sweep_run (outputs, cotangents, n_outputs, wrt, n_wrt, FALSE, gradients);
 }

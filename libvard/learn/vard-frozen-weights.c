@@ -12,8 +12,8 @@ struct _VardFrozenWeights
 {
   VardModule *root;
   gboolean only_adapters;
-  GPtrArray *parameters;   /* VardParameter, borrowed */
-  GPtrArray *tensors;      /* the other tensor of each */
+  GPtrArray *parameters; /* VardParameter, borrowed */
+  GPtrArray *tensors;    /* the other tensor of each */
 };
 
 static void
@@ -41,7 +41,9 @@ copy_tensors (VardFrozenWeights *self, VardEngine *engine, GError **error)
 }
 
 VardFrozenWeights *
-vard_frozen_weights_new (VardEngine *engine, VardModule *root, gboolean only_adapters,
+vard_frozen_weights_new (VardEngine *engine,
+                         VardModule *root,
+                         gboolean only_adapters,
                          GError **error)
 {
   g_autoptr (VardFrozenWeights) self = g_new0 (VardFrozenWeights, 1);

@@ -13,14 +13,14 @@ typedef struct _VardFrozenWeights VardFrozenWeights;
 
 /* What is trainable below @root now is copied; when only adapters are, nothing has to be: they are
  * left out */
-VardFrozenWeights *vard_frozen_weights_new   (VardEngine        *engine,
-                                              VardModule        *root,
-                                              gboolean           only_adapters,
-                                              GError           **error);
-void               vard_frozen_weights_free  (VardFrozenWeights *self);
+VardFrozenWeights *vard_frozen_weights_new (VardEngine *engine,
+                                            VardModule *root,
+                                            gboolean only_adapters,
+                                            GError **error);
+void vard_frozen_weights_free (VardFrozenWeights *self);
 /* What is recorded between the two is the pretrained model, in the same graph as the trained one */
-void               vard_frozen_weights_enter (VardFrozenWeights *self);
-void               vard_frozen_weights_leave (VardFrozenWeights *self);
+void vard_frozen_weights_enter (VardFrozenWeights *self);
+void vard_frozen_weights_leave (VardFrozenWeights *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardFrozenWeights, vard_frozen_weights_free)
 

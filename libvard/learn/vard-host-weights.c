@@ -9,7 +9,7 @@
 typedef struct
 {
   VardTensor *tensor;
-  VardBuffer *buffer;     /* on the device */
+  VardBuffer *buffer; /* on the device */
   gsize offset;
 } Home;
 
@@ -42,9 +42,7 @@ vard_host_weights_new (VardEngine *engine)
 }
 
 static void
-fetch (const char    *path,
-       VardParameter *parameter,
-       gpointer       data)
+fetch (const char *path, VardParameter *parameter, gpointer data)
 {
   VardHostWeights *self = data;
   VardTensor *tensor = parameter->tensor;
@@ -65,9 +63,7 @@ fetch (const char    *path,
 }
 
 gboolean
-vard_host_weights_add (VardHostWeights *self,
-                       VardModule      *module,
-                       GError         **error)
+vard_host_weights_add (VardHostWeights *self, VardModule *module, GError **error)
 {
   if (module)
     vard_module_foreach_parameter (module, fetch, self);

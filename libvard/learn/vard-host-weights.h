@@ -11,13 +11,11 @@ G_BEGIN_DECLS
 
 typedef struct _VardHostWeights VardHostWeights;
 
-VardHostWeights *vard_host_weights_new  (VardEngine       *engine);
+VardHostWeights *vard_host_weights_new (VardEngine *engine);
 /* until the free, the module's tensors lie in host memory; NULL is a module without any */
-gboolean         vard_host_weights_add  (VardHostWeights  *self,
-                                         VardModule       *module,
-                                         GError          **error);
+gboolean vard_host_weights_add (VardHostWeights *self, VardModule *module, GError **error);
 /* puts the tensors back where they were */
-void             vard_host_weights_free (VardHostWeights  *self);
+void vard_host_weights_free (VardHostWeights *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardHostWeights, vard_host_weights_free)
 

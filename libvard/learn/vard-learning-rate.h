@@ -10,14 +10,8 @@ G_BEGIN_DECLS
 
 /* Rises over @warm_up updates, then falls in a line from 1 at the start of the run to @end at its
  * last update */
-double vard_learning_rate_linear (guint64 update,
-                                  guint64 n_updates,
-                                  guint   warm_up,
-                                  double  end);
+double vard_learning_rate_linear (guint64 update, guint64 n_updates, guint warm_up, double end);
 /* Half a cosine from @first to @last */
-double vard_learning_rate_cosine (guint64 update,
-                                  guint64 n_updates,
-                                  double  first,
-                                  double  last);
+double vard_learning_rate_cosine (guint64 update, guint64 n_updates, double first, double last);
 
 G_END_DECLS

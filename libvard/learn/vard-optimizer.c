@@ -11,13 +11,13 @@
 
 #include <math.h>
 
-#define PIECE ((gint64) 16 << 20)   /* floats */
+#define PIECE ((gint64) 16 << 20) /* floats */
 
 struct _VardOptimizer
 {
   VardParameterSet *set;
-  VardTensor *mean, *square;  /* Adam's moments [count] */
-  VardTensor *average;        /* [count] or NULL */
+  VardTensor *mean, *square; /* Adam's moments [count] */
+  VardTensor *average;       /* [count] or NULL */
   double ema;
   guint64 n_updates;
   VardExecutable *norm;
@@ -107,7 +107,11 @@ compile_update (VardOptimizer *self, GError **error)
 }
 
 static gboolean
-read_piece (VardOptimizer *self, VardTensor *from, gint64 first, gint64 n, float *values,
+read_piece (VardOptimizer *self,
+            VardTensor *from,
+            gint64 first,
+            gint64 n,
+            float *values,
             GError **error)
 {
   return vard_engine_read (self->set->engine, vard_tensor_peek_buffer (from),
@@ -116,7 +120,11 @@ read_piece (VardOptimizer *self, VardTensor *from, gint64 first, gint64 n, float
 }
 
 static gboolean
-write_piece (VardOptimizer *self, VardTensor *to, gint64 first, gint64 n, const float *values,
+write_piece (VardOptimizer *self,
+             VardTensor *to,
+             gint64 first,
+             gint64 n,
+             const float *values,
              GError **error)
 {
   return vard_engine_write (self->set->engine, vard_tensor_peek_buffer (to),
@@ -208,7 +216,11 @@ set_numbers (VardOptimizer *self, const VardOptimizerNumbers *numbers, double no
 {
   double t = self->n_updates + 1.0;
   double clip = norm > numbers->clip_norm ? numbers->clip_norm / norm : 1.0;
-  const struct { const char *name; double value; } inputs[] = {
+  const struct
+  {
+    const char *name;
+    double value;
+  } inputs[] = {
     { "clip", clip },
     { "beta1", numbers->beta1 },
     { "beta2", numbers->beta2 },
@@ -232,11 +244,13 @@ set_numbers (VardOptimizer *self, const VardOptimizerNumbers *numbers, double no
 }
 
 gboolean
-vard_optimizer_update (VardOptimizer *self, const VardOptimizerNumbers *numbers, double *norm,
-                       GCancellable *cancellable, GError **error)
+vard_optimizer_update (VardOptimizer *self,
+                       const VardOptimizerNumbers *numbers,
+                       double *norm,
+                       GCancellable *cancellable,
+                       GError **error)
 {
-  if (!measure_norm (self, norm, cancellable, error)
-      || !set_numbers (self, numbers, *norm, error)
+  if (!measure_norm (self, norm, cancellable, error) || !set_numbers (self, numbers, *norm, error)
       || !vard_executable_run (self->update, cancellable, error))
     return FALSE;
   self->n_updates++;

@@ -112,9 +112,9 @@ record_sum (VardParameterSet *self, VardGraph *graph, guint i)
   VardParameter *parameter = self->parameters->pdata[i];
   gsize offset = vard_tensor_get_offset (self->gradients) + get_offset (self, i) * sizeof (float);
   g_autofree char *name = g_strconcat ("gradient/", self->paths->pdata[i], NULL);
-  g_autoptr (VardTensor) view
-    = vard_tensor_new_view (vard_tensor_peek_buffer (self->gradients), offset, VARD_DTYPE_F32,
-                            vard_tensor_peek_shape (parameter->tensor));
+  g_autoptr (VardTensor) view = vard_tensor_new_view (vard_tensor_peek_buffer (self->gradients),
+                                                      offset, VARD_DTYPE_F32,
+                                                      vard_tensor_peek_shape (parameter->tensor));
 
   return vard_param (graph, name, view);
 }

@@ -13,24 +13,21 @@ G_BEGIN_DECLS
 typedef struct
 {
   VardEngine *engine;
-  gint64 count;             /* floats, gaps between parameters included */
-  gint64 n_trainable;       /* floats without the gaps */
-  VardTensor *weights;      /* [count]; the parameters' tensors are views of it from now on */
-  VardTensor *gradients;    /* [count], sums until the optimizer clears them */
-  GPtrArray *parameters;    /* VardParameter, borrowed from the modules */
-  GPtrArray *paths;         /* their names */
-  GArray *offsets;          /* gint64, in floats */
+  gint64 count;          /* floats, gaps between parameters included */
+  gint64 n_trainable;    /* floats without the gaps */
+  VardTensor *weights;   /* [count]; the parameters' tensors are views of it from now on */
+  VardTensor *gradients; /* [count], sums until the optimizer clears them */
+  GPtrArray *parameters; /* VardParameter, borrowed from the modules */
+  GPtrArray *paths;      /* their names */
+  GArray *offsets;       /* gint64, in floats */
   VardModule *root;
 } VardParameterSet;
 
 /* All trainable parameters below @root; an error when there is none */
-VardParameterSet *vard_parameter_set_new              (VardEngine       *engine,
-                                                       VardModule       *root,
-                                                       GError          **error);
-void              vard_parameter_set_free             (VardParameterSet *self);
+VardParameterSet *vard_parameter_set_new (VardEngine *engine, VardModule *root, GError **error);
+void vard_parameter_set_free (VardParameterSet *self);
 /* Emits the gradient of the scalar @loss for every parameter and adds it to the flat gradients */
-void              vard_parameter_set_record_gradients (VardParameterSet *self,
-                                                       VardNode         *loss);
+void vard_parameter_set_record_gradients (VardParameterSet *self, VardNode *loss);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardParameterSet, vard_parameter_set_free)
 

@@ -18,7 +18,7 @@ struct _VardPromptSource
   GObject parent_instance;
 
   GPtrArray *texts;
-  GPtrArray *metadata;  /* JsonObject or NULL, as many */
+  GPtrArray *metadata; /* JsonObject or NULL, as many */
 };
 
 G_DEFINE_FINAL_TYPE (VardPromptSource, vard_prompt_source, G_TYPE_OBJECT)

@@ -63,7 +63,9 @@ fetch (const VardSafetensorsEntry *entry, GError **error)
 }
 
 void
-vard_state_writer_add_tensor (VardStateWriter *self, const char *name, VardEngine *engine,
+vard_state_writer_add_tensor (VardStateWriter *self,
+                              const char *name,
+                              VardEngine *engine,
                               VardTensor *tensor)
 {
   VardSafetensorsEntry entry = { .tensor = tensor };
@@ -72,7 +74,8 @@ vard_state_writer_add_tensor (VardStateWriter *self, const char *name, VardEngin
     {
       Fetch data = { g_object_ref (engine), tensor };
 
-      entry = (VardSafetensorsEntry) { .shape = *vard_tensor_peek_shape (tensor), .prepare = fetch,
+      entry = (VardSafetensorsEntry) { .shape = *vard_tensor_peek_shape (tensor),
+                                       .prepare = fetch,
                                        .data = g_memdup2 (&data, sizeof data) };
       g_ptr_array_add (self->owned, engine);
       g_ptr_array_add (self->fetches, entry.data);
@@ -81,12 +84,15 @@ vard_state_writer_add_tensor (VardStateWriter *self, const char *name, VardEngin
 }
 
 void
-vard_state_writer_add (VardStateWriter *self, const char *name, VardDType dtype, gpointer data,
+vard_state_writer_add (VardStateWriter *self,
+                       const char *name,
+                       VardDType dtype,
+                       gpointer data,
                        gsize count)
 {
   VardShape shape = VARD_SHAPE (count);
-  g_autoptr (VardBuffer) buffer
-    = vard_buffer_new_wrapped (data, count * vard_dtype_get_size (dtype), TRUE, NULL, NULL);
+  g_autoptr (VardBuffer) buffer =
+    vard_buffer_new_wrapped (data, count * vard_dtype_get_size (dtype), TRUE, NULL, NULL);
   g_autoptr (VardTensor) tensor = vard_tensor_new_view (buffer, 0, dtype, &shape);
 
   add_entry (self, &(VardSafetensorsEntry) { .tensor = tensor }, name, tensor);
@@ -157,7 +163,10 @@ vard_state_reader_get_count (VardStateReader *self, const char *name)
 }
 
 VardTensor *
-vard_state_reader_lookup (VardStateReader *self, const char *name, VardDType dtype, gsize count,
+vard_state_reader_lookup (VardStateReader *self,
+                          const char *name,
+                          VardDType dtype,
+                          gsize count,
                           GError **error)
 {
   g_autoptr (VardTensor) tensor = vard_safetensors_lookup (self->file, name, error);
@@ -166,12 +175,13 @@ vard_state_reader_lookup (VardStateReader *self, const char *name, VardDType dty
     return NULL;
   if (vard_tensor_get_dtype (tensor) != dtype || (gsize) vard_tensor_get_count (tensor) != count)
     {
-      g_set_error (
-          error, VARD_ERROR, VARD_ERROR_CONFIG,
-          "%s: %s has %" G_GINT64_FORMAT " elements of %s, but this run needs %" G_GSIZE_FORMAT
-          " of %s: was it made with other settings or another model?",
-          vard_safetensors_get_path (self->file), name, vard_tensor_get_count (tensor),
-          vard_dtype_get_name (vard_tensor_get_dtype (tensor)), count, vard_dtype_get_name (dtype));
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                   "%s: %s has %" G_GINT64_FORMAT
+                   " elements of %s, but this run needs %" G_GSIZE_FORMAT
+                   " of %s: was it made with other settings or another model?",
+                   vard_safetensors_get_path (self->file), name, vard_tensor_get_count (tensor),
+                   vard_dtype_get_name (vard_tensor_get_dtype (tensor)), count,
+                   vard_dtype_get_name (dtype));
       return NULL;
     }
 
@@ -179,8 +189,12 @@ vard_state_reader_lookup (VardStateReader *self, const char *name, VardDType dty
 }
 
 gboolean
-vard_state_reader_read (VardStateReader *self, const char *name, VardDType dtype, gpointer data,
-                        gsize count, GError **error)
+vard_state_reader_read (VardStateReader *self,
+                        const char *name,
+                        VardDType dtype,
+                        gpointer data,
+                        gsize count,
+                        GError **error)
 {
   g_autoptr (VardTensor) tensor = vard_state_reader_lookup (self, name, dtype, count, error);
 
@@ -215,7 +229,9 @@ vard_state_reader_get_int (VardStateReader *self, const char *name, gint64 *valu
 }
 
 gboolean
-vard_state_reader_get_double (VardStateReader *self, const char *name, double *value,
+vard_state_reader_get_double (VardStateReader *self,
+                              const char *name,
+                              double *value,
                               GError **error)
 {
   JsonNode *node = find_number (self, name, error);

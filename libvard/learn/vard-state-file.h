@@ -14,28 +14,26 @@ G_BEGIN_DECLS
 /* Collects what to write; arrays are not copied and must stay until it is written */
 typedef struct
 {
-  GArray *entries;      /* VardSafetensorsEntry */
-  GPtrArray *owned;     /* tensors and engines */
-  GPtrArray *fetches;   /* what is read from an engine when its turn comes */
+  GArray *entries;    /* VardSafetensorsEntry */
+  GPtrArray *owned;   /* tensors and engines */
+  GPtrArray *fetches; /* what is read from an engine when its turn comes */
   JsonObject *numbers;
 } VardStateWriter;
 
-VardStateWriter *vard_state_writer_new        (void);
-void             vard_state_writer_free       (VardStateWriter *self);
+VardStateWriter *vard_state_writer_new (void);
+void vard_state_writer_free (VardStateWriter *self);
 /* 4 bytes an element: f32 and i32; 8: i64, which also carries doubles bit by bit */
-void             vard_state_writer_add        (VardStateWriter *self,
-                                               const char      *name,
-                                               VardDType        dtype,
-                                               gpointer         data,
-                                               gsize            count);
+void vard_state_writer_add (VardStateWriter *self,
+                            const char *name,
+                            VardDType dtype,
+                            gpointer data,
+                            gsize count);
 /* what an engine has is read from it when its turn comes, one tensor at a time */
-void             vard_state_writer_add_tensor (VardStateWriter *self,
-                                               const char      *name,
-                                               VardEngine      *engine,
-                                               VardTensor      *tensor);
-gboolean         vard_state_writer_write      (VardStateWriter *self,
-                                               const char      *path,
-                                               GError         **error);
+void vard_state_writer_add_tensor (VardStateWriter *self,
+                                   const char *name,
+                                   VardEngine *engine,
+                                   VardTensor *tensor);
+gboolean vard_state_writer_write (VardStateWriter *self, const char *path, GError **error);
 
 typedef struct
 {
@@ -43,34 +41,32 @@ typedef struct
   JsonObject *numbers;
 } VardStateReader;
 
-VardStateReader *vard_state_reader_new        (const char      *path,
-                                               GError         **error);
-void             vard_state_reader_free       (VardStateReader *self);
+VardStateReader *vard_state_reader_new (const char *path, GError **error);
+void vard_state_reader_free (VardStateReader *self);
 /* elements of an array, 0 when it is not there */
-gsize            vard_state_reader_get_count  (VardStateReader *self,
-                                               const char      *name);
+gsize vard_state_reader_get_count (VardStateReader *self, const char *name);
 /* Exactly count elements of dtype in the mapped file, or an error that names both; (transfer
  * full) */
-VardTensor      *vard_state_reader_lookup     (VardStateReader *self,
-                                               const char      *name,
-                                               VardDType        dtype,
-                                               gsize            count,
-                                               GError         **error);
+VardTensor *vard_state_reader_lookup (VardStateReader *self,
+                                      const char *name,
+                                      VardDType dtype,
+                                      gsize count,
+                                      GError **error);
 /* copies them */
-gboolean         vard_state_reader_read       (VardStateReader *self,
-                                               const char      *name,
-                                               VardDType        dtype,
-                                               gpointer         data,
-                                               gsize            count,
-                                               GError         **error);
-gboolean         vard_state_reader_get_int    (VardStateReader *self,
-                                               const char      *name,
-                                               gint64          *value,
-                                               GError         **error);
-gboolean         vard_state_reader_get_double (VardStateReader *self,
-                                               const char      *name,
-                                               double          *value,
-                                               GError         **error);
+gboolean vard_state_reader_read (VardStateReader *self,
+                                 const char *name,
+                                 VardDType dtype,
+                                 gpointer data,
+                                 gsize count,
+                                 GError **error);
+gboolean vard_state_reader_get_int (VardStateReader *self,
+                                    const char *name,
+                                    gint64 *value,
+                                    GError **error);
+gboolean vard_state_reader_get_double (VardStateReader *self,
+                                       const char *name,
+                                       double *value,
+                                       GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardStateWriter, vard_state_writer_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardStateReader, vard_state_reader_free)

@@ -12,7 +12,7 @@ vard_trajectory_store_new (guint capacity, guint n_states, gsize state_size)
   self->capacity = capacity;
   self->n_states = n_states;
   self->state_size = state_size;
-  self->states = g_new0 (float, (gsize) capacity * n_states * state_size);
+  self->states = g_new0 (float, (gsize) capacity *n_states *state_size);
   self->prompts = g_new0 (guint32, capacity);
   self->seeds = g_new0 (guint64, capacity);
   self->rewards = g_new0 (float, capacity);
@@ -33,7 +33,9 @@ vard_trajectory_store_free (VardTrajectoryStore *self)
 }
 
 void
-vard_trajectory_store_push (VardTrajectoryStore *self, const VardTrajectory *trajectory, guint i,
+vard_trajectory_store_push (VardTrajectoryStore *self,
+                            const VardTrajectory *trajectory,
+                            guint i,
                             double reward)
 {
   guint slot = self->n_pushed % self->capacity;

@@ -37,8 +37,8 @@ struct _VardAutoencoderMid
   VardModule parent_instance;
 
   VardResBlock *resnets[2];
-  VardGroupNorm *norm;        /* or NULL */
-  VardAttention *attention;   /* or NULL */
+  VardGroupNorm *norm;      /* or NULL */
+  VardAttention *attention; /* or NULL */
 };
 
 G_DEFINE_FINAL_TYPE (VardAutoencoderMid, vard_autoencoder_mid, VARD_TYPE_MODULE)
@@ -50,26 +50,27 @@ vard_autoencoder_mid_new (const Config *config)
   VardModule *module = VARD_MODULE (self);
   gint64 width = config->width[config->n_blocks - 1];
 
-  self->resnets[0] = vard_module_add_child (
-      module, "resnets.0", vard_res_block_new (width, width, 0, config->n_groups, EPS, 1));
+  self->resnets[0] =
+    vard_module_add_child (module, "resnets.0",
+                           vard_res_block_new (width, width, 0, config->n_groups, EPS, 1));
   if (config->has_attention)
     {
       /* files made from single-file checkpoints may keep these as 1x1 convolutions */
       self->attention =
-          vard_module_add_child (module, "attentions.0",
-                                 vard_attention_new (width, width, 1, width,
-                                                     &vard_attention_style_vae, VARD_LAYOUT_PLAIN));
+        vard_module_add_child (module, "attentions.0",
+                               vard_attention_new (width, width, 1, width,
+                                                   &vard_attention_style_vae, VARD_LAYOUT_PLAIN));
       self->norm = vard_module_add_child (VARD_MODULE (self->attention), "group_norm",
                                           vard_group_norm_new (width, config->n_groups, EPS));
     }
-  self->resnets[1] = vard_module_add_child (
-      module, "resnets.1", vard_res_block_new (width, width, 0, config->n_groups, EPS, 1));
+  self->resnets[1] =
+    vard_module_add_child (module, "resnets.1",
+                           vard_res_block_new (width, width, 0, config->n_groups, EPS, 1));
   return self;
 }
 
 static VardNode *
-vard_autoencoder_mid_record (VardAutoencoderMid *self,
-                             VardNode           *x)
+vard_autoencoder_mid_record (VardAutoencoderMid *self, VardNode *x)
 {
   VardGraph *graph = x->graph;
 
@@ -101,7 +102,10 @@ vard_autoencoder_mid_init (VardAutoencoderMid *self)
 
 /* Encoder or decoder: the same parts in another order */
 #define VARD_TYPE_AUTOENCODER_HALF (vard_autoencoder_half_get_type ())
-G_DECLARE_FINAL_TYPE (VardAutoencoderHalf, vard_autoencoder_half, VARD, AUTOENCODER_HALF,
+G_DECLARE_FINAL_TYPE (VardAutoencoderHalf,
+                      vard_autoencoder_half,
+                      VARD,
+                      AUTOENCODER_HALF,
                       VardModule)
 
 struct _VardAutoencoderHalf
@@ -119,9 +123,7 @@ struct _VardAutoencoderHalf
 G_DEFINE_FINAL_TYPE (VardAutoencoderHalf, vard_autoencoder_half, VARD_TYPE_MODULE)
 
 static VardUnetBlock *
-new_block (const Config *config,
-           gboolean      is_decoder,
-           guint         i)
+new_block (const Config *config, gboolean is_decoder, guint i)
 {
   guint level = is_decoder ? config->n_blocks - 1 - i : i;
   guint before = is_decoder ? MIN (level + 1, config->n_blocks - 1) : (level ? level - 1 : 0);
@@ -145,8 +147,7 @@ new_block (const Config *config,
 }
 
 static VardAutoencoderHalf *
-vard_autoencoder_half_new (const Config *config,
-                           gboolean      is_decoder)
+vard_autoencoder_half_new (const Config *config, gboolean is_decoder)
 {
   VardAutoencoderHalf *self = g_object_new (VARD_TYPE_AUTOENCODER_HALF, NULL);
   VardModule *module = VARD_MODULE (self);
@@ -168,13 +169,12 @@ vard_autoencoder_half_new (const Config *config,
   self->norm_out = vard_module_add_child (module, "conv_norm_out",
                                           vard_group_norm_new (last, config->n_groups, EPS));
   self->conv_out =
-      vard_module_add_child (module, "conv_out", vard_conv2d_new_same (last, n_out, 3));
+    vard_module_add_child (module, "conv_out", vard_conv2d_new_same (last, n_out, 3));
   return self;
 }
 
 static VardNode *
-vard_autoencoder_half_record (VardAutoencoderHalf *self,
-                              VardNode            *x)
+vard_autoencoder_half_record (VardAutoencoderHalf *self, VardNode *x)
 {
   VardGraph *graph = x->graph;
 
@@ -208,7 +208,7 @@ struct _VardAutoencoder
 
   Config config;
   VardAutoencoderHalf *encoder, *decoder;
-  VardLinear *quant, *post_quant;   /* 1x1, or NULL */
+  VardLinear *quant, *post_quant; /* 1x1, or NULL */
 };
 
 G_DEFINE_FINAL_TYPE (VardAutoencoder, vard_autoencoder, VARD_TYPE_MODULE)
@@ -222,8 +222,7 @@ static const VardConfigFixed fixed[] = {
 };
 
 static void
-read_blocks (Config           *self,
-             VardConfigReader *reader)
+read_blocks (Config *self, VardConfigReader *reader)
 {
   static const char *const down_types[] = { "DownEncoderBlock2D", NULL };
   static const char *const up_types[] = { "UpDecoderBlock2D", NULL };
@@ -249,9 +248,7 @@ read_blocks (Config           *self,
 }
 
 static gboolean
-read_config (Config           *self,
-             VardConfigReader *reader,
-             GError          **error)
+read_config (Config *self, VardConfigReader *reader, GError **error)
 {
   const char *activation = vard_config_reader_get_string (reader, "act_fn", "silu");
 
@@ -275,8 +272,7 @@ read_config (Config           *self,
 }
 
 VardAutoencoder *
-vard_autoencoder_new (VardConfigReader *config,
-                      GError          **error)
+vard_autoencoder_new (VardConfigReader *config, GError **error)
 {
   g_autoptr (VardAutoencoder) self = g_object_new (VARD_TYPE_AUTOENCODER, NULL);
   VardModule *module = VARD_MODULE (self);
@@ -286,12 +282,13 @@ vard_autoencoder_new (VardConfigReader *config,
     return NULL;
   n = self->config.n_latent;
   self->encoder =
-      vard_module_add_child (module, "encoder", vard_autoencoder_half_new (&self->config, FALSE));
+    vard_module_add_child (module, "encoder", vard_autoencoder_half_new (&self->config, FALSE));
   self->decoder =
-      vard_module_add_child (module, "decoder", vard_autoencoder_half_new (&self->config, TRUE));
+    vard_module_add_child (module, "decoder", vard_autoencoder_half_new (&self->config, TRUE));
   if (self->config.has_quant_conv)
-    self->quant = vard_module_add_child (
-        module, "quant_conv", vard_linear_new (2 * n, 2 * n, TRUE, VARD_LAYOUT_POINTWISE));
+    self->quant =
+      vard_module_add_child (module, "quant_conv",
+                             vard_linear_new (2 * n, 2 * n, TRUE, VARD_LAYOUT_POINTWISE));
   if (self->config.has_post_quant_conv)
     self->post_quant = vard_module_add_child (module, "post_quant_conv",
                                               vard_linear_new (n, n, TRUE, VARD_LAYOUT_POINTWISE));
@@ -331,8 +328,7 @@ vard_autoencoder_get_sample_size (VardAutoencoder *self)
 }
 
 VardNode *
-vard_autoencoder_record_encode (VardAutoencoder *self,
-                                VardNode        *pictures)
+vard_autoencoder_record_encode (VardAutoencoder *self, VardNode *pictures)
 {
   g_return_val_if_fail (VARD_IS_AUTOENCODER (self), pictures);
 
@@ -349,8 +345,7 @@ vard_autoencoder_record_encode (VardAutoencoder *self,
 }
 
 VardNode *
-vard_autoencoder_record_decode (VardAutoencoder *self,
-                                VardNode        *latents)
+vard_autoencoder_record_decode (VardAutoencoder *self, VardNode *latents)
 {
   g_return_val_if_fail (VARD_IS_AUTOENCODER (self), latents);
 

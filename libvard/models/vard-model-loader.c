@@ -20,21 +20,25 @@ static const struct
 
 /* whether there is something that could be a model */
 static gboolean
-check_path (const char *path,
-            GError    **error)
+check_path (const char *path, GError **error)
 {
   static const char *const pickles[] = { ".ckpt", ".bin", ".pt", ".pth" };
 
   if (!g_file_test (path, G_FILE_TEST_EXISTS))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "there is no model folder or .safetensors file %s (nothing is downloaded)", path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                   "there is no model folder or .safetensors file %s (nothing is downloaded)",
+                   path);
       return FALSE;
     }
   for (guint i = 0; i < G_N_ELEMENTS (pickles); i++)
     if (g_str_has_suffix (path, pickles[i]) && !g_file_test (path, G_FILE_TEST_IS_DIR))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                     "%s is a pickle, which can run code when it is read; convert it with diffusers: StableDiffusionPipeline.from_single_file (file).save_pretrained (folder)", path);
+                     "%s is a pickle, which can run code when it is read; convert it with "
+                     "diffusers: StableDiffusionPipeline.from_single_file (file).save_pretrained "
+                     "(folder)",
+                     path);
         return FALSE;
       }
   if (g_file_test (path, G_FILE_TEST_IS_DIR) || g_str_has_suffix (path, ".safetensors"))
@@ -63,25 +67,27 @@ find_single_file (const char *path)
 }
 
 static void
-refuse_folder (const char *path,
-               GError    **error)
+refuse_folder (const char *path, GError **error)
 {
   g_autofree char *config = g_build_filename (path, "config.json", NULL);
   g_autofree char *file = find_single_file (path);
   const char *what = "it is not a model folder as diffusers writes it";
 
   if (g_file_test (config, G_FILE_TEST_EXISTS))
-    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no model_index.json: it is one part of a model; name the folder that holds unet, vae and text_encoder", path);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                 "%s has no model_index.json: it is one part of a model; name the folder that "
+                 "holds unet, vae and text_encoder",
+                 path);
   else if (file)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no model_index.json: %s; is the file %s meant?", path, what,
-                 file);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                 "%s has no model_index.json: %s; is the file %s meant?", path, what, file);
   else
-    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no model_index.json: %s", path, what);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no model_index.json: %s", path,
+                 what);
 }
 
 static VardModel *
-load_folder (const char *path,
-             GError    **error)
+load_folder (const char *path, GError **error)
 {
   g_autofree char *index_path = g_build_filename (path, "model_index.json", NULL);
   g_autoptr (GString) supported = g_string_new (NULL);
@@ -108,26 +114,25 @@ load_folder (const char *path,
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s is a %s; supported is %s%s", path,
                *name ? name : "pipeline without _class_name", supported->str,
                g_str_has_prefix (name, "Flax") || g_str_has_prefix (name, "Onnx")
-                 ? " (export the model from PyTorch: save_pretrained of a StableDiffusionPipeline)" : "");
+                 ? " (export the model from PyTorch: save_pretrained of a StableDiffusionPipeline)"
+                 : "");
   return NULL;
 }
 
 VardModel *
-vard_model_load_full (const char             *path,
-                      const VardModelOptions *options,
-                      GError                **error)
+vard_model_load_full (const char *path, const VardModelOptions *options, GError **error)
 {
   g_return_val_if_fail (path != NULL, NULL);
 
   if (!check_path (path, error))
     return NULL;
-  return g_file_test (path, G_FILE_TEST_IS_DIR) ? load_folder (path, error)
-                                                : vard_stable_diffusion_load_file (path, options, error);
+  return g_file_test (path, G_FILE_TEST_IS_DIR)
+           ? load_folder (path, error)
+           : vard_stable_diffusion_load_file (path, options, error);
 }
 
 VardModel *
-vard_model_load (const char *path,
-                 GError    **error)
+vard_model_load (const char *path, GError **error)
 {
   return vard_model_load_full (path, NULL, error);
 }

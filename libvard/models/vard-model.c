@@ -52,10 +52,7 @@ vard_model_peek_info (VardModel *self)
 }
 
 gboolean
-vard_model_set_size (VardModel *self,
-                     guint      width,
-                     guint      height,
-                     GError   **error)
+vard_model_set_size (VardModel *self, guint width, guint height, GError **error)
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
 
@@ -65,9 +62,10 @@ vard_model_set_size (VardModel *self,
     {
       gboolean is_width = width % info->scale != 0;
 
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the %s of %u pixels is no multiple of %" G_GINT64_FORMAT
-                   ", which is what one value of the latent covers", is_width ? "width" : "height",
-                   is_width ? width : height, info->scale);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                   "the %s of %u pixels is no multiple of %" G_GINT64_FORMAT
+                   ", which is what one value of the latent covers",
+                   is_width ? "width" : "height", is_width ? width : height, info->scale);
       return FALSE;
     }
   if (width)
@@ -86,9 +84,7 @@ vard_model_get_path (VardModel *self)
 }
 
 void
-vard_model_set_info (VardModel           *self,
-                     const char          *path,
-                     const VardModelInfo *info)
+vard_model_set_info (VardModel *self, const char *path, const VardModelInfo *info)
 {
   g_return_if_fail (VARD_IS_MODEL (self));
 
@@ -98,8 +94,7 @@ vard_model_set_info (VardModel           *self,
 }
 
 void
-vard_model_add_file (VardModel  *self,
-                     const char *path)
+vard_model_add_file (VardModel *self, const char *path)
 {
   g_return_if_fail (VARD_IS_MODEL (self));
 
@@ -108,15 +103,15 @@ vard_model_add_file (VardModel  *self,
 
 /* Read, not mapped: the weights are mapped already, and would count as memory twice */
 static void
-hash_file (GChecksum  *checksum,
-           const char *path)
+hash_file (GChecksum *checksum, const char *path)
 {
   g_autoptr (GFile) file = g_file_new_for_path (path);
   g_autoptr (GFileInputStream) stream = g_file_read (file, NULL, NULL);
   g_autofree guchar *block = g_malloc (HASH_BLOCK);
   gssize n;
 
-  while (stream && (n = g_input_stream_read (G_INPUT_STREAM (stream), block, HASH_BLOCK, NULL, NULL)) > 0)
+  while (stream
+         && (n = g_input_stream_read (G_INPUT_STREAM (stream), block, HASH_BLOCK, NULL, NULL)) > 0)
     g_checksum_update (checksum, block, n);
 }
 
@@ -134,11 +129,11 @@ vard_model_dup_hash (VardModel *self)
 }
 
 gboolean
-vard_model_tokenize (VardModel  *self,
+vard_model_tokenize (VardModel *self,
                      const char *prompt,
-                     gint32     *ids,
-                     guint      *n_valid,
-                     GError    **error)
+                     gint32 *ids,
+                     guint *n_valid,
+                     GError **error)
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
 
@@ -146,8 +141,7 @@ vard_model_tokenize (VardModel  *self,
 }
 
 gsize
-vard_model_find_cut (VardModel  *self,
-                     const char *prompt)
+vard_model_find_cut (VardModel *self, const char *prompt)
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), 0);
 
@@ -157,8 +151,7 @@ vard_model_find_cut (VardModel  *self,
 }
 
 VardNode *
-vard_model_record_encode (VardModel *self,
-                          VardNode  *ids)
+vard_model_record_encode (VardModel *self, VardNode *ids)
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
 
@@ -167,9 +160,9 @@ vard_model_record_encode (VardModel *self,
 
 VardNode *
 vard_model_record_predict (VardModel *self,
-                           VardNode  *latents,
-                           VardNode  *timesteps,
-                           VardNode  *context)
+                           VardNode *latents,
+                           VardNode *timesteps,
+                           VardNode *context)
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
 
@@ -177,8 +170,7 @@ vard_model_record_predict (VardModel *self,
 }
 
 VardNode *
-vard_model_record_decode (VardModel *self,
-                          VardNode  *latents)
+vard_model_record_decode (VardModel *self, VardNode *latents)
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
 
@@ -204,8 +196,7 @@ vard_model_peek_text_encoder (VardModel *self)
 }
 
 char **
-vard_model_dup_adapter_names (VardModel         *self,
-                              const char *const *wanted)
+vard_model_dup_adapter_names (VardModel *self, const char *const *wanted)
 {
   static const char *const defaults[] = { "attention", NULL };
 
@@ -217,7 +208,8 @@ vard_model_dup_adapter_names (VardModel         *self,
 
   for (const char *const *word = is_default ? defaults : wanted; *word; word++)
     {
-      const char *const *names = klass->get_adapter_names ? klass->get_adapter_names (self, *word) : NULL;
+      const char *const *names = klass->get_adapter_names ? klass->get_adapter_names (self, *word)
+                                                          : NULL;
 
       if (names)
         g_strv_builder_addv (builder, (const char **) names);
@@ -228,12 +220,12 @@ vard_model_dup_adapter_names (VardModel         *self,
 }
 
 gboolean
-vard_model_export (VardModel     *self,
-                   const char    *path,
-                   VardModelForm  form,
-                   VardDType      dtype,
-                   GHashTable    *metadata,
-                   GError       **error)
+vard_model_export (VardModel *self,
+                   const char *path,
+                   VardModelForm form,
+                   VardDType dtype,
+                   GHashTable *metadata,
+                   GError **error)
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
 
@@ -241,10 +233,7 @@ vard_model_export (VardModel     *self,
 }
 
 gboolean
-vard_model_save (VardModel  *self,
-                 const char *path,
-                 VardDType   dtype,
-                 GError    **error)
+vard_model_save (VardModel *self, const char *path, VardDType dtype, GError **error)
 {
   return vard_model_export (self, path, VARD_MODEL_FORM_FOLDER, dtype, NULL, error);
 }
@@ -256,11 +245,11 @@ get_target (VardModel *self)
 }
 
 gboolean
-vard_model_add_lora (VardModel  *self,
+vard_model_add_lora (VardModel *self,
                      const char *path,
-                     double      strength,
-                     guint      *n_layers,
-                     GError    **error)
+                     double strength,
+                     guint *n_layers,
+                     GError **error)
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
 
@@ -270,12 +259,12 @@ vard_model_add_lora (VardModel  *self,
 }
 
 gboolean
-vard_model_save_lora (VardModel      *self,
-                      const char     *path,
-                      VardLoraFormat  format,
-                      GHashTable     *metadata,
-                      guint          *n_layers,
-                      GError        **error)
+vard_model_save_lora (VardModel *self,
+                      const char *path,
+                      VardLoraFormat format,
+                      GHashTable *metadata,
+                      guint *n_layers,
+                      GError **error)
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
 

@@ -19,10 +19,10 @@ G_DECLARE_DERIVABLE_TYPE (VardModel, vard_model, VARD, MODEL, GObject)
 
 typedef struct
 {
-  gint64 height, width, channels;  /* of the latent */
-  gint64 scale;                    /* picture height = scale x latent height */
-  guint n_tokens;                  /* of a prompt, padded */
-  gint64 context_width;            /* of one text state */
+  gint64 height, width, channels; /* of the latent */
+  gint64 scale;                   /* picture height = scale x latent height */
+  guint n_tokens;                 /* of a prompt, padded */
+  gint64 context_width;           /* of one text state */
   VardScheduleConfig schedule;
 } VardModelInfo;
 
@@ -33,32 +33,44 @@ typedef struct
  *
  * How a whole model lies on the disk.
  */
-typedef enum { VARD_MODEL_FORM_FOLDER, VARD_MODEL_FORM_SINGLE_FILE } VardModelForm;
+typedef enum
+{
+  VARD_MODEL_FORM_FOLDER,
+  VARD_MODEL_FORM_SINGLE_FILE
+} VardModelForm;
 
 struct _VardModelClass
 {
   GObjectClass parent_class;
 
   /* ids gets info.n_tokens values; *n_valid the count before padding, start and end included */
-  gboolean    (*tokenize)      (VardModel *self, const char *prompt, gint32 *ids, guint *n_valid, GError **error);
+  gboolean (
+    *tokenize) (VardModel *self, const char *prompt, gint32 *ids, guint *n_valid, GError **error);
   /* ids i32 [n, tokens] -> states [n, tokens, context_width] */
-  VardNode   *(*record_encode) (VardModel *self, VardNode *ids);
+  VardNode *(*record_encode) (VardModel *self, VardNode *ids);
   /* latents [n, h, w, c], timesteps f32 [n] (0..999), context [n, tokens, width] -> the prediction,
    * latents' shape */
-  VardNode   *(*record_predict) (VardModel *self, VardNode *latents, VardNode *timesteps, VardNode *context);
+  VardNode *(*record_predict) (VardModel *self,
+                               VardNode *latents,
+                               VardNode *timesteps,
+                               VardNode *context);
   /* sampler latents (scaled) [n, h, w, c] -> pictures [n, H, W, 3], nominally -1..1 */
-  VardNode   *(*record_decode) (VardModel *self, VardNode *latents);
-  VardModule *(*get_denoiser)  (VardModel *self);
+  VardNode *(*record_decode) (VardModel *self, VardNode *latents);
+  VardModule *(*get_denoiser) (VardModel *self);
   /* what turns ids into states; NULL where it has no weights */
   VardModule *(*get_text_encoder) (VardModel *self);
   /* writes a complete model with the present weights, enabled adapters merged in; parts that have
    * no adapters and are no denoiser may be copied as they are. @metadata: for the header of what is
    * written, (nullable). */
-  gboolean    (*save)          (VardModel *self, const char *path, VardModelForm form, VardDType dtype,
-                                GHashTable *metadata, GError **error);
+  gboolean (*save) (VardModel *self,
+                    const char *path,
+                    VardModelForm form,
+                    VardDType dtype,
+                    GHashTable *metadata,
+                    GError **error);
   /* where in a prompt the words begin that do not fit, in bytes, or its length; NULL: all fits
    * always */
-  gsize       (*find_cut)      (VardModel *self, const char *prompt);
+  gsize (*find_cut) (VardModel *self, const char *prompt);
   /* the ends of the paths of a kind of linear layers of the denoiser, for vard_lora_attach ();
    * NULL where there is no such kind. "attention" is what adapters are put on unless others are
    * named. */
@@ -69,79 +81,63 @@ struct _VardModelClass
 
 /* Reads model_index.json and builds the class it names; weights are converted to f32 where they are
  * not */
-VardModel           *vard_model_load           (const char    *path,
-                                                GError       **error);
+VardModel *vard_model_load (const char *path, GError **error);
 /* @path may also be a single file; @options (nullable) */
-VardModel           *vard_model_load_full      (const char             *path,
-                                                const VardModelOptions *options,
-                                                GError                **error);
-const VardModelInfo *vard_model_peek_info      (VardModel     *self);
+VardModel *vard_model_load_full (const char *path, const VardModelOptions *options, GError **error);
+const VardModelInfo *vard_model_peek_info (VardModel *self);
 /* The size of pictures in pixels, instead of that which the model was trained on; 0 leaves a side
  * as it is. What is recorded before keeps the old one. */
-gboolean             vard_model_set_size       (VardModel     *self,
-                                                guint          width,
-                                                guint          height,
-                                                GError       **error);
-const char          *vard_model_get_path       (VardModel     *self);
+gboolean vard_model_set_size (VardModel *self, guint width, guint height, GError **error);
+const char *vard_model_get_path (VardModel *self);
 /* a hash of the weight files, for run.json */
-char                *vard_model_dup_hash       (VardModel     *self);
-gboolean             vard_model_tokenize       (VardModel     *self,
-                                                const char    *prompt,
-                                                gint32        *ids,
-                                                guint         *n_valid,
-                                                GError       **error);
+char *vard_model_dup_hash (VardModel *self);
+gboolean vard_model_tokenize (VardModel *self,
+                              const char *prompt,
+                              gint32 *ids,
+                              guint *n_valid,
+                              GError **error);
 /* of what tokenize leaves out, the first byte; the prompt's length where it takes all */
-gsize                vard_model_find_cut       (VardModel     *self,
-                                                const char    *prompt);
-VardNode            *vard_model_record_encode  (VardModel     *self,
-                                                VardNode      *ids);
-VardNode            *vard_model_record_predict (VardModel     *self,
-                                                VardNode      *latents,
-                                                VardNode      *timesteps,
-                                                VardNode      *context);
-VardNode            *vard_model_record_decode  (VardModel     *self,
-                                                VardNode      *latents);
-VardModule          *vard_model_peek_denoiser  (VardModel     *self);
-gboolean             vard_model_save           (VardModel     *self,
-                                                const char    *path,
-                                                VardDType      dtype,
-                                                GError       **error);
+gsize vard_model_find_cut (VardModel *self, const char *prompt);
+VardNode *vard_model_record_encode (VardModel *self, VardNode *ids);
+VardNode *vard_model_record_predict (VardModel *self,
+                                     VardNode *latents,
+                                     VardNode *timesteps,
+                                     VardNode *context);
+VardNode *vard_model_record_decode (VardModel *self, VardNode *latents);
+VardModule *vard_model_peek_denoiser (VardModel *self);
+gboolean vard_model_save (VardModel *self, const char *path, VardDType dtype, GError **error);
 
 /* (nullable) */
-VardModule          *vard_model_peek_text_encoder (VardModel  *self);
+VardModule *vard_model_peek_text_encoder (VardModel *self);
 /* @path: a folder or a file that does not exist yet */
-gboolean             vard_model_export         (VardModel      *self,
-                                                const char     *path,
-                                                VardModelForm   form,
-                                                VardDType       dtype,
-                                                GHashTable     *metadata,
-                                                GError        **error);
+gboolean vard_model_export (VardModel *self,
+                            const char *path,
+                            VardModelForm form,
+                            VardDType dtype,
+                            GHashTable *metadata,
+                            GError **error);
 /* vard_lora_add () and vard_lora_write () for denoiser and text encoder */
-gboolean             vard_model_add_lora       (VardModel      *self,
-                                                const char     *path,
-                                                double          strength,
-                                                guint          *n_layers,
-                                                GError        **error);
-gboolean             vard_model_save_lora      (VardModel      *self,
-                                                const char     *path,
-                                                VardLoraFormat  format,
-                                                GHashTable     *metadata,
-                                                guint          *n_layers,
-                                                GError        **error);
+gboolean vard_model_add_lora (VardModel *self,
+                              const char *path,
+                              double strength,
+                              guint *n_layers,
+                              GError **error);
+gboolean vard_model_save_lora (VardModel *self,
+                               const char *path,
+                               VardLoraFormat format,
+                               GHashTable *metadata,
+                               guint *n_layers,
+                               GError **error);
 /* What to put adapters on: @wanted with each kind of layers replaced by its names; empty or NULL
  * is the kind "attention". (transfer full), empty where the model has no kinds and nothing is
  * wanted. */
-char               **vard_model_dup_adapter_names (VardModel         *self,
-                                                   const char *const *wanted);
+char **vard_model_dup_adapter_names (VardModel *self, const char *const *wanted);
 /* takes the adapters of denoiser and text encoder away; returns how many there were */
-guint                vard_model_detach_lora    (VardModel      *self);
+guint vard_model_detach_lora (VardModel *self);
 
 /* For subclasses: what peek_info, get_path and dup_hash answer. The hash goes over the files in
  * this order. */
-void                 vard_model_set_info       (VardModel           *self,
-                                                const char          *path,
-                                                const VardModelInfo *info);
-void                 vard_model_add_file       (VardModel           *self,
-                                                const char          *path);
+void vard_model_set_info (VardModel *self, const char *path, const VardModelInfo *info);
+void vard_model_add_file (VardModel *self, const char *path);
 
 G_END_DECLS

@@ -16,8 +16,8 @@ struct _VardResBlock
   double output_scale;
   VardGroupNorm *norm1, *norm2;
   VardConv2d *conv1, *conv2;
-  VardLinear *time_proj;    /* or NULL */
-  VardLinear *shortcut;     /* 1x1, or NULL where the widths are equal */
+  VardLinear *time_proj; /* or NULL */
+  VardLinear *shortcut;  /* 1x1, or NULL where the widths are equal */
 };
 
 G_DEFINE_FINAL_TYPE (VardResBlock, vard_res_block, VARD_TYPE_MODULE)
@@ -26,7 +26,7 @@ VardResBlock *
 vard_res_block_new (gint64 n_in,
                     gint64 n_out,
                     gint64 time_width,
-                    guint  n_groups,
+                    guint n_groups,
                     double eps,
                     double output_scale)
 {
@@ -38,20 +38,20 @@ vard_res_block_new (gint64 n_in,
   self->norm1 = vard_module_add_child (module, "norm1", vard_group_norm_new (n_in, n_groups, eps));
   self->conv1 = vard_module_add_child (module, "conv1", vard_conv2d_new_same (n_in, n_out, 3));
   if (time_width)
-    self->time_proj = vard_module_add_child (
-        module, "time_emb_proj", vard_linear_new (time_width, n_out, TRUE, VARD_LAYOUT_PLAIN));
+    self->time_proj =
+      vard_module_add_child (module, "time_emb_proj",
+                             vard_linear_new (time_width, n_out, TRUE, VARD_LAYOUT_PLAIN));
   self->norm2 = vard_module_add_child (module, "norm2", vard_group_norm_new (n_out, n_groups, eps));
   self->conv2 = vard_module_add_child (module, "conv2", vard_conv2d_new_same (n_out, n_out, 3));
   if (n_in != n_out)
-    self->shortcut = vard_module_add_child (
-        module, "conv_shortcut", vard_linear_new (n_in, n_out, TRUE, VARD_LAYOUT_POINTWISE));
+    self->shortcut =
+      vard_module_add_child (module, "conv_shortcut",
+                             vard_linear_new (n_in, n_out, TRUE, VARD_LAYOUT_POINTWISE));
   return self;
 }
 
 VardNode *
-vard_res_block_record (VardResBlock *self,
-                       VardNode     *x,
-                       VardNode     *time)
+vard_res_block_record (VardResBlock *self, VardNode *x, VardNode *time)
 {
   g_return_val_if_fail (VARD_IS_RES_BLOCK (self), x);
 
@@ -60,7 +60,7 @@ vard_res_block_record (VardResBlock *self,
   vard_module_begin_block (VARD_MODULE (self), graph);
 
   VardNode *h =
-      vard_conv2d_record (self->conv1, vard_silu (vard_group_norm_record (self->norm1, x)));
+    vard_conv2d_record (self->conv1, vard_silu (vard_group_norm_record (self->norm1, x)));
 
   if (self->time_proj)
     {

@@ -22,10 +22,7 @@ static const VardConfigFixed fixed[] = {
 };
 
 static guint
-get_choice (VardConfigReader  *reader,
-            const char        *key,
-            guint              fallback,
-            const char *const *choices)
+get_choice (VardConfigReader *reader, const char *key, guint fallback, const char *const *choices)
 {
   g_autofree char *supported = g_strjoinv (" or ", (char **) choices);
   const char *value = vard_config_reader_get_string (reader, key, choices[fallback]);
@@ -61,13 +58,12 @@ check_class (VardConfigReader *reader)
 
   if (!g_strv_contains (classes, name))
     vard_config_reader_refuse (reader, "_class_name",
-                               "a sampler of the DDPM family (DDIMScheduler, PNDMScheduler, EulerDiscreteScheduler, ...)");
+                               "a sampler of the DDPM family (DDIMScheduler, PNDMScheduler, "
+                               "EulerDiscreteScheduler, ...)");
 }
 
 gboolean
-vard_schedule_config_read (VardScheduleConfig *self,
-                           VardConfigReader   *reader,
-                           GError            **error)
+vard_schedule_config_read (VardScheduleConfig *self, VardConfigReader *reader, GError **error)
 {
   static const char *const betas[] = { "linear", "scaled_linear", NULL };
   static const char *const spacings[] = { "leading", "trailing", "linspace", NULL };
@@ -77,7 +73,7 @@ vard_schedule_config_read (VardScheduleConfig *self,
   check_class (reader);
   vard_config_reader_check_fixed (reader, fixed, G_N_ELEMENTS (fixed));
   self->n_train_timesteps =
-      vard_config_reader_get_int (reader, "num_train_timesteps", 1000, 2, 100000);
+    vard_config_reader_get_int (reader, "num_train_timesteps", 1000, 2, 100000);
   self->beta_start = vard_config_reader_get_double (reader, "beta_start", 0.0001);
   self->beta_end = vard_config_reader_get_double (reader, "beta_end", 0.02);
   if (!(self->beta_start > 0 && self->beta_start < 1))

@@ -9,8 +9,8 @@
 
 G_BEGIN_DECLS
 
-gboolean vard_schedule_config_read (VardScheduleConfig  *self,
-                                    VardConfigReader    *reader,
-                                    GError             **error);
+gboolean vard_schedule_config_read (VardScheduleConfig *self,
+                                    VardConfigReader *reader,
+                                    GError **error);
 
 G_END_DECLS

@@ -52,13 +52,12 @@ static const VardWeightAlias autoencoder_aliases[] = {
 /* clang-format on */
 
 static void
-check_component (VardConfigReader  *index,
-                 const char        *component,
-                 const char *const *classes)
+check_component (VardConfigReader *index, const char *component, const char *const *classes)
 {
   JsonNode *node = vard_config_reader_peek (index, component);
   JsonArray *entry = node && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
-  JsonNode *class = entry && json_array_get_length (entry) == 2 ? json_array_get_element (entry, 1) : NULL;
+  JsonNode *class = entry && json_array_get_length (entry) == 2 ? json_array_get_element (entry, 1)
+                                                                : NULL;
   const char *name = class && JSON_NODE_HOLDS_VALUE (class) ? json_node_get_string (class) : NULL;
 
   for (guint i = 0; i < 3 && classes[i]; i++)
@@ -69,8 +68,7 @@ check_component (VardConfigReader  *index,
 
 /* names in single files */
 static VardOriginalNames
-make_names (VardStableDiffusion *self,
-            VardOriginalPart     part)
+make_names (VardStableDiffusion *self, VardOriginalPart part)
 {
   VardOriginalNames names = { .part = part };
 
@@ -82,7 +80,8 @@ make_names (VardStableDiffusion *self,
         names.up_has_attention[i] = self->config.up_has_attention[i];
     }
   else if (part == VARD_ORIGINAL_VAE)
-    while ((gint64) 1 << names.n_blocks++ < vard_autoencoder_get_scale (self->autoencoder));
+    while ((gint64) 1 << names.n_blocks++ < vard_autoencoder_get_scale (self->autoencoder))
+      ;
   else
     names.n_layers = vard_clip_text_get_n_layers (self->text);
   return names;
@@ -100,23 +99,25 @@ get_text_part (VardStableDiffusion *self)
 }
 
 static gboolean
-load_weights (VardStableDiffusion   *self,
-              VardModule            *module,
-              VardOriginalPart       part,
-              const char            *component,
-              const char            *stem,
+load_weights (VardStableDiffusion *self,
+              VardModule *module,
+              VardOriginalPart part,
+              const char *component,
+              const char *stem,
               const VardWeightAlias *aliases,
-              const char *const     *ignored,
-              GError               **error)
+              const char *const *ignored,
+              GError **error)
 {
   if (vard_model_source_peek_file (self->source))
     {
       VardOriginalNames names = make_names (self, part);
 
-      return vard_single_file_load (vard_model_source_peek_file (self->source), &names, module, error);
+      return vard_single_file_load (vard_model_source_peek_file (self->source), &names, module,
+                                    error);
     }
 
-  g_autofree char *folder = g_build_filename (vard_model_source_get_path (self->source), component, NULL);
+  g_autofree char *folder =
+    g_build_filename (vard_model_source_get_path (self->source), component, NULL);
   g_autofree char *file = vard_weights_find (folder, stem, error);
 
   if (!file)
@@ -126,9 +127,7 @@ load_weights (VardStableDiffusion   *self,
 }
 
 static gboolean
-load_tokenizer (VardStableDiffusion *self,
-                VardModelInfo       *info,
-                GError             **error)
+load_tokenizer (VardStableDiffusion *self, VardModelInfo *info, GError **error)
 {
   const char *path = vard_model_source_get_path (self->source);
   const char *folder = vard_model_source_get_tokenizer (self->source);
@@ -140,8 +139,10 @@ load_tokenizer (VardStableDiffusion *self,
   if (vard_clip_tokenizer_get_n_ids (self->tokenizer) > vard_clip_text_get_n_ids (self->text))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s: the tokenizer has %d tokens, the text encoder's vocab_size is %" G_GINT64_FORMAT, path,
-                   vard_clip_tokenizer_get_n_ids (self->tokenizer), vard_clip_text_get_n_ids (self->text));
+                   "%s: the tokenizer has %d tokens, the text encoder's vocab_size is "
+                   "%" G_GINT64_FORMAT,
+                   path, vard_clip_tokenizer_get_n_ids (self->tokenizer),
+                   vard_clip_text_get_n_ids (self->text));
       return FALSE;
     }
   info->n_tokens = vard_clip_tokenizer_get_max_length (self->tokenizer);
@@ -150,7 +151,8 @@ load_tokenizer (VardStableDiffusion *self,
   if (info->n_tokens < 2 || info->n_tokens > n_positions)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s: the tokenizer's model_max_length is %u, the text encoder has %" G_GINT64_FORMAT " positions",
+                   "%s: the tokenizer's model_max_length is %u, the text encoder has "
+                   "%" G_GINT64_FORMAT " positions",
                    path, info->n_tokens, n_positions);
       return FALSE;
     }
@@ -158,24 +160,21 @@ load_tokenizer (VardStableDiffusion *self,
 }
 
 static gboolean
-load_text (VardStableDiffusion *self,
-           VardModelInfo       *info,
-           GError             **error)
+load_text (VardStableDiffusion *self, VardModelInfo *info, GError **error)
 {
-  g_autoptr (VardConfigReader) config = vard_model_source_open_config (self->source, "text_encoder", error);
+  g_autoptr (VardConfigReader) config =
+    vard_model_source_open_config (self->source, "text_encoder", error);
 
   self->text = config ? vard_clip_text_new (config, error) : NULL;
   if (!self->text || !load_tokenizer (self, info, error))
     return FALSE;
   info->context_width = vard_clip_text_get_width (self->text);
-  return load_weights (self, VARD_MODULE (self->text), get_text_part (self), "text_encoder", "model", text_aliases,
-                       text_ignored, error);
+  return load_weights (self, VARD_MODULE (self->text), get_text_part (self), "text_encoder",
+                       "model", text_aliases, text_ignored, error);
 }
 
 static gboolean
-load_autoencoder (VardStableDiffusion *self,
-                  VardModelInfo       *info,
-                  GError             **error)
+load_autoencoder (VardStableDiffusion *self, VardModelInfo *info, GError **error)
 {
   g_autoptr (VardConfigReader) config = vard_model_source_open_config (self->source, "vae", error);
 
@@ -184,40 +183,37 @@ load_autoencoder (VardStableDiffusion *self,
     return FALSE;
   info->channels = vard_autoencoder_get_n_latent (self->autoencoder);
   info->scale = vard_autoencoder_get_scale (self->autoencoder);
-  return load_weights (self, VARD_MODULE (self->autoencoder), VARD_ORIGINAL_VAE, "vae", "diffusion_pytorch_model",
-                       autoencoder_aliases, NULL, error);
+  return load_weights (self, VARD_MODULE (self->autoencoder), VARD_ORIGINAL_VAE, "vae",
+                       "diffusion_pytorch_model", autoencoder_aliases, NULL, error);
 }
 
 /* the parts must fit together */
 static gboolean
-check_unet (const VardUnetConfig *unet,
-            const VardModelInfo  *info,
-            const char           *path,
-            GError              **error)
+check_unet (const VardUnetConfig *unet, const VardModelInfo *info, const char *path, GError **error)
 {
   if (unet->n_in != info->channels || unet->n_out != info->channels)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                   "%s: the denoiser maps %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT " channels, the autoencoder has %"
-                   G_GINT64_FORMAT " (models for inpainting and the like are not supported)", path, unet->n_in,
-                   unet->n_out, info->channels);
+                   "%s: the denoiser maps %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT
+                   " channels, the autoencoder has %" G_GINT64_FORMAT
+                   " (models for inpainting and the like are not supported)",
+                   path, unet->n_in, unet->n_out, info->channels);
       return FALSE;
     }
   for (guint i = 0; i < unet->n_blocks; i++)
     if (unet->context_width[i] != info->context_width)
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                     "%s: the denoiser's cross_attention_dim is %" G_GINT64_FORMAT ", the text encoder's hidden_size %"
-                     G_GINT64_FORMAT, path, unet->context_width[i], info->context_width);
+                     "%s: the denoiser's cross_attention_dim is %" G_GINT64_FORMAT
+                     ", the text encoder's hidden_size %" G_GINT64_FORMAT,
+                     path, unet->context_width[i], info->context_width);
         return FALSE;
       }
   return TRUE;
 }
 
 static gboolean
-load_unet (VardStableDiffusion *self,
-           VardModelInfo       *info,
-           GError             **error)
+load_unet (VardStableDiffusion *self, VardModelInfo *info, GError **error)
 {
   g_autoptr (VardConfigReader) reader = vard_model_source_open_config (self->source, "unet", error);
 
@@ -228,24 +224,23 @@ load_unet (VardStableDiffusion *self,
   info->height = self->config.sample_height;
   info->width = self->config.sample_width;
   if (info->height == 0)
-    info->height = info->width = MAX (1, vard_autoencoder_get_sample_size (self->autoencoder) / info->scale);
-  return load_weights (self, VARD_MODULE (self->unet), VARD_ORIGINAL_UNET, "unet", "diffusion_pytorch_model", NULL,
-                       NULL, error);
+    info->height = info->width =
+      MAX (1, vard_autoencoder_get_sample_size (self->autoencoder) / info->scale);
+  return load_weights (self, VARD_MODULE (self->unet), VARD_ORIGINAL_UNET, "unet",
+                       "diffusion_pytorch_model", NULL, NULL, error);
 }
 
 static gboolean
-load_schedule (VardStableDiffusion *self,
-               VardModelInfo       *info,
-               GError             **error)
+load_schedule (VardStableDiffusion *self, VardModelInfo *info, GError **error)
 {
-  g_autoptr (VardConfigReader) reader = vard_model_source_open_config (self->source, "scheduler", error);
+  g_autoptr (VardConfigReader) reader =
+    vard_model_source_open_config (self->source, "scheduler", error);
 
   return reader && vard_schedule_config_read (&info->schedule, reader, error);
 }
 
 static gboolean
-load_parts (VardStableDiffusion *self,
-            GError             **error)
+load_parts (VardStableDiffusion *self, GError **error)
 {
   VardModelInfo info = { 0 };
 
@@ -257,9 +252,7 @@ load_parts (VardStableDiffusion *self,
 }
 
 VardModel *
-vard_stable_diffusion_load (const char       *path,
-                            VardConfigReader *index,
-                            GError          **error)
+vard_stable_diffusion_load (const char *path, VardConfigReader *index, GError **error)
 {
   g_autoptr (VardStableDiffusion) self = g_object_new (VARD_TYPE_STABLE_DIFFUSION, NULL);
 
@@ -272,9 +265,7 @@ vard_stable_diffusion_load (const char       *path,
 }
 
 VardModel *
-vard_stable_diffusion_load_file (const char             *path,
-                                 const VardModelOptions *options,
-                                 GError                **error)
+vard_stable_diffusion_load_file (const char *path, const VardModelOptions *options, GError **error)
 {
   g_autoptr (VardStableDiffusion) self = g_object_new (VARD_TYPE_STABLE_DIFFUSION, NULL);
 
@@ -310,48 +301,46 @@ vard_stable_diffusion_peek_autoencoder (VardStableDiffusion *self)
 }
 
 static gboolean
-vard_stable_diffusion_tokenize (VardModel  *model,
+vard_stable_diffusion_tokenize (VardModel *model,
                                 const char *prompt,
-                                gint32     *ids,
-                                guint      *n_valid,
-                                GError    **error)
+                                gint32 *ids,
+                                guint *n_valid,
+                                GError **error)
 {
   return vard_clip_tokenizer_encode (VARD_STABLE_DIFFUSION (model)->tokenizer, prompt, ids,
                                      vard_model_peek_info (model)->n_tokens, n_valid, NULL, error);
 }
 
 static gsize
-vard_stable_diffusion_find_cut (VardModel  *model,
-                                const char *prompt)
+vard_stable_diffusion_find_cut (VardModel *model, const char *prompt)
 {
   return vard_clip_tokenizer_find_cut (VARD_STABLE_DIFFUSION (model)->tokenizer, prompt,
                                        vard_model_peek_info (model)->n_tokens);
 }
 
 static VardNode *
-vard_stable_diffusion_record_encode (VardModel *model,
-                                     VardNode  *ids)
+vard_stable_diffusion_record_encode (VardModel *model, VardNode *ids)
 {
   return vard_clip_text_record (VARD_STABLE_DIFFUSION (model)->text, ids);
 }
 
 static VardNode *
 vard_stable_diffusion_record_predict (VardModel *model,
-                                      VardNode  *latents,
-                                      VardNode  *timesteps,
-                                      VardNode  *context)
+                                      VardNode *latents,
+                                      VardNode *timesteps,
+                                      VardNode *context)
 {
   return vard_unet_record (VARD_STABLE_DIFFUSION (model)->unet, latents, timesteps, context);
 }
 
 static VardNode *
-vard_stable_diffusion_record_decode (VardModel *model,
-                                     VardNode  *latents)
+vard_stable_diffusion_record_decode (VardModel *model, VardNode *latents)
 {
   VardAutoencoder *autoencoder = VARD_STABLE_DIFFUSION (model)->autoencoder;
   double factor = vard_autoencoder_get_factor (autoencoder);
 
-  return vard_autoencoder_record_decode (autoencoder, factor == 1 ? latents : vard_scale (latents, 1 / factor));
+  return vard_autoencoder_record_decode (autoencoder,
+                                         factor == 1 ? latents : vard_scale (latents, 1 / factor));
 }
 
 static VardModule *
@@ -368,8 +357,7 @@ vard_stable_diffusion_get_text_encoder (VardModel *model)
 
 /* what the fine-tuning scripts of diffusers adapt is the first kind, those of kohya all three */
 static const char *const *
-vard_stable_diffusion_get_adapter_names (VardModel  *model,
-                                         const char *kind)
+vard_stable_diffusion_get_adapter_names (VardModel *model, const char *kind)
 {
   static const struct
   {
@@ -388,10 +376,7 @@ vard_stable_diffusion_get_adapter_names (VardModel  *model,
 }
 
 static void
-note_adapter (const char *path,
-              VardLinear *layer,
-              VardLora   *lora,
-              gpointer    data)
+note_adapter (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 {
   *(gboolean *) data = TRUE;
 }
@@ -408,25 +393,25 @@ has_adapters (VardModule *module)
 #define N_PARTS 3
 
 static void
-list_parts (VardStableDiffusion *self,
-            VardModelSaverPart  *parts)
+list_parts (VardStableDiffusion *self, VardModelSaverPart *parts)
 {
   parts[0] = (VardModelSaverPart) { "unet", "diffusion_pytorch_model", VARD_MODULE (self->unet) };
   parts[1] = (VardModelSaverPart) { "text_encoder", "model", VARD_MODULE (self->text) };
-  parts[2] = (VardModelSaverPart) { "vae", "diffusion_pytorch_model", VARD_MODULE (self->autoencoder) };
+  parts[2] =
+    (VardModelSaverPart) { "vae", "diffusion_pytorch_model", VARD_MODULE (self->autoencoder) };
 }
 
 /* of the parts and of the scheduler; (transfer full) */
 static char **
-dup_configs (VardStableDiffusion      *self,
-             const VardModelSaverPart *parts,
-             GError                  **error)
+dup_configs (VardStableDiffusion *self, const VardModelSaverPart *parts, GError **error)
 {
   g_auto (GStrv) configs = g_new0 (char *, N_PARTS + 2);
 
   for (guint i = 0; i <= N_PARTS; i++)
     {
-      configs[i] = vard_model_source_dup_config (self->source, i < N_PARTS ? parts[i].component : "scheduler", error);
+      configs[i] = vard_model_source_dup_config (self->source,
+                                                 i < N_PARTS ? parts[i].component : "scheduler",
+                                                 error);
       if (!configs[i])
         return NULL;
     }
@@ -435,15 +420,16 @@ dup_configs (VardStableDiffusion      *self,
 
 /* what the names cannot say */
 static gboolean
-check_single (VardStableDiffusion *self,
-              GError             **error)
+check_single (VardStableDiffusion *self, GError **error)
 {
   for (guint i = 1; i < self->config.n_blocks; i++)
     if (self->config.n_layers[i] != self->config.n_layers[0])
       {
-        g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s: the blocks have %" G_GINT64_FORMAT " and %"
-                     G_GINT64_FORMAT " layers; a single file needs as many in each",
-                     vard_model_source_get_path (self->source), self->config.n_layers[0], self->config.n_layers[i]);
+        g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+                     "%s: the blocks have %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT
+                     " layers; a single file needs as many in each",
+                     vard_model_source_get_path (self->source), self->config.n_layers[0],
+                     self->config.n_layers[i]);
         return FALSE;
       }
   return TRUE;
@@ -451,10 +437,10 @@ check_single (VardStableDiffusion *self,
 
 static gboolean
 save_single (VardStableDiffusion *self,
-             const char          *path,
-             VardDType            dtype,
-             GHashTable          *metadata,
-             GError             **error)
+             const char *path,
+             VardDType dtype,
+             GHashTable *metadata,
+             GError **error)
 {
   VardModelSaverPart parts[N_PARTS];
 
@@ -471,8 +457,10 @@ save_single (VardStableDiffusion *self,
   gpointer key, value;
 
   for (guint i = 0; configs && i <= N_PARTS; i++)
-    g_hash_table_insert (table, g_strconcat (VARD_SINGLE_FILE_CONFIG_KEY,
-                                             i < N_PARTS ? parts[i].component : "scheduler", NULL), configs[i]);
+    g_hash_table_insert (table,
+                         g_strconcat (VARD_SINGLE_FILE_CONFIG_KEY,
+                                      i < N_PARTS ? parts[i].component : "scheduler", NULL),
+                         configs[i]);
   if (metadata)
     {
       g_hash_table_iter_init (&iter, metadata);
@@ -483,12 +471,12 @@ save_single (VardStableDiffusion *self,
 }
 
 static gboolean
-vard_stable_diffusion_save (VardModel     *model,
-                            const char    *path,
-                            VardModelForm  form,
-                            VardDType      dtype,
-                            GHashTable    *metadata,
-                            GError       **error)
+vard_stable_diffusion_save (VardModel *model,
+                            const char *path,
+                            VardModelForm form,
+                            VardDType dtype,
+                            GHashTable *metadata,
+                            GError **error)
 {
   VardStableDiffusion *self = VARD_STABLE_DIFFUSION (model);
   VardModelSaverPart parts[N_PARTS];
@@ -502,8 +490,10 @@ vard_stable_diffusion_save (VardModel     *model,
 
   g_auto (GStrv) configs = dup_configs (self, parts, error);
 
-  return configs && vard_model_saver_save_new (path, parts, N_PARTS, (const char *const *) configs,
-                                               vard_model_source_get_tokenizer (self->source), dtype, metadata, error);
+  return configs
+         && vard_model_saver_save_new (path, parts, N_PARTS, (const char *const *) configs,
+                                       vard_model_source_get_tokenizer (self->source), dtype,
+                                       metadata, error);
 }
 
 static void

@@ -16,15 +16,13 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (VardStableDiffusion, vard_stable_diffusion, VARD, STABLE_DIFFUSION, VardModel)
 
 /* @index: the folder's model_index.json */
-VardModel         *vard_stable_diffusion_load             (const char           *path,
-                                                           VardConfigReader     *index,
-                                                           GError              **error);
+VardModel *vard_stable_diffusion_load (const char *path, VardConfigReader *index, GError **error);
 /* a single file; @options (nullable) */
-VardModel         *vard_stable_diffusion_load_file        (const char             *path,
-                                                           const VardModelOptions *options,
-                                                           GError                **error);
-VardClipTokenizer *vard_stable_diffusion_peek_tokenizer   (VardStableDiffusion  *self);
-VardClipText      *vard_stable_diffusion_peek_text        (VardStableDiffusion  *self);
-VardAutoencoder   *vard_stable_diffusion_peek_autoencoder (VardStableDiffusion  *self);
+VardModel *vard_stable_diffusion_load_file (const char *path,
+                                            const VardModelOptions *options,
+                                            GError **error);
+VardClipTokenizer *vard_stable_diffusion_peek_tokenizer (VardStableDiffusion *self);
+VardClipText *vard_stable_diffusion_peek_text (VardStableDiffusion *self);
+VardAutoencoder *vard_stable_diffusion_peek_autoencoder (VardStableDiffusion *self);
 
 G_END_DECLS

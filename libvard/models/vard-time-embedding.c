@@ -14,17 +14,14 @@ struct _VardTimeEmbedding
 
   gint64 n_waves;
   gboolean flip_sin_to_cos;
-  VardTensor *frequencies;   /* [1, n_waves / 2]: a fact, not a parameter */
+  VardTensor *frequencies; /* [1, n_waves / 2]: a fact, not a parameter */
   VardLinear *linear_1, *linear_2;
 };
 
 G_DEFINE_FINAL_TYPE (VardTimeEmbedding, vard_time_embedding, VARD_TYPE_MODULE)
 
 VardTimeEmbedding *
-vard_time_embedding_new (gint64   n_waves,
-                         gint64   width,
-                         gboolean flip_sin_to_cos,
-                         double   freq_shift)
+vard_time_embedding_new (gint64 n_waves, gint64 width, gboolean flip_sin_to_cos, double freq_shift)
 {
   VardTimeEmbedding *self = g_object_new (VARD_TYPE_TIME_EMBEDDING, NULL);
   VardModule *module = VARD_MODULE (self);
@@ -38,8 +35,9 @@ vard_time_embedding_new (gint64   n_waves,
   frequencies = vard_tensor_peek_f32 (self->frequencies);
   for (gint64 i = 0; i < half; i++)
     frequencies[i] = exp (-log (10000.0) * i / (half - freq_shift));
-  self->linear_1 = vard_module_add_child (
-      module, "linear_1", vard_linear_new (n_waves, width, TRUE, VARD_LAYOUT_PLAIN));
+  self->linear_1 =
+    vard_module_add_child (module, "linear_1",
+                           vard_linear_new (n_waves, width, TRUE, VARD_LAYOUT_PLAIN));
   self->linear_2 = vard_module_add_child (module, "linear_2",
                                           vard_linear_new (width, width, TRUE, VARD_LAYOUT_PLAIN));
   return self;
@@ -47,8 +45,7 @@ vard_time_embedding_new (gint64   n_waves,
 
 /* [n] -> [n, n_waves]; an odd last column is zero */
 static VardNode *
-record_waves (VardTimeEmbedding *self,
-              VardNode          *timesteps)
+record_waves (VardTimeEmbedding *self, VardNode *timesteps)
 {
   VardGraph *graph = timesteps->graph;
   VardNode *column = vard_reshape (timesteps, VARD_SHAPE (timesteps->shape.dims[0], 1));
@@ -68,8 +65,7 @@ record_waves (VardTimeEmbedding *self,
 }
 
 VardNode *
-vard_time_embedding_record (VardTimeEmbedding *self,
-                            VardNode          *timesteps)
+vard_time_embedding_record (VardTimeEmbedding *self, VardNode *timesteps)
 {
   g_return_val_if_fail (VARD_IS_TIME_EMBEDDING (self), timesteps);
 

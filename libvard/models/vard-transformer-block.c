@@ -19,7 +19,7 @@ struct _VardTransformerBlock
 {
   VardModule parent_instance;
 
-  gint64 inner;                        /* of the feed-forward layer */
+  gint64 inner; /* of the feed-forward layer */
   VardLayerNorm *norm1, *norm2, *norm3;
   VardAttention *self_attention, *cross_attention;
   VardLinear *gated, *output;
@@ -28,9 +28,7 @@ struct _VardTransformerBlock
 G_DEFINE_FINAL_TYPE (VardTransformerBlock, vard_transformer_block, VARD_TYPE_MODULE)
 
 VardTransformerBlock *
-vard_transformer_block_new (gint64 width,
-                            gint64 context_width,
-                            guint  n_heads)
+vard_transformer_block_new (gint64 width, gint64 context_width, guint n_heads)
 {
   VardTransformerBlock *self = g_object_new (VARD_TYPE_TRANSFORMER_BLOCK, NULL);
   VardModule *module = VARD_MODULE (self);
@@ -39,29 +37,32 @@ vard_transformer_block_new (gint64 width,
 
   self->inner = width * EXPANSION;
   self->norm1 =
-      vard_module_add_child (module, "norm1", vard_layer_norm_new (width, LAYER_NORM_EPS));
-  self->self_attention = vard_module_add_child (
-      module, "attn1",
-      vard_attention_new (width, width, n_heads, head_width, style, VARD_LAYOUT_PLAIN));
+    vard_module_add_child (module, "norm1", vard_layer_norm_new (width, LAYER_NORM_EPS));
+  self->self_attention =
+    vard_module_add_child (module, "attn1",
+                           vard_attention_new (width, width, n_heads, head_width, style,
+                                               VARD_LAYOUT_PLAIN));
   self->norm2 =
-      vard_module_add_child (module, "norm2", vard_layer_norm_new (width, LAYER_NORM_EPS));
-  self->cross_attention = vard_module_add_child (
-      module, "attn2",
-      vard_attention_new (width, context_width, n_heads, head_width, style, VARD_LAYOUT_PLAIN));
+    vard_module_add_child (module, "norm2", vard_layer_norm_new (width, LAYER_NORM_EPS));
+  self->cross_attention =
+    vard_module_add_child (module, "attn2",
+                           vard_attention_new (width, context_width, n_heads, head_width, style,
+                                               VARD_LAYOUT_PLAIN));
   self->norm3 =
-      vard_module_add_child (module, "norm3", vard_layer_norm_new (width, LAYER_NORM_EPS));
-  self->gated = vard_module_add_child (
-      module, "ff.net.0.proj", vard_linear_new (width, 2 * self->inner, TRUE, VARD_LAYOUT_PLAIN));
-  self->output = vard_module_add_child (
-      module, "ff.net.2", vard_linear_new (self->inner, width, TRUE, VARD_LAYOUT_PLAIN));
+    vard_module_add_child (module, "norm3", vard_layer_norm_new (width, LAYER_NORM_EPS));
+  self->gated =
+    vard_module_add_child (module, "ff.net.0.proj",
+                           vard_linear_new (width, 2 * self->inner, TRUE, VARD_LAYOUT_PLAIN));
+  self->output =
+    vard_module_add_child (module, "ff.net.2",
+                           vard_linear_new (self->inner, width, TRUE, VARD_LAYOUT_PLAIN));
   return self;
 }
 
 /* GEGLU: one half of the columns gates the other. As two products: the second's blocks are gated
  * while they are in the cache, and the gradients for the two halves need not be joined. */
 static VardNode *
-record_feed_forward (VardTransformerBlock *self,
-                     VardNode             *x)
+record_feed_forward (VardTransformerBlock *self, VardNode *x)
 {
   VardNode *value, *gate;
 
@@ -70,9 +71,7 @@ record_feed_forward (VardTransformerBlock *self,
 }
 
 VardNode *
-vard_transformer_block_record (VardTransformerBlock *self,
-                               VardNode             *x,
-                               VardNode             *context)
+vard_transformer_block_record (VardTransformerBlock *self, VardNode *x, VardNode *context)
 {
   g_return_val_if_fail (VARD_IS_TRANSFORMER_BLOCK (self), x);
 
@@ -110,11 +109,11 @@ struct _VardTransformer2d
 G_DEFINE_FINAL_TYPE (VardTransformer2d, vard_transformer_2d, VARD_TYPE_MODULE)
 
 VardTransformer2d *
-vard_transformer_2d_new (gint64   width,
-                         gint64   context_width,
-                         guint    n_heads,
-                         guint    n_blocks,
-                         guint    n_groups,
+vard_transformer_2d_new (gint64 width,
+                         gint64 context_width,
+                         guint n_heads,
+                         guint n_blocks,
+                         guint n_groups,
                          gboolean use_linear_projection)
 {
   VardTransformer2d *self = g_object_new (VARD_TYPE_TRANSFORMER_2D, NULL);
@@ -123,26 +122,25 @@ vard_transformer_2d_new (gint64   width,
   VardLayout layout = use_linear_projection ? VARD_LAYOUT_PLAIN : VARD_LAYOUT_POINTWISE;
 
   self->norm =
-      vard_module_add_child (module, "norm", vard_group_norm_new (width, n_groups, GROUP_NORM_EPS));
+    vard_module_add_child (module, "norm", vard_group_norm_new (width, n_groups, GROUP_NORM_EPS));
   self->proj_in =
-      vard_module_add_child (module, "proj_in", vard_linear_new (width, width, TRUE, layout));
+    vard_module_add_child (module, "proj_in", vard_linear_new (width, width, TRUE, layout));
   for (guint i = 0; i < n_blocks; i++)
     {
       g_autofree char *name = g_strdup_printf ("transformer_blocks.%u", i);
 
-      g_ptr_array_add (self->blocks, vard_module_add_child (module, name,
-                                                            vard_transformer_block_new (
-                                                                width, context_width, n_heads)));
+      g_ptr_array_add (self->blocks,
+                       vard_module_add_child (module, name,
+                                              vard_transformer_block_new (width, context_width,
+                                                                          n_heads)));
     }
   self->proj_out =
-      vard_module_add_child (module, "proj_out", vard_linear_new (width, width, TRUE, layout));
+    vard_module_add_child (module, "proj_out", vard_linear_new (width, width, TRUE, layout));
   return self;
 }
 
 VardNode *
-vard_transformer_2d_record (VardTransformer2d *self,
-                            VardNode          *x,
-                            VardNode          *context)
+vard_transformer_2d_record (VardTransformer2d *self, VardNode *x, VardNode *context)
 {
   g_return_val_if_fail (VARD_IS_TRANSFORMER_2D (self), x);
 

@@ -18,7 +18,7 @@ struct _VardUnetBlock
 
   GPtrArray *resnets;
   GPtrArray *attentions;
-  VardConv2d *downsampler, *upsampler;   /* or NULL */
+  VardConv2d *downsampler, *upsampler; /* or NULL */
 };
 
 G_DEFINE_FINAL_TYPE (VardUnetBlock, vard_unet_block, VARD_TYPE_MODULE)
@@ -47,36 +47,34 @@ vard_unet_block_new (const VardUnetBlockConfig *config)
   for (guint i = 0; i < config->n_resnets; i++)
     {
       g_autofree char *name = g_strdup_printf ("resnets.%u", i);
-      VardResBlock *resnet =
-          vard_res_block_new (config->n_in[i], config->n_out, config->time_width, config->n_groups,
-                              config->eps, config->output_scale);
+      VardResBlock *resnet = vard_res_block_new (config->n_in[i], config->n_out, config->time_width,
+                                                 config->n_groups, config->eps,
+                                                 config->output_scale);
 
       g_ptr_array_add (self->resnets, vard_module_add_child (module, name, resnet));
     }
   for (guint i = 0; i < config->n_attentions; i++)
     {
       g_autofree char *name = g_strdup_printf ("attentions.%u", i);
-      VardTransformer2d *attention = vard_transformer_2d_new (
-          config->n_out, config->context_width, config->n_heads, config->n_transformer_layers,
-          config->n_groups, config->use_linear_projection);
+      VardTransformer2d *attention =
+        vard_transformer_2d_new (config->n_out, config->context_width, config->n_heads,
+                                 config->n_transformer_layers, config->n_groups,
+                                 config->use_linear_projection);
 
       g_ptr_array_add (self->attentions, vard_module_add_child (module, name, attention));
     }
   if (config->resample == VARD_RESAMPLE_DOWN)
     self->downsampler =
-        vard_module_add_child (module, "downsamplers.0.conv", new_downsampler (config));
+      vard_module_add_child (module, "downsamplers.0.conv", new_downsampler (config));
   if (config->resample == VARD_RESAMPLE_UP)
-    self->upsampler = vard_module_add_child (
-        module, "upsamplers.0.conv", vard_conv2d_new_same (config->n_out, config->n_out, 3));
+    self->upsampler =
+      vard_module_add_child (module, "upsamplers.0.conv",
+                             vard_conv2d_new_same (config->n_out, config->n_out, 3));
   return self;
 }
 
 static VardNode *
-record_layer (VardUnetBlock *self,
-              guint          i,
-              VardNode      *x,
-              VardNode      *time,
-              VardNode      *context)
+record_layer (VardUnetBlock *self, guint i, VardNode *x, VardNode *time, VardNode *context)
 {
   x = vard_res_block_record (self->resnets->pdata[i], x, time);
   if (i < self->attentions->len)
@@ -86,10 +84,10 @@ record_layer (VardUnetBlock *self,
 
 VardNode *
 vard_unet_block_record_down (VardUnetBlock *self,
-                             VardNode      *x,
-                             VardNode      *time,
-                             VardNode      *context,
-                             GPtrArray     *skips)
+                             VardNode *x,
+                             VardNode *time,
+                             VardNode *context,
+                             GPtrArray *skips)
 {
   g_return_val_if_fail (VARD_IS_UNET_BLOCK (self), x);
 
@@ -113,10 +111,7 @@ vard_unet_block_record_down (VardUnetBlock *self,
 }
 
 VardNode *
-vard_unet_block_record_mid (VardUnetBlock *self,
-                            VardNode      *x,
-                            VardNode      *time,
-                            VardNode      *context)
+vard_unet_block_record_mid (VardUnetBlock *self, VardNode *x, VardNode *time, VardNode *context)
 {
   g_return_val_if_fail (VARD_IS_UNET_BLOCK (self), x);
 
@@ -131,10 +126,10 @@ vard_unet_block_record_mid (VardUnetBlock *self,
 
 VardNode *
 vard_unet_block_record_up (VardUnetBlock *self,
-                           VardNode      *x,
-                           VardNode      *time,
-                           VardNode      *context,
-                           GPtrArray     *skips)
+                           VardNode *x,
+                           VardNode *time,
+                           VardNode *context,
+                           GPtrArray *skips)
 {
   g_return_val_if_fail (VARD_IS_UNET_BLOCK (self), x);
 

@@ -36,8 +36,7 @@ static const VardConfigFixed fixed[] = {
 };
 
 static void
-read_blocks (VardUnetConfig   *self,
-             VardConfigReader *reader)
+read_blocks (VardUnetConfig *self, VardConfigReader *reader)
 {
   static const char *const down_types[] = { "DownBlock2D", "CrossAttnDownBlock2D", NULL };
   static const char *const up_types[] = { "UpBlock2D", "CrossAttnUpBlock2D", NULL };
@@ -66,16 +65,15 @@ read_blocks (VardUnetConfig   *self,
   for (guint i = 0; i < self->n_blocks; i++)
     {
       self->down_has_attention[i] =
-          i < n_down ? vard_config_reader_get_choice (reader, "down_block_types", i, down_types)
-                     : i + 1 < self->n_blocks;
-      self->up_has_attention[i] = i < n_up
-        ? vard_config_reader_get_choice (reader, "up_block_types", i, up_types) : i > 0;
+        i < n_down ? vard_config_reader_get_choice (reader, "down_block_types", i, down_types)
+                   : i + 1 < self->n_blocks;
+      self->up_has_attention[i] =
+        i < n_up ? vard_config_reader_get_choice (reader, "up_block_types", i, up_types) : i > 0;
     }
 }
 
 static void
-read_lists (VardUnetConfig   *self,
-            VardConfigReader *reader)
+read_lists (VardUnetConfig *self, VardConfigReader *reader)
 {
   guint n = self->n_blocks;
 
@@ -91,18 +89,17 @@ read_lists (VardUnetConfig   *self,
       if (self->width[i] % self->n_groups)
         vard_config_reader_refuse (reader, "norm_num_groups",
                                    "a divisor of every block_out_channels");
-      if ((self->down_has_attention[i] || self->up_has_attention[n - 1 - i] ||
-           (i + 1 == n && self->has_mid_block)) &&
-          self->width[i] % self->n_heads[i])
-        vard_config_reader_refuse (
-            reader, "attention_head_dim",
-            "the number of heads, a divisor of the block's block_out_channels");
+      if ((self->down_has_attention[i] || self->up_has_attention[n - 1 - i]
+           || (i + 1 == n && self->has_mid_block))
+          && self->width[i] % self->n_heads[i])
+        vard_config_reader_refuse (reader, "attention_head_dim",
+                                   "the number of heads, a divisor of the block's "
+                                   "block_out_channels");
     }
 }
 
 static void
-read_sample_size (VardUnetConfig   *self,
-                  VardConfigReader *reader)
+read_sample_size (VardUnetConfig *self, VardConfigReader *reader)
 {
   gint64 size[2];
 
@@ -112,11 +109,10 @@ read_sample_size (VardUnetConfig   *self,
 }
 
 static void
-read_mid_block (VardUnetConfig   *self,
-                VardConfigReader *reader)
+read_mid_block (VardUnetConfig *self, VardConfigReader *reader)
 {
   const char *type =
-      vard_config_reader_get_string (reader, "mid_block_type", "UNetMidBlock2DCrossAttn");
+    vard_config_reader_get_string (reader, "mid_block_type", "UNetMidBlock2DCrossAttn");
 
   self->has_mid_block = TRUE;
   if (!g_str_equal (type, "UNetMidBlock2DCrossAttn"))
@@ -125,9 +121,7 @@ read_mid_block (VardUnetConfig   *self,
 }
 
 gboolean
-vard_unet_config_read (VardUnetConfig   *self,
-                       VardConfigReader *reader,
-                       GError          **error)
+vard_unet_config_read (VardUnetConfig *self, VardConfigReader *reader, GError **error)
 {
   const char *activation = vard_config_reader_get_string (reader, "act_fn", "silu");
 
@@ -144,7 +138,7 @@ vard_unet_config_read (VardUnetConfig   *self,
   self->n_groups = vard_config_reader_get_int (reader, "norm_num_groups", 32, 1, MAX_WIDTH);
   self->eps = vard_config_reader_get_double (reader, "norm_eps", 1e-5);
   self->use_linear_projection =
-      vard_config_reader_get_bool (reader, "use_linear_projection", FALSE);
+    vard_config_reader_get_bool (reader, "use_linear_projection", FALSE);
   self->conv_in_kernel = vard_config_reader_get_int (reader, "conv_in_kernel", 3, 1, 31);
   self->conv_out_kernel = vard_config_reader_get_int (reader, "conv_out_kernel", 3, 1, 31);
   read_sample_size (self, reader);
@@ -152,6 +146,6 @@ vard_unet_config_read (VardUnetConfig   *self,
   read_mid_block (self, reader);
   read_lists (self, reader);
   self->time_width =
-      vard_config_reader_get_int (reader, "time_embedding_dim", 4 * self->width[0], 1, MAX_WIDTH);
+    vard_config_reader_get_int (reader, "time_embedding_dim", 4 * self->width[0], 1, MAX_WIDTH);
   return vard_config_reader_finish (reader, error);
 }

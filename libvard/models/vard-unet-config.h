@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   gint64 n_in, n_out;
-  gint64 sample_height, sample_width;               /* 0 where the file does not say */
+  gint64 sample_height, sample_width; /* 0 where the file does not say */
   gboolean center_input_sample;
   gboolean flip_sin_to_cos;
   double freq_shift;
@@ -24,7 +24,7 @@ typedef struct
   gint64 n_heads[VARD_UNET_MAX_BLOCKS];
   gint64 context_width[VARD_UNET_MAX_BLOCKS];
   gboolean down_has_attention[VARD_UNET_MAX_BLOCKS];
-  gboolean up_has_attention[VARD_UNET_MAX_BLOCKS];  /* in the order of the up blocks */
+  gboolean up_has_attention[VARD_UNET_MAX_BLOCKS]; /* in the order of the up blocks */
   gboolean has_mid_block;
   double mid_scale;
   gint64 downsample_padding;
@@ -35,8 +35,6 @@ typedef struct
   gint64 conv_in_kernel, conv_out_kernel;
 } VardUnetConfig;
 
-gboolean vard_unet_config_read (VardUnetConfig    *self,
-                                VardConfigReader  *reader,
-                                GError           **error);
+gboolean vard_unet_config_read (VardUnetConfig *self, VardConfigReader *reader, GError **error);
 
 G_END_DECLS

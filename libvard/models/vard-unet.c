@@ -26,8 +26,7 @@ G_DEFINE_FINAL_TYPE (VardUnet, vard_unet, VARD_TYPE_MODULE)
 
 /* what the blocks of level @i of the pyramid share */
 static VardUnetBlockConfig
-describe_block (const VardUnetConfig *config,
-                guint                 i)
+describe_block (const VardUnetConfig *config, guint i)
 {
   return (VardUnetBlockConfig) {
     .n_out = config->width[i],
@@ -44,8 +43,7 @@ describe_block (const VardUnetConfig *config,
 }
 
 static void
-add_down_block (VardUnet *self,
-                guint     i)
+add_down_block (VardUnet *self, guint i)
 {
   const VardUnetConfig *config = &self->config;
   VardUnetBlockConfig block = describe_block (config, i);
@@ -66,8 +64,7 @@ add_down_block (VardUnet *self,
 /* Up block i works at level n - 1 - i. Each of its residual blocks takes what comes from below and
  * one skip: those of the level, and last the one that came in from the level above. */
 static void
-add_up_block (VardUnet *self,
-              guint     i)
+add_up_block (VardUnet *self, guint i)
 {
   const VardUnetConfig *config = &self->config;
   guint level = config->n_blocks - 1 - i;
@@ -79,8 +76,8 @@ add_up_block (VardUnet *self,
   g_autofree char *name = g_strdup_printf ("up_blocks.%u", i);
 
   for (guint j = 0; j < n; j++)
-    n_in[j] =
-        (j == 0 ? from_below : config->width[level]) + (j + 1 == n ? above : config->width[level]);
+    n_in[j] = (j == 0 ? from_below : config->width[level])
+              + (j + 1 == n ? above : config->width[level]);
   block.n_in = n_in;
   block.n_resnets = n;
   block.n_attentions = config->up_has_attention[i] ? n : 0;
@@ -114,9 +111,9 @@ vard_unet_new (const VardUnetConfig *config)
                                          vard_conv2d_new_same (config->n_in, config->width[0],
                                                                config->conv_in_kernel));
   self->time =
-      vard_module_add_child (module, "time_embedding",
-                             vard_time_embedding_new (config->width[0], config->time_width,
-                                                      config->flip_sin_to_cos, config->freq_shift));
+    vard_module_add_child (module, "time_embedding",
+                           vard_time_embedding_new (config->width[0], config->time_width,
+                                                    config->flip_sin_to_cos, config->freq_shift));
   for (guint i = 0; i < config->n_blocks; i++)
     add_down_block (self, i);
   if (config->has_mid_block)
@@ -124,8 +121,8 @@ vard_unet_new (const VardUnetConfig *config)
   for (guint i = 0; i < config->n_blocks; i++)
     add_up_block (self, i);
   self->norm_out =
-      vard_module_add_child (module, "conv_norm_out",
-                             vard_group_norm_new (config->width[0], config->n_groups, config->eps));
+    vard_module_add_child (module, "conv_norm_out",
+                           vard_group_norm_new (config->width[0], config->n_groups, config->eps));
   self->conv_out = vard_module_add_child (module, "conv_out",
                                           vard_conv2d_new_same (config->width[0], config->n_out,
                                                                 config->conv_out_kernel));
@@ -142,26 +139,22 @@ vard_unet_peek_config (VardUnet *self)
 
 /* halved and doubled again, a side must come back to itself */
 static void
-check_size (VardUnet *self,
-            VardNode *latents)
+check_size (VardUnet *self, VardNode *latents)
 {
   gint64 step = (gint64) 1 << (self->config.n_blocks - 1);
   const gint64 *dims = latents->shape.dims;
 
   if (dims[1] % step || dims[2] % step)
-    vard_graph_take_error (
-        latents->graph,
-        g_error_new (VARD_ERROR, VARD_ERROR_USAGE,
-                     "a latent of %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT
-                     " does not fit the denoiser: sides must be multiples of %" G_GINT64_FORMAT,
-                     dims[1], dims[2], step));
+    vard_graph_take_error (latents->graph,
+                           g_error_new (VARD_ERROR, VARD_ERROR_USAGE,
+                                        "a latent of %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT
+                                        " does not fit the denoiser: sides must be multiples of "
+                                        "%" G_GINT64_FORMAT,
+                                        dims[1], dims[2], step));
 }
 
 VardNode *
-vard_unet_record (VardUnet *self,
-                  VardNode *latents,
-                  VardNode *timesteps,
-                  VardNode *context)
+vard_unet_record (VardUnet *self, VardNode *latents, VardNode *timesteps, VardNode *context)
 {
   g_return_val_if_fail (VARD_IS_UNET (self), latents);
 

@@ -7,9 +7,7 @@
 G_DEFINE_ABSTRACT_TYPE (VardAdapter, vard_adapter, VARD_TYPE_MODULE)
 
 VardNode *
-vard_adapter_record (VardAdapter *self,
-                     VardNode    *x,
-                     VardNode    *y)
+vard_adapter_record (VardAdapter *self, VardNode *x, VardNode *y)
 {
   g_return_val_if_fail (VARD_IS_ADAPTER (self), y);
 
@@ -17,9 +15,7 @@ vard_adapter_record (VardAdapter *self,
 }
 
 VardNode *
-vard_adapter_record_weight (VardAdapter *self,
-                            VardNode    *weight,
-                            gint64       n_rows)
+vard_adapter_record_weight (VardAdapter *self, VardNode *weight, gint64 n_rows)
 {
   g_return_val_if_fail (VARD_IS_ADAPTER (self), NULL);
 
@@ -29,10 +25,7 @@ vard_adapter_record_weight (VardAdapter *self,
 }
 
 void
-vard_adapter_merge (VardAdapter *self,
-                    float       *weight,
-                    gint64       n_out,
-                    gint64       n_in)
+vard_adapter_merge (VardAdapter *self, float *weight, gint64 n_out, gint64 n_in)
 {
   g_return_if_fail (VARD_IS_ADAPTER (self));
 

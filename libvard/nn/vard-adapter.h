@@ -18,7 +18,7 @@ struct _VardAdapterClass
   /* x [rows, in], y [rows, out] of the layer without it -> the new y */
   VardNode *(*record) (VardAdapter *self, VardNode *x, VardNode *y);
   /* adds to a host copy of the weight [out, in] what the adapter does to it */
-  void      (*merge)  (VardAdapter *self, float *weight, gint64 n_out, gint64 n_in);
+  void (*merge) (VardAdapter *self, float *weight, gint64 n_out, gint64 n_in);
   /* weight [out, in] of the layer without it, for @n_rows rows -> the weight that does what both
    * do, or NULL where record costs less; optional */
   VardNode *(*record_weight) (VardAdapter *self, VardNode *weight, gint64 n_rows);
@@ -26,15 +26,8 @@ struct _VardAdapterClass
   gpointer padding[3];
 };
 
-VardNode *vard_adapter_record (VardAdapter *self,
-                               VardNode    *x,
-                               VardNode    *y);
-VardNode *vard_adapter_record_weight (VardAdapter *self,
-                                      VardNode    *weight,
-                                      gint64       n_rows);
-void      vard_adapter_merge  (VardAdapter *self,
-                               float       *weight,
-                               gint64       n_out,
-                               gint64       n_in);
+VardNode *vard_adapter_record (VardAdapter *self, VardNode *x, VardNode *y);
+VardNode *vard_adapter_record_weight (VardAdapter *self, VardNode *weight, gint64 n_rows);
+void vard_adapter_merge (VardAdapter *self, float *weight, gint64 n_out, gint64 n_in);
 
 G_END_DECLS

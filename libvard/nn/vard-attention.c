@@ -25,12 +25,12 @@ const VardAttentionStyle vard_attention_style_clip = { "q_proj", "k_proj", "v_pr
                                                        TRUE };
 
 VardAttention *
-vard_attention_new (gint64                    width,
-                    gint64                    context_width,
-                    guint                     n_heads,
-                    gint64                    head_width,
+vard_attention_new (gint64 width,
+                    gint64 context_width,
+                    guint n_heads,
+                    gint64 head_width,
                     const VardAttentionStyle *style,
-                    VardLayout                layout)
+                    VardLayout layout)
 {
   VardAttention *self = g_object_new (VARD_TYPE_ATTENTION, NULL);
   VardModule *module = VARD_MODULE (self);
@@ -40,30 +40,26 @@ vard_attention_new (gint64                    width,
   self->n_heads = n_heads;
   self->head_width = head_width;
   self->query =
-      vard_module_add_child (module, style->query, vard_linear_new (width, inner, bias, layout));
+    vard_module_add_child (module, style->query, vard_linear_new (width, inner, bias, layout));
   self->key = vard_module_add_child (module, style->key,
                                      vard_linear_new (context_width, inner, bias, layout));
   self->value = vard_module_add_child (module, style->value,
                                        vard_linear_new (context_width, inner, bias, layout));
   self->output =
-      vard_module_add_child (module, style->output, vard_linear_new (inner, width, TRUE, layout));
+    vard_module_add_child (module, style->output, vard_linear_new (inner, width, TRUE, layout));
   return self;
 }
 
 /* [n, t, heads x d] -> [n, t, heads, d] */
 static VardNode *
-split_heads (VardAttention *self,
-             VardNode      *x)
+split_heads (VardAttention *self, VardNode *x)
 {
-  return vard_reshape (
-      x, VARD_SHAPE (x->shape.dims[0], x->shape.dims[1], self->n_heads, self->head_width));
+  return vard_reshape (x, VARD_SHAPE (x->shape.dims[0], x->shape.dims[1], self->n_heads,
+                                      self->head_width));
 }
 
 VardNode *
-vard_attention_record (VardAttention *self,
-                       VardNode      *x,
-                       VardNode      *context,
-                       gboolean       is_causal)
+vard_attention_record (VardAttention *self, VardNode *x, VardNode *context, gboolean is_causal)
 {
   g_return_val_if_fail (VARD_IS_ATTENTION (self), x);
 
@@ -77,8 +73,8 @@ vard_attention_record (VardAttention *self,
   VardNode *v = split_heads (self, vard_linear_record (self->value, from));
   VardNode *y = vard_attention (q, k, v, 1 / sqrt (self->head_width), is_causal);
 
-  y = vard_reshape (
-      y, VARD_SHAPE (x->shape.dims[0], x->shape.dims[1], self->n_heads * self->head_width));
+  y = vard_reshape (y, VARD_SHAPE (x->shape.dims[0], x->shape.dims[1],
+                                   self->n_heads * self->head_width));
   y = vard_linear_record (self->output, y);
   vard_module_leave (VARD_MODULE (self), graph);
   return y;

@@ -9,44 +9,41 @@ struct _VardConv2d
   VardModule parent_instance;
 
   VardConv2dAttrs attrs;
-  VardParameter *weight;   /* [n_out, k, k, n_in] */
-  VardParameter *bias;     /* [n_out] */
+  VardParameter *weight; /* [n_out, k, k, n_in] */
+  VardParameter *bias;   /* [n_out] */
 };
 
 G_DEFINE_FINAL_TYPE (VardConv2d, vard_conv2d, VARD_TYPE_MODULE)
 
 VardConv2d *
-vard_conv2d_new (gint64                 n_in,
-                 gint64                 n_out,
-                 gint64                 kernel,
-                 const VardConv2dAttrs *attrs)
+vard_conv2d_new (gint64 n_in, gint64 n_out, gint64 kernel, const VardConv2dAttrs *attrs)
 {
   VardConv2d *self = g_object_new (VARD_TYPE_CONV2D, NULL);
 
   self->attrs = *attrs;
-  self->weight = vard_module_add_parameter (
-      VARD_MODULE (self), "weight", VARD_SHAPE (n_out, kernel, kernel, n_in), VARD_LAYOUT_CONV);
+  self->weight = vard_module_add_parameter (VARD_MODULE (self), "weight",
+                                            VARD_SHAPE (n_out, kernel, kernel, n_in),
+                                            VARD_LAYOUT_CONV);
   self->bias =
-      vard_module_add_parameter (VARD_MODULE (self), "bias", VARD_SHAPE (n_out), VARD_LAYOUT_PLAIN);
+    vard_module_add_parameter (VARD_MODULE (self), "bias", VARD_SHAPE (n_out), VARD_LAYOUT_PLAIN);
   return self;
 }
 
 VardConv2d *
-vard_conv2d_new_same (gint64 n_in,
-                      gint64 n_out,
-                      gint64 kernel)
+vard_conv2d_new_same (gint64 n_in, gint64 n_out, gint64 kernel)
 {
   gint32 pad = (kernel - 1) / 2;
-  VardConv2dAttrs attrs = {
-    .stride = 1, .pad_top = pad, .pad_bottom = pad, .pad_left = pad, .pad_right = pad
-  };
+  VardConv2dAttrs attrs = { .stride = 1,
+                            .pad_top = pad,
+                            .pad_bottom = pad,
+                            .pad_left = pad,
+                            .pad_right = pad };
 
   return vard_conv2d_new (n_in, n_out, kernel, &attrs);
 }
 
 VardNode *
-vard_conv2d_record (VardConv2d *self,
-                    VardNode   *x)
+vard_conv2d_record (VardConv2d *self, VardNode *x)
 {
   g_return_val_if_fail (VARD_IS_CONV2D (self), x);
 

@@ -8,14 +8,13 @@ struct _VardEmbedding
 {
   VardModule parent_instance;
 
-  VardParameter *weight;   /* [rows, c] */
+  VardParameter *weight; /* [rows, c] */
 };
 
 G_DEFINE_FINAL_TYPE (VardEmbedding, vard_embedding, VARD_TYPE_MODULE)
 
 VardEmbedding *
-vard_embedding_new (gint64 n_rows,
-                    gint64 n_channels)
+vard_embedding_new (gint64 n_rows, gint64 n_channels)
 {
   VardEmbedding *self = g_object_new (VARD_TYPE_EMBEDDING, NULL);
 
@@ -25,8 +24,7 @@ vard_embedding_new (gint64 n_rows,
 }
 
 VardNode *
-vard_embedding_record (VardEmbedding *self,
-                       VardNode      *ids)
+vard_embedding_record (VardEmbedding *self, VardNode *ids)
 {
   g_return_val_if_fail (VARD_IS_EMBEDDING (self), NULL);
 

@@ -10,16 +10,14 @@ struct _VardGroupNorm
 
   guint n_groups;
   double eps;
-  VardParameter *weight;   /* [c] */
-  VardParameter *bias;     /* [c] */
+  VardParameter *weight; /* [c] */
+  VardParameter *bias;   /* [c] */
 };
 
 G_DEFINE_FINAL_TYPE (VardGroupNorm, vard_group_norm, VARD_TYPE_MODULE)
 
 VardGroupNorm *
-vard_group_norm_new (gint64 n_channels,
-                     guint  n_groups,
-                     double eps)
+vard_group_norm_new (gint64 n_channels, guint n_groups, double eps)
 {
   VardGroupNorm *self = g_object_new (VARD_TYPE_GROUP_NORM, NULL);
   VardShape shape = VARD_SHAPE (n_channels);
@@ -34,8 +32,7 @@ vard_group_norm_new (gint64 n_channels,
 }
 
 VardNode *
-vard_group_norm_record (VardGroupNorm *self,
-                        VardNode      *x)
+vard_group_norm_record (VardGroupNorm *self, VardNode *x)
 {
   g_return_val_if_fail (VARD_IS_GROUP_NORM (self), x);
 

@@ -11,11 +11,8 @@ G_BEGIN_DECLS
 #define VARD_TYPE_GROUP_NORM (vard_group_norm_get_type ())
 G_DECLARE_FINAL_TYPE (VardGroupNorm, vard_group_norm, VARD, GROUP_NORM, VardModule)
 
-VardGroupNorm *vard_group_norm_new    (gint64         n_channels,
-                                       guint          n_groups,
-                                       double         eps);
+VardGroupNorm *vard_group_norm_new (gint64 n_channels, guint n_groups, double eps);
 /* x [n, h, w, c] or [n, t, c] */
-VardNode      *vard_group_norm_record (VardGroupNorm *self,
-                                       VardNode      *x);
+VardNode *vard_group_norm_record (VardGroupNorm *self, VardNode *x);
 
 G_END_DECLS

@@ -9,15 +9,14 @@ struct _VardLayerNorm
   VardModule parent_instance;
 
   double eps;
-  VardParameter *weight;   /* [c] */
-  VardParameter *bias;     /* [c] */
+  VardParameter *weight; /* [c] */
+  VardParameter *bias;   /* [c] */
 };
 
 G_DEFINE_FINAL_TYPE (VardLayerNorm, vard_layer_norm, VARD_TYPE_MODULE)
 
 VardLayerNorm *
-vard_layer_norm_new (gint64 n_channels,
-                     double eps)
+vard_layer_norm_new (gint64 n_channels, double eps)
 {
   VardLayerNorm *self = g_object_new (VARD_TYPE_LAYER_NORM, NULL);
   VardShape shape = VARD_SHAPE (n_channels);
@@ -31,8 +30,7 @@ vard_layer_norm_new (gint64 n_channels,
 }
 
 VardNode *
-vard_layer_norm_record (VardLayerNorm *self,
-                        VardNode      *x)
+vard_layer_norm_record (VardLayerNorm *self, VardNode *x)
 {
   g_return_val_if_fail (VARD_IS_LAYER_NORM (self), x);
 

@@ -11,10 +11,8 @@ G_BEGIN_DECLS
 #define VARD_TYPE_LAYER_NORM (vard_layer_norm_get_type ())
 G_DECLARE_FINAL_TYPE (VardLayerNorm, vard_layer_norm, VARD, LAYER_NORM, VardModule)
 
-VardLayerNorm *vard_layer_norm_new    (gint64         n_channels,
-                                       double         eps);
+VardLayerNorm *vard_layer_norm_new (gint64 n_channels, double eps);
 /* x [..., c] */
-VardNode      *vard_layer_norm_record (VardLayerNorm *self,
-                                       VardNode      *x);
+VardNode *vard_layer_norm_record (VardLayerNorm *self, VardNode *x);
 
 G_END_DECLS

@@ -11,34 +11,30 @@ struct _VardLinear
   VardModule parent_instance;
 
   gint64 n_in, n_out;
-  VardParameter *weight;   /* [n_out, n_in] */
-  VardParameter *bias;     /* [n_out], or NULL */
-  VardAdapter *adapter;    /* a child, or NULL */
+  VardParameter *weight; /* [n_out, n_in] */
+  VardParameter *bias;   /* [n_out], or NULL */
+  VardAdapter *adapter;  /* a child, or NULL */
 };
 
 G_DEFINE_FINAL_TYPE (VardLinear, vard_linear, VARD_TYPE_MODULE)
 
 VardLinear *
-vard_linear_new (gint64     n_in,
-                 gint64     n_out,
-                 gboolean   has_bias,
-                 VardLayout layout)
+vard_linear_new (gint64 n_in, gint64 n_out, gboolean has_bias, VardLayout layout)
 {
   VardLinear *self = g_object_new (VARD_TYPE_LINEAR, NULL);
 
   self->n_in = n_in;
   self->n_out = n_out;
   self->weight =
-      vard_module_add_parameter (VARD_MODULE (self), "weight", VARD_SHAPE (n_out, n_in), layout);
+    vard_module_add_parameter (VARD_MODULE (self), "weight", VARD_SHAPE (n_out, n_in), layout);
   if (has_bias)
-    self->bias = vard_module_add_parameter (VARD_MODULE (self), "bias", VARD_SHAPE (n_out),
-                                            VARD_LAYOUT_PLAIN);
+    self->bias =
+      vard_module_add_parameter (VARD_MODULE (self), "bias", VARD_SHAPE (n_out), VARD_LAYOUT_PLAIN);
   return self;
 }
 
 VardNode *
-vard_linear_record (VardLinear *self,
-                    VardNode   *x)
+vard_linear_record (VardLinear *self, VardNode *x)
 {
   g_return_val_if_fail (VARD_IS_LINEAR (self), x);
 
@@ -49,7 +45,7 @@ vard_linear_record (VardLinear *self,
   vard_module_enter (VARD_MODULE (self), graph);
 
   VardNode *rows =
-      vard_reshape (x, VARD_SHAPE (n_rows, shape.n_dims ? shape.dims[shape.n_dims - 1] : 1));
+    vard_reshape (x, VARD_SHAPE (n_rows, shape.n_dims ? shape.dims[shape.n_dims - 1] : 1));
   VardNode *weight = vard_parameter_record (self->weight, graph), *both = NULL;
   gboolean is_adapted = self->adapter && vard_module_get_adapters_enabled (VARD_MODULE (self));
 
@@ -72,10 +68,7 @@ vard_linear_record (VardLinear *self,
 
 /* columns [from, from + n) of y, by the weight's rows; @rows is [n_rows, n_in] */
 static VardNode *
-record_columns (VardLinear *self,
-                VardNode   *rows,
-                gint64      from,
-                gint64      n)
+record_columns (VardLinear *self, VardNode *rows, gint64 from, gint64 n)
 {
   VardNode *weight = vard_parameter_record (self->weight, rows->graph);
   VardNode *y = vard_matmul (rows, vard_slice (weight, 0, from, n), FALSE, TRUE);
@@ -89,10 +82,7 @@ record_columns (VardLinear *self,
  * it is off: what is compared with and without it is then computed alike. So are those of a stored
  * weight, which engines read as a whole. */
 void
-vard_linear_record_halves (VardLinear *self,
-                           VardNode   *x,
-                           VardNode  **first,
-                           VardNode  **second)
+vard_linear_record_halves (VardLinear *self, VardNode *x, VardNode **first, VardNode **second)
 {
   g_return_if_fail (VARD_IS_LINEAR (self));
 
@@ -121,9 +111,7 @@ vard_linear_record_halves (VardLinear *self,
 }
 
 void
-vard_linear_take_adapter (VardLinear  *self,
-                          const char  *name,
-                          VardAdapter *adapter)
+vard_linear_take_adapter (VardLinear *self, const char *name, VardAdapter *adapter)
 {
   g_return_if_fail (VARD_IS_LINEAR (self));
   g_return_if_fail (self->adapter == NULL);

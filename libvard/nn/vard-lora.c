@@ -19,19 +19,15 @@ struct _VardLora
 
   guint rank;
   double scale;
-  gboolean may_merge;      /* into the weight while it is recorded */
-  VardParameter *down;     /* A [rank, n_in] */
-  VardParameter *up;       /* B [n_out, rank] */
+  gboolean may_merge;  /* into the weight while it is recorded */
+  VardParameter *down; /* A [rank, n_in] */
+  VardParameter *up;   /* B [n_out, rank] */
 };
 
 G_DEFINE_FINAL_TYPE (VardLora, vard_lora, VARD_TYPE_ADAPTER)
 
 VardLora *
-vard_lora_new (gint64  n_in,
-               gint64  n_out,
-               guint   rank,
-               double  alpha,
-               guint64 key)
+vard_lora_new (gint64 n_in, gint64 n_out, guint rank, double alpha, guint64 key)
 {
   g_return_val_if_fail (rank > 0, NULL);
 
@@ -42,9 +38,9 @@ vard_lora_new (gint64  n_in,
   self->rank = rank;
   self->scale = alpha / rank;
   self->down =
-      vard_module_add_parameter (module, "down.weight", VARD_SHAPE (rank, n_in), VARD_LAYOUT_PLAIN);
+    vard_module_add_parameter (module, "down.weight", VARD_SHAPE (rank, n_in), VARD_LAYOUT_PLAIN);
   self->up =
-      vard_module_add_parameter (module, "up.weight", VARD_SHAPE (n_out, rank), VARD_LAYOUT_PLAIN);
+    vard_module_add_parameter (module, "up.weight", VARD_SHAPE (n_out, rank), VARD_LAYOUT_PLAIN);
   self->down->is_optional = self->up->is_optional = TRUE;
   a = vard_tensor_peek_f32 (self->down->tensor);
   vard_random_fill_normal (key, 0, a, rank * n_in);
@@ -55,9 +51,7 @@ vard_lora_new (gint64  n_in,
 
 /* rows of A one below the other, columns of B side by side with the scale in them */
 static void
-stack_into (VardLora *self,
-            VardLora *part,
-            guint     at)
+stack_into (VardLora *self, VardLora *part, guint at)
 {
   const VardShape *a_shape = vard_tensor_peek_shape (part->down->tensor);
   gint64 n_in = a_shape->dims[1], n_out = vard_tensor_peek_shape (part->up->tensor)->dims[0];
@@ -67,13 +61,12 @@ stack_into (VardLora *self,
           vard_tensor_peek_f32 (part->down->tensor), vard_tensor_get_n_bytes (part->down->tensor));
   for (gint64 o = 0; o < n_out; o++)
     for (guint r = 0; r < part->rank; r++)
-      vard_tensor_peek_f32 (self->up->tensor)[o * self->rank + at + r] =
-          part->scale * b[o * part->rank + r];
+      vard_tensor_peek_f32 (self->up->tensor)[o * self->rank + at + r] = part->scale
+                                                                         * b[o * part->rank + r];
 }
 
 VardLora *
-vard_lora_new_stacked (VardLora *first,
-                       VardLora *second)
+vard_lora_new_stacked (VardLora *first, VardLora *second)
 {
   g_return_val_if_fail (VARD_IS_LORA (first) && VARD_IS_LORA (second), NULL);
 
@@ -88,9 +81,7 @@ vard_lora_new_stacked (VardLora *first,
 }
 
 static VardNode *
-vard_lora_record (VardAdapter *adapter,
-                  VardNode    *x,
-                  VardNode    *y)
+vard_lora_record (VardAdapter *adapter, VardNode *x, VardNode *y)
 {
   VardLora *self = VARD_LORA (adapter);
   VardGraph *graph = x->graph;
@@ -112,9 +103,7 @@ vard_lora_record (VardAdapter *adapter,
 #define THIN_COST 12
 
 static VardNode *
-vard_lora_record_weight (VardAdapter *adapter,
-                         VardNode    *weight,
-                         gint64       n_rows)
+vard_lora_record_weight (VardAdapter *adapter, VardNode *weight, gint64 n_rows)
 {
   VardLora *self = VARD_LORA (adapter);
   VardGraph *graph = weight->graph;
@@ -133,10 +122,7 @@ vard_lora_record_weight (VardAdapter *adapter,
 }
 
 static void
-vard_lora_merge (VardAdapter *adapter,
-                 float       *weight,
-                 gint64       n_out,
-                 gint64       n_in)
+vard_lora_merge (VardAdapter *adapter, float *weight, gint64 n_out, gint64 n_in)
 {
   VardLora *self = VARD_LORA (adapter);
   const float *a = vard_tensor_peek_f32 (self->down->tensor);
@@ -193,8 +179,7 @@ typedef struct
 } Search;
 
 static gboolean
-matches (const char *path,
-         const char *target)
+matches (const char *path, const char *target)
 {
   gsize n_path = strlen (path), n_target = strlen (target);
 
@@ -204,9 +189,7 @@ matches (const char *path,
 }
 
 static void
-collect (const char *path,
-         VardModule *module,
-         gpointer    data)
+collect (const char *path, VardModule *module, gpointer data)
 {
   Search *search = data;
   gboolean is_wanted = FALSE;
@@ -224,8 +207,7 @@ collect (const char *path,
 }
 
 static gboolean
-check_search (const Search *search,
-              GError      **error)
+check_search (const Search *search, GError **error)
 {
   for (guint i = 0; search->targets[i]; i++)
     if (!search->is_found[i])
@@ -246,12 +228,12 @@ check_search (const Search *search,
 }
 
 gboolean
-vard_lora_attach (VardModule        *root,
+vard_lora_attach (VardModule *root,
                   const char *const *targets,
-                  guint              rank,
-                  double             alpha,
-                  guint64            seed,
-                  GError           **error)
+                  guint rank,
+                  double alpha,
+                  guint64 seed,
+                  GError **error)
 {
   static const char *const defaults[] = { "to_q", "to_k", "to_v", "to_out.0", NULL };
 
@@ -289,22 +271,18 @@ typedef struct
 } Visit;
 
 static void
-visit (const char *path,
-       VardModule *module,
-       gpointer    data)
+visit (const char *path, VardModule *module, gpointer data)
 {
   Visit *v = data;
-  VardAdapter *adapter =
-      VARD_IS_LINEAR (module) ? vard_linear_peek_adapter (VARD_LINEAR (module)) : NULL;
+  VardAdapter *adapter = VARD_IS_LINEAR (module) ? vard_linear_peek_adapter (VARD_LINEAR (module))
+                                                 : NULL;
 
   if (adapter && VARD_IS_LORA (adapter))
     v->func (path, VARD_LINEAR (module), VARD_LORA (adapter), v->data);
 }
 
 void
-vard_lora_foreach (VardModule  *root,
-                   VardLoraFunc func,
-                   gpointer     data)
+vard_lora_foreach (VardModule *root, VardLoraFunc func, gpointer data)
 {
   Visit v = { func, data };
 
@@ -312,10 +290,7 @@ vard_lora_foreach (VardModule  *root,
 }
 
 static void
-collect_adapted (const char *path,
-                 VardLinear *layer,
-                 VardLora   *lora,
-                 gpointer    data)
+collect_adapted (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 {
   g_ptr_array_add (data, layer);
 }
@@ -332,17 +307,13 @@ vard_lora_detach (VardModule *root)
 }
 
 static void
-set_merging (const char *path,
-             VardLinear *layer,
-             VardLora   *lora,
-             gpointer    data)
+set_merging (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 {
   lora->may_merge = GPOINTER_TO_INT (data);
 }
 
 void
-vard_lora_set_merging (VardModule *root,
-                       gboolean    may_merge)
+vard_lora_set_merging (VardModule *root, gboolean may_merge)
 {
   vard_lora_foreach (root, set_merging, GINT_TO_POINTER (may_merge));
 }

@@ -6,8 +6,8 @@
 
 typedef struct
 {
-  const char *name;        /* interned; NULL for a root */
-  VardModule *parent;      /* not owned */
+  const char *name;   /* interned; NULL for a root */
+  VardModule *parent; /* not owned */
   GPtrArray *children;
   GPtrArray *parameters;
   gboolean adapters_are_off;
@@ -53,9 +53,7 @@ vard_module_init (VardModule *self)
 }
 
 gpointer
-vard_module_add_child (VardModule *self,
-                       const char *name,
-                       gpointer    child)
+vard_module_add_child (VardModule *self, const char *name, gpointer child)
 {
   g_return_val_if_fail (VARD_IS_MODULE (self), NULL);
   g_return_val_if_fail (VARD_IS_MODULE (child), NULL);
@@ -70,8 +68,7 @@ vard_module_add_child (VardModule *self,
 }
 
 void
-vard_module_remove_child (VardModule *self,
-                          VardModule *child)
+vard_module_remove_child (VardModule *self, VardModule *child)
 {
   g_return_if_fail (VARD_IS_MODULE (self));
   g_return_if_fail (VARD_IS_MODULE (child) && PRIVATE (child)->parent == self);
@@ -81,10 +78,7 @@ vard_module_remove_child (VardModule *self,
 }
 
 VardParameter *
-vard_module_add_parameter (VardModule *self,
-                           const char *name,
-                           VardShape   shape,
-                           VardLayout  layout)
+vard_module_add_parameter (VardModule *self, const char *name, VardShape shape, VardLayout layout)
 {
   g_return_val_if_fail (VARD_IS_MODULE (self), NULL);
 
@@ -123,11 +117,11 @@ vard_module_dup_path (VardModule *self)
 /* calls either function on every module or parameter below, with the path in a buffer that grows
  * and shrinks */
 static void
-walk (VardModule       *self,
-      GString          *path,
-      VardModuleFunc    visit_module,
+walk (VardModule *self,
+      GString *path,
+      VardModuleFunc visit_module,
       VardParameterFunc visit_parameter,
-      gpointer          data)
+      gpointer data)
 {
   VardModulePrivate *priv = PRIVATE (self);
   gsize length = path->len;
@@ -153,9 +147,7 @@ walk (VardModule       *self,
 }
 
 void
-vard_module_foreach_parameter (VardModule       *self,
-                               VardParameterFunc func,
-                               gpointer          data)
+vard_module_foreach_parameter (VardModule *self, VardParameterFunc func, gpointer data)
 {
   g_return_if_fail (VARD_IS_MODULE (self));
 
@@ -166,9 +158,7 @@ vard_module_foreach_parameter (VardModule       *self,
 }
 
 void
-vard_module_foreach (VardModule    *self,
-                     VardModuleFunc func,
-                     gpointer       data)
+vard_module_foreach (VardModule *self, VardModuleFunc func, gpointer data)
 {
   g_return_if_fail (VARD_IS_MODULE (self));
 
@@ -179,9 +169,7 @@ vard_module_foreach (VardModule    *self,
 }
 
 static void
-set_trainable (const char    *path,
-               VardParameter *parameter,
-               gpointer       data)
+set_trainable (const char *path, VardParameter *parameter, gpointer data)
 {
   parameter->is_trainable = GPOINTER_TO_INT (data);
   if (parameter->is_trainable && parameter->is_stored)
@@ -194,37 +182,31 @@ set_trainable (const char    *path,
 }
 
 void
-vard_module_set_trainable (VardModule *self,
-                           gboolean    is_trainable)
+vard_module_set_trainable (VardModule *self, gboolean is_trainable)
 {
   vard_module_foreach_parameter (self, set_trainable, GINT_TO_POINTER (is_trainable));
 }
 
 void
-vard_module_enter (VardModule *self,
-                   VardGraph  *graph)
+vard_module_enter (VardModule *self, VardGraph *graph)
 {
   vard_graph_push_scope (graph, vard_module_get_name (self));
 }
 
 void
-vard_module_leave (VardModule *self,
-                   VardGraph  *graph)
+vard_module_leave (VardModule *self, VardGraph *graph)
 {
   vard_graph_pop_scope (graph);
 }
 
 static void
-set_adapters (const char *path,
-              VardModule *module,
-              gpointer    data)
+set_adapters (const char *path, VardModule *module, gpointer data)
 {
   PRIVATE (module)->adapters_are_off = !GPOINTER_TO_INT (data);
 }
 
 void
-vard_module_set_adapters_enabled (VardModule *self,
-                                  gboolean    are_enabled)
+vard_module_set_adapters_enabled (VardModule *self, gboolean are_enabled)
 {
   vard_module_foreach (self, set_adapters, GINT_TO_POINTER (are_enabled));
 }
@@ -238,23 +220,19 @@ vard_module_get_adapters_enabled (VardModule *self)
 }
 
 static void
-set_segments (const char *path,
-              VardModule *module,
-              gpointer    data)
+set_segments (const char *path, VardModule *module, gpointer data)
 {
   PRIVATE (module)->has_segments = GPOINTER_TO_INT (data);
 }
 
 void
-vard_module_set_segments (VardModule *self,
-                          gboolean    are_segments)
+vard_module_set_segments (VardModule *self, gboolean are_segments)
 {
   vard_module_foreach (self, set_segments, GINT_TO_POINTER (are_segments));
 }
 
 void
-vard_module_begin_block (VardModule *self,
-                         VardGraph  *graph)
+vard_module_begin_block (VardModule *self, VardGraph *graph)
 {
   vard_module_enter (self, graph);
   if (PRIVATE (self)->has_segments)
@@ -262,8 +240,7 @@ vard_module_begin_block (VardModule *self,
 }
 
 void
-vard_module_end_block (VardModule *self,
-                       VardGraph  *graph)
+vard_module_end_block (VardModule *self, VardGraph *graph)
 {
   if (PRIVATE (self)->has_segments)
     vard_graph_end_segment (graph);

@@ -25,11 +25,7 @@ vard_parameter_get_file_shape (const VardParameter *self)
 
 /* [rows, a, b] -> [rows, b, a] */
 static void
-swap_axes (const float *from,
-           float       *to,
-           gint64       rows,
-           gint64       a,
-           gint64       b)
+swap_axes (const float *from, float *to, gint64 rows, gint64 a, gint64 b)
 {
   for (gint64 row = 0; row < rows; row++, from += a * b, to += a * b)
     for (gint64 i = 0; i < a; i++)
@@ -41,13 +37,13 @@ swap_axes (const float *from,
 static VardTensor *
 widen (VardTensor *stored)
 {
-  return vard_tensor_get_dtype (stored) == VARD_DTYPE_F32 ? g_object_ref (stored)
-                                                          : vard_tensor_convert (stored, VARD_DTYPE_F32);
+  return vard_tensor_get_dtype (stored) == VARD_DTYPE_F32
+           ? g_object_ref (stored)
+           : vard_tensor_convert (stored, VARD_DTYPE_F32);
 }
 
 void
-vard_parameter_copy (VardParameter *self,
-                     VardTensor    *stored)
+vard_parameter_copy (VardParameter *self, VardTensor *stored)
 {
   g_autoptr (VardTensor) values = widen (stored);
   const gint64 *dims = self->shape.dims;
@@ -62,15 +58,17 @@ vard_parameter_copy (VardParameter *self,
     swap_axes (vard_tensor_peek_f32 (values), vard_tensor_peek_f32 (self->tensor), dims[0], dims[3],
                dims[1] * dims[2]);
   else if (vard_tensor_get_count (values))
-    memcpy (vard_tensor_peek_f32 (self->tensor), vard_tensor_peek_f32 (values), vard_tensor_get_n_bytes (values));
+    memcpy (vard_tensor_peek_f32 (self->tensor), vard_tensor_peek_f32 (values),
+            vard_tensor_get_n_bytes (values));
 }
 
 void
-vard_parameter_store (VardParameter *self,
-                      VardTensor    *stored)
+vard_parameter_store (VardParameter *self, VardTensor *stored)
 {
-  VardShape shape = self->layout == VARD_LAYOUT_CONV ? vard_parameter_get_file_shape (self) : self->shape;
-  VardTensor *view = vard_tensor_new_view (vard_tensor_peek_buffer (stored), vard_tensor_get_offset (stored),
+  VardShape shape = self->layout == VARD_LAYOUT_CONV ? vard_parameter_get_file_shape (self)
+                                                     : self->shape;
+  VardTensor *view = vard_tensor_new_view (vard_tensor_peek_buffer (stored),
+                                           vard_tensor_get_offset (stored),
                                            vard_tensor_get_dtype (stored), &shape);
 
   g_object_unref (self->tensor);
@@ -93,8 +91,7 @@ vard_parameter_dup_values (VardParameter *self)
 }
 
 VardNode *
-vard_parameter_record_stored (VardParameter *self,
-                              VardGraph     *graph)
+vard_parameter_record_stored (VardParameter *self, VardGraph *graph)
 {
   g_autofree char *above = vard_module_dup_path (self->owner);
   g_autofree char *path = g_strconcat (above, *above ? "." : "", self->name, NULL);
@@ -103,8 +100,7 @@ vard_parameter_record_stored (VardParameter *self,
 }
 
 VardNode *
-vard_parameter_record (VardParameter *self,
-                       VardGraph     *graph)
+vard_parameter_record (VardParameter *self, VardGraph *graph)
 {
   static const guint to_graph[] = { 0, 2, 3, 1 };
   VardNode *node = vard_parameter_record_stored (self, graph);

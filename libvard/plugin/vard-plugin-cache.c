@@ -36,8 +36,8 @@ vard_plugin_cache_new (void)
 {
   VardPluginCache *self = g_new0 (VardPluginCache, 1);
 
-  self->files = g_hash_table_new_full (g_str_hash, g_str_equal, g_free,
-                                       (GDestroyNotify) json_object_unref);
+  self->files =
+    g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) json_object_unref);
   return self;
 }
 
@@ -63,8 +63,7 @@ vard_plugin_cache_dup_maker (void)
 }
 
 static gboolean
-vard_plugin_cache_check (JsonObject *root,
-                         GError    **error)
+vard_plugin_cache_check (JsonObject *root, GError **error)
 {
   g_autofree char *maker = vard_plugin_cache_dup_maker ();
   JsonNode *files = json_object_get_member (root, "files");
@@ -72,7 +71,8 @@ vard_plugin_cache_check (JsonObject *root,
   if (json_object_get_int_member_with_default (root, "format", 0) != FORMAT
       || g_strcmp0 (json_object_get_string_member_with_default (root, "maker", NULL), maker) != 0)
     {
-      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG, "the plugin cache is of another version");
+      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                           "the plugin cache is of another version");
       return FALSE;
     }
   if (files == NULL || !JSON_NODE_HOLDS_OBJECT (files))
@@ -85,10 +85,7 @@ vard_plugin_cache_check (JsonObject *root,
 
 /* Adds the entries of a cache's text. Those that are no objects are left out. */
 gboolean
-vard_plugin_cache_read (VardPluginCache *self,
-                        const char      *text,
-                        gssize           length,
-                        GError         **error)
+vard_plugin_cache_read (VardPluginCache *self, const char *text, gssize length, GError **error)
 {
   g_autoptr (JsonParser) parser = json_parser_new_immutable ();
 
@@ -98,7 +95,8 @@ vard_plugin_cache_read (VardPluginCache *self,
   JsonNode *node = json_parser_get_root (parser);
   if (node == NULL || !JSON_NODE_HOLDS_OBJECT (node))
     {
-      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG, "the plugin cache is no JSON object");
+      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                           "the plugin cache is no JSON object");
       return FALSE;
     }
   if (!vard_plugin_cache_check (json_node_get_object (node), error))
@@ -106,7 +104,8 @@ vard_plugin_cache_read (VardPluginCache *self,
 
   JsonObjectIter iter;
   const char *path;
-  json_object_iter_init (&iter, json_object_get_object_member (json_node_get_object (node), "files"));
+  json_object_iter_init (&iter,
+                         json_object_get_object_member (json_node_get_object (node), "files"));
   while (json_object_iter_next (&iter, &path, &node))
     if (JSON_NODE_HOLDS_OBJECT (node))
       g_hash_table_replace (self->files, g_strdup (path), json_node_dup_object (node));
@@ -128,9 +127,7 @@ vard_plugin_cache_load (const char *path)
 }
 
 gboolean
-vard_plugin_cache_save (VardPluginCache *self,
-                        const char      *path,
-                        GError         **error)
+vard_plugin_cache_save (VardPluginCache *self, const char *path, GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (path);
   g_autofree char *maker = vard_plugin_cache_dup_maker ();
@@ -158,8 +155,7 @@ vard_plugin_cache_save (VardPluginCache *self,
 
 /* Fills in a plugin from its entry; FALSE when there is none for the file as it is now. */
 gboolean
-vard_plugin_cache_recall (VardPluginCache *self,
-                          VardPlugin      *plugin)
+vard_plugin_cache_recall (VardPluginCache *self, VardPlugin *plugin)
 {
   JsonObject *entry = g_hash_table_lookup (self->files, vard_plugin_get_path (plugin));
   const VardPluginStamp *stamp = vard_plugin_get_stamp (plugin);
@@ -176,8 +172,7 @@ vard_plugin_cache_recall (VardPluginCache *self,
 }
 
 void
-vard_plugin_cache_store (VardPluginCache *self,
-                         VardPlugin      *plugin)
+vard_plugin_cache_store (VardPluginCache *self, VardPlugin *plugin)
 {
   const VardPluginStamp *stamp = vard_plugin_get_stamp (plugin);
   JsonObject *entry;

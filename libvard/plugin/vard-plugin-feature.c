@@ -60,17 +60,16 @@ vard_plugin_property_init (VardPluginProperty *self)
 {
 }
 
-#define LIMITS(SPEC, pspec)                                                                        \
-  if (G_IS_PARAM_SPEC_##SPEC (pspec))                                                              \
-    {                                                                                              \
-      self->minimum = (double) G_PARAM_SPEC_##SPEC (pspec)->minimum;                               \
-      self->maximum = (double) G_PARAM_SPEC_##SPEC (pspec)->maximum;                               \
-      self->has_limits = TRUE;                                                                     \
+#define LIMITS(SPEC, pspec)                                          \
+  if (G_IS_PARAM_SPEC_##SPEC (pspec))                                \
+    {                                                                \
+      self->minimum = (double) G_PARAM_SPEC_##SPEC (pspec)->minimum; \
+      self->maximum = (double) G_PARAM_SPEC_##SPEC (pspec)->maximum; \
+      self->has_limits = TRUE;                                       \
     }
 
 static void
-vard_plugin_property_read_limits (VardPluginProperty *self,
-                                  GParamSpec         *pspec)
+vard_plugin_property_read_limits (VardPluginProperty *self, GParamSpec *pspec)
 {
   LIMITS (INT, pspec)
   LIMITS (UINT, pspec)
@@ -91,8 +90,7 @@ vard_plugin_property_list_choices (GEnumClass *klass)
 }
 
 VardPluginProperty *
-vard_plugin_property_new_from_pspec (GParamSpec *pspec,
-                                     const char *prefix)
+vard_plugin_property_new_from_pspec (GParamSpec *pspec, const char *prefix)
 {
   VardPluginProperty *self = g_object_new (VARD_TYPE_PLUGIN_PROPERTY, NULL);
 
@@ -138,10 +136,7 @@ vard_plugin_property_to_json (VardPluginProperty *self)
 /* What was written by another process or read from a file is not trusted to have the right
  * kinds. */
 static gboolean
-vard_plugin_read_string (JsonObject *json,
-                         const char *name,
-                         char      **out,
-                         GError    **error)
+vard_plugin_read_string (JsonObject *json, const char *name, char **out, GError **error)
 {
   JsonNode *node = json_object_get_member (json, name);
 
@@ -155,9 +150,7 @@ vard_plugin_read_string (JsonObject *json,
 }
 
 static gboolean
-vard_plugin_property_read_choices (VardPluginProperty *self,
-                                   JsonNode           *node,
-                                   GError            **error)
+vard_plugin_property_read_choices (VardPluginProperty *self, JsonNode *node, GError **error)
 {
   JsonArray *array = JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
   guint n = array != NULL ? json_array_get_length (array) : 0;
@@ -179,8 +172,7 @@ vard_plugin_property_read_choices (VardPluginProperty *self,
 }
 
 static VardPluginProperty *
-vard_plugin_property_new_from_json (JsonNode *node,
-                                    GError  **error)
+vard_plugin_property_new_from_json (JsonNode *node, GError **error)
 {
   g_autoptr (VardPluginProperty) self = g_object_new (VARD_TYPE_PLUGIN_PROPERTY, NULL);
 
@@ -322,9 +314,7 @@ vard_plugin_property_get_choices (VardPluginProperty *self)
  * Returns: %TRUE when it is an integer or a number; else nothing is written
  */
 gboolean
-vard_plugin_property_get_limits (VardPluginProperty *self,
-                                 double             *minimum,
-                                 double             *maximum)
+vard_plugin_property_get_limits (VardPluginProperty *self, double *minimum, double *maximum)
 {
   g_return_val_if_fail (VARD_IS_PLUGIN_PROPERTY (self), FALSE);
 
@@ -388,15 +378,14 @@ vard_plugin_feature_name_kind (GType type)
  * Returns: (transfer full): the feature, or %NULL when @type cannot be one
  */
 VardPluginFeature *
-vard_plugin_feature_new_from_type (const char *name,
-                                   GType       type,
-                                   GError    **error)
+vard_plugin_feature_new_from_type (const char *name, GType type, GError **error)
 {
   if (!g_type_is_a (type, G_TYPE_OBJECT) || type == G_TYPE_OBJECT || G_TYPE_IS_ABSTRACT (type))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN,
-                   "the type of its feature \"%s\" (%s) is not a class of which objects can be made", name,
-                   type != 0 ? g_type_name (type) : "none: is its name taken?");
+                   "the type of its feature \"%s\" (%s) is not a class of which objects can be "
+                   "made",
+                   name, type != 0 ? g_type_name (type) : "none: is its name taken?");
       return NULL;
     }
 
@@ -452,8 +441,7 @@ vard_plugin_feature_to_json (VardPluginFeature *self)
  * Returns: (transfer full): the feature
  */
 VardPluginFeature *
-vard_plugin_feature_new_from_json (JsonObject *json,
-                                   GError    **error)
+vard_plugin_feature_new_from_json (JsonObject *json, GError **error)
 {
   g_autoptr (VardPluginFeature) self = g_object_new (VARD_TYPE_PLUGIN_FEATURE, NULL);
   JsonNode *list = json_object_get_member (json, "properties");
@@ -471,8 +459,8 @@ vard_plugin_feature_new_from_json (JsonObject *json,
   JsonArray *array = json_node_get_array (list);
   for (guint i = 0; i < json_array_get_length (array); i++)
     {
-      VardPluginProperty *property
-        = vard_plugin_property_new_from_json (json_array_get_element (array, i), error);
+      VardPluginProperty *property =
+        vard_plugin_property_new_from_json (json_array_get_element (array, i), error);
 
       if (property == NULL)
         return NULL;
@@ -545,8 +533,7 @@ vard_plugin_feature_get_n_properties (VardPluginFeature *self)
  * Returns: (transfer none): one of its settings
  */
 VardPluginProperty *
-vard_plugin_feature_get_property (VardPluginFeature *self,
-                                  guint              index)
+vard_plugin_feature_get_property (VardPluginFeature *self, guint index)
 {
   g_return_val_if_fail (VARD_IS_PLUGIN_FEATURE (self), NULL);
   g_return_val_if_fail (index < self->properties->len, NULL);

@@ -7,8 +7,7 @@
 #include <string.h>
 
 static void
-vard_plugin_folders_split (GStrvBuilder *folders,
-                                 const char   *path)
+vard_plugin_folders_split (GStrvBuilder *folders, const char *path)
 {
   g_auto (GStrv) parts = g_strsplit (path, G_SEARCHPATH_SEPARATOR_S, -1);
 
@@ -39,8 +38,7 @@ vard_plugin_folders_from_environment (void)
 }
 
 static int
-vard_plugin_folders_compare (gconstpointer a,
-                                   gconstpointer b)
+vard_plugin_folders_compare (gconstpointer a, gconstpointer b)
 {
   return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
@@ -67,8 +65,7 @@ vard_plugin_folders_list_files (const char *folder)
 }
 
 VardPlugin *
-vard_plugin_list_find_path (GPtrArray  *plugins,
-                               const char *path)
+vard_plugin_list_find_path (GPtrArray *plugins, const char *path)
 {
   for (guint i = 0; plugins != NULL && i < plugins->len; i++)
     if (g_str_equal (vard_plugin_get_path (plugins->pdata[i]), path))
@@ -76,11 +73,15 @@ vard_plugin_list_find_path (GPtrArray  *plugins,
   return NULL;
 }
 
-typedef enum { CLASH_NONE, CLASH_FEATURE, CLASH_TYPE } VardPluginClash;
+typedef enum
+{
+  CLASH_NONE,
+  CLASH_FEATURE,
+  CLASH_TYPE
+} VardPluginClash;
 
 static VardPluginClash
-vard_plugin_list_compare_features (VardPluginFeature *a,
-                                   VardPluginFeature *b)
+vard_plugin_list_compare_features (VardPluginFeature *a, VardPluginFeature *b)
 {
   if (g_str_equal (vard_plugin_feature_get_kind (a), vard_plugin_feature_get_kind (b))
       && g_str_equal (vard_plugin_feature_get_name (a), vard_plugin_feature_get_name (b)))
@@ -91,8 +92,7 @@ vard_plugin_list_compare_features (VardPluginFeature *a,
 }
 
 static char *
-vard_plugin_list_describe_clash (VardPlugin        *other,
-                                 VardPluginFeature *feature)
+vard_plugin_list_describe_clash (VardPlugin *other, VardPluginFeature *feature)
 {
   for (guint i = 0; i < vard_plugin_get_n_features (other); i++)
     switch (vard_plugin_list_compare_features (feature, vard_plugin_get_feature (other, i)))
@@ -100,12 +100,14 @@ vard_plugin_list_describe_clash (VardPlugin        *other,
       case CLASH_FEATURE:
         return g_strdup_printf ("the %s \"%s\" is already provided by %s",
                                 vard_plugin_feature_get_kind (feature),
-                                vard_plugin_feature_get_name (feature), vard_plugin_get_path (other));
+                                vard_plugin_feature_get_name (feature),
+                                vard_plugin_get_path (other));
       case CLASH_TYPE:
         return g_strdup_printf ("the type %s of its %s \"%s\" is already defined by %s",
                                 vard_plugin_feature_get_type_name (feature),
                                 vard_plugin_feature_get_kind (feature),
-                                vard_plugin_feature_get_name (feature), vard_plugin_get_path (other));
+                                vard_plugin_feature_get_name (feature),
+                                vard_plugin_get_path (other));
       case CLASH_NONE:
       default: break;
       }
@@ -114,16 +116,16 @@ vard_plugin_list_describe_clash (VardPlugin        *other,
 
 /* Whether a ready plugin before this one has a feature or a type of the same name: says which. */
 char *
-vard_plugin_list_find_clash (GPtrArray  *plugins,
-                             VardPlugin *plugin)
+vard_plugin_list_find_clash (GPtrArray *plugins, VardPlugin *plugin)
 {
   for (guint i = 0; i < vard_plugin_get_n_features (plugin); i++)
     for (guint j = 0; j < plugins->len; j++)
       {
         VardPlugin *other = plugins->pdata[j];
-        char *clash = vard_plugin_get_state (other) == VARD_PLUGIN_STATE_READY
-                        ? vard_plugin_list_describe_clash (other, vard_plugin_get_feature (plugin, i))
-                        : NULL;
+        char *clash =
+          vard_plugin_get_state (other) == VARD_PLUGIN_STATE_READY
+            ? vard_plugin_list_describe_clash (other, vard_plugin_get_feature (plugin, i))
+            : NULL;
 
         if (clash != NULL)
           return clash;

@@ -23,12 +23,14 @@ struct _VardPluginManager
   char **folders;
   char *cache_path;
   GPtrArray *plugins; /* of VardPlugin; NULL before the first scan */
-  GRecMutex lock; /* scanning and opening */
+  GRecMutex lock;     /* scanning and opening */
 };
 
 static void vard_plugin_manager_list_model_init (GListModelInterface *iface);
 
-G_DEFINE_FINAL_TYPE_WITH_CODE (VardPluginManager, vard_plugin_manager, G_TYPE_OBJECT,
+G_DEFINE_FINAL_TYPE_WITH_CODE (VardPluginManager,
+                               vard_plugin_manager,
+                               G_TYPE_OBJECT,
                                G_IMPLEMENT_INTERFACE (G_TYPE_LIST_MODEL,
                                                       vard_plugin_manager_list_model_init))
 
@@ -71,8 +73,7 @@ vard_plugin_manager_get_default (void)
  * Returns: (transfer full): a manager of its own, for tests and tools
  */
 VardPluginManager *
-vard_plugin_manager_new (const char *const *folders,
-                         const char        *cache_path)
+vard_plugin_manager_new (const char *const *folders, const char *cache_path)
 {
   g_return_val_if_fail (folders != NULL, NULL);
 
@@ -99,8 +100,7 @@ vard_plugin_manager_dup_folders (VardPluginManager *self)
 
 /* A file that this process has opened stays as it was opened; if it changed since, that is told. */
 static VardPlugin *
-vard_plugin_manager_keep_loaded (VardPlugin            *known,
-                                 const VardPluginStamp *stamp)
+vard_plugin_manager_keep_loaded (VardPlugin *known, const VardPluginStamp *stamp)
 {
   const VardPluginStamp *old = vard_plugin_get_stamp (known);
 
@@ -111,9 +111,9 @@ vard_plugin_manager_keep_loaded (VardPlugin            *known,
 
 static VardPlugin *
 vard_plugin_manager_look_at (VardPluginManager *self,
-                             VardPluginCache   *cache,
-                             const char        *path,
-                             gboolean           forget)
+                             VardPluginCache *cache,
+                             const char *path,
+                             gboolean forget)
 {
   VardPlugin *known = vard_plugin_list_find_path (self->plugins, path);
   VardPluginStamp stamp;
@@ -138,8 +138,7 @@ vard_plugin_manager_look_at (VardPluginManager *self,
 }
 
 static void
-vard_plugin_manager_add (GPtrArray  *plugins,
-                         VardPlugin *plugin)
+vard_plugin_manager_add (GPtrArray *plugins, VardPlugin *plugin)
 {
   if (vard_plugin_get_state (plugin) == VARD_PLUGIN_STATE_READY)
     {
@@ -152,12 +151,11 @@ vard_plugin_manager_add (GPtrArray  *plugins,
 }
 
 static GPtrArray *
-vard_plugin_manager_scan (VardPluginManager *self,
-                          gboolean           forget)
+vard_plugin_manager_scan (VardPluginManager *self, gboolean forget)
 {
   GPtrArray *plugins = g_ptr_array_new_with_free_func (g_object_unref);
-  g_autoptr (VardPluginCache) cache
-    = self->cache_path != NULL ? vard_plugin_cache_load (self->cache_path) : vard_plugin_cache_new ();
+  g_autoptr (VardPluginCache) cache =
+    self->cache_path != NULL ? vard_plugin_cache_load (self->cache_path) : vard_plugin_cache_new ();
   g_autoptr (GError) error = NULL;
 
   for (guint i = 0; self->folders[i] != NULL; i++)
@@ -195,8 +193,7 @@ vard_plugin_manager_ensure (VardPluginManager *self)
  * Looks at the folders again. A plugin that is in use stays as it is.
  */
 void
-vard_plugin_manager_rescan (VardPluginManager *self,
-                            gboolean           forget)
+vard_plugin_manager_rescan (VardPluginManager *self, gboolean forget)
 {
   g_return_if_fail (VARD_IS_PLUGIN_MANAGER (self));
 
@@ -228,14 +225,14 @@ vard_plugin_manager_get_n_items (GListModel *model)
 }
 
 static gpointer
-vard_plugin_manager_get_item (GListModel *model,
-                              guint       position)
+vard_plugin_manager_get_item (GListModel *model, guint position)
 {
   VardPluginManager *self = VARD_PLUGIN_MANAGER (model);
 
   g_rec_mutex_lock (&self->lock);
   vard_plugin_manager_ensure (self);
-  gpointer item = position < self->plugins->len ? g_object_ref (self->plugins->pdata[position]) : NULL;
+  gpointer item = position < self->plugins->len ? g_object_ref (self->plugins->pdata[position])
+                                                : NULL;
   g_rec_mutex_unlock (&self->lock);
   return item;
 }
@@ -270,8 +267,7 @@ vard_plugin_manager_get_n_plugins (VardPluginManager *self)
  * Returns: (nullable) (transfer full): a plugin file, usable or not
  */
 VardPlugin *
-vard_plugin_manager_get_plugin (VardPluginManager *self,
-                                guint              index)
+vard_plugin_manager_get_plugin (VardPluginManager *self, guint index)
 {
   g_return_val_if_fail (VARD_IS_PLUGIN_MANAGER (self), NULL);
 
@@ -286,8 +282,7 @@ vard_plugin_manager_get_plugin (VardPluginManager *self,
  * Returns: (transfer container) (element-type VardPluginFeature): what can be created
  */
 GPtrArray *
-vard_plugin_manager_list_features (VardPluginManager *self,
-                                   const char        *kind)
+vard_plugin_manager_list_features (VardPluginManager *self, const char *kind)
 {
   g_return_val_if_fail (VARD_IS_PLUGIN_MANAGER (self), NULL);
 
@@ -310,9 +305,7 @@ vard_plugin_manager_list_features (VardPluginManager *self,
 
 /* A file that cannot be used and is named like what was asked for, or would offer it */
 static VardPlugin *
-vard_plugin_manager_find_broken (VardPluginManager *self,
-                                 const char        *kind,
-                                 const char        *name)
+vard_plugin_manager_find_broken (VardPluginManager *self, const char *kind, const char *name)
 {
   g_autofree char *file = g_strconcat (name, ".so", NULL);
   g_autofree char *longer = g_strconcat (name, "-", kind, ".so", NULL);
@@ -329,7 +322,8 @@ vard_plugin_manager_find_broken (VardPluginManager *self,
         return plugin;
       for (guint j = 0; j < vard_plugin_get_n_features (plugin); j++)
         if (g_str_equal (vard_plugin_feature_get_name (vard_plugin_get_feature (plugin, j)), name)
-            && g_str_equal (vard_plugin_feature_get_kind (vard_plugin_get_feature (plugin, j)), kind))
+            && g_str_equal (vard_plugin_feature_get_kind (vard_plugin_get_feature (plugin, j)),
+                            kind))
           return plugin;
     }
   return NULL;
@@ -338,9 +332,9 @@ vard_plugin_manager_find_broken (VardPluginManager *self,
 /* The sentence for a name that is not there; called with the lock held */
 static void
 vard_plugin_manager_set_unknown (VardPluginManager *self,
-                                 const char        *kind,
-                                 const char        *name,
-                                 GError           **error)
+                                 const char *kind,
+                                 const char *name,
+                                 GError **error)
 {
   VardPlugin *broken = vard_plugin_manager_find_broken (self, kind, name);
   g_autoptr (GPtrArray) features = vard_plugin_manager_list_features (self, kind);
@@ -351,18 +345,18 @@ vard_plugin_manager_set_unknown (VardPluginManager *self,
   g_ptr_array_add (names, NULL);
 
   const char *near = vard_suggest (name, (const char *const *) names->pdata);
-  g_autofree char *all
-    = names->len > 1 ? g_strjoinv (", ", (char **) names->pdata) : g_strdup ("none");
+  g_autofree char *all = names->len > 1 ? g_strjoinv (", ", (char **) names->pdata)
+                                        : g_strdup ("none");
   if (broken != NULL)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN, "the %s \"%s\" cannot be used: %s is %s: %s", kind,
-                 name, vard_plugin_get_path (broken), vard_plugin_get_state_name (broken),
+    g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN, "the %s \"%s\" cannot be used: %s is %s: %s",
+                 kind, name, vard_plugin_get_path (broken), vard_plugin_get_state_name (broken),
                  vard_plugin_get_reason (broken));
   else if (near != NULL)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no %s \"%s\"; did you mean \"%s\"?", kind,
-                 name, near);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no %s \"%s\"; did you mean \"%s\"?",
+                 kind, name, near);
   else
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no %s \"%s\" (there are: %s)", kind, name,
-                 all);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no %s \"%s\" (there are: %s)", kind,
+                 name, all);
 }
 
 /**
@@ -379,9 +373,9 @@ vard_plugin_manager_set_unknown (VardPluginManager *self,
  */
 VardPluginFeature *
 vard_plugin_manager_find (VardPluginManager *self,
-                          const char        *kind,
-                          const char        *name,
-                          GError           **error)
+                          const char *kind,
+                          const char *name,
+                          GError **error)
 {
   g_return_val_if_fail (VARD_IS_PLUGIN_MANAGER (self) && kind != NULL && name != NULL, NULL);
 
@@ -405,8 +399,7 @@ vard_plugin_manager_find (VardPluginManager *self,
  * Returns: (nullable) (transfer full): the file that offers it
  */
 VardPlugin *
-vard_plugin_manager_find_plugin (VardPluginManager *self,
-                                 VardPluginFeature *feature)
+vard_plugin_manager_find_plugin (VardPluginManager *self, VardPluginFeature *feature)
 {
   g_return_val_if_fail (VARD_IS_PLUGIN_MANAGER (self) && VARD_IS_PLUGIN_FEATURE (feature), NULL);
 
@@ -423,16 +416,13 @@ vard_plugin_manager_find_plugin (VardPluginManager *self,
 }
 
 static void
-vard_plugin_manager_ignore_stage (const char *stage,
-                                  gpointer    data)
+vard_plugin_manager_ignore_stage (const char *stage, gpointer data)
 {
 }
 
 /* Opens the file of a feature in this process, once */
 static GType
-vard_plugin_manager_load (VardPlugin *plugin,
-                          const char *name,
-                          GError    **error)
+vard_plugin_manager_load (VardPlugin *plugin, const char *name, GError **error)
 {
   const VardPluginStamp *known = vard_plugin_get_stamp (plugin);
   VardPluginStamp stamp = { 0 };
@@ -440,10 +430,11 @@ vard_plugin_manager_load (VardPlugin *plugin,
 
   if (!vard_plugin_is_loaded (plugin))
     {
-      if (!vard_plugin_read_stamp (vard_plugin_get_path (plugin), &stamp) || stamp.size != known->size
-          || stamp.mtime != known->mtime)
+      if (!vard_plugin_read_stamp (vard_plugin_get_path (plugin), &stamp)
+          || stamp.size != known->size || stamp.mtime != known->mtime)
         {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN, "%s changed since it was looked at: start again",
+          g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN,
+                       "%s changed since it was looked at: start again",
                        vard_plugin_get_path (plugin));
           return 0;
         }
@@ -474,9 +465,9 @@ vard_plugin_manager_load (VardPlugin *plugin,
  */
 GObject *
 vard_plugin_manager_create (VardPluginManager *self,
-                            const char        *kind,
-                            const char        *name,
-                            GError           **error)
+                            const char *kind,
+                            const char *name,
+                            GError **error)
 {
   g_return_val_if_fail (VARD_IS_PLUGIN_MANAGER (self) && kind != NULL && name != NULL, NULL);
 
@@ -487,7 +478,8 @@ vard_plugin_manager_create (VardPluginManager *self,
   g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (self, feature);
   if (plugin == NULL)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN, "the file of the %s \"%s\" has gone", kind, name);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN, "the file of the %s \"%s\" has gone", kind,
+                   name);
       return NULL;
     }
 
@@ -509,10 +501,10 @@ vard_plugin_manager_create (VardPluginManager *self,
  */
 GObject *
 vard_plugin_manager_create_from_spec (VardPluginManager *self,
-                                      const char        *kind,
-                                      const char        *spec,
-                                      VardPluginSpec   **parsed,
-                                      GError           **error)
+                                      const char *kind,
+                                      const char *spec,
+                                      VardPluginSpec **parsed,
+                                      GError **error)
 {
   g_return_val_if_fail (VARD_IS_PLUGIN_MANAGER (self) && kind != NULL && spec != NULL, NULL);
 
@@ -520,8 +512,8 @@ vard_plugin_manager_create_from_spec (VardPluginManager *self,
   if (parts == NULL)
     return NULL;
 
-  g_autoptr (GObject) object
-    = vard_plugin_manager_create (self, kind, vard_plugin_spec_get_name (parts), error);
+  g_autoptr (GObject) object =
+    vard_plugin_manager_create (self, kind, vard_plugin_spec_get_name (parts), error);
   if (object == NULL || !vard_plugin_spec_apply (parts, object, error))
     return NULL;
   if (parsed != NULL)

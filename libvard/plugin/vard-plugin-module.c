@@ -16,8 +16,7 @@
 /* The loader's "libfoo.so.1: cannot open shared object file: ..." names what is missing; the same
  * sentence with the plugin's own path means the file itself. */
 static VardPluginState
-vard_plugin_module_judge (const char *path,
-                          const char *text)
+vard_plugin_module_judge (const char *path, const char *text)
 {
   gboolean missing = strstr (text, "cannot open shared object file") != NULL;
 
@@ -26,10 +25,10 @@ vard_plugin_module_judge (const char *path,
 }
 
 static gboolean
-vard_plugin_module_check (const VardPluginDescriptor *descriptor,
-                          GError                    **error)
+vard_plugin_module_check (const VardPluginDescriptor *descriptor, GError **error)
 {
-  if (descriptor->abi_major != VARD_PLUGIN_ABI_MAJOR || descriptor->abi_minor > VARD_PLUGIN_ABI_MINOR)
+  if (descriptor->abi_major != VARD_PLUGIN_ABI_MAJOR
+      || descriptor->abi_minor > VARD_PLUGIN_ABI_MINOR)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN,
                    "it was made for plugin interface %u.%u, and this is %u.%u: build it again",
@@ -40,8 +39,8 @@ vard_plugin_module_check (const VardPluginDescriptor *descriptor,
   if (descriptor->size < sizeof *descriptor)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN,
-                   "its descriptor has %u bytes, and should have %" G_GSIZE_FORMAT, descriptor->size,
-                   sizeof *descriptor);
+                   "its descriptor has %u bytes, and should have %" G_GSIZE_FORMAT,
+                   descriptor->size, sizeof *descriptor);
       return FALSE;
     }
   if (descriptor->name == NULL || descriptor->version == NULL || descriptor->licence == NULL
@@ -55,11 +54,11 @@ vard_plugin_module_check (const VardPluginDescriptor *descriptor,
 }
 
 static const VardPluginDescriptor *
-vard_plugin_module_find (const char          *path,
-                         VardPluginStageFunc  stage,
-                         gpointer             data,
-                         VardPluginState     *state,
-                         GError             **error)
+vard_plugin_module_find (const char *path,
+                         VardPluginStageFunc stage,
+                         gpointer data,
+                         VardPluginState *state,
+                         GError **error)
 {
   *state = VARD_PLUGIN_STATE_REFUSED;
   stage ("opening the file", data);
@@ -86,14 +85,14 @@ vard_plugin_module_find (const char          *path,
 }
 
 gboolean
-vard_plugin_module_open (VardPlugin          *plugin,
-                         VardPluginStageFunc  stage,
-                         gpointer             data,
-                         VardPluginState     *state,
-                         GError             **error)
+vard_plugin_module_open (VardPlugin *plugin,
+                         VardPluginStageFunc stage,
+                         gpointer data,
+                         VardPluginState *state,
+                         GError **error)
 {
-  const VardPluginDescriptor *descriptor
-    = vard_plugin_module_find (vard_plugin_get_path (plugin), stage, data, state, error);
+  const VardPluginDescriptor *descriptor =
+    vard_plugin_module_find (vard_plugin_get_path (plugin), stage, data, state, error);
 
   if (descriptor == NULL)
     return FALSE;
@@ -104,7 +103,8 @@ vard_plugin_module_open (VardPlugin          *plugin,
   descriptor->provide (plugin);
   if (vard_plugin_get_complaint (plugin) != NULL)
     {
-      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_PLUGIN, vard_plugin_get_complaint (plugin));
+      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_PLUGIN,
+                           vard_plugin_get_complaint (plugin));
       return FALSE;
     }
   *state = VARD_PLUGIN_STATE_READY;

@@ -19,7 +19,7 @@ typedef struct
 {
   guint32 abi_major;
   guint32 abi_minor;
-  guint32 size; /* of this struct, when the plugin was compiled */
+  guint32 size;  /* of this struct, when the plugin was compiled */
   guint32 flags; /* none yet: 0 */
   const char *name;
   const char *version;
@@ -29,29 +29,31 @@ typedef struct
   gpointer reserved[8];
 } VardPluginDescriptor;
 
-#define VARD_PLUGIN(name_, version_, licence_, summary_, provide_)                                 \
-  G_MODULE_EXPORT extern const VardPluginDescriptor vard_plugin;                                   \
-  const VardPluginDescriptor vard_plugin = {                                                       \
-    .abi_major = VARD_PLUGIN_ABI_MAJOR, .abi_minor = VARD_PLUGIN_ABI_MINOR,                        \
-    .size = sizeof (VardPluginDescriptor), .name = name_, .version = version_,                     \
-    .licence = licence_, .summary = summary_, .provide = provide_,                                 \
+#define VARD_PLUGIN(name_, version_, licence_, summary_, provide_) \
+  G_MODULE_EXPORT extern const VardPluginDescriptor vard_plugin;   \
+  const VardPluginDescriptor vard_plugin = {                       \
+    .abi_major = VARD_PLUGIN_ABI_MAJOR,                            \
+    .abi_minor = VARD_PLUGIN_ABI_MINOR,                            \
+    .size = sizeof (VardPluginDescriptor),                         \
+    .name = name_,                                                 \
+    .version = version_,                                           \
+    .licence = licence_,                                           \
+    .summary = summary_,                                           \
+    .provide = provide_,                                           \
   }
 
 /* Called by a plugin's provide(): one feature, whose kind follows from the type's base class
  * (VardReward: "reward", VardEngine: "engine"). */
-void vard_plugin_provide (VardPlugin *plugin,
-                          const char *feature,
-                          GType       type);
+void vard_plugin_provide (VardPlugin *plugin, const char *feature, GType type);
 
 /* Opens a plugin file for good and calls its provide(); FALSE with what is wrong in words, and the
  * state that this means. `stage` is told where it got to, for a process that may not survive. */
-typedef void (*VardPluginStageFunc) (const char *stage,
-                                     gpointer    data);
+typedef void (*VardPluginStageFunc) (const char *stage, gpointer data);
 
-gboolean vard_plugin_module_open (VardPlugin          *plugin,
-                                  VardPluginStageFunc  stage,
-                                  gpointer             data,
-                                  VardPluginState     *state,
-                                  GError             **error);
+gboolean vard_plugin_module_open (VardPlugin *plugin,
+                                  VardPluginStageFunc stage,
+                                  gpointer data,
+                                  VardPluginState *state,
+                                  GError **error);
 
 G_END_DECLS

@@ -24,8 +24,7 @@
 #define MAX_OUTPUT (4 * 1024 * 1024)
 
 static void
-vard_plugin_probe_write (int         fd,
-                         JsonObject *json)
+vard_plugin_probe_write (int fd, JsonObject *json)
 {
   g_autoptr (JsonNode) node = json_node_init_object (json_node_alloc (), json);
   g_autofree char *text = vard_json_to_text (node, FALSE);
@@ -43,8 +42,7 @@ vard_plugin_probe_write (int         fd,
 }
 
 static void
-vard_plugin_probe_tell_stage (const char *stage,
-                              gpointer    data)
+vard_plugin_probe_tell_stage (const char *stage, gpointer data)
 {
   g_autoptr (JsonObject) json = json_object_new ();
 
@@ -53,8 +51,7 @@ vard_plugin_probe_tell_stage (const char *stage,
 }
 
 void
-vard_plugin_probe_serve (const char *path,
-                         int         fd)
+vard_plugin_probe_serve (const char *path, int fd)
 {
   g_autoptr (VardPlugin) plugin = vard_plugin_new (path);
   g_autoptr (GError) error = NULL;
@@ -69,8 +66,7 @@ vard_plugin_probe_serve (const char *path,
 }
 
 char *
-vard_plugin_find_helper (const char *name,
-                         const char *variable)
+vard_plugin_find_helper (const char *name, const char *variable)
 {
   const char *given = g_getenv (variable);
   Dl_info info;
@@ -91,8 +87,7 @@ vard_plugin_find_helper (const char *name,
 
 /* Reads what there is; FALSE at the end of the stream. */
 static gboolean
-vard_plugin_probe_read (int      fd,
-                        GString *text)
+vard_plugin_probe_read (int fd, GString *text)
 {
   char bytes[4096];
   gssize n = read (fd, bytes, sizeof bytes);
@@ -106,10 +101,7 @@ vard_plugin_probe_read (int      fd,
 
 /* Reads both streams until their ends; FALSE when the time is over first. */
 static gboolean
-vard_plugin_probe_collect (GSubprocess *child,
-                           guint        seconds,
-                           GString     *out,
-                           GString     *err)
+vard_plugin_probe_collect (GSubprocess *child, guint seconds, GString *out, GString *err)
 {
   GInputStream *streams[2] = { g_subprocess_get_stdout_pipe (child),
                                g_subprocess_get_stderr_pipe (child) };
@@ -139,8 +131,7 @@ vard_plugin_probe_collect (GSubprocess *child,
 
 /* The last complete line with "state" is the answer; the last with "stage" tells where it was. */
 static JsonObject *
-vard_plugin_probe_parse (const char *text,
-                         char      **stage)
+vard_plugin_probe_parse (const char *text, char **stage)
 {
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
   JsonObject *answer = NULL;
@@ -171,14 +162,15 @@ vard_plugin_probe_get_last_words (const char *text)
   g_auto (GStrv) lines = g_strsplit (g_strchomp (valid), "\n", -1);
   guint n = g_strv_length (lines);
 
-  return n > 0 && lines[n - 1][0] != 0 ? g_strdup_printf (" (%.300s)", lines[n - 1]) : g_strdup ("");
+  return n > 0 && lines[n - 1][0] != 0 ? g_strdup_printf (" (%.300s)", lines[n - 1])
+                                       : g_strdup ("");
 }
 
 static void
-vard_plugin_probe_set_crashed (VardPlugin  *self,
+vard_plugin_probe_set_crashed (VardPlugin *self,
                                GSubprocess *child,
-                               const char  *stage,
-                               const char  *err)
+                               const char *stage,
+                               const char *err)
 {
   g_autofree char *words = vard_plugin_probe_get_last_words (err);
 
@@ -186,17 +178,17 @@ vard_plugin_probe_set_crashed (VardPlugin  *self,
     vard_plugin_set_problem (self, VARD_PLUGIN_STATE_CRASHED, "%s while %s%s",
                              g_strsignal (g_subprocess_get_term_sig (child)), stage, words);
   else
-    vard_plugin_set_problem (self, VARD_PLUGIN_STATE_CRASHED, "it ended the process with status %d while %s%s",
+    vard_plugin_set_problem (self, VARD_PLUGIN_STATE_CRASHED,
+                             "it ended the process with status %d while %s%s",
                              g_subprocess_get_exit_status (child), stage, words);
 }
 
 static GSubprocess *
-vard_plugin_probe_start (const char *path,
-                         GError    **error)
+vard_plugin_probe_start (const char *path, GError **error)
 {
   g_autofree char *helper = vard_plugin_find_helper ("vard-plugin-scan", "VARD_PLUGIN_SCAN");
-  g_autoptr (GSubprocessLauncher) launcher
-    = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+  g_autoptr (GSubprocessLauncher) launcher =
+    g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
 
   g_subprocess_launcher_unsetenv (launcher, "VARD_TRACE"); /* it is ours to write */
   g_subprocess_launcher_unsetenv (launcher, "G_DEBUG");
@@ -204,8 +196,7 @@ vard_plugin_probe_start (const char *path,
 }
 
 void
-vard_plugin_probe (VardPlugin *self,
-                   guint       seconds)
+vard_plugin_probe (VardPlugin *self, guint seconds)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GSubprocess) child = vard_plugin_probe_start (vard_plugin_get_path (self), &error);
@@ -216,7 +207,8 @@ vard_plugin_probe (VardPlugin *self,
   if (child == NULL)
     {
       vard_plugin_set_problem (self, VARD_PLUGIN_STATE_UNAVAILABLE,
-                               "the program that looks at plugins did not start: %s", error->message);
+                               "the program that looks at plugins did not start: %s",
+                               error->message);
       return;
     }
 
@@ -227,8 +219,8 @@ vard_plugin_probe (VardPlugin *self,
 
   g_autoptr (JsonObject) answer = vard_plugin_probe_parse (out->str, &stage);
   if (!in_time)
-    vard_plugin_set_problem (self, VARD_PLUGIN_STATE_TOO_SLOW, "no answer within %u s while %s", seconds,
-                             stage);
+    vard_plugin_set_problem (self, VARD_PLUGIN_STATE_TOO_SLOW, "no answer within %u s while %s",
+                             seconds, stage);
   else if (answer == NULL || !g_subprocess_get_successful (child))
     vard_plugin_probe_set_crashed (self, child, answer != NULL ? "ending" : stage, err->str);
   else if (!vard_plugin_read_json (self, answer, &error))

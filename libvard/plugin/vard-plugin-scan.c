@@ -13,8 +13,7 @@
 #include <unistd.h>
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   if (argc != 2)
     return 2;

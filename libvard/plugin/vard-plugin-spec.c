@@ -40,8 +40,14 @@ vard_plugin_spec_new (char *name)
 gboolean
 vard_plugin_spec_is_reserved (const char *key)
 {
-  static const char *const reserved[] = { "weight", "policy", "isolate", "label", "isolate-start-seconds",
-                                           "isolate-answer-seconds", "isolate-restarts", NULL };
+  static const char *const reserved[] = { "weight",
+                                          "policy",
+                                          "isolate",
+                                          "label",
+                                          "isolate-start-seconds",
+                                          "isolate-answer-seconds",
+                                          "isolate-restarts",
+                                          NULL };
 
   g_return_val_if_fail (key != NULL, FALSE);
 
@@ -50,9 +56,7 @@ vard_plugin_spec_is_reserved (const char *key)
 
 /* Takes one "key=value" from *rest and moves behind its comma. */
 static gboolean
-vard_plugin_spec_take_pair (VardPluginSpec *self,
-                            const char    **rest,
-                            GError        **error)
+vard_plugin_spec_take_pair (VardPluginSpec *self, const char **rest, GError **error)
 {
   g_autoptr (GString) text = g_string_new (NULL);
   const char *p = *rest;
@@ -95,15 +99,14 @@ vard_plugin_spec_take_pair (VardPluginSpec *self,
  * Returns: (transfer full): its parts
  */
 VardPluginSpec *
-vard_plugin_spec_parse (const char *text,
-                        GError    **error)
+vard_plugin_spec_parse (const char *text, GError **error)
 {
   g_return_val_if_fail (text != NULL, NULL);
 
   const char *colon = strchr (text, ':');
   const char *rest = colon != NULL ? colon + 1 : NULL;
-  g_autoptr (VardPluginSpec) self
-    = vard_plugin_spec_new (colon != NULL ? g_strndup (text, colon - text) : g_strdup (text));
+  g_autoptr (VardPluginSpec) self =
+    vard_plugin_spec_new (colon != NULL ? g_strndup (text, colon - text) : g_strdup (text));
 
   if (!g_utf8_validate (text, -1, NULL))
     {
@@ -112,8 +115,8 @@ vard_plugin_spec_parse (const char *text,
     }
   if (self->name[0] == 0)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "\"%s\" has no name: write NAME or NAME:key=value,...",
-                   text);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                   "\"%s\" has no name: write NAME or NAME:key=value,...", text);
       return NULL;
     }
   while (rest != NULL)
@@ -176,8 +179,7 @@ vard_plugin_spec_get_name (VardPluginSpec *self)
  * Returns: (nullable): what was given for @key
  */
 const char *
-vard_plugin_spec_get_value (VardPluginSpec *self,
-                            const char     *key)
+vard_plugin_spec_get_value (VardPluginSpec *self, const char *key)
 {
   g_return_val_if_fail (self != NULL && key != NULL, NULL);
 
@@ -224,15 +226,14 @@ vard_plugin_spec_to_string (VardPluginSpec *self)
  * Returns: %TRUE when all were set
  */
 gboolean
-vard_plugin_spec_apply (VardPluginSpec *self,
-                        GObject        *object,
-                        GError        **error)
+vard_plugin_spec_apply (VardPluginSpec *self, GObject *object, GError **error)
 {
   g_return_val_if_fail (self != NULL && G_IS_OBJECT (object), FALSE);
 
   for (guint i = 0; i < self->words->len; i += 2)
     if (!vard_plugin_spec_is_reserved (self->words->pdata[i])
-        && !vard_settings_set_text (object, self->words->pdata[i], self->words->pdata[i + 1], error))
+        && !vard_settings_set_text (object, self->words->pdata[i], self->words->pdata[i + 1],
+                                    error))
       {
         g_prefix_error (error, "%s: ", self->name);
         return FALSE;

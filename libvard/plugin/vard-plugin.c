@@ -21,31 +21,38 @@ struct _VardPlugin
   GObject parent_instance;
   char *path;
   char *name, *version, *licence, *summary; /* NULL until the file was looked at */
-  char *reason; /* NULL when there is nothing to say */
-  char *complaint; /* what vard_plugin_provide() did not like, first one */
+  char *reason;                             /* NULL when there is nothing to say */
+  char *complaint;                          /* what vard_plugin_provide() did not like, first one */
   VardPluginState state;
   VardPluginStamp stamp;
   gboolean is_loaded;
   GPtrArray *features; /* of VardPluginFeature */
-  GArray *provided; /* of VardPluginProvided: only in a process that opened the file */
+  GArray *provided;    /* of VardPluginProvided: only in a process that opened the file */
 };
 
 G_DEFINE_FINAL_TYPE (VardPlugin, vard_plugin, G_TYPE_OBJECT)
 
-G_DEFINE_ENUM_TYPE (VardPluginState, vard_plugin_state,
+G_DEFINE_ENUM_TYPE (VardPluginState,
+                    vard_plugin_state,
                     G_DEFINE_ENUM_VALUE (VARD_PLUGIN_STATE_READY, "ready"),
                     G_DEFINE_ENUM_VALUE (VARD_PLUGIN_STATE_UNAVAILABLE, "unavailable"),
                     G_DEFINE_ENUM_VALUE (VARD_PLUGIN_STATE_REFUSED, "refused"),
                     G_DEFINE_ENUM_VALUE (VARD_PLUGIN_STATE_CRASHED, "crashed"),
                     G_DEFINE_ENUM_VALUE (VARD_PLUGIN_STATE_TOO_SLOW, "too-slow"))
 
-enum { PROP_PATH = 1, PROP_NAME, PROP_VERSION, PROP_LICENCE, PROP_SUMMARY, PROP_STATE, PROP_REASON };
+enum
+{
+  PROP_PATH = 1,
+  PROP_NAME,
+  PROP_VERSION,
+  PROP_LICENCE,
+  PROP_SUMMARY,
+  PROP_STATE,
+  PROP_REASON
+};
 
 static void
-vard_plugin_get_object_property (GObject    *object,
-                                 guint       id,
-                                 GValue     *value,
-                                 GParamSpec *pspec)
+vard_plugin_get_object_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   VardPlugin *self = (VardPlugin *) object;
 
@@ -84,7 +91,11 @@ vard_plugin_class_init (VardPluginClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   const GParamFlags flags = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
-  const struct { guint id; const char *name, *blurb; } texts[] = {
+  const struct
+  {
+    guint id;
+    const char *name, *blurb;
+  } texts[] = {
     { PROP_PATH, "path", "The file" },
     { PROP_NAME, "name", "What the file calls itself" },
     { PROP_VERSION, "version", "Its version" },
@@ -96,13 +107,13 @@ vard_plugin_class_init (VardPluginClass *klass)
   object_class->get_property = vard_plugin_get_object_property;
   object_class->finalize = vard_plugin_finalize;
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
-    g_object_class_install_property (
-      object_class, texts[i].id,
-      g_param_spec_string (texts[i].name, texts[i].name, texts[i].blurb, NULL, flags));
+    g_object_class_install_property (object_class, texts[i].id,
+                                     g_param_spec_string (texts[i].name, texts[i].name,
+                                                          texts[i].blurb, NULL, flags));
   g_object_class_install_property (object_class, PROP_STATE,
                                    g_param_spec_enum ("state", "state", "Whether it can be used",
-                                                      VARD_TYPE_PLUGIN_STATE, VARD_PLUGIN_STATE_READY,
-                                                      flags));
+                                                      VARD_TYPE_PLUGIN_STATE,
+                                                      VARD_PLUGIN_STATE_READY, flags));
 }
 
 static void
@@ -129,8 +140,7 @@ vard_plugin_new (const char *path)
 }
 
 gboolean
-vard_plugin_read_stamp (const char      *path,
-                        VardPluginStamp *stamp)
+vard_plugin_read_stamp (const char *path, VardPluginStamp *stamp)
 {
   GStatBuf info;
 
@@ -148,17 +158,13 @@ vard_plugin_get_stamp (VardPlugin *self)
 }
 
 void
-vard_plugin_set_stamp (VardPlugin            *self,
-                       const VardPluginStamp *stamp)
+vard_plugin_set_stamp (VardPlugin *self, const VardPluginStamp *stamp)
 {
   self->stamp = *stamp;
 }
 
 void
-vard_plugin_set_problem (VardPlugin      *self,
-                         VardPluginState  state,
-                         const char      *format,
-                         ...)
+vard_plugin_set_problem (VardPlugin *self, VardPluginState state, const char *format, ...)
 {
   va_list arguments;
 
@@ -171,8 +177,7 @@ vard_plugin_set_problem (VardPlugin      *self,
 
 /* Something to tell about a plugin that can be used */
 void
-vard_plugin_set_note (VardPlugin *self,
-                      const char *note)
+vard_plugin_set_note (VardPlugin *self, const char *note)
 {
   g_free (self->reason);
   self->reason = g_strdup (note);
@@ -208,9 +213,7 @@ vard_plugin_set_loaded (VardPlugin *self)
 }
 
 void
-vard_plugin_provide (VardPlugin *self,
-                     const char *feature,
-                     GType       type)
+vard_plugin_provide (VardPlugin *self, const char *feature, GType type)
 {
   g_return_if_fail (VARD_IS_PLUGIN (self));
 
@@ -245,8 +248,7 @@ vard_plugin_get_complaint (VardPlugin *self)
 
 /* The class of a feature; 0 before the file was opened in this process */
 GType
-vard_plugin_find_type (VardPlugin *self,
-                       const char *feature)
+vard_plugin_find_type (VardPlugin *self, const char *feature)
 {
   for (guint i = 0; i < self->provided->len; i++)
     {
@@ -263,10 +265,16 @@ vard_plugin_to_json (VardPlugin *self)
 {
   JsonObject *json = json_object_new ();
   JsonArray *features = json_array_new ();
-  const struct { const char *name, *text; } texts[] = {
-    { "state", vard_plugin_get_state_name (self) }, { "reason", self->reason },
-    { "name", self->name }, { "version", self->version },
-    { "licence", self->licence }, { "summary", self->summary },
+  const struct
+  {
+    const char *name, *text;
+  } texts[] = {
+    { "state", vard_plugin_get_state_name (self) },
+    { "reason", self->reason },
+    { "name", self->name },
+    { "version", self->version },
+    { "licence", self->licence },
+    { "summary", self->summary },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
@@ -277,26 +285,26 @@ vard_plugin_to_json (VardPlugin *self)
         json_object_set_string_member (json, texts[i].name, valid);
       }
   for (guint i = 0; i < self->features->len; i++)
-    json_array_add_object_element (features, vard_plugin_feature_to_json (self->features->pdata[i]));
+    json_array_add_object_element (features,
+                                   vard_plugin_feature_to_json (self->features->pdata[i]));
   json_object_set_array_member (json, "features", features);
   return json;
 }
 
 static gboolean
-vard_plugin_read_features (VardPlugin *self,
-                           JsonNode   *node,
-                           GError    **error)
+vard_plugin_read_features (VardPlugin *self, JsonNode *node, GError **error)
 {
-  JsonArray *array = node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
+  JsonArray *array = node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node)
+                                                                  : NULL;
   guint n = array != NULL ? json_array_get_length (array) : 0;
 
   for (guint i = 0; i < n; i++)
     {
       JsonNode *item = json_array_get_element (array, i);
-      VardPluginFeature *feature
-        = JSON_NODE_HOLDS_OBJECT (item)
-            ? vard_plugin_feature_new_from_json (json_node_get_object (item), error)
-            : NULL;
+      VardPluginFeature *feature =
+        JSON_NODE_HOLDS_OBJECT (item)
+          ? vard_plugin_feature_new_from_json (json_node_get_object (item), error)
+          : NULL;
 
       if (feature == NULL)
         {
@@ -311,17 +319,20 @@ vard_plugin_read_features (VardPlugin *self,
 
 /* Reads what vard_plugin_to_json() wrote. On failure the plugin is left half read: drop it. */
 gboolean
-vard_plugin_read_json (VardPlugin *self,
-                       JsonObject *json,
-                       GError    **error)
+vard_plugin_read_json (VardPlugin *self, JsonObject *json, GError **error)
 {
-  struct { const char *name; char **text; } texts[] = {
-    { "reason", &self->reason }, { "name", &self->name }, { "version", &self->version },
+  struct
+  {
+    const char *name;
+    char **text;
+  } texts[] = {
+    { "reason", &self->reason },   { "name", &self->name },       { "version", &self->version },
     { "licence", &self->licence }, { "summary", &self->summary },
   };
   g_autoptr (GEnumClass) states = g_type_class_ref (VARD_TYPE_PLUGIN_STATE);
   JsonNode *node = json_object_get_member (json, "state");
-  const char *nick = node != NULL && JSON_NODE_HOLDS_VALUE (node) ? json_node_get_string (node) : NULL;
+  const char *nick = node != NULL && JSON_NODE_HOLDS_VALUE (node) ? json_node_get_string (node)
+                                                                  : NULL;
   const GEnumValue *state = nick != NULL ? g_enum_get_value_by_nick (states, nick) : NULL;
 
   if (state == NULL)
@@ -338,9 +349,11 @@ vard_plugin_read_json (VardPlugin *self,
         *texts[i].text = json_node_dup_string (node);
     }
   if (self->state == VARD_PLUGIN_STATE_READY
-      && (self->name == NULL || self->version == NULL || self->licence == NULL || self->summary == NULL))
+      && (self->name == NULL || self->version == NULL || self->licence == NULL
+          || self->summary == NULL))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "the plugin's name, version, licence or summary is missing");
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                   "the plugin's name, version, licence or summary is missing");
       return FALSE;
     }
   return vard_plugin_read_features (self, json_object_get_member (json, "features"), error);
@@ -482,8 +495,7 @@ vard_plugin_get_n_features (VardPlugin *self)
  * Returns: (transfer none): one of the things it offers
  */
 VardPluginFeature *
-vard_plugin_get_feature (VardPlugin *self,
-                         guint       index)
+vard_plugin_get_feature (VardPlugin *self, guint index)
 {
   g_return_val_if_fail (VARD_IS_PLUGIN (self), NULL);
   g_return_val_if_fail (index < self->features->len, NULL);

@@ -35,20 +35,22 @@ GType vard_plugin_state_get_type (void);
 #define VARD_TYPE_PLUGIN (vard_plugin_get_type ())
 #define VARD_IS_PLUGIN(object) (G_TYPE_CHECK_INSTANCE_TYPE ((object), VARD_TYPE_PLUGIN))
 typedef struct _VardPlugin VardPlugin;
-typedef struct { GObjectClass parent_class; } VardPluginClass;
+typedef struct
+{
+  GObjectClass parent_class;
+} VardPluginClass;
 GType vard_plugin_get_type (void);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardPlugin, g_object_unref)
 
-const char        *vard_plugin_get_path       (VardPlugin *self);
-const char        *vard_plugin_get_name       (VardPlugin *self);
-const char        *vard_plugin_get_version    (VardPlugin *self);
-const char        *vard_plugin_get_licence    (VardPlugin *self);
-const char        *vard_plugin_get_summary    (VardPlugin *self);
-VardPluginState    vard_plugin_get_state      (VardPlugin *self);
-const char        *vard_plugin_get_state_name (VardPlugin *self);
-const char        *vard_plugin_get_reason     (VardPlugin *self);
-guint              vard_plugin_get_n_features (VardPlugin *self);
-VardPluginFeature *vard_plugin_get_feature    (VardPlugin *self,
-                                               guint       index);
+const char *vard_plugin_get_path (VardPlugin *self);
+const char *vard_plugin_get_name (VardPlugin *self);
+const char *vard_plugin_get_version (VardPlugin *self);
+const char *vard_plugin_get_licence (VardPlugin *self);
+const char *vard_plugin_get_summary (VardPlugin *self);
+VardPluginState vard_plugin_get_state (VardPlugin *self);
+const char *vard_plugin_get_state_name (VardPlugin *self);
+const char *vard_plugin_get_reason (VardPlugin *self);
+guint vard_plugin_get_n_features (VardPlugin *self);
+VardPluginFeature *vard_plugin_get_feature (VardPlugin *self, guint index);
 
 G_END_DECLS

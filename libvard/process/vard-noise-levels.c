@@ -87,8 +87,11 @@ new_by_time (const VardNoiseSchedule *schedule, guint n_steps, GError **error)
 
 /* DPM-Solver++ divides into one more than it uses, so that it never ends at timestep 0 */
 static double
-space_time (const VardNoiseSchedule *schedule, VardSamplerKind kind, VardSpacing spacing,
-            guint n_steps, guint i)
+space_time (const VardNoiseSchedule *schedule,
+            VardSamplerKind kind,
+            VardSpacing spacing,
+            guint n_steps,
+            guint i)
 {
   const VardScheduleConfig *config = &schedule->config;
   gboolean is_solver = kind == VARD_SAMPLER_KIND_DPMPP_2M;
@@ -105,11 +108,15 @@ space_time (const VardNoiseSchedule *schedule, VardSamplerKind kind, VardSpacing
 }
 
 static void
-spread_karras (const VardNoiseSchedule *schedule, VardSamplerKind kind, VardNoiseLevel *levels,
-               double *sigmas, guint n_steps)
+spread_karras (const VardNoiseSchedule *schedule,
+               VardSamplerKind kind,
+               VardNoiseLevel *levels,
+               double *sigmas,
+               guint n_steps)
 {
   gboolean is_solver = kind == VARD_SAMPLER_KIND_DPMPP_2M;
-  double most = is_solver ? get_sigma (schedule, schedule->config.n_train_timesteps - 1) : sigmas[0];
+  double most = is_solver ? get_sigma (schedule, schedule->config.n_train_timesteps - 1)
+                          : sigmas[0];
   double least = is_solver ? get_sigma (schedule, 0) : sigmas[n_steps - 1];
   double from = pow (most, 1 / KARRAS_RHO), to = pow (least, 1 / KARRAS_RHO);
 
@@ -137,7 +144,9 @@ check_time (const VardNoiseSchedule *schedule, guint n_steps, double time, GErro
 }
 
 static VardNoiseLevel *
-new_by_sigma (const VardNoiseSchedule *schedule, VardSamplerKind kind, guint n_steps,
+new_by_sigma (const VardNoiseSchedule *schedule,
+              VardSamplerKind kind,
+              guint n_steps,
               GError **error)
 {
   const VardScheduleConfig *config = &schedule->config;
@@ -166,7 +175,9 @@ new_by_sigma (const VardNoiseSchedule *schedule, VardSamplerKind kind, guint n_s
 }
 
 VardNoiseLevel *
-vard_noise_levels_new (const VardNoiseSchedule *schedule, VardSamplerKind kind, guint n_steps,
+vard_noise_levels_new (const VardNoiseSchedule *schedule,
+                       VardSamplerKind kind,
+                       guint n_steps,
                        GError **error)
 {
   guint n = schedule->config.n_train_timesteps;

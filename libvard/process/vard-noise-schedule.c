@@ -34,9 +34,9 @@ check_config (const VardScheduleConfig *config, GError **error)
                  "The noise schedule goes from beta %g to %g: they must rise, above 0 and below 1",
                  config->beta_start, config->beta_end);
   else if (config->clip_sample)
-    g_set_error_literal (
-        error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-        "The scheduler clips its samples (clip_sample): with clipping a step is no Gaussian and has no KL in closed form");
+    g_set_error_literal (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+                         "The scheduler clips its samples (clip_sample): with clipping a step is "
+                         "no Gaussian and has no KL in closed form");
   else
     return TRUE;
 
@@ -96,8 +96,7 @@ space_one (const VardScheduleConfig *config, guint n_steps, guint i)
 
   switch (config->spacing)
     {
-    case VARD_SPACING_TRAILING:
-      return round_even (n - i * (n / n_steps)) - 1;
+    case VARD_SPACING_TRAILING: return round_even (n - i * (n / n_steps)) - 1;
     case VARD_SPACING_LINSPACE:
       return round_even ((n - 1) * (n_steps - 1 - i) / MAX (n_steps - 1.0, 1.0));
     case VARD_SPACING_LEADING:

@@ -13,20 +13,16 @@ G_BEGIN_DECLS
 typedef struct
 {
   VardScheduleConfig config;
-  double *alpha_bar;        /* [config.n_train_timesteps] */
-  double final_alpha_bar;   /* of what the last sampler step arrives at */
+  double *alpha_bar;      /* [config.n_train_timesteps] */
+  double final_alpha_bar; /* of what the last sampler step arrives at */
 } VardNoiseSchedule;
 
-VardNoiseSchedule *vard_noise_schedule_new           (const VardScheduleConfig *config,
-                                                      GError                  **error);
-void               vard_noise_schedule_free          (VardNoiseSchedule        *self);
+VardNoiseSchedule *vard_noise_schedule_new (const VardScheduleConfig *config, GError **error);
+void vard_noise_schedule_free (VardNoiseSchedule *self);
 /* timesteps before 0 mean the clean end */
-double             vard_noise_schedule_get_alpha_bar (const VardNoiseSchedule  *self,
-                                                      gint                      timestep);
+double vard_noise_schedule_get_alpha_bar (const VardNoiseSchedule *self, gint timestep);
 /* [n_steps] training timesteps from the noisiest on, as diffusers spaces them; (transfer full) */
-gint              *vard_noise_schedule_space         (const VardNoiseSchedule  *self,
-                                                      guint                     n_steps,
-                                                      GError                  **error);
+gint *vard_noise_schedule_space (const VardNoiseSchedule *self, guint n_steps, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardNoiseSchedule, vard_noise_schedule_free)
 

@@ -6,7 +6,8 @@
 
 #include "base/vard-error.h"
 
-G_DEFINE_ENUM_TYPE (VardSamplerKind, vard_sampler_kind,
+G_DEFINE_ENUM_TYPE (VardSamplerKind,
+                    vard_sampler_kind,
                     G_DEFINE_ENUM_VALUE (VARD_SAMPLER_KIND_DDIM, "ddim"),
                     G_DEFINE_ENUM_VALUE (VARD_SAMPLER_KIND_DDPM, "ddpm"),
                     G_DEFINE_ENUM_VALUE (VARD_SAMPLER_KIND_EULER, "euler"),
@@ -45,6 +46,8 @@ vard_sampler_kind_check_train (VardSamplerKind kind, GError **error)
     return TRUE;
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-               "Training needs a sampler whose steps are Gaussians of known density, ddim or ddpm; %s is for sampling alone", vard_sampler_kind_to_string (kind));
+               "Training needs a sampler whose steps are Gaussians of known density, ddim or ddpm; "
+               "%s is for sampling alone",
+               vard_sampler_kind_to_string (kind));
   return FALSE;
 }

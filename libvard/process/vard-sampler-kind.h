@@ -28,10 +28,9 @@ typedef enum
 } VardSamplerKind;
 
 #define VARD_TYPE_SAMPLER_KIND (vard_sampler_kind_get_type ())
-GType       vard_sampler_kind_get_type    (void) G_GNUC_CONST;
-const char *vard_sampler_kind_to_string   (VardSamplerKind   kind);
+GType vard_sampler_kind_get_type (void) G_GNUC_CONST;
+const char *vard_sampler_kind_to_string (VardSamplerKind kind);
 /* An error unless every step is a Gaussian whose density is known, as training needs it */
-gboolean    vard_sampler_kind_check_train (VardSamplerKind   kind,
-                                           GError          **error);
+gboolean vard_sampler_kind_check_train (VardSamplerKind kind, GError **error);
 
 G_END_DECLS

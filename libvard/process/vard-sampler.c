@@ -21,7 +21,11 @@
 
 /* x_s = x_scale x_t + c epsilon + sigma z, in terms of what the model says */
 static void
-set_linear (VardSamplerStep *step, double x_scale, double c, double sigma, VardPrediction prediction)
+set_linear (VardSamplerStep *step,
+            double x_scale,
+            double c,
+            double sigma,
+            VardPrediction prediction)
 {
   double t = step->alpha_bar_t;
   gboolean is_v = prediction == VARD_PREDICTION_V;
@@ -72,7 +76,10 @@ set_solver (VardSamplerStep *step, const VardSamplerStep *before, VardPrediction
 }
 
 static VardSampler *
-sampler_new (const VardNoiseSchedule *schedule, VardSamplerKind kind, guint n_steps, double eta,
+sampler_new (const VardNoiseSchedule *schedule,
+             VardSamplerKind kind,
+             guint n_steps,
+             double eta,
              const VardNoiseLevel *levels)
 {
   VardSampler *self = g_new0 (VardSampler, 1);
@@ -102,8 +109,8 @@ set_ddim_arrivals (VardSampler *self, const VardNoiseSchedule *schedule)
   gint stride = schedule->config.n_train_timesteps / self->n_steps;
 
   for (guint i = 0; i < self->n_steps; i++)
-    self->steps[i].alpha_bar_s
-        = vard_noise_schedule_get_alpha_bar (schedule, self->steps[i].timestep - stride);
+    self->steps[i].alpha_bar_s =
+      vard_noise_schedule_get_alpha_bar (schedule, self->steps[i].timestep - stride);
 }
 
 /* The first state has the noise level's variance only where diffusers does it so, and what is
@@ -129,16 +136,19 @@ set_solver_steps (VardSampler *self, VardPrediction prediction)
   for (guint i = 0; i < self->n_steps; i++)
     {
       gboolean is_last = i == self->n_steps - 1;
-      gboolean is_first_order
-          = i == 0 || (is_last && (self->n_steps < 15 || self->steps[i].alpha_bar_s >= 1));
+      gboolean is_first_order =
+        i == 0 || (is_last && (self->n_steps < 15 || self->steps[i].alpha_bar_s >= 1));
 
       set_solver (&self->steps[i], is_first_order ? NULL : &self->steps[i - 1], prediction);
     }
 }
 
 VardSampler *
-vard_sampler_new (const VardNoiseSchedule *schedule, VardSamplerKind kind, guint n_steps,
-                  double eta, GError **error)
+vard_sampler_new (const VardNoiseSchedule *schedule,
+                  VardSamplerKind kind,
+                  guint n_steps,
+                  double eta,
+                  GError **error)
 {
   VardPrediction prediction = schedule->config.prediction;
 

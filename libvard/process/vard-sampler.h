@@ -17,13 +17,13 @@ G_BEGIN_DECLS
  *   clean = clean_per_x x + clean_per_out out */
 typedef struct
 {
-  gint timestep;           /* of x_t */
-  gint value_timestep;     /* of x_s, what the value network is told */
-  double model_time;       /* what the model is told: timestep, or between two of them */
+  gint timestep;       /* of x_t */
+  gint value_timestep; /* of x_s, what the value network is told */
+  double model_time;   /* what the model is told: timestep, or between two of them */
   double alpha_bar_t, alpha_bar_s;
   double x_scale, out_scale, sigma;
   double clean_scale, clean_per_x, clean_per_out;
-  double epsilon_per_out;  /* change of epsilon for one unit of the model's output */
+  double epsilon_per_out; /* change of epsilon for one unit of the model's output */
   /* KL in nats of two models' steps = kl_weight |epsilon - epsilon'|^2; infinite where sigma is 0
    */
   double kl_weight;
@@ -34,25 +34,24 @@ typedef struct
   VardSamplerKind kind;
   guint n_steps;
   double eta;
-  double initial_scale;    /* of the noise that the first state is */
+  double initial_scale; /* of the noise that the first state is */
   gboolean needs_clean;
-  VardSamplerStep *steps;  /* from the noisiest on */
+  VardSamplerStep *steps; /* from the noisiest on */
 } VardSampler;
 
 /* @eta is DDIM's; the others have their own */
-VardSampler *vard_sampler_new                (const VardNoiseSchedule *schedule,
-                                              VardSamplerKind          kind,
-                                              guint                    n_steps,
-                                              double                   eta,
-                                              GError                 **error);
-VardSampler *vard_sampler_new_ddim           (const VardNoiseSchedule *schedule,
-                                              guint                    n_steps,
-                                              double                   eta,
-                                              GError                 **error);
-void         vard_sampler_free               (VardSampler             *self);
+VardSampler *vard_sampler_new (const VardNoiseSchedule *schedule,
+                               VardSamplerKind kind,
+                               guint n_steps,
+                               double eta,
+                               GError **error);
+VardSampler *vard_sampler_new_ddim (const VardNoiseSchedule *schedule,
+                                    guint n_steps,
+                                    double eta,
+                                    GError **error);
+void vard_sampler_free (VardSampler *self);
 /* state 0 is pure noise, state n_steps the finished latent */
-gint         vard_sampler_get_state_timestep (const VardSampler       *self,
-                                              guint                    state);
+gint vard_sampler_get_state_timestep (const VardSampler *self, guint state);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardSampler, vard_sampler_free)
 

@@ -8,9 +8,22 @@
 
 G_BEGIN_DECLS
 
-typedef enum { VARD_PREDICTION_EPSILON, VARD_PREDICTION_V } VardPrediction;
-typedef enum { VARD_BETAS_LINEAR, VARD_BETAS_SCALED_LINEAR } VardBetas;
-typedef enum { VARD_SPACING_LEADING, VARD_SPACING_TRAILING, VARD_SPACING_LINSPACE } VardSpacing;
+typedef enum
+{
+  VARD_PREDICTION_EPSILON,
+  VARD_PREDICTION_V
+} VardPrediction;
+typedef enum
+{
+  VARD_BETAS_LINEAR,
+  VARD_BETAS_SCALED_LINEAR
+} VardBetas;
+typedef enum
+{
+  VARD_SPACING_LEADING,
+  VARD_SPACING_TRAILING,
+  VARD_SPACING_LINSPACE
+} VardSpacing;
 
 /* What scheduler_config.json says */
 typedef struct
@@ -19,11 +32,11 @@ typedef struct
   double beta_start, beta_end;
   VardBetas betas;
   VardSpacing spacing;
-  gboolean has_spacing;         /* FALSE: spacing is DDIM's, and other samplers have their own */
+  gboolean has_spacing; /* FALSE: spacing is DDIM's, and other samplers have their own */
   gint steps_offset;
   gboolean set_alpha_to_one;
   gboolean clip_sample;
-  gboolean use_karras_sigmas, ends_at_sigma_min;  /* of samplers that go by sigma */
+  gboolean use_karras_sigmas, ends_at_sigma_min; /* of samplers that go by sigma */
   VardPrediction prediction;
 } VardScheduleConfig;
 

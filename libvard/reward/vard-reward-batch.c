@@ -15,7 +15,7 @@ typedef struct
 {
   GBytes *pixels; /* [height, width, 3] */
   guint width, height, group;
-  char *prompt; /* NULL for none */
+  char *prompt;         /* NULL for none */
   JsonObject *metadata; /* NULL for none */
   VardRewardStatus status;
   double score;
@@ -25,21 +25,20 @@ typedef struct
 struct _VardRewardBatch
 {
   GObject parent_instance;
-  GArray *items; /* of VardRewardItem */
+  GArray *items;             /* of VardRewardItem */
   GCancellable *cancellable; /* NULL for none */
 };
 
 G_DEFINE_FINAL_TYPE (VardRewardBatch, vard_reward_batch, G_TYPE_OBJECT)
 
 static VardRewardItem *
-vard_reward_batch_get_item (VardRewardBatch *self,
-                            guint            index)
+vard_reward_batch_get_item (VardRewardBatch *self, guint index)
 {
   return &g_array_index (self->items, VardRewardItem, index);
 }
 
-#define RETURN_VAL_UNLESS_ITEM(value)                                                              \
-  g_return_val_if_fail (VARD_IS_REWARD_BATCH (self), value);                                       \
+#define RETURN_VAL_UNLESS_ITEM(value)                        \
+  g_return_val_if_fail (VARD_IS_REWARD_BATCH (self), value); \
   g_return_val_if_fail (index < self->items->len, value)
 
 /**
@@ -68,13 +67,13 @@ vard_reward_batch_new (void)
  */
 gboolean
 vard_reward_batch_append (VardRewardBatch *self,
-                          GBytes          *pixels,
-                          guint            width,
-                          guint            height,
-                          const char      *prompt,
-                          JsonObject      *metadata,
-                          guint            group,
-                          GError         **error)
+                          GBytes *pixels,
+                          guint width,
+                          guint height,
+                          const char *prompt,
+                          JsonObject *metadata,
+                          guint group,
+                          GError **error)
 {
   g_return_val_if_fail (VARD_IS_REWARD_BATCH (self) && pixels != NULL, FALSE);
 
@@ -82,13 +81,17 @@ vard_reward_batch_append (VardRewardBatch *self,
   if (width == 0 || height == 0 || size % 3 != 0 || (guint64) width * height != size / 3)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "picture %u is said to be %u x %u RGB pixels, and has %" G_GUINT64_FORMAT " bytes",
+                   "picture %u is said to be %u x %u RGB pixels, and has %" G_GUINT64_FORMAT
+                   " bytes",
                    self->items->len, width, height, size);
       return FALSE;
     }
 
   VardRewardItem item = {
-    .pixels = g_bytes_ref (pixels), .width = width, .height = height, .group = group,
+    .pixels = g_bytes_ref (pixels),
+    .width = width,
+    .height = height,
+    .group = group,
     .prompt = g_strdup (prompt),
     .metadata = metadata != NULL ? json_object_ref (metadata) : NULL,
   };
@@ -118,8 +121,7 @@ vard_reward_batch_get_count (VardRewardBatch *self)
  * Returns: pixels in a row
  */
 guint
-vard_reward_batch_get_width (VardRewardBatch *self,
-                             guint            index)
+vard_reward_batch_get_width (VardRewardBatch *self, guint index)
 {
   RETURN_VAL_UNLESS_ITEM (0);
 
@@ -134,8 +136,7 @@ vard_reward_batch_get_width (VardRewardBatch *self,
  * Returns: rows
  */
 guint
-vard_reward_batch_get_height (VardRewardBatch *self,
-                              guint            index)
+vard_reward_batch_get_height (VardRewardBatch *self, guint index)
 {
   RETURN_VAL_UNLESS_ITEM (0);
 
@@ -153,9 +154,7 @@ vard_reward_batch_get_height (VardRewardBatch *self,
  * Returns: (transfer none): red, green and blue of each pixel, rows from the top
  */
 const guint8 *
-vard_reward_batch_peek_pixels (VardRewardBatch *self,
-                               guint            index,
-                               gsize           *n_bytes)
+vard_reward_batch_peek_pixels (VardRewardBatch *self, guint index, gsize *n_bytes)
 {
   RETURN_VAL_UNLESS_ITEM (NULL);
 
@@ -173,8 +172,7 @@ vard_reward_batch_peek_pixels (VardRewardBatch *self,
  * Returns: (transfer none): red, green and blue of each pixel, rows from the top
  */
 GBytes *
-vard_reward_batch_get_pixels (VardRewardBatch *self,
-                              guint            index)
+vard_reward_batch_get_pixels (VardRewardBatch *self, guint index)
 {
   RETURN_VAL_UNLESS_ITEM (NULL);
 
@@ -189,8 +187,7 @@ vard_reward_batch_get_pixels (VardRewardBatch *self,
  * Returns: (nullable): what the picture was made from
  */
 const char *
-vard_reward_batch_get_prompt (VardRewardBatch *self,
-                              guint            index)
+vard_reward_batch_get_prompt (VardRewardBatch *self, guint index)
 {
   RETURN_VAL_UNLESS_ITEM (NULL);
 
@@ -205,8 +202,7 @@ vard_reward_batch_get_prompt (VardRewardBatch *self,
  * Returns: (nullable) (transfer none): what else is known of the prompt
  */
 JsonObject *
-vard_reward_batch_get_metadata (VardRewardBatch *self,
-                                guint            index)
+vard_reward_batch_get_metadata (VardRewardBatch *self, guint index)
 {
   RETURN_VAL_UNLESS_ITEM (NULL);
 
@@ -221,8 +217,7 @@ vard_reward_batch_get_metadata (VardRewardBatch *self,
  * Returns: a number that pictures of one prompt share
  */
 guint
-vard_reward_batch_get_group (VardRewardBatch *self,
-                             guint            index)
+vard_reward_batch_get_group (VardRewardBatch *self, guint index)
 {
   RETURN_VAL_UNLESS_ITEM (0);
 
@@ -249,8 +244,7 @@ vard_reward_batch_get_cancellable (VardRewardBatch *self)
  * @cancellable: (nullable): what a slow reward watches, to stop early
  */
 void
-vard_reward_batch_set_cancellable (VardRewardBatch *self,
-                                   GCancellable    *cancellable)
+vard_reward_batch_set_cancellable (VardRewardBatch *self, GCancellable *cancellable)
 {
   g_return_if_fail (VARD_IS_REWARD_BATCH (self));
 
@@ -264,9 +258,7 @@ vard_reward_batch_set_cancellable (VardRewardBatch *self,
  * @score: its score; when it is not a finite number, the picture has failed
  */
 void
-vard_reward_batch_set_score (VardRewardBatch *self,
-                             guint            index,
-                             double           score)
+vard_reward_batch_set_score (VardRewardBatch *self, guint index, double score)
 {
   g_return_if_fail (VARD_IS_REWARD_BATCH (self));
   g_return_if_fail (index < self->items->len);
@@ -291,16 +283,15 @@ vard_reward_batch_set_score (VardRewardBatch *self,
  * @message: (nullable): why it has no score
  */
 void
-vard_reward_batch_set_failed (VardRewardBatch *self,
-                              guint            index,
-                              const char      *message)
+vard_reward_batch_set_failed (VardRewardBatch *self, guint index, const char *message)
 {
   g_return_if_fail (VARD_IS_REWARD_BATCH (self));
   g_return_if_fail (index < self->items->len);
 
   VardRewardItem *item = vard_reward_batch_get_item (self, index);
   g_free (item->message);
-  item->message = g_strdup (message != NULL && message[0] != 0 ? message : "it failed without a reason");
+  item->message =
+    g_strdup (message != NULL && message[0] != 0 ? message : "it failed without a reason");
   item->score = 0;
   item->status = VARD_REWARD_STATUS_FAILED;
 }
@@ -314,9 +305,7 @@ vard_reward_batch_set_failed (VardRewardBatch *self,
  * Returns: %FALSE, and @score is not written, when the picture has none
  */
 gboolean
-vard_reward_batch_get_score (VardRewardBatch *self,
-                             guint            index,
-                             double          *score)
+vard_reward_batch_get_score (VardRewardBatch *self, guint index, double *score)
 {
   RETURN_VAL_UNLESS_ITEM (FALSE);
 
@@ -336,8 +325,7 @@ vard_reward_batch_get_score (VardRewardBatch *self,
  * Returns: what became of it
  */
 VardRewardStatus
-vard_reward_batch_get_status (VardRewardBatch *self,
-                              guint            index)
+vard_reward_batch_get_status (VardRewardBatch *self, guint index)
 {
   RETURN_VAL_UNLESS_ITEM (VARD_REWARD_STATUS_UNSET);
 
@@ -352,8 +340,7 @@ vard_reward_batch_get_status (VardRewardBatch *self,
  * Returns: (nullable): why it failed
  */
 const char *
-vard_reward_batch_get_message (VardRewardBatch *self,
-                               guint            index)
+vard_reward_batch_get_message (VardRewardBatch *self, guint index)
 {
   RETURN_VAL_UNLESS_ITEM (NULL);
 

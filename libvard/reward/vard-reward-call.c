@@ -65,26 +65,27 @@ vard_reward_call_work (gpointer data)
 
 /* Called with the lock held; looks at the cancellable ten times a second. */
 static void
-vard_reward_call_wait (VardRewardCall *call,
-                       const char     *who,
-                       GCancellable   *cancellable)
+vard_reward_call_wait (VardRewardCall *call, const char *who, GCancellable *cancellable)
 {
   for (guint n = 1; !call->is_ended && !g_cancellable_is_cancelled (cancellable); n++)
     {
-      g_cond_wait_until (&call->ended, &call->lock, g_get_monotonic_time () + G_TIME_SPAN_SECOND / 10);
+      g_cond_wait_until (&call->ended, &call->lock,
+                         g_get_monotonic_time () + G_TIME_SPAN_SECOND / 10);
       if (n == PATIENCE && !call->is_begun)
-        g_warning ("the reward %s waits for the thread that made it, whose main context nobody iterates", who);
+        g_warning ("the reward %s waits for the thread that made it, whose main context nobody "
+                   "iterates",
+                   who);
     }
 }
 
 gboolean
-vard_reward_call_in (GMainContext       *context,
-                     const char         *who,
-                     VardRewardCallFunc  function,
-                     gpointer            data,
-                     GDestroyNotify      release,
-                     GCancellable       *cancellable,
-                     GError            **error)
+vard_reward_call_in (GMainContext *context,
+                     const char *who,
+                     VardRewardCallFunc function,
+                     gpointer data,
+                     GDestroyNotify release,
+                     GCancellable *cancellable,
+                     GError **error)
 {
   VardRewardCall *call = g_atomic_rc_box_new0 (VardRewardCall);
   g_autoptr (GSource) source = g_idle_source_new ();

@@ -8,17 +8,16 @@
 
 G_BEGIN_DECLS
 
-typedef gboolean (*VardRewardCallFunc) (gpointer  data,
-                                        GError  **error);
+typedef gboolean (*VardRewardCallFunc) (gpointer data, GError **error);
 
 /* data may be used after this returns when it was cancelled: `release` says when it is no
  * longer. */
-gboolean vard_reward_call_in (GMainContext       *context,
-                              const char         *who,
-                              VardRewardCallFunc  function,
-                              gpointer            data,
-                              GDestroyNotify      release,
-                              GCancellable       *cancellable,
-                              GError            **error);
+gboolean vard_reward_call_in (GMainContext *context,
+                              const char *who,
+                              VardRewardCallFunc function,
+                              gpointer data,
+                              GDestroyNotify release,
+                              GCancellable *cancellable,
+                              GError **error);
 
 G_END_DECLS

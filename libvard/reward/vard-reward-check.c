@@ -43,19 +43,22 @@ G_DEFINE_FINAL_TYPE (VardRewardFinding, vard_reward_finding, G_TYPE_OBJECT)
 typedef struct
 {
   VardReward *reward;
-  VardReward *other; /* another object with the same settings, or NULL */
+  VardReward *other;   /* another object with the same settings, or NULL */
   gboolean is_skipped; /* the sentence says why it was not tried */
 } VardRewardCheck;
 
 /* ---- pictures ---- */
 
-typedef enum { PICTURE_NOISE, PICTURE_BLACK, PICTURE_WHITE, PICTURE_STRIPES } VardRewardPicture;
+typedef enum
+{
+  PICTURE_NOISE,
+  PICTURE_BLACK,
+  PICTURE_WHITE,
+  PICTURE_STRIPES
+} VardRewardPicture;
 
 static GBytes *
-vard_reward_check_draw (VardRewardPicture kind,
-                        guint             width,
-                        guint             height,
-                        guint32           seed)
+vard_reward_check_draw (VardRewardPicture kind, guint width, guint height, guint32 seed)
 {
   gsize n = (gsize) 3 * width * height;
   guint8 *rgb = g_malloc (n);
@@ -64,21 +67,22 @@ vard_reward_check_draw (VardRewardPicture kind,
   for (gsize i = 0; i < n; i++)
     {
       state = state * 1664525u + 1013904223u;
-      rgb[i] = kind == PICTURE_NOISE ? state >> 24
+      rgb[i] = kind == PICTURE_NOISE     ? state >> 24
                : kind == PICTURE_STRIPES ? (i / 3 / 5 + seed) % 2 * 200 + seed % 50
-               : kind == PICTURE_WHITE ? 255 : 0;
+               : kind == PICTURE_WHITE   ? 255
+                                         : 0;
     }
   return g_bytes_new_take (rgb, n);
 }
 
 /* Prompts and metadata are there whether they are needed or not; two pictures make a group. */
 static void
-vard_reward_check_append (VardRewardCheck  *self,
-                          VardRewardBatch  *batch,
+vard_reward_check_append (VardRewardCheck *self,
+                          VardRewardBatch *batch,
                           VardRewardPicture kind,
-                          guint             width,
-                          guint             height,
-                          guint             number)
+                          guint width,
+                          guint height,
+                          guint number)
 {
   g_autoptr (GBytes) pixels = vard_reward_check_draw (kind, width, height, number);
   g_autoptr (JsonObject) metadata = json_object_new ();
@@ -86,28 +90,26 @@ vard_reward_check_append (VardRewardCheck  *self,
 
   for (guint i = 0; keys != NULL && keys[i] != NULL; i++)
     json_object_set_string_member (metadata, keys[i], "1");
-  vard_reward_batch_append (batch, pixels, width, height, number / 2 % 2 == 0 ? "a red apple" : "ein gr\303\274ner Apfel",
+  vard_reward_batch_append (batch, pixels, width, height,
+                            number / 2 % 2 == 0 ? "a red apple" : "ein gr\303\274ner Apfel",
                             metadata, number / 2, NULL);
 }
 
 static VardRewardBatch *
-vard_reward_check_make_batch (VardRewardCheck *self,
-                              guint            first,
-                              guint            n,
-                              guint            side)
+vard_reward_check_make_batch (VardRewardCheck *self, guint first, guint n, guint side)
 {
   VardRewardBatch *batch = vard_reward_batch_new ();
 
   for (guint i = first; i < first + n; i++)
-    vard_reward_check_append (self, batch, i % 3 == 2 ? PICTURE_STRIPES : PICTURE_NOISE, side, side, i);
+    vard_reward_check_append (self, batch, i % 3 == 2 ? PICTURE_STRIPES : PICTURE_NOISE, side, side,
+                              i);
   return batch;
 }
 
 /* ---- what the checks share ---- */
 
 static char *
-vard_reward_check_score (VardReward      *reward,
-                         VardRewardBatch *batch)
+vard_reward_check_score (VardReward *reward, VardRewardBatch *batch)
 {
   g_autoptr (GError) error = NULL;
 
@@ -117,13 +119,14 @@ vard_reward_check_score (VardReward      *reward,
 /* Two pictures got the same score, or both got none */
 static char *
 vard_reward_check_compare (VardRewardBatch *a,
-                           guint            i,
+                           guint i,
                            VardRewardBatch *b,
-                           guint            j,
-                           double           tolerance)
+                           guint j,
+                           double tolerance)
 {
   double x = 0, y = 0;
-  gboolean has_x = vard_reward_batch_get_score (a, i, &x), has_y = vard_reward_batch_get_score (b, j, &y);
+  gboolean has_x = vard_reward_batch_get_score (a, i, &x),
+           has_y = vard_reward_batch_get_score (b, j, &y);
 
   if (has_x != has_y)
     return g_strdup_printf ("picture %u has a score once and none the other time (%s)", i,
@@ -134,9 +137,7 @@ vard_reward_check_compare (VardRewardBatch *a,
 }
 
 static char *
-vard_reward_check_compare_all (VardRewardBatch *a,
-                               VardRewardBatch *b,
-                               double           tolerance)
+vard_reward_check_compare_all (VardRewardBatch *a, VardRewardBatch *b, double tolerance)
 {
   char *wrong = NULL;
 
@@ -149,9 +150,9 @@ vard_reward_check_compare_all (VardRewardBatch *a,
 static char *
 vard_reward_check_account (VardRewardBatch *batch)
 {
-  static const char *const excuses[]
-    = { "its score is not a number", "its score is infinite", "the reward passed it over",
-        "it failed without a reason", NULL };
+  static const char *const excuses[] = { "its score is not a number", "its score is infinite",
+                                         "the reward passed it over", "it failed without a reason",
+                                         NULL };
 
   for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
     {
@@ -165,8 +166,7 @@ vard_reward_check_account (VardRewardBatch *batch)
 }
 
 static char *
-vard_reward_check_score_and_account (VardReward      *reward,
-                                     VardRewardBatch *batch)
+vard_reward_check_score_and_account (VardReward *reward, VardRewardBatch *batch)
 {
   char *wrong = vard_reward_check_score (reward, batch);
 
@@ -240,7 +240,8 @@ vard_reward_check_order (VardRewardCheck *self)
 static char *
 vard_reward_check_sizes (VardRewardCheck *self)
 {
-  static const guint sizes[][2] = { { 1, 1 }, { 17, 23 }, { 1, 300 }, { 640, 3 }, { 2, 2 }, { 333, 251 } };
+  static const guint sizes[][2] = { { 1, 1 },   { 17, 23 }, { 1, 300 },
+                                    { 640, 3 }, { 2, 2 },   { 333, 251 } };
   g_autoptr (VardRewardBatch) batch = vard_reward_batch_new ();
 
   for (guint i = 0; i < 2 * G_N_ELEMENTS (sizes); i++)
@@ -255,11 +256,18 @@ vard_reward_check_plain (VardRewardCheck *self)
   g_autoptr (VardRewardBatch) batch = vard_reward_batch_new ();
 
   for (guint i = 0; i < 8; i++)
-    vard_reward_check_append (self, batch, i < 4 ? PICTURE_BLACK : PICTURE_WHITE, i % 2 ? 1 : 64, i % 2 ? 1 : 64, i);
+    vard_reward_check_append (self, batch, i < 4 ? PICTURE_BLACK : PICTURE_WHITE, i % 2 ? 1 : 64,
+                              i % 2 ? 1 : 64, i);
   return vard_reward_check_score_and_account (self->reward, batch);
 }
 
-typedef struct { VardReward *reward; VardRewardBatch *batch; GCancellable *cancellable; char *wrong; } VardRewardWorker;
+typedef struct
+{
+  VardReward *reward;
+  VardRewardBatch *batch;
+  GCancellable *cancellable;
+  char *wrong;
+} VardRewardWorker;
 
 static gpointer
 vard_reward_check_work (gpointer data)
@@ -277,13 +285,15 @@ vard_reward_check_threads (VardRewardCheck *self)
   if (self->other == NULL || vard_reward_is_thread_bound (self->reward))
     {
       self->is_skipped = TRUE;
-      return g_strdup (self->other == NULL ? "there is one object only" : "it is bound to one thread");
+      return g_strdup (self->other == NULL ? "there is one object only"
+                                           : "it is bound to one thread");
     }
 
   g_autoptr (VardRewardBatch) expected = vard_reward_check_make_batch (self, 0, 8, 64);
   g_autoptr (VardRewardBatch) mine = vard_reward_check_make_batch (self, 0, 8, 64);
   g_autoptr (VardRewardBatch) its = vard_reward_check_make_batch (self, 0, 8, 64);
-  VardRewardWorker workers[2] = { { self->reward, mine, NULL, NULL }, { self->other, its, NULL, NULL } };
+  VardRewardWorker workers[2] = { { self->reward, mine, NULL, NULL },
+                                  { self->other, its, NULL, NULL } };
   char *wrong = vard_reward_check_score (self->reward, expected);
   GThread *threads[2];
 
@@ -293,8 +303,9 @@ vard_reward_check_threads (VardRewardCheck *self)
     {
       g_thread_join (threads[i]);
       if (wrong == NULL)
-        wrong = workers[i].wrong != NULL ? g_strdup (workers[i].wrong)
-                                         : vard_reward_check_compare_all (expected, workers[i].batch, ROUNDING);
+        wrong = workers[i].wrong != NULL
+                  ? g_strdup (workers[i].wrong)
+                  : vard_reward_check_compare_all (expected, workers[i].batch, ROUNDING);
       g_free (workers[i].wrong);
     }
   return wrong;
@@ -329,8 +340,11 @@ vard_reward_check_stop (VardRewardCheck *self)
   g_thread_join (thread);
 
   double seconds = (g_get_monotonic_time () - begin) / (double) G_USEC_PER_SEC;
-  return seconds <= STOP_SECONDS ? NULL
-                                 : g_strdup_printf ("it went on for %.1f s after it was asked to stop; look at vard_reward_batch_get_cancellable()", seconds);
+  return seconds <= STOP_SECONDS
+           ? NULL
+           : g_strdup_printf ("it went on for %.1f s after it was asked to stop; look at "
+                              "vard_reward_batch_get_cancellable()",
+                              seconds);
 }
 
 /* Bytes of memory in use by this process */
@@ -341,7 +355,8 @@ vard_reward_check_measure (void)
   long pages = 0;
 
   malloc_trim (0);
-  if (!g_file_get_contents ("/proc/self/statm", &text, NULL, NULL) || sscanf (text, "%*d %ld", &pages) != 1)
+  if (!g_file_get_contents ("/proc/self/statm", &text, NULL, NULL)
+      || sscanf (text, "%*d %ld", &pages) != 1)
     return 0;
   return (gint64) pages * sysconf (_SC_PAGESIZE);
 }
@@ -368,7 +383,8 @@ vard_reward_check_leaks (VardRewardCheck *self)
     }
 
   gint64 before = vard_reward_check_measure ();
-  for (n = 0; wrong == NULL && n < LEAK_CALLS && g_timer_elapsed (timer, NULL) < 4 * LEAK_SECONDS; n++)
+  for (n = 0; wrong == NULL && n < LEAK_CALLS && g_timer_elapsed (timer, NULL) < 4 * LEAK_SECONDS;
+       n++)
     wrong = vard_reward_check_score (self->reward, batch);
   gint64 growth = vard_reward_check_measure () - before;
   if (wrong == NULL && growth > LEAK_BYTES)
@@ -376,15 +392,15 @@ vard_reward_check_leaks (VardRewardCheck *self)
   return wrong;
 }
 
-static const struct { const char *name; char *(*run) (VardRewardCheck *self); } checks[] = {
-  { "prepare", vard_reward_check_prepare },
-  { "repeats", vard_reward_check_repeats },
-  { "alone", vard_reward_check_alone },
-  { "order", vard_reward_check_order },
-  { "sizes", vard_reward_check_sizes },
-  { "plain", vard_reward_check_plain },
-  { "threads", vard_reward_check_threads },
-  { "stop", vard_reward_check_stop },
+static const struct
+{
+  const char *name;
+  char *(*run) (VardRewardCheck *self);
+} checks[] = {
+  { "prepare", vard_reward_check_prepare }, { "repeats", vard_reward_check_repeats },
+  { "alone", vard_reward_check_alone },     { "order", vard_reward_check_order },
+  { "sizes", vard_reward_check_sizes },     { "plain", vard_reward_check_plain },
+  { "threads", vard_reward_check_threads }, { "stop", vard_reward_check_stop },
   { "leaks", vard_reward_check_leaks },
 };
 
@@ -466,9 +482,7 @@ vard_reward_check_get_name (guint check)
  * Returns: (transfer full): what was found
  */
 VardRewardFinding *
-vard_reward_check_run (VardReward *reward,
-                       VardReward *other,
-                       guint       check)
+vard_reward_check_run (VardReward *reward, VardReward *other, guint check)
 {
   g_return_val_if_fail (VARD_IS_REWARD (reward) && check < G_N_ELEMENTS (checks), NULL);
 
@@ -477,8 +491,9 @@ vard_reward_check_run (VardReward *reward,
 
   finding->name = checks[check].name;
   finding->detail = checks[check].run (&self);
-  finding->verdict = self.is_skipped ? VARD_REWARD_VERDICT_SKIPPED
-                     : finding->detail != NULL ? VARD_REWARD_VERDICT_FAILED : VARD_REWARD_VERDICT_PASSED;
+  finding->verdict = self.is_skipped           ? VARD_REWARD_VERDICT_SKIPPED
+                     : finding->detail != NULL ? VARD_REWARD_VERDICT_FAILED
+                                               : VARD_REWARD_VERDICT_PASSED;
   return finding;
 }
 
@@ -492,8 +507,7 @@ vard_reward_check_run (VardReward *reward,
  * Returns: (transfer full) (element-type VardRewardFinding): what was found
  */
 GPtrArray *
-vard_reward_check (VardReward *reward,
-                   VardReward *other)
+vard_reward_check (VardReward *reward, VardReward *other)
 {
   g_return_val_if_fail (VARD_IS_REWARD (reward), NULL);
 

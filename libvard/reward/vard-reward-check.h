@@ -24,16 +24,13 @@ typedef enum
 #define VARD_TYPE_REWARD_FINDING (vard_reward_finding_get_type ())
 G_DECLARE_FINAL_TYPE (VardRewardFinding, vard_reward_finding, VARD, REWARD_FINDING, GObject)
 
-const char        *vard_reward_finding_get_name    (VardRewardFinding *self);
-VardRewardVerdict  vard_reward_finding_get_verdict (VardRewardFinding *self);
-const char        *vard_reward_finding_get_detail  (VardRewardFinding *self);
+const char *vard_reward_finding_get_name (VardRewardFinding *self);
+VardRewardVerdict vard_reward_finding_get_verdict (VardRewardFinding *self);
+const char *vard_reward_finding_get_detail (VardRewardFinding *self);
 
-guint              vard_reward_check_get_count     (void);
-const char        *vard_reward_check_get_name      (guint              check);
-VardRewardFinding *vard_reward_check_run           (VardReward        *reward,
-                                                    VardReward        *other,
-                                                    guint              check);
-GPtrArray         *vard_reward_check               (VardReward        *reward,
-                                                    VardReward        *other);
+guint vard_reward_check_get_count (void);
+const char *vard_reward_check_get_name (guint check);
+VardRewardFinding *vard_reward_check_run (VardReward *reward, VardReward *other, guint check);
+GPtrArray *vard_reward_check (VardReward *reward, VardReward *other);
 
 G_END_DECLS

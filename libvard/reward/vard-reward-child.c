@@ -30,11 +30,11 @@ typedef struct
 typedef struct
 {
   int socket_fd;
-  GAsyncQueue *messages; /* of JsonObject */
+  GAsyncQueue *messages;     /* of JsonObject */
   GCancellable *cancellable; /* of the work at hand: one message is worked on at a time */
-  gint64 id; /* of that message, so that a late request to stop hits nothing else */
-  GMutex lock; /* of slabs */
-  GHashTable *slabs; /* guint64 -> VardRewardSlab */
+  gint64 id;                 /* of that message, so that a late request to stop hits nothing else */
+  GMutex lock;               /* of slabs */
+  GHashTable *slabs;         /* guint64 -> VardRewardSlab */
   VardReward *reward;
 } VardRewardChild;
 
@@ -56,14 +56,13 @@ vard_reward_slab_unref (gpointer slab)
 
 /* A slab that cannot be mapped is missed when a picture in it comes. */
 static void
-vard_reward_child_map (VardRewardChild *self,
-                       JsonArray       *places,
-                       GArray          *fds)
+vard_reward_child_map (VardRewardChild *self, JsonArray *places, GArray *fds)
 {
   g_mutex_lock (&self->lock);
   for (guint i = 0; i < fds->len && 2 * i + 1 < json_array_get_length (places); i++)
     {
-      gint64 id = json_array_get_int_element (places, 2 * i), size = json_array_get_int_element (places, 2 * i + 1);
+      gint64 id = json_array_get_int_element (places, 2 * i),
+             size = json_array_get_int_element (places, 2 * i + 1);
       gpointer memory = mmap (NULL, size, PROT_READ, MAP_SHARED, g_array_index (fds, int, i), 0);
 
       if (memory == MAP_FAILED)
@@ -80,8 +79,7 @@ vard_reward_child_map (VardRewardChild *self,
 }
 
 static void
-vard_reward_child_unmap (VardRewardChild *self,
-                         JsonArray       *gone)
+vard_reward_child_unmap (VardRewardChild *self, JsonArray *gone)
 {
   g_mutex_lock (&self->lock);
   for (guint i = 0; i < json_array_get_length (gone); i++)
@@ -91,10 +89,7 @@ vard_reward_child_unmap (VardRewardChild *self,
 
 /* NULL when no such picture lies there */
 static GBytes *
-vard_reward_child_find (VardRewardChild *self,
-                        gint64           id,
-                        gsize            offset,
-                        gsize            length)
+vard_reward_child_find (VardRewardChild *self, gint64 id, gsize offset, gsize length)
 {
   g_mutex_lock (&self->lock);
   VardRewardSlab *slab = g_hash_table_lookup (self->slabs, &id);
@@ -112,9 +107,7 @@ vard_reward_child_find (VardRewardChild *self,
 
 /* TRUE when it was a message for this thread */
 static gboolean
-vard_reward_child_handle (VardRewardChild *self,
-                          JsonObject      *message,
-                          GArray          *fds)
+vard_reward_child_handle (VardRewardChild *self, JsonObject *message, GArray *fds)
 {
   if (json_object_has_member (message, "map"))
     vard_reward_child_map (self, json_object_get_array_member (message, "map"), fds);
@@ -134,7 +127,8 @@ vard_reward_child_read (gpointer data)
   g_autoptr (GArray) fds = g_array_new (FALSE, FALSE, sizeof (int));
   JsonObject *message;
 
-  while ((message = vard_reward_wire_receive (self->socket_fd, fds, G_MAXINT64, NULL, NULL)) != NULL)
+  while ((message = vard_reward_wire_receive (self->socket_fd, fds, G_MAXINT64, NULL, NULL))
+         != NULL)
     if (vard_reward_child_handle (self, message, fds))
       json_object_unref (message);
     else
@@ -148,20 +142,19 @@ vard_reward_child_read (gpointer data)
 }
 
 static void
-vard_reward_child_ignore_stage (const char *stage,
-                                gpointer    data)
+vard_reward_child_ignore_stage (const char *stage, gpointer data)
 {
 }
 
 static gboolean
 vard_reward_child_open (VardRewardChild *self,
-                        JsonObject      *message,
-                        JsonObject      *answer,
-                        GError         **error)
+                        JsonObject *message,
+                        JsonObject *answer,
+                        GError **error)
 {
   g_autoptr (VardPlugin) plugin = vard_plugin_new (json_object_get_string_member (message, "path"));
-  g_autoptr (VardPluginSpec) spec
-    = vard_plugin_spec_parse (json_object_get_string_member (message, "open"), error);
+  g_autoptr (VardPluginSpec) spec =
+    vard_plugin_spec_parse (json_object_get_string_member (message, "open"), error);
   VardPluginState state;
 
   if (spec == NULL
@@ -171,8 +164,8 @@ vard_reward_child_open (VardRewardChild *self,
   GType type = vard_plugin_find_type (plugin, vard_plugin_spec_get_name (spec));
   if (!g_type_is_a (type, VARD_TYPE_REWARD))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN, "%s has no reward \"%s\"", vard_plugin_get_path (plugin),
-                   vard_plugin_spec_get_name (spec));
+      g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN, "%s has no reward \"%s\"",
+                   vard_plugin_get_path (plugin), vard_plugin_spec_get_name (spec));
       return FALSE;
     }
   const char *label = vard_plugin_spec_get_value (spec, "label");
@@ -192,8 +185,7 @@ vard_reward_child_open (VardRewardChild *self,
 
 /* Element i of what is a list of objects or nulls, or of texts or nulls; NULL for a null */
 static JsonNode *
-vard_reward_child_get (JsonArray *array,
-                       guint      i)
+vard_reward_child_get (JsonArray *array, guint i)
 {
   JsonNode *node = i < json_array_get_length (array) ? json_array_get_element (array, i) : NULL;
 
@@ -204,28 +196,31 @@ vard_reward_child_get (JsonArray *array,
 static gboolean
 vard_reward_child_append (VardRewardChild *self,
                           VardRewardBatch *batch,
-                          const gint64    *place,
-                          JsonNode        *prompt,
-                          JsonNode        *metadata,
-                          GError         **error)
+                          const gint64 *place,
+                          JsonNode *prompt,
+                          JsonNode *metadata,
+                          GError **error)
 {
   gsize length = (gsize) 3 * place[2] * place[3];
   g_autoptr (GBytes) pixels = vard_reward_child_find (self, place[0], place[1], length);
 
   if (pixels == NULL)
     {
-      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_FAILED, "a picture lies outside of the shared memory");
+      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_FAILED,
+                           "a picture lies outside of the shared memory");
       return FALSE;
     }
-  return vard_reward_batch_append (batch, pixels, place[2], place[3], prompt != NULL ? json_node_get_string (prompt) : NULL,
-                                   metadata != NULL ? json_node_get_object (metadata) : NULL, place[4], error);
+  return vard_reward_batch_append (batch, pixels, place[2], place[3],
+                                   prompt != NULL ? json_node_get_string (prompt) : NULL,
+                                   metadata != NULL ? json_node_get_object (metadata) : NULL,
+                                   place[4], error);
 }
 
 static gboolean
 vard_reward_child_append_all (VardRewardChild *self,
                               VardRewardBatch *batch,
-                              JsonObject      *message,
-                              GError         **error)
+                              JsonObject *message,
+                              GError **error)
 {
   JsonArray *places = json_object_get_array_member (message, "places");
   JsonArray *prompts = json_object_get_array_member (message, "prompts");
@@ -261,9 +256,7 @@ vard_reward_child_list_scores (VardRewardBatch *batch)
 
 /* What the class says, in the class's words: the other side adds whose words they are. */
 static gboolean
-vard_reward_child_settle (gboolean result,
-                          GError  *inner,
-                          GError **error)
+vard_reward_child_settle (gboolean result, GError *inner, GError **error)
 {
   if (inner != NULL)
     g_propagate_error (error, inner);
@@ -273,20 +266,20 @@ vard_reward_child_settle (gboolean result,
 }
 
 static gboolean
-vard_reward_child_prepare (VardRewardChild *self,
-                           GError         **error)
+vard_reward_child_prepare (VardRewardChild *self, GError **error)
 {
   GError *inner = NULL;
-  gboolean result = VARD_REWARD_GET_CLASS (self->reward)->prepare (self->reward, self->cancellable, &inner);
+  gboolean result =
+    VARD_REWARD_GET_CLASS (self->reward)->prepare (self->reward, self->cancellable, &inner);
 
   return vard_reward_child_settle (result, inner, error);
 }
 
 static gboolean
 vard_reward_child_score (VardRewardChild *self,
-                         JsonObject      *message,
-                         JsonObject      *answer,
-                         GError         **error)
+                         JsonObject *message,
+                         JsonObject *answer,
+                         GError **error)
 {
   g_autoptr (VardRewardBatch) batch = vard_reward_batch_new ();
 
@@ -305,9 +298,9 @@ vard_reward_child_score (VardRewardChild *self,
 
 static gboolean
 vard_reward_child_work (VardRewardChild *self,
-                        JsonObject      *message,
-                        JsonObject      *answer,
-                        GError         **error)
+                        JsonObject *message,
+                        JsonObject *answer,
+                        GError **error)
 {
   if (json_object_has_member (message, "open"))
     return vard_reward_child_open (self, message, answer, error);
@@ -317,8 +310,7 @@ vard_reward_child_work (VardRewardChild *self,
 }
 
 static void
-vard_reward_child_answer (VardRewardChild *self,
-                          JsonObject      *message)
+vard_reward_child_answer (VardRewardChild *self, JsonObject *message)
 {
   g_autoptr (JsonObject) answer = json_object_new ();
   g_autoptr (GError) error = NULL;

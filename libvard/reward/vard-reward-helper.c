@@ -12,10 +12,7 @@
 
 /* One line a message: whoever reads them adds whose they are. */
 static GLogWriterOutput
-write_log (GLogLevelFlags   level,
-           const GLogField *log_fields,
-           gsize            n_fields,
-           gpointer         data)
+write_log (GLogLevelFlags level, const GLogField *log_fields, gsize n_fields, gpointer data)
 {
   const char *text = NULL;
 
@@ -24,15 +21,17 @@ write_log (GLogLevelFlags   level,
       text = log_fields[i].value;
   if (text == NULL || (level & G_LOG_LEVEL_DEBUG) != 0)
     return g_log_writer_default (level, log_fields, n_fields, data);
-  fprintf (stderr, "%s%s\n", (level & G_LOG_LEVEL_ERROR) != 0 ? "error: "
-                             : (level & G_LOG_LEVEL_CRITICAL) != 0 ? "critical: "
-                             : (level & G_LOG_LEVEL_WARNING) != 0 ? "warning: " : "", text);
+  fprintf (stderr, "%s%s\n",
+           (level & G_LOG_LEVEL_ERROR) != 0      ? "error: "
+           : (level & G_LOG_LEVEL_CRITICAL) != 0 ? "critical: "
+           : (level & G_LOG_LEVEL_WARNING) != 0  ? "warning: "
+                                                 : "",
+           text);
   return G_LOG_WRITER_HANDLED;
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   if (fcntl (3, F_SETFD, FD_CLOEXEC) < 0 || dup2 (STDERR_FILENO, STDOUT_FILENO) < 0)
     return 2;

@@ -32,7 +32,7 @@ struct _VardRewardHost
   VardRewardNeeds needs;
   char **keys;
   VardImagePool *pool;
-  GMutex lock; /* of all below: one question at a time */
+  GMutex lock;                /* of all below: one question at a time */
   VardRewardProcess *process; /* NULL when there is none */
   guint n_restarts;
   gboolean is_prepared; /* the process that there is */
@@ -58,8 +58,7 @@ static const VardField fields[] = {
 /* What a question came to when it was no answer: a process that has died is let go of. Returns its
  * epitaph. */
 static char *
-vard_reward_host_mourn (VardRewardHost  *self,
-                        VardRewardDeath *death)
+vard_reward_host_mourn (VardRewardHost *self, VardRewardDeath *death)
 {
   *death = vard_reward_process_get_death (self->process);
   if (*death == VARD_REWARD_DEATH_NONE)
@@ -77,25 +76,25 @@ vard_reward_host_mourn (VardRewardHost  *self,
 /* A question whose answer is awaited before the reward can score: death is an error. */
 static JsonObject *
 vard_reward_host_demand (VardRewardHost *self,
-                         const char     *what,
-                         const char     *text,
-                         GCancellable   *cancellable,
-                         GError        **error)
+                         const char *what,
+                         const char *text,
+                         GCancellable *cancellable,
+                         GError **error)
 {
   g_autoptr (JsonObject) message = json_object_new ();
   VardRewardDeath death;
 
   json_object_set_string_member (message, what, text);
   json_object_set_string_member (message, "path", self->path);
-  JsonObject *answer = vard_reward_process_ask (self->process, message, self->start_seconds, cancellable, error);
+  JsonObject *answer =
+    vard_reward_process_ask (self->process, message, self->start_seconds, cancellable, error);
   if (answer == NULL)
     g_free (vard_reward_host_mourn (self, &death));
   return answer;
 }
 
 static gboolean
-vard_reward_host_open (VardRewardHost *self,
-                       GError        **error)
+vard_reward_host_open (VardRewardHost *self, GError **error)
 {
   self->process = vard_reward_process_new (VARD_REWARD (self), error);
   if (self->process == NULL)
@@ -125,14 +124,13 @@ vard_reward_host_may_start (VardRewardHost *self)
 
 /* A living process that has loaded the reward; called with the lock held */
 static gboolean
-vard_reward_host_ensure (VardRewardHost *self,
-                         GCancellable   *cancellable,
-                         GError        **error)
+vard_reward_host_ensure (VardRewardHost *self, GCancellable *cancellable, GError **error)
 {
   if (!vard_reward_host_may_start (self))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                   "its own process was started %u times, and is not started again", self->n_restarts + 1);
+                   "its own process was started %u times, and is not started again",
+                   self->n_restarts + 1);
       return FALSE;
     }
   if (self->process == NULL)
@@ -151,9 +149,7 @@ vard_reward_host_ensure (VardRewardHost *self,
 }
 
 static gboolean
-vard_reward_host_prepare (VardReward   *reward,
-                          GCancellable *cancellable,
-                          GError      **error)
+vard_reward_host_prepare (VardReward *reward, GCancellable *cancellable, GError **error)
 {
   VardRewardHost *self = VARD_REWARD_HOST (reward);
 
@@ -173,13 +169,11 @@ typedef struct
   const guint *indices; /* [n] */
   guint n;
   VardImagePlace *places; /* [n] */
-  GPtrArray *copies; /* of GBytes: pictures that were not in the pool */
+  GPtrArray *copies;      /* of GBytes: pictures that were not in the pool */
 } VardRewardParcel;
 
 static gboolean
-vard_reward_parcel_locate (VardRewardParcel *parcel,
-                           guint             i,
-                           GError          **error)
+vard_reward_parcel_locate (VardRewardParcel *parcel, guint i, GError **error)
 {
   VardImagePool *pool = parcel->self->pool;
   GBytes *pixels = vard_reward_batch_get_pixels (parcel->batch, parcel->indices[i]);
@@ -192,8 +186,10 @@ vard_reward_parcel_locate (VardRewardParcel *parcel,
   GBytes *shared = vard_image_pool_allocate (pool, size, &copy);
   if (shared == NULL)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "the system has no memory of %" G_GSIZE_FORMAT
-                   " bytes to share between processes", size);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED,
+                   "the system has no memory of %" G_GSIZE_FORMAT
+                   " bytes to share between processes",
+                   size);
       return FALSE;
     }
   memcpy (copy, bytes, size);
@@ -212,9 +208,12 @@ vard_reward_parcel_list_places (VardRewardParcel *parcel)
     {
       json_array_add_int_element (array, parcel->places[i].slab);
       json_array_add_int_element (array, parcel->places[i].offset);
-      json_array_add_int_element (array, vard_reward_batch_get_width (parcel->batch, parcel->indices[i]));
-      json_array_add_int_element (array, vard_reward_batch_get_height (parcel->batch, parcel->indices[i]));
-      json_array_add_int_element (array, vard_reward_batch_get_group (parcel->batch, parcel->indices[i]));
+      json_array_add_int_element (array,
+                                  vard_reward_batch_get_width (parcel->batch, parcel->indices[i]));
+      json_array_add_int_element (array,
+                                  vard_reward_batch_get_height (parcel->batch, parcel->indices[i]));
+      json_array_add_int_element (array,
+                                  vard_reward_batch_get_group (parcel->batch, parcel->indices[i]));
     }
   return array;
 }
@@ -223,7 +222,8 @@ static JsonObject *
 vard_reward_parcel_write (VardRewardParcel *parcel)
 {
   JsonObject *message = json_object_new ();
-  JsonArray *prompts = json_array_sized_new (parcel->n), *metadata = json_array_sized_new (parcel->n);
+  JsonArray *prompts = json_array_sized_new (parcel->n),
+            *metadata = json_array_sized_new (parcel->n);
 
   for (guint i = 0; i < parcel->n; i++)
     {
@@ -247,16 +247,16 @@ vard_reward_parcel_write (VardRewardParcel *parcel)
 
 /* The numbers of another process are looked at like any other input. */
 static gboolean
-vard_reward_parcel_read (VardRewardParcel *parcel,
-                         JsonObject       *answer,
-                         GError          **error)
+vard_reward_parcel_read (VardRewardParcel *parcel, JsonObject *answer, GError **error)
 {
   JsonNode *node = json_object_get_member (answer, "scores");
-  JsonArray *scores = node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
+  JsonArray *scores = node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node)
+                                                                   : NULL;
 
   if (scores == NULL || json_array_get_length (scores) != parcel->n)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "its own process has %u scores for %u pictures",
+      g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
+                   "its own process has %u scores for %u pictures",
                    scores != NULL ? json_array_get_length (scores) : 0, parcel->n);
       return FALSE;
     }
@@ -265,16 +265,17 @@ vard_reward_parcel_read (VardRewardParcel *parcel,
       JsonNode *score = json_array_get_element (scores, i);
 
       if (json_node_get_value_type (score) == G_TYPE_STRING)
-        vard_reward_batch_set_failed (parcel->batch, parcel->indices[i], json_node_get_string (score));
+        vard_reward_batch_set_failed (parcel->batch, parcel->indices[i],
+                                      json_node_get_string (score));
       else if (JSON_NODE_HOLDS_VALUE (score))
-        vard_reward_batch_set_score (parcel->batch, parcel->indices[i], json_node_get_double (score));
+        vard_reward_batch_set_score (parcel->batch, parcel->indices[i],
+                                     json_node_get_double (score));
     }
   return TRUE;
 }
 
 static gboolean
-vard_reward_parcel_send (VardRewardParcel *parcel,
-                         GError          **error)
+vard_reward_parcel_send (VardRewardParcel *parcel, GError **error)
 {
   VardRewardHost *self = parcel->self;
 
@@ -285,9 +286,9 @@ vard_reward_parcel_send (VardRewardParcel *parcel,
   /* A process that is gone is noticed by the question. */
   vard_reward_process_share (self->process, self->pool, parcel->places, parcel->n, NULL);
   g_autoptr (JsonObject) message = vard_reward_parcel_write (parcel);
-  g_autoptr (JsonObject) answer
-    = vard_reward_process_ask (self->process, message, self->answer_seconds,
-                               vard_reward_batch_get_cancellable (parcel->batch), error);
+  g_autoptr (JsonObject) answer =
+    vard_reward_process_ask (self->process, message, self->answer_seconds,
+                             vard_reward_batch_get_cancellable (parcel->batch), error);
 
   return answer != NULL && vard_reward_parcel_read (parcel, answer, error);
 }
@@ -295,17 +296,18 @@ vard_reward_parcel_send (VardRewardParcel *parcel,
 /* FALSE with *epitaph when the process died of it; FALSE with an error when it said one, or cannot
  * be started */
 static gboolean
-vard_reward_host_try (VardRewardHost  *self,
+vard_reward_host_try (VardRewardHost *self,
                       VardRewardBatch *batch,
-                      GArray          *indices,
-                      char           **epitaph,
+                      GArray *indices,
+                      char **epitaph,
                       VardRewardDeath *death,
-                      GError         **error)
+                      GError **error)
 {
   g_autofree VardImagePlace *places = g_new (VardImagePlace, indices->len);
   g_autoptr (GPtrArray) copies = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   g_autoptr (GError) inner = NULL;
-  VardRewardParcel parcel = { self, batch, (const guint *) indices->data, indices->len, places, copies };
+  VardRewardParcel parcel = { self,         batch,  (const guint *) indices->data,
+                              indices->len, places, copies };
 
   if (!vard_reward_host_ensure (self, vard_reward_batch_get_cancellable (batch), error))
     return FALSE;
@@ -323,13 +325,13 @@ vard_reward_host_try (VardRewardHost  *self,
 /* ---- a batch ---- */
 
 static void
-vard_reward_host_fail (VardRewardHost  *self,
+vard_reward_host_fail (VardRewardHost *self,
                        VardRewardBatch *batch,
-                       GArray          *indices,
-                       const char      *epitaph)
+                       GArray *indices,
+                       const char *epitaph)
 {
-  g_autofree char *words
-    = g_strdup_printf ("the process of the reward %s %s", vard_reward_get_label (VARD_REWARD (self)), epitaph);
+  g_autofree char *words = g_strdup_printf ("the process of the reward %s %s",
+                                            vard_reward_get_label (VARD_REWARD (self)), epitaph);
 
   for (guint i = 0; i < indices->len; i++)
     vard_reward_batch_set_failed (batch, g_array_index (indices, guint, i), words);
@@ -337,9 +339,7 @@ vard_reward_host_fail (VardRewardHost  *self,
 
 /* The pictures from @first on that belong together: one, or all of its group */
 static GArray *
-vard_reward_host_list_unit (VardRewardHost  *self,
-                            VardRewardBatch *batch,
-                            guint            first)
+vard_reward_host_list_unit (VardRewardHost *self, VardRewardBatch *batch, guint first)
 {
   GArray *indices = g_array_new (FALSE, FALSE, sizeof (guint));
   gboolean has_groups = (self->needs & VARD_REWARD_NEEDS_GROUPS) != 0;
@@ -353,10 +353,10 @@ vard_reward_host_list_unit (VardRewardHost  *self,
 
 /* Finds those that it crashes on */
 static gboolean
-vard_reward_host_score_apart (VardRewardHost  *self,
+vard_reward_host_score_apart (VardRewardHost *self,
                               VardRewardBatch *batch,
-                              const char      *last_epitaph,
-                              GError         **error)
+                              const char *last_epitaph,
+                              GError **error)
 {
   for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
     {
@@ -379,9 +379,7 @@ vard_reward_host_score_apart (VardRewardHost  *self,
 }
 
 static gboolean
-vard_reward_host_score_locked (VardRewardHost  *self,
-                               VardRewardBatch *batch,
-                               GError         **error)
+vard_reward_host_score_locked (VardRewardHost *self, VardRewardBatch *batch, GError **error)
 {
   g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (guint));
   g_autofree char *epitaph = NULL, *second = NULL;
@@ -407,9 +405,7 @@ vard_reward_host_score_locked (VardRewardHost  *self,
 }
 
 static gboolean
-vard_reward_host_score (VardReward      *reward,
-                        VardRewardBatch *batch,
-                        GError         **error)
+vard_reward_host_score (VardReward *reward, VardRewardBatch *batch, GError **error)
 {
   VardRewardHost *self = VARD_REWARD_HOST (reward);
 
@@ -433,16 +429,16 @@ vard_reward_host_dup_metadata_keys (VardReward *reward)
 
 /* The keys of the spec that are about the process: "isolate-restarts" is the property "restarts" */
 static gboolean
-vard_reward_host_read_keys (VardRewardHost *self,
-                            VardPluginSpec *spec,
-                            GError        **error)
+vard_reward_host_read_keys (VardRewardHost *self, VardPluginSpec *spec, GError **error)
 {
   for (guint i = 0; i < G_N_ELEMENTS (fields); i++)
     {
       g_autofree char *key = g_strconcat (VARD_REWARD_HOST_PREFIX, fields[i].member, NULL);
       const char *text = vard_plugin_spec_get_value (spec, g_strdelimit (key, "_", '-'));
 
-      if (text == NULL || vard_settings_set_text (G_OBJECT (self), key + strlen (VARD_REWARD_HOST_PREFIX), text, error))
+      if (text == NULL
+          || vard_settings_set_text (G_OBJECT (self), key + strlen (VARD_REWARD_HOST_PREFIX), text,
+                                     error))
         continue;
       g_prefix_error (error, "%s: " VARD_REWARD_HOST_PREFIX, vard_plugin_spec_get_name (spec));
       return FALSE;
@@ -467,9 +463,9 @@ vard_reward_host_read_keys (VardRewardHost *self,
  */
 VardReward *
 vard_reward_host_new (VardPluginManager *manager,
-                      const char        *spec,
-                      VardImagePool     *pool,
-                      GError           **error)
+                      const char *spec,
+                      VardImagePool *pool,
+                      GError **error)
 {
   g_return_val_if_fail (VARD_IS_PLUGIN_MANAGER (manager) && spec != NULL, NULL);
 
@@ -479,12 +475,15 @@ vard_reward_host_new (VardPluginManager *manager,
 
   const char *name = vard_plugin_spec_get_name (parts);
   g_autoptr (VardPluginFeature) feature = vard_plugin_manager_find (manager, "reward", name, error);
-  g_autoptr (VardPlugin) plugin = feature != NULL ? vard_plugin_manager_find_plugin (manager, feature) : NULL;
-  g_autoptr (VardRewardHost) self = plugin != NULL ? g_object_new (VARD_TYPE_REWARD_HOST, NULL) : NULL;
+  g_autoptr (VardPlugin) plugin =
+    feature != NULL ? vard_plugin_manager_find_plugin (manager, feature) : NULL;
+  g_autoptr (VardRewardHost) self = plugin != NULL ? g_object_new (VARD_TYPE_REWARD_HOST, NULL)
+                                                   : NULL;
   if (self == NULL)
     {
       if (error != NULL && *error == NULL)
-        g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN, "the file of the reward \"%s\" has gone", name);
+        g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN, "the file of the reward \"%s\" has gone",
+                     name);
       return NULL;
     }
   self->path = g_strdup (vard_plugin_get_path (plugin));
@@ -493,7 +492,8 @@ vard_reward_host_new (VardPluginManager *manager,
   vard_reward_set_label (VARD_REWARD (self), name);
   vard_reward_set_thread_bound (VARD_REWARD (self), FALSE);
   return vard_reward_host_read_keys (self, parts, error) && vard_reward_host_open (self, error)
-           ? VARD_REWARD (g_steal_pointer (&self)) : NULL;
+           ? VARD_REWARD (g_steal_pointer (&self))
+           : NULL;
 }
 
 /**

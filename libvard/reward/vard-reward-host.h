@@ -16,10 +16,10 @@ G_BEGIN_DECLS
 #define VARD_TYPE_REWARD_HOST (vard_reward_host_get_type ())
 G_DECLARE_FINAL_TYPE (VardRewardHost, vard_reward_host, VARD, REWARD_HOST, VardReward)
 
-VardReward *vard_reward_host_new            (VardPluginManager *manager,
-                                             const char        *spec,
-                                             VardImagePool     *pool,
-                                             GError           **error);
-guint       vard_reward_host_get_n_restarts (VardRewardHost    *self);
+VardReward *vard_reward_host_new (VardPluginManager *manager,
+                                  const char *spec,
+                                  VardImagePool *pool,
+                                  GError **error);
+guint vard_reward_host_get_n_restarts (VardRewardHost *self);
 
 G_END_DECLS

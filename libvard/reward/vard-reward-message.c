@@ -60,8 +60,7 @@ get_messages (VardReward *self)
  * Keeps @text for vard_reward_take_messages(). Safe to call from any thread.
  */
 void
-vard_reward_add_message (VardReward *self,
-                         const char *text)
+vard_reward_add_message (VardReward *self, const char *text)
 {
   g_return_if_fail (VARD_IS_REWARD (self) && text != NULL);
 
@@ -119,10 +118,7 @@ vard_reward_swap_speaker (VardReward *self)
 }
 
 static const char *
-find_field (const GLogField *log_fields,
-            gsize            n_fields,
-            const char      *key,
-            char           **copy)
+find_field (const GLogField *log_fields, gsize n_fields, const char *key, char **copy)
 {
   for (gsize i = 0; i < n_fields; i++)
     if (g_str_equal (log_fields[i].key, key))
@@ -147,20 +143,22 @@ find_field (const GLogField *log_fields,
  * Returns: whether it was written
  */
 GLogWriterOutput
-vard_reward_log_writer (GLogLevelFlags   level,
+vard_reward_log_writer (GLogLevelFlags level,
                         const GLogField *log_fields,
-                        gsize            n_fields,
-                        gpointer         data)
+                        gsize n_fields,
+                        gpointer data)
 {
   VardReward *self = g_private_get (&speaker);
   g_autofree char *copy = NULL;
   const char *text = find_field (log_fields, n_fields, "MESSAGE", &copy);
 
-  if (self == NULL || text == NULL || (level & (G_LOG_LEVEL_ERROR | G_LOG_FLAG_FATAL | G_LOG_LEVEL_DEBUG)) != 0)
+  if (self == NULL || text == NULL
+      || (level & (G_LOG_LEVEL_ERROR | G_LOG_FLAG_FATAL | G_LOG_LEVEL_DEBUG)) != 0)
     return g_log_writer_default (level, log_fields, n_fields, data);
 
-  const char *word = (level & G_LOG_LEVEL_CRITICAL) != 0 ? "critical: "
-                     : (level & G_LOG_LEVEL_WARNING) != 0 ? "warning: " : "";
+  const char *word = (level & G_LOG_LEVEL_CRITICAL) != 0  ? "critical: "
+                     : (level & G_LOG_LEVEL_WARNING) != 0 ? "warning: "
+                                                          : "";
   g_autofree char *line = g_strconcat (word, text, NULL);
   vard_reward_add_message (self, line);
   return G_LOG_WRITER_HANDLED;

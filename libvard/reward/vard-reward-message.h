@@ -8,13 +8,12 @@
 
 G_BEGIN_DECLS
 
-void             vard_reward_add_message   (VardReward      *self,
-                                            const char      *text);
-char           **vard_reward_take_messages (VardReward      *self);
-GLogWriterOutput vard_reward_log_writer    (GLogLevelFlags   level,
-                                            const GLogField *log_fields,
-                                            gsize            n_fields,
-                                            gpointer         data);
-VardReward      *vard_reward_swap_speaker  (VardReward      *self);
+void vard_reward_add_message (VardReward *self, const char *text);
+char **vard_reward_take_messages (VardReward *self);
+GLogWriterOutput vard_reward_log_writer (GLogLevelFlags level,
+                                         const GLogField *log_fields,
+                                         gsize n_fields,
+                                         gpointer data);
+VardReward *vard_reward_swap_speaker (VardReward *self);
 
 G_END_DECLS

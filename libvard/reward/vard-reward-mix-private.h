@@ -15,7 +15,7 @@ typedef struct
   double weight;
   VardRewardPolicy policy;
   double mean, sd; /* of the base pool; sd is 0 before it is known */
-  guint n_pool; /* scored pictures of the pool */
+  guint n_pool;    /* scored pictures of the pool */
   /* of the newest pictures, about as many as the pool has; at first the pool's */
   double running_mean, running_sd;
 } VardRewardComponent;
@@ -29,8 +29,7 @@ struct _VardRewardMix
 };
 
 static inline VardRewardComponent *
-vard_reward_mix_peek (VardRewardMix *self,
-                      guint          component)
+vard_reward_mix_peek (VardRewardMix *self, guint component)
 {
   return &g_array_index (self->components, VardRewardComponent, component);
 }

@@ -20,7 +20,10 @@ typedef struct
   gboolean isolate;
   char *label;
 } VardRewardUse;
-typedef struct { GObjectClass parent_class; } VardRewardUseClass;
+typedef struct
+{
+  GObjectClass parent_class;
+} VardRewardUseClass;
 
 static GType vard_reward_use_get_type (void);
 G_DEFINE_FINAL_TYPE (VardRewardUse, vard_reward_use, G_TYPE_OBJECT)
@@ -48,9 +51,7 @@ vard_reward_use_init (VardRewardUse *self)
 }
 
 static gboolean
-vard_reward_use_read (VardRewardUse  *self,
-                      VardPluginSpec *spec,
-                      GError        **error)
+vard_reward_use_read (VardRewardUse *self, VardPluginSpec *spec, GError **error)
 {
   const char *name = vard_plugin_spec_get_name (spec);
 
@@ -58,7 +59,8 @@ vard_reward_use_read (VardRewardUse  *self,
     {
       const char *text = vard_plugin_spec_get_value (spec, use_fields[i].member);
 
-      if (text != NULL && !vard_settings_set_text (G_OBJECT (self), use_fields[i].member, text, error))
+      if (text != NULL
+          && !vard_settings_set_text (G_OBJECT (self), use_fields[i].member, text, error))
         {
           g_prefix_error (error, "%s: ", name);
           return FALSE;
@@ -70,11 +72,11 @@ vard_reward_use_read (VardRewardUse  *self,
 /* In a process of its own when the spec says so. What is wrong with the spec is found before a
  * process starts. */
 static GObject *
-vard_reward_mix_create (VardRewardMix   *self,
-                        const char      *text,
-                        VardRewardUse   *use,
+vard_reward_mix_create (VardRewardMix *self,
+                        const char *text,
+                        VardRewardUse *use,
                         VardPluginSpec **spec,
-                        GError         **error)
+                        GError **error)
 {
   VardPluginManager *manager = vard_plugin_manager_get_default ();
 
@@ -104,9 +106,7 @@ vard_reward_mix_create (VardRewardMix   *self,
  * Returns: %TRUE when it was added
  */
 gboolean
-vard_reward_mix_add_spec (VardRewardMix *self,
-                          const char    *spec,
-                          GError       **error)
+vard_reward_mix_add_spec (VardRewardMix *self, const char *spec, GError **error)
 {
   g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && spec != NULL, FALSE);
 
@@ -119,14 +119,13 @@ vard_reward_mix_add_spec (VardRewardMix *self,
     return FALSE;
   vard_reward_set_thread_bound (VARD_REWARD (reward), FALSE);
   return vard_reward_mix_add (self, VARD_REWARD (reward),
-                              values->label != NULL ? values->label : vard_plugin_spec_get_name (parts),
+                              values->label != NULL ? values->label
+                                                    : vard_plugin_spec_get_name (parts),
                               values->weight, values->policy, error);
 }
 
 static void
-list_class (GPtrArray  *keys,
-            GType       type,
-            const char *prefix)
+list_class (GPtrArray *keys, GType type, const char *prefix)
 {
   g_autoptr (GTypeClass) klass = g_type_class_ref (type);
   guint n;

@@ -18,7 +18,8 @@
 
 G_DEFINE_FINAL_TYPE (VardRewardMix, vard_reward_mix, G_TYPE_OBJECT)
 
-G_DEFINE_ENUM_TYPE (VardRewardPolicy, vard_reward_policy,
+G_DEFINE_ENUM_TYPE (VardRewardPolicy,
+                    vard_reward_policy,
                     G_DEFINE_ENUM_VALUE (VARD_REWARD_POLICY_REQUIRED, "required"),
                     G_DEFINE_ENUM_VALUE (VARD_REWARD_POLICY_SKIP_SAMPLE, "skip-sample"),
                     G_DEFINE_ENUM_VALUE (VARD_REWARD_POLICY_MONITOR_ONLY, "monitor-only"))
@@ -36,21 +37,21 @@ vard_reward_mix_new (void)
 
 /* A label is part of metric and file names. */
 static gboolean
-vard_reward_mix_check_label (VardRewardMix *self,
-                             const char    *label,
-                             GError       **error)
+vard_reward_mix_check_label (VardRewardMix *self, const char *label, GError **error)
 {
   if (!g_regex_match_simple ("^[A-Za-z0-9][A-Za-z0-9._-]*$", label, 0, 0))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "\"%s\" cannot be the label of a reward: letters, digits, '.', '_' and '-'", label);
+                   "\"%s\" cannot be the label of a reward: letters, digits, '.', '_' and '-'",
+                   label);
       return FALSE;
     }
   for (guint c = 0; c < self->components->len; c++)
     if (g_str_equal (vard_reward_mix_peek (self, c)->label, label))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                     "two rewards are called \"%s\": give one of them another label (label=NAME)", label);
+                     "two rewards are called \"%s\": give one of them another label (label=NAME)",
+                     label);
         return FALSE;
       }
   return TRUE;
@@ -68,12 +69,12 @@ vard_reward_mix_check_label (VardRewardMix *self,
  * Returns: %TRUE when it was added
  */
 gboolean
-vard_reward_mix_add (VardRewardMix   *self,
-                     VardReward      *reward,
-                     const char      *label,
-                     double           weight,
+vard_reward_mix_add (VardRewardMix *self,
+                     VardReward *reward,
+                     const char *label,
+                     double weight,
                      VardRewardPolicy policy,
-                     GError         **error)
+                     GError **error)
 {
   g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && VARD_IS_REWARD (reward), FALSE);
 
@@ -84,13 +85,17 @@ vard_reward_mix_add (VardRewardMix   *self,
   if (!isfinite (weight) || weight == 0)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "the weight of the reward %s is %g: a reward that shall not count has policy=monitor-only",
+                   "the weight of the reward %s is %g: a reward that shall not count has "
+                   "policy=monitor-only",
                    label, weight);
       return FALSE;
     }
 
   VardRewardComponent component = {
-    .reward = g_object_ref (reward), .label = g_strdup (label), .weight = weight, .policy = policy,
+    .reward = g_object_ref (reward),
+    .label = g_strdup (label),
+    .weight = weight,
+    .policy = policy,
   };
   vard_reward_set_label (reward, label);
   g_array_append_val (self->components, component);
@@ -119,8 +124,7 @@ vard_reward_mix_get_n_components (VardRewardMix *self)
  * Returns: (transfer none): the reward
  */
 VardReward *
-vard_reward_mix_get_reward (VardRewardMix *self,
-                            guint          component)
+vard_reward_mix_get_reward (VardRewardMix *self, guint component)
 {
   g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && component < self->components->len, NULL);
 
@@ -135,8 +139,7 @@ vard_reward_mix_get_reward (VardRewardMix *self,
  * Returns: what messages and metrics call it
  */
 const char *
-vard_reward_mix_get_label (VardRewardMix *self,
-                           guint          component)
+vard_reward_mix_get_label (VardRewardMix *self, guint component)
 {
   g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && component < self->components->len, NULL);
 
@@ -151,8 +154,7 @@ vard_reward_mix_get_label (VardRewardMix *self,
  * Returns: its weight
  */
 double
-vard_reward_mix_get_weight (VardRewardMix *self,
-                            guint          component)
+vard_reward_mix_get_weight (VardRewardMix *self, guint component)
 {
   g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && component < self->components->len, 0);
 
@@ -167,8 +169,7 @@ vard_reward_mix_get_weight (VardRewardMix *self,
  * Returns: what becomes of a picture that it cannot score
  */
 VardRewardPolicy
-vard_reward_mix_get_policy (VardRewardMix *self,
-                            guint          component)
+vard_reward_mix_get_policy (VardRewardMix *self, guint component)
 {
   g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && component < self->components->len,
                         VARD_REWARD_POLICY_REQUIRED);
@@ -233,17 +234,17 @@ vard_reward_mix_take_messages (VardRewardMix *self)
  * Returns: %TRUE when this is enough for all its rewards
  */
 gboolean
-vard_reward_mix_check_needs (VardRewardMix     *self,
-                             gboolean           has_prompts,
+vard_reward_mix_check_needs (VardRewardMix *self,
+                             gboolean has_prompts,
                              const char *const *metadata_keys,
-                             guint              group_size,
-                             GError           **error)
+                             guint group_size,
+                             GError **error)
 {
   g_return_val_if_fail (VARD_IS_REWARD_MIX (self), FALSE);
 
   for (guint c = 0; c < self->components->len; c++)
-    if (!vard_reward_check_needs (vard_reward_mix_peek (self, c)->reward, has_prompts, metadata_keys,
-                                  group_size, error))
+    if (!vard_reward_check_needs (vard_reward_mix_peek (self, c)->reward, has_prompts,
+                                  metadata_keys, group_size, error))
       return FALSE;
   return TRUE;
 }
@@ -259,14 +260,14 @@ vard_reward_policy_get_word (VardRewardPolicy policy)
 /* Takes inner and says in the same sentence which policy it meets and what that means. */
 static void
 vard_reward_component_propagate (const VardRewardComponent *self,
-                                 GError                    *inner,
-                                 const char                *consequence,
-                                 GError                   **error)
+                                 GError *inner,
+                                 const char *consequence,
+                                 GError **error)
 {
   if (!g_error_matches (inner, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     {
-      char *message = g_strdup_printf ("%s; policy=%s %s", inner->message, vard_reward_policy_get_word (self->policy),
-                                       consequence);
+      char *message = g_strdup_printf ("%s; policy=%s %s", inner->message,
+                                       vard_reward_policy_get_word (self->policy), consequence);
 
       g_free (inner->message);
       inner->message = message;
@@ -285,9 +286,7 @@ vard_reward_component_propagate (const VardRewardComponent *self,
  * Returns: %TRUE when all that count are prepared, and at least one counts
  */
 gboolean
-vard_reward_mix_prepare (VardRewardMix *self,
-                         GCancellable  *cancellable,
-                         GError       **error)
+vard_reward_mix_prepare (VardRewardMix *self, GCancellable *cancellable, GError **error)
 {
   g_return_val_if_fail (VARD_IS_REWARD_MIX (self), FALSE);
 
@@ -303,18 +302,21 @@ vard_reward_mix_prepare (VardRewardMix *self,
       if (!vard_reward_prepare (component->reward, cancellable, &inner)
           && (counts || g_error_matches (inner, G_IO_ERROR, G_IO_ERROR_CANCELLED)))
         {
-          vard_reward_component_propagate (component, g_steal_pointer (&inner), "does not start without it", error);
+          vard_reward_component_propagate (component, g_steal_pointer (&inner),
+                                           "does not start without it", error);
           return FALSE;
         }
       if (inner != NULL)
         {
-          g_autofree char *text = g_strdup_printf ("%s; policy=monitor-only goes on", inner->message);
+          g_autofree char *text =
+            g_strdup_printf ("%s; policy=monitor-only goes on", inner->message);
 
           vard_reward_add_message (component->reward, text);
         }
     }
   if (n_counting == 0)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, self->components->len == 0
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 self->components->len == 0
                    ? "there is no reward: nothing can be learned"
                    : "all rewards are monitor-only: nothing can be learned");
   return n_counting > 0;
@@ -323,8 +325,8 @@ vard_reward_mix_prepare (VardRewardMix *self,
 /* A required reward without a score for some picture ends the run. */
 static gboolean
 vard_reward_component_check_required (const VardRewardComponent *self,
-                                      VardRewardBatch           *batch,
-                                      GError                   **error)
+                                      VardRewardBatch *batch,
+                                      GError **error)
 {
   for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
     if (vard_reward_batch_get_status (batch, i) != VARD_REWARD_STATUS_SCORED)
@@ -332,9 +334,10 @@ vard_reward_component_check_required (const VardRewardComponent *self,
         const char *prompt = vard_reward_batch_get_prompt (batch, i);
 
         g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                     "the reward %s has no score for picture %u%s%s%s: %s; policy=required ends the run", self->label, i,
-                     prompt != NULL ? " (" : "", prompt != NULL ? prompt : "", prompt != NULL ? ")" : "",
-                     vard_reward_batch_get_message (batch, i));
+                     "the reward %s has no score for picture %u%s%s%s: %s; policy=required ends "
+                     "the run",
+                     self->label, i, prompt != NULL ? " (" : "", prompt != NULL ? prompt : "",
+                     prompt != NULL ? ")" : "", vard_reward_batch_get_message (batch, i));
         return FALSE;
       }
   return TRUE;
@@ -359,8 +362,8 @@ vard_reward_component_find_reason (VardRewardBatch *batch)
 
 static void
 vard_reward_component_raise_alarm (const VardRewardComponent *self,
-                                   VardRewardBatch           *batch,
-                                   VardRewardScores          *scores)
+                                   VardRewardBatch *batch,
+                                   VardRewardScores *scores)
 {
   double first = 0, score;
   guint n_scored = 0, n_equal = 0, n = vard_reward_batch_get_count (batch);
@@ -373,9 +376,12 @@ vard_reward_component_raise_alarm (const VardRewardComponent *self,
         n_equal += score == first;
       }
   if (n_scored < n && self->policy != VARD_REWARD_POLICY_REQUIRED)
-    vard_reward_scores_warn (scores, "the reward %s has no score for %u of %u pictures: %s; policy=%s %s", self->label,
-                             n - n_scored, n, vard_reward_component_find_reason (batch),
-                             vard_reward_policy_get_word (self->policy), vard_reward_component_get_consequence (self));
+    vard_reward_scores_warn (scores,
+                             "the reward %s has no score for %u of %u pictures: %s; policy=%s %s",
+                             self->label, n - n_scored, n,
+                             vard_reward_component_find_reason (batch),
+                             vard_reward_policy_get_word (self->policy),
+                             vard_reward_component_get_consequence (self));
   if (n_scored >= ALARM_COUNT && n_equal == n_scored)
     vard_reward_scores_warn (scores, "the reward %s gave all %u pictures the score %g", self->label,
                              n_scored, first);
@@ -383,19 +389,20 @@ vard_reward_component_raise_alarm (const VardRewardComponent *self,
 
 static gboolean
 vard_reward_component_score (const VardRewardComponent *self,
-                             guint                      component,
-                             VardRewardBatch           *batch,
-                             VardRewardScores          *scores,
-                             GCancellable              *cancellable,
-                             GError                   **error)
+                             guint component,
+                             VardRewardBatch *batch,
+                             VardRewardScores *scores,
+                             GCancellable *cancellable,
+                             GError **error)
 {
   g_autoptr (GError) inner = NULL;
   gint64 begin = g_get_monotonic_time ();
   gboolean ok = vard_reward_score_batch (self->reward, batch, cancellable, &inner);
   double seconds = (g_get_monotonic_time () - begin) / (double) G_USEC_PER_SEC;
 
-  if (!ok && (self->policy == VARD_REWARD_POLICY_REQUIRED
-              || g_error_matches (inner, G_IO_ERROR, G_IO_ERROR_CANCELLED)))
+  if (!ok
+      && (self->policy == VARD_REWARD_POLICY_REQUIRED
+          || g_error_matches (inner, G_IO_ERROR, G_IO_ERROR_CANCELLED)))
     {
       vard_reward_component_propagate (self, g_steal_pointer (&inner), "ends the run", error);
       return FALSE;
@@ -403,7 +410,8 @@ vard_reward_component_score (const VardRewardComponent *self,
   if (!ok)
     {
       vard_reward_scores_fail_all (scores, component, inner->message, seconds);
-      vard_reward_scores_warn (scores, "%s; policy=%s %s", inner->message, vard_reward_policy_get_word (self->policy),
+      vard_reward_scores_warn (scores, "%s; policy=%s %s", inner->message,
+                               vard_reward_policy_get_word (self->policy),
                                vard_reward_component_get_consequence (self));
       return TRUE;
     }
@@ -423,18 +431,19 @@ vard_reward_component_score (const VardRewardComponent *self,
  * Returns: (transfer full): what each reward said; %NULL when a required one failed
  */
 VardRewardScores *
-vard_reward_mix_score (VardRewardMix   *self,
+vard_reward_mix_score (VardRewardMix *self,
                        VardRewardBatch *batch,
-                       GCancellable    *cancellable,
-                       GError         **error)
+                       GCancellable *cancellable,
+                       GError **error)
 {
   g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && VARD_IS_REWARD_BATCH (batch), NULL);
 
-  g_autoptr (VardRewardScores) scores
-    = vard_reward_scores_new (self->components->len, vard_reward_batch_get_count (batch));
+  g_autoptr (VardRewardScores) scores =
+    vard_reward_scores_new (self->components->len, vard_reward_batch_get_count (batch));
 
   for (guint c = 0; c < self->components->len; c++)
-    if (!vard_reward_component_score (vard_reward_mix_peek (self, c), c, batch, scores, cancellable, error))
+    if (!vard_reward_component_score (vard_reward_mix_peek (self, c), c, batch, scores, cancellable,
+                                      error))
       return NULL;
   return g_steal_pointer (&scores);
 }

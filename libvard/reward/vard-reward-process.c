@@ -32,7 +32,7 @@ struct _VardRewardProcess
   VardReward *reward; /* it owns the process */
   GSubprocess *child;
   int socket_fd;
-  gint64 id; /* of the last question */
+  gint64 id;         /* of the last question */
   GHashTable *slabs; /* set of guint64: what the child has mapped */
   VardRewardDeath death;
   char *epitaph;
@@ -43,13 +43,12 @@ struct _VardRewardProcess
 /* ---- its standard error ---- */
 
 static void
-vard_reward_process_note (VardRewardProcess *self,
-                          GString           *text,
-                          gboolean           is_end)
+vard_reward_process_note (VardRewardProcess *self, GString *text, gboolean is_end)
 {
   const char *end;
 
-  while ((end = memchr (text->str, '\n', text->len)) != NULL || text->len > LONGEST_LINE || (is_end && text->len > 0))
+  while ((end = memchr (text->str, '\n', text->len)) != NULL || text->len > LONGEST_LINE
+         || (is_end && text->len > 0))
     {
       gsize length = MIN (end != NULL ? (gsize) (end - text->str) : text->len, LONGEST_LINE);
       g_autofree char *line = g_utf8_make_valid (text->str, length);
@@ -64,8 +63,10 @@ vard_reward_process_listen (gpointer data)
 {
   VardRewardProcess *self = data;
   g_autoptr (GString) text = g_string_new (NULL);
-  int fd = g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (g_subprocess_get_stderr_pipe (self->child)));
-  struct pollfd fds[2] = { { .fd = fd, .events = POLLIN }, { .fd = self->stop_fds[0], .events = POLLIN } };
+  int fd =
+    g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (g_subprocess_get_stderr_pipe (self->child)));
+  struct pollfd fds[2] = { { .fd = fd, .events = POLLIN },
+                           { .fd = self->stop_fds[0], .events = POLLIN } };
   char bytes[4096];
 
   /* What was written is read to its end even when the process is gone; a grandchild may keep the
@@ -86,16 +87,17 @@ vard_reward_process_listen (gpointer data)
 /* ---- birth and death ---- */
 
 static gboolean
-vard_reward_process_spawn (VardRewardProcess *self,
-                           GError           **error)
+vard_reward_process_spawn (VardRewardProcess *self, GError **error)
 {
-  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDERR_PIPE);
+  g_autoptr (GSubprocessLauncher) launcher =
+    g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDERR_PIPE);
   g_autofree char *helper = vard_plugin_find_helper ("vard-reward-host", "VARD_REWARD_HOST");
   int pair[2];
 
   if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "no socket for a process of its own: %s", g_strerror (errno));
+      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "no socket for a process of its own: %s",
+                   g_strerror (errno));
       return FALSE;
     }
   self->socket_fd = pair[0];
@@ -111,8 +113,7 @@ vard_reward_process_spawn (VardRewardProcess *self,
 }
 
 VardRewardProcess *
-vard_reward_process_new (VardReward *reward,
-                         GError    **error)
+vard_reward_process_new (VardReward *reward, GError **error)
 {
   g_autoptr (VardRewardProcess) self = g_new0 (VardRewardProcess, 1);
 
@@ -159,14 +160,13 @@ vard_reward_process_free (VardRewardProcess *self)
 
 /* Why no answer came */
 static void
-vard_reward_process_bury (VardRewardProcess *self,
-                          guint              seconds,
-                          const GError      *why)
+vard_reward_process_bury (VardRewardProcess *self, guint seconds, const GError *why)
 {
   gboolean is_closed = g_error_matches (why, G_IO_ERROR, G_IO_ERROR_CLOSED);
 
   /* The socket closes when the process ends, or when somebody closes what is not theirs. */
-  for (guint i = 0; is_closed && i < GRACE / 1000 && g_subprocess_get_identifier (self->child) != NULL; i++)
+  for (guint i = 0;
+       is_closed && i < GRACE / 1000 && g_subprocess_get_identifier (self->child) != NULL; i++)
     g_usleep (1000);
   gboolean was_alive = g_subprocess_get_identifier (self->child) != NULL;
   vard_reward_process_end (self);
@@ -179,9 +179,11 @@ vard_reward_process_bury (VardRewardProcess *self,
   else if (!is_closed || was_alive)
     self->epitaph = g_strdup_printf ("is out of order (%s), and was ended", why->message);
   else if (g_subprocess_get_if_signaled (self->child))
-    self->epitaph = g_strdup_printf ("crashed (%s)", g_strsignal (g_subprocess_get_term_sig (self->child)));
+    self->epitaph =
+      g_strdup_printf ("crashed (%s)", g_strsignal (g_subprocess_get_term_sig (self->child)));
   else
-    self->epitaph = g_strdup_printf ("ended with status %d", g_subprocess_get_exit_status (self->child));
+    self->epitaph =
+      g_strdup_printf ("ended with status %d", g_subprocess_get_exit_status (self->child));
 }
 
 VardRewardDeath
@@ -200,8 +202,7 @@ vard_reward_process_get_epitaph (VardRewardProcess *self)
 
 /* An answer that is an error takes the place of the reward's own. */
 static gboolean
-vard_reward_process_check (JsonObject *answer,
-                           GError    **error)
+vard_reward_process_check (JsonObject *answer, GError **error)
 {
   const char *message = json_object_get_string_member_with_default (answer, "error", NULL);
 
@@ -211,7 +212,9 @@ vard_reward_process_check (JsonObject *answer,
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, message);
   else
     g_set_error_literal (error, VARD_ERROR,
-                         json_object_get_int_member_with_default (answer, "code", VARD_ERROR_REWARD), message);
+                         json_object_get_int_member_with_default (answer, "code",
+                                                                  VARD_ERROR_REWARD),
+                         message);
   return FALSE;
 }
 
@@ -235,10 +238,10 @@ vard_reward_process_stop (VardRewardProcess *self)
 
 JsonObject *
 vard_reward_process_ask (VardRewardProcess *self,
-                         JsonObject        *message,
-                         guint              seconds,
-                         GCancellable      *cancellable,
-                         GError           **error)
+                         JsonObject *message,
+                         guint seconds,
+                         GCancellable *cancellable,
+                         GError **error)
 {
   g_autoptr (JsonObject) answer = NULL;
   g_autoptr (GError) inner = NULL;
@@ -265,9 +268,7 @@ vard_reward_process_ask (VardRewardProcess *self,
 
 /* Slabs that are gone from the pool */
 static gboolean
-vard_reward_process_unshare (VardRewardProcess *self,
-                             VardImagePool     *pool,
-                             GError           **error)
+vard_reward_process_unshare (VardRewardProcess *self, VardImagePool *pool, GError **error)
 {
   g_autoptr (JsonObject) message = json_object_new ();
   JsonArray *gone = json_array_new ();
@@ -283,14 +284,15 @@ vard_reward_process_unshare (VardRewardProcess *self,
         g_hash_table_iter_remove (&iter);
       }
   return json_array_get_length (gone) == 0
-         || vard_reward_wire_send (self->socket_fd, message, g_get_monotonic_time () + GRACE, error);
+         || vard_reward_wire_send (self->socket_fd, message, g_get_monotonic_time () + GRACE,
+                                   error);
 }
 
 static gboolean
 vard_reward_process_send_slabs (VardRewardProcess *self,
-                                JsonArray         *slabs,
-                                GArray            *fds,
-                                GError           **error)
+                                JsonArray *slabs,
+                                GArray *fds,
+                                GError **error)
 {
   g_autoptr (JsonObject) message = json_object_new ();
 
@@ -302,11 +304,11 @@ vard_reward_process_send_slabs (VardRewardProcess *self,
 }
 
 gboolean
-vard_reward_process_share (VardRewardProcess    *self,
-                           VardImagePool        *pool,
+vard_reward_process_share (VardRewardProcess *self,
+                           VardImagePool *pool,
                            const VardImagePlace *places,
-                           guint                 n_places,
-                           GError              **error)
+                           guint n_places,
+                           GError **error)
 {
   g_autoptr (JsonArray) slabs = json_array_new (); /* id, size, id, size ... */
   g_autoptr (GArray) fds = g_array_new (FALSE, FALSE, sizeof (int));

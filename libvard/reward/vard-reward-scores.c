@@ -10,9 +10,9 @@ struct _VardRewardScores
 {
   GObject parent_instance;
   guint n_components, n_items;
-  double *raw; /* [component, item], NaN where there is none */
-  char **messages; /* [component, item], NULL where there is a score */
-  double *seconds; /* [component] */
+  double *raw;         /* [component, item], NaN where there is none */
+  char **messages;     /* [component, item], NULL where there is a score */
+  double *seconds;     /* [component] */
   GPtrArray *warnings; /* of char, ends with NULL */
 };
 
@@ -26,8 +26,7 @@ G_DEFINE_FINAL_TYPE (VardRewardScores, vard_reward_scores, G_TYPE_OBJECT)
  * Returns: (transfer full): scores where nothing was scored yet
  */
 VardRewardScores *
-vard_reward_scores_new (guint n_components,
-                        guint n_items)
+vard_reward_scores_new (guint n_components, guint n_items)
 {
   VardRewardScores *self = g_object_new (VARD_TYPE_REWARD_SCORES, NULL);
   gsize n = (gsize) n_components * n_items;
@@ -53,9 +52,9 @@ vard_reward_scores_new (guint n_components,
  */
 void
 vard_reward_scores_read_batch (VardRewardScores *self,
-                               guint             component,
-                               VardRewardBatch  *batch,
-                               double            seconds)
+                               guint component,
+                               VardRewardBatch *batch,
+                               double seconds)
 {
   g_assert (component < self->n_components);
   g_assert (vard_reward_batch_get_count (batch) == self->n_items);
@@ -83,9 +82,9 @@ vard_reward_scores_read_batch (VardRewardScores *self,
  */
 void
 vard_reward_scores_fail_all (VardRewardScores *self,
-                             guint             component,
-                             const char       *message,
-                             double            seconds)
+                             guint component,
+                             const char *message,
+                             double seconds)
 {
   g_assert (component < self->n_components);
 
@@ -107,9 +106,7 @@ vard_reward_scores_fail_all (VardRewardScores *self,
  * @...: what is in it
  */
 void
-vard_reward_scores_warn (VardRewardScores *self,
-                         const char       *format,
-                         ...)
+vard_reward_scores_warn (VardRewardScores *self, const char *format, ...)
 {
   va_list arguments;
 
@@ -157,10 +154,7 @@ vard_reward_scores_get_n_components (VardRewardScores *self)
  * Returns: %FALSE, and @score is not written, when the picture has no score
  */
 gboolean
-vard_reward_scores_get_raw (VardRewardScores *self,
-                            guint             component,
-                            guint             item,
-                            double           *score)
+vard_reward_scores_get_raw (VardRewardScores *self, guint component, guint item, double *score)
 {
   g_return_val_if_fail (VARD_IS_REWARD_SCORES (self), FALSE);
   g_return_val_if_fail (component < self->n_components && item < self->n_items, FALSE);
@@ -182,9 +176,7 @@ vard_reward_scores_get_raw (VardRewardScores *self,
  * Returns: (nullable): why the picture has no score
  */
 const char *
-vard_reward_scores_get_message (VardRewardScores *self,
-                                guint             component,
-                                guint             item)
+vard_reward_scores_get_message (VardRewardScores *self, guint component, guint item)
 {
   g_return_val_if_fail (VARD_IS_REWARD_SCORES (self), NULL);
   g_return_val_if_fail (component < self->n_components && item < self->n_items, NULL);
@@ -200,8 +192,7 @@ vard_reward_scores_get_message (VardRewardScores *self,
  * Returns: how long it took
  */
 double
-vard_reward_scores_get_seconds (VardRewardScores *self,
-                                guint             component)
+vard_reward_scores_get_seconds (VardRewardScores *self, guint component)
 {
   g_return_val_if_fail (VARD_IS_REWARD_SCORES (self) && component < self->n_components, 0);
 

@@ -22,20 +22,23 @@
 
 static gboolean
 vard_reward_component_check_spread (VardRewardComponent *self,
-                                    guint                n,
-                                    double               mean,
-                                    double               sd,
-                                    GError             **error)
+                                    guint n,
+                                    double mean,
+                                    double sd,
+                                    GError **error)
 {
   if (n >= 2 && sd > SMALLEST_SPREAD * MAX (fabs (mean), 1e-3))
     return TRUE;
   if (n < 2)
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                 "the reward %s scored %u pictures of the base model's pool, and at least 2 are needed",
+                 "the reward %s scored %u pictures of the base model's pool, and at least 2 are "
+                 "needed",
                  self->label, n);
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                 "the reward %s gave all %u pictures of the base model's pool the score %g: nothing can be learned from it; change its settings, or give it policy=monitor-only",
+                 "the reward %s gave all %u pictures of the base model's pool the score %g: "
+                 "nothing can be learned from it; change its settings, or give it "
+                 "policy=monitor-only",
                  self->label, n, mean);
   return FALSE;
 }
@@ -43,10 +46,10 @@ vard_reward_component_check_spread (VardRewardComponent *self,
 /* Two passes, so that a small spread around a large mean is not lost */
 static gboolean
 vard_reward_component_fit (VardRewardComponent *self,
-                           guint                component,
-                           VardRewardScores   **pool,
-                           guint                n_pool,
-                           GError             **error)
+                           guint component,
+                           VardRewardScores **pool,
+                           guint n_pool,
+                           GError **error)
 {
   double sum = 0, square = 0, score;
   guint n = 0;
@@ -86,15 +89,16 @@ vard_reward_component_fit (VardRewardComponent *self,
  * Returns: %FALSE when a reward that counts has no spread there
  */
 gboolean
-vard_reward_mix_fit_statistics (VardRewardMix     *self,
+vard_reward_mix_fit_statistics (VardRewardMix *self,
                                 VardRewardScores **pool,
-                                guint              n_pool,
-                                GError           **error)
+                                guint n_pool,
+                                GError **error)
 {
   g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && (pool != NULL || n_pool == 0), FALSE);
 
   for (guint p = 0; p < n_pool; p++)
-    g_return_val_if_fail (vard_reward_scores_get_n_components (pool[p]) == self->components->len, FALSE);
+    g_return_val_if_fail (vard_reward_scores_get_n_components (pool[p]) == self->components->len,
+                          FALSE);
   for (guint c = 0; c < self->components->len; c++)
     if (!vard_reward_component_fit (vard_reward_mix_peek (self, c), c, pool, n_pool, error))
       return FALSE;
@@ -149,10 +153,7 @@ vard_reward_mix_get_statistics (VardRewardMix *self)
 
 /* A number of an object, or what stands for it where it is missing or makes no sense */
 static double
-get_number (JsonObject *entry,
-            const char *name,
-            double      minimum,
-            double      otherwise)
+get_number (JsonObject *entry, const char *name, double minimum, double otherwise)
 {
   double value = json_object_get_double_member_with_default (entry, name, otherwise);
 
@@ -160,13 +161,13 @@ get_number (JsonObject *entry,
 }
 
 static gboolean
-vard_reward_component_read (VardRewardComponent *self,
-                            JsonObject          *statistics,
-                            GError             **error)
+vard_reward_component_read (VardRewardComponent *self, JsonObject *statistics, GError **error)
 {
   JsonNode *node = json_object_get_member (statistics, self->label);
-  JsonObject *entry = node != NULL && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
-  double mean = entry != NULL ? json_object_get_double_member_with_default (entry, "mean", NAN) : NAN;
+  JsonObject *entry = node != NULL && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node)
+                                                                    : NULL;
+  double mean = entry != NULL ? json_object_get_double_member_with_default (entry, "mean", NAN)
+                              : NAN;
   double sd = entry != NULL ? json_object_get_double_member_with_default (entry, "sd", NAN) : NAN;
 
   if (!isfinite (mean) || !isfinite (sd) || sd < 0
@@ -193,9 +194,7 @@ vard_reward_component_read (VardRewardComponent *self,
  * Returns: %FALSE when one of the rewards is not in @statistics
  */
 gboolean
-vard_reward_mix_set_statistics (VardRewardMix *self,
-                                JsonObject    *statistics,
-                                GError       **error)
+vard_reward_mix_set_statistics (VardRewardMix *self, JsonObject *statistics, GError **error)
 {
   g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && statistics != NULL, FALSE);
 
@@ -216,11 +215,11 @@ vard_reward_mix_set_statistics (VardRewardMix *self,
  * Returns: %FALSE, and @score is not written, when the picture has none or the pool is not known
  */
 gboolean
-vard_reward_mix_get_whitened (VardRewardMix    *self,
+vard_reward_mix_get_whitened (VardRewardMix *self,
                               VardRewardScores *scores,
-                              guint             component,
-                              guint             item,
-                              double           *score)
+                              guint component,
+                              guint item,
+                              double *score)
 {
   g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && VARD_IS_REWARD_SCORES (scores), FALSE);
   g_return_val_if_fail (component < self->components->len, FALSE);
@@ -236,11 +235,11 @@ vard_reward_mix_get_whitened (VardRewardMix    *self,
 }
 
 static gboolean
-vard_reward_mix_sum (VardRewardMix    *self,
+vard_reward_mix_sum (VardRewardMix *self,
                      VardRewardScores *scores,
-                     guint             item,
-                     gboolean          is_running,
-                     double           *total)
+                     guint item,
+                     gboolean is_running,
+                     double *total)
 {
   double sum = 0, raw;
 
@@ -252,8 +251,9 @@ vard_reward_mix_sum (VardRewardMix    *self,
         continue;
       if (component->sd <= 0 || !vard_reward_scores_get_raw (scores, c, item, &raw))
         return FALSE;
-      sum += component->weight * (is_running ? (raw - component->running_mean) / component->running_sd
-                                             : (raw - component->mean) / component->sd);
+      sum += component->weight
+             * (is_running ? (raw - component->running_mean) / component->running_sd
+                           : (raw - component->mean) / component->sd);
     }
   if (total != NULL)
     *total = sum;
@@ -272,10 +272,7 @@ vard_reward_mix_sum (VardRewardMix    *self,
  *   is to be left out
  */
 gboolean
-vard_reward_mix_get_total (VardRewardMix    *self,
-                           VardRewardScores *scores,
-                           guint             item,
-                           double           *total)
+vard_reward_mix_get_total (VardRewardMix *self, VardRewardScores *scores, guint item, double *total)
 {
   g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && VARD_IS_REWARD_SCORES (scores), FALSE);
 
@@ -284,9 +281,7 @@ vard_reward_mix_get_total (VardRewardMix    *self,
 
 /* The newest pictures' place in statistics that stand for n_pool pictures */
 static void
-vard_reward_component_run (VardRewardComponent *self,
-                           guint                component,
-                           VardRewardScores    *scores)
+vard_reward_component_run (VardRewardComponent *self, guint component, VardRewardScores *scores)
 {
   double sum = 0, square = 0, score;
   guint n = 0, n_items = vard_reward_scores_get_n_items (scores);
@@ -321,8 +316,7 @@ vard_reward_component_run (VardRewardComponent *self,
  * about as many of the newest pictures as the base model's pool had.
  */
 void
-vard_reward_mix_update_running (VardRewardMix    *self,
-                                VardRewardScores *scores)
+vard_reward_mix_update_running (VardRewardMix *self, VardRewardScores *scores)
 {
   g_return_if_fail (VARD_IS_REWARD_MIX (self) && VARD_IS_REWARD_SCORES (scores));
   g_return_if_fail (vard_reward_scores_get_n_components (scores) == self->components->len);
@@ -341,10 +335,10 @@ vard_reward_mix_update_running (VardRewardMix    *self,
  * Returns: %FALSE, and @total is not written, where vard_reward_mix_get_total() has none
  */
 gboolean
-vard_reward_mix_get_running_total (VardRewardMix    *self,
+vard_reward_mix_get_running_total (VardRewardMix *self,
                                    VardRewardScores *scores,
-                                   guint             item,
-                                   double           *total)
+                                   guint item,
+                                   double *total)
 {
   g_return_val_if_fail (VARD_IS_REWARD_MIX (self) && VARD_IS_REWARD_SCORES (scores), FALSE);
 

@@ -21,11 +21,11 @@
 
 /* Waits until the socket can be read or written */
 static gboolean
-vard_reward_wire_wait (int           fd,
-                       short         events,
-                       gint64        deadline,
+vard_reward_wire_wait (int fd,
+                       short events,
+                       gint64 deadline,
                        GCancellable *cancellable,
-                       GError      **error)
+                       GError **error)
 {
   struct pollfd fds[2] = { { .fd = fd, .events = events }, { .fd = -1, .events = POLLIN } };
 
@@ -47,11 +47,7 @@ vard_reward_wire_wait (int           fd,
 
 /* Writes what fits; n_fds descriptors go with it */
 static gssize
-vard_reward_wire_put (int           fd,
-                      const guint8 *bytes,
-                      gsize         length,
-                      const int    *fds,
-                      guint         n_fds)
+vard_reward_wire_put (int fd, const guint8 *bytes, gsize length, const int *fds, guint n_fds)
 {
   union
   {
@@ -75,10 +71,10 @@ vard_reward_wire_put (int           fd,
 
 /* Descriptors that nobody wants are closed. */
 static void
-vard_reward_wire_keep_fds (struct msghdr *message,
-                           GArray        *fds)
+vard_reward_wire_keep_fds (struct msghdr *message, GArray *fds)
 {
-  for (struct cmsghdr *header = CMSG_FIRSTHDR (message); header != NULL; header = CMSG_NXTHDR (message, header))
+  for (struct cmsghdr *header = CMSG_FIRSTHDR (message); header != NULL;
+       header = CMSG_NXTHDR (message, header))
     if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
       for (gsize i = 0; i < (header->cmsg_len - CMSG_LEN (0)) / sizeof (int); i++)
         {
@@ -93,10 +89,7 @@ vard_reward_wire_keep_fds (struct msghdr *message,
 }
 
 static gssize
-vard_reward_wire_get (int     fd,
-                      guint8 *bytes,
-                      gsize   length,
-                      GArray *fds)
+vard_reward_wire_get (int fd, guint8 *bytes, gsize length, GArray *fds)
 {
   union
   {
@@ -105,7 +98,10 @@ vard_reward_wire_get (int     fd,
   } control;
   struct iovec data = { bytes, length };
   struct msghdr message = {
-    .msg_iov = &data, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes,
+    .msg_iov = &data,
+    .msg_iovlen = 1,
+    .msg_control = control.bytes,
+    .msg_controllen = sizeof control.bytes,
   };
   gssize n = recvmsg (fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
@@ -116,27 +112,28 @@ vard_reward_wire_get (int     fd,
 
 /* Of a call that moved nothing; FALSE when it is not worth another try */
 static gboolean
-vard_reward_wire_retry (int           fd,
-                        gssize        n,
-                        short         events,
-                        gint64        deadline,
+vard_reward_wire_retry (int fd,
+                        gssize n,
+                        short events,
+                        gint64 deadline,
                         GCancellable *cancellable,
-                        GError      **error)
+                        GError **error)
 {
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return vard_reward_wire_wait (fd, events, deadline, cancellable, error);
-  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CLOSED, n == 0 ? "the other end is closed" : g_strerror (errno));
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CLOSED,
+                       n == 0 ? "the other end is closed" : g_strerror (errno));
   return FALSE;
 }
 
 static gboolean
-vard_reward_wire_read (int           fd,
-                       guint8       *bytes,
-                       gsize         length,
-                       GArray       *fds,
-                       gint64        deadline,
+vard_reward_wire_read (int fd,
+                       guint8 *bytes,
+                       gsize length,
+                       GArray *fds,
+                       gint64 deadline,
                        GCancellable *cancellable,
-                       GError      **error)
+                       GError **error)
 {
   for (gsize done = 0; done < length;)
     {
@@ -151,12 +148,12 @@ vard_reward_wire_read (int           fd,
 }
 
 gboolean
-vard_reward_wire_send_fds (int         fd,
+vard_reward_wire_send_fds (int fd,
                            JsonObject *message,
-                           const int  *fds,
-                           guint       n_fds,
-                           gint64      deadline,
-                           GError    **error)
+                           const int *fds,
+                           guint n_fds,
+                           gint64 deadline,
+                           GError **error)
 {
   g_autoptr (JsonNode) node = json_node_init_object (json_node_alloc (), message);
   g_autofree char *text = vard_json_to_text (node, FALSE);
@@ -166,8 +163,9 @@ vard_reward_wire_send_fds (int         fd,
   if (length > MAX_LENGTH)
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE,
-                   "prompts and metadata of a batch have %" G_GSIZE_FORMAT " bytes, and %u are the most", length,
-                   MAX_LENGTH);
+                   "prompts and metadata of a batch have %" G_GSIZE_FORMAT
+                   " bytes, and %u are the most",
+                   length, MAX_LENGTH);
       return FALSE;
     }
 
@@ -187,28 +185,27 @@ vard_reward_wire_send_fds (int         fd,
 }
 
 gboolean
-vard_reward_wire_send (int         fd,
-                       JsonObject *message,
-                       gint64      deadline,
-                       GError    **error)
+vard_reward_wire_send (int fd, JsonObject *message, gint64 deadline, GError **error)
 {
   return vard_reward_wire_send_fds (fd, message, NULL, 0, deadline, error);
 }
 
 JsonObject *
-vard_reward_wire_receive (int           fd,
-                          GArray       *fds,
-                          gint64        deadline,
+vard_reward_wire_receive (int fd,
+                          GArray *fds,
+                          gint64 deadline,
                           GCancellable *cancellable,
-                          GError      **error)
+                          GError **error)
 {
   guint32 length;
 
-  if (!vard_reward_wire_read (fd, (guint8 *) &length, sizeof length, fds, deadline, cancellable, error))
+  if (!vard_reward_wire_read (fd, (guint8 *) &length, sizeof length, fds, deadline, cancellable,
+                              error))
     return NULL;
   if (length > MAX_LENGTH)
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "a message says it has %u bytes", length);
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "a message says it has %u bytes",
+                   length);
       return NULL;
     }
 
@@ -220,7 +217,8 @@ vard_reward_wire_receive (int           fd,
   g_autoptr (JsonNode) node = json_from_string ((const char *) text, NULL);
   if (node == NULL || !JSON_NODE_HOLDS_OBJECT (node))
     {
-      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "a message is no JSON object");
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                           "a message is no JSON object");
       return NULL;
     }
   return json_object_ref (json_node_get_object (node));

@@ -63,8 +63,7 @@ vard_reward_get_label (VardReward *self)
  * @label: (nullable): what messages and metrics call it
  */
 void
-vard_reward_set_label (VardReward *self,
-                       const char *label)
+vard_reward_set_label (VardReward *self, const char *label)
 {
   g_return_if_fail (VARD_IS_REWARD (self));
 
@@ -96,8 +95,7 @@ vard_reward_is_thread_bound (VardReward *self)
  * Rewards from plugin files are not bound, because they have no script behind them.
  */
 void
-vard_reward_set_thread_bound (VardReward *self,
-                              gboolean    thread_bound)
+vard_reward_set_thread_bound (VardReward *self, gboolean thread_bound)
 {
   g_return_if_fail (VARD_IS_REWARD (self));
 
@@ -134,9 +132,7 @@ vard_reward_dup_metadata_keys (VardReward *self)
 }
 
 static gboolean
-vard_reward_check_metadata_keys (VardReward        *self,
-                                 const char *const *metadata_keys,
-                                 GError           **error)
+vard_reward_check_metadata_keys (VardReward *self, const char *const *metadata_keys, GError **error)
 {
   g_auto (GStrv) needed = vard_reward_dup_metadata_keys (self);
 
@@ -144,7 +140,8 @@ vard_reward_check_metadata_keys (VardReward        *self,
     if (metadata_keys == NULL || !g_strv_contains (metadata_keys, needed[i]))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                     "the reward %s needs \"%s\" with each prompt, and the prompts of this run do not all have it",
+                     "the reward %s needs \"%s\" with each prompt, and the prompts of this run do "
+                     "not all have it",
                      vard_reward_get_label (self), needed[i]);
         return FALSE;
       }
@@ -162,11 +159,11 @@ vard_reward_check_metadata_keys (VardReward        *self,
  * Returns: %TRUE when this is enough for it
  */
 gboolean
-vard_reward_check_needs (VardReward        *self,
-                         gboolean           has_prompts,
+vard_reward_check_needs (VardReward *self,
+                         gboolean has_prompts,
                          const char *const *metadata_keys,
-                         guint              group_size,
-                         GError           **error)
+                         guint group_size,
+                         GError **error)
 {
   g_return_val_if_fail (VARD_IS_REWARD (self), FALSE);
 
@@ -182,7 +179,9 @@ vard_reward_check_needs (VardReward        *self,
   if ((needs & VARD_REWARD_NEEDS_GROUPS) != 0 && group_size < 2)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "the reward %s compares pictures of one prompt, and there is one picture a prompt", label);
+                   "the reward %s compares pictures of one prompt, and there is one picture a "
+                   "prompt",
+                   label);
       return FALSE;
     }
   return vard_reward_check_metadata_keys (self, metadata_keys, error);
@@ -195,21 +194,24 @@ vard_reward_get_code (const GError *error)
       || g_error_matches (error, VARD_ERROR, VARD_ERROR_CONFIG)
       || g_error_matches (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED))
     return VARD_ERROR_CONFIG;
-  return g_error_matches (error, VARD_ERROR, VARD_ERROR_USAGE) ? VARD_ERROR_USAGE : VARD_ERROR_REWARD;
+  return g_error_matches (error, VARD_ERROR, VARD_ERROR_USAGE) ? VARD_ERROR_USAGE
+                                                               : VARD_ERROR_REWARD;
 }
 
 /* A subclass's answer: never a failure without an error, never a success with one */
 static gboolean
 vard_reward_settle (VardReward *self,
-                    gboolean    result,
+                    gboolean result,
                     const char *what,
-                    GError     *inner,
-                    GError    **error)
+                    GError *inner,
+                    GError **error)
 {
   if (result && inner == NULL)
     return TRUE;
   if (inner == NULL)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the reward %s failed to %s and did not say why: its function returned FALSE without an error",
+    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
+                 "the reward %s failed to %s and did not say why: its function returned FALSE "
+                 "without an error",
                  vard_reward_get_label (self), what);
   else if (g_error_matches (inner, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     g_propagate_error (error, inner);
@@ -217,8 +219,8 @@ vard_reward_settle (VardReward *self,
     {
       int code = g_str_equal (what, "prepare") ? vard_reward_get_code (inner) : VARD_ERROR_REWARD;
 
-      g_set_error (error, VARD_ERROR, code, "the reward %s failed to %s: %s", vard_reward_get_label (self), what,
-                   inner->message);
+      g_set_error (error, VARD_ERROR, code, "the reward %s failed to %s: %s",
+                   vard_reward_get_label (self), what, inner->message);
       g_error_free (inner);
     }
   return FALSE;
@@ -228,28 +230,28 @@ vard_reward_settle (VardReward *self,
  * scored keep their scores. So it is with an exception in a script, which comes as FALSE without an
  * error from Python. One that spoke of no picture at all, and said why, has failed as a whole. */
 gboolean
-vard_reward_settle_batch (VardRewardBatch  *batch,
-                          gboolean          result,
-                          GError          **inner)
+vard_reward_settle_batch (VardRewardBatch *batch, gboolean result, GError **inner)
 {
   guint n = vard_reward_batch_get_count (batch), n_unset = 0;
 
   for (guint i = 0; i < n; i++)
     n_unset += vard_reward_batch_get_status (batch, i) == VARD_REWARD_STATUS_UNSET;
-  if ((result && *inner == NULL) || n_unset == 0 || g_error_matches (*inner, G_IO_ERROR, G_IO_ERROR_CANCELLED)
+  if ((result && *inner == NULL) || n_unset == 0
+      || g_error_matches (*inner, G_IO_ERROR, G_IO_ERROR_CANCELLED)
       || (*inner != NULL && n_unset == n))
     return result;
   for (guint i = 0; i < n; i++)
     if (vard_reward_batch_get_status (batch, i) == VARD_REWARD_STATUS_UNSET)
-      vard_reward_batch_set_failed (batch, i, *inner != NULL ? (*inner)->message
-                                    : "the reward's function failed, or raised an exception, and did not say why");
+      vard_reward_batch_set_failed (batch, i,
+                                    *inner != NULL ? (*inner)->message
+                                                   : "the reward's function failed, or raised an "
+                                                     "exception, and did not say why");
   g_clear_error (inner);
   return TRUE;
 }
 
 static gboolean
-vard_reward_job_run (gpointer data,
-                     GError **error)
+vard_reward_job_run (gpointer data, GError **error)
 {
   VardRewardJob *job = data;
   VardRewardClass *klass = VARD_REWARD_GET_CLASS (job->reward);
@@ -261,7 +263,8 @@ vard_reward_job_run (gpointer data,
   vard_reward_swap_speaker (former);
   if (job->batch != NULL)
     result = vard_reward_settle_batch (job->batch, result, &inner);
-  return vard_reward_settle (job->reward, result, job->batch == NULL ? "prepare" : "score", inner, error);
+  return vard_reward_settle (job->reward, result, job->batch == NULL ? "prepare" : "score", inner,
+                             error);
 }
 
 static void
@@ -276,10 +279,10 @@ vard_reward_job_free (gpointer data)
 }
 
 static gboolean
-vard_reward_run_job (VardReward      *self,
+vard_reward_run_job (VardReward *self,
                      VardRewardBatch *batch,
-                     GCancellable    *cancellable,
-                     GError         **error)
+                     GCancellable *cancellable,
+                     GError **error)
 {
   VardRewardPrivate *priv = vard_reward_get_private (self);
   VardRewardJob *job = g_new0 (VardRewardJob, 1);
@@ -289,8 +292,8 @@ vard_reward_run_job (VardReward      *self,
   g_set_object (&job->cancellable, cancellable);
   if (priv->is_thread_bound && g_thread_self () != priv->thread
       && !g_main_context_is_owner (priv->context))
-    return vard_reward_call_in (priv->context, vard_reward_get_label (self), vard_reward_job_run, job,
-                                vard_reward_job_free, cancellable, error);
+    return vard_reward_call_in (priv->context, vard_reward_get_label (self), vard_reward_job_run,
+                                job, vard_reward_job_free, cancellable, error);
 
   gboolean result = vard_reward_job_run (job, error);
   vard_reward_job_free (job);
@@ -308,9 +311,7 @@ vard_reward_run_job (VardReward      *self,
  * Returns: %TRUE when the reward can score
  */
 gboolean
-vard_reward_prepare (VardReward   *self,
-                     GCancellable *cancellable,
-                     GError      **error)
+vard_reward_prepare (VardReward *self, GCancellable *cancellable, GError **error)
 {
   g_return_val_if_fail (VARD_IS_REWARD (self), FALSE);
 
@@ -334,10 +335,10 @@ vard_reward_prepare (VardReward   *self,
  * Returns: %TRUE when every picture has a score or a message that says why it has none
  */
 gboolean
-vard_reward_score_batch (VardReward      *self,
+vard_reward_score_batch (VardReward *self,
                          VardRewardBatch *batch,
-                         GCancellable    *cancellable,
-                         GError         **error)
+                         GCancellable *cancellable,
+                         GError **error)
 {
   g_return_val_if_fail (VARD_IS_REWARD (self) && VARD_IS_REWARD_BATCH (batch), FALSE);
 
@@ -359,19 +360,16 @@ vard_reward_score_batch (VardReward      *self,
 }
 
 static gboolean
-vard_reward_prepare_nothing (VardReward   *self,
-                             GCancellable *cancellable,
-                             GError      **error)
+vard_reward_prepare_nothing (VardReward *self, GCancellable *cancellable, GError **error)
 {
   return TRUE;
 }
 
 static gboolean
-vard_reward_score_nothing (VardReward      *self,
-                           VardRewardBatch *batch,
-                           GError         **error)
+vard_reward_score_nothing (VardReward *self, VardRewardBatch *batch, GError **error)
 {
-  g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "%s has no score function", G_OBJECT_TYPE_NAME (self));
+  g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "%s has no score function",
+               G_OBJECT_TYPE_NAME (self));
   return FALSE;
 }
 

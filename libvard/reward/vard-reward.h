@@ -40,38 +40,30 @@ struct _VardRewardClass
 {
   GObjectClass parent_class;
 
-  gboolean        (*prepare)           (VardReward      *self,
-                                        GCancellable    *cancellable,
-                                        GError         **error);
-  gboolean        (*score)             (VardReward      *self,
-                                        VardRewardBatch *batch,
-                                        GError         **error);
-  VardRewardNeeds (*get_needs)         (VardReward      *self);
-  char          **(*dup_metadata_keys) (VardReward      *self);
+  gboolean (*prepare) (VardReward *self, GCancellable *cancellable, GError **error);
+  gboolean (*score) (VardReward *self, VardRewardBatch *batch, GError **error);
+  VardRewardNeeds (*get_needs) (VardReward *self);
+  char **(*dup_metadata_keys) (VardReward *self);
 
   /*< private >*/
   gpointer padding[12];
 };
 
-const char     *vard_reward_get_label         (VardReward         *self);
-void            vard_reward_set_label         (VardReward         *self,
-                                               const char         *label);
-VardRewardNeeds vard_reward_get_needs         (VardReward         *self);
-char          **vard_reward_dup_metadata_keys (VardReward         *self);
-gboolean        vard_reward_check_needs       (VardReward         *self,
-                                               gboolean            has_prompts,
-                                               const char *const  *metadata_keys,
-                                               guint               group_size,
-                                               GError            **error);
-gboolean        vard_reward_prepare           (VardReward         *self,
-                                               GCancellable       *cancellable,
-                                               GError            **error);
-gboolean        vard_reward_score_batch       (VardReward         *self,
-                                               VardRewardBatch    *batch,
-                                               GCancellable       *cancellable,
-                                               GError            **error);
-gboolean        vard_reward_is_thread_bound   (VardReward         *self);
-void            vard_reward_set_thread_bound  (VardReward         *self,
-                                               gboolean            thread_bound);
+const char *vard_reward_get_label (VardReward *self);
+void vard_reward_set_label (VardReward *self, const char *label);
+VardRewardNeeds vard_reward_get_needs (VardReward *self);
+char **vard_reward_dup_metadata_keys (VardReward *self);
+gboolean vard_reward_check_needs (VardReward *self,
+                                  gboolean has_prompts,
+                                  const char *const *metadata_keys,
+                                  guint group_size,
+                                  GError **error);
+gboolean vard_reward_prepare (VardReward *self, GCancellable *cancellable, GError **error);
+gboolean vard_reward_score_batch (VardReward *self,
+                                  VardRewardBatch *batch,
+                                  GCancellable *cancellable,
+                                  GError **error);
+gboolean vard_reward_is_thread_bound (VardReward *self);
+void vard_reward_set_thread_bound (VardReward *self, gboolean thread_bound);
 
 G_END_DECLS

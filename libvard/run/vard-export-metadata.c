@@ -12,11 +12,7 @@
 #include "run/vard-runner.h"
 #include "train/vard-trainer-settings.h"
 
-G_GNUC_PRINTF (3, 4) static void
-put (GHashTable *table,
-     const char *key,
-     const char *format,
-     ...)
+G_GNUC_PRINTF (3, 4) static void put (GHashTable *table, const char *key, const char *format, ...)
 {
   va_list arguments;
 
@@ -26,8 +22,7 @@ put (GHashTable *table,
 }
 
 static char *
-dup_property (gpointer    object,
-              const char *name)
+dup_property (gpointer object, const char *name)
 {
   g_auto (GValue) value = G_VALUE_INIT;
   g_auto (GValue) text = G_VALUE_INIT;
@@ -36,14 +31,14 @@ dup_property (gpointer    object,
     return g_strdup ("");
   g_object_get_property (object, name, &value);
   g_value_init (&text, G_TYPE_STRING);
-  return g_value_transform (&value, &text) && g_value_get_string (&text) ? g_value_dup_string (&text) : g_strdup ("");
+  return g_value_transform (&value, &text) && g_value_get_string (&text)
+           ? g_value_dup_string (&text)
+           : g_strdup ("");
 }
 
 /* when the run began and when it last worked, in seconds since 1970 as kohya's scripts have it */
 static void
-add_times (GHashTable *table,
-           VardRun    *run,
-           const char *created)
+add_times (GHashTable *table, VardRun *run, const char *created)
 {
   g_autoptr (GTimeZone) utc = g_time_zone_new_utc ();
   g_autoptr (GDateTime) began = g_date_time_new_from_iso8601 (created, utc);
@@ -55,13 +50,11 @@ add_times (GHashTable *table,
 }
 
 static void
-add_run (GHashTable *table,
-         VardRun    *run,
-         guint64     step,
-         gboolean    is_kohya)
+add_run (GHashTable *table, VardRun *run, guint64 step, gboolean is_kohya)
 {
   g_autoptr (VardRunSettings) settings = vard_run_dup_settings (run, NULL);
-  const char *created = json_object_get_string_member_with_default (vard_run_get_record (run), "created", "");
+  const char *created =
+    json_object_get_string_member_with_default (vard_run_get_record (run), "created", "");
 
   put (table, "vard_run", "%s", vard_run_get_name (run));
   put (table, "vard_step", "%" G_GUINT64_FORMAT, step);
@@ -90,32 +83,31 @@ add_run (GHashTable *table,
 
 /* after the Stability AI model metadata standard */
 static void
-add_modelspec (GHashTable *table,
-               VardModel  *model,
-               const char *title,
-               gboolean    is_lora)
+add_modelspec (GHashTable *table, VardModel *model, const char *title, gboolean is_lora)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
-  gboolean is_v = info->schedule.prediction == VARD_PREDICTION_V, is_second = info->context_width == 1024;
+  gboolean is_v = info->schedule.prediction == VARD_PREDICTION_V,
+           is_second = info->context_width == 1024;
   g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
   g_autofree char *date = g_date_time_format (now, "%Y-%m-%dT%H:%M:%SZ");
 
   put (table, "modelspec.sai_model_spec", "1.0.1");
   put (table, "modelspec.architecture", "%s%s",
-       !is_second ? "stable-diffusion-v1" : is_v ? "stable-diffusion-v2-768-v" : "stable-diffusion-v2-512",
+       !is_second ? "stable-diffusion-v1"
+       : is_v     ? "stable-diffusion-v2-768-v"
+                  : "stable-diffusion-v2-512",
        is_lora ? "/lora" : "");
   put (table, "modelspec.implementation", "diffusers");
   put (table, "modelspec.title", "%s", title);
   put (table, "modelspec.date", "%s", date);
-  put (table, "modelspec.resolution", "%" G_GINT64_FORMAT "x%" G_GINT64_FORMAT, info->width * info->scale,
-       info->height * info->scale);
+  put (table, "modelspec.resolution", "%" G_GINT64_FORMAT "x%" G_GINT64_FORMAT,
+       info->width * info->scale, info->height * info->scale);
   put (table, "modelspec.prediction_type", "%s", is_v ? "v" : "epsilon");
 }
 
 /* only a single file has one by kohya's rule */
 static void
-add_base_hash (GHashTable *table,
-               const char *path)
+add_base_hash (GHashTable *table, const char *path)
 {
   g_autofree char *hash = NULL;
 
@@ -125,34 +117,33 @@ add_base_hash (GHashTable *table,
 
 /* what a run began with; @model may be what it ended with */
 static void
-add_base (GHashTable *table,
-          VardModel  *model,
-          VardRun    *run,
-          gboolean    is_kohya)
+add_base (GHashTable *table, VardModel *model, VardRun *run, gboolean is_kohya)
 {
   g_autoptr (VardRunSettings) settings = run ? vard_run_dup_settings (run, NULL) : NULL;
   const char *path = settings ? vard_run_settings_get_model (settings) : NULL;
   JsonNode *node = run ? json_object_get_member (vard_run_get_record (run), "model") : NULL;
   JsonObject *known = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
   g_autofree char *name = g_path_get_basename (path && *path ? path : vard_model_get_path (model));
-  g_autofree char *hash = known ? g_strdup (json_object_get_string_member_with_default (known, "hash", ""))
-                                : vard_model_dup_hash (model);
+  g_autofree char *hash =
+    known ? g_strdup (json_object_get_string_member_with_default (known, "hash", ""))
+          : vard_model_dup_hash (model);
 
   put (table, "vard_base_model", "%s", name);
   put (table, "vard_base_model_hash", "%s", hash);
   if (!is_kohya)
     return;
-  put (table, "ss_base_model_version", "%s", vard_model_peek_info (model)->context_width == 1024 ? "sd_v2" : "sd_v1");
+  put (table, "ss_base_model_version", "%s",
+       vard_model_peek_info (model)->context_width == 1024 ? "sd_v2" : "sd_v1");
   put (table, "ss_sd_model_name", "%s", name);
   add_base_hash (table, vard_model_get_path (model));
 }
 
 GHashTable *
-vard_export_dup_metadata (VardModel         *model,
-                          VardRun           *run,
-                          guint64            step,
-                          const char        *title,
-                          VardExportFormat   format,
+vard_export_dup_metadata (VardModel *model,
+                          VardRun *run,
+                          guint64 step,
+                          const char *title,
+                          VardExportFormat format,
                           const char *const *adapters)
 {
   g_return_val_if_fail (VARD_IS_MODEL (model), NULL);

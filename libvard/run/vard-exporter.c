@@ -18,11 +18,13 @@
 #include <math.h>
 #include <string.h>
 
-G_DEFINE_ENUM_TYPE (VardExportFormat, vard_export_format,
+G_DEFINE_ENUM_TYPE (VardExportFormat,
+                    vard_export_format,
                     G_DEFINE_ENUM_VALUE (VARD_EXPORT_FORMAT_DIFFUSERS, "diffusers"),
                     G_DEFINE_ENUM_VALUE (VARD_EXPORT_FORMAT_KOHYA, "kohya"),
                     G_DEFINE_ENUM_VALUE (VARD_EXPORT_FORMAT_MERGED_FOLDER, "merged-folder"),
-                    G_DEFINE_ENUM_VALUE (VARD_EXPORT_FORMAT_MERGED_SINGLE_FILE, "merged-single-file"))
+                    G_DEFINE_ENUM_VALUE (VARD_EXPORT_FORMAT_MERGED_SINGLE_FILE,
+                                         "merged-single-file"))
 
 /* what rounding may do: sums in another order, and half precision */
 #define TOLERANCE_F32 1e-4
@@ -54,10 +56,7 @@ output_clear (Output *self)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Output, output_clear)
 
 static gboolean
-set_inputs (VardExecutable *executable,
-            VardModel      *model,
-            gsize           n,
-            GError        **error)
+set_inputs (VardExecutable *executable, VardModel *model, gsize n, GError **error)
 {
   guint n_tokens = vard_model_peek_info (model)->n_tokens, n_valid;
   g_autofree float *latents = g_new (float, n);
@@ -66,38 +65,44 @@ set_inputs (VardExecutable *executable,
 
   vard_random_fill_normal (1, 0, latents, n);
   return vard_model_tokenize (model, "a b c", ids, &n_valid, error)
-    && vard_executable_set_input (executable, "latents", latents, n * sizeof (float), error)
-    && vard_executable_set_input (executable, "timestep", &timestep, sizeof timestep, error)
-    && vard_executable_set_input (executable, "ids", ids, n_tokens * sizeof (gint32), error);
+         && vard_executable_set_input (executable, "latents", latents, n * sizeof (float), error)
+         && vard_executable_set_input (executable, "timestep", &timestep, sizeof timestep, error)
+         && vard_executable_set_input (executable, "ids", ids, n_tokens * sizeof (gint32), error);
 }
 
 /* prompt to prediction, and the same latents decoded where @is_decoded */
 static gboolean
-run_model (VardModel  *model,
+run_model (VardModel *model,
            VardEngine *engine,
-           gboolean    is_decoded,
-           Output     *output,
-           GError    **error)
+           gboolean is_decoded,
+           Output *output,
+           GError **error)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
-  VardShape shape = VARD_SHAPE (1, MIN (info->height, SIDE), MIN (info->width, SIDE), info->channels);
-  gsize n = vard_shape_get_count (&shape), n_pixels = is_decoded ? n / info->channels * 3 * info->scale * info->scale : 0;
+  VardShape shape =
+    VARD_SHAPE (1, MIN (info->height, SIDE), MIN (info->width, SIDE), info->channels);
+  gsize n = vard_shape_get_count (&shape),
+        n_pixels = is_decoded ? n / info->channels * 3 * info->scale * info->scale : 0;
   g_autoptr (VardGraph) graph = vard_graph_new ();
   VardNode *latents = vard_input (graph, "latents", VARD_DTYPE_F32, shape);
   VardNode *timestep = vard_input (graph, "timestep", VARD_DTYPE_F32, VARD_SHAPE (1));
   VardNode *ids = vard_input (graph, "ids", VARD_DTYPE_I32, VARD_SHAPE (1, info->n_tokens));
 
   vard_graph_add_output (graph, "prediction",
-                         vard_model_record_predict (model, latents, timestep, vard_model_record_encode (model, ids)));
+                         vard_model_record_predict (model, latents, timestep,
+                                                    vard_model_record_encode (model, ids)));
   if (is_decoded)
     vard_graph_add_output (graph, "picture", vard_model_record_decode (model, latents));
 
   g_autoptr (VardExecutable) executable = vard_engine_compile (engine, graph, error);
   g_autofree float *values = g_new (float, n + n_pixels);
 
-  if (!executable || !set_inputs (executable, model, n, error) || !vard_executable_run (executable, NULL, error)
+  if (!executable || !set_inputs (executable, model, n, error)
+      || !vard_executable_run (executable, NULL, error)
       || !vard_executable_get_output (executable, "prediction", values, n * sizeof (float), error)
-      || (is_decoded && !vard_executable_get_output (executable, "picture", values + n, n_pixels * sizeof (float), error)))
+      || (is_decoded
+          && !vard_executable_get_output (executable, "picture", values + n,
+                                          n_pixels * sizeof (float), error)))
     return FALSE;
   output->values = g_steal_pointer (&values);
   output->n = n + n_pixels;
@@ -105,13 +110,14 @@ run_model (VardModel  *model,
 }
 
 static gboolean
-run_without_adapters (VardModel  *model,
+run_without_adapters (VardModel *model,
                       VardEngine *engine,
-                      gboolean    is_decoded,
-                      Output     *output,
-                      GError    **error)
+                      gboolean is_decoded,
+                      Output *output,
+                      GError **error)
 {
-  VardModule *modules[] = { vard_model_peek_denoiser (model), vard_model_peek_text_encoder (model) };
+  VardModule *modules[] = { vard_model_peek_denoiser (model),
+                            vard_model_peek_text_encoder (model) };
   gboolean ok;
 
   for (guint i = 0; i < G_N_ELEMENTS (modules); i++)
@@ -127,8 +133,7 @@ run_without_adapters (VardModel  *model,
 /* the largest difference by the largest value; infinite where either has a value that is no
  * number */
 static double
-compare (const Output *a,
-         const Output *b)
+compare (const Output *a, const Output *b)
 {
   double worst = 0, largest = 0;
 
@@ -145,10 +150,7 @@ compare (const Output *a,
 /* ---- writing and reading back ---- */
 
 static void
-count_layer (const char *path,
-             VardLinear *layer,
-             VardLora   *lora,
-             gpointer    data)
+count_layer (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 {
   ++*(guint *) data;
 }
@@ -166,38 +168,35 @@ count_layers (VardModel *model)
 }
 
 static gboolean
-write_export (VardModel               *model,
-              const char              *path,
-              const VardExportRequest *request,
-              GError                 **error)
+write_export (VardModel *model, const char *path, const VardExportRequest *request, GError **error)
 {
   if (is_lora_format (request->format))
     return vard_model_save_lora (model, path,
-                                 request->format == VARD_EXPORT_FORMAT_KOHYA ? VARD_LORA_FORMAT_KOHYA
-                                                                             : VARD_LORA_FORMAT_DIFFUSERS,
+                                 request->format == VARD_EXPORT_FORMAT_KOHYA
+                                   ? VARD_LORA_FORMAT_KOHYA
+                                   : VARD_LORA_FORMAT_DIFFUSERS,
                                  request->metadata, NULL, error);
   return vard_model_export (model, path,
-                            request->format == VARD_EXPORT_FORMAT_MERGED_FOLDER ? VARD_MODEL_FORM_FOLDER
-                                                                                : VARD_MODEL_FORM_SINGLE_FILE,
+                            request->format == VARD_EXPORT_FORMAT_MERGED_FOLDER
+                              ? VARD_MODEL_FORM_FOLDER
+                              : VARD_MODEL_FORM_SINGLE_FILE,
                             request->dtype, request->metadata, error);
 }
 
 /* readers of LoRA files take their path by the names' beginnings: one stray tensor breaks the
  * file */
 static gboolean
-check_names (const char       *path,
-             VardExportFormat  format,
-             guint            *n_tensors,
-             GError          **error)
+check_names (const char *path, VardExportFormat format, guint *n_tensors, GError **error)
 {
   g_autoptr (VardSafetensors) file = vard_safetensors_open (path, error);
-  const char *const *allowed = vard_lora_names_get_prefixes (format == VARD_EXPORT_FORMAT_KOHYA
-                                                             ? VARD_LORA_SPELLING_KOHYA : VARD_LORA_SPELLING_DIFFUSERS);
+  const char *const *allowed = vard_lora_names_get_prefixes (
+    format == VARD_EXPORT_FORMAT_KOHYA ? VARD_LORA_SPELLING_KOHYA : VARD_LORA_SPELLING_DIFFUSERS);
 
   if (!file)
     return FALSE;
   *n_tensors = g_strv_length ((char **) vard_safetensors_peek_names (file));
-  for (const char *const *name = vard_safetensors_peek_names (file); is_lora_format (format) && *name; name++)
+  for (const char *const *name = vard_safetensors_peek_names (file);
+       is_lora_format (format) && *name; name++)
     {
       gboolean is_allowed = FALSE;
 
@@ -205,7 +204,8 @@ check_names (const char       *path,
         is_allowed = is_allowed || g_str_has_prefix (*name, allowed[i]);
       if (!is_allowed)
         {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s: readers would not take %s", path, *name);
+          g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s: readers would not take %s", path,
+                       *name);
           return FALSE;
         }
     }
@@ -214,9 +214,7 @@ check_names (const char       *path,
 
 /* of all weight files in the folders of a folder */
 static gboolean
-count_tensors (const char *path,
-               guint      *n_tensors,
-               GError    **error)
+count_tensors (const char *path, guint *n_tensors, GError **error)
 {
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   const char *name;
@@ -240,13 +238,13 @@ count_tensors (const char *path,
 }
 
 static gboolean
-read_back (VardModel               *model,
-           VardEngine              *engine,
-           const char              *path,
+read_back (VardModel *model,
+           VardEngine *engine,
+           const char *path,
            const VardExportRequest *request,
-           VardExportReport        *report,
-           Output                  *output,
-           GError                 **error)
+           VardExportReport *report,
+           Output *output,
+           GError **error)
 {
   VardModelOptions options = { .tokenizer = request->tokenizer };
   guint n_layers = 0;
@@ -266,8 +264,8 @@ read_back (VardModel               *model,
     return FALSE;
   if (n_layers == report->n_layers)
     return run_model (model, engine, FALSE, output, error);
-  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s: %u layers had an adapter, the file gives %u", path,
-               report->n_layers, n_layers);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED,
+               "%s: %u layers had an adapter, the file gives %u", path, report->n_layers, n_layers);
   return FALSE;
 }
 
@@ -288,15 +286,17 @@ remove_export (const char *path)
 }
 
 static gboolean
-check_export (VardModel               *model,
-              VardEngine              *engine,
-              const char              *path,
+check_export (VardModel *model,
+              VardEngine *engine,
+              const char *path,
               const VardExportRequest *request,
-              const Output            *expected,
-              VardExportReport        *report,
-              GError                 **error)
+              const Output *expected,
+              VardExportReport *report,
+              GError **error)
 {
-  double limit = !is_lora_format (request->format) && request->dtype != VARD_DTYPE_F32 ? TOLERANCE_F16 : TOLERANCE_F32;
+  double limit = !is_lora_format (request->format) && request->dtype != VARD_DTYPE_F32
+                   ? TOLERANCE_F16
+                   : TOLERANCE_F32;
   g_auto (Output) found = { NULL };
 
   if (!read_back (model, engine, path, request, report, &found, error))
@@ -304,17 +304,20 @@ check_export (VardModel               *model,
   report->error = compare (&found, expected);
   if (report->error <= limit)
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s does not reproduce the model: its output differs by %.2g of the largest value, the limit is %.2g", path, report->error, limit);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED,
+               "%s does not reproduce the model: its output differs by %.2g of the largest value, "
+               "the limit is %.2g",
+               path, report->error, limit);
   return FALSE;
 }
 
 gboolean
-vard_export_model (VardModel               *model,
-                   VardEngine              *engine,
-                   const char              *path,
+vard_export_model (VardModel *model,
+                   VardEngine *engine,
+                   const char *path,
                    const VardExportRequest *request,
-                   VardExportReport        *report,
-                   GError                 **error)
+                   VardExportReport *report,
+                   GError **error)
 {
   g_return_val_if_fail (VARD_IS_MODEL (model) && VARD_IS_ENGINE (engine), FALSE);
 
@@ -334,7 +337,8 @@ vard_export_model (VardModel               *model,
   result.change = compare (&live, &base);
   if (!isfinite (result.change))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_DIVERGED, "the model's output has values that are no numbers");
+      g_set_error (error, VARD_ERROR, VARD_ERROR_DIVERGED,
+                   "the model's output has values that are no numbers");
       return FALSE;
     }
   if (!write_export (model, path, request, error))

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#define _GNU_SOURCE  /* renameat2 */
+#define _GNU_SOURCE /* renameat2 */
 #include "run/vard-folder.h"
 
 #include "base/vard-error.h"
@@ -22,10 +22,7 @@
 #define LITTLE_SPACE (1 << 20)
 
 static gboolean
-fail (const char *verb,
-      const char *path,
-      int         code,
-      GError    **error)
+fail (const char *verb, const char *path, int code, GError **error)
 {
   g_set_error (error, G_IO_ERROR, g_io_error_from_errno (code), "cannot %s %s: %s", verb, path,
                g_strerror (code));
@@ -35,8 +32,7 @@ fail (const char *verb,
 
 /* The file system of a path that may not be there (any more): its nearest parent that is */
 static gboolean
-get_free_space (const char *path,
-                guint64    *n_bytes)
+get_free_space (const char *path, guint64 *n_bytes)
 {
   g_autofree char *place = g_strdup (path);
   struct statvfs info;
@@ -55,16 +51,15 @@ get_free_space (const char *path,
 }
 
 void
-vard_folder_prefix_space (const char *path,
-                          GError    **error)
+vard_folder_prefix_space (const char *path, GError **error)
 {
   guint64 n_bytes;
 
   if (error == NULL || *error == NULL || !get_free_space (path, &n_bytes))
     return;
 
-  gboolean is_full = g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_NO_SPACE) ||
-                     g_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC);
+  gboolean is_full = g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_NO_SPACE)
+                     || g_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC);
 
   if (!is_full && n_bytes >= LITTLE_SPACE)
     return;
@@ -86,8 +81,7 @@ build_place_beside (const char *path)
 }
 
 gboolean
-vard_folder_remove (const char *path,
-                    GError    **error)
+vard_folder_remove (const char *path, GError **error)
 {
   g_autoptr (GDir) dir = NULL;
   const char *name;
@@ -107,8 +101,7 @@ vard_folder_remove (const char *path,
 }
 
 char *
-vard_folder_begin (const char *path,
-                   GError    **error)
+vard_folder_begin (const char *path, GError **error)
 {
   g_autofree char *place = build_place_beside (path);
 
@@ -131,9 +124,7 @@ vard_folder_abandon (const char *path)
 }
 
 static gboolean
-flush (const char *path,
-       int         flags,
-       GError    **error)
+flush (const char *path, int flags, GError **error)
 {
   int fd = open (path, flags | O_CLOEXEC);
 
@@ -149,10 +140,7 @@ flush (const char *path,
 
 /* Flushes what is below a folder and lists its files with their sizes, names relative to it */
 static gboolean
-flush_files (const char *path,
-             const char *prefix,
-             JsonObject *sizes,
-             GError    **error)
+flush_files (const char *path, const char *prefix, JsonObject *sizes, GError **error)
 {
   g_autoptr (GDir) dir = g_dir_open (path, 0, error);
   const char *name;
@@ -180,10 +168,7 @@ flush_files (const char *path,
 }
 
 gboolean
-vard_folder_write_file (const char *path,
-                        const char *text,
-                        gssize      length,
-                        GError    **error)
+vard_folder_write_file (const char *path, const char *text, gssize length, GError **error)
 {
   if (g_file_set_contents_full (path, text, length,
                                 G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0666,
@@ -194,9 +179,7 @@ vard_folder_write_file (const char *path,
 }
 
 static gboolean
-write_sizes (const char *path,
-             JsonObject *sizes,
-             GError    **error)
+write_sizes (const char *path, JsonObject *sizes, GError **error)
 {
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
   g_autofree char *file = g_build_filename (path, COMPLETE, NULL);
@@ -211,9 +194,7 @@ write_sizes (const char *path,
 /* Where a folder of that name stands already the two change places in one call, so that at no time
  * there is none */
 static gboolean
-put_in_place (const char *place,
-              const char *path,
-              GError    **error)
+put_in_place (const char *place, const char *path, GError **error)
 {
   if (renameat2 (AT_FDCWD, place, AT_FDCWD, path, RENAME_EXCHANGE) == 0)
     return vard_folder_remove (place, error);
@@ -223,8 +204,7 @@ put_in_place (const char *place,
 }
 
 gboolean
-vard_folder_commit (const char *path,
-                    GError    **error)
+vard_folder_commit (const char *path, GError **error)
 {
   g_autofree char *place = build_place_beside (path);
   g_autofree char *parent = g_path_get_dirname (path);
@@ -236,10 +216,7 @@ vard_folder_commit (const char *path,
 }
 
 static gboolean
-check_size (const char *path,
-            const char *name,
-            gint64      size,
-            GError    **error)
+check_size (const char *path, const char *name, gint64 size, GError **error)
 {
   g_autofree char *file = g_build_filename (path, name, NULL);
   GStatBuf info;
@@ -249,14 +226,14 @@ check_size (const char *path,
   if (info.st_size == size)
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "%s has %" G_GINT64_FORMAT " bytes, and had %" G_GINT64_FORMAT " when it was written", file,
-               (gint64) info.st_size, size);
+               "%s has %" G_GINT64_FORMAT " bytes, and had %" G_GINT64_FORMAT
+               " when it was written",
+               file, (gint64) info.st_size, size);
   return FALSE;
 }
 
 gboolean
-vard_folder_check (const char *path,
-                   GError    **error)
+vard_folder_check (const char *path, GError **error)
 {
   g_autofree char *file = g_build_filename (path, COMPLETE, NULL);
   g_autofree char *text = NULL;
@@ -268,7 +245,8 @@ vard_folder_check (const char *path,
 
   if (!node || !JSON_NODE_HOLDS_OBJECT (node))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s does not list the folder's files", file);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s does not list the folder's files",
+                   file);
       return FALSE;
     }
 

@@ -13,26 +13,18 @@
 G_BEGIN_DECLS
 
 /* An empty folder beside the place of path; what an earlier writer left there is removed */
-char     *vard_folder_begin       (const char  *path,
-                                   GError     **error);
+char *vard_folder_begin (const char *path, GError **error);
 /* Flushes, marks and renames it; one that stands there already is replaced */
-gboolean  vard_folder_commit      (const char  *path,
-                                   GError     **error);
-void      vard_folder_abandon     (const char  *path);
+gboolean vard_folder_commit (const char *path, GError **error);
+void vard_folder_abandon (const char *path);
 
 /* Whether every file that COMPLETE lists is there with its size */
-gboolean  vard_folder_check       (const char  *path,
-                                   GError     **error);
-gboolean  vard_folder_remove      (const char  *path,
-                                   GError     **error);
+gboolean vard_folder_check (const char *path, GError **error);
+gboolean vard_folder_remove (const char *path, GError **error);
 
 /* Writes a file whole or not at all */
-gboolean  vard_folder_write_file  (const char  *path,
-                                   const char  *text,
-                                   gssize       length,
-                                   GError     **error);
+gboolean vard_folder_write_file (const char *path, const char *text, gssize length, GError **error);
 /* Adds to an error how much space there is, when there is next to none */
-void      vard_folder_prefix_space (const char *path,
-                                    GError    **error);
+void vard_folder_prefix_space (const char *path, GError **error);
 
 G_END_DECLS

@@ -21,10 +21,7 @@
  * Returns: (transfer full): a pipeline that samples from the model, or %NULL
  */
 VardPipeline *
-vard_load_pipeline (const char *model,
-                    const char *engine,
-                    guint       threads,
-                    GError    **error)
+vard_load_pipeline (const char *model, const char *engine, guint threads, GError **error)
 {
   g_return_val_if_fail (model != NULL && engine != NULL, NULL);
 
@@ -42,8 +39,7 @@ vard_load_pipeline (const char *model,
  * Returns: (transfer full): their mix, not prepared yet, or %NULL
  */
 VardRewardMix *
-vard_load_rewards (const char *const *specs,
-                   GError           **error)
+vard_load_rewards (const char *const *specs, GError **error)
 {
   g_autoptr (VardRewardMix) mix = vard_reward_mix_new ();
 

@@ -10,11 +10,10 @@
 
 G_BEGIN_DECLS
 
-VardPipeline  *vard_load_pipeline (const char         *model,
-                                   const char         *engine,
-                                   guint               threads,
-                                   GError            **error);
-VardRewardMix *vard_load_rewards  (const char *const  *specs,
-                                   GError            **error);
+VardPipeline *vard_load_pipeline (const char *model,
+                                  const char *engine,
+                                  guint threads,
+                                  GError **error);
+VardRewardMix *vard_load_rewards (const char *const *specs, GError **error);
 
 G_END_DECLS

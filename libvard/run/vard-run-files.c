@@ -16,8 +16,7 @@
 #define STEP_PREFIX "step-"
 
 static char *
-build_checkpoint_path (VardRun *self,
-                       guint64  step)
+build_checkpoint_path (VardRun *self, guint64 step)
 {
   g_autofree char *name = g_strdup_printf (STEP_PREFIX "%06" G_GUINT64_FORMAT, step);
 
@@ -25,8 +24,7 @@ build_checkpoint_path (VardRun *self,
 }
 
 static gint
-compare_steps (gconstpointer a,
-               gconstpointer b)
+compare_steps (gconstpointer a, gconstpointer b)
 {
   guint64 x = *(const guint64 *) a, y = *(const guint64 *) b;
 
@@ -42,8 +40,7 @@ compare_steps (gconstpointer a,
  * first
  */
 guint64 *
-vard_run_list_checkpoints (VardRun *self,
-                           guint   *n_checkpoints)
+vard_run_list_checkpoints (VardRun *self, guint *n_checkpoints)
 {
   g_return_val_if_fail (VARD_IS_RUN (self) && n_checkpoints != NULL, NULL);
 
@@ -57,8 +54,9 @@ vard_run_list_checkpoints (VardRun *self,
     {
       guint64 step;
 
-      if (g_str_has_prefix (name, STEP_PREFIX) &&
-          g_ascii_string_to_unsigned (name + strlen (STEP_PREFIX), 10, 0, G_MAXUINT64, &step, NULL))
+      if (g_str_has_prefix (name, STEP_PREFIX)
+          && g_ascii_string_to_unsigned (name + strlen (STEP_PREFIX), 10, 0, G_MAXUINT64, &step,
+                                         NULL))
         g_array_append_val (steps, step);
     }
   g_array_sort (steps, compare_steps);
@@ -80,9 +78,7 @@ vard_run_list_checkpoints (VardRun *self,
  * Returns: (transfer full) (type filename): its folder, or %NULL
  */
 char *
-vard_run_find_checkpoint (VardRun *self,
-                          guint64 *step,
-                          GError **error)
+vard_run_find_checkpoint (VardRun *self, guint64 *step, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN (self) && step != NULL, NULL);
 
@@ -103,10 +99,11 @@ vard_run_find_checkpoint (VardRun *self,
         }
     }
   if (first)
-    g_propagate_prefixed_error (error, g_steal_pointer (&first), "%s has no whole checkpoint: ", self->path);
+    g_propagate_prefixed_error (error, g_steal_pointer (&first),
+                                "%s has no whole checkpoint: ", self->path);
   else if (*step != G_MAXUINT64)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no checkpoint of step %" G_GUINT64_FORMAT,
-                 self->path, *step);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                 "%s has no checkpoint of step %" G_GUINT64_FORMAT, self->path, *step);
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no checkpoint yet", self->path);
   return NULL;
@@ -121,9 +118,7 @@ vard_run_find_checkpoint (VardRun *self,
  * Returns: (transfer full) (type filename): an empty folder to fill, or %NULL
  */
 char *
-vard_run_begin_checkpoint (VardRun *self,
-                           guint64  step,
-                           GError **error)
+vard_run_begin_checkpoint (VardRun *self, guint64 step, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN (self) && self->lock >= 0, NULL);
 
@@ -144,10 +139,7 @@ vard_run_begin_checkpoint (VardRun *self,
  * Returns: whether the checkpoint is in its place and whole
  */
 gboolean
-vard_run_commit_checkpoint (VardRun *self,
-                            guint64  step,
-                            guint    n_kept,
-                            GError **error)
+vard_run_commit_checkpoint (VardRun *self, guint64 step, guint n_kept, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN (self) && self->lock >= 0, FALSE);
 
@@ -180,8 +172,7 @@ vard_run_commit_checkpoint (VardRun *self,
  * Removes what was begun and not committed.
  */
 void
-vard_run_abandon_checkpoint (VardRun *self,
-                             guint64  step)
+vard_run_abandon_checkpoint (VardRun *self, guint64 step)
 {
   g_return_if_fail (VARD_IS_RUN (self));
 
@@ -200,10 +191,7 @@ vard_run_abandon_checkpoint (VardRun *self,
  * Returns: whether all of it was written; where not, none of it stays
  */
 gboolean
-vard_run_append (VardRun    *self,
-                 const char *name,
-                 const char *text,
-                 GError    **error)
+vard_run_append (VardRun *self, const char *name, const char *text, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN (self) && name != NULL && text != NULL, FALSE);
 
@@ -237,9 +225,7 @@ vard_run_append (VardRun    *self,
  * Returns: whether it was written
  */
 gboolean
-vard_run_log (VardRun    *self,
-              const char *text,
-              GError    **error)
+vard_run_log (VardRun *self, const char *text, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN (self) && text != NULL, FALSE);
 
@@ -279,9 +265,7 @@ vard_run_get_metrics_size (VardRun *self)
  * Returns: whether the file was cut
  */
 gboolean
-vard_run_cut_metrics (VardRun *self,
-                      guint64  size,
-                      GError **error)
+vard_run_cut_metrics (VardRun *self, guint64 size, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN (self) && self->lock >= 0, FALSE);
 
@@ -297,7 +281,8 @@ vard_run_cut_metrics (VardRun *self,
     return TRUE;
 
   g_autofree char *cut = g_strchomp (g_strndup (text + kept, length - kept));
-  g_autofree char *note = g_strconcat ("metrics after the checkpoint that training goes on from:\n", cut, NULL);
+  g_autofree char *note =
+    g_strconcat ("metrics after the checkpoint that training goes on from:\n", cut, NULL);
 
   return vard_run_log (self, note, error) && vard_folder_write_file (path, text, kept, error);
 }

@@ -14,15 +14,15 @@ struct _VardRun
 
   char *path;
   char *name;
-  JsonObject *record;  /* run.json */
-  int lock;            /* a descriptor while this object holds the run, else -1 */
+  JsonObject *record; /* run.json */
+  int lock;           /* a descriptor while this object holds the run, else -1 */
 
-  VardRunState state;  /* as written; what is shown may be interrupted */
+  VardRunState state; /* as written; what is shown may be interrupted */
   guint64 step;
   char *phase;
   double fraction;
-  gint64 heartbeat;    /* seconds since 1970 */
-  gint64 beat_time;    /* monotonic microseconds of the last beat that was written */
+  gint64 heartbeat; /* seconds since 1970 */
+  gint64 beat_time; /* monotonic microseconds of the last beat that was written */
   int pid;
   char *failure;
 };

@@ -24,13 +24,12 @@ dup_time (void)
 
 /* The files behind the rewards and the engine that the settings name */
 static void
-add_plugin (JsonArray  *array,
-            const char *kind,
-            const char *name)
+add_plugin (JsonArray *array, const char *kind, const char *name)
 {
   VardPluginManager *manager = vard_plugin_manager_get_default ();
   g_autoptr (VardPluginFeature) feature = vard_plugin_manager_find (manager, kind, name, NULL);
-  g_autoptr (VardPlugin) plugin = feature ? vard_plugin_manager_find_plugin (manager, feature) : NULL;
+  g_autoptr (VardPlugin) plugin = feature ? vard_plugin_manager_find_plugin (manager, feature)
+                                          : NULL;
 
   if (!plugin)
     return;
@@ -64,9 +63,7 @@ list_plugins (VardRunSettings *settings)
 }
 
 JsonObject *
-vard_run_record_new (VardRunSettings *settings,
-                     VardEngine      *engine,
-                     VardModel       *model)
+vard_run_record_new (VardRunSettings *settings, VardEngine *engine, VardModel *model)
 {
   JsonObject *record = json_object_new ();
   JsonObject *base = json_object_new ();
@@ -86,9 +83,7 @@ vard_run_record_new (VardRunSettings *settings,
 }
 
 gboolean
-vard_run_record_check_model (VardRun   *run,
-                             VardModel *model,
-                             GError   **error)
+vard_run_record_check_model (VardRun *run, VardModel *model, GError **error)
 {
   JsonNode *node = json_object_get_member (vard_run_get_record (run), "model");
   JsonObject *base = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
@@ -99,13 +94,13 @@ vard_run_record_check_model (VardRun   *run,
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s is not the model that %s began with: its weights hash to %s, those were %s",
-               vard_model_get_path (model), vard_run_get_path (run), hash, known ? known : "not recorded");
+               vard_model_get_path (model), vard_run_get_path (run), hash,
+               known ? known : "not recorded");
   return FALSE;
 }
 
 static JsonObject *
-list_changes (JsonObject *before,
-              JsonObject *after)
+list_changes (JsonObject *before, JsonObject *after)
 {
   JsonObject *changes = json_object_new ();
   JsonObjectIter iter;
@@ -124,10 +119,7 @@ list_changes (JsonObject *before,
 }
 
 gboolean
-vard_run_record_resume (VardRun         *run,
-                        VardRunSettings *settings,
-                        guint64          step,
-                        GError         **error)
+vard_run_record_resume (VardRun *run, VardRunSettings *settings, guint64 step, GError **error)
 {
   g_autoptr (VardRunSettings) known = vard_run_dup_settings (run, error);
 
@@ -153,9 +145,7 @@ vard_run_record_resume (VardRun         *run,
 }
 
 static gboolean
-apply_resumes (VardRun         *run,
-               VardRunSettings *settings,
-               GError         **error)
+apply_resumes (VardRun *run, VardRunSettings *settings, GError **error)
 {
   g_autofree char *path = vard_run_build_path (run, RESUMES);
   g_autofree char *text = NULL;
@@ -169,10 +159,11 @@ apply_resumes (VardRun         *run,
     {
       g_autoptr (JsonNode) node = *lines[i] ? json_from_string (lines[i], NULL) : NULL;
       JsonNode *changed = node && JSON_NODE_HOLDS_OBJECT (node)
-                            ? json_object_get_member (json_node_get_object (node), "changed") : NULL;
+                            ? json_object_get_member (json_node_get_object (node), "changed")
+                            : NULL;
 
-      if (changed && JSON_NODE_HOLDS_OBJECT (changed) &&
-          !vard_run_settings_apply_json (settings, json_node_get_object (changed), error))
+      if (changed && JSON_NODE_HOLDS_OBJECT (changed)
+          && !vard_run_settings_apply_json (settings, json_node_get_object (changed), error))
         return FALSE;
     }
   return TRUE;
@@ -187,8 +178,7 @@ apply_resumes (VardRun         *run,
  * %NULL
  */
 VardRunSettings *
-vard_run_dup_settings (VardRun *run,
-                       GError **error)
+vard_run_dup_settings (VardRun *run, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN (run), NULL);
 
@@ -196,9 +186,9 @@ vard_run_dup_settings (VardRun *run,
   JsonNode *node = json_object_get_member (vard_run_get_record (run), "settings");
   g_autoptr (GError) problem = NULL;
 
-  if (node && JSON_NODE_HOLDS_OBJECT (node) &&
-      vard_run_settings_apply_json (settings, json_node_get_object (node), &problem) &&
-      apply_resumes (run, settings, &problem))
+  if (node && JSON_NODE_HOLDS_OBJECT (node)
+      && vard_run_settings_apply_json (settings, json_node_get_object (node), &problem)
+      && apply_resumes (run, settings, &problem))
     return g_steal_pointer (&settings);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "the settings of %s cannot be read: %s",
                vard_run_get_path (run), problem ? problem->message : "run.json has none");

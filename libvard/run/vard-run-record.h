@@ -12,17 +12,13 @@
 G_BEGIN_DECLS
 
 /* (transfer full) */
-JsonObject *vard_run_record_new          (VardRunSettings  *settings,
-                                          VardEngine       *engine,
-                                          VardModel        *model);
+JsonObject *vard_run_record_new (VardRunSettings *settings, VardEngine *engine, VardModel *model);
 /* Whether a run's base model is this one */
-gboolean    vard_run_record_check_model  (VardRun          *run,
-                                          VardModel        *model,
-                                          GError          **error);
+gboolean vard_run_record_check_model (VardRun *run, VardModel *model, GError **error);
 /* A line of resumes.jsonl: what the settings change in the run's */
-gboolean    vard_run_record_resume       (VardRun          *run,
-                                          VardRunSettings  *settings,
-                                          guint64           step,
-                                          GError          **error);
+gboolean vard_run_record_resume (VardRun *run,
+                                 VardRunSettings *settings,
+                                 guint64 step,
+                                 GError **error);
 
 G_END_DECLS

@@ -17,8 +17,7 @@
 #define GRID_GAP 2
 
 char *
-vard_run_build_samples_path (VardRun *self,
-                             guint64  step)
+vard_run_build_samples_path (VardRun *self, guint64 step)
 {
   g_autofree char *name = g_strdup_printf ("step-%06" G_GUINT64_FORMAT, step);
 
@@ -26,9 +25,7 @@ vard_run_build_samples_path (VardRun *self,
 }
 
 static void
-set_number (JsonObject *object,
-            const char *name,
-            double      value)
+set_number (JsonObject *object, const char *name, double value)
 {
   if (isfinite (value))
     json_object_set_double_member (object, name, value);
@@ -37,10 +34,7 @@ set_number (JsonObject *object,
 }
 
 static JsonObject *
-describe_picture (VardEvaluation *evaluation,
-                  guint           prompt,
-                  guint           seed,
-                  const char     *file)
+describe_picture (VardEvaluation *evaluation, guint prompt, guint seed, const char *file)
 {
   JsonObject *object = json_object_new ();
   JsonObject *scores = json_object_new ();
@@ -58,14 +52,15 @@ describe_picture (VardEvaluation *evaluation,
 
 static gboolean
 write_picture (VardEvaluation *evaluation,
-               guint           prompt,
-               guint           seed,
-               guint64         step,
-               const char     *path,
-               GError        **error)
+               guint prompt,
+               guint seed,
+               guint64 step,
+               const char *path,
+               GError **error)
 {
   VardImage *image = vard_evaluation_get_image (evaluation, prompt, seed);
-  g_autofree char *seed_text = g_strdup_printf ("%" G_GUINT64_FORMAT, vard_evaluation_get_seed (evaluation, seed));
+  g_autofree char *seed_text =
+    g_strdup_printf ("%" G_GUINT64_FORMAT, vard_evaluation_get_seed (evaluation, seed));
   g_autofree char *step_text = g_strdup_printf ("%" G_GUINT64_FORMAT, step);
 
   vard_image_set_text (image, "Software", "vard " VARD_VERSION);
@@ -77,17 +72,17 @@ write_picture (VardEvaluation *evaluation,
 
 static gboolean
 write_pictures (VardEvaluation *evaluation,
-                guint64         step,
-                const char     *folder,
-                JsonArray      *list,
-                GError        **error)
+                guint64 step,
+                const char *folder,
+                JsonArray *list,
+                GError **error)
 {
   for (guint p = 0; p < vard_evaluation_get_n_prompts (evaluation); p++)
     for (guint s = 0; s < vard_evaluation_get_n_seeds (evaluation); s++)
       {
-        g_autofree char *file =
-          g_strdup_printf ("step-%06" G_GUINT64_FORMAT "_prompt-%03u_seed-%" G_GUINT64_FORMAT ".png", step, p,
-                           vard_evaluation_get_seed (evaluation, s));
+        g_autofree char *file = g_strdup_printf ("step-%06" G_GUINT64_FORMAT
+                                                 "_prompt-%03u_seed-%" G_GUINT64_FORMAT ".png",
+                                                 step, p, vard_evaluation_get_seed (evaluation, s));
         g_autofree char *path = g_build_filename (folder, file, NULL);
 
         if (!write_picture (evaluation, p, s, step, path, error))
@@ -99,9 +94,7 @@ write_pictures (VardEvaluation *evaluation,
 
 /* A row a prompt, a column a seed */
 static gboolean
-write_grid (VardEvaluation *evaluation,
-            const char     *folder,
-            GError        **error)
+write_grid (VardEvaluation *evaluation, const char *folder, GError **error)
 {
   guint n_prompts = vard_evaluation_get_n_prompts (evaluation);
   guint n_seeds = vard_evaluation_get_n_seeds (evaluation);
@@ -111,7 +104,8 @@ write_grid (VardEvaluation *evaluation,
   for (guint i = 0; i < n_prompts * n_seeds; i++)
     images[i] = vard_evaluation_get_image (evaluation, i / n_seeds, i % n_seeds);
 
-  g_autoptr (VardImage) grid = vard_image_new_grid (images, n_prompts * n_seeds, n_seeds, GRID_GAP, error);
+  g_autoptr (VardImage) grid =
+    vard_image_new_grid (images, n_prompts * n_seeds, n_seeds, GRID_GAP, error);
 
   return grid && vard_image_save (grid, path, error);
 }
@@ -127,10 +121,7 @@ describe_metrics (VardMetrics *metrics)
 }
 
 static gboolean
-write_files (VardEvaluation *evaluation,
-             guint64         step,
-             const char     *folder,
-             GError        **error)
+write_files (VardEvaluation *evaluation, guint64 step, const char *folder, GError **error)
 {
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
   JsonObject *object = json_object_new ();
@@ -139,9 +130,11 @@ write_files (VardEvaluation *evaluation,
 
   json_node_take_object (node, object);
   json_object_set_int_member (object, "step", step);
-  json_object_set_object_member (object, "metrics", describe_metrics (vard_evaluation_peek_metrics (evaluation)));
+  json_object_set_object_member (object, "metrics",
+                                 describe_metrics (vard_evaluation_peek_metrics (evaluation)));
   json_object_set_array_member (object, "pictures", list);
-  if (!write_pictures (evaluation, step, folder, list, error) || !write_grid (evaluation, folder, error))
+  if (!write_pictures (evaluation, step, folder, list, error)
+      || !write_grid (evaluation, folder, error))
     return FALSE;
 
   g_autofree char *text = vard_json_to_text (node, TRUE);
@@ -150,10 +143,7 @@ write_files (VardEvaluation *evaluation,
 }
 
 gboolean
-vard_run_write_samples (VardRun        *self,
-                        guint64         step,
-                        VardEvaluation *evaluation,
-                        GError        **error)
+vard_run_write_samples (VardRun *self, guint64 step, VardEvaluation *evaluation, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN (self) && VARD_IS_EVALUATION (evaluation), FALSE);
 
@@ -168,9 +158,7 @@ vard_run_write_samples (VardRun        *self,
 }
 
 JsonObject *
-vard_run_read_evaluation (VardRun *self,
-                          guint64  step,
-                          GError **error)
+vard_run_read_evaluation (VardRun *self, guint64 step, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN (self), NULL);
 

@@ -177,8 +177,7 @@ vard_run_settings_get_keep_checkpoints (VardRunSettings *self)
 
 /* Which of the two objects has a setting, or NULL */
 static GObject *
-find_owner (VardRunSettings *self,
-            const char      *name)
+find_owner (VardRunSettings *self, const char *name)
 {
   GObject *owners[] = { G_OBJECT (self), G_OBJECT (self->trainer) };
 
@@ -193,9 +192,7 @@ find_owner (VardRunSettings *self,
 }
 
 static void
-fail_unknown (VardRunSettings *self,
-              const char      *name,
-              GError         **error)
+fail_unknown (VardRunSettings *self, const char *name, GError **error)
 {
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
   GObject *owners[] = { G_OBJECT (self), G_OBJECT (self->trainer) };
@@ -227,10 +224,7 @@ fail_unknown (VardRunSettings *self,
  * outside its range
  */
 gboolean
-vard_run_settings_set (VardRunSettings *self,
-                       const char      *name,
-                       const char      *text,
-                       GError         **error)
+vard_run_settings_set (VardRunSettings *self, const char *name, const char *text, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self) && name != NULL && text != NULL, FALSE);
 
@@ -250,9 +244,7 @@ vard_run_settings_set (VardRunSettings *self,
  * Returns: whether every value was set; where not, none was
  */
 gboolean
-vard_run_settings_apply_json (VardRunSettings *self,
-                              JsonObject      *json,
-                              GError         **error)
+vard_run_settings_apply_json (VardRunSettings *self, JsonObject *json, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self) && json != NULL, FALSE);
 
@@ -272,7 +264,8 @@ vard_run_settings_apply_json (VardRunSettings *self,
           fail_unknown (self, name, error);
           return FALSE;
         }
-      json_object_set_member (owner == G_OBJECT (self) ? own : trainer, name, json_node_copy (node));
+      json_object_set_member (owner == G_OBJECT (self) ? own : trainer, name,
+                              json_node_copy (node));
     }
 
   g_autoptr (JsonObject) before = vard_settings_to_json (G_OBJECT (self));
@@ -287,10 +280,7 @@ vard_run_settings_apply_json (VardRunSettings *self,
 
 /* Paths in a settings file are meant from where that file is */
 static void
-resolve (char      **path,
-         const char *folder,
-         GObject    *object,
-         const char *name)
+resolve (char **path, const char *folder, GObject *object, const char *name)
 {
   if (!*path || !**path || g_path_is_absolute (*path))
     return;
@@ -311,9 +301,7 @@ resolve (char      **path,
  * Returns: whether all of it could be set; else %VARD_ERROR_CONFIG
  */
 gboolean
-vard_run_settings_load_file (VardRunSettings *self,
-                             const char      *path,
-                             GError         **error)
+vard_run_settings_load_file (VardRunSettings *self, const char *path, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self) && path != NULL, FALSE);
 
@@ -382,15 +370,15 @@ vard_run_settings_to_json (VardRunSettings *self)
  * Returns: whether what has no default is there: a model and a reward
  */
 gboolean
-vard_run_settings_check (VardRunSettings *self,
-                         GError         **error)
+vard_run_settings_check (VardRunSettings *self, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self), FALSE);
 
   if (!self->model || !*self->model)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no model is named: set model to a folder");
   else if (!self->rewards || !*self->rewards)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no reward is named: set rewards to one at least");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 "no reward is named: set rewards to one at least");
   else
     return TRUE;
   return FALSE;
@@ -405,9 +393,7 @@ vard_run_settings_check (VardRunSettings *self,
  * Returns: whether a resume may change it and still continue the same run
  */
 gboolean
-vard_run_settings_check_change (VardRunSettings *self,
-                                const char      *name,
-                                GError         **error)
+vard_run_settings_check_change (VardRunSettings *self, const char *name, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self) && name != NULL, FALSE);
 
@@ -417,7 +403,8 @@ vard_run_settings_check_change (VardRunSettings *self,
   g_autofree char *all = g_strjoinv (", ", (char **) changeable);
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-               "a resume cannot change %s: the run would be another one (it can change %s)", name, all);
+               "a resume cannot change %s: the run would be another one (it can change %s)", name,
+               all);
   return FALSE;
 }
 

@@ -14,8 +14,7 @@
 #define BEAT_INTERVAL 2
 
 static void
-set_text (char      **place,
-          const char *text)
+set_text (char **place, const char *text)
 {
   char *copy = g_strdup (text);
 
@@ -24,17 +23,16 @@ set_text (char      **place,
 }
 
 static const char *
-get_text (JsonObject *object,
-          const char *name)
+get_text (JsonObject *object, const char *name)
 {
   JsonNode *node = json_object_get_member (object, name);
 
-  return node && json_node_get_value_type (node) == G_TYPE_STRING ? json_node_get_string (node) : NULL;
+  return node && json_node_get_value_type (node) == G_TYPE_STRING ? json_node_get_string (node)
+                                                                  : NULL;
 }
 
 static gint64
-get_whole (JsonObject *object,
-           const char *name)
+get_whole (JsonObject *object, const char *name)
 {
   JsonNode *node = json_object_get_member (object, name);
 
@@ -42,8 +40,7 @@ get_whole (JsonObject *object,
 }
 
 static double
-get_number (JsonObject *object,
-            const char *name)
+get_number (JsonObject *object, const char *name)
 {
   JsonNode *node = json_object_get_member (object, name);
 
@@ -51,9 +48,7 @@ get_number (JsonObject *object,
 }
 
 static void
-vard_run_apply (VardRun    *self,
-                JsonObject *object,
-                int         state)
+vard_run_apply (VardRun *self, JsonObject *object, int state)
 {
   gboolean is_new_state = self->state != (VardRunState) state;
   gboolean is_new_step = self->step != (guint64) get_whole (object, "step");
@@ -81,8 +76,7 @@ vard_run_apply (VardRun    *self,
  * Returns: whether state.json could be read
  */
 gboolean
-vard_run_refresh (VardRun *self,
-                  GError **error)
+vard_run_refresh (VardRun *self, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN (self), FALSE);
 
@@ -94,14 +88,15 @@ vard_run_refresh (VardRun *self,
     return FALSE;
   node = json_from_string (text, NULL);
 
-  const char *word = node && JSON_NODE_HOLDS_OBJECT (node)
-                       ? get_text (json_node_get_object (node), "state") : NULL;
+  const char *word =
+    node && JSON_NODE_HOLDS_OBJECT (node) ? get_text (json_node_get_object (node), "state") : NULL;
   g_autoptr (GEnumClass) klass = g_type_class_ref (VARD_TYPE_RUN_STATE);
   GEnumValue *state = word ? g_enum_get_value_by_nick (klass, word) : NULL;
 
   if (!state)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is damaged: it names no known state", path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is damaged: it names no known state",
+                   path);
       return FALSE;
     }
   vard_run_apply (self, json_node_get_object (node), state->value);
@@ -109,8 +104,7 @@ vard_run_refresh (VardRun *self,
 }
 
 static gboolean
-vard_run_write_state (VardRun *self,
-                      GError **error)
+vard_run_write_state (VardRun *self, GError **error)
 {
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
   g_autoptr (JsonObject) object = json_object_new ();
@@ -147,11 +141,11 @@ vard_run_write_state (VardRun *self,
  * Returns: whether it was written
  */
 gboolean
-vard_run_set_state (VardRun     *self,
+vard_run_set_state (VardRun *self,
                     VardRunState state,
-                    guint64      step,
-                    const char  *failure,
-                    GError     **error)
+                    guint64 step,
+                    const char *failure,
+                    GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN (self) && self->lock >= 0, FALSE);
   g_return_val_if_fail (state != VARD_RUN_STATE_INTERRUPTED, FALSE);
@@ -185,10 +179,7 @@ vard_run_set_state (VardRun     *self,
  * Returns: whether it was written where it was due
  */
 gboolean
-vard_run_beat (VardRun    *self,
-               const char *phase,
-               double      fraction,
-               GError    **error)
+vard_run_beat (VardRun *self, const char *phase, double fraction, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN (self) && self->lock >= 0, FALSE);
 

@@ -14,12 +14,14 @@ struct _VardRunStore
   GObject parent_instance;
 
   char *folder;
-  GPtrArray *runs;  /* of VardRun, by name */
+  GPtrArray *runs; /* of VardRun, by name */
 };
 
 static void vard_run_store_init_list (GListModelInterface *iface);
 
-G_DEFINE_FINAL_TYPE_WITH_CODE (VardRunStore, vard_run_store, G_TYPE_OBJECT,
+G_DEFINE_FINAL_TYPE_WITH_CODE (VardRunStore,
+                               vard_run_store,
+                               G_TYPE_OBJECT,
                                G_IMPLEMENT_INTERFACE (G_TYPE_LIST_MODEL, vard_run_store_init_list))
 
 /**
@@ -61,8 +63,7 @@ vard_run_store_get_folder (VardRunStore *self)
  * Returns: (transfer none) (nullable): that run
  */
 VardRun *
-vard_run_store_find (VardRunStore *self,
-                     const char   *name)
+vard_run_store_find (VardRunStore *self, const char *name)
 {
   g_return_val_if_fail (VARD_IS_RUN_STORE (self) && name != NULL, NULL);
 
@@ -73,15 +74,14 @@ vard_run_store_find (VardRunStore *self,
 }
 
 static gint
-compare_runs (gconstpointer a,
-              gconstpointer b)
+compare_runs (gconstpointer a, gconstpointer b)
 {
-  return g_strcmp0 (vard_run_get_name (*(VardRun *const *) a), vard_run_get_name (*(VardRun *const *) b));
+  return g_strcmp0 (vard_run_get_name (*(VardRun *const *) a),
+                    vard_run_get_name (*(VardRun *const *) b));
 }
 
 static VardRun *
-open_run (VardRunStore *self,
-          const char   *name)
+open_run (VardRunStore *self, const char *name)
 {
   VardRun *known = vard_run_store_find (self, name);
 
@@ -103,8 +103,7 @@ open_run (VardRunStore *self,
  * Returns: whether the folder could be read
  */
 gboolean
-vard_run_store_refresh (VardRunStore *self,
-                        GError      **error)
+vard_run_store_refresh (VardRunStore *self, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN_STORE (self), FALSE);
 
@@ -151,8 +150,7 @@ vard_run_store_get_n_items (GListModel *list)
 }
 
 static gpointer
-vard_run_store_get_item (GListModel *list,
-                         guint       i)
+vard_run_store_get_item (GListModel *list, guint i)
 {
   VardRunStore *self = VARD_RUN_STORE (list);
 

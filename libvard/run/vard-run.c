@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#define _GNU_SOURCE  /* locks that belong to an open file, not to a process */
+#define _GNU_SOURCE /* locks that belong to an open file, not to a process */
 #include "run/vard-run-private.h"
 
 #include "base/vard-error.h"
@@ -25,7 +25,8 @@
  */
 G_DEFINE_FINAL_TYPE (VardRun, vard_run, G_TYPE_OBJECT)
 
-G_DEFINE_ENUM_TYPE (VardRunState, vard_run_state,
+G_DEFINE_ENUM_TYPE (VardRunState,
+                    vard_run_state,
                     G_DEFINE_ENUM_VALUE (VARD_RUN_STATE_STARTING, "starting"),
                     G_DEFINE_ENUM_VALUE (VARD_RUN_STATE_RUNNING, "running"),
                     G_DEFINE_ENUM_VALUE (VARD_RUN_STATE_PAUSED, "paused"),
@@ -34,7 +35,13 @@ G_DEFINE_ENUM_TYPE (VardRunState, vard_run_state,
                     G_DEFINE_ENUM_VALUE (VARD_RUN_STATE_CANCELLED, "cancelled"),
                     G_DEFINE_ENUM_VALUE (VARD_RUN_STATE_INTERRUPTED, "interrupted"))
 
-enum { PROP_PATH = 1, PROP_STATE, PROP_STEP, N_PROPERTIES };
+enum
+{
+  PROP_PATH = 1,
+  PROP_STATE,
+  PROP_STEP,
+  N_PROPERTIES
+};
 static GParamSpec *properties[N_PROPERTIES];
 
 /**
@@ -63,8 +70,7 @@ vard_run_new (const char *path)
 }
 
 static gboolean
-vard_run_make_folder (const char *path,
-                      GError    **error)
+vard_run_make_folder (const char *path, GError **error)
 {
   g_autofree char *parent = g_path_get_dirname (path);
 
@@ -75,16 +81,15 @@ vard_run_make_folder (const char *path,
                  "%s exists; a run is never written over: name another folder, or resume it", path);
   else
     {
-      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "cannot make the folder %s: %s", path,
-                   g_strerror (errno));
+      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno),
+                   "cannot make the folder %s: %s", path, g_strerror (errno));
       vard_folder_prefix_space (path, error);
     }
   return FALSE;
 }
 
 static gboolean
-vard_run_write_record (VardRun *self,
-                       GError **error)
+vard_run_write_record (VardRun *self, GError **error)
 {
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
   g_autofree char *path = vard_run_build_path (self, "run.json");
@@ -107,9 +112,7 @@ vard_run_write_record (VardRun *self,
  * Returns: (transfer full): the run, or %NULL
  */
 VardRun *
-vard_run_create (const char *path,
-                 JsonObject *record,
-                 GError    **error)
+vard_run_create (const char *path, JsonObject *record, GError **error)
 {
   g_return_val_if_fail (path != NULL && record != NULL, NULL);
 
@@ -118,9 +121,9 @@ vard_run_create (const char *path,
   if (!vard_run_make_folder (self->path, error))
     return NULL;
   self->record = json_object_ref (record);
-  if (!vard_run_hold (self, error) ||
-      !vard_run_set_state (self, VARD_RUN_STATE_STARTING, 0, NULL, error) ||
-      !vard_run_write_record (self, error))
+  if (!vard_run_hold (self, error)
+      || !vard_run_set_state (self, VARD_RUN_STATE_STARTING, 0, NULL, error)
+      || !vard_run_write_record (self, error))
     {
       vard_run_release (self);
       vard_folder_remove (self->path, NULL);
@@ -139,8 +142,7 @@ vard_run_create (const char *path,
  * Returns: (transfer full): the run, or %NULL
  */
 VardRun *
-vard_run_open (const char *path,
-               GError    **error)
+vard_run_open (const char *path, GError **error)
 {
   g_return_val_if_fail (path != NULL, NULL);
 
@@ -150,7 +152,8 @@ vard_run_open (const char *path,
 
   if (!g_file_get_contents (file, &text, NULL, NULL))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not the folder of a run: %s", self->path,
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not the folder of a run: %s",
+                   self->path,
                    g_file_test (self->path, G_FILE_TEST_IS_DIR) ? "it has no run.json"
                                                                 : "there is no such folder");
       return NULL;
@@ -160,7 +163,8 @@ vard_run_open (const char *path,
 
   if (!node || !JSON_NODE_HOLDS_OBJECT (node))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is damaged: it holds no JSON object", file);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is damaged: it holds no JSON object",
+                   file);
       return NULL;
     }
   self->record = json_node_dup_object (node);
@@ -177,8 +181,7 @@ vard_run_open (const char *path,
  * Returns: %FALSE with %VARD_ERROR_BUSY while another one does
  */
 gboolean
-vard_run_hold (VardRun *self,
-               GError **error)
+vard_run_hold (VardRun *self, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN (self), FALSE);
 
@@ -195,8 +198,8 @@ vard_run_hold (VardRun *self,
   if (fcntl (fd, F_OFD_SETLK, &all) != 0)
     {
       close (fd);
-      g_set_error (error, VARD_ERROR, VARD_ERROR_BUSY, "%s is being trained by process %d", self->path,
-                   self->pid);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_BUSY, "%s is being trained by process %d",
+                   self->path, self->pid);
       return FALSE;
     }
   self->lock = fd;
@@ -282,8 +285,7 @@ vard_run_get_name (VardRun *self)
  * Returns: (transfer full) (type filename): its path
  */
 char *
-vard_run_build_path (VardRun    *self,
-                     const char *name)
+vard_run_build_path (VardRun *self, const char *name)
 {
   g_return_val_if_fail (VARD_IS_RUN (self) && name != NULL, NULL);
 
@@ -305,10 +307,7 @@ vard_run_get_record (VardRun *self)
 }
 
 static void
-vard_run_get_property (GObject    *object,
-                       guint       id,
-                       GValue     *value,
-                       GParamSpec *pspec)
+vard_run_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   VardRun *self = VARD_RUN (object);
 
@@ -344,10 +343,10 @@ vard_run_class_init (VardRunClass *klass)
   object_class->get_property = vard_run_get_property;
   object_class->finalize = vard_run_finalize;
   properties[PROP_PATH] = g_param_spec_string ("path", NULL, "The run's folder", NULL, flags);
-  properties[PROP_STATE] = g_param_spec_enum ("state", NULL, "What the run is doing", VARD_TYPE_RUN_STATE,
-                                              VARD_RUN_STATE_STARTING, flags);
-  properties[PROP_STEP] = g_param_spec_uint64 ("step", NULL, "Steps that are done", 0, G_MAXUINT64, 0,
-                                               flags);
+  properties[PROP_STATE] = g_param_spec_enum ("state", NULL, "What the run is doing",
+                                              VARD_TYPE_RUN_STATE, VARD_RUN_STATE_STARTING, flags);
+  properties[PROP_STEP] =
+    g_param_spec_uint64 ("step", NULL, "Steps that are done", 0, G_MAXUINT64, 0, flags);
   g_object_class_install_properties (object_class, N_PROPERTIES, properties);
 }
 

@@ -34,72 +34,47 @@ typedef enum
 } VardRunState;
 
 #define VARD_TYPE_RUN_STATE (vard_run_state_get_type ())
-GType       vard_run_state_get_type (void) G_GNUC_CONST;
-const char *vard_run_state_to_text  (VardRunState state);
+GType vard_run_state_get_type (void) G_GNUC_CONST;
+const char *vard_run_state_to_text (VardRunState state);
 
 #define VARD_TYPE_RUN (vard_run_get_type ())
 G_DECLARE_FINAL_TYPE (VardRun, vard_run, VARD, RUN, GObject)
 
-VardRun      *vard_run_create               (const char    *path,
-                                             JsonObject    *record,
-                                             GError       **error);
-VardRun      *vard_run_open                 (const char    *path,
-                                             GError       **error);
-gboolean      vard_run_hold                 (VardRun       *self,
-                                             GError       **error);
-void          vard_run_release              (VardRun       *self);
-gboolean      vard_run_is_live              (VardRun       *self);
+VardRun *vard_run_create (const char *path, JsonObject *record, GError **error);
+VardRun *vard_run_open (const char *path, GError **error);
+gboolean vard_run_hold (VardRun *self, GError **error);
+void vard_run_release (VardRun *self);
+gboolean vard_run_is_live (VardRun *self);
 
-const char   *vard_run_get_path             (VardRun       *self);
-const char   *vard_run_get_name             (VardRun       *self);
-char         *vard_run_build_path           (VardRun       *self,
-                                             const char    *name);
-JsonObject   *vard_run_get_record           (VardRun       *self);
+const char *vard_run_get_path (VardRun *self);
+const char *vard_run_get_name (VardRun *self);
+char *vard_run_build_path (VardRun *self, const char *name);
+JsonObject *vard_run_get_record (VardRun *self);
 
-gboolean      vard_run_refresh              (VardRun       *self,
-                                             GError       **error);
-VardRunState  vard_run_get_state            (VardRun       *self);
-guint64       vard_run_get_step             (VardRun       *self);
-const char   *vard_run_get_phase            (VardRun       *self);
-double        vard_run_get_fraction         (VardRun       *self);
-gint64        vard_run_get_heartbeat        (VardRun       *self);
-int           vard_run_get_pid              (VardRun       *self);
-const char   *vard_run_get_failure          (VardRun       *self);
-gboolean      vard_run_set_state            (VardRun       *self,
-                                             VardRunState   state,
-                                             guint64        step,
-                                             const char    *failure,
-                                             GError       **error);
-gboolean      vard_run_beat                 (VardRun       *self,
-                                             const char    *phase,
-                                             double         fraction,
-                                             GError       **error);
+gboolean vard_run_refresh (VardRun *self, GError **error);
+VardRunState vard_run_get_state (VardRun *self);
+guint64 vard_run_get_step (VardRun *self);
+const char *vard_run_get_phase (VardRun *self);
+double vard_run_get_fraction (VardRun *self);
+gint64 vard_run_get_heartbeat (VardRun *self);
+int vard_run_get_pid (VardRun *self);
+const char *vard_run_get_failure (VardRun *self);
+gboolean vard_run_set_state (VardRun *self,
+                             VardRunState state,
+                             guint64 step,
+                             const char *failure,
+                             GError **error);
+gboolean vard_run_beat (VardRun *self, const char *phase, double fraction, GError **error);
 
-gboolean      vard_run_append               (VardRun       *self,
-                                             const char    *name,
-                                             const char    *text,
-                                             GError       **error);
-gboolean      vard_run_log                  (VardRun       *self,
-                                             const char    *text,
-                                             GError       **error);
-guint64       vard_run_get_metrics_size     (VardRun       *self);
-gboolean      vard_run_cut_metrics          (VardRun       *self,
-                                             guint64        size,
-                                             GError       **error);
+gboolean vard_run_append (VardRun *self, const char *name, const char *text, GError **error);
+gboolean vard_run_log (VardRun *self, const char *text, GError **error);
+guint64 vard_run_get_metrics_size (VardRun *self);
+gboolean vard_run_cut_metrics (VardRun *self, guint64 size, GError **error);
 
-guint64      *vard_run_list_checkpoints     (VardRun       *self,
-                                             guint         *n_checkpoints);
-char         *vard_run_find_checkpoint      (VardRun       *self,
-                                             guint64       *step,
-                                             GError       **error);
-char         *vard_run_begin_checkpoint     (VardRun       *self,
-                                             guint64        step,
-                                             GError       **error);
-gboolean      vard_run_commit_checkpoint    (VardRun       *self,
-                                             guint64        step,
-                                             guint          n_kept,
-                                             GError       **error);
-void          vard_run_abandon_checkpoint   (VardRun       *self,
-                                             guint64        step);
+guint64 *vard_run_list_checkpoints (VardRun *self, guint *n_checkpoints);
+char *vard_run_find_checkpoint (VardRun *self, guint64 *step, GError **error);
+char *vard_run_begin_checkpoint (VardRun *self, guint64 step, GError **error);
+gboolean vard_run_commit_checkpoint (VardRun *self, guint64 step, guint n_kept, GError **error);
+void vard_run_abandon_checkpoint (VardRun *self, guint64 step);
 
 G_END_DECLS

@@ -11,8 +11,7 @@
 #include "train/vard-trainer-memory.h"
 
 static gboolean
-vard_runner_open_tracker (VardRunner *self,
-                          GError    **error)
+vard_runner_open_tracker (VardRunner *self, GError **error)
 {
   g_autofree char *path = vard_run_build_path (self->run, "metrics.jsonl");
 
@@ -32,21 +31,21 @@ vard_runner_open_tracker (VardRunner *self,
  * Returns: whether it could be made
  */
 gboolean
-vard_runner_start (VardRunner *self,
-                   const char *path,
-                   GError    **error)
+vard_runner_start (VardRunner *self, const char *path, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUNNER (self) && self->run == NULL && path != NULL, FALSE);
 
-  if (!vard_reward_mix_prepare (self->rewards, NULL, error) || !vard_trainer_check_device (self->trainer, error))
+  if (!vard_reward_mix_prepare (self->rewards, NULL, error)
+      || !vard_trainer_check_device (self->trainer, error))
     return FALSE;
 
-  g_autoptr (JsonObject) record = vard_run_record_new (self->settings, vard_pipeline_peek_engine (self->pipeline),
+  g_autoptr (JsonObject) record = vard_run_record_new (self->settings,
+                                                       vard_pipeline_peek_engine (self->pipeline),
                                                        vard_pipeline_peek_model (self->pipeline));
 
   self->run = vard_run_create (path, record, error);
-  return self->run && vard_runner_open_tracker (self, error) &&
-         vard_run_log (self->run, "started, vard " VARD_VERSION, error);
+  return self->run && vard_runner_open_tracker (self, error)
+         && vard_run_log (self->run, "started, vard " VARD_VERSION, error);
 }
 
 /**
@@ -63,26 +62,22 @@ vard_runner_start (VardRunner *self,
  * Returns: whether it could be read
  */
 gboolean
-vard_runner_load_checkpoint (VardRunner *self,
-                             VardRun    *run,
-                             guint64     step,
-                             GError    **error)
+vard_runner_load_checkpoint (VardRunner *self, VardRun *run, guint64 step, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUNNER (self) && VARD_IS_RUN (run), FALSE);
 
   g_autofree char *folder = vard_run_find_checkpoint (run, &step, error);
 
-  return folder && vard_run_record_check_model (run, vard_pipeline_peek_model (self->pipeline), error) &&
-         vard_trainer_load_state (self->trainer, folder, error) && vard_trainer_use_average (self->trainer, error);
+  return folder
+         && vard_run_record_check_model (run, vard_pipeline_peek_model (self->pipeline), error)
+         && vard_trainer_load_state (self->trainer, folder, error)
+         && vard_trainer_use_average (self->trainer, error);
 }
 
 /* Reads the newest whole checkpoint; a run that was interrupted before its first one begins
  * again */
 static gboolean
-vard_runner_continue (VardRunner *self,
-                      VardRun    *run,
-                      guint64    *metrics_size,
-                      GError    **error)
+vard_runner_continue (VardRunner *self, VardRun *run, guint64 *metrics_size, GError **error)
 {
   guint64 step = G_MAXUINT64;
   guint n;
@@ -96,9 +91,9 @@ vard_runner_continue (VardRunner *self,
   if (!folder)
     return FALSE;
   path = g_build_filename (folder, VARD_RUNNER_METRICS_SIZE, NULL);
-  if (!g_file_get_contents (path, &text, NULL, error) ||
-      !g_ascii_string_to_unsigned (g_strchomp (text), 10, 0, G_MAXUINT64, metrics_size, error) ||
-      !vard_trainer_load_state (self->trainer, folder, error))
+  if (!g_file_get_contents (path, &text, NULL, error)
+      || !g_ascii_string_to_unsigned (g_strchomp (text), 10, 0, G_MAXUINT64, metrics_size, error)
+      || !vard_trainer_load_state (self->trainer, folder, error))
     return FALSE;
   self->is_saved = TRUE;
   return TRUE;
@@ -116,16 +111,15 @@ vard_runner_continue (VardRunner *self,
  * Returns: %FALSE with %VARD_ERROR_BUSY while another process trains it, or another error
  */
 gboolean
-vard_runner_resume (VardRunner *self,
-                    VardRun    *run,
-                    GError    **error)
+vard_runner_resume (VardRunner *self, VardRun *run, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUNNER (self) && self->run == NULL && VARD_IS_RUN (run), FALSE);
 
   guint64 metrics_size;
 
-  if (!vard_run_record_check_model (run, vard_pipeline_peek_model (self->pipeline), error) ||
-      !vard_reward_mix_prepare (self->rewards, NULL, error) || !vard_trainer_check_device (self->trainer, error))
+  if (!vard_run_record_check_model (run, vard_pipeline_peek_model (self->pipeline), error)
+      || !vard_reward_mix_prepare (self->rewards, NULL, error)
+      || !vard_trainer_check_device (self->trainer, error))
     return FALSE;
   if (!vard_run_hold (run, error) || !vard_runner_continue (self, run, &metrics_size, error))
     {
@@ -134,13 +128,14 @@ vard_runner_resume (VardRunner *self,
     }
 
   guint64 step = vard_trainer_get_step (self->trainer);
-  g_autofree char *note = g_strdup_printf ("resumed at step %" G_GUINT64_FORMAT ", vard %s", step, VARD_VERSION);
+  g_autofree char *note =
+    g_strdup_printf ("resumed at step %" G_GUINT64_FORMAT ", vard %s", step, VARD_VERSION);
 
   self->run = g_object_ref (run);
-  return vard_run_cut_metrics (run, metrics_size, error) &&
-         vard_run_record_resume (run, self->settings, step, error) &&
-         vard_run_set_state (run, VARD_RUN_STATE_STARTING, step, NULL, error) &&
-         vard_run_log (run, note, error) && vard_runner_open_tracker (self, error);
+  return vard_run_cut_metrics (run, metrics_size, error)
+         && vard_run_record_resume (run, self->settings, step, error)
+         && vard_run_set_state (run, VARD_RUN_STATE_STARTING, step, NULL, error)
+         && vard_run_log (run, note, error) && vard_runner_open_tracker (self, error);
 }
 
 /**
@@ -154,12 +149,11 @@ vard_runner_resume (VardRunner *self,
  * Returns: (transfer full): pictures, scores and metrics, or %NULL
  */
 VardEvaluation *
-vard_runner_evaluate (VardRunner   *self,
-                      GCancellable *cancellable,
-                      GError      **error)
+vard_runner_evaluate (VardRunner *self, GCancellable *cancellable, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUNNER (self), NULL);
 
   return vard_reward_mix_prepare (self->rewards, cancellable, error)
-           ? vard_trainer_evaluate (self->trainer, cancellable, error) : NULL;
+           ? vard_trainer_evaluate (self->trainer, cancellable, error)
+           : NULL;
 }

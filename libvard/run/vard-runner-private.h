@@ -22,9 +22,9 @@ struct _VardRunner
   VardTrainer *trainer;
   VardRun *run;
   VardTracker *tracker;
-  GError *failure;     /* of a signal handler: the first one */
-  gboolean is_saved;   /* nothing was trained since the newest checkpoint */
-  gint is_stopping;    /* atomic */
+  GError *failure;   /* of a signal handler: the first one */
+  gboolean is_saved; /* nothing was trained since the newest checkpoint */
+  gint is_stopping;  /* atomic */
 };
 
 G_END_DECLS

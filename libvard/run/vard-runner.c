@@ -27,14 +27,21 @@
  */
 G_DEFINE_FINAL_TYPE (VardRunner, vard_runner, G_TYPE_OBJECT)
 
-enum { SIGNAL_PROGRESS, SIGNAL_STEP, SIGNAL_EVALUATION, SIGNAL_CHECKPOINT, SIGNAL_WARNING, N_SIGNALS };
+enum
+{
+  SIGNAL_PROGRESS,
+  SIGNAL_STEP,
+  SIGNAL_EVALUATION,
+  SIGNAL_CHECKPOINT,
+  SIGNAL_WARNING,
+  N_SIGNALS
+};
 static guint signals[N_SIGNALS];
 
 /* ---- the trainer's signals become files ---- */
 
 static void
-take_failure (VardRunner *self,
-              GError     *error)
+take_failure (VardRunner *self, GError *error)
 {
   if (self->failure)
     g_error_free (error);
@@ -46,8 +53,7 @@ take_failure (VardRunner *self,
 /* What the rewards said since the last time. Before the first step people are told too; later only
  * the log, because nobody reads hours of lines beside a progress bar. */
 static void
-take_messages (VardRunner *self,
-               gboolean    is_first)
+take_messages (VardRunner *self, gboolean is_first)
 {
   g_auto (GStrv) messages = self->run ? vard_reward_mix_take_messages (self->rewards) : NULL;
 
@@ -64,10 +70,10 @@ take_messages (VardRunner *self,
 
 static void
 on_progress (VardTrainer *trainer,
-             const char  *phase,
-             double       fraction,
+             const char *phase,
+             double fraction,
              VardMetrics *metrics,
-             VardRunner  *self)
+             VardRunner *self)
 {
   GError *error = NULL;
 
@@ -78,9 +84,7 @@ on_progress (VardTrainer *trainer,
 }
 
 static void
-on_warning (VardTrainer *trainer,
-            const char  *message,
-            VardRunner  *self)
+on_warning (VardTrainer *trainer, const char *message, VardRunner *self)
 {
   GError *error = NULL;
 
@@ -92,8 +96,7 @@ on_warning (VardTrainer *trainer,
 /* Nothing happens in a run whose value network is trusted nowhere: say so before an hour is spent
  * on it */
 static void
-warn_of_value (VardRunner  *self,
-               VardMetrics *metrics)
+warn_of_value (VardRunner *self, VardMetrics *metrics)
 {
   double q_min, best = -G_MAXDOUBLE;
 
@@ -105,21 +108,22 @@ warn_of_value (VardRunner  *self,
     return;
 
   g_autofree char *message =
-    g_strdup_printf ("the value network explains nothing of the reward yet (value/r2 is at most %.2f, q-min is %g), so the model is left as it is: raise pool-size or value-fit-updates", best, q_min);
+    g_strdup_printf ("the value network explains nothing of the reward yet (value/r2 is at most "
+                     "%.2f, q-min is %g), so the model is left as it is: raise pool-size or "
+                     "value-fit-updates",
+                     best, q_min);
 
   on_warning (self->trainer, message, self);
 }
 
 static void
-on_step (VardTrainer *trainer,
-         guint64      step,
-         VardMetrics *metrics,
-         VardRunner  *self)
+on_step (VardTrainer *trainer, guint64 step, VardMetrics *metrics, VardRunner *self)
 {
   GError *error = NULL;
 
-  if (self->run && (!vard_tracker_write (self->tracker, metrics, &error) ||
-                    !vard_run_set_state (self->run, VARD_RUN_STATE_RUNNING, step, NULL, &error)))
+  if (self->run
+      && (!vard_tracker_write (self->tracker, metrics, &error)
+          || !vard_run_set_state (self->run, VARD_RUN_STATE_RUNNING, step, NULL, &error)))
     take_failure (self, error);
   g_signal_emit (self, signals[SIGNAL_STEP], 0, step, metrics);
   if (step == 0)
@@ -127,10 +131,7 @@ on_step (VardTrainer *trainer,
 }
 
 static void
-on_evaluation (VardTrainer    *trainer,
-               guint64         step,
-               VardEvaluation *evaluation,
-               VardRunner     *self)
+on_evaluation (VardTrainer *trainer, guint64 step, VardEvaluation *evaluation, VardRunner *self)
 {
   GError *error = NULL;
 
@@ -141,10 +142,7 @@ on_evaluation (VardTrainer    *trainer,
 
 /* Pictures between evaluations: for the folder alone */
 static void
-on_samples (VardTrainer    *trainer,
-            guint64         step,
-            VardEvaluation *evaluation,
-            VardRunner     *self)
+on_samples (VardTrainer *trainer, guint64 step, VardEvaluation *evaluation, VardRunner *self)
 {
   GError *error = NULL;
 
@@ -153,26 +151,26 @@ on_samples (VardTrainer    *trainer,
 }
 
 static gboolean
-fill_checkpoint (VardRunner *self,
-                 const char *folder,
-                 GError    **error)
+fill_checkpoint (VardRunner *self, const char *folder, GError **error)
 {
   g_autofree char *path = g_build_filename (folder, VARD_RUNNER_METRICS_SIZE, NULL);
-  g_autofree char *text = g_strdup_printf ("%" G_GUINT64_FORMAT "\n", vard_run_get_metrics_size (self->run));
+  g_autofree char *text =
+    g_strdup_printf ("%" G_GUINT64_FORMAT "\n", vard_run_get_metrics_size (self->run));
 
-  return vard_trainer_save_state (self->trainer, folder, error) &&
-         vard_folder_write_file (path, text, -1, error);
+  return vard_trainer_save_state (self->trainer, folder, error)
+         && vard_folder_write_file (path, text, -1, error);
 }
 
 static gboolean
-vard_runner_save (VardRunner *self,
-                  GError    **error)
+vard_runner_save (VardRunner *self, GError **error)
 {
   guint64 step = vard_trainer_get_step (self->trainer);
   g_autofree char *folder = vard_run_begin_checkpoint (self->run, step, error);
 
-  if (folder && fill_checkpoint (self, folder, error) &&
-      vard_run_commit_checkpoint (self->run, step, vard_run_settings_get_keep_checkpoints (self->settings), error))
+  if (folder && fill_checkpoint (self, folder, error)
+      && vard_run_commit_checkpoint (self->run, step,
+                                     vard_run_settings_get_keep_checkpoints (self->settings),
+                                     error))
     {
       self->is_saved = TRUE;
       g_signal_emit (self, signals[SIGNAL_CHECKPOINT], 0, step);
@@ -185,9 +183,7 @@ vard_runner_save (VardRunner *self,
 }
 
 static void
-on_checkpoint (VardTrainer *trainer,
-               guint64      step,
-               VardRunner  *self)
+on_checkpoint (VardTrainer *trainer, guint64 step, VardRunner *self)
 {
   GError *error = NULL;
 
@@ -198,49 +194,51 @@ on_checkpoint (VardTrainer *trainer,
 /* ---- making one ---- */
 
 static VardPipeline *
-make_pipeline (VardRunSettings *settings,
-               GError         **error)
+make_pipeline (VardRunSettings *settings, GError **error)
 {
   g_autofree char *engine = NULL;
   guint threads, width, height;
 
-  g_object_get (vard_run_settings_get_trainer (settings), "engine", &engine, "threads", &threads, NULL);
+  g_object_get (vard_run_settings_get_trainer (settings), "engine", &engine, "threads", &threads,
+                NULL);
   g_object_get (settings, "width", &width, "height", &height, NULL);
 
-  g_autoptr (VardPipeline) pipeline = vard_load_pipeline (vard_run_settings_get_model (settings), engine, threads, error);
+  g_autoptr (VardPipeline) pipeline =
+    vard_load_pipeline (vard_run_settings_get_model (settings), engine, threads, error);
 
   return pipeline && vard_model_set_size (vard_pipeline_peek_model (pipeline), width, height, error)
-           ? g_steal_pointer (&pipeline) : NULL;
+           ? g_steal_pointer (&pipeline)
+           : NULL;
 }
 
 static gboolean
-set_evaluation_prompts (VardRunner *self,
-                        GError    **error)
+set_evaluation_prompts (VardRunner *self, GError **error)
 {
   g_autofree char *path = vard_run_settings_dup_evaluation_set (self->settings);
-  g_autoptr (VardPromptSource) prompts = path ? vard_prompt_source_new_from_file (path, error) : NULL;
+  g_autoptr (VardPromptSource) prompts = path ? vard_prompt_source_new_from_file (path, error)
+                                              : NULL;
 
   return !path || (prompts && vard_trainer_set_evaluation_prompts (self->trainer, prompts, error));
 }
 
 /* a model of one's own has no list beside it */
 static gboolean
-check_prompts (VardRunSettings *settings,
-               const char      *path,
-               GError         **error)
+check_prompts (VardRunSettings *settings, const char *path, GError **error)
 {
   g_autofree char *named = NULL;
 
   g_object_get (settings, "prompts", &named, NULL);
   if ((named && *named) || g_file_test (path, G_FILE_TEST_EXISTS))
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "prompts is not set, and the model %s has no prompts.txt: name a file with prompts, one a line", vard_run_settings_get_model (settings));
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "prompts is not set, and the model %s has no prompts.txt: name a file with prompts, "
+               "one a line",
+               vard_run_settings_get_model (settings));
   return FALSE;
 }
 
 static gboolean
-vard_runner_load (VardRunner *self,
-                  GError    **error)
+vard_runner_load (VardRunner *self, GError **error)
 {
   g_autofree char *path = vard_run_settings_dup_prompts (self->settings);
   g_autoptr (VardPromptSource) prompts = NULL;
@@ -248,7 +246,9 @@ vard_runner_load (VardRunner *self,
   self->pipeline = make_pipeline (self->settings, error);
   if (!self->pipeline)
     return FALSE;
-  prompts = check_prompts (self->settings, path, error) ? vard_prompt_source_new_from_file (path, error) : NULL;
+  prompts = check_prompts (self->settings, path, error)
+              ? vard_prompt_source_new_from_file (path, error)
+              : NULL;
   if (!prompts)
     return FALSE;
   self->trainer = vard_trainer_new (self->pipeline, self->rewards, prompts,
@@ -275,9 +275,7 @@ vard_runner_load (VardRunner *self,
  * Returns: (transfer full): a runner, or %NULL
  */
 VardRunner *
-vard_runner_new_with_rewards (VardRunSettings *settings,
-                              VardRewardMix   *rewards,
-                              GError         **error)
+vard_runner_new_with_rewards (VardRunSettings *settings, VardRewardMix *rewards, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (settings) && VARD_IS_REWARD_MIX (rewards), NULL);
 
@@ -298,15 +296,15 @@ vard_runner_new_with_rewards (VardRunSettings *settings,
  * Returns: (transfer full): a runner, or %NULL
  */
 VardRunner *
-vard_runner_new (VardRunSettings *settings,
-                 GError         **error)
+vard_runner_new (VardRunSettings *settings, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (settings), NULL);
 
   if (!vard_run_settings_check (settings, error))
     return NULL;
 
-  g_autoptr (VardRewardMix) rewards = vard_load_rewards (vard_run_settings_get_rewards (settings), error);
+  g_autoptr (VardRewardMix) rewards =
+    vard_load_rewards (vard_run_settings_get_rewards (settings), error);
 
   return rewards ? vard_runner_new_with_rewards (settings, rewards, error) : NULL;
 }
@@ -314,13 +312,13 @@ vard_runner_new (VardRunSettings *settings,
 /* ---- running ---- */
 
 static gboolean
-vard_runner_export (VardRunner *self,
-                    GError    **error)
+vard_runner_export (VardRunner *self, GError **error)
 {
   g_autofree char *path = vard_run_build_path (self->run, "final");
   g_autofree char *folder = vard_folder_begin (path, error);
 
-  if (folder && vard_trainer_export (self->trainer, folder, error) && vard_folder_commit (path, error))
+  if (folder && vard_trainer_export (self->trainer, folder, error)
+      && vard_folder_commit (path, error))
     return TRUE;
   vard_folder_prefix_space (path, error);
   vard_folder_abandon (path);
@@ -329,8 +327,7 @@ vard_runner_export (VardRunner *self,
 
 /* Where it was asked to stop: a checkpoint, then the error that says so */
 static void
-vard_runner_finish_stop (VardRunner *self,
-                         GError    **error)
+vard_runner_finish_stop (VardRunner *self, GError **error)
 {
   if (self->is_saved || vard_runner_save (self, error))
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "stopped after step %" G_GUINT64_FORMAT,
@@ -338,9 +335,7 @@ vard_runner_finish_stop (VardRunner *self,
 }
 
 static gboolean
-vard_runner_advance (VardRunner   *self,
-                     GCancellable *cancellable,
-                     GError      **error)
+vard_runner_advance (VardRunner *self, GCancellable *cancellable, GError **error)
 {
   while (!vard_trainer_is_finished (self->trainer))
     {
@@ -362,12 +357,11 @@ vard_runner_advance (VardRunner   *self,
 }
 
 static gboolean
-vard_runner_train (VardRunner   *self,
-                   GCancellable *cancellable,
-                   GError      **error)
+vard_runner_train (VardRunner *self, GCancellable *cancellable, GError **error)
 {
-  if (!vard_run_set_state (self->run, VARD_RUN_STATE_RUNNING, vard_trainer_get_step (self->trainer), NULL, error) ||
-      !vard_runner_advance (self, cancellable, error))
+  if (!vard_run_set_state (self->run, VARD_RUN_STATE_RUNNING, vard_trainer_get_step (self->trainer),
+                           NULL, error)
+      || !vard_runner_advance (self, cancellable, error))
     return FALSE;
   if (!self->is_saved && !vard_runner_save (self, error))
     return FALSE;
@@ -386,9 +380,7 @@ vard_runner_train (VardRunner   *self,
  * Returns: %FALSE with %G_IO_ERROR_CANCELLED where it was stopped, or with what went wrong
  */
 gboolean
-vard_runner_run (VardRunner   *self,
-                 GCancellable *cancellable,
-                 GError      **error)
+vard_runner_run (VardRunner *self, GCancellable *cancellable, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUNNER (self) && self->run != NULL, FALSE);
 
@@ -398,15 +390,17 @@ vard_runner_run (VardRunner   *self,
 
   gboolean is_done = vard_runner_train (self, cancellable, &problem);
   gboolean is_cancelled = g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-  VardRunState state = is_done ? VARD_RUN_STATE_FINISHED
-                               : is_cancelled ? VARD_RUN_STATE_CANCELLED : VARD_RUN_STATE_FAILED;
+  VardRunState state = is_done        ? VARD_RUN_STATE_FINISHED
+                       : is_cancelled ? VARD_RUN_STATE_CANCELLED
+                                      : VARD_RUN_STATE_FAILED;
   guint64 step = vard_trainer_get_step (self->trainer);
   const char *message = problem ? problem->message : NULL;
 
   take_messages (self, FALSE);
   /* A full disk may keep these from being written too: the first error is the one that counts */
   vard_run_log (self->run, message ? message : "finished", NULL);
-  if (!vard_run_set_state (self->run, state, step, is_cancelled ? NULL : message, problem ? NULL : &problem))
+  if (!vard_run_set_state (self->run, state, step, is_cancelled ? NULL : message,
+                           problem ? NULL : &problem))
     is_done = FALSE;
   vard_run_release (self->run);
   if (problem)
@@ -514,16 +508,14 @@ vard_runner_finalize (GObject *object)
 }
 
 static guint
-vard_runner_add_signal (const char *name,
-                        guint       n_arguments,
-                        ...)
+vard_runner_add_signal (const char *name, guint n_arguments, ...)
 {
   va_list types;
 
   va_start (types, n_arguments);
 
-  guint id = g_signal_new_valist (name, VARD_TYPE_RUNNER, G_SIGNAL_RUN_LAST, NULL, NULL, NULL, NULL, G_TYPE_NONE,
-                                  n_arguments, types);
+  guint id = g_signal_new_valist (name, VARD_TYPE_RUNNER, G_SIGNAL_RUN_LAST, NULL, NULL, NULL, NULL,
+                                  G_TYPE_NONE, n_arguments, types);
 
   va_end (types);
   return id;
@@ -534,9 +526,11 @@ vard_runner_class_init (VardRunnerClass *klass)
 {
   G_OBJECT_CLASS (klass)->finalize = vard_runner_finalize;
 
-  signals[SIGNAL_PROGRESS] = vard_runner_add_signal ("progress", 3, G_TYPE_STRING, G_TYPE_DOUBLE, VARD_TYPE_METRICS);
+  signals[SIGNAL_PROGRESS] =
+    vard_runner_add_signal ("progress", 3, G_TYPE_STRING, G_TYPE_DOUBLE, VARD_TYPE_METRICS);
   signals[SIGNAL_STEP] = vard_runner_add_signal ("step", 2, G_TYPE_UINT64, VARD_TYPE_METRICS);
-  signals[SIGNAL_EVALUATION] = vard_runner_add_signal ("evaluation", 2, G_TYPE_UINT64, VARD_TYPE_EVALUATION);
+  signals[SIGNAL_EVALUATION] =
+    vard_runner_add_signal ("evaluation", 2, G_TYPE_UINT64, VARD_TYPE_EVALUATION);
   signals[SIGNAL_CHECKPOINT] = vard_runner_add_signal ("checkpoint", 1, G_TYPE_UINT64);
   signals[SIGNAL_WARNING] = vard_runner_add_signal ("warning", 1, G_TYPE_STRING);
 }

@@ -13,36 +13,23 @@ G_BEGIN_DECLS
 #define VARD_TYPE_RUNNER (vard_runner_get_type ())
 G_DECLARE_FINAL_TYPE (VardRunner, vard_runner, VARD, RUNNER, GObject)
 
-VardRunner       *vard_runner_new         (VardRunSettings  *settings,
-                                           GError          **error);
-VardRunner       *vard_runner_new_with_rewards (VardRunSettings  *settings,
-                                           VardRewardMix    *rewards,
-                                           GError          **error);
-gboolean          vard_runner_start       (VardRunner       *self,
-                                           const char       *path,
-                                           GError          **error);
-gboolean          vard_runner_resume      (VardRunner       *self,
-                                           VardRun          *run,
-                                           GError          **error);
-gboolean          vard_runner_load_checkpoint (VardRunner   *self,
-                                           VardRun          *run,
-                                           guint64           step,
-                                           GError          **error);
-VardEvaluation   *vard_runner_evaluate    (VardRunner       *self,
-                                           GCancellable     *cancellable,
-                                           GError          **error);
-gboolean          vard_runner_run         (VardRunner       *self,
-                                           GCancellable     *cancellable,
-                                           GError          **error);
-void              vard_runner_stop        (VardRunner       *self);
+VardRunner *vard_runner_new (VardRunSettings *settings, GError **error);
+VardRunner *vard_runner_new_with_rewards (VardRunSettings *settings,
+                                          VardRewardMix *rewards,
+                                          GError **error);
+gboolean vard_runner_start (VardRunner *self, const char *path, GError **error);
+gboolean vard_runner_resume (VardRunner *self, VardRun *run, GError **error);
+gboolean vard_runner_load_checkpoint (VardRunner *self, VardRun *run, guint64 step, GError **error);
+VardEvaluation *vard_runner_evaluate (VardRunner *self, GCancellable *cancellable, GError **error);
+gboolean vard_runner_run (VardRunner *self, GCancellable *cancellable, GError **error);
+void vard_runner_stop (VardRunner *self);
 
-VardRunSettings  *vard_runner_get_settings (VardRunner      *self);
-VardTrainer      *vard_runner_get_trainer (VardRunner       *self);
-VardPipeline     *vard_runner_get_pipeline (VardRunner      *self);
-VardRewardMix    *vard_runner_get_rewards (VardRunner       *self);
-VardRun          *vard_runner_get_run     (VardRunner       *self);
+VardRunSettings *vard_runner_get_settings (VardRunner *self);
+VardTrainer *vard_runner_get_trainer (VardRunner *self);
+VardPipeline *vard_runner_get_pipeline (VardRunner *self);
+VardRewardMix *vard_runner_get_rewards (VardRunner *self);
+VardRun *vard_runner_get_run (VardRunner *self);
 
-VardRunSettings  *vard_run_dup_settings   (VardRun          *run,
-                                           GError          **error);
+VardRunSettings *vard_run_dup_settings (VardRun *run, GError **error);
 
 G_END_DECLS

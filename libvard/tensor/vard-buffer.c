@@ -12,10 +12,10 @@
 G_DEFINE_BOXED_TYPE (VardBuffer, vard_buffer, vard_buffer_ref, vard_buffer_unref)
 
 VardBuffer *
-vard_buffer_new_wrapped (gpointer       data,
-                         gsize          size,
-                         gboolean       is_host,
-                         gpointer       owner,
+vard_buffer_new_wrapped (gpointer data,
+                         gsize size,
+                         gboolean is_host,
+                         gpointer owner,
                          GDestroyNotify destroy)
 {
   VardBuffer *self = g_new0 (VardBuffer, 1);

@@ -20,21 +20,21 @@ struct _VardBuffer
   gsize size;
   gboolean is_host;
   gboolean is_read_only;
-  gboolean is_file;         /* a mapped file: its pages can be read again */
+  gboolean is_file; /* a mapped file: its pages can be read again */
   gpointer owner;
   GDestroyNotify destroy;
 };
 
-GType       vard_buffer_get_type    (void) G_GNUC_CONST;
-VardBuffer *vard_buffer_new         (gsize           size);
-VardBuffer *vard_buffer_new_for_bytes (GBytes       *bytes);
-VardBuffer *vard_buffer_new_wrapped (gpointer        data,
-                                     gsize           size,
-                                     gboolean        is_host,
-                                     gpointer        owner,
-                                     GDestroyNotify  destroy);
-VardBuffer *vard_buffer_ref         (VardBuffer     *self);
-void        vard_buffer_unref       (VardBuffer     *self);
+GType vard_buffer_get_type (void) G_GNUC_CONST;
+VardBuffer *vard_buffer_new (gsize size);
+VardBuffer *vard_buffer_new_for_bytes (GBytes *bytes);
+VardBuffer *vard_buffer_new_wrapped (gpointer data,
+                                     gsize size,
+                                     gboolean is_host,
+                                     gpointer owner,
+                                     GDestroyNotify destroy);
+VardBuffer *vard_buffer_ref (VardBuffer *self);
+void vard_buffer_unref (VardBuffer *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardBuffer, vard_buffer_unref)
 

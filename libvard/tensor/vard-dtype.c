@@ -11,8 +11,9 @@ static const struct
   const char *name;
   gsize size;
 } dtypes[] = {
-  [VARD_DTYPE_F32] = { "f32", 4 },  [VARD_DTYPE_F16] = { "f16", 2 }, [VARD_DTYPE_BF16] = { "bf16", 2 },
-  [VARD_DTYPE_I32] = { "i32", 4 },  [VARD_DTYPE_I64] = { "i64", 8 }, [VARD_DTYPE_U8] = { "u8", 1 },
+  [VARD_DTYPE_F32] = { "f32", 4 },   [VARD_DTYPE_F16] = { "f16", 2 },
+  [VARD_DTYPE_BF16] = { "bf16", 2 }, [VARD_DTYPE_I32] = { "i32", 4 },
+  [VARD_DTYPE_I64] = { "i64", 8 },   [VARD_DTYPE_U8] = { "u8", 1 },
 };
 
 gsize

@@ -29,10 +29,10 @@ typedef enum
   VARD_DTYPE_U8,
 } VardDType;
 
-gsize       vard_dtype_get_size (VardDType dtype);
+gsize vard_dtype_get_size (VardDType dtype);
 const char *vard_dtype_get_name (VardDType dtype);
 
-float   vard_half_to_float (guint16 half);
+float vard_half_to_float (guint16 half);
 guint16 vard_float_to_half (float value);
 
 G_END_DECLS

@@ -73,8 +73,7 @@ store_unref (Store *store)
 
 /* NULL when the system has no memory to share; called with the lock held */
 static Slab *
-store_add_slab (Store *store,
-                gsize  size)
+store_add_slab (Store *store, gsize size)
 {
   Slab *slab = g_new0 (Slab, 1);
 
@@ -97,8 +96,7 @@ store_add_slab (Store *store,
 
 /* The newest slab with room comes first: older ones get the chance to become empty. */
 static Slab *
-store_find_room (Store *store,
-                 gsize  size)
+store_find_room (Store *store, gsize size)
 {
   for (guint i = store->slabs->len; i-- > 0;)
     {
@@ -162,9 +160,7 @@ vard_image_pool_new (void)
  * Returns: (transfer full) (nullable): the bytes, or %NULL when the system has no memory to share
  */
 GBytes *
-vard_image_pool_allocate (VardImagePool  *self,
-                          gsize           size,
-                          guint8        **pixels)
+vard_image_pool_allocate (VardImagePool *self, gsize size, guint8 **pixels)
 {
   g_return_val_if_fail (VARD_IS_IMAGE_POOL (self) && pixels != NULL, NULL);
   g_return_val_if_fail (size > 0 && size < G_MAXSSIZE - ALIGNMENT, NULL);
@@ -197,9 +193,7 @@ vard_image_pool_allocate (VardImagePool  *self,
  * Returns: %FALSE, and @place is not written, when @bytes is not of this pool
  */
 gboolean
-vard_image_pool_locate (VardImagePool  *self,
-                        GBytes         *bytes,
-                        VardImagePlace *place)
+vard_image_pool_locate (VardImagePool *self, GBytes *bytes, VardImagePlace *place)
 {
   g_return_val_if_fail (VARD_IS_IMAGE_POOL (self) && bytes != NULL && place != NULL, FALSE);
 
@@ -229,8 +223,7 @@ vard_image_pool_locate (VardImagePool  *self,
  * Returns: whether it is still there
  */
 gboolean
-vard_image_pool_has_slab (VardImagePool *self,
-                          guint64        slab)
+vard_image_pool_has_slab (VardImagePool *self, guint64 slab)
 {
   g_return_val_if_fail (VARD_IS_IMAGE_POOL (self), FALSE);
 

@@ -28,14 +28,9 @@ typedef struct
   gsize offset;
 } VardImagePlace;
 
-VardImagePool *vard_image_pool_new      (void);
-GBytes        *vard_image_pool_allocate (VardImagePool  *self,
-                                         gsize           size,
-                                         guint8        **pixels);
-gboolean       vard_image_pool_locate   (VardImagePool  *self,
-                                         GBytes         *bytes,
-                                         VardImagePlace *place);
-gboolean       vard_image_pool_has_slab (VardImagePool  *self,
-                                         guint64         slab);
+VardImagePool *vard_image_pool_new (void);
+GBytes *vard_image_pool_allocate (VardImagePool *self, gsize size, guint8 **pixels);
+gboolean vard_image_pool_locate (VardImagePool *self, GBytes *bytes, VardImagePlace *place);
+gboolean vard_image_pool_has_slab (VardImagePool *self, guint64 slab);
 
 G_END_DECLS

@@ -13,17 +13,15 @@ G_BEGIN_DECLS
 #define VARD_IMAGE_MAX_PIXELS (1 << 26)
 
 /* RGB rows of an encoded picture, or NULL with *reason (static) */
-guint8 *vard_image_decode_rgb (const guint8  *data,
-                               gsize          size,
-                               guint         *width,
-                               guint         *height,
-                               const char   **reason);
-void    vard_image_free_rgb   (gpointer       rgb);
+guint8 *vard_image_decode_rgb (const guint8 *data,
+                               gsize size,
+                               guint *width,
+                               guint *height,
+                               const char **reason);
+void vard_image_free_rgb (gpointer rgb);
 /* What may name a text in a PNG file: 1 to 79 characters of ASCII */
 gboolean vard_image_is_text_key (const char *key);
 /* The texts of an encoded PNG picture; of other files none */
-void    vard_image_read_texts (VardImage     *self,
-                               const guint8  *data,
-                               gsize          size);
+void vard_image_read_texts (VardImage *self, const guint8 *data, gsize size);
 
 G_END_DECLS

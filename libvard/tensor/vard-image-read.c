@@ -25,11 +25,11 @@
 #include <stb_image.h>
 
 guint8 *
-vard_image_decode_rgb (const guint8  *data,
-                       gsize          size,
-                       guint         *width,
-                       guint         *height,
-                       const char   **reason)
+vard_image_decode_rgb (const guint8 *data,
+                       gsize size,
+                       guint *width,
+                       guint *height,
+                       const char **reason)
 {
   int w, h, n_channels;
   guint8 *rgb;

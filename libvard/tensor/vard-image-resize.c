@@ -17,15 +17,15 @@
 #include <math.h>
 
 #define WEIGHT_BITS 22
-#define SUPPORT 2.0  /* of the cubic, in pixels of the larger picture's grid */
+#define SUPPORT 2.0 /* of the cubic, in pixels of the larger picture's grid */
 
 /* Where each of a run of output pixels comes from, along one axis */
 typedef struct
 {
-  guint n, n_taps;       /* n_taps: room for each */
-  gint64 *first;         /* [n] the first source pixel */
-  guint *count;          /* [n] how many of them */
-  gint32 *weights;       /* [n, n_taps] */
+  guint n, n_taps; /* n_taps: room for each */
+  gint64 *first;   /* [n] the first source pixel */
+  guint *count;    /* [n] how many of them */
+  gint32 *weights; /* [n, n_taps] */
 } Taps;
 
 static double
@@ -38,12 +38,7 @@ cubic (double x)
 }
 
 static void
-fill_tap (Taps   *self,
-          guint   i,
-          double  centre,
-          double  stretch,
-          gint64  length,
-          double *scratch)
+fill_tap (Taps *self, guint i, double centre, double stretch, gint64 length, double *scratch)
 {
   gint64 first = MAX ((gint64) (centre - SUPPORT * stretch + 0.5), 0);
   gint64 end = MIN ((gint64) (centre + SUPPORT * stretch + 0.5), length);
@@ -60,10 +55,7 @@ fill_tap (Taps   *self,
 
 /* @length source pixels become @new_length; those from @start on */
 static Taps
-make_taps (gint64 length,
-           gint64 new_length,
-           gint64 start,
-           guint  n)
+make_taps (gint64 length, gint64 new_length, gint64 start, guint n)
 {
   double scale = (double) length / new_length, stretch = MAX (scale, 1.0);
   Taps self = { .n = n, .n_taps = 2 * (guint) ceil (SUPPORT * stretch) + 1 };
@@ -93,9 +85,7 @@ round_sum (gint32 sum)
 }
 
 static void
-resize_row (const Taps   *taps,
-            const guint8 *from,
-            guint8       *to)
+resize_row (const Taps *taps, const guint8 *from, guint8 *to)
 {
   for (guint x = 0; x < taps->n; x++, to += 3)
     {
@@ -117,11 +107,7 @@ resize_row (const Taps   *taps,
 
 /* @rows begins with the source's row @first */
 static void
-resize_columns (const Taps   *taps,
-                const guint8 *rows,
-                gint64        first,
-                gsize         n_bytes,
-                guint8       *to)
+resize_columns (const Taps *taps, const guint8 *rows, gint64 first, gsize n_bytes, guint8 *to)
 {
   g_autofree gint32 *sums = g_new (gint32, n_bytes);
 
@@ -141,11 +127,11 @@ resize_columns (const Taps   *taps,
 }
 
 void
-vard_image_resize_rgb (const guint8          *from,
-                       guint                  width,
-                       guint                  height,
+vard_image_resize_rgb (const guint8 *from,
+                       guint width,
+                       guint height,
                        const VardImageWindow *window,
-                       guint8                *to)
+                       guint8 *to)
 {
   g_return_if_fail (width > 0 && height > 0 && window->n_columns > 0 && window->n_rows > 0);
   g_return_if_fail (window->left >= 0 && window->left + window->n_columns <= window->width);
@@ -177,10 +163,7 @@ vard_image_resize_rgb (const guint8          *from,
  * Returns: (transfer full): a new picture without texts, or %NULL
  */
 VardImage *
-vard_image_new_resized (VardImage *self,
-                        guint      width,
-                        guint      height,
-                        GError   **error)
+vard_image_new_resized (VardImage *self, guint width, guint height, GError **error)
 {
   g_return_val_if_fail (VARD_IS_IMAGE (self), NULL);
 

@@ -18,10 +18,10 @@ typedef struct
 } VardImageWindow;
 
 /* @from: @width x @height pixels of 8-bit RGB; @to: the window's */
-void vard_image_resize_rgb (const guint8          *from,
-                            guint                  width,
-                            guint                  height,
+void vard_image_resize_rgb (const guint8 *from,
+                            guint width,
+                            guint height,
                             const VardImageWindow *window,
-                            guint8                *to);
+                            guint8 *to);
 
 G_END_DECLS

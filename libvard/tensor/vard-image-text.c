@@ -22,8 +22,7 @@ typedef struct
 } VardImageSpan;
 
 static VardImageSpan
-vard_image_span_take (VardImageSpan *self,
-                      gsize          size)
+vard_image_span_take (VardImageSpan *self, gsize size)
 {
   VardImageSpan taken = { self->data, MIN (size, self->size) };
 
@@ -34,8 +33,7 @@ vard_image_span_take (VardImageSpan *self,
 
 /* What is before the next 0, which is dropped; FALSE when there is none */
 static gboolean
-vard_image_span_take_string (VardImageSpan *self,
-                             VardImageSpan *string)
+vard_image_span_take_string (VardImageSpan *self, VardImageSpan *string)
 {
   const guint8 *end = memchr (self->data, 0, self->size);
 
@@ -48,25 +46,26 @@ vard_image_span_take_string (VardImageSpan *self,
 
 /* What a zlib stream holds, or NULL when it is damaged or too long */
 static char *
-vard_image_span_unpack (VardImageSpan  self,
-                        gsize         *length)
+vard_image_span_unpack (VardImageSpan self, gsize *length)
 {
   g_autoptr (GZlibDecompressor) unpacker = g_zlib_decompressor_new (G_ZLIB_COMPRESSOR_FORMAT_ZLIB);
-  g_autoptr (GInputStream) packed = g_memory_input_stream_new_from_data (self.data, self.size, NULL);
+  g_autoptr (GInputStream) packed =
+    g_memory_input_stream_new_from_data (self.data, self.size, NULL);
   g_autoptr (GInputStream) stream = g_converter_input_stream_new (packed, G_CONVERTER (unpacker));
   g_autofree char *text = g_malloc (MAX_TEXT + 1);
 
-  if (!g_input_stream_read_all (stream, text, MAX_TEXT + 1, length, NULL, NULL) || *length > MAX_TEXT)
+  if (!g_input_stream_read_all (stream, text, MAX_TEXT + 1, length, NULL, NULL)
+      || *length > MAX_TEXT)
     return NULL;
   return g_steal_pointer (&text);
 }
 
 static void
-vard_image_add_text (VardImage    *self,
+vard_image_add_text (VardImage *self,
                      VardImageSpan key,
                      VardImageSpan value,
-                     gboolean      is_packed,
-                     gboolean      is_latin1)
+                     gboolean is_packed,
+                     gboolean is_latin1)
 {
   g_autofree char *name = g_strndup ((const char *) key.data, key.size);
   gsize length = value.size;
@@ -86,9 +85,7 @@ vard_image_add_text (VardImage    *self,
 
 /* A keyword, then by type what says how the text is kept, then the text */
 static void
-vard_image_read_chunk (VardImage    *self,
-                       const guint8 *type,
-                       VardImageSpan chunk)
+vard_image_read_chunk (VardImage *self, const guint8 *type, VardImageSpan chunk)
 {
   gboolean is_plain = memcmp (type, "tEXt", 4) == 0, is_packed = memcmp (type, "zTXt", 4) == 0;
   gboolean is_latin1 = is_plain || is_packed;
@@ -104,15 +101,15 @@ vard_image_read_chunk (VardImage    *self,
       is_packed = is_packed || (head.size > 0 && head.data[0] == 1);
     }
   /* the language, and the keyword in it */
-  if (!is_latin1 && !(vard_image_span_take_string (&chunk, &ignored) && vard_image_span_take_string (&chunk, &ignored)))
+  if (!is_latin1
+      && !(vard_image_span_take_string (&chunk, &ignored)
+           && vard_image_span_take_string (&chunk, &ignored)))
     return;
   vard_image_add_text (self, key, chunk, is_packed, is_latin1);
 }
 
 void
-vard_image_read_texts (VardImage    *self,
-                       const guint8 *data,
-                       gsize         size)
+vard_image_read_texts (VardImage *self, const guint8 *data, gsize size)
 {
   VardImageSpan rest = { data, size };
 
@@ -121,11 +118,12 @@ vard_image_read_texts (VardImage    *self,
   while (rest.size >= 12)
     {
       VardImageSpan head = vard_image_span_take (&rest, 8);
-      gsize length = (gsize) head.data[0] << 24 | head.data[1] << 16 | head.data[2] << 8 | head.data[3];
+      gsize length = (gsize) head.data[0] << 24 | head.data[1] << 16 | head.data[2] << 8
+                     | head.data[3];
       VardImageSpan chunk = vard_image_span_take (&rest, length);
 
       if (chunk.size < length || rest.size < 4)
-        return; /* cut off */
+        return;                        /* cut off */
       vard_image_span_take (&rest, 4); /* its checksum */
       vard_image_read_chunk (self, head.data + 4, chunk);
     }

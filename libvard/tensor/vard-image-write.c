@@ -16,9 +16,7 @@ typedef struct
 } Writer;
 
 static void
-writer_append (png_structp png,
-               png_bytep   data,
-               png_size_t  size)
+writer_append (png_structp png, png_bytep data, png_size_t size)
 {
   Writer *writer = png_get_io_ptr (png);
 
@@ -32,8 +30,7 @@ writer_flush (png_structp png)
 
 /* libpng reports errors by a long jump; nothing here that owns memory is live across it */
 static void
-writer_error (png_structp     png,
-              png_const_charp message)
+writer_error (png_structp png, png_const_charp message)
 {
   Writer *writer = png_get_error_ptr (png);
 
@@ -42,15 +39,13 @@ writer_error (png_structp     png,
 }
 
 static void
-writer_warning (png_structp     png,
-                png_const_charp message)
+writer_warning (png_structp png, png_const_charp message)
 {
 }
 
 /* ASCII goes into tEXt, which every reader knows; other text into iTXt, which is UTF-8 */
 static png_text *
-make_texts (VardImage *image,
-            char     **keys)
+make_texts (VardImage *image, char **keys)
 {
   guint n = g_strv_length (keys);
   png_text *texts = g_new0 (png_text, MAX (n, 1));
@@ -68,11 +63,7 @@ make_texts (VardImage *image,
 }
 
 static gboolean
-write_png (png_structp png,
-           png_infop   info,
-           VardImage  *image,
-           png_text   *texts,
-           guint       n_texts)
+write_png (png_structp png, png_infop info, VardImage *image, png_text *texts, guint n_texts)
 {
   const guint8 *pixels = vard_image_peek_pixels (image);
   guint width = vard_image_get_width (image), height = vard_image_get_height (image);
@@ -98,8 +89,7 @@ write_png (png_structp png,
  * Returns: (transfer full): the picture as a PNG file's bytes
  */
 GBytes *
-vard_image_encode_png (VardImage *self,
-                       GError   **error)
+vard_image_encode_png (VardImage *self, GError **error)
 {
   g_return_val_if_fail (VARD_IS_IMAGE (self), NULL);
 
@@ -107,7 +97,7 @@ vard_image_encode_png (VardImage *self,
   g_autofree png_text *texts = make_texts (self, keys);
   Writer writer = { .bytes = g_byte_array_new (), .message = "out of memory" };
   png_structp png =
-      png_create_write_struct (PNG_LIBPNG_VER_STRING, &writer, writer_error, writer_warning);
+    png_create_write_struct (PNG_LIBPNG_VER_STRING, &writer, writer_error, writer_warning);
   png_infop info = png ? png_create_info_struct (png) : NULL;
   gboolean ok = FALSE;
 

@@ -37,9 +37,7 @@ static GParamSpec *properties[N_PROPS];
 G_DEFINE_FINAL_TYPE (VardImage, vard_image, G_TYPE_OBJECT)
 
 static VardImage *
-take_rgb (guint   width,
-          guint   height,
-          GBytes *rgb)
+take_rgb (guint width, guint height, GBytes *rgb)
 {
   VardImage *self = g_object_new (VARD_TYPE_IMAGE, NULL);
 
@@ -50,9 +48,7 @@ take_rgb (guint   width,
 }
 
 static gboolean
-check_size (guint    width,
-            guint    height,
-            GError **error)
+check_size (guint width, guint height, GError **error)
 {
   if (width > 0 && height > 0 && width <= VARD_IMAGE_MAX_SIDE && height <= VARD_IMAGE_MAX_SIDE)
     return TRUE;
@@ -71,10 +67,7 @@ check_size (guint    width,
  * Returns: (transfer full): a picture, or %NULL when the sizes disagree
  */
 VardImage *
-vard_image_new (guint    width,
-                guint    height,
-                GBytes  *rgb,
-                GError **error)
+vard_image_new (guint width, guint height, GBytes *rgb, GError **error)
 {
   g_return_val_if_fail (rgb != NULL, NULL);
 
@@ -101,8 +94,7 @@ vard_image_new (guint    width,
  * Returns: (transfer full): the picture, or %NULL
  */
 VardImage *
-vard_image_new_from_file (const char *path,
-                          GError    **error)
+vard_image_new_from_file (const char *path, GError **error)
 {
   g_return_val_if_fail (path != NULL, NULL);
 
@@ -128,20 +120,17 @@ vard_image_new_from_file (const char *path,
       return NULL;
     }
 
-  VardImage *self = take_rgb (
-      width, height,
-      g_bytes_new_with_free_func (rgb, (gsize) width * height * 3, vard_image_free_rgb, rgb));
+  VardImage *self = take_rgb (width, height,
+                              g_bytes_new_with_free_func (rgb, (gsize) width * height * 3,
+                                                          vard_image_free_rgb, rgb));
 
-  vard_image_read_texts (self, (const guint8 *) g_mapped_file_get_contents (file), g_mapped_file_get_length (file));
+  vard_image_read_texts (self, (const guint8 *) g_mapped_file_get_contents (file),
+                         g_mapped_file_get_length (file));
   return self;
 }
 
 static void
-paste (guint8    *canvas,
-       guint      canvas_width,
-       VardImage *image,
-       guint      x,
-       guint      y)
+paste (guint8 *canvas, guint canvas_width, VardImage *image, guint x, guint y)
 {
   const guint8 *from = vard_image_peek_pixels (image);
 
@@ -163,11 +152,7 @@ paste (guint8    *canvas,
  * Returns: (transfer full): the sheet, or %NULL
  */
 VardImage *
-vard_image_new_grid (VardImage **images,
-                     guint       n_images,
-                     guint       n_columns,
-                     guint       gap,
-                     GError    **error)
+vard_image_new_grid (VardImage **images, guint n_images, guint n_columns, guint gap, GError **error)
 {
   g_return_val_if_fail (images != NULL && n_images > 0 && n_columns > 0, NULL);
 
@@ -268,9 +253,7 @@ vard_image_is_text_key (const char *key)
  * Sets a text that is kept in the PNG file.
  */
 void
-vard_image_set_text (VardImage  *self,
-                     const char *key,
-                     const char *value)
+vard_image_set_text (VardImage *self, const char *key, const char *value)
 {
   g_return_if_fail (VARD_IS_IMAGE (self));
   g_return_if_fail (key != NULL && vard_image_is_text_key (key));
@@ -289,8 +272,7 @@ vard_image_set_text (VardImage  *self,
  * Returns: (nullable): the text, or %NULL where there is none
  */
 const char *
-vard_image_get_text (VardImage  *self,
-                     const char *key)
+vard_image_get_text (VardImage *self, const char *key)
 {
   g_return_val_if_fail (VARD_IS_IMAGE (self), NULL);
 
@@ -298,8 +280,7 @@ vard_image_get_text (VardImage  *self,
 }
 
 static int
-compare_strings (gconstpointer a,
-                 gconstpointer b)
+compare_strings (gconstpointer a, gconstpointer b)
 {
   return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
@@ -338,9 +319,7 @@ vard_image_list_text_keys (VardImage *self)
  * Returns: %TRUE on success
  */
 gboolean
-vard_image_save (VardImage  *self,
-                 const char *path,
-                 GError    **error)
+vard_image_save (VardImage *self, const char *path, GError **error)
 {
   g_return_val_if_fail (VARD_IS_IMAGE (self), FALSE);
   g_return_val_if_fail (path != NULL, FALSE);
@@ -354,26 +333,16 @@ vard_image_save (VardImage  *self,
 }
 
 static void
-vard_image_get_property (GObject    *object,
-                         guint       id,
-                         GValue     *value,
-                         GParamSpec *pspec)
+vard_image_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   VardImage *self = VARD_IMAGE (object);
 
   switch (id)
     {
-    case PROP_WIDTH:
-      g_value_set_uint (value, self->width);
-      break;
-    case PROP_HEIGHT:
-      g_value_set_uint (value, self->height);
-      break;
-    case PROP_RGB:
-      g_value_set_boxed (value, self->rgb);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    case PROP_WIDTH: g_value_set_uint (value, self->width); break;
+    case PROP_HEIGHT: g_value_set_uint (value, self->height); break;
+    case PROP_RGB: g_value_set_boxed (value, self->rgb); break;
+    default: G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
 }
 
@@ -402,14 +371,14 @@ vard_image_class_init (VardImageClass *klass)
    * Pixels in a row.
    */
   properties[PROP_WIDTH] =
-      g_param_spec_uint ("width", NULL, NULL, 0, VARD_IMAGE_MAX_SIDE, 0, flags);
+    g_param_spec_uint ("width", NULL, NULL, 0, VARD_IMAGE_MAX_SIDE, 0, flags);
   /**
    * VardImage:height:
    *
    * How many rows.
    */
   properties[PROP_HEIGHT] =
-      g_param_spec_uint ("height", NULL, NULL, 0, VARD_IMAGE_MAX_SIDE, 0, flags);
+    g_param_spec_uint ("height", NULL, NULL, 0, VARD_IMAGE_MAX_SIDE, 0, flags);
   /**
    * VardImage:rgb:
    *

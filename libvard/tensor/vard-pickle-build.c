@@ -20,25 +20,27 @@ typedef struct
 {
   const char *path;
   const guint8 *at, *end;
-  GPtrArray *arena;       /* owns every value */
+  GPtrArray *arena; /* owns every value */
   GPtrArray *stack;
-  GHashTable *memo;       /* number -> value */
+  GHashTable *memo; /* number -> value */
   GError *error;
 } Machine;
 
-static const struct { const char *name; VardPickleType type; } types[] = {
-  { "torch FloatStorage", VARD_PICKLE_F32 }, { "torch HalfStorage", VARD_PICKLE_F16 },
+static const struct
+{
+  const char *name;
+  VardPickleType type;
+} types[] = {
+  { "torch FloatStorage", VARD_PICKLE_F32 },     { "torch HalfStorage", VARD_PICKLE_F16 },
   { "torch BFloat16Storage", VARD_PICKLE_BF16 }, { "torch DoubleStorage", VARD_PICKLE_F64 },
-  { "torch LongStorage", VARD_PICKLE_I64 }, { "torch IntStorage", VARD_PICKLE_I32 },
-  { "torch ShortStorage", VARD_PICKLE_I16 }, { "torch CharStorage", VARD_PICKLE_I8 },
-  { "torch ByteStorage", VARD_PICKLE_U8 }, { "torch BoolStorage", VARD_PICKLE_BOOL },
+  { "torch LongStorage", VARD_PICKLE_I64 },      { "torch IntStorage", VARD_PICKLE_I32 },
+  { "torch ShortStorage", VARD_PICKLE_I16 },     { "torch CharStorage", VARD_PICKLE_I8 },
+  { "torch ByteStorage", VARD_PICKLE_U8 },       { "torch BoolStorage", VARD_PICKLE_BOOL },
 };
 
 G_GNUC_PRINTF (2, 3)
 static void
-fail (Machine    *self,
-      const char *format,
-      ...)
+fail (Machine *self, const char *format, ...)
 {
   va_list args;
 
@@ -51,8 +53,7 @@ fail (Machine    *self,
 }
 
 static Value *
-make_value (Machine  *self,
-            ValueKind kind)
+make_value (Machine *self, ValueKind kind)
 {
   Value *value = g_new0 (Value, 1);
 
@@ -66,8 +67,7 @@ make_value (Machine  *self,
 }
 
 static Value *
-push (Machine  *self,
-      ValueKind kind)
+push (Machine *self, ValueKind kind)
 {
   Value *value = make_value (self, kind);
 
@@ -96,8 +96,7 @@ peek (Machine *self)
 
 /* bytes of an argument, or NULL with an error */
 static const guint8 *
-take (Machine *self,
-      guint64  n)
+take (Machine *self, guint64 n)
 {
   const guint8 *at = self->at;
 
@@ -111,8 +110,7 @@ take (Machine *self,
 }
 
 static guint64
-take_number (Machine *self,
-             guint    n_bytes)
+take_number (Machine *self, guint n_bytes)
 {
   const guint8 *bytes = take (self, n_bytes);
   guint64 value = 0;
@@ -123,8 +121,7 @@ take_number (Machine *self,
 }
 
 static void
-push_int (Machine *self,
-          gint64   number)
+push_int (Machine *self, gint64 number)
 {
   push (self, VALUE_INT)->number = number;
 }
@@ -143,8 +140,7 @@ push_long (Machine *self)
 }
 
 static void
-push_text (Machine *self,
-           guint64  length)
+push_text (Machine *self, guint64 length)
 {
   const guint8 *bytes = take (self, length);
 
@@ -176,8 +172,7 @@ pop_group (Machine *self)
 }
 
 static void
-push_tuple (Machine *self,
-            guint    n)
+push_tuple (Machine *self, guint n)
 {
   Value *items[3] = { NULL };
 
@@ -199,9 +194,7 @@ push_group_as_tuple (Machine *self)
 }
 
 static void
-extend (Machine   *self,
-        ValueKind  kind,
-        GPtrArray *items)
+extend (Machine *self, ValueKind kind, GPtrArray *items)
 {
   Value *container = peek (self);
 
@@ -212,8 +205,7 @@ extend (Machine   *self,
 }
 
 static void
-add_group (Machine  *self,
-           ValueKind kind)
+add_group (Machine *self, ValueKind kind)
 {
   g_autoptr (GPtrArray) items = pop_group (self);
 
@@ -221,8 +213,7 @@ add_group (Machine  *self,
 }
 
 static void
-add_one (Machine  *self,
-         ValueKind kind)
+add_one (Machine *self, ValueKind kind)
 {
   g_autoptr (GPtrArray) items = g_ptr_array_new ();
   Value *value = pop (self);
@@ -267,7 +258,8 @@ push_name (Machine *self)
       g_autofree char *shown = g_strescape (name, NULL);
 
       fail (self,
-            "the pickle asks for \"%.100s\", which could be any program; tensors in plain dictionaries alone are read",
+            "the pickle asks for \"%.100s\", which could be any program; tensors in plain "
+            "dictionaries alone are read",
             shown);
       push (self, VALUE_NOTHING);
     }
@@ -278,8 +270,8 @@ call (Machine *self)
 {
   Value *arguments = pop (self), *callee = pop (self);
 
-  if (arguments->kind == VALUE_LIST && callee->kind == VALUE_MAKE_DICT &&
-      arguments->items->len == 0)
+  if (arguments->kind == VALUE_LIST && callee->kind == VALUE_MAKE_DICT
+      && arguments->items->len == 0)
     push (self, VALUE_DICT);
   else if (arguments->kind == VALUE_LIST && callee->kind == VALUE_MAKE_TENSOR)
     {
@@ -288,7 +280,8 @@ call (Machine *self)
       tensor->tensor = vard_pickle_make_tensor (arguments->items);
       if (!tensor->tensor)
         fail (self,
-              "the pickle has a tensor that does not lie within its storage, or has more than %d dimensions",
+              "the pickle has a tensor that does not lie within its storage, or has more than %d "
+              "dimensions",
               VARD_MAX_DIMS);
     }
   else
@@ -323,15 +316,13 @@ push_storage (Machine *self)
 /* ---- the memo ---- */
 
 static void
-remember (Machine *self,
-          guint64  number)
+remember (Machine *self, guint64 number)
 {
   g_hash_table_insert (self->memo, GUINT_TO_POINTER ((guint) number), peek (self));
 }
 
 static void
-recall (Machine *self,
-        guint64  number)
+recall (Machine *self, guint64 number)
 {
   Value *value = g_hash_table_lookup (self->memo, GUINT_TO_POINTER ((guint) number));
 
@@ -345,8 +336,7 @@ recall (Machine *self,
 
 /* words that push a value; FALSE for others */
 static gboolean
-do_value (Machine *self,
-          guint8   word)
+do_value (Machine *self, guint8 word)
 {
   switch (word)
     {
@@ -358,10 +348,14 @@ do_value (Machine *self,
     case 'M': push_int (self, take_number (self, 2)); return TRUE;
     case 'J': push_int (self, (gint32) take_number (self, 4)); return TRUE;
     case 0x8a: push_long (self); return TRUE;
-    case 'G': take (self, 8); push (self, VALUE_NOTHING); return TRUE;
+    case 'G':
+      take (self, 8);
+      push (self, VALUE_NOTHING);
+      return TRUE;
     case 'X': push_text (self, take_number (self, 4)); return TRUE;
     case '}': push (self, VALUE_DICT); return TRUE;
-    case ']': case ')': push (self, VALUE_LIST); return TRUE;
+    case ']':
+    case ')': push (self, VALUE_LIST); return TRUE;
     case 'c': push_name (self); return TRUE;
     default: return FALSE;
     }
@@ -369,8 +363,7 @@ do_value (Machine *self,
 
 /* words that work on the stack; FALSE for others */
 static gboolean
-do_stack (Machine *self,
-          guint8   word)
+do_stack (Machine *self, guint8 word)
 {
   switch (word)
     {
@@ -392,17 +385,17 @@ do_stack (Machine *self,
     case 'j': recall (self, take_number (self, 4)); return TRUE;
     case 'Q': push_storage (self); return TRUE;
     case 'R': call (self); return TRUE;
-    case 'b': pop (self); return TRUE;   /* attributes of a dictionary: versions of modules */
+    case 'b': pop (self); return TRUE; /* attributes of a dictionary: versions of modules */
     default: return FALSE;
     }
 }
 
 Value *
-vard_pickle_build (const char   *path,
+vard_pickle_build (const char *path,
                    const guint8 *data,
-                   gsize         size,
-                   GPtrArray    *arena,
-                   GError      **error)
+                   gsize size,
+                   GPtrArray *arena,
+                   GError **error)
 {
   g_autoptr (GPtrArray) stack = g_ptr_array_new ();
   g_autoptr (GHashTable) memo = g_hash_table_new (NULL, NULL);

@@ -38,9 +38,7 @@ vard_pickle_value_free (gpointer data)
 /* ---- tensors ---- */
 
 static gboolean
-read_ints (const Value *value,
-           guint       *n,
-           gint64      *numbers)
+read_ints (const Value *value, guint *n, gint64 *numbers)
 {
   if (value->kind != VALUE_LIST || value->items->len > VARD_MAX_DIMS)
     return FALSE;
@@ -87,10 +85,10 @@ vard_pickle_make_tensor (const GPtrArray *arguments)
     return NULL;
   storage = arguments->pdata[0];
   offset = arguments->pdata[1];
-  if (storage->kind != VALUE_STORAGE || offset->kind != VALUE_INT || offset->number < 0 ||
-      !read_ints (arguments->pdata[2], &self->shape.n_dims, self->shape.dims) ||
-      !read_ints (arguments->pdata[3], &n_strides, self->strides) ||
-      n_strides != self->shape.n_dims)
+  if (storage->kind != VALUE_STORAGE || offset->kind != VALUE_INT || offset->number < 0
+      || !read_ints (arguments->pdata[2], &self->shape.n_dims, self->shape.dims)
+      || !read_ints (arguments->pdata[3], &n_strides, self->strides)
+      || n_strides != self->shape.n_dims)
     return NULL;
   self->type = storage->type;
   self->n_stored = storage->number;
@@ -106,14 +104,13 @@ vard_pickle_make_tensor (const GPtrArray *arguments)
 typedef struct
 {
   GPtrArray *tensors;
-  GHashTable *names;      /* a set */
+  GHashTable *names; /* a set */
   GString *name;
   guint n_visits;
 } Walk;
 
 static void
-add_tensor (Walk                   *walk,
-            const VardPickleTensor *tensor)
+add_tensor (Walk *walk, const VardPickleTensor *tensor)
 {
   VardPickleTensor *copy = g_memdup2 (tensor, sizeof *tensor);
 
@@ -125,9 +122,7 @@ add_tensor (Walk                   *walk,
 
 /* NULL, or what is wrong */
 static const char *
-walk_dict (Walk        *walk,
-           const Value *dict,
-           guint        depth)
+walk_dict (Walk *walk, const Value *dict, guint depth)
 {
   if (depth > MAX_DEPTH)
     return "its dictionaries are nested too deeply";
@@ -156,10 +151,7 @@ walk_dict (Walk        *walk,
 }
 
 GPtrArray *
-vard_pickle_read_tensors (const char   *path,
-                          const guint8 *data,
-                          gsize         size,
-                          GError      **error)
+vard_pickle_read_tensors (const char *path, const guint8 *data, gsize size, GError **error)
 {
   g_autoptr (GPtrArray) arena = g_ptr_array_new_with_free_func (vard_pickle_value_free);
   g_autoptr (GPtrArray) tensors = g_ptr_array_new_with_free_func (vard_pickle_tensor_free);

@@ -18,12 +18,12 @@ struct _VardPth
   GObject parent_instance;
 
   char *path;
-  GBytes *bytes;          /* the mapped file */
-  GHashTable *members;    /* name -> VardZipMember */
-  char *prefix;           /* of members' names: "archive/" */
-  GPtrArray *tensors;     /* owns the VardPickleTensors */
-  GHashTable *by_name;    /* name -> one of tensors */
-  GPtrArray *names;       /* NULL-terminated */
+  GBytes *bytes;       /* the mapped file */
+  GHashTable *members; /* name -> VardZipMember */
+  char *prefix;        /* of members' names: "archive/" */
+  GPtrArray *tensors;  /* owns the VardPickleTensors */
+  GHashTable *by_name; /* name -> one of tensors */
+  GPtrArray *names;    /* NULL-terminated */
 };
 
 G_DEFINE_FINAL_TYPE (VardPth, vard_pth, G_TYPE_OBJECT)
@@ -32,7 +32,7 @@ static const struct
 {
   const char *name;
   gsize size;
-  int dtype;              /* -1: converted or unknown to VardTensor */
+  int dtype; /* -1: converted or unknown to VardTensor */
 } types[] = {
   [VARD_PICKLE_F32] = { "f32", 4, VARD_DTYPE_F32 },
   [VARD_PICKLE_F16] = { "f16", 2, VARD_DTYPE_F16 },
@@ -47,8 +47,7 @@ static const struct
 };
 
 static GBytes *
-map_file (const char *path,
-          GError    **error)
+map_file (const char *path, GError **error)
 {
   g_autoptr (GError) io_error = NULL;
   g_autoptr (GMappedFile) file = g_mapped_file_new (path, FALSE, &io_error);
@@ -61,9 +60,7 @@ map_file (const char *path,
 }
 
 static gboolean
-check_kind (const char *path,
-            GBytes     *bytes,
-            GError    **error)
+check_kind (const char *path, GBytes *bytes, GError **error)
 {
   gsize size;
   const char *data = g_bytes_get_data (bytes, &size);
@@ -72,7 +69,8 @@ check_kind (const char *path,
     return TRUE;
   if (size >= 2 && data[0] == '\x80' && data[1] == 2)
     g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                 "%s is in the format from before PyTorch 1.6; load it with torch.load (file, weights_only=True) and write it again with torch.save",
+                 "%s is in the format from before PyTorch 1.6; load it with torch.load (file, "
+                 "weights_only=True) and write it again with torch.save",
                  path);
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
@@ -101,9 +99,7 @@ find_prefix (GHashTable *members)
 }
 
 static const VardZipMember *
-find_member (VardPth    *self,
-             const char *folder,
-             const char *name)
+find_member (VardPth *self, const char *folder, const char *name)
 {
   g_autofree char *path = g_strconcat (self->prefix, folder, name, NULL);
 
@@ -117,13 +113,12 @@ peek_data (VardPth *self)
 }
 
 static gboolean
-check_byte_order (VardPth *self,
-                  GError **error)
+check_byte_order (VardPth *self, GError **error)
 {
   const VardZipMember *member = find_member (self, "", "byteorder");
 
-  if (!member ||
-      (member->size == 6 && memcmp (peek_data (self) + member->offset, "little", 6) == 0))
+  if (!member
+      || (member->size == 6 && memcmp (peek_data (self) + member->offset, "little", 6) == 0))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
                "%s was written on a machine with the other order of bytes", self->path);
@@ -132,8 +127,7 @@ check_byte_order (VardPth *self,
 
 /* every tensor has its storage in the archive, whole */
 static gboolean
-check_tensors (VardPth *self,
-               GError **error)
+check_tensors (VardPth *self, GError **error)
 {
   for (guint i = 0; i < self->tensors->len; i++)
     {
@@ -157,8 +151,7 @@ check_tensors (VardPth *self,
 }
 
 static gboolean
-read_archive (VardPth *self,
-              GError **error)
+read_archive (VardPth *self, GError **error)
 {
   gsize size;
   const guint8 *data = g_bytes_get_data (self->bytes, &size);
@@ -180,8 +173,7 @@ read_archive (VardPth *self,
 }
 
 VardPth *
-vard_pth_open (const char *path,
-               GError    **error)
+vard_pth_open (const char *path, GError **error)
 {
   g_return_val_if_fail (path != NULL, NULL);
 
@@ -211,8 +203,7 @@ vard_pth_peek_names (VardPth *self)
 }
 
 gboolean
-vard_pth_contains (VardPth    *self,
-                   const char *name)
+vard_pth_contains (VardPth *self, const char *name)
 {
   g_return_val_if_fail (VARD_IS_PTH (self) && name != NULL, FALSE);
 
@@ -234,9 +225,7 @@ is_contiguous (const VardPickleTensor *tensor)
 
 /* copies element by element, in the order of the shape */
 static void
-gather (const VardPickleTensor *tensor,
-        const guint8           *storage,
-        guint8                 *to)
+gather (const VardPickleTensor *tensor, const guint8 *storage, guint8 *to)
 {
   gsize size = types[tensor->type].size;
   gint64 count = vard_shape_get_count (&tensor->shape);
@@ -252,13 +241,12 @@ gather (const VardPickleTensor *tensor,
 }
 
 static VardTensor *
-copy_tensor (const VardPickleTensor *tensor,
-             const guint8           *storage)
+copy_tensor (const VardPickleTensor *tensor, const guint8 *storage)
 {
   gsize size = types[tensor->type].size;
   gint64 count = vard_shape_get_count (&tensor->shape);
-  VardDType dtype =
-      tensor->type == VARD_PICKLE_F64 ? VARD_DTYPE_F32 : (VardDType) types[tensor->type].dtype;
+  VardDType dtype = tensor->type == VARD_PICKLE_F64 ? VARD_DTYPE_F32
+                                                    : (VardDType) types[tensor->type].dtype;
   g_autofree guint8 *values = g_malloc (MAX (count, 1) * size);
   VardTensor *copy = vard_tensor_new (dtype, &tensor->shape);
 
@@ -271,9 +259,7 @@ copy_tensor (const VardPickleTensor *tensor,
 }
 
 VardTensor *
-vard_pth_lookup (VardPth    *self,
-                 const char *name,
-                 GError    **error)
+vard_pth_lookup (VardPth *self, const char *name, GError **error)
 {
   g_return_val_if_fail (VARD_IS_PTH (self) && name != NULL, NULL);
 

@@ -22,9 +22,9 @@ static const struct
   const char *name;
   gsize size;
 } dtypes[] = {
-  { "F32", 4 }, { "F16", 2 }, { "BF16", 2 }, { "I32", 4 }, { "I64", 8 }, { "U8", 1 },
-  { "F64", 8 }, { "BOOL", 1 }, { "I8", 1 }, { "I16", 2 }, { "U16", 2 }, { "U32", 4 }, { "U64", 8 },
-  { "F8_E4M3", 1 }, { "F8_E5M2", 1 },
+  { "F32", 4 }, { "F16", 2 }, { "BF16", 2 }, { "I32", 4 },     { "I64", 8 },
+  { "U8", 1 },  { "F64", 8 }, { "BOOL", 1 }, { "I8", 1 },      { "I16", 2 },
+  { "U16", 2 }, { "U32", 4 }, { "U64", 8 },  { "F8_E4M3", 1 }, { "F8_E5M2", 1 },
 };
 
 typedef struct
@@ -32,7 +32,7 @@ typedef struct
   const char *path;
   const char *at, *end;
   guint depth;
-  gboolean is_done;      /* the object is closed: only padding may follow */
+  gboolean is_done; /* the object is closed: only padding may follow */
   gboolean is_object[MAX_DEPTH];
   gboolean expects_key[MAX_DEPTH];
   GHashTable *keys[MAX_DEPTH];
@@ -64,10 +64,7 @@ vard_safetensors_dtype_size (const char *dtype)
 
 G_GNUC_PRINTF (3, 4)
 static gboolean
-fail (const char *path,
-      GError    **error,
-      const char *format,
-      ...)
+fail (const char *path, GError **error, const char *format, ...)
 {
   va_list args;
   g_autofree char *text = NULL;
@@ -81,8 +78,7 @@ fail (const char *path,
 
 /* a string with escapes as json-glib will see it */
 static char *
-unescape (const char *quoted,
-          gsize       length)
+unescape (const char *quoted, gsize length)
 {
   g_autofree char *text = g_strndup (quoted, length);
   g_autoptr (JsonNode) node = json_from_string (text, NULL);
@@ -93,15 +89,11 @@ unescape (const char *quoted,
 }
 
 static gboolean
-scan_key (HeaderScan *scan,
-          const char *quoted,
-          gsize       length,
-          gboolean    has_escape,
-          GError    **error)
+scan_key (HeaderScan *scan, const char *quoted, gsize length, gboolean has_escape, GError **error)
 {
   guint level = scan->depth - 1;
-  g_autofree char *key =
-      has_escape ? unescape (quoted, length) : g_strndup (quoted + 1, length - 2);
+  g_autofree char *key = has_escape ? unescape (quoted, length)
+                                    : g_strndup (quoted + 1, length - 2);
 
   if (g_hash_table_contains (scan->keys[level], key))
     return fail (scan->path, error, "the header names “%s” twice", key);
@@ -110,8 +102,7 @@ scan_key (HeaderScan *scan,
 }
 
 static gboolean
-scan_string (HeaderScan *scan,
-             GError    **error)
+scan_string (HeaderScan *scan, GError **error)
 {
   const char *quoted = scan->at;
   gboolean has_escape = FALSE;
@@ -135,8 +126,7 @@ scan_string (HeaderScan *scan,
 }
 
 static gboolean
-scan_open (HeaderScan *scan,
-           GError    **error)
+scan_open (HeaderScan *scan, GError **error)
 {
   guint level = scan->depth++;
 
@@ -148,18 +138,15 @@ scan_open (HeaderScan *scan,
 }
 
 static gboolean
-scan_character (HeaderScan *scan,
-                GError    **error)
+scan_character (HeaderScan *scan, GError **error)
 {
   if (scan->is_done && !strchr (" \t\r\n", *scan->at))
     return fail (scan->path, error, "the header goes on after its object");
   switch (*scan->at)
     {
-    case '"':
-      return scan_string (scan, error);
+    case '"': return scan_string (scan, error);
     case '{':
-    case '[':
-      return scan_open (scan, error);
+    case '[': return scan_open (scan, error);
     case '}':
     case ']':
       if (scan->depth == 0)
@@ -179,10 +166,7 @@ scan_character (HeaderScan *scan,
 }
 
 static gboolean
-scan_header (const char *path,
-             const char *json,
-             gsize       length,
-             GError    **error)
+scan_header (const char *path, const char *json, gsize length, GError **error)
 {
   HeaderScan scan = { .path = path, .at = json, .end = json + length };
   gboolean ok = TRUE;
@@ -197,9 +181,7 @@ scan_header (const char *path,
 }
 
 static gboolean
-get_integer (JsonArray *array,
-             guint      i,
-             gint64    *value)
+get_integer (JsonArray *array, guint i, gint64 *value)
 {
   JsonNode *node = json_array_get_element (array, i);
 
@@ -210,8 +192,7 @@ get_integer (JsonArray *array,
 }
 
 static JsonArray *
-get_array (JsonObject *object,
-           const char *member)
+get_array (JsonObject *object, const char *member)
 {
   JsonNode *node = json_object_get_member (object, member);
 
@@ -221,10 +202,10 @@ get_array (JsonObject *object,
 /* the shape, and how many bytes it needs */
 static gboolean
 parse_shape (VardSafetensorsRecord *record,
-             const char            *path,
-             JsonArray             *array,
-             gsize                 *n_bytes,
-             GError               **error)
+             const char *path,
+             JsonArray *array,
+             gsize *n_bytes,
+             GError **error)
 {
   guint n_dims = json_array_get_length (array);
 
@@ -247,17 +228,17 @@ parse_shape (VardSafetensorsRecord *record,
 
 static gboolean
 parse_record (VardSafetensorsRecord *record,
-              const char            *path,
-              JsonNode              *node,
-              guint64                n_data,
-              GError               **error)
+              const char *path,
+              JsonNode *node,
+              guint64 n_data,
+              GError **error)
 {
   JsonObject *object = JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
   JsonNode *dtype = object ? json_object_get_member (object, "dtype") : NULL;
   JsonArray *shape = object ? get_array (object, "shape") : NULL;
   JsonArray *offsets = object ? get_array (object, "data_offsets") : NULL;
-  const char *spelling =
-      dtype && JSON_NODE_HOLDS_VALUE (dtype) ? json_node_get_string (dtype) : NULL;
+  const char *spelling = dtype && JSON_NODE_HOLDS_VALUE (dtype) ? json_node_get_string (dtype)
+                                                                : NULL;
   gint64 begin, end;
   gsize n_bytes = 0;
 
@@ -266,8 +247,8 @@ parse_record (VardSafetensorsRecord *record,
   if (find_dtype (spelling) < 0)
     return fail (path, error, "%s has the unknown dtype “%s”", record->name, spelling);
   record->dtype = dtypes[find_dtype (spelling)].name;
-  if (json_array_get_length (offsets) != 2 || !get_integer (offsets, 0, &begin) ||
-      !get_integer (offsets, 1, &end))
+  if (json_array_get_length (offsets) != 2 || !get_integer (offsets, 0, &begin)
+      || !get_integer (offsets, 1, &end))
     return fail (path, error, "data_offsets of %s are not two whole numbers from 0 on",
                  record->name);
   if (!parse_shape (record, path, shape, &n_bytes, error))
@@ -288,10 +269,7 @@ parse_record (VardSafetensorsRecord *record,
 }
 
 static gboolean
-parse_metadata (const char *path,
-                JsonNode   *node,
-                GHashTable *metadata,
-                GError    **error)
+parse_metadata (const char *path, JsonNode *node, GHashTable *metadata, GError **error)
 {
   JsonObjectIter iter;
   const char *key;
@@ -310,8 +288,7 @@ parse_metadata (const char *path,
 }
 
 static int
-compare_records (gconstpointer a,
-                 gconstpointer b)
+compare_records (gconstpointer a, gconstpointer b)
 {
   const VardSafetensorsRecord *first = *(VardSafetensorsRecord *const *) a;
   const VardSafetensorsRecord *second = *(VardSafetensorsRecord *const *) b;
@@ -323,10 +300,7 @@ compare_records (gconstpointer a,
 
 /* the records cover the data with no holes and no overlap */
 static gboolean
-check_cover (const char *path,
-             GPtrArray  *records,
-             guint64     n_data,
-             GError    **error)
+check_cover (const char *path, GPtrArray *records, guint64 n_data, GError **error)
 {
   guint64 at = 0;
 
@@ -352,10 +326,10 @@ check_cover (const char *path,
 static gboolean
 parse_members (const char *path,
                JsonObject *object,
-               guint64     n_data,
-               GPtrArray  *records,
+               guint64 n_data,
+               GPtrArray *records,
                GHashTable *metadata,
-               GError    **error)
+               GError **error)
 {
   JsonObjectIter iter;
   const char *key;
@@ -384,10 +358,10 @@ parse_members (const char *path,
 GPtrArray *
 vard_safetensors_parse_header (const char *path,
                                const char *json,
-                               gsize       length,
-                               guint64     n_data,
+                               gsize length,
+                               guint64 n_data,
                                GHashTable *metadata,
-                               GError    **error)
+                               GError **error)
 {
   g_autoptr (GPtrArray) records =
     g_ptr_array_new_with_free_func ((GDestroyNotify) vard_safetensors_record_free);

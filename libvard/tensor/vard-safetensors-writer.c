@@ -29,8 +29,7 @@ entry_peek_shape (const VardSafetensorsEntry *entry)
 }
 
 static void
-add_metadata (JsonBuilder *builder,
-              GHashTable  *metadata)
+add_metadata (JsonBuilder *builder, GHashTable *metadata)
 {
   g_autoptr (GList) keys = metadata ? g_hash_table_get_keys (metadata) : NULL;
 
@@ -52,9 +51,7 @@ add_metadata (JsonBuilder *builder,
 }
 
 static void
-add_entry (JsonBuilder                *builder,
-           const VardSafetensorsEntry *entry,
-           guint64                    *at)
+add_entry (JsonBuilder *builder, const VardSafetensorsEntry *entry, guint64 *at)
 {
   const VardShape *shape = entry_peek_shape (entry);
   guint64 size = vard_shape_get_count (shape) * vard_dtype_get_size (entry->dtype);
@@ -79,9 +76,7 @@ add_entry (JsonBuilder                *builder,
 
 /* padded with spaces so that the data begins at a multiple of eight */
 static GString *
-make_header (const VardSafetensorsEntry *entries,
-             guint                       n_entries,
-             GHashTable                 *metadata)
+make_header (const VardSafetensorsEntry *entries, guint n_entries, GHashTable *metadata)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
   guint64 at = 0;
@@ -102,9 +97,7 @@ make_header (const VardSafetensorsEntry *entries,
 }
 
 static gboolean
-fail_errno (const char *path,
-            const char *what,
-            GError    **error)
+fail_errno (const char *path, const char *what, GError **error)
 {
   g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot %s %s: %s", what, path,
                g_strerror (errno));
@@ -112,11 +105,7 @@ fail_errno (const char *path,
 }
 
 static gboolean
-write_all (int           fd,
-           gconstpointer data,
-           gsize         size,
-           const char   *path,
-           GError      **error)
+write_all (int fd, gconstpointer data, gsize size, const char *path, GError **error)
 {
   const guint8 *from = data;
 
@@ -135,13 +124,10 @@ write_all (int           fd,
 }
 
 static gboolean
-write_entry (int                         fd,
-             const VardSafetensorsEntry *entry,
-             const char                 *path,
-             GError                    **error)
+write_entry (int fd, const VardSafetensorsEntry *entry, const char *path, GError **error)
 {
-  g_autoptr (VardTensor) prepared =
-      entry->prepare ? entry->prepare (entry, error) : g_object_ref (entry->tensor);
+  g_autoptr (VardTensor) prepared = entry->prepare ? entry->prepare (entry, error)
+                                                   : g_object_ref (entry->tensor);
 
   if (prepared == NULL)
     return FALSE;
@@ -166,17 +152,17 @@ write_entry (int                         fd,
 }
 
 static gboolean
-write_content (int                         fd,
-               const char                 *path,
+write_content (int fd,
+               const char *path,
                const VardSafetensorsEntry *entries,
-               guint                       n_entries,
-               GHashTable                 *metadata,
-               GError                    **error)
+               guint n_entries,
+               GHashTable *metadata,
+               GError **error)
 {
   GString *header = make_header (entries, n_entries, metadata);
   guint64 length = GUINT64_TO_LE (header->len);
   gboolean ok = write_all (fd, &length, sizeof length, path, error)
-    && write_all (fd, header->str, header->len, path, error);
+                && write_all (fd, header->str, header->len, path, error);
 
   g_string_free (header, TRUE);
   for (guint i = 0; ok && i < n_entries; i++)
@@ -187,16 +173,14 @@ write_content (int                         fd,
 }
 
 static gboolean
-check_entries (const VardSafetensorsEntry *entries,
-               guint                       n_entries,
-               GError                    **error)
+check_entries (const VardSafetensorsEntry *entries, guint n_entries, GError **error)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
 
   for (guint i = 0; i < n_entries; i++)
     {
-      if (!g_hash_table_add (seen, (gpointer) entries[i].name) ||
-          g_str_equal (entries[i].name, "__metadata__"))
+      if (!g_hash_table_add (seen, (gpointer) entries[i].name)
+          || g_str_equal (entries[i].name, "__metadata__"))
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
                        "the tensor name %s cannot be written%s", entries[i].name,
@@ -214,11 +198,11 @@ check_entries (const VardSafetensorsEntry *entries,
 }
 
 gboolean
-vard_safetensors_write (const char                 *path,
+vard_safetensors_write (const char *path,
                         const VardSafetensorsEntry *entries,
-                        guint                       n_entries,
-                        GHashTable                 *metadata,
-                        GError                    **error)
+                        guint n_entries,
+                        GHashTable *metadata,
+                        GError **error)
 {
   g_return_val_if_fail (path != NULL, FALSE);
   g_return_val_if_fail (entries != NULL || n_entries == 0, FALSE);

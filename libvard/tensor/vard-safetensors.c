@@ -19,14 +19,14 @@
 
 typedef struct
 {
-  VardSafetensorsRecord *record;   /* owned by the file */
+  VardSafetensorsRecord *record; /* owned by the file */
   guint file;
 } Entry;
 
 typedef struct
 {
   char *path;
-  VardBuffer *buffer;              /* the whole mapped file */
+  VardBuffer *buffer; /* the whole mapped file */
   gsize data_start;
   GPtrArray *records;
 } File;
@@ -37,8 +37,8 @@ struct _VardSafetensors
 
   char *path;
   GPtrArray *files;
-  GHashTable *entries;             /* name to Entry; names are owned by records */
-  GPtrArray *names;                /* NULL-terminated once opened */
+  GHashTable *entries; /* name to Entry; names are owned by records */
+  GPtrArray *names;    /* NULL-terminated once opened */
   GHashTable *metadata;
 };
 
@@ -84,16 +84,18 @@ vard_safetensors_init (VardSafetensors *self)
 /* maps the file and finds the header; the header's length is checked against limit and file */
 /* what people have under the name of weights when it is none; NULL where that cannot be told */
 static const char *
-guess_content (const char *data,
-               gsize       size)
+guess_content (const char *data, gsize size)
 {
   static const struct
   {
     const char *start, *what;
   } kinds[] = {
-    { "version https://git-lfs", "a pointer of Git LFS, not the file itself: git lfs pull fetches that" },
-    { "PK\003\004", "a PyTorch pickle by another name, which can run code when it is read: convert it with save_pretrained or safetensors.torch.save_file" },
-    { "\x80\x02", "a pickle by another name, which can run code when it is read: convert it with save_pretrained or safetensors.torch.save_file" },
+    { "version https://git-lfs",
+      "a pointer of Git LFS, not the file itself: git lfs pull fetches that" },
+    { "PK\003\004", "a PyTorch pickle by another name, which can run code when it is read: convert "
+                    "it with save_pretrained or safetensors.torch.save_file" },
+    { "\x80\x02", "a pickle by another name, which can run code when it is read: convert it with "
+                  "save_pretrained or safetensors.torch.save_file" },
     { "<", "a web page, not the file itself: download it again" },
     { "GGUF", "a GGUF file, which is not supported" },
   };
@@ -109,9 +111,7 @@ guess_content (const char *data,
 }
 
 static gboolean
-map_file (File    *file,
-          gsize   *n_header,
-          GError **error)
+map_file (File *file, gsize *n_header, GError **error)
 {
   g_autoptr (GError) reason = NULL;
   g_autoptr (GMappedFile) mapped = g_mapped_file_new (file->path, FALSE, &reason);
@@ -159,9 +159,7 @@ map_file (File    *file,
 }
 
 static File *
-open_file (VardSafetensors *self,
-           const char      *path,
-           GError         **error)
+open_file (VardSafetensors *self, const char *path, GError **error)
 {
   File *file = g_new0 (File, 1);
   gsize n_header;
@@ -170,16 +168,14 @@ open_file (VardSafetensors *self,
   g_ptr_array_add (self->files, file);
   if (!map_file (file, &n_header, error))
     return NULL;
-  file->records =
-      vard_safetensors_parse_header (path, (const char *) file->buffer->data + 8, n_header,
-                                     file->buffer->size - file->data_start, self->metadata, error);
+  file->records = vard_safetensors_parse_header (path, (const char *) file->buffer->data + 8,
+                                                 n_header, file->buffer->size - file->data_start,
+                                                 self->metadata, error);
   return file->records ? file : NULL;
 }
 
 static void
-add_entry (VardSafetensors       *self,
-           VardSafetensorsRecord *record,
-           guint                  file)
+add_entry (VardSafetensors *self, VardSafetensorsRecord *record, guint file)
 {
   Entry *entry = g_new0 (Entry, 1);
 
@@ -190,8 +186,7 @@ add_entry (VardSafetensors       *self,
 }
 
 static gboolean
-open_single (VardSafetensors *self,
-             GError         **error)
+open_single (VardSafetensors *self, GError **error)
 {
   File *file = open_file (self, self->path, error);
 
@@ -203,9 +198,7 @@ open_single (VardSafetensors *self,
 }
 
 static JsonObject *
-load_weight_map (VardSafetensors *self,
-                 JsonParser      *parser,
-                 GError         **error)
+load_weight_map (VardSafetensors *self, JsonParser *parser, GError **error)
 {
   g_autoptr (GError) reason = NULL;
   JsonNode *root, *map = NULL;
@@ -228,15 +221,12 @@ load_weight_map (VardSafetensors *self,
 
 /* shards lie beside the index: a name with a folder in it is refused */
 static gboolean
-check_shard_name (VardSafetensors *self,
-                  const char      *tensor,
-                  JsonNode        *node,
-                  GError         **error)
+check_shard_name (VardSafetensors *self, const char *tensor, JsonNode *node, GError **error)
 {
   const char *name = JSON_NODE_HOLDS_VALUE (node) ? json_node_get_string (node) : NULL;
 
-  if (name && *name && !strpbrk (name, "/\\") && !g_str_equal (name, "..") &&
-      !g_str_equal (name, "."))
+  if (name && *name && !strpbrk (name, "/\\") && !g_str_equal (name, "..")
+      && !g_str_equal (name, "."))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s: the file of %s, “%s”, is not a plain file name", self->path, tensor,
@@ -245,10 +235,7 @@ check_shard_name (VardSafetensors *self,
 }
 
 static gboolean
-open_shard (VardSafetensors *self,
-            const char      *name,
-            JsonObject      *map,
-            GError         **error)
+open_shard (VardSafetensors *self, const char *name, JsonObject *map, GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (self->path);
   g_autofree char *path = g_build_filename (folder, name, NULL);
@@ -258,16 +245,15 @@ open_shard (VardSafetensors *self,
     {
       VardSafetensorsRecord *record = file->records->pdata[i];
 
-      if (g_strcmp0 (json_object_get_string_member_with_default (map, record->name, NULL), name) ==
-          0)
+      if (g_strcmp0 (json_object_get_string_member_with_default (map, record->name, NULL), name)
+          == 0)
         add_entry (self, record, self->files->len - 1);
     }
   return file != NULL;
 }
 
 static gboolean
-open_sharded (VardSafetensors *self,
-              GError         **error)
+open_sharded (VardSafetensors *self, GError **error)
 {
   g_autoptr (JsonParser) parser = json_parser_new_immutable ();
   g_autoptr (GHashTable) opened = g_hash_table_new (g_str_hash, g_str_equal);
@@ -298,8 +284,7 @@ open_sharded (VardSafetensors *self,
 }
 
 VardSafetensors *
-vard_safetensors_open (const char *path,
-                       GError    **error)
+vard_safetensors_open (const char *path, GError **error)
 {
   g_return_val_if_fail (path != NULL, NULL);
 
@@ -329,8 +314,7 @@ vard_safetensors_peek_names (VardSafetensors *self)
 }
 
 gboolean
-vard_safetensors_contains (VardSafetensors *self,
-                           const char      *name)
+vard_safetensors_contains (VardSafetensors *self, const char *name)
 {
   g_return_val_if_fail (VARD_IS_SAFETENSORS (self), FALSE);
 
@@ -338,9 +322,7 @@ vard_safetensors_contains (VardSafetensors *self,
 }
 
 gboolean
-vard_safetensors_get_shape (VardSafetensors *self,
-                            const char      *name,
-                            VardShape       *shape)
+vard_safetensors_get_shape (VardSafetensors *self, const char *name, VardShape *shape)
 {
   g_return_val_if_fail (VARD_IS_SAFETENSORS (self), FALSE);
 
@@ -361,8 +343,7 @@ vard_safetensors_peek_metadata (VardSafetensors *self)
 
 /* the file's types that are vard's too */
 static gboolean
-find_dtype (const char *spelling,
-            VardDType  *dtype)
+find_dtype (const char *spelling, VardDType *dtype)
 {
   static const char *const spellings[] = {
     [VARD_DTYPE_F32] = "F32", [VARD_DTYPE_F16] = "F16", [VARD_DTYPE_BF16] = "BF16",
@@ -384,8 +365,7 @@ find_dtype (const char *spelling,
 }
 
 static VardTensor *
-copy_doubles (const guint8    *from,
-              const VardShape *shape)
+copy_doubles (const guint8 *from, const VardShape *shape)
 {
   VardTensor *tensor = vard_tensor_new (VARD_DTYPE_F32, shape);
   float *to = vard_tensor_peek_f32 (tensor);
@@ -402,9 +382,7 @@ copy_doubles (const guint8    *from,
 }
 
 VardTensor *
-vard_safetensors_lookup (VardSafetensors *self,
-                         const char      *name,
-                         GError         **error)
+vard_safetensors_lookup (VardSafetensors *self, const char *name, GError **error)
 {
   g_return_val_if_fail (VARD_IS_SAFETENSORS (self), NULL);
 

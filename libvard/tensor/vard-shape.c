@@ -7,8 +7,7 @@
 #include <string.h>
 
 VardShape
-vard_shape_make (const gint64 *dims,
-                 guint         n_dims)
+vard_shape_make (const gint64 *dims, guint n_dims)
 {
   VardShape shape = { .n_dims = n_dims };
 
@@ -18,9 +17,7 @@ vard_shape_make (const gint64 *dims,
 }
 
 gint64
-vard_shape_get_span (const VardShape *self,
-                     guint            from,
-                     guint            to)
+vard_shape_get_span (const VardShape *self, guint from, guint to)
 {
   gint64 count = 1;
 
@@ -36,8 +33,7 @@ vard_shape_get_count (const VardShape *self)
 }
 
 gboolean
-vard_shape_equal (const VardShape *a,
-                  const VardShape *b)
+vard_shape_equal (const VardShape *a, const VardShape *b)
 {
   return a->n_dims == b->n_dims && memcmp (a->dims, b->dims, a->n_dims * sizeof *a->dims) == 0;
 }

@@ -18,21 +18,17 @@ typedef struct
 } VardShape;
 
 /* VARD_SHAPE (2, 16, 16, 4) */
-#define VARD_SHAPE(...) \
+#define VARD_SHAPE(...)                              \
   vard_shape_make ((const gint64[]) { __VA_ARGS__ }, \
                    sizeof ((const gint64[]) { __VA_ARGS__ }) / sizeof (gint64))
 #define VARD_SCALAR ((VardShape) { 0 })
 
-VardShape vard_shape_make       (const gint64    *dims,
-                                 guint            n_dims);
-gint64    vard_shape_get_count  (const VardShape *self);
-gboolean  vard_shape_equal      (const VardShape *a,
-                                 const VardShape *b);
-char     *vard_shape_to_string  (const VardShape *self);
+VardShape vard_shape_make (const gint64 *dims, guint n_dims);
+gint64 vard_shape_get_count (const VardShape *self);
+gboolean vard_shape_equal (const VardShape *a, const VardShape *b);
+char *vard_shape_to_string (const VardShape *self);
 
 /* the product of the extents [from, to) */
-gint64    vard_shape_get_span   (const VardShape *self,
-                                 guint            from,
-                                 guint            to);
+gint64 vard_shape_get_span (const VardShape *self, guint from, guint to);
 
 G_END_DECLS

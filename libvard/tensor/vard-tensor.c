@@ -42,8 +42,7 @@ vard_tensor_init (VardTensor *self)
 
 /* zeros on the host */
 VardTensor *
-vard_tensor_new (VardDType        dtype,
-                 const VardShape *shape)
+vard_tensor_new (VardDType dtype, const VardShape *shape)
 {
   gsize size = vard_shape_get_count (shape) * vard_dtype_get_size (dtype);
   g_autoptr (VardBuffer) buffer = vard_buffer_new (size);
@@ -52,10 +51,7 @@ vard_tensor_new (VardDType        dtype,
 }
 
 VardTensor *
-vard_tensor_new_view (VardBuffer      *buffer,
-                      gsize            offset,
-                      VardDType        dtype,
-                      const VardShape *shape)
+vard_tensor_new_view (VardBuffer *buffer, gsize offset, VardDType dtype, const VardShape *shape)
 {
   VardTensor *self = g_object_new (VARD_TYPE_TENSOR, NULL);
 
@@ -78,31 +74,33 @@ vard_tensor_new_view (VardBuffer      *buffer,
  * Returns: (transfer full): the tensor, or %NULL when sizes disagree
  */
 VardTensor *
-vard_tensor_new_from_bytes (VardDType     dtype,
+vard_tensor_new_from_bytes (VardDType dtype,
                             const gint64 *dims,
-                            guint         n_dims,
-                            GBytes       *bytes,
-                            GError      **error)
+                            guint n_dims,
+                            GBytes *bytes,
+                            GError **error)
 {
   gsize size, expected = vard_dtype_get_size (dtype);
   gconstpointer data = g_bytes_get_data (bytes, &size);
 
   if (n_dims > VARD_MAX_DIMS)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%u extents; at most %d are supported", n_dims,
-                   VARD_MAX_DIMS);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+                   "%u extents; at most %d are supported", n_dims, VARD_MAX_DIMS);
       return NULL;
     }
   for (guint i = 0; i < n_dims; i++)
     if (dims[i] < 0 || !g_size_checked_mul (&expected, expected, dims[i]))
       {
-        g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "extent %u is %" G_GINT64_FORMAT, i, dims[i]);
+        g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "extent %u is %" G_GINT64_FORMAT, i,
+                     dims[i]);
         return NULL;
       }
   if (expected != size)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "the shape needs %" G_GSIZE_FORMAT " bytes, %" G_GSIZE_FORMAT " were given", expected, size);
+                   "the shape needs %" G_GSIZE_FORMAT " bytes, %" G_GSIZE_FORMAT " were given",
+                   expected, size);
       return NULL;
     }
 
@@ -138,8 +136,7 @@ vard_tensor_peek_shape (VardTensor *self)
  * Returns: (transfer full) (array length=n_dims): the extents, slowest first
  */
 gint64 *
-vard_tensor_get_dims (VardTensor *self,
-                      guint      *n_dims)
+vard_tensor_get_dims (VardTensor *self, guint *n_dims)
 {
   g_return_val_if_fail (VARD_IS_TENSOR (self), NULL);
 
@@ -228,9 +225,7 @@ vard_tensor_peek_f32 (VardTensor *self)
 }
 
 void
-vard_tensor_set_storage (VardTensor *self,
-                         VardBuffer *buffer,
-                         gsize       offset)
+vard_tensor_set_storage (VardTensor *self, VardBuffer *buffer, gsize offset)
 {
   g_return_if_fail (VARD_IS_TENSOR (self));
   g_return_if_fail (offset + vard_tensor_get_n_bytes (self) <= buffer->size);
@@ -242,9 +237,7 @@ vard_tensor_set_storage (VardTensor *self,
 }
 
 static float
-load_as_float (const guint8 *data,
-               VardDType     dtype,
-               gint64        i)
+load_as_float (const guint8 *data, VardDType dtype, gint64 i)
 {
   guint16 half;
   guint32 bits;
@@ -252,12 +245,8 @@ load_as_float (const guint8 *data,
 
   switch (dtype)
     {
-    case VARD_DTYPE_F32:
-      memcpy (&value, data + 4 * i, 4);
-      return value;
-    case VARD_DTYPE_F16:
-      memcpy (&half, data + 2 * i, 2);
-      return vard_half_to_float (half);
+    case VARD_DTYPE_F32: memcpy (&value, data + 4 * i, 4); return value;
+    case VARD_DTYPE_F16: memcpy (&half, data + 2 * i, 2); return vard_half_to_float (half);
     case VARD_DTYPE_BF16:
       memcpy (&half, data + 2 * i, 2);
       bits = (guint32) half << 16;
@@ -276,8 +265,7 @@ load_as_float (const guint8 *data,
         return integer;
       }
     case VARD_DTYPE_U8:
-    default:
-      return data[i];
+    default: return data[i];
     }
 }
 
@@ -293,38 +281,22 @@ float_to_bf16 (float value)
 }
 
 static void
-store_float (guint8   *data,
-             VardDType dtype,
-             gint64    i,
-             float     value)
+store_float (guint8 *data, VardDType dtype, gint64 i, float value)
 {
   switch (dtype)
     {
-    case VARD_DTYPE_F32:
-      ((float *) data)[i] = value;
-      break;
-    case VARD_DTYPE_F16:
-      ((guint16 *) data)[i] = vard_float_to_half (value);
-      break;
-    case VARD_DTYPE_BF16:
-      ((guint16 *) data)[i] = float_to_bf16 (value);
-      break;
-    case VARD_DTYPE_I32:
-      ((gint32 *) data)[i] = value;
-      break;
-    case VARD_DTYPE_I64:
-      ((gint64 *) data)[i] = value;
-      break;
+    case VARD_DTYPE_F32: ((float *) data)[i] = value; break;
+    case VARD_DTYPE_F16: ((guint16 *) data)[i] = vard_float_to_half (value); break;
+    case VARD_DTYPE_BF16: ((guint16 *) data)[i] = float_to_bf16 (value); break;
+    case VARD_DTYPE_I32: ((gint32 *) data)[i] = value; break;
+    case VARD_DTYPE_I64: ((gint64 *) data)[i] = value; break;
     case VARD_DTYPE_U8:
-    default:
-      data[i] = CLAMP (value, 0, 255);
-      break;
+    default: data[i] = CLAMP (value, 0, 255); break;
     }
 }
 
 VardTensor *
-vard_tensor_convert (VardTensor *self,
-                     VardDType   dtype)
+vard_tensor_convert (VardTensor *self, VardDType dtype)
 {
   g_return_val_if_fail (VARD_IS_TENSOR (self), NULL);
   g_return_val_if_fail (self->buffer->is_host, NULL);

@@ -24,7 +24,7 @@
 #define MAX_COMMENT 65535
 #define MAX_MEMBERS 1000000
 #define EXTRA_ZIP64 1
-#define IN_EXTRA 0xffffffffu   /* a 32-bit field whose value is in the zip64 extra field */
+#define IN_EXTRA 0xffffffffu /* a 32-bit field whose value is in the zip64 extra field */
 
 typedef struct
 {
@@ -34,9 +34,7 @@ typedef struct
 } Archive;
 
 static guint64
-get (const Archive *self,
-     guint64        at,
-     guint          n_bytes)
+get (const Archive *self, guint64 at, guint n_bytes)
 {
   guint64 value = 0;
 
@@ -46,17 +44,13 @@ get (const Archive *self,
 }
 
 static gboolean
-has (const Archive *self,
-     guint64        at,
-     guint64        n_bytes)
+has (const Archive *self, guint64 at, guint64 n_bytes)
 {
   return at <= self->size && n_bytes <= self->size - at;
 }
 
 static gboolean
-fail (const Archive *self,
-      GError       **error,
-      const char    *what)
+fail (const Archive *self, GError **error, const char *what)
 {
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: the zip archive is damaged: %s",
                self->path, what);
@@ -77,10 +71,7 @@ find_end (const Archive *self)
 
 /* the list's place and length, from the record at the end or its zip64 double */
 static gboolean
-find_list (const Archive *self,
-           guint64       *at,
-           guint64       *n_members,
-           GError       **error)
+find_list (const Archive *self, guint64 *at, guint64 *n_members, GError **error)
 {
   gint64 end = find_end (self);
 
@@ -103,11 +94,7 @@ find_list (const Archive *self,
 /* replaces sizes and offset by those of the zip64 extra field, which has only the ones that are
  * missing */
 static gboolean
-read_extra (const Archive *self,
-            guint64        at,
-            guint64        length,
-            guint64      **fields,
-            guint          n_fields)
+read_extra (const Archive *self, guint64 at, guint64 length, guint64 **fields, guint n_fields)
 {
   for (guint64 end = at + length; at + 4 <= end;)
     {
@@ -130,10 +117,10 @@ read_extra (const Archive *self,
 
 static gboolean
 check_member (const Archive *self,
-              const char    *name,
-              guint64        local,
+              const char *name,
+              guint64 local,
               VardZipMember *member,
-              GError       **error)
+              GError **error)
 {
   if (!has (self, local, LOCAL_SIZE) || get (self, local, 4) != LOCAL_SIGNATURE)
     return fail (self, error, "a member is not where the list says");
@@ -149,10 +136,7 @@ check_member (const Archive *self,
 
 /* one entry of the list; moves @at behind it */
 static gboolean
-read_entry (const Archive *self,
-            guint64       *at,
-            GHashTable    *members,
-            GError       **error)
+read_entry (const Archive *self, guint64 *at, GHashTable *members, GError **error)
 {
   if (!has (self, *at, ENTRY_SIZE) || get (self, *at, 4) != ENTRY_SIGNATURE)
     return fail (self, error, "its list ends early");
@@ -183,10 +167,7 @@ read_entry (const Archive *self,
 }
 
 GHashTable *
-vard_zip_list (const char   *path,
-               const guint8 *data,
-               gsize         size,
-               GError      **error)
+vard_zip_list (const char *path, const guint8 *data, gsize size, GError **error)
 {
   Archive self = { path, data, size };
   g_autoptr (GHashTable) members = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);

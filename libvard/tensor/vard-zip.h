@@ -16,9 +16,6 @@ typedef struct
 /* The members' names with their places in @data; zip64 too. A compressed or encrypted member, or
  * one that does not lie within the data, fails the whole. @path is for messages. (transfer full)
  * (element-type utf8 VardZipMember) */
-GHashTable *vard_zip_list (const char   *path,
-                           const guint8 *data,
-                           gsize         size,
-                           GError      **error);
+GHashTable *vard_zip_list (const char *path, const guint8 *data, gsize size, GError **error);
 
 G_END_DECLS

@@ -31,13 +31,10 @@ struct _VardJsonlTracker
 G_DEFINE_FINAL_TYPE (VardJsonlTracker, vard_jsonl_tracker, VARD_TYPE_TRACKER)
 
 static gboolean
-fail (VardJsonlTracker *self,
-      const char       *verb,
-      int               code,
-      GError          **error)
+fail (VardJsonlTracker *self, const char *verb, int code, GError **error)
 {
-  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (code), "cannot %s %s: %s", verb, self->path,
-               g_strerror (code));
+  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (code), "cannot %s %s: %s", verb,
+               self->path, g_strerror (code));
   return FALSE;
 }
 
@@ -49,8 +46,7 @@ fail (VardJsonlTracker *self,
  * Returns: (transfer full): a tracker, or %NULL
  */
 VardTracker *
-vard_jsonl_tracker_new (const char *path,
-                        GError    **error)
+vard_jsonl_tracker_new (const char *path, GError **error)
 {
   g_return_val_if_fail (path != NULL, NULL);
 
@@ -67,9 +63,7 @@ vard_jsonl_tracker_new (const char *path,
 }
 
 static gboolean
-vard_jsonl_tracker_write (VardTracker *tracker,
-                          VardMetrics *metrics,
-                          GError     **error)
+vard_jsonl_tracker_write (VardTracker *tracker, VardMetrics *metrics, GError **error)
 {
   VardJsonlTracker *self = VARD_JSONL_TRACKER (tracker);
   g_autofree char *json = vard_metrics_to_json (metrics);
@@ -98,8 +92,7 @@ vard_jsonl_tracker_write (VardTracker *tracker,
 }
 
 static gboolean
-vard_jsonl_tracker_close (VardTracker *tracker,
-                          GError     **error)
+vard_jsonl_tracker_close (VardTracker *tracker, GError **error)
 {
   VardJsonlTracker *self = VARD_JSONL_TRACKER (tracker);
 

@@ -11,7 +11,6 @@ G_BEGIN_DECLS
 #define VARD_TYPE_JSONL_TRACKER (vard_jsonl_tracker_get_type ())
 G_DECLARE_FINAL_TYPE (VardJsonlTracker, vard_jsonl_tracker, VARD, JSONL_TRACKER, VardTracker)
 
-VardTracker *vard_jsonl_tracker_new (const char  *path,
-                                     GError     **error);
+VardTracker *vard_jsonl_tracker_new (const char *path, GError **error);
 
 G_END_DECLS

@@ -24,7 +24,7 @@ struct _VardMetrics
   grefcount ref_count;
   guint64 step;
   double time;
-  GArray *items;  /* of Metric */
+  GArray *items; /* of Metric */
 };
 
 G_DEFINE_BOXED_TYPE (VardMetrics, vard_metrics, vard_metrics_ref, vard_metrics_unref)
@@ -45,8 +45,7 @@ metric_clear (gpointer data)
  * Returns: (transfer full): an empty list
  */
 VardMetrics *
-vard_metrics_new (guint64 step,
-                  double  time)
+vard_metrics_new (guint64 step, double time)
 {
   VardMetrics *self = g_new0 (VardMetrics, 1);
 
@@ -113,8 +112,7 @@ vard_metrics_get_time (VardMetrics *self)
 }
 
 static Metric *
-find_metric (VardMetrics *self,
-             const char  *name)
+find_metric (VardMetrics *self, const char *name)
 {
   for (guint i = 0; i < self->items->len; i++)
     {
@@ -135,9 +133,7 @@ find_metric (VardMetrics *self,
  * Adds a number, or replaces the one of the same name.
  */
 void
-vard_metrics_set (VardMetrics *self,
-                  const char  *name,
-                  double       value)
+vard_metrics_set (VardMetrics *self, const char *name, double value)
 {
   g_return_if_fail (self != NULL);
   g_return_if_fail (name != NULL);
@@ -163,9 +159,7 @@ vard_metrics_set (VardMetrics *self,
  * Returns: whether there is one of that name
  */
 gboolean
-vard_metrics_lookup (VardMetrics *self,
-                     const char  *name,
-                     double      *value)
+vard_metrics_lookup (VardMetrics *self, const char *name, double *value)
 {
   g_return_val_if_fail (self != NULL, FALSE);
 
@@ -199,8 +193,7 @@ vard_metrics_get_count (VardMetrics *self)
  * Returns: the name
  */
 const char *
-vard_metrics_get_name (VardMetrics *self,
-                       guint        i)
+vard_metrics_get_name (VardMetrics *self, guint i)
 {
   g_return_val_if_fail (self != NULL && i < self->items->len, NULL);
 
@@ -215,8 +208,7 @@ vard_metrics_get_name (VardMetrics *self,
  * Returns: the value
  */
 double
-vard_metrics_get_value (VardMetrics *self,
-                        guint        i)
+vard_metrics_get_value (VardMetrics *self, guint i)
 {
   g_return_val_if_fail (self != NULL && i < self->items->len, 0);
 

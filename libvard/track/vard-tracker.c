@@ -20,9 +20,7 @@ G_DEFINE_ABSTRACT_TYPE (VardTracker, vard_tracker, G_TYPE_OBJECT)
  * Returns: whether they were recorded; where not, nothing of them was
  */
 gboolean
-vard_tracker_write (VardTracker *self,
-                    VardMetrics *metrics,
-                    GError     **error)
+vard_tracker_write (VardTracker *self, VardMetrics *metrics, GError **error)
 {
   g_return_val_if_fail (VARD_IS_TRACKER (self), FALSE);
   g_return_val_if_fail (metrics != NULL, FALSE);
@@ -42,10 +40,10 @@ vard_tracker_write (VardTracker *self,
  */
 gboolean
 vard_tracker_write_picture (VardTracker *self,
-                            guint64      step,
-                            const char  *name,
-                            GBytes      *png,
-                            GError     **error)
+                            guint64 step,
+                            const char *name,
+                            GBytes *png,
+                            GError **error)
 {
   g_return_val_if_fail (VARD_IS_TRACKER (self), FALSE);
   g_return_val_if_fail (name != NULL && png != NULL, FALSE);
@@ -63,8 +61,7 @@ vard_tracker_write_picture (VardTracker *self,
  * Returns: whether everything reached the disk
  */
 gboolean
-vard_tracker_close (VardTracker *self,
-                    GError     **error)
+vard_tracker_close (VardTracker *self, GError **error)
 {
   g_return_val_if_fail (VARD_IS_TRACKER (self), FALSE);
 

@@ -22,23 +22,24 @@ struct _VardTrackerClass
 {
   GObjectClass parent_class;
 
-  gboolean (*write)         (VardTracker *self, VardMetrics *metrics, GError **error);
-  gboolean (*write_picture) (VardTracker *self, guint64 step, const char *name, GBytes *png, GError **error);
-  gboolean (*close)         (VardTracker *self, GError **error);
+  gboolean (*write) (VardTracker *self, VardMetrics *metrics, GError **error);
+  gboolean (*write_picture) (VardTracker *self,
+                             guint64 step,
+                             const char *name,
+                             GBytes *png,
+                             GError **error);
+  gboolean (*close) (VardTracker *self, GError **error);
 
   /*< private >*/
   gpointer padding[8];
 };
 
-gboolean vard_tracker_write         (VardTracker  *self,
-                                     VardMetrics  *metrics,
-                                     GError      **error);
-gboolean vard_tracker_write_picture (VardTracker  *self,
-                                     guint64       step,
-                                     const char   *name,
-                                     GBytes       *png,
-                                     GError      **error);
-gboolean vard_tracker_close         (VardTracker  *self,
-                                     GError      **error);
+gboolean vard_tracker_write (VardTracker *self, VardMetrics *metrics, GError **error);
+gboolean vard_tracker_write_picture (VardTracker *self,
+                                     guint64 step,
+                                     const char *name,
+                                     GBytes *png,
+                                     GError **error);
+gboolean vard_tracker_close (VardTracker *self, GError **error);
 
 G_END_DECLS

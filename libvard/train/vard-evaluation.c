@@ -10,8 +10,11 @@
 G_DEFINE_FINAL_TYPE (VardEvaluation, vard_evaluation, G_TYPE_OBJECT)
 
 VardEvaluation *
-vard_evaluation_new (const char *const *prompts, guint n_prompts, const guint64 *seeds,
-                     guint n_seeds, char **names)
+vard_evaluation_new (const char *const *prompts,
+                     guint n_prompts,
+                     const guint64 *seeds,
+                     guint n_seeds,
+                     char **names)
 {
   VardEvaluation *self = g_object_new (VARD_TYPE_EVALUATION, NULL);
   gsize n = (gsize) n_prompts * n_seeds;
@@ -23,7 +26,7 @@ vard_evaluation_new (const char *const *prompts, guint n_prompts, const guint64 
   g_array_append_vals (self->seeds, seeds, n_seeds);
   self->names = g_strdupv (names);
   self->rewards = g_new (double, n);
-  self->scores = g_new (double, n * g_strv_length (names));
+  self->scores = g_new (double, n *g_strv_length (names));
 
   return self;
 }

@@ -23,9 +23,9 @@ typedef struct
 {
   VardTrainer *trainer;
   VardEvaluation *evaluation;
-  guint n;                    /* pictures */
-  guint *prompts;             /* [n] */
-  guint64 *seeds;             /* [n] */
+  guint n;        /* pictures */
+  guint *prompts; /* [n] */
+  guint64 *seeds; /* [n] */
   gboolean measures_kl;
   guint n_done;
   double kl, kl_capped;
@@ -44,7 +44,10 @@ work_progress (double fraction, gpointer data)
 
 /* The KL of trajectory i of a rollout, summed over its steps */
 static gboolean
-measure_kl (Work *work, const VardTrajectory *rollout, guint i, GCancellable *cancellable,
+measure_kl (Work *work,
+            const VardTrajectory *rollout,
+            guint i,
+            GCancellable *cancellable,
             GError **error)
 {
   VardTrainer *self = work->trainer;
@@ -79,18 +82,23 @@ run_batch (Work *work, GCancellable *cancellable, GError **error)
   guint n = MIN (self->settings->batch_size, work->n - work->n_done);
   guint stride = self->step == 0 ? KL_STRIDE_BASE : KL_STRIDE;
   VardSampleRequest request = {
-    .n = n, .prompts = (const char *const *) self->texts, .prompt_of = work->prompts + work->n_done,
-    .seeds = work->seeds + work->n_done, .sampler = self->sampler,
-    .guidance_scale = self->settings->guidance_scale, .keep_states = TRUE,
+    .n = n,
+    .prompts = (const char *const *) self->texts,
+    .prompt_of = work->prompts + work->n_done,
+    .seeds = work->seeds + work->n_done,
+    .sampler = self->sampler,
+    .guidance_scale = self->settings->guidance_scale,
+    .keep_states = TRUE,
   };
   g_autoptr (VardTrajectory) rollout =
-      vard_pipeline_rollout (self->pipeline, &request, work_progress, work, cancellable, error);
+    vard_pipeline_rollout (self->pipeline, &request, work_progress, work, cancellable, error);
   if (rollout == NULL)
     return FALSE;
 
-  g_autoptr (GPtrArray) images = vard_pipeline_decode (
-      self->pipeline, vard_trajectory_peek_state (rollout, rollout->n_states - 1, 0), n, n,
-      cancellable, error);
+  g_autoptr (GPtrArray) images =
+    vard_pipeline_decode (self->pipeline,
+                          vard_trajectory_peek_state (rollout, rollout->n_states - 1, 0), n, n,
+                          cancellable, error);
   if (images == NULL)
     return FALSE;
   for (guint i = 0; i < n; i++)
@@ -110,8 +118,8 @@ score (Work *work, GCancellable *cancellable, GError **error)
 {
   VardTrainer *self = work->trainer;
   VardEvaluation *evaluation = work->evaluation;
-  g_autoptr (VardRewardScores) scores
-    = vard_trainer_score (self, evaluation->images, work->prompts, FALSE, cancellable, error);
+  g_autoptr (VardRewardScores) scores =
+    vard_trainer_score (self, evaluation->images, work->prompts, FALSE, cancellable, error);
 
   if (scores == NULL)
     return FALSE;
@@ -170,7 +178,10 @@ dup_labels (VardTrainer *self)
 }
 
 static VardEvaluation *
-evaluate (VardTrainer *self, guint n_seeds, gboolean measures_kl, GCancellable *cancellable,
+evaluate (VardTrainer *self,
+          guint n_seeds,
+          gboolean measures_kl,
+          GCancellable *cancellable,
           GError **error)
 {
   guint n_prompts = vard_trainer_count_evaluation_prompts (self);
@@ -178,7 +189,10 @@ evaluate (VardTrainer *self, guint n_seeds, gboolean measures_kl, GCancellable *
   g_autofree guint *prompts = g_new (guint, n_prompts * n_seeds);
   g_autofree guint64 *seeds = g_new (guint64, n_prompts * n_seeds);
   g_auto (GStrv) labels = dup_labels (self);
-  Work work = { .trainer = self, .n = n_prompts * n_seeds, .prompts = prompts, .seeds = seeds,
+  Work work = { .trainer = self,
+                .n = n_prompts * n_seeds,
+                .prompts = prompts,
+                .seeds = seeds,
                 .measures_kl = measures_kl };
 
   for (guint i = 0; i < work.n; i++)
@@ -187,8 +201,9 @@ evaluate (VardTrainer *self, guint n_seeds, gboolean measures_kl, GCancellable *
       seeds[i] = FIRST_SEED + i % n_seeds;
     }
 
-  g_autoptr (VardEvaluation) evaluation = vard_evaluation_new (
-      (const char *const *) self->texts + first, n_prompts, seeds, n_seeds, labels);
+  g_autoptr (VardEvaluation) evaluation =
+    vard_evaluation_new ((const char *const *) self->texts + first, n_prompts, seeds, n_seeds,
+                         labels);
   work.evaluation = evaluation;
   evaluation->metrics = vard_metrics_new (self->step, vard_trainer_get_seconds (self));
 
@@ -232,7 +247,10 @@ vard_trainer_use_average (VardTrainer *self, GError **error)
 }
 
 static VardEvaluation *
-evaluate_average (VardTrainer *self, guint n_seeds, gboolean measures_kl, GCancellable *cancellable,
+evaluate_average (VardTrainer *self,
+                  guint n_seeds,
+                  gboolean measures_kl,
+                  GCancellable *cancellable,
                   GError **error)
 {
   if (!vard_trainer_swap_average (self, error))

@@ -33,7 +33,8 @@ fetch_weights (VardTrainer *self, VardHostWeights *weights, gboolean is_lora, GE
   return vard_host_weights_add (weights, self->value_net, error)
          && (is_lora
              || (vard_host_weights_add (weights, vard_model_peek_denoiser (self->model), error)
-                 && vard_host_weights_add (weights, vard_model_peek_text_encoder (self->model), error)));
+                 && vard_host_weights_add (weights, vard_model_peek_text_encoder (self->model),
+                                           error)));
 }
 
 static gboolean

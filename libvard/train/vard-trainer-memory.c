@@ -16,9 +16,7 @@
 #define PICTURE_CHANNELS 3
 
 static void
-add_weight (const char    *path,
-            VardParameter *parameter,
-            gpointer       data)
+add_weight (const char *path, VardParameter *parameter, gpointer data)
 {
   gsize *sum = data;
 
@@ -37,10 +35,10 @@ count_weights (VardModule *module)
 
 /* of a flat set: gradients and two moments, and an average where there is one */
 static gsize
-count_optimizer (VardParameterSet *set,
-                 VardOptimizer    *optimizer)
+count_optimizer (VardParameterSet *set, VardOptimizer *optimizer)
 {
-  return vard_tensor_get_n_bytes (set->gradients) * (vard_optimizer_peek_average (optimizer) ? 4 : 3);
+  return vard_tensor_get_n_bytes (set->gradients)
+         * (vard_optimizer_peek_average (optimizer) ? 4 : 3);
 }
 
 static gsize
@@ -59,7 +57,8 @@ count_batch (VardTrainer *self)
   gsize state = vard_pipeline_get_state_size (self->pipeline) * sizeof (float);
   gsize n_evaluated = (gsize) vard_trainer_count_evaluation_prompts (self) * s->evaluation_seeds;
 
-  return s->batch_size * (s->sampler_steps + 3) * state + MAX (s->batch_size, n_evaluated) * picture;
+  return s->batch_size * (s->sampler_steps + 3) * state
+         + MAX (s->batch_size, n_evaluated) * picture;
 }
 
 /* A field of /proc/self/status in bytes; 0 where there is no such file */
@@ -69,26 +68,25 @@ read_status (const char *field)
   g_autofree char *text = NULL;
   const char *line;
 
-  if (!g_file_get_contents ("/proc/self/status", &text, NULL, NULL) || !(line = strstr (text, field)))
+  if (!g_file_get_contents ("/proc/self/status", &text, NULL, NULL)
+      || !(line = strstr (text, field)))
     return 0;
   return 1024 * g_ascii_strtoull (line + strlen (field), NULL, 10);
 }
 
 static gboolean
-compile_sampling (VardTrainer *self,
-                  gsize       *ports,
-                  GError     **error)
+compile_sampling (VardTrainer *self, gsize *ports, GError **error)
 {
   const VardTrainerSettings *s = self->settings;
-  VardSampleRequest request = { .n = s->batch_size, .sampler = self->sampler, .guidance_scale = s->guidance_scale };
+  VardSampleRequest request = { .n = s->batch_size,
+                                .sampler = self->sampler,
+                                .guidance_scale = s->guidance_scale };
 
   return vard_pipeline_compile (self->pipeline, &request, ports, error);
 }
 
 gboolean
-vard_trainer_estimate_memory (VardTrainer        *self,
-                              VardMemoryEstimate *estimate,
-                              GError            **error)
+vard_trainer_estimate_memory (VardTrainer *self, VardMemoryEstimate *estimate, GError **error)
 {
   VardMemoryEstimate e = { .before = read_status ("VmHWM:") };
   gsize trained = vard_policy_step_get_workspace_size (self->policy), ports, known;
@@ -109,7 +107,8 @@ vard_trainer_estimate_memory (VardTrainer        *self,
   e.batch = ports + count_batch (self);
   e.has_device = vard_engine_describe_memory (self->engine, &e.device);
   e.is_policy = trained >= e.activations;
-  e.peak = MAX (e.before, known + e.loaded + e.optimizer + e.pool + e.ring + e.activations + e.batch);
+  e.peak =
+    MAX (e.before, known + e.loaded + e.optimizer + e.pool + e.ring + e.activations + e.batch);
   *estimate = e;
   return TRUE;
 }
@@ -136,8 +135,7 @@ dup_remedies (VardTrainer *self)
 }
 
 gboolean
-vard_trainer_check_device (VardTrainer  *self,
-                           GError      **error)
+vard_trainer_check_device (VardTrainer *self, GError **error)
 {
   VardMemoryEstimate estimate;
   VardDeviceMemory m;
@@ -153,7 +151,9 @@ vard_trainer_check_device (VardTrainer  *self,
   g_autofree char *remedies = dup_remedies (self), *engine = vard_engine_describe (self->engine);
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-               "training takes %.3g GB of the device's memory, and there is room for %.3g of its %.3g GB (%s); what lowers it: %s",
-               m.needed * 1e-9, (m.free + m.needed - m.missing) * 1e-9, m.total * 1e-9, engine, remedies);
+               "training takes %.3g GB of the device's memory, and there is room for %.3g of its "
+               "%.3g GB (%s); what lowers it: %s",
+               m.needed * 1e-9, (m.free + m.needed - m.missing) * 1e-9, m.total * 1e-9, engine,
+               remedies);
   return FALSE;
 }

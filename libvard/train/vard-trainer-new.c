@@ -21,7 +21,8 @@ check_settings (VardTrainer *self, GError **error)
                  settings->ring_size, settings->batch_size);
   else if (settings->whitening == VARD_WHITENING_RUNNING && !settings->value_refresh)
     g_set_error_literal (error, VARD_ERROR, VARD_ERROR_USAGE,
-                         "whitening is running, and value-refresh is off: no new picture would count");
+                         "whitening is running, and value-refresh is off: no new picture would "
+                         "count");
   else if (info->height % 4 != 0 || info->width % 4 != 0)
     g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
                  "The latents are %d x %d: the value network needs multiples of 4",
@@ -81,7 +82,7 @@ prepare_policy (VardTrainer *self, GError **error)
   if (is_lora)
     {
       g_auto (GStrv) names =
-          vard_model_dup_adapter_names (self->model, (const char *const *) settings->lora_targets);
+        vard_model_dup_adapter_names (self->model, (const char *const *) settings->lora_targets);
 
       if (!vard_lora_attach (denoiser, (const char *const *) names, settings->lora_rank,
                              settings->lora_alpha, settings->seed, error))
@@ -118,18 +119,22 @@ compile (VardTrainer *self, GError **error)
   VardValueFunction value = { .record = record_value };
   guint micro = settings->micro_batch > 0 ? settings->micro_batch : settings->states_per_update;
 
-  self->value_net = VARD_MODULE (
-      vard_value_net_new (info->channels, info->context_width, settings->value_channels,
-                          vard_random_derive_key (settings->seed, "value-net", 0)));
+  self->value_net =
+    VARD_MODULE (vard_value_net_new (info->channels, info->context_width, settings->value_channels,
+                                     vard_random_derive_key (settings->seed, "value-net", 0)));
   value.data = value.module = self->value_net;
   self->value =
-      vard_value_fit_new (self->engine, self->model, &value, settings->value_batch, error);
+    vard_value_fit_new (self->engine, self->model, &value, settings->value_batch, error);
   if (self->value == NULL)
     return FALSE;
 
   VardPolicyStepConfig config = {
-    .engine = self->engine, .model = self->model, .frozen = self->frozen, .set = self->set,
-    .value = value, .n = MIN (micro, settings->states_per_update),
+    .engine = self->engine,
+    .model = self->model,
+    .frozen = self->frozen,
+    .set = self->set,
+    .value = value,
+    .n = MIN (micro, settings->states_per_update),
     .guidance_scale = settings->guidance_scale,
   };
   if (settings->guidance_scale != 1.0)
@@ -153,18 +158,19 @@ prepare (VardTrainer *self, GError **error)
 
   if (!vard_sampler_kind_check_train (settings->sampler, error))
     return FALSE;
-  self->sampler = vard_sampler_new (vard_pipeline_peek_schedule (self->pipeline),
-                                    settings->sampler, n_steps, settings->sampler_eta, error);
-  if (self->sampler == NULL || !encode_prompts (self, self->prompts, error) ||
-      !prepare_policy (self, error) || !compile (self, error))
+  self->sampler = vard_sampler_new (vard_pipeline_peek_schedule (self->pipeline), settings->sampler,
+                                    n_steps, settings->sampler_eta, error);
+  if (self->sampler == NULL || !encode_prompts (self, self->prompts, error)
+      || !prepare_policy (self, error) || !compile (self, error))
     return FALSE;
 
   self->pool = vard_trajectory_store_new (settings->pool_size, n_steps + 1, state_size);
   if (settings->value_refresh)
     self->ring = vard_trajectory_store_new (settings->ring_size, n_steps + 1, state_size);
   if (settings->whitening == VARD_WHITENING_RUNNING)
-    self->ring_scores = g_new0 (double, (gsize) settings->ring_size
-                                          * vard_reward_mix_get_n_components (self->rewards));
+    self->ring_scores =
+      g_new0 (double,
+              (gsize) settings->ring_size *vard_reward_mix_get_n_components (self->rewards));
   self->pool_scores = g_array_new (FALSE, FALSE, sizeof (double));
   self->pool_valid = g_array_new (FALSE, FALSE, sizeof (guint));
   self->base_rewards = g_array_new (FALSE, FALSE, sizeof (float));
@@ -190,8 +196,11 @@ prepare (VardTrainer *self, GError **error)
  * Returns: (transfer full): a trainer that has done nothing yet
  */
 VardTrainer *
-vard_trainer_new (VardPipeline *pipeline, VardRewardMix *rewards, VardPromptSource *prompts,
-                  VardTrainerSettings *settings, GError **error)
+vard_trainer_new (VardPipeline *pipeline,
+                  VardRewardMix *rewards,
+                  VardPromptSource *prompts,
+                  VardTrainerSettings *settings,
+                  GError **error)
 {
   g_return_val_if_fail (VARD_IS_PIPELINE (pipeline), NULL);
   g_return_val_if_fail (VARD_IS_REWARD_MIX (rewards), NULL);
@@ -210,7 +219,9 @@ vard_trainer_new (VardPipeline *pipeline, VardRewardMix *rewards, VardPromptSour
   vard_pipeline_set_image_pool (pipeline, vard_reward_mix_get_image_pool (rewards));
 
   return check_settings (self, error) && vard_trainer_check_rewards (self, prompts, error)
-         && prepare (self, error) ? g_steal_pointer (&self) : NULL;
+             && prepare (self, error)
+           ? g_steal_pointer (&self)
+           : NULL;
 }
 
 /**

@@ -44,19 +44,20 @@ gboolean
 vard_trainer_advance_pool (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
   guint n = MIN (self->settings->batch_size, self->settings->pool_size - self->pool_next);
-  g_autoptr (VardTrajectory) rollout = vard_trainer_rollout (self, "pool", self->pool_next, n,
-                                                             pool_progress, cancellable, error);
+  g_autoptr (VardTrajectory) rollout =
+    vard_trainer_rollout (self, "pool", self->pool_next, n, pool_progress, cancellable, error);
   if (rollout == NULL)
     return FALSE;
 
-  g_autoptr (GPtrArray) images = vard_pipeline_decode (
-      self->pipeline, vard_trajectory_peek_state (rollout, rollout->n_states - 1, 0), n, n,
-      cancellable, error);
+  g_autoptr (GPtrArray) images =
+    vard_pipeline_decode (self->pipeline,
+                          vard_trajectory_peek_state (rollout, rollout->n_states - 1, 0), n, n,
+                          cancellable, error);
   if (images == NULL)
     return FALSE;
 
-  g_autoptr (VardRewardScores) scores = vard_trainer_score (self, images, rollout->prompts, TRUE,
-                                                            cancellable, error);
+  g_autoptr (VardRewardScores) scores =
+    vard_trainer_score (self, images, rollout->prompts, TRUE, cancellable, error);
   if (scores == NULL)
     return FALSE;
 
@@ -88,13 +89,16 @@ count_held_out (VardTrainer *self)
 gint
 vard_trainer_get_value_timestep (VardTrainer *self, guint state)
 {
-  return vard_sampler_get_state_timestep (self->sampler,
-                                          self->settings->value_noisy ? state
-                                                                      : self->sampler->n_steps);
+  return vard_sampler_get_state_timestep (self->sampler, self->settings->value_noisy
+                                                           ? state
+                                                           : self->sampler->n_steps);
 }
 
 static void
-set_state (VardTrainer *self, const VardTrajectoryStore *store, guint trajectory, guint state,
+set_state (VardTrainer *self,
+           const VardTrajectoryStore *store,
+           guint trajectory,
+           guint state,
            VardValueState *out)
 {
   out->x = vard_trajectory_store_peek_state (store, trajectory, state);
@@ -107,9 +111,9 @@ set_state (VardTrainer *self, const VardTrajectoryStore *store, guint trajectory
 static void
 draw_states (VardTrainer *self, guint n, double ring_share, VardValueState *states)
 {
-  guint64 key = vard_random_derive_key (
-      self->settings->seed, "value-states",
-      vard_optimizer_get_n_updates (vard_value_fit_peek_optimizer (self->value)));
+  guint64 key = vard_random_derive_key (self->settings->seed, "value-states",
+                                        vard_optimizer_get_n_updates (
+                                          vard_value_fit_peek_optimizer (self->value)));
   guint n_train = self->pool_valid->len - count_held_out (self);
   guint n_ring = self->ring != NULL ? vard_trajectory_store_get_count (self->ring) : 0;
   guint n_from_ring = n_ring > 0 ? (guint) (n * ring_share + 0.5) : 0;
@@ -128,21 +132,28 @@ draw_states (VardTrainer *self, guint n, double ring_share, VardValueState *stat
         set_state (self, self->ring, vard_random_uniform_int (key, 1, i, n_ring), state,
                    &states[i]);
       else
-        set_state (
-            self, self->pool,
-            g_array_index (self->pool_valid, guint, vard_random_uniform_int (key, 1, i, n_train)),
-            state, &states[i]);
+        set_state (self, self->pool,
+                   g_array_index (self->pool_valid, guint,
+                                  vard_random_uniform_int (key, 1, i, n_train)),
+                   state, &states[i]);
     }
 }
 
 gboolean
-vard_trainer_update_value (VardTrainer *self, double learning_rate, double ring_share, double *loss,
-                           GCancellable *cancellable, GError **error)
+vard_trainer_update_value (VardTrainer *self,
+                           double learning_rate,
+                           double ring_share,
+                           double *loss,
+                           GCancellable *cancellable,
+                           GError **error)
 {
   guint n = self->settings->value_batch;
   g_autofree VardValueState *states = g_new (VardValueState, n);
   VardOptimizerNumbers numbers = {
-    .learning_rate = learning_rate, .beta1 = VALUE_BETA1, .beta2 = VALUE_BETA2, .epsilon = 1e-8,
+    .learning_rate = learning_rate,
+    .beta1 = VALUE_BETA1,
+    .beta2 = VALUE_BETA2,
+    .epsilon = 1e-8,
     .clip_norm = VALUE_CLIP_NORM,
   };
 

@@ -19,7 +19,7 @@ typedef enum
 {
   VARD_TRAINER_PHASE_POOL,
   VARD_TRAINER_PHASE_VALUE_FIT,
-  VARD_TRAINER_PHASE_BASE,       /* the evaluation that all others are compared with */
+  VARD_TRAINER_PHASE_BASE, /* the evaluation that all others are compared with */
   VARD_TRAINER_PHASE_STEPS,
 } VardTrainerPhase;
 
@@ -28,7 +28,7 @@ typedef enum
 
 typedef struct
 {
-  guint count;     /* ever */
+  guint count; /* ever */
   float norms[VARD_TRAINER_N_NORMS];
 } VardNormHistory;
 
@@ -37,13 +37,13 @@ struct _VardTrainer
   GObject parent_instance;
 
   VardPipeline *pipeline;
-  VardEngine *engine;              /* the pipeline's */
-  VardModel *model;                /* the pipeline's */
+  VardEngine *engine; /* the pipeline's */
+  VardModel *model;   /* the pipeline's */
   VardRewardMix *rewards;
   VardPromptSource *prompts;
-  VardPromptSource *evaluation_prompts;   /* NULL: the first ones of prompts */
-  VardTrainerSettings *settings;   /* a copy: fixed for the run */
-  GStrv texts;                     /* of the prompts, then of the evaluation's own */
+  VardPromptSource *evaluation_prompts; /* NULL: the first ones of prompts */
+  VardTrainerSettings *settings;        /* a copy: fixed for the run */
+  GStrv texts;                          /* of the prompts, then of the evaluation's own */
 
   VardSampler *sampler;
   VardParameterSet *set;
@@ -57,125 +57,104 @@ struct _VardTrainer
   /* everything below is what a checkpoint keeps */
   VardTrainerPhase phase;
   guint64 step;
-  guint64 pool_next;               /* trajectories asked for so far */
+  guint64 pool_next; /* trajectories asked for so far */
   guint64 fit_updates;
   guint64 reward_calls;
-  double seconds;                  /* of training, across resumes */
+  double seconds; /* of training, across resumes */
   VardTrajectoryStore *pool;
-  GArray *pool_scores;             /* double [n][n_components] raw, NaN where there is none */
-  GArray *pool_valid;              /* guint: pool trajectories that have a total */
-  VardTrajectoryStore *ring;       /* NULL without value refresh */
+  GArray *pool_scores;       /* double [n][n_components] raw, NaN where there is none */
+  GArray *pool_valid;        /* guint: pool trajectories that have a total */
+  VardTrajectoryStore *ring; /* NULL without value refresh */
   /* [ring-size][n_components] raw; NULL unless whitening is running */
   double *ring_scores;
-  double reward_mean, reward_sd;   /* of the pool's totals: the unit of the value */
-  double *r2;                      /* [n_states] held-out, per state */
+  double reward_mean, reward_sd; /* of the pool's totals: the unit of the value */
+  double *r2;                    /* [n_states] held-out, per state */
   double fit_loss;
   VardKlController kl;
-  VardNormHistory *histories;      /* [n_steps] */
-  GArray *base_rewards;            /* float: the base evaluation's totals, picture by picture */
+  VardNormHistory *histories; /* [n_steps] */
+  GArray *base_rewards;       /* float: the base evaluation's totals, picture by picture */
   double base_diversity;
-  guint64 evaluated_step;          /* the last one; G_MAXUINT64 for none */
+  guint64 evaluated_step; /* the last one; G_MAXUINT64 for none */
 
-  VardMetrics *metrics;            /* of the last step */
-  gint64 advance_began;            /* monotonic microseconds */
-  gsize n_dropped;                 /* bytes of the text encoder that were given back */
-  gint is_stopping;                /* atomic */
-  gboolean is_averaged;            /* the average lies in the weights' place for good */
-  gboolean is_broken;              /* an error came in the middle of an update */
-  gint64 last_checkpoint;          /* monotonic microseconds */
+  VardMetrics *metrics;   /* of the last step */
+  gint64 advance_began;   /* monotonic microseconds */
+  gsize n_dropped;        /* bytes of the text encoder that were given back */
+  gint is_stopping;       /* atomic */
+  gboolean is_averaged;   /* the average lies in the weights' place for good */
+  gboolean is_broken;     /* an error came in the middle of an update */
+  gint64 last_checkpoint; /* monotonic microseconds */
 };
 
 /* vard-trainer-pool.c */
-gboolean vard_trainer_advance_pool       (VardTrainer         *self,
-                                          GCancellable        *cancellable,
-                                          GError             **error);
-gboolean vard_trainer_advance_value_fit  (VardTrainer         *self,
-                                          GCancellable        *cancellable,
-                                          GError             **error);
+gboolean vard_trainer_advance_pool (VardTrainer *self, GCancellable *cancellable, GError **error);
+gboolean vard_trainer_advance_value_fit (VardTrainer *self,
+                                         GCancellable *cancellable,
+                                         GError **error);
 /* With running whitening: new scores count, and the targets of pool and ring are in the new
  * units */
-gboolean     vard_trainer_rewhiten        (VardTrainer         *self,
-                                          GError             **error);
+gboolean vard_trainer_rewhiten (VardTrainer *self, GError **error);
 /* What the value network is told of a state of a trajectory */
-gint     vard_trainer_get_value_timestep (VardTrainer         *self,
-                                          guint                state);
+gint vard_trainer_get_value_timestep (VardTrainer *self, guint state);
 /* One update of the value network, from the ring too when there is one */
-gboolean vard_trainer_update_value       (VardTrainer         *self,
-                                          double               learning_rate,
-                                          double               ring_share,
-                                          double              *loss,
-                                          GCancellable        *cancellable,
-                                          GError             **error);
+gboolean vard_trainer_update_value (VardTrainer *self,
+                                    double learning_rate,
+                                    double ring_share,
+                                    double *loss,
+                                    GCancellable *cancellable,
+                                    GError **error);
 
 /* vard-trainer-step.c */
-gboolean vard_trainer_advance_step       (VardTrainer         *self,
-                                          GCancellable        *cancellable,
-                                          GError             **error);
+gboolean vard_trainer_advance_step (VardTrainer *self, GCancellable *cancellable, GError **error);
 
 /* vard-trainer-evaluate.c */
 /* The evaluation that the others are compared with: keeps its rewards */
-gboolean vard_trainer_advance_base       (VardTrainer         *self,
-                                          GCancellable        *cancellable,
-                                          GError             **error);
+gboolean vard_trainer_advance_base (VardTrainer *self, GCancellable *cancellable, GError **error);
 
 /* A few pictures of every evaluation prompt, without KL */
-VardEvaluation *vard_trainer_sample      (VardTrainer         *self,
-                                          GCancellable        *cancellable,
-                                          GError             **error);
+VardEvaluation *vard_trainer_sample (VardTrainer *self, GCancellable *cancellable, GError **error);
 
 /* vard-trainer-rewards.c */
 /* that every reward finds what it needs beside these prompts */
-gboolean          vard_trainer_check_rewards    (VardTrainer       *self,
-                                                 VardPromptSource  *prompts,
-                                                 GError           **error);
+gboolean vard_trainer_check_rewards (VardTrainer *self, VardPromptSource *prompts, GError **error);
 /* calls every reward; counts as @n calls when @is_training */
-VardRewardScores *vard_trainer_score            (VardTrainer       *self,
-                                                 GPtrArray         *images,
-                                                 const guint       *prompts,
-                                                 gboolean           is_training,
-                                                 GCancellable      *cancellable,
-                                                 GError           **error);
+VardRewardScores *vard_trainer_score (VardTrainer *self,
+                                      GPtrArray *images,
+                                      const guint *prompts,
+                                      gboolean is_training,
+                                      GCancellable *cancellable,
+                                      GError **error);
 /* of one item: the total, or NaN */
-double            vard_trainer_get_total        (VardTrainer       *self,
-                                                 VardRewardScores  *scores,
-                                                 guint              item);
+double vard_trainer_get_total (VardTrainer *self, VardRewardScores *scores, guint item);
 /* reward/mean and its kin, when there is a score */
-void              vard_trainer_add_reward_metrics (VardTrainer     *self,
-                                                 VardRewardScores  *scores,
-                                                 VardMetrics       *metrics);
+void vard_trainer_add_reward_metrics (VardTrainer *self,
+                                      VardRewardScores *scores,
+                                      VardMetrics *metrics);
 /* Whitens the pool: fits the mix's statistics and gives every pool trajectory its total (NaN: left
  * out) */
 /* the average in the weights' place, and back: call it in pairs */
-gboolean          vard_trainer_swap_average     (VardTrainer       *self,
-                                                 GError           **error);
-gboolean          vard_trainer_settle_pool      (VardTrainer       *self,
-                                                 GError           **error);
+gboolean vard_trainer_swap_average (VardTrainer *self, GError **error);
+gboolean vard_trainer_settle_pool (VardTrainer *self, GError **error);
 
 /* vard-trainer.c: for the phases */
-VardTrajectory    *vard_trainer_rollout     (VardTrainer       *self,
-                                             const char        *stream,
-                                             guint64            first,
-                                             guint              n,
-                                             VardSampleProgress progress,
-                                             GCancellable      *cancellable,
-                                             GError           **error);
+VardTrajectory *vard_trainer_rollout (VardTrainer *self,
+                                      const char *stream,
+                                      guint64 first,
+                                      guint n,
+                                      VardSampleProgress progress,
+                                      GCancellable *cancellable,
+                                      GError **error);
 /* the evaluation's i-th prompt, as an index into the texts */
-guint              vard_trainer_get_evaluation_prompt (VardTrainer *self,
-                                             guint              i);
-guint              vard_trainer_count_evaluation_prompts (VardTrainer *self);
-JsonObject        *vard_trainer_peek_metadata (VardTrainer     *self,
-                                             guint              prompt);
-const VardTextState *vard_trainer_peek_text (VardTrainer       *self,
-                                             guint              prompt);
-void               vard_trainer_emit_progress (VardTrainer     *self,
-                                             const char        *phase,
-                                             double             fraction,
-                                             VardMetrics       *metrics);
-void               vard_trainer_warn        (VardTrainer       *self,
-                                             const char        *format,
-                                             ...) G_GNUC_PRINTF (2, 3);
-double             vard_trainer_get_seconds (VardTrainer       *self);
+guint vard_trainer_get_evaluation_prompt (VardTrainer *self, guint i);
+guint vard_trainer_count_evaluation_prompts (VardTrainer *self);
+JsonObject *vard_trainer_peek_metadata (VardTrainer *self, guint prompt);
+const VardTextState *vard_trainer_peek_text (VardTrainer *self, guint prompt);
+void vard_trainer_emit_progress (VardTrainer *self,
+                                 const char *phase,
+                                 double fraction,
+                                 VardMetrics *metrics);
+void vard_trainer_warn (VardTrainer *self, const char *format, ...) G_GNUC_PRINTF (2, 3);
+double vard_trainer_get_seconds (VardTrainer *self);
 /* reward/mean, value/r2 and so on of phase 0, as the metrics of step 0 */
-void               vard_trainer_emit_step   (VardTrainer       *self);
+void vard_trainer_emit_step (VardTrainer *self);
 
 G_END_DECLS

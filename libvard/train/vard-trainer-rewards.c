@@ -17,7 +17,8 @@ vard_trainer_check_rewards (VardTrainer *self, VardPromptSource *prompts, GError
 
   for (guint i = 0; i < vard_prompt_source_get_count (prompts); i++)
     has_prompts = has_prompts && vard_prompt_source_get_text (prompts, i)[0] != 0;
-  return vard_reward_mix_check_needs (self->rewards, has_prompts, (const char *const *) keys, 1, error);
+  return vard_reward_mix_check_needs (self->rewards, has_prompts, (const char *const *) keys, 1,
+                                      error);
 }
 
 static VardRewardBatch *
@@ -32,8 +33,8 @@ make_batch (VardTrainer *self, GPtrArray *images, const guint *prompts, GError *
 
       if (!vard_reward_batch_append (batch, rgb, vard_image_get_width (image),
                                      vard_image_get_height (image), self->texts[prompts[i]],
-                                     vard_trainer_peek_metadata (self, prompts[i]),
-                                     prompts[i], error))
+                                     vard_trainer_peek_metadata (self, prompts[i]), prompts[i],
+                                     error))
         return NULL;
     }
 
@@ -41,8 +42,12 @@ make_batch (VardTrainer *self, GPtrArray *images, const guint *prompts, GError *
 }
 
 VardRewardScores *
-vard_trainer_score (VardTrainer *self, GPtrArray *images, const guint *prompts,
-                    gboolean is_training, GCancellable *cancellable, GError **error)
+vard_trainer_score (VardTrainer *self,
+                    GPtrArray *images,
+                    const guint *prompts,
+                    gboolean is_training,
+                    GCancellable *cancellable,
+                    GError **error)
 {
   g_autoptr (VardRewardBatch) batch = make_batch (self, images, prompts, error);
   VardRewardScores *scores;
@@ -165,8 +170,8 @@ rewhiten_store (VardTrainer *self, VardTrajectoryStore *store, const double *raw
   double total;
 
   for (guint i = 0; scores != NULL && i < n; i++)
-    store->rewards[i] = vard_reward_mix_get_running_total (self->rewards, scores, i, &total)
-                          ? (float) total : NAN;
+    store->rewards[i] =
+      vard_reward_mix_get_running_total (self->rewards, scores, i, &total) ? (float) total : NAN;
 
   return scores != NULL;
 }
@@ -203,10 +208,10 @@ measure_pool (VardTrainer *self, GError **error)
   self->reward_sd = sqrt (MAX (0.0, squares / n - self->reward_mean * self->reward_mean));
   if (self->reward_sd < 1e-9)
     {
-      g_set_error (
-          error, VARD_ERROR, VARD_ERROR_REWARD,
-          "all pictures of the pool have the same total reward, %g: nothing can be learned",
-          self->reward_mean);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
+                   "all pictures of the pool have the same total reward, %g: nothing can be "
+                   "learned",
+                   self->reward_mean);
       return FALSE;
     }
 
@@ -217,8 +222,8 @@ gboolean
 vard_trainer_settle_pool (VardTrainer *self, GError **error)
 {
   guint n = vard_trajectory_store_get_count (self->pool);
-  g_autoptr (VardRewardScores) scores
-    = restore_scores (self, (const double *) self->pool_scores->data, n, error);
+  g_autoptr (VardRewardScores) scores =
+    restore_scores (self, (const double *) self->pool_scores->data, n, error);
 
   if (scores == NULL)
     return FALSE;

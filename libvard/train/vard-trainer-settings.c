@@ -15,20 +15,22 @@
 
 G_DEFINE_FINAL_TYPE (VardTrainerSettings, vard_trainer_settings, G_TYPE_OBJECT)
 
-G_DEFINE_ENUM_TYPE (VardTrainedWeights, vard_trained_weights,
+G_DEFINE_ENUM_TYPE (VardTrainedWeights,
+                    vard_trained_weights,
                     G_DEFINE_ENUM_VALUE (VARD_TRAINED_WEIGHTS_LORA, "lora"),
                     G_DEFINE_ENUM_VALUE (VARD_TRAINED_WEIGHTS_FULL, "full"))
 
-G_DEFINE_ENUM_TYPE (VardWhitening, vard_whitening,
+G_DEFINE_ENUM_TYPE (VardWhitening,
+                    vard_whitening,
                     G_DEFINE_ENUM_VALUE (VARD_WHITENING_BASE, "base"),
                     G_DEFINE_ENUM_VALUE (VARD_WHITENING_RUNNING, "running"))
 
 #define BOOLEAN(m, blurb, value) VARD_FIELD_BOOLEAN (VardTrainerSettings, m, blurb, value)
-#define UINT(m, blurb, min, max, value)                                                            \
+#define UINT(m, blurb, min, max, value) \
   VARD_FIELD_UINT (VardTrainerSettings, m, blurb, min, max, value)
-#define UINT64(m, blurb, min, max, value)                                                          \
+#define UINT64(m, blurb, min, max, value) \
   VARD_FIELD_UINT64 (VardTrainerSettings, m, blurb, min, max, value)
-#define DOUBLE(m, blurb, min, max, value)                                                          \
+#define DOUBLE(m, blurb, min, max, value) \
   VARD_FIELD_DOUBLE (VardTrainerSettings, m, blurb, min, max, value)
 #define STRING(m, blurb, value) VARD_FIELD_STRING (VardTrainerSettings, m, blurb, value)
 #define STRV(m, blurb) VARD_FIELD_STRV (VardTrainerSettings, m, blurb)

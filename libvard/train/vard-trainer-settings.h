@@ -43,8 +43,8 @@ GType vard_whitening_get_type (void) G_GNUC_CONST;
 #define VARD_TYPE_TRAINER_SETTINGS (vard_trainer_settings_get_type ())
 G_DECLARE_FINAL_TYPE (VardTrainerSettings, vard_trainer_settings, VARD, TRAINER_SETTINGS, GObject)
 
-VardTrainerSettings *vard_trainer_settings_new                (void);
-VardTrainerSettings *vard_trainer_settings_copy               (VardTrainerSettings *self);
-double               vard_trainer_settings_find_learning_rate (VardTrainerSettings *self);
+VardTrainerSettings *vard_trainer_settings_new (void);
+VardTrainerSettings *vard_trainer_settings_copy (VardTrainerSettings *self);
+double vard_trainer_settings_find_learning_rate (VardTrainerSettings *self);
 
 G_END_DECLS

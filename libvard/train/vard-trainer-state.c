@@ -34,8 +34,10 @@ peek_tensor (const Fit *fit, guint which, const char **name)
 {
   static const char *const names[] = { "weights", "mean", "square", "average" };
   VardTensor *const tensors[] = {
-    fit->set->weights, vard_optimizer_peek_mean (fit->optimizer),
-    vard_optimizer_peek_square (fit->optimizer), vard_optimizer_peek_average (fit->optimizer),
+    fit->set->weights,
+    vard_optimizer_peek_mean (fit->optimizer),
+    vard_optimizer_peek_square (fit->optimizer),
+    vard_optimizer_peek_average (fit->optimizer),
   };
 
   *name = names[which];
@@ -76,8 +78,8 @@ read_fit (VardTrainer *self, const Fit *fit, VardStateReader *reader, GError **e
 
       if (tensor == NULL)
         continue;
-      g_autoptr (VardTensor) values = vard_state_reader_lookup (reader, path, VARD_DTYPE_F32,
-                                                                fit->set->count, error);
+      g_autoptr (VardTensor) values =
+        vard_state_reader_lookup (reader, path, VARD_DTYPE_F32, fit->set->count, error);
       if (values == NULL
           || !vard_engine_write (self->engine, vard_tensor_peek_buffer (tensor),
                                  vard_tensor_get_offset (tensor), vard_tensor_peek_data (values),
@@ -98,7 +100,13 @@ add_store (VardTrajectoryStore *store, const char *prefix, VardStateWriter *writ
 {
   guint n = vard_trajectory_store_get_count (store);
   gsize size = (gsize) store->n_states * store->state_size;
-  const struct { const char *name; VardDType dtype; gpointer data; gsize count; } arrays[] = {
+  const struct
+  {
+    const char *name;
+    VardDType dtype;
+    gpointer data;
+    gsize count;
+  } arrays[] = {
     { "states", VARD_DTYPE_F32, store->states, n * size },
     { "prompts", VARD_DTYPE_I32, store->prompts, n },
     { "seeds", VARD_DTYPE_I64, store->seeds, n },
@@ -133,8 +141,11 @@ check_prompts (VardTrainer *self, const VardTrajectoryStore *store, guint n, GEr
 }
 
 static gboolean
-read_store (VardTrainer *self, VardTrajectoryStore *store, const char *prefix,
-            VardStateReader *reader, GError **error)
+read_store (VardTrainer *self,
+            VardTrajectoryStore *store,
+            const char *prefix,
+            VardStateReader *reader,
+            GError **error)
 {
   g_autofree char *pushed = g_strconcat (prefix, "-pushed", NULL);
   g_autofree char *states = g_strconcat (prefix, "/states", NULL);
@@ -289,15 +300,15 @@ read_trainer (VardTrainer *self, const char *directory, GError **error)
   get_fits (self, fits);
   g_array_set_size (self->base_rewards, vard_state_reader_get_count (reader, "base-rewards"));
 
-  return read_fit (self, &fits[0], reader, error) && read_fit (self, &fits[1], reader, error) &&
-         read_ring (self, reader, error) &&
-         vard_state_reader_read (reader, "r2", VARD_DTYPE_I64, self->r2, n_steps + 1, error) &&
-         vard_state_reader_read (reader, "norms", VARD_DTYPE_I32, self->histories,
-                                 n_steps * sizeof (VardNormHistory) / sizeof (gint32), error) &&
-         (self->base_rewards->len == 0 ||
-          vard_state_reader_read (reader, "base-rewards", VARD_DTYPE_F32, self->base_rewards->data,
-                                  self->base_rewards->len, error)) &&
-         read_statistics (self, reader, error) && read_numbers (self, reader, error);
+  return read_fit (self, &fits[0], reader, error) && read_fit (self, &fits[1], reader, error)
+         && read_ring (self, reader, error)
+         && vard_state_reader_read (reader, "r2", VARD_DTYPE_I64, self->r2, n_steps + 1, error)
+         && vard_state_reader_read (reader, "norms", VARD_DTYPE_I32, self->histories,
+                                    n_steps * sizeof (VardNormHistory) / sizeof (gint32), error)
+         && (self->base_rewards->len == 0
+             || vard_state_reader_read (reader, "base-rewards", VARD_DTYPE_F32,
+                                        self->base_rewards->data, self->base_rewards->len, error))
+         && read_statistics (self, reader, error) && read_numbers (self, reader, error);
 }
 
 static gboolean
@@ -350,9 +361,9 @@ vard_trainer_save_state (VardTrainer *self, const char *directory, GError **erro
 
   if (self->is_broken)
     {
-      g_set_error_literal (
-          error, VARD_ERROR, VARD_ERROR_FAILED,
-          "The training was interrupted in the middle of a step: there is no state to save");
+      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_FAILED,
+                           "The training was interrupted in the middle of a step: there is no "
+                           "state to save");
       return FALSE;
     }
 

@@ -55,7 +55,9 @@ keep_ring_scores (VardTrainer *self, VardRewardScores *scores, guint item)
 }
 
 static gboolean
-push_ring (VardTrainer *self, const VardTrajectory *rollout, VardRewardScores *scores,
+push_ring (VardTrainer *self,
+           const VardTrajectory *rollout,
+           VardRewardScores *scores,
            GError **error)
 {
   for (guint i = 0; i < rollout->n; i++)
@@ -133,8 +135,11 @@ remember_norm (VardTrainer *self, guint step, double norm)
 
 /* Trajectories in turn, noise levels in strata, everything by the update's own key */
 static void
-draw_states (VardTrainer *self, const VardTrajectory *rollout, guint64 update,
-             VardPolicyState *states, guint *steps)
+draw_states (VardTrainer *self,
+             const VardTrajectory *rollout,
+             guint64 update,
+             VardPolicyState *states,
+             guint *steps)
 {
   const VardTrainerSettings *settings = self->settings;
   guint n = settings->states_per_update, n_steps = self->sampler->n_steps;
@@ -163,7 +168,10 @@ draw_states (VardTrainer *self, const VardTrajectory *rollout, guint64 update,
 }
 
 static void
-add_samples (VardTrainer *self, const VardPolicySample *samples, const guint *steps, guint n,
+add_samples (VardTrainer *self,
+             const VardPolicySample *samples,
+             const guint *steps,
+             guint n,
              StepSums *sums)
 {
   for (guint i = 0; i < n; i++)
@@ -189,14 +197,20 @@ get_numbers (VardTrainer *self)
 
   return (VardOptimizerNumbers) {
     .learning_rate = settings->learning_rate * factor,
-    .beta1 = settings->adam_beta1, .beta2 = settings->adam_beta2, .epsilon = settings->adam_epsilon,
-    .weight_decay = settings->weight_decay, .clip_norm = settings->clip_norm,
+    .beta1 = settings->adam_beta1,
+    .beta2 = settings->adam_beta2,
+    .epsilon = settings->adam_epsilon,
+    .weight_decay = settings->weight_decay,
+    .clip_norm = settings->clip_norm,
   };
 }
 
 static gboolean
-update_policy (VardTrainer *self, const VardTrajectory *rollout, StepSums *sums,
-               GCancellable *cancellable, GError **error)
+update_policy (VardTrainer *self,
+               const VardTrajectory *rollout,
+               StepSums *sums,
+               GCancellable *cancellable,
+               GError **error)
 {
   guint n = self->settings->states_per_update;
   g_autofree VardPolicyState *states = g_new (VardPolicyState, n);
@@ -244,8 +258,8 @@ add_policy_metrics (VardTrainer *self, const StepSums *sums, VardMetrics *metric
 static void
 add_times (VardTrainer *self, const StepSums *sums, VardMetrics *metrics)
 {
-  double all =
-      sums->rollout_seconds + sums->reward_seconds + sums->value_seconds + sums->policy_seconds;
+  double all = sums->rollout_seconds + sums->reward_seconds + sums->value_seconds
+               + sums->policy_seconds;
   struct rusage usage;
 
   vard_metrics_set (metrics, "seconds/rollout", sums->rollout_seconds);
@@ -269,16 +283,18 @@ is_scored (VardTrainer *self)
 }
 
 static VardRewardScores *
-score_rollout (VardTrainer *self, const VardTrajectory *rollout, GCancellable *cancellable,
+score_rollout (VardTrainer *self,
+               const VardTrajectory *rollout,
+               GCancellable *cancellable,
                GError **error)
 {
   const float *latents = vard_trajectory_peek_state (rollout, rollout->n_states - 1, 0);
   g_autoptr (GPtrArray) images =
-      vard_pipeline_decode (self->pipeline, latents, rollout->n, rollout->n, cancellable, error);
+    vard_pipeline_decode (self->pipeline, latents, rollout->n, rollout->n, cancellable, error);
 
   return images != NULL
-             ? vard_trainer_score (self, images, rollout->prompts, TRUE, cancellable, error)
-             : NULL;
+           ? vard_trainer_score (self, images, rollout->prompts, TRUE, cancellable, error)
+           : NULL;
 }
 
 gboolean
@@ -289,8 +305,8 @@ vard_trainer_advance_step (VardTrainer *self, GCancellable *cancellable, GError 
   StepSums sums = { 0 };
   g_autoptr (VardRewardScores) scores = NULL;
   g_autoptr (VardTrajectory) rollout =
-      vard_trainer_rollout (self, "rollout", self->step * settings->batch_size,
-                            settings->batch_size, rollout_progress, cancellable, error);
+    vard_trainer_rollout (self, "rollout", self->step * settings->batch_size, settings->batch_size,
+                          rollout_progress, cancellable, error);
   if (rollout == NULL)
     return FALSE;
   sums.rollout_seconds = lap (&clock);

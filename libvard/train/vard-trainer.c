@@ -40,7 +40,9 @@ vard_trainer_get_seconds (VardTrainer *self)
 }
 
 void
-vard_trainer_emit_progress (VardTrainer *self, const char *phase, double fraction,
+vard_trainer_emit_progress (VardTrainer *self,
+                            const char *phase,
+                            double fraction,
                             VardMetrics *metrics)
 {
   g_signal_emit (self, signals[SIGNAL_PROGRESS], 0, phase, fraction, metrics);
@@ -73,8 +75,8 @@ vard_trainer_get_evaluation_prompt (VardTrainer *self, guint i)
 guint
 vard_trainer_count_evaluation_prompts (VardTrainer *self)
 {
-  VardPromptSource *source =
-      self->evaluation_prompts != NULL ? self->evaluation_prompts : self->prompts;
+  VardPromptSource *source = self->evaluation_prompts != NULL ? self->evaluation_prompts
+                                                              : self->prompts;
 
   return MIN (self->settings->evaluation_prompts, vard_prompt_source_get_count (source));
 }
@@ -102,14 +104,24 @@ draw_prompt (VardTrainer *self, const char *stream, guint64 number)
 }
 
 VardTrajectory *
-vard_trainer_rollout (VardTrainer *self, const char *stream, guint64 first, guint n,
-                      VardSampleProgress progress, GCancellable *cancellable, GError **error)
+vard_trainer_rollout (VardTrainer *self,
+                      const char *stream,
+                      guint64 first,
+                      guint n,
+                      VardSampleProgress progress,
+                      GCancellable *cancellable,
+                      GError **error)
 {
   g_autofree guint *prompts = g_new (guint, n);
   g_autofree guint64 *seeds = g_new (guint64, n);
   VardSampleRequest request = {
-    .n = n, .prompts = (const char *const *) self->texts, .prompt_of = prompts, .seeds = seeds,
-    .sampler = self->sampler, .guidance_scale = self->settings->guidance_scale, .keep_states = TRUE,
+    .n = n,
+    .prompts = (const char *const *) self->texts,
+    .prompt_of = prompts,
+    .seeds = seeds,
+    .sampler = self->sampler,
+    .guidance_scale = self->settings->guidance_scale,
+    .keep_states = TRUE,
   };
 
   for (guint i = 0; i < n; i++)
@@ -146,8 +158,8 @@ describe_start (VardTrainer *self)
   vard_metrics_set (self->metrics, "value/loss", self->fit_loss);
   for (guint i = 0; i < n; i++)
     {
-      g_autofree char *name
-        = g_strdup_printf ("value/r2/%d", vard_sampler_get_state_timestep (self->sampler, i));
+      g_autofree char *name =
+        g_strdup_printf ("value/r2/%d", vard_sampler_get_state_timestep (self->sampler, i));
 
       vard_metrics_set (self->metrics, name, self->r2[i]);
       sum += self->r2[i];
@@ -185,8 +197,8 @@ finish_step (VardTrainer *self, GCancellable *cancellable, GError **error)
     return TRUE;
 
   g_autoptr (VardEvaluation) evaluation = is_evaluation
-                                              ? vard_trainer_evaluate (self, cancellable, error)
-                                              : vard_trainer_sample (self, cancellable, error);
+                                            ? vard_trainer_evaluate (self, cancellable, error)
+                                            : vard_trainer_sample (self, cancellable, error);
   if (evaluation == NULL)
     return FALSE;
   if (is_evaluation)
@@ -217,8 +229,7 @@ advance_phase (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
   switch (self->phase)
     {
-    case VARD_TRAINER_PHASE_POOL:
-      return vard_trainer_advance_pool (self, cancellable, error);
+    case VARD_TRAINER_PHASE_POOL: return vard_trainer_advance_pool (self, cancellable, error);
     case VARD_TRAINER_PHASE_VALUE_FIT:
       return vard_trainer_advance_value_fit (self, cancellable, error);
     case VARD_TRAINER_PHASE_BASE:
@@ -254,9 +265,9 @@ vard_trainer_advance (VardTrainer *self, GCancellable *cancellable, GError **err
     return TRUE;
   if (self->is_broken)
     {
-      g_set_error_literal (
-          error, VARD_ERROR, VARD_ERROR_FAILED,
-          "The training was interrupted in the middle of a step: resume from a checkpoint");
+      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_FAILED,
+                           "The training was interrupted in the middle of a step: resume from a "
+                           "checkpoint");
       return FALSE;
     }
 
@@ -401,9 +412,9 @@ vard_trainer_install_signals (void)
    * @fraction: how much of the phase is done, 0 to 1
    * @metrics: (nullable): numbers that changed
    */
-  signals[SIGNAL_PROGRESS] =
-      g_signal_new ("progress", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                    G_TYPE_NONE, 3, G_TYPE_STRING, G_TYPE_DOUBLE, VARD_TYPE_METRICS);
+  signals[SIGNAL_PROGRESS] = g_signal_new ("progress", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0,
+                                           NULL, NULL, NULL, G_TYPE_NONE, 3, G_TYPE_STRING,
+                                           G_TYPE_DOUBLE, VARD_TYPE_METRICS);
 
   /**
    * VardTrainer::step:
@@ -420,9 +431,9 @@ vard_trainer_install_signals (void)
    * @step: the steps done so far; 0 is the base model
    * @evaluation: pictures, scores and metrics
    */
-  signals[SIGNAL_EVALUATION] =
-      g_signal_new ("evaluation", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                    G_TYPE_NONE, 2, G_TYPE_UINT64, VARD_TYPE_EVALUATION);
+  signals[SIGNAL_EVALUATION] = g_signal_new ("evaluation", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0,
+                                             NULL, NULL, NULL, G_TYPE_NONE, 2, G_TYPE_UINT64,
+                                             VARD_TYPE_EVALUATION);
 
   /**
    * VardTrainer::samples:
@@ -430,9 +441,9 @@ vard_trainer_install_signals (void)
    * @step: the steps done so far
    * @evaluation: a few pictures per prompt, to look at between evaluations
    */
-  signals[SIGNAL_SAMPLES] =
-      g_signal_new ("samples", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                    G_TYPE_NONE, 2, G_TYPE_UINT64, VARD_TYPE_EVALUATION);
+  signals[SIGNAL_SAMPLES] = g_signal_new ("samples", VARD_TYPE_TRAINER, G_SIGNAL_RUN_LAST, 0, NULL,
+                                          NULL, NULL, G_TYPE_NONE, 2, G_TYPE_UINT64,
+                                          VARD_TYPE_EVALUATION);
 
   /**
    * VardTrainer::checkpoint:

@@ -12,19 +12,19 @@
 #include "cpu-product.h"
 #include "cpu-simd.h"
 
-#define KEYS 240              /* of a tile: whole blocks of 8 and of 6 rows */
+#define KEYS 240 /* of a tile: whole blocks of 8 and of 6 rows */
 /* side by side, at most: they are the depth of the products for dK and dV */
 #define QUERIES 192
-#define STEP 48               /* whole panels on every level */
-#define KEPT_FLOATS (192 * 1024)   /* of scores, if they are kept */
-#define LINE 16               /* floats in a line of the cache */
+#define STEP 48                  /* whole panels on every level */
+#define KEPT_FLOATS (192 * 1024) /* of scores, if they are kept */
+#define LINE 16                  /* floats in a line of the cache */
 #define LOG2_E 1.44269504f
 
 typedef struct
 {
   CpuAttention shape;
-  gint64 n_queries;             /* side by side */
-  gboolean keeps;               /* all keys' exponentials and dP */
+  gint64 n_queries; /* side by side */
+  gboolean keeps;   /* all keys' exponentials and dP */
   const float *q, *k, *v, *dy;
   float *dq, *dk, *dv;
   float *scratch;
@@ -35,14 +35,14 @@ typedef struct
 typedef struct
 {
   const GradientJob *job;
-  gint64 first, n, lanes;       /* queries, and lanes for them */
-  gint64 stride;                /* lanes and what keeps rows off one another's lines of the cache */
-  gint64 n_keys;                /* that any of them sees */
-  gint64 query, key;            /* offsets of the first query and the head's first key */
-  gint64 token;                 /* heads d: from one token to the next */
-  float *queries, *dy, *dq;     /* [d, stride] */
-  float *scores, *slopes;       /* [n_keys or KEYS, stride]: exponentials then P, and dP then dS */
-  float *then;                  /* [tiles, lanes]: the largest when a tile was done */
+  gint64 first, n, lanes;   /* queries, and lanes for them */
+  gint64 stride;            /* lanes and what keeps rows off one another's lines of the cache */
+  gint64 n_keys;            /* that any of them sees */
+  gint64 query, key;        /* offsets of the first query and the head's first key */
+  gint64 token;             /* heads d: from one token to the next */
+  float *queries, *dy, *dq; /* [d, stride] */
+  float *scores, *slopes;   /* [n_keys or KEYS, stride]: exponentials then P, and dP then dS */
+  float *then;              /* [tiles, lanes]: the largest when a tile was done */
   float largest[QUERIES], sum[QUERIES], mean[QUERIES];
 } Side;
 
@@ -50,7 +50,12 @@ typedef struct
 
 /* n_vectors is a number wherever this is called: these vectors of columns, from @j on */
 CPU_INLINE void
-advance_columns (Side *self, float *scores, const float *slopes, gint64 n, gint64 j, const guint n_vectors)
+advance_columns (Side *self,
+                 float *scores,
+                 const float *slopes,
+                 gint64 n,
+                 gint64 j,
+                 const guint n_vectors)
 {
   CpuVec most[2], total[2], dot[2];
   gint64 stride = self->stride;
@@ -171,19 +176,28 @@ count_rows (const CpuAttention *self)
 static gint64
 count_queries (const CpuAttention *self)
 {
-  return MIN (self->tq, keeps_all (self) ? MIN (KEPT_FLOATS / self->tk, QUERIES) / STEP * STEP : QUERIES);
+  return MIN (self->tq,
+              keeps_all (self) ? MIN (KEPT_FLOATS / self->tk, QUERIES) / STEP * STEP : QUERIES);
 }
 
 /* to [m, stride] = A panels, for each panel of the queries; A's rows are row_a and its columns
  * step_a apart */
 static void
-side_multiply (const Side *self, gint64 m, gint64 k, const float *a, gint64 row_a, gint64 step_a, const float *panels,
-               gboolean beta, float *to)
+side_multiply (const Side *self,
+               gint64 m,
+               gint64 k,
+               const float *a,
+               gint64 row_a,
+               gint64 step_a,
+               const float *panels,
+               gboolean beta,
+               float *to)
 {
   for (gint64 j = 0, width; j < self->lanes; j += width)
     {
       width = panel_width (self->n - j);
-      cpu_panel_multiply (cpu_get_level (), m, width, k, a, row_a, step_a, panels + j, beta, to + j, self->stride);
+      cpu_panel_multiply (cpu_get_level (), m, width, k, a, row_a, step_a, panels + j, beta, to + j,
+                          self->stride);
     }
 }
 
@@ -253,7 +267,8 @@ side_measure (Side *self)
       side_score (self, from, n, self->scores + at, self->slopes + at);
       side_advance (self, self->scores + at, self->slopes + at, n);
       if (self->job->keeps)
-        memcpy (self->then + from / KEYS * self->lanes, self->largest, self->lanes * sizeof (float));
+        memcpy (self->then + from / KEYS * self->lanes, self->largest,
+                self->lanes * sizeof (float));
     }
   for (gint64 i = 0; i < self->lanes; i++)
     self->mean[i] /= self->sum[i];
@@ -267,21 +282,26 @@ side_differentiate (Side *self)
 
   for (gint64 from = 0; from < self->n_keys; from += KEYS)
     {
-      gint64 n = MIN (KEYS, self->n_keys - from), key = self->key + from * token, at = job->keeps ? from * stride : 0;
+      gint64 n = MIN (KEYS, self->n_keys - from), key = self->key + from * token,
+             at = job->keeps ? from * stride : 0;
       float *scores = self->scores + at, *slopes = self->slopes + at;
 
       if (!job->keeps)
         side_score (self, from, n, scores, slopes);
-      side_slopes (self, scores, slopes, job->keeps ? self->then + from / KEYS * self->lanes : NULL, n);
+      side_slopes (self, scores, slopes, job->keeps ? self->then + from / KEYS * self->lanes : NULL,
+                   n);
       if (job->dq != NULL)
         side_multiply (self, d, n, job->k + key, 1, token, slopes, from > 0, self->dq);
       if (job->dk != NULL)
-        cpu_sgemm (FALSE, FALSE, n, d, self->n, slopes, stride, job->q + self->query, token, TRUE, job->dk + key, token);
+        cpu_sgemm (FALSE, FALSE, n, d, self->n, slopes, stride, job->q + self->query, token, TRUE,
+                   job->dk + key, token);
       if (job->dv != NULL)
-        cpu_sgemm (FALSE, FALSE, n, d, self->n, scores, stride, job->dy + self->query, token, TRUE, job->dv + key, token);
+        cpu_sgemm (FALSE, FALSE, n, d, self->n, scores, stride, job->dy + self->query, token, TRUE,
+                   job->dv + key, token);
     }
   for (gint64 c = 0; c < d && job->dq != NULL; c += CPU_LANES)
-    cpu_transpose (self->dq + c * stride, MIN (CPU_LANES, d - c), self->n, stride, job->dq + self->query + c, token);
+    cpu_transpose (self->dq + c * stride, MIN (CPU_LANES, d - c), self->n, stride,
+                   job->dq + self->query + c, token);
 }
 
 /* ---- heads ---- */
@@ -298,10 +318,7 @@ clear_head (const CpuAttention *shape, float *x, gint64 head)
 }
 
 static void
-gradient_task (gpointer data,
-               gint64   from,
-               gint64   to,
-               guint    thread)
+gradient_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const GradientJob *job = data;
 
@@ -329,30 +346,40 @@ side_floats (const CpuAttention *self)
 {
   gint64 n_tiles = (self->tk + KEYS - 1) / KEYS;
 
-  return stride_of (count_lanes (count_queries (self))) * (3 * self->d + 2 * count_rows (self) + n_tiles);
+  return stride_of (count_lanes (count_queries (self)))
+         * (3 * self->d + 2 * count_rows (self) + n_tiles);
 }
 
 gsize
-cpu_attention_gradient_get_scratch_size (const CpuAttention *self,
-                                         guint               n_threads)
+cpu_attention_gradient_get_scratch_size (const CpuAttention *self, guint n_threads)
 {
   return n_threads * side_floats (self) * sizeof (float);
 }
 
 void
-cpu_attention_gradient_run (CpuPool            *pool,
+cpu_attention_gradient_run (CpuPool *pool,
                             const CpuAttention *self,
-                            const float        *q,
-                            const float        *k,
-                            const float        *v,
-                            const float        *dy,
-                            float              *dq,
-                            float              *dk,
-                            float              *dv,
-                            float              *scratch)
+                            const float *q,
+                            const float *k,
+                            const float *v,
+                            const float *dy,
+                            float *dq,
+                            float *dk,
+                            float *dv,
+                            float *scratch)
 {
-  GradientJob job = { .shape = *self, .n_queries = count_queries (self), .keeps = keeps_all (self), .q = q, .k = k, .v = v,
-                      .dy = dy, .dq = dq, .dk = dk, .dv = dv, .scratch = scratch, .scratch_stride = side_floats (self) };
+  GradientJob job = { .shape = *self,
+                      .n_queries = count_queries (self),
+                      .keeps = keeps_all (self),
+                      .q = q,
+                      .k = k,
+                      .v = v,
+                      .dy = dy,
+                      .dq = dq,
+                      .dk = dk,
+                      .dv = dv,
+                      .scratch = scratch,
+                      .scratch_stride = side_floats (self) };
   gint64 n = self->b * self->heads;
 
   cpu_pool_run (pool, n, cpu_pool_get_grain (pool, n, 1), gradient_task, &job);

@@ -13,17 +13,17 @@
 #include "cpu-product.h"
 #include "cpu-simd.h"
 
-#define KEYS 240             /* of a tile: whole blocks of rows */
-#define QUERIES 384          /* that a thread takes at a time, at most */
-#define BLOCK_FLOATS (32 * 1024)   /* of their panels and outputs */
+#define KEYS 240                 /* of a tile: whole blocks of rows */
+#define QUERIES 384              /* that a thread takes at a time, at most */
+#define BLOCK_FLOATS (32 * 1024) /* of their panels and outputs */
 #define MAX_WIDTH 48
 #define LOG2_E 1.44269504f
 
 typedef struct
 {
   CpuAttention shape;
-  gint64 n_blocks;              /* of queries in a head */
-  gint64 n_queries;             /* of a full block */
+  gint64 n_blocks;  /* of queries in a head */
+  gint64 n_queries; /* of a full block */
   const float *q, *k, *v;
   float *y, *scratch;
   gsize scratch_stride;
@@ -32,8 +32,8 @@ typedef struct
 /* some queries of one head, a lane each, with all that is known of them so far */
 typedef struct
 {
-  gint64 first, n, width;       /* queries, and lanes */
-  float *queries, *output;      /* [d, width] */
+  gint64 first, n, width;  /* queries, and lanes */
+  float *queries, *output; /* [d, width] */
   float largest[MAX_WIDTH], sum[MAX_WIDTH];
 } Panel;
 
@@ -43,7 +43,12 @@ typedef struct
 
 /* n_vectors is a number wherever this is called, so that largest and sum stay in registers */
 CPU_INLINE void
-advance_columns (float *scores, gint64 n, const guint n_vectors, float *largest, float *sum, float *shrink)
+advance_columns (float *scores,
+                 gint64 n,
+                 const guint n_vectors,
+                 float *largest,
+                 float *sum,
+                 float *shrink)
 {
   CpuVec most[MAX_VECTORS], total[MAX_VECTORS];
 
@@ -125,22 +130,28 @@ panel_begin (Panel *panel, const ForwardJob *job, const float *q)
 }
 
 static void
-panel_add_keys (Panel *panel, const ForwardJob *job, gint64 key, gint64 from, gint64 n, float *scores)
+panel_add_keys (Panel *panel,
+                const ForwardJob *job,
+                gint64 key,
+                gint64 from,
+                gint64 n,
+                float *scores)
 {
   const CpuAttention *s = &job->shape;
   gint64 token = token_of (s), at = key + from * token;
   CpuLevel level = cpu_get_level ();
   float shrink[MAX_WIDTH];
 
-  cpu_panel_multiply (level, n, panel->width, s->d, job->k + at, token, 1, panel->queries, FALSE, scores, panel->width);
+  cpu_panel_multiply (level, n, panel->width, s->d, job->k + at, token, 1, panel->queries, FALSE,
+                      scores, panel->width);
   for (gint64 i = 0; i < n && s->is_causal; i++)
     for (gint64 j = 0; j < CLAMP (from + i - panel->first, 0, panel->width); j++)
       scores[i * panel->width + j] = -INFINITY;
   panel_advance (panel, scores, n, shrink);
   if (from > 0)
     scale_rows (panel->output, s->d, panel->width, shrink);
-  cpu_panel_multiply (level, s->d, panel->width, n, job->v + at, 1, token, scores, from > 0, panel->output,
-                      panel->width);
+  cpu_panel_multiply (level, s->d, panel->width, n, job->v + at, 1, token, scores, from > 0,
+                      panel->output, panel->width);
 }
 
 static void
@@ -153,7 +164,8 @@ panel_end (Panel *panel, const ForwardJob *job, float *y)
     factor[i] = 1 / panel->sum[i];
   scale_rows (panel->output, s->d, panel->width, factor);
   for (gint64 c = 0; c < s->d; c += CPU_LANES)
-    cpu_transpose (panel->output + c * panel->width, MIN (CPU_LANES, s->d - c), panel->n, panel->width, y + c, token_of (s));
+    cpu_transpose (panel->output + c * panel->width, MIN (CPU_LANES, s->d - c), panel->n,
+                   panel->width, y + c, token_of (s));
 }
 
 static gint64
@@ -166,9 +178,11 @@ static void
 forward_block (const ForwardJob *job, gint64 index, guint thread)
 {
   const CpuAttention *s = &job->shape;
-  gint64 token = token_of (s), first = index % job->n_blocks * job->n_queries, head = index / job->n_blocks % s->heads;
+  gint64 token = token_of (s), first = index % job->n_blocks * job->n_queries,
+         head = index / job->n_blocks % s->heads;
   gint64 batch = index / job->n_blocks / s->heads, key = batch * s->tk * token + head * s->d;
-  gint64 last = MIN (first + job->n_queries, s->tq), n_keys = s->is_causal ? MIN (last, s->tk) : s->tk, n_panels = 0;
+  gint64 last = MIN (first + job->n_queries, s->tq),
+         n_keys = s->is_causal ? MIN (last, s->tk) : s->tk, n_panels = 0;
   float *scores = job->scratch + thread * job->scratch_stride, *free = scores + KEYS * MAX_WIDTH;
   Panel panels[QUERIES / CPU_LANES];
 
@@ -192,10 +206,7 @@ forward_block (const ForwardJob *job, gint64 index, guint thread)
 }
 
 static void
-forward_task (gpointer data,
-              gint64   from,
-              gint64   to,
-              guint    thread)
+forward_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   for (gint64 i = from; i < to; i++)
     forward_block (data, i, thread);
@@ -207,7 +218,8 @@ forward_task (gpointer data,
 static gint64
 block_queries (const CpuAttention *self)
 {
-  gint64 width = panel_width (QUERIES), n = CLAMP (BLOCK_FLOATS / (2 * self->d), width, QUERIES) / width * width;
+  gint64 width = panel_width (QUERIES),
+         n = CLAMP (BLOCK_FLOATS / (2 * self->d), width, QUERIES) / width * width;
 
   return MIN (n, (self->tq + width - 1) / width * width);
 }
@@ -219,23 +231,28 @@ block_floats (const CpuAttention *self)
 }
 
 gsize
-cpu_attention_get_scratch_size (const CpuAttention *self,
-                                guint               n_threads)
+cpu_attention_get_scratch_size (const CpuAttention *self, guint n_threads)
 {
   return n_threads * block_floats (self) * sizeof (float);
 }
 
 void
-cpu_attention_run (CpuPool            *pool,
+cpu_attention_run (CpuPool *pool,
                    const CpuAttention *self,
-                   const float        *q,
-                   const float        *k,
-                   const float        *v,
-                   float              *y,
-                   float              *scratch)
+                   const float *q,
+                   const float *k,
+                   const float *v,
+                   float *y,
+                   float *scratch)
 {
-  ForwardJob job = { .shape = *self, .n_queries = block_queries (self), .q = q, .k = k, .v = v, .y = y,
-                     .scratch = scratch, .scratch_stride = block_floats (self) };
+  ForwardJob job = { .shape = *self,
+                     .n_queries = block_queries (self),
+                     .q = q,
+                     .k = k,
+                     .v = v,
+                     .y = y,
+                     .scratch = scratch,
+                     .scratch_stride = block_floats (self) };
 
   job.n_blocks = (self->tq + job.n_queries - 1) / job.n_queries;
 

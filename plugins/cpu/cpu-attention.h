@@ -16,27 +16,25 @@ typedef struct
   gboolean is_causal;
 } CpuAttention;
 
-gsize cpu_attention_get_scratch_size (const CpuAttention *self,
-                                      guint               n_threads);
-void  cpu_attention_run              (CpuPool            *pool,
-                                      const CpuAttention *self,
-                                      const float        *q,
-                                      const float        *k,
-                                      const float        *v,
-                                      float              *y,
-                                      float              *scratch);
-gsize cpu_attention_gradient_get_scratch_size (const CpuAttention *self,
-                                               guint               n_threads);
+gsize cpu_attention_get_scratch_size (const CpuAttention *self, guint n_threads);
+void cpu_attention_run (CpuPool *pool,
+                        const CpuAttention *self,
+                        const float *q,
+                        const float *k,
+                        const float *v,
+                        float *y,
+                        float *scratch);
+gsize cpu_attention_gradient_get_scratch_size (const CpuAttention *self, guint n_threads);
 /* any of dq, dk and dv may be NULL */
-void  cpu_attention_gradient_run     (CpuPool            *pool,
-                                      const CpuAttention *self,
-                                      const float        *q,
-                                      const float        *k,
-                                      const float        *v,
-                                      const float        *dy,
-                                      float              *dq,
-                                      float              *dk,
-                                      float              *dv,
-                                      float              *scratch);
+void cpu_attention_gradient_run (CpuPool *pool,
+                                 const CpuAttention *self,
+                                 const float *q,
+                                 const float *k,
+                                 const float *v,
+                                 const float *dy,
+                                 float *dq,
+                                 float *dk,
+                                 float *dv,
+                                 float *scratch);
 
 G_END_DECLS

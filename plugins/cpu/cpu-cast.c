@@ -6,9 +6,9 @@
 #include "cpu-simd.h"
 
 #define GRAIN 16384
-#define BLOCK 1024   /* a conversion between two narrow types goes through floats */
+#define BLOCK 1024 /* a conversion between two narrow types goes through floats */
 
-#if defined (__x86_64__) && defined (__GNUC__) && !defined (CPU_ONLY_BASE)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(CPU_ONLY_BASE)
 #include <immintrin.h>
 #define HAVE_F16C 1
 #else
@@ -20,8 +20,8 @@ typedef struct
   VardDType from, to;
   gconstpointer x;
   gpointer y;
-  const gint64 *counters;  /* of each row */
-  gint64 row;              /* elements of a row */
+  const gint64 *counters; /* of each row */
+  gint64 row;             /* elements of a row */
   gboolean has_f16c;
 } CastJob;
 
@@ -150,12 +150,7 @@ cast_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 void
-cpu_cast_run (CpuPool      *pool,
-              VardDType     from,
-              VardDType     to,
-              gint64        n,
-              gconstpointer x,
-              gpointer      y)
+cpu_cast_run (CpuPool *pool, VardDType from, VardDType to, gint64 n, gconstpointer x, gpointer y)
 {
   CastJob job = { .from = from, .to = to, .x = x, .y = y, .has_f16c = machine_has_f16c () };
 
@@ -163,10 +158,7 @@ cpu_cast_run (CpuPool      *pool,
 }
 
 void
-cpu_widen (VardDType     from,
-           gconstpointer x,
-           gint64        n,
-           float        *y)
+cpu_widen (VardDType from, gconstpointer x, gint64 n, float *y)
 {
   CastJob job = { .from = from, .x = x, .has_f16c = machine_has_f16c () };
 
@@ -181,17 +173,13 @@ random_task (gpointer data, gint64 from, gint64 to, guint thread)
   for (gint64 row = from / job->row, end; from < to; row++, from = end)
     {
       end = MIN (to, (row + 1) * job->row);
-      vard_random_fill_normal_at (job->counters[2 * row], job->counters[2 * row + 1], from - row * job->row,
-                                  (float *) job->y + from, end - from);
+      vard_random_fill_normal_at (job->counters[2 * row], job->counters[2 * row + 1],
+                                  from - row * job->row, (float *) job->y + from, end - from);
     }
 }
 
 void
-cpu_random_normal_run (CpuPool      *pool,
-                       const gint64 *counters,
-                       gint64        n_rows,
-                       gint64        n,
-                       float        *y)
+cpu_random_normal_run (CpuPool *pool, const gint64 *counters, gint64 n_rows, gint64 n, float *y)
 {
   CastJob job = { .y = y, .counters = counters, .row = n / n_rows };
 

@@ -10,22 +10,19 @@
 
 G_BEGIN_DECLS
 
-void cpu_cast_run          (CpuPool       *pool,
-                            VardDType      from,
-                            VardDType      to,
-                            gint64         n,
-                            gconstpointer  x,
-                            gpointer       y);
+void cpu_cast_run (CpuPool *pool,
+                   VardDType from,
+                   VardDType to,
+                   gint64 n,
+                   gconstpointer x,
+                   gpointer y);
 /* on one thread: floats of any floating type */
-void cpu_widen             (VardDType      from,
-                            gconstpointer  x,
-                            gint64         n,
-                            float         *y);
+void cpu_widen (VardDType from, gconstpointer x, gint64 n, float *y);
 /* counters [n_rows][2], y [n_rows][n / n_rows] */
-void cpu_random_normal_run (CpuPool       *pool,
-                            const gint64  *counters,
-                            gint64         n_rows,
-                            gint64         n,
-                            float         *y);
+void cpu_random_normal_run (CpuPool *pool,
+                            const gint64 *counters,
+                            gint64 n_rows,
+                            gint64 n,
+                            float *y);
 
 G_END_DECLS

@@ -85,7 +85,8 @@ concat_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scrat
 static gsize
 axis_bytes (const VardNode *node, gint64 axis)
 {
-  return vard_shape_get_span (&node->shape, axis + 1, node->shape.n_dims) * vard_dtype_get_size (node->dtype);
+  return vard_shape_get_span (&node->shape, axis + 1, node->shape.n_dims)
+         * vard_dtype_get_size (node->dtype);
 }
 
 gboolean
@@ -96,8 +97,11 @@ cpu_claim_slice (CpuClaim *claim)
   gsize unit = axis_bytes (claim->node, attrs->axis);
 
   claim->data->plan.rows = (CpuCopyRows) {
-    .rows = vard_shape_get_span (x, 0, attrs->axis), .to_stride = attrs->length * unit,
-    .from_stride = x->dims[attrs->axis] * unit, .from_offset = attrs->start * unit, .run = attrs->length * unit,
+    .rows = vard_shape_get_span (x, 0, attrs->axis),
+    .to_stride = attrs->length * unit,
+    .from_stride = x->dims[attrs->axis] * unit,
+    .from_offset = attrs->start * unit,
+    .run = attrs->length * unit,
   };
   return claim_kernel (claim, "slice", copy_rows_kernel);
 }
@@ -110,8 +114,12 @@ cpu_claim_pad (CpuClaim *claim)
   gsize unit = axis_bytes (claim->node, attrs->axis), run = x->dims[attrs->axis] * unit;
 
   claim->data->plan.rows = (CpuCopyRows) {
-    .rows = vard_shape_get_span (x, 0, attrs->axis), .to_stride = claim->node->shape.dims[attrs->axis] * unit,
-    .to_offset = attrs->before * unit, .from_stride = run, .run = run, .clears_rest = TRUE,
+    .rows = vard_shape_get_span (x, 0, attrs->axis),
+    .to_stride = claim->node->shape.dims[attrs->axis] * unit,
+    .to_offset = attrs->before * unit,
+    .from_stride = run,
+    .run = run,
+    .clears_rest = TRUE,
   };
   return claim_kernel (claim, "pad", copy_rows_kernel);
 }
@@ -131,7 +139,9 @@ cpu_claim_concat (CpuClaim *claim)
 
       plan->parts[i] = (CpuCopyRows) {
         .rows = vard_shape_get_span (&claim->node->shape, 0, attrs->axis),
-        .to_stride = claim->node->shape.dims[attrs->axis] * unit, .to_offset = offset, .from_stride = run,
+        .to_stride = claim->node->shape.dims[attrs->axis] * unit,
+        .to_offset = offset,
+        .from_stride = run,
         .run = run,
       };
       offset += run;
@@ -159,8 +169,8 @@ cpu_claim_resample (CpuClaim *claim)
   gboolean up = claim->node->op == &vard_op_upsample;
   const VardShape *small = up ? in_shape (claim, 0) : &claim->node->shape;
 
-  claim->data->plan.resample
-    = (CpuResample) { small->dims[0], small->dims[1], small->dims[2], small->dims[3], attrs->factor };
+  claim->data->plan.resample =
+    (CpuResample) { small->dims[0], small->dims[1], small->dims[2], small->dims[3], attrs->factor };
   return claim_kernel (claim, claim->node->op->name, resample_kernel);
 }
 
@@ -181,15 +191,16 @@ gather_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpoin
   const CpuStepData *data = step->data;
   const VardShape *table = &step->out[0]->shape;
 
-  cpu_gather_gradient_run (data->pool, vard_node_get_count (step->in[0]), table->dims[0], table->dims[1],
-                           (const gint32 *) in[0], IN (1), OUT (0));
+  cpu_gather_gradient_run (data->pool, vard_node_get_count (step->in[0]), table->dims[0],
+                           table->dims[1], (const gint32 *) in[0], IN (1), OUT (0));
 }
 
 gboolean
 cpu_claim_gather (CpuClaim *claim)
 {
-  return claim->node->op == &vard_op_gather ? claim_kernel (claim, "gather", gather_kernel)
-                                            : claim_kernel (claim, "gather_gradient", gather_gradient_kernel);
+  return claim->node->op == &vard_op_gather
+           ? claim_kernel (claim, "gather", gather_kernel)
+           : claim_kernel (claim, "gather_gradient", gather_gradient_kernel);
 }
 
 static void
@@ -197,8 +208,8 @@ cast_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch
 {
   const CpuStepData *data = step->data;
 
-  cpu_cast_run (data->pool, step->in[0]->dtype, step->out[0]->dtype, vard_node_get_count (step->out[0]), in[0],
-                out[0]);
+  cpu_cast_run (data->pool, step->in[0]->dtype, step->out[0]->dtype,
+                vard_node_get_count (step->out[0]), in[0], out[0]);
 }
 
 gboolean
@@ -212,7 +223,8 @@ random_normal_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointe
 {
   const CpuStepData *data = step->data;
 
-  cpu_random_normal_run (data->pool, (const gint64 *) in[0], vard_random_normal_count_rows (step->out[0]),
+  cpu_random_normal_run (data->pool, (const gint64 *) in[0],
+                         vard_random_normal_count_rows (step->out[0]),
                          vard_node_get_count (step->out[0]), OUT (0));
 }
 

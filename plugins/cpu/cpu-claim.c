@@ -18,37 +18,35 @@ cpu_step_data_free (gpointer data)
 }
 
 CpuEpilogue
-cpu_step_epilogue (const VardStep *step,
-                   gpointer       *in,
-                   gpointer       *out,
-                   gpointer        scratch)
+cpu_step_epilogue (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
 
   return (CpuEpilogue) {
-    .region = data->region, .in = in + data->n_own + data->n_prologue, .out = out,
-    .scratch = (guint8 *) scratch + data->own_scratch, .scratch_stride = data->region_scratch,
+    .region = data->region,
+    .in = in + data->n_own + data->n_prologue,
+    .out = out,
+    .scratch = (guint8 *) scratch + data->own_scratch,
+    .scratch_stride = data->region_scratch,
   };
 }
 
 CpuEpilogue
-cpu_step_prologue (const VardStep *step,
-                   gpointer       *in,
-                   gpointer       *out,
-                   gpointer        scratch)
+cpu_step_prologue (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
 
   return (CpuEpilogue) {
-    .region = data->prologue, .in = in + data->n_own, .out = out + data->own_out,
-    .scratch = (guint8 *) scratch + data->own_scratch, .scratch_stride = data->region_scratch,
+    .region = data->prologue,
+    .in = in + data->n_own,
+    .out = out + data->own_out,
+    .scratch = (guint8 *) scratch + data->own_scratch,
+    .scratch_stride = data->region_scratch,
   };
 }
 
 const float *
-cpu_step_weight (const VardStep *step,
-                 gpointer       *in,
-                 gpointer        scratch)
+cpu_step_weight (const VardStep *step, gpointer *in, gpointer scratch)
 {
   const CpuStepData *data = step->data;
   float *widened = (float *) ((guint8 *) scratch + data->weight_scratch);
@@ -81,7 +79,8 @@ matmul_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scrat
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
 
-  cpu_gemm_run (data->pool, &data->plan.gemm, IN (0), cpu_step_weight (step, in, scratch), OUT (data->own_out), &epilogue);
+  cpu_gemm_run (data->pool, &data->plan.gemm, IN (0), cpu_step_weight (step, in, scratch),
+                OUT (data->own_out), &epilogue);
 }
 
 static gboolean
@@ -93,11 +92,17 @@ claim_matmul (CpuClaim *claim)
   guint d = a->n_dims;
 
   *gemm = (CpuGemm) {
-    .transpose_a = attrs->transpose_a, .transpose_b = attrs->transpose_b,
-    .m = y->dims[d - 2], .n = y->dims[d - 1], .k = a->dims[attrs->transpose_a ? d - 2 : d - 1],
-    .lda = a->dims[d - 1], .ldb = b->dims[d - 1], .ldc = y->dims[d - 1],
+    .transpose_a = attrs->transpose_a,
+    .transpose_b = attrs->transpose_b,
+    .m = y->dims[d - 2],
+    .n = y->dims[d - 1],
+    .k = a->dims[attrs->transpose_a ? d - 2 : d - 1],
+    .lda = a->dims[d - 1],
+    .ldb = b->dims[d - 1],
+    .ldc = y->dims[d - 1],
     .n_batches = vard_shape_get_span (y, 0, d - 2),
-    .stride_a = a->dims[d - 2] * a->dims[d - 1], .stride_b = b->dims[d - 2] * b->dims[d - 1],
+    .stride_a = a->dims[d - 2] * a->dims[d - 1],
+    .stride_b = b->dims[d - 2] * b->dims[d - 1],
     .stride_c = y->dims[d - 2] * y->dims[d - 1],
   };
   claim->step.flops = 2.0 * gemm->n_batches * gemm->m * gemm->n * gemm->k;
@@ -123,8 +128,8 @@ winograd_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scr
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
 
   if (data->has_weight && data->reads_stored)
-    cpu_winograd_run_stored (data->pool, &data->plan.conv.conv, data->plan.conv.kind, &data->weight, IN (0), in[1],
-                             OUT (data->own_out), scratch, &epilogue);
+    cpu_winograd_run_stored (data->pool, &data->plan.conv.conv, data->plan.conv.kind, &data->weight,
+                             IN (0), in[1], OUT (data->own_out), scratch, &epilogue);
   else
     cpu_winograd_run (data->pool, &data->plan.conv.conv, data->plan.conv.kind, IN (0),
                       cpu_step_weight (step, in, scratch), OUT (data->own_out), scratch, &epilogue);
@@ -137,16 +142,29 @@ conv_narrow_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer 
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
 
   cpu_conv_narrow_run (data->pool, &data->plan.conv.conv, data->plan.conv.kind, IN (0),
-                       cpu_step_weight (step, in, scratch), OUT (data->own_out), scratch, &epilogue);
+                       cpu_step_weight (step, in, scratch), OUT (data->own_out), scratch,
+                       &epilogue);
 }
 
 static CpuConv
-conv_geometry (const VardShape *x, const VardShape *w, const VardShape *y, const VardConv2dAttrs *attrs)
+conv_geometry (const VardShape *x,
+               const VardShape *w,
+               const VardShape *y,
+               const VardConv2dAttrs *attrs)
 {
   return (CpuConv) {
-    .n = x->dims[0], .h = x->dims[1], .w = x->dims[2], .ci = x->dims[3],
-    .oh = y->dims[1], .ow = y->dims[2], .co = w->dims[0], .kh = w->dims[1], .kw = w->dims[2],
-    .stride = attrs->stride, .top = attrs->pad_top, .left = attrs->pad_left,
+    .n = x->dims[0],
+    .h = x->dims[1],
+    .w = x->dims[2],
+    .ci = x->dims[3],
+    .oh = y->dims[1],
+    .ow = y->dims[2],
+    .co = w->dims[0],
+    .kh = w->dims[1],
+    .kw = w->dims[2],
+    .stride = attrs->stride,
+    .top = attrs->pad_top,
+    .left = attrs->pad_left,
   };
 }
 
@@ -167,10 +185,10 @@ prefers_winograd (const CpuConvPlan *plan, guint n_threads)
 static gboolean
 claim_conv (CpuClaim *claim, CpuConv conv, CpuConvKind kind)
 {
-  static const char *const gemm_names[]
-    = { "conv2d/gemm", "conv2d_input_gradient/gemm", "conv2d_weight_gradient/gemm" };
-  static const char *const winograd_names[]
-    = { "conv2d/winograd", "conv2d_input_gradient/winograd", "conv2d_weight_gradient/winograd" };
+  static const char *const gemm_names[] = { "conv2d/gemm", "conv2d_input_gradient/gemm",
+                                            "conv2d_weight_gradient/gemm" };
+  static const char *const winograd_names[] = { "conv2d/winograd", "conv2d_input_gradient/winograd",
+                                                "conv2d_weight_gradient/winograd" };
   static const char *const narrow_names[] = { "conv2d/narrow", "conv2d_input_gradient/narrow" };
   CpuConvPlan plan = { conv, kind };
   guint n_threads = claim->data->n_threads;
@@ -208,7 +226,8 @@ claim_conv2d_input_gradient (CpuClaim *claim)
   const VardConv2dGradientAttrs *attrs = claim->node->attrs;
 
   return claim_conv (claim,
-                     conv_geometry (&attrs->shape, in_shape (claim, 1), in_shape (claim, 0), &attrs->conv),
+                     conv_geometry (&attrs->shape, in_shape (claim, 1), in_shape (claim, 0),
+                                    &attrs->conv),
                      CPU_CONV_INPUT_GRADIENT);
 }
 
@@ -218,7 +237,8 @@ claim_conv2d_weight_gradient (CpuClaim *claim)
   const VardConv2dGradientAttrs *attrs = claim->node->attrs;
 
   return claim_conv (claim,
-                     conv_geometry (in_shape (claim, 0), &attrs->shape, in_shape (claim, 1), &attrs->conv),
+                     conv_geometry (in_shape (claim, 0), &attrs->shape, in_shape (claim, 1),
+                                    &attrs->conv),
                      CPU_CONV_WEIGHT_GRADIENT);
 }
 
@@ -240,8 +260,8 @@ attention_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gp
 
   for (guint i = 0; i < 3; i++)
     to[i] = data->outputs[i] < 0 ? NULL : OUT (data->outputs[i]);
-  cpu_attention_gradient_run (data->pool, &data->plan.attention, IN (0), IN (1), IN (2), IN (3), to[0], to[1],
-                              to[2], scratch);
+  cpu_attention_gradient_run (data->pool, &data->plan.attention, IN (0), IN (1), IN (2), IN (3),
+                              to[0], to[1], to[2], scratch);
 }
 
 static void
@@ -251,10 +271,11 @@ claim_attention_plan (CpuClaim *claim, double products, gboolean is_gradient)
   const VardShape *q = in_shape (claim, 0), *k = in_shape (claim, 1);
   CpuAttention *plan = &claim->data->plan.attention;
 
-  *plan = (CpuAttention) { q->dims[0], q->dims[1], k->dims[1], q->dims[2], q->dims[3],
-                           attrs->scale, attrs->is_causal };
-  claim->data->own_scratch = is_gradient ? cpu_attention_gradient_get_scratch_size (plan, claim->data->n_threads)
-                                         : cpu_attention_get_scratch_size (plan, claim->data->n_threads);
+  *plan = (CpuAttention) { q->dims[0], q->dims[1],   k->dims[1],      q->dims[2],
+                           q->dims[3], attrs->scale, attrs->is_causal };
+  claim->data->own_scratch =
+    is_gradient ? cpu_attention_gradient_get_scratch_size (plan, claim->data->n_threads)
+                : cpu_attention_get_scratch_size (plan, claim->data->n_threads);
   claim->step.flops = products * 2.0 * plan->b * plan->heads * plan->tq * plan->tk * plan->d;
 }
 
@@ -300,7 +321,8 @@ claim_attention_gradient (CpuClaim *claim)
   claim->step.n_out = 0;
   for (guint i = 0; i < 3; i++)
     claim->data->outputs[i] = -1;
-  for (guint id = claim->node->id; id < vard_graph_get_n_nodes (graph) && claim->step.n_out < 3; id++)
+  for (guint id = claim->node->id; id < vard_graph_get_n_nodes (graph) && claim->step.n_out < 3;
+       id++)
     {
       VardNode *node = vard_graph_get_node (graph, id);
 
@@ -320,7 +342,8 @@ normalize_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer sc
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
 
-  cpu_normalize_run (data->pool, &data->plan.normalize, IN (0), OUT (data->own_out), scratch, &epilogue);
+  cpu_normalize_run (data->pool, &data->plan.normalize, IN (0), OUT (data->own_out), scratch,
+                     &epilogue);
 }
 
 static void
@@ -331,8 +354,9 @@ normalize_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gp
 
   CpuEpilogue prologue = cpu_step_prologue (step, in, out, scratch);
 
-  cpu_normalize_gradient_run (data->pool, &data->plan.normalize, IN (0), data->prologue ? NULL : IN (1),
-                              OUT (data->own_out), scratch, &prologue, &epilogue);
+  cpu_normalize_gradient_run (data->pool, &data->plan.normalize, IN (0),
+                              data->prologue ? NULL : IN (1), OUT (data->own_out), scratch,
+                              &prologue, &epilogue);
 }
 
 static gboolean
@@ -346,7 +370,9 @@ claim_normalize (CpuClaim *claim)
   *plan = (CpuNormalize) {
     .outer = vard_shape_get_span (x, 0, attrs->n_outer),
     .rows = vard_shape_get_span (x, attrs->n_outer, x->n_dims - 1),
-    .groups = attrs->groups, .width = x->dims[x->n_dims - 1] / attrs->groups, .eps = attrs->eps,
+    .groups = attrs->groups,
+    .width = x->dims[x->n_dims - 1] / attrs->groups,
+    .eps = attrs->eps,
   };
   claim->data->own_scratch = cpu_normalize_get_scratch_size (plan, claim->data->n_threads);
   claim->step.in_place[0] = 1;
@@ -433,8 +459,8 @@ is_any_type (const VardNode *node)
 
   if (op == &vard_op_gather)
     return node->inputs[0]->shape.dims[1] * vard_dtype_get_size (node->dtype) % sizeof (float) == 0;
-  return op == &vard_op_slice || op == &vard_op_pad || op == &vard_op_concat || op == &vard_op_permute
-         || op == &vard_op_cast;
+  return op == &vard_op_slice || op == &vard_op_pad || op == &vard_op_concat
+         || op == &vard_op_permute || op == &vard_op_cast;
 }
 
 gboolean
@@ -442,19 +468,18 @@ cpu_claim_supports (const VardNode *node)
 {
   const CpuOpRule *rule = cpu_find_rule (node->op);
 
-  if (node->op->flags & (VARD_OP_FLAG_SOURCE | VARD_OP_FLAG_VIEW) || vard_fusion_passes_through (node))
+  if (node->op->flags & (VARD_OP_FLAG_SOURCE | VARD_OP_FLAG_VIEW)
+      || vard_fusion_passes_through (node))
     return TRUE;
   if (rule != NULL)
     return is_any_type (node) || node->dtype == VARD_DTYPE_F32;
   return cpu_op_is_elementwise (node)
-         || ((node->op == &vard_op_broadcast || node->op == &vard_op_fill) && node->dtype == VARD_DTYPE_F32);
+         || ((node->op == &vard_op_broadcast || node->op == &vard_op_fill)
+             && node->dtype == VARD_DTYPE_F32);
 }
 
 gboolean
-cpu_claim_node (CpuPool      *pool,
-                VardLowering *lowering,
-                VardNode     *node,
-                CpuClaim     *claim)
+cpu_claim_node (CpuPool *pool, VardLowering *lowering, VardNode *node, CpuClaim *claim)
 {
   const CpuOpRule *rule = cpu_find_rule (node->op);
   CpuStepData *data;
@@ -465,9 +490,14 @@ cpu_claim_node (CpuPool      *pool,
   data->pool = pool;
   data->n_threads = cpu_pool_get_n_threads (pool);
   data->n_own = node->n_inputs;
-  *claim = (CpuClaim) { .pool = pool, .lowering = lowering, .node = node, .data = data, .out = { node } };
-  claim->step = (VardStep) { .data = data, .free_data = cpu_step_data_free, .n_in = node->n_inputs,
-                             .in = node->inputs, .n_out = 1, .out = claim->out };
+  *claim =
+    (CpuClaim) { .pool = pool, .lowering = lowering, .node = node, .data = data, .out = { node } };
+  claim->step = (VardStep) { .data = data,
+                             .free_data = cpu_step_data_free,
+                             .n_in = node->n_inputs,
+                             .in = node->inputs,
+                             .n_out = 1,
+                             .out = claim->out };
   if (!rule->claim (claim))
     {
       cpu_step_data_free (data);

@@ -15,20 +15,20 @@
 
 #include <string.h>
 
-#define BLOCK_FLOATS (96 * 1024)   /* of patches in one thread's scratch: 384 KiB */
-#define WHOLE_FLOATS (4 * 1024 * 1024)   /* of all patches together, at most 16 MB */
-#define WHOLE_WEIGHT (1024 * 1024)       /* elements of a weight that should be read once */
-#define SUM_PIXELS 2048            /* of one round of the weight gradient */
+#define BLOCK_FLOATS (96 * 1024)       /* of patches in one thread's scratch: 384 KiB */
+#define WHOLE_FLOATS (4 * 1024 * 1024) /* of all patches together, at most 16 MB */
+#define WHOLE_WEIGHT (1024 * 1024)     /* elements of a weight that should be read once */
+#define SUM_PIXELS 2048                /* of one round of the weight gradient */
 
 typedef struct
 {
   CpuConv conv;
   const float *a, *b;
   float *y, *scratch;
-  gsize scratch_stride;            /* floats per thread */
-  gint64 rows, first, n_rows;      /* pixels of a block, or of this round */
-  gint64 n_bands, band;            /* input rows a band of the scatter covers */
-  gboolean is_whole;               /* scratch has all patches */
+  gsize scratch_stride;       /* floats per thread */
+  gint64 rows, first, n_rows; /* pixels of a block, or of this round */
+  gint64 n_bands, band;       /* input rows a band of the scatter covers */
+  gboolean is_whole;          /* scratch has all patches */
   const CpuEpilogue *epilogue;
 } ConvJob;
 
@@ -54,12 +54,12 @@ conv_is_pointwise (const CpuConv *conv)
 static gboolean
 conv_is_whole (const CpuConv *conv)
 {
-  return conv_pixels (conv) * conv_patch (conv) <= WHOLE_FLOATS && conv->co * conv_patch (conv) >= WHOLE_WEIGHT;
+  return conv_pixels (conv) * conv_patch (conv) <= WHOLE_FLOATS
+         && conv->co * conv_patch (conv) >= WHOLE_WEIGHT;
 }
 
 gboolean
-cpu_conv_gemm_takes_taps_last (const CpuConv *conv,
-                               CpuConvKind    kind)
+cpu_conv_gemm_takes_taps_last (const CpuConv *conv, CpuConvKind kind)
 {
   return kind != CPU_CONV_WEIGHT_GRADIENT && !conv_is_pointwise (conv) && conv_is_whole (conv);
 }
@@ -75,10 +75,7 @@ conv_block_rows (const CpuConv *conv, guint n_threads)
 
 /* one row of a kernel over one row of the picture: columns outside are zero */
 static void
-gather_row (const CpuConv *conv,
-            const float   *row,
-            gint64         x0,
-            float         *to)
+gather_row (const CpuConv *conv, const float *row, gint64 x0, float *to)
 {
   gint64 ci = conv->ci;
 
@@ -98,11 +95,7 @@ gather_row (const CpuConv *conv,
 
 /* patches of output pixels [from, to) -> [to - from, kh kw ci] */
 static void
-gather_patches (const CpuConv *conv,
-                const float   *x,
-                gint64         from,
-                gint64         to,
-                float         *patches)
+gather_patches (const CpuConv *conv, const float *x, gint64 from, gint64 to, float *patches)
 {
   gint64 run = conv->kw * conv->ci;
 
@@ -125,10 +118,7 @@ gather_patches (const CpuConv *conv,
 }
 
 static void
-forward_task (gpointer data,
-              gint64   from,
-              gint64   to,
-              guint    thread)
+forward_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const ConvJob *job = data;
   const CpuConv *conv = &job->conv;
@@ -137,22 +127,28 @@ forward_task (gpointer data,
   float *y = job->y + from * conv->co;
 
   gather_patches (conv, job->a, from, to, patches);
-  cpu_sgemm (FALSE, TRUE, to - from, conv->co, patch, patches, patch, job->b, patch, 0, y, conv->co);
+  cpu_sgemm (FALSE, TRUE, to - from, conv->co, patch, patches, patch, job->b, patch, 0, y,
+             conv->co);
   cpu_epilogue_run (job->epilogue, from * conv->co, to * conv->co, thread);
 }
 
 static void
-run_forward (CpuPool           *pool,
-             const CpuConv     *conv,
-             const float       *x,
-             const float       *w,
-             float             *y,
-             float             *scratch,
+run_forward (CpuPool *pool,
+             const CpuConv *conv,
+             const float *x,
+             const float *w,
+             float *y,
+             float *scratch,
              const CpuEpilogue *epilogue)
 {
   gint64 rows = conv_block_rows (conv, cpu_pool_get_n_threads (pool));
-  ConvJob job = { .conv = *conv, .a = x, .b = w, .y = y, .scratch = scratch,
-                  .scratch_stride = rows * conv_patch (conv), .epilogue = epilogue };
+  ConvJob job = { .conv = *conv,
+                  .a = x,
+                  .b = w,
+                  .y = y,
+                  .scratch = scratch,
+                  .scratch_stride = rows * conv_patch (conv),
+                  .epilogue = epilogue };
 
   cpu_pool_run (pool, conv_pixels (conv), rows, forward_task, &job);
 }
@@ -162,19 +158,24 @@ static CpuConv
 conv_turned (const CpuConv *conv)
 {
   return (CpuConv) {
-    .n = conv->n, .h = conv->oh, .w = conv->ow, .ci = conv->co,
-    .oh = conv->h, .ow = conv->w, .co = conv->ci,
-    .kh = conv->kh, .kw = conv->kw, .stride = 1,
-    .top = conv->kh - 1 - conv->top, .left = conv->kw - 1 - conv->left,
+    .n = conv->n,
+    .h = conv->oh,
+    .w = conv->ow,
+    .ci = conv->co,
+    .oh = conv->h,
+    .ow = conv->w,
+    .co = conv->ci,
+    .kh = conv->kh,
+    .kw = conv->kw,
+    .stride = 1,
+    .top = conv->kh - 1 - conv->top,
+    .left = conv->kw - 1 - conv->left,
   };
 }
 
 /* w [co, kh, kw, ci] -> [ci, kh, kw, co] with both kernel axes reversed */
 static void
-turn_task (gpointer data,
-           gint64   from,
-           gint64   to,
-           guint    thread)
+turn_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const ConvJob *job = data;
   const CpuConv *conv = &job->conv;
@@ -187,12 +188,12 @@ turn_task (gpointer data,
 }
 
 static void
-run_turned (CpuPool           *pool,
-            const CpuConv     *conv,
-            const float       *dy,
-            const float       *w,
-            float             *dx,
-            float             *scratch,
+run_turned (CpuPool *pool,
+            const CpuConv *conv,
+            const float *dy,
+            const float *w,
+            float *dx,
+            float *scratch,
             const CpuEpilogue *epilogue)
 {
   CpuConv turned = conv_turned (conv);
@@ -205,11 +206,11 @@ run_turned (CpuPool           *pool,
 /* adds the patches of output row (n, oy) to the input rows [y0, y1) of its picture */
 static void
 scatter_patches (const CpuConv *conv,
-                 const float   *patches,
-                 gint64         oy,
-                 gint64         y0,
-                 gint64         y1,
-                 float         *picture)
+                 const float *patches,
+                 gint64 oy,
+                 gint64 y0,
+                 gint64 y1,
+                 float *picture)
 {
   for (gint64 ox = 0; ox < conv->ow; ox++)
     for (gint64 ky = 0; ky < conv->kh; ky++)
@@ -244,10 +245,7 @@ ready_patches (const ConvJob *job, gint64 i, guint thread)
 }
 
 static void
-scatter_task (gpointer data,
-              gint64   from,
-              gint64   to,
-              guint    thread)
+scatter_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const ConvJob *job = data;
   const CpuConv *conv = &job->conv;
@@ -263,16 +261,19 @@ scatter_task (gpointer data,
       gint64 oy0 = low <= 0 ? 0 : (low + conv->stride - 1) / conv->stride;
       gint64 oy1 = MIN ((y1 - 1 + conv->top) / conv->stride + 1, conv->oh);
 
-      memset (picture + y0 * conv->w * conv->ci, 0, (y1 - y0) * conv->w * conv->ci * sizeof (float));
+      memset (picture + y0 * conv->w * conv->ci, 0,
+              (y1 - y0) * conv->w * conv->ci * sizeof (float));
       for (gint64 oy = oy0; oy < oy1; oy++)
         {
           const float *dy = job->a + (n * conv->oh + oy) * conv->ow * conv->co;
           float *patches = job->scratch + thread * job->scratch_stride;
 
           if (!job->is_whole)
-            cpu_sgemm (FALSE, FALSE, conv->ow, patch, conv->co, dy, conv->co, job->b, patch, 0, patches, patch);
-          scatter_patches (conv, job->is_whole ? ready_patches (job, n * conv->oh + oy, thread) : patches, oy, y0, y1,
-                           picture);
+            cpu_sgemm (FALSE, FALSE, conv->ow, patch, conv->co, dy, conv->co, job->b, patch, 0,
+                       patches, patch);
+          scatter_patches (conv,
+                           job->is_whole ? ready_patches (job, n * conv->oh + oy, thread) : patches,
+                           oy, y0, y1, picture);
         }
       cpu_epilogue_run (job->epilogue, (n * conv->h + y0) * conv->w * conv->ci,
                         (n * conv->h + y1) * conv->w * conv->ci, thread);
@@ -280,26 +281,36 @@ scatter_task (gpointer data,
 }
 
 static void
-run_scatter (CpuPool           *pool,
-             const CpuConv     *conv,
-             const float       *dy,
-             const float       *w,
-             float             *dx,
-             float             *scratch,
+run_scatter (CpuPool *pool,
+             const CpuConv *conv,
+             const float *dy,
+             const float *w,
+             float *dx,
+             float *scratch,
              const CpuEpilogue *epilogue)
 {
   gint64 n_threads = cpu_pool_get_n_threads (pool);
   gint64 n_bands = conv->n >= 2 * n_threads ? 1 : MIN (conv->h, 2 * n_threads);
-  ConvJob job = { .conv = *conv, .a = dy, .b = w, .y = dx, .scratch = scratch,
-                  .scratch_stride = conv->ow * conv_patch (conv), .epilogue = epilogue };
+  ConvJob job = { .conv = *conv,
+                  .a = dy,
+                  .b = w,
+                  .y = dx,
+                  .scratch = scratch,
+                  .scratch_stride = conv->ow * conv_patch (conv),
+                  .epilogue = epilogue };
 
   job.band = (conv->h + n_bands - 1) / n_bands;
   job.n_bands = (conv->h + job.band - 1) / job.band;
   job.is_whole = conv_is_whole (conv);
   if (job.is_whole)
     {
-      CpuGemm gemm = { .m = conv_pixels (conv), .n = conv_patch (conv), .k = conv->co, .lda = conv->co,
-                       .ldb = conv_patch (conv), .ldc = conv_patch (conv), .n_batches = 1 };
+      CpuGemm gemm = { .m = conv_pixels (conv),
+                       .n = conv_patch (conv),
+                       .k = conv->co,
+                       .lda = conv->co,
+                       .ldb = conv_patch (conv),
+                       .ldc = conv_patch (conv),
+                       .n_batches = 1 };
 
       cpu_gemm_run (pool, &gemm, dy, w, scratch, NULL);
     }
@@ -307,10 +318,7 @@ run_scatter (CpuPool           *pool,
 }
 
 static void
-gather_task (gpointer data,
-             gint64   from,
-             gint64   to,
-             guint    thread)
+gather_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const ConvJob *job = data;
 
@@ -320,10 +328,7 @@ gather_task (gpointer data,
 
 /* the same, each patch [ci, kh kw] */
 static void
-gather_turned_task (gpointer data,
-                    gint64   from,
-                    gint64   to,
-                    guint    thread)
+gather_turned_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const ConvJob *job = data;
   const CpuConv *conv = &job->conv;
@@ -338,46 +343,50 @@ gather_turned_task (gpointer data,
 }
 
 static void
-run_whole (CpuPool           *pool,
-           const CpuConv     *conv,
-           const float       *x,
-           const float       *w,
-           float             *y,
-           float             *scratch,
+run_whole (CpuPool *pool,
+           const CpuConv *conv,
+           const float *x,
+           const float *w,
+           float *y,
+           float *scratch,
            const CpuEpilogue *epilogue)
 {
   gint64 pixels = conv_pixels (conv), patch = conv_patch (conv);
   ConvJob job = { .conv = *conv, .a = x, .scratch = scratch };
-  CpuGemm gemm = { .transpose_b = TRUE, .m = pixels, .n = conv->co, .k = patch, .lda = patch, .ldb = patch,
-                   .ldc = conv->co, .n_batches = 1 };
+  CpuGemm gemm = { .transpose_b = TRUE,
+                   .m = pixels,
+                   .n = conv->co,
+                   .k = patch,
+                   .lda = patch,
+                   .ldb = patch,
+                   .ldc = conv->co,
+                   .n_batches = 1 };
 
-  cpu_pool_run (pool, pixels, cpu_pool_get_grain (pool, pixels, 1), conv->taps_last ? gather_turned_task : gather_task, &job);
+  cpu_pool_run (pool, pixels, cpu_pool_get_grain (pool, pixels, 1),
+                conv->taps_last ? gather_turned_task : gather_task, &job);
   cpu_gemm_run (pool, &gemm, scratch, w, y, epilogue);
 }
 
 /* dw [co, columns from..to of the patch] += dy' patches over this round's pixels */
 static void
-weight_task (gpointer data,
-             gint64   from,
-             gint64   to,
-             guint    thread)
+weight_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const ConvJob *job = data;
   const CpuConv *conv = &job->conv;
   gint64 patch = conv_patch (conv);
 
-  cpu_sgemm (TRUE, FALSE, conv->co, to - from, job->n_rows, job->b + job->first * conv->co, conv->co,
-             job->scratch + from, patch, job->first > 0, job->y + from, patch);
+  cpu_sgemm (TRUE, FALSE, conv->co, to - from, job->n_rows, job->b + job->first * conv->co,
+             conv->co, job->scratch + from, patch, job->first > 0, job->y + from, patch);
 }
 
 /* Rounds of gathering and multiplying; the sum over pixels stays on one thread for each element */
 static void
-run_weight_gradient (CpuPool       *pool,
+run_weight_gradient (CpuPool *pool,
                      const CpuConv *conv,
-                     const float   *x,
-                     const float   *dy,
-                     float         *dw,
-                     float         *scratch)
+                     const float *x,
+                     const float *dy,
+                     float *dw,
+                     float *scratch)
 {
   gint64 pixels = conv_pixels (conv), patch = conv_patch (conv);
   gint64 n_threads = cpu_pool_get_n_threads (pool);
@@ -396,18 +405,24 @@ run_weight_gradient (CpuPool       *pool,
 }
 
 static void
-run_pointwise (CpuPool           *pool,
-               const CpuConv     *conv,
-               CpuConvKind        kind,
-               const float       *a,
-               const float       *b,
-               float             *y,
+run_pointwise (CpuPool *pool,
+               const CpuConv *conv,
+               CpuConvKind kind,
+               const float *a,
+               const float *b,
+               float *y,
                const CpuEpilogue *epilogue)
 {
   gboolean forward = kind == CPU_CONV_FORWARD;
   gint64 k = forward ? conv->ci : conv->co, n = forward ? conv->co : conv->ci;
-  CpuGemm gemm = { .transpose_b = forward, .m = conv_pixels (conv), .n = n, .k = k,
-                   .lda = k, .ldb = conv->ci, .ldc = n, .n_batches = 1 };
+  CpuGemm gemm = { .transpose_b = forward,
+                   .m = conv_pixels (conv),
+                   .n = n,
+                   .k = k,
+                   .lda = k,
+                   .ldb = conv->ci,
+                   .ldc = n,
+                   .n_batches = 1 };
 
   cpu_gemm_run (pool, &gemm, a, b, y, epilogue);
 }
@@ -419,13 +434,13 @@ conv_can_turn (const CpuConv *conv)
 }
 
 void
-cpu_conv_gemm_run (CpuPool           *pool,
-                   const CpuConv     *conv,
-                   CpuConvKind        kind,
-                   const float       *a,
-                   const float       *b,
-                   float             *y,
-                   float             *scratch,
+cpu_conv_gemm_run (CpuPool *pool,
+                   const CpuConv *conv,
+                   CpuConvKind kind,
+                   const float *a,
+                   const float *b,
+                   float *y,
+                   float *scratch,
                    const CpuEpilogue *epilogue)
 {
   if (kind == CPU_CONV_WEIGHT_GRADIENT)
@@ -443,9 +458,7 @@ cpu_conv_gemm_run (CpuPool           *pool,
 }
 
 gsize
-cpu_conv_gemm_get_scratch_size (const CpuConv *conv,
-                                CpuConvKind    kind,
-                                guint          n_threads)
+cpu_conv_gemm_get_scratch_size (const CpuConv *conv, CpuConvKind kind, guint n_threads)
 {
   gint64 patch = conv_patch (conv), floats = 0;
 
@@ -461,7 +474,8 @@ cpu_conv_gemm_get_scratch_size (const CpuConv *conv,
     {
       CpuConv turned = conv_turned (conv);
 
-      floats = conv->co * patch + n_threads * conv_block_rows (&turned, n_threads) * conv_patch (&turned);
+      floats = conv->co * patch
+               + n_threads * conv_block_rows (&turned, n_threads) * conv_patch (&turned);
     }
   else
     floats = n_threads * conv->ow * patch;
@@ -470,8 +484,7 @@ cpu_conv_gemm_get_scratch_size (const CpuConv *conv,
 
 /* seconds: 60 GFLOP/s a thread, and 4 GB/s of gathering */
 double
-cpu_conv_gemm_get_cost (const CpuConv *conv,
-                        guint          n_threads)
+cpu_conv_gemm_get_cost (const CpuConv *conv, guint n_threads)
 {
   double products = 2.0 * conv_pixels (conv) * conv_patch (conv) * conv->co;
   double gathered = conv_is_pointwise (conv) ? 0 : 4.0 * conv_pixels (conv) * conv_patch (conv);

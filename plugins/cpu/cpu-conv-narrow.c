@@ -13,9 +13,9 @@
 
 #include <string.h>
 
-#define MAX_COLUMNS 48             /* three vectors of AVX-512 */
-#define MIN_CHANNELS 16            /* with fewer to read from there is little to save */
-#define BAND_FLOATS (32 * 1024)    /* of products that are made before they are added up: 128 KiB */
+#define MAX_COLUMNS 48          /* three vectors of AVX-512 */
+#define MIN_CHANNELS 16         /* with fewer to read from there is little to save */
+#define BAND_FLOATS (32 * 1024) /* of products that are made before they are added up: 128 KiB */
 
 /* One direction of work: pictures [n, h, w, c_from] to [n, oh, ow, c_to] */
 typedef struct
@@ -23,11 +23,11 @@ typedef struct
   CpuConv conv;
   gboolean back;
   gint64 c_from, c_to, h, w, oh, ow, top, left;
-  gint64 columns;                  /* taps c_to */
-  gint64 band, n_bands;            /* rows of results in a band, bands of a picture */
+  gint64 columns;       /* taps c_to */
+  gint64 band, n_bands; /* rows of results in a band, bands of a picture */
   const float *a, *b;
   float *y, *scratch;
-  gint64 scratch_stride;           /* floats a thread */
+  gint64 scratch_stride; /* floats a thread */
   const CpuEpilogue *epilogue;
 } Narrow;
 
@@ -76,7 +76,8 @@ run_band (const Narrow *self, gint64 index, guint thread)
 {
   gint64 picture = index / self->n_bands, first = index % self->n_bands * self->band;
   gint64 last = MIN (first + self->band, self->oh), taps_y = self->conv.kh;
-  gint64 low = CLAMP (first - self->top, 0, self->h), high = CLAMP (last - self->top + taps_y - 1, low, self->h);
+  gint64 low = CLAMP (first - self->top, 0, self->h),
+         high = CLAMP (last - self->top + taps_y - 1, low, self->h);
   gint64 row = self->ow * self->c_to, start = (picture * self->oh + first) * row;
   float *products = self->scratch + thread * self->scratch_stride, *y = self->y + start;
 
@@ -99,8 +100,7 @@ band_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 gboolean
-cpu_conv_narrow_can (const CpuConv *conv,
-                     CpuConvKind    kind)
+cpu_conv_narrow_can (const CpuConv *conv, CpuConvKind kind)
 {
   gint64 taps = conv->kh * conv->kw;
 
@@ -112,21 +112,19 @@ cpu_conv_narrow_can (const CpuConv *conv,
 }
 
 gsize
-cpu_conv_narrow_get_scratch_size (const CpuConv *conv,
-                                  CpuConvKind    kind,
-                                  guint          n_threads)
+cpu_conv_narrow_get_scratch_size (const CpuConv *conv, CpuConvKind kind, guint n_threads)
 {
   return n_threads * narrow_prepare (conv, kind).scratch_stride * sizeof (float);
 }
 
 void
-cpu_conv_narrow_run (CpuPool           *pool,
-                     const CpuConv     *conv,
-                     CpuConvKind        kind,
-                     const float       *a,
-                     const float       *b,
-                     float             *y,
-                     float             *scratch,
+cpu_conv_narrow_run (CpuPool *pool,
+                     const CpuConv *conv,
+                     CpuConvKind kind,
+                     const float *a,
+                     const float *b,
+                     float *y,
+                     float *scratch,
                      const CpuEpilogue *epilogue)
 {
   Narrow self = narrow_prepare (conv, kind);

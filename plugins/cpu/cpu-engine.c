@@ -23,7 +23,7 @@ struct _VardCpuEngine
   gboolean profile;
 
   CpuPool *pool;
-  GHashTable *times;   /* interned kernel name -> KernelTimes */
+  GHashTable *times; /* interned kernel name -> KernelTimes */
 };
 
 G_DEFINE_FINAL_TYPE (VardCpuEngine, vard_cpu_engine, VARD_TYPE_ENGINE)
@@ -38,7 +38,9 @@ static const VardField fields[] = {
 /* clang-format on */
 
 static const char *const level_names[] = {
-  [CPU_LEVEL_AVX512] = "AVX-512", [CPU_LEVEL_AVX2] = "AVX2", [CPU_LEVEL_BASE] = "no vector extensions in use",
+  [CPU_LEVEL_AVX512] = "AVX-512",
+  [CPU_LEVEL_AVX2] = "AVX2",
+  [CPU_LEVEL_BASE] = "no vector extensions in use",
 };
 
 /* made when it is first needed, so that the number of threads can be set after construction */
@@ -58,15 +60,14 @@ vard_cpu_engine_describe (VardEngine *engine)
   VardCpuEngine *self = VARD_CPU_ENGINE (engine);
   guint n_threads = cpu_pool_get_n_threads (vard_cpu_engine_ensure_pool (self));
 
-  return g_strdup_printf ("cpu: %u thread%s, %s", n_threads, n_threads == 1 ? "" : "s", level_names[cpu_get_level ()]);
+  return g_strdup_printf ("cpu: %u thread%s, %s", n_threads, n_threads == 1 ? "" : "s",
+                          level_names[cpu_get_level ()]);
 }
 
 /* Large blocks ask for large pages: with small ones the walk over a batch misses the translation
  * cache all the time */
 static VardBuffer *
-vard_cpu_engine_alloc (VardEngine *engine,
-                       gsize       size,
-                       GError    **error)
+vard_cpu_engine_alloc (VardEngine *engine, gsize size, GError **error)
 {
   gsize page = 2 << 20, whole = (size + page - 1) / page * page;
   gpointer data = NULL;
@@ -75,7 +76,8 @@ vard_cpu_engine_alloc (VardEngine *engine,
     return VARD_ENGINE_CLASS (vard_cpu_engine_parent_class)->alloc (engine, size, error);
   if (posix_memalign (&data, page, whole) != 0)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "not enough memory for %" G_GSIZE_FORMAT " MB", size >> 20);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED,
+                   "not enough memory for %" G_GSIZE_FORMAT " MB", size >> 20);
       return NULL;
     }
 #ifdef MADV_HUGEPAGE
@@ -85,24 +87,19 @@ vard_cpu_engine_alloc (VardEngine *engine,
 }
 
 static gboolean
-vard_cpu_engine_supports (VardEngine     *engine,
-                          const VardNode *node)
+vard_cpu_engine_supports (VardEngine *engine, const VardNode *node)
 {
   return cpu_claim_supports (node);
 }
 
 static gboolean
-vard_cpu_engine_lower (VardEngine   *engine,
-                       VardLowering *lowering,
-                       GError      **error)
+vard_cpu_engine_lower (VardEngine *engine, VardLowering *lowering, GError **error)
 {
   return cpu_lower (vard_cpu_engine_ensure_pool (VARD_CPU_ENGINE (engine)), lowering);
 }
 
 static void
-vard_cpu_engine_add_time (VardCpuEngine  *self,
-                          const VardStep *step,
-                          gint64          begin)
+vard_cpu_engine_add_time (VardCpuEngine *self, const VardStep *step, gint64 begin)
 {
   KernelTimes *times = g_hash_table_lookup (self->times, step->name);
 
@@ -118,9 +115,7 @@ vard_cpu_engine_add_time (VardCpuEngine  *self,
 }
 
 static void
-vard_cpu_engine_run_step (VardCpuEngine *self,
-                          VardProgram   *program,
-                          guint          i)
+vard_cpu_engine_run_step (VardCpuEngine *self, VardProgram *program, guint i)
 {
   const VardStep *step = vard_program_get_step (program, i);
   gint64 begin = vard_trace_begin ();
@@ -134,17 +129,18 @@ vard_cpu_engine_run_step (VardCpuEngine *self,
 }
 
 static gboolean
-vard_cpu_engine_execute (VardEngine   *engine,
-                         VardProgram  *program,
+vard_cpu_engine_execute (VardEngine *engine,
+                         VardProgram *program,
                          GCancellable *cancellable,
-                         GError      **error)
+                         GError **error)
 {
   VardCpuEngine *self = VARD_CPU_ENGINE (engine);
 
   /* kernels stop between two chunks when it is cancelled; the check after each step makes that an
    * error */
   cpu_pool_set_cancellable (self->pool, cancellable);
-  for (guint i = 0; i < vard_program_get_n_steps (program) && !cpu_pool_is_cancelled (self->pool); i++)
+  for (guint i = 0; i < vard_program_get_n_steps (program) && !cpu_pool_is_cancelled (self->pool);
+       i++)
     vard_cpu_engine_run_step (self, program, i);
   cpu_pool_set_cancellable (self->pool, NULL);
   return !g_cancellable_set_error_if_cancelled (cancellable, error);
@@ -182,8 +178,9 @@ vard_cpu_engine_dup_profile (VardCpuEngine *self)
     {
       const KernelTimes *t = all->pdata[i];
 
-      g_string_append_printf (text, "%9.4f s %7" G_GUINT64_FORMAT " calls %8.1f GFLOP/s  %s\n", t->seconds,
-                              t->n_calls, t->flops / MAX (t->seconds, 1e-9) * 1e-9, t->name);
+      g_string_append_printf (text, "%9.4f s %7" G_GUINT64_FORMAT " calls %8.1f GFLOP/s  %s\n",
+                              t->seconds, t->n_calls, t->flops / MAX (t->seconds, 1e-9) * 1e-9,
+                              t->name);
     }
   return g_string_free (text, FALSE);
 }

@@ -108,7 +108,8 @@ cpu_group_find_producer (VardFusion *self, VardFusionGroup *group)
           const CpuOpRule *rule = cpu_find_rule (input->op);
 
           if (rule == NULL || !rule->is_producer || self->group_of[input->id] != NULL
-              || !vard_fusion_can_feed (self, input, group, &is_output) || (found != NULL && input->id <= found->id))
+              || !vard_fusion_can_feed (self, input, group, &is_output)
+              || (found != NULL && input->id <= found->id))
             continue;
           found = input;
           found_output = is_output;

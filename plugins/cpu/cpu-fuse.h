@@ -9,8 +9,8 @@
 G_BEGIN_DECLS
 
 /* groups with their producers and consumers */
-VardFusion *cpu_fusion_new        (VardLowering   *lowering);
+VardFusion *cpu_fusion_new (VardLowering *lowering);
 /* nodes that regions read as a pattern or an immediate: broadcasts, fills, slices, pads */
-gboolean    cpu_fusion_is_pattern (const VardNode *node);
+gboolean cpu_fusion_is_pattern (const VardNode *node);
 
 G_END_DECLS

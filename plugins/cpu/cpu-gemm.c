@@ -16,23 +16,20 @@
 #define MAX_ROWS_WIDE 512
 #define MIN_COLUMNS 32
 #define COLUMN_UNIT 16
-#define LARGE_B (256 * 1024)   /* elements */
+#define LARGE_B (256 * 1024) /* elements */
 
 typedef struct
 {
   const CpuGemm *gemm;
   const float *a, *b;
   float *c;
-  gint64 rows, columns;        /* of a block */
-  gint64 n_rows, n_columns;    /* blocks of one product */
+  gint64 rows, columns;     /* of a block */
+  gint64 n_rows, n_columns; /* blocks of one product */
   const CpuEpilogue *epilogue;
 } GemmJob;
 
 void
-cpu_epilogue_run (const CpuEpilogue *self,
-                  gint64             from,
-                  gint64             to,
-                  guint              thread)
+cpu_epilogue_run (const CpuEpilogue *self, gint64 from, gint64 to, guint thread)
 {
   if (self->region != NULL)
     cpu_region_run (self->region, self->in, self->out, from, to,
@@ -40,9 +37,7 @@ cpu_epilogue_run (const CpuEpilogue *self,
 }
 
 static void
-gemm_block (const GemmJob *job,
-            gint64         index,
-            guint          thread)
+gemm_block (const GemmJob *job, gint64 index, guint thread)
 {
   const CpuGemm *g = job->gemm;
   gint64 batch = index / (job->n_rows * job->n_columns);
@@ -60,20 +55,14 @@ gemm_block (const GemmJob *job,
 }
 
 static void
-gemm_task (gpointer data,
-           gint64   from,
-           gint64   to,
-           guint    thread)
+gemm_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   for (gint64 i = from; i < to; i++)
     gemm_block (data, i, thread);
 }
 
 static void
-epilogue_task (gpointer data,
-               gint64   from,
-               gint64   to,
-               guint    thread)
+epilogue_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   cpu_epilogue_run (data, from, to, thread);
 }
@@ -94,8 +83,7 @@ gemm_grain (const GemmJob *job)
 }
 
 static void
-gemm_split_columns (GemmJob *job,
-                    gint64   n)
+gemm_split_columns (GemmJob *job, gint64 n)
 {
   gint64 columns = round_up ((job->gemm->n + n - 1) / n, COLUMN_UNIT);
 
@@ -104,18 +92,19 @@ gemm_split_columns (GemmJob *job,
 }
 
 void
-cpu_gemm_run (CpuPool           *pool,
-              const CpuGemm     *gemm,
-              const float       *a,
-              const float       *b,
-              float             *c,
+cpu_gemm_run (CpuPool *pool,
+              const CpuGemm *gemm,
+              const float *a,
+              const float *b,
+              float *c,
               const CpuEpilogue *epilogue)
 {
   gint64 n_threads = cpu_pool_get_n_threads (pool);
   gint64 wanted = (n_threads + gemm->n_batches - 1) / gemm->n_batches;
   gboolean is_large = gemm->n * gemm->k >= LARGE_B;
   gint64 most = cpu_get_level () == CPU_LEVEL_AVX512 ? MAX_ROWS_WIDE : MAX_ROWS;
-  gint64 rows = CLAMP (round_up ((gemm->m + 2 * wanted - 1) / (2 * wanted), 16), is_large ? most : MIN_ROWS, most);
+  gint64 rows = CLAMP (round_up ((gemm->m + 2 * wanted - 1) / (2 * wanted), 16),
+                       is_large ? most : MIN_ROWS, most);
   GemmJob job = { gemm, a, b, c, MIN (rows, gemm->m), gemm->n, 1, 1, epilogue };
 
   job.n_rows = (gemm->m + job.rows - 1) / job.rows;

@@ -24,22 +24,19 @@ typedef struct
 typedef struct
 {
   const CpuRegion *region;
-  gpointer *in, *out;      /* the region's operands; out[0] is where the product was put */
-  guint8 *scratch;         /* per thread */
+  gpointer *in, *out; /* the region's operands; out[0] is where the product was put */
+  guint8 *scratch;    /* per thread */
   gsize scratch_stride;
 } CpuEpilogue;
 
-void  cpu_epilogue_run (const CpuEpilogue *self,
-                        gint64             from,
-                        gint64             to,
-                        guint              thread);
+void cpu_epilogue_run (const CpuEpilogue *self, gint64 from, gint64 to, guint thread);
 
 /* Over all threads */
-void  cpu_gemm_run     (CpuPool           *pool,
-                        const CpuGemm     *gemm,
-                        const float       *a,
-                        const float       *b,
-                        float             *c,
-                        const CpuEpilogue *epilogue);
+void cpu_gemm_run (CpuPool *pool,
+                   const CpuGemm *gemm,
+                   const float *a,
+                   const float *b,
+                   float *c,
+                   const CpuEpilogue *epilogue);
 
 G_END_DECLS

@@ -9,8 +9,8 @@ typedef struct
 {
   VardFusionGroup *group;
   CpuRegion *region;
-  GPtrArray *inputs;          /* nodes the region reads */
-  GHashTable *values;         /* node -> value + 1 */
+  GPtrArray *inputs;  /* nodes the region reads */
+  GHashTable *values; /* node -> value + 1 */
 } RegionBuilder;
 
 static guint
@@ -110,7 +110,8 @@ builder_add_loads (RegionBuilder *self, VardFusion *fusion)
       for (guint k = 0; k < member->n_inputs; k++)
         {
           VardNode *input = skip_through (self, fusion, member->inputs[k]);
-          gboolean is_member = fusion->group_of[input->id] == self->group && input != self->group->producer;
+          gboolean is_member = fusion->group_of[input->id] == self->group
+                               && input != self->group->producer;
 
           if (is_member || g_hash_table_contains (self->values, input))
             continue;
@@ -180,14 +181,16 @@ static gboolean
 is_read_by (const CpuRegion *region, guint in, guint instruction)
 {
   for (guint i = 0; i < region->n_loads; i++)
-    if (region->loads[i].in == in && region->loads[i].kind != CPU_LOAD_FLAT && region->loads[i].kind != CPU_LOAD_VALUE)
+    if (region->loads[i].in == in && region->loads[i].kind != CPU_LOAD_FLAT
+        && region->loads[i].kind != CPU_LOAD_VALUE)
       return FALSE;
   for (guint i = instruction + 1; i < region->n_instructions; i++)
     for (guint k = 0; k < cpu_op_get_arity (region->instructions[i].op); k++)
       {
         guint value = region->instructions[i].args[k];
 
-        if (value < region->n_loads && region->loads[value].kind == CPU_LOAD_FLAT && region->loads[value].in == in)
+        if (value < region->n_loads && region->loads[value].kind == CPU_LOAD_FLAT
+            && region->loads[value].in == in)
           return FALSE;
       }
   return TRUE;
@@ -235,8 +238,8 @@ cpu_region_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer s
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
   gint64 tile = data->region->tile, n_tiles = (data->region->count + tile - 1) / tile;
 
-  cpu_pool_run (data->pool, data->region->count, tile * cpu_pool_get_grain (data->pool, n_tiles, 4), region_task,
-                &epilogue);
+  cpu_pool_run (data->pool, data->region->count, tile * cpu_pool_get_grain (data->pool, n_tiles, 4),
+                region_task, &epilogue);
 }
 
 static gsize
@@ -254,7 +257,7 @@ step_add_inputs (VardStep *step, GPtrArray *all, GPtrArray *more)
   for (guint i = 0; i < more->len; i++)
     {
       if (more->pdata[i] == first)
-        step->in_place[0] = 0;   /* the region reads what the kernel would have written over */
+        step->in_place[0] = 0; /* the region reads what the kernel would have written over */
       g_ptr_array_add (all, more->pdata[i]);
     }
   step->in = (VardNode **) all->pdata;
@@ -271,7 +274,11 @@ step_add_scratch (VardStep *step, CpuStepData *data, const CpuRegion *region)
 
 /* joins a region to a step that ends with it */
 static void
-step_add_region (VardStep *step, CpuStepData *data, CpuRegion *region, GPtrArray *all, GPtrArray *inputs)
+step_add_region (VardStep *step,
+                 CpuStepData *data,
+                 CpuRegion *region,
+                 GPtrArray *all,
+                 GPtrArray *inputs)
 {
   data->region = region;
   step_add_inputs (step, all, inputs);
@@ -281,7 +288,11 @@ step_add_region (VardStep *step, CpuStepData *data, CpuRegion *region, GPtrArray
 /* joins the group that computes a gradient's cotangent, if there is one; the cotangent is no input
  * then */
 static void
-step_add_prologue (VardFusion *fusion, VardNode *node, VardStep *step, CpuStepData *data, GPtrArray *all)
+step_add_prologue (VardFusion *fusion,
+                   VardNode *node,
+                   VardStep *step,
+                   CpuStepData *data,
+                   GPtrArray *all)
 {
   g_autoptr (GPtrArray) inputs = g_ptr_array_new ();
   VardFusionGroup *group = NULL;
@@ -302,7 +313,8 @@ step_add_prologue (VardFusion *fusion, VardNode *node, VardStep *step, CpuStepDa
 static const char *
 fused_name (const CpuStepData *data, const char *name)
 {
-  g_autofree char *text = g_strconcat (data->prologue ? "region+" : "", name, data->region ? "+region" : "", NULL);
+  g_autofree char *text =
+    g_strconcat (data->prologue ? "region+" : "", name, data->region ? "+region" : "", NULL);
 
   return g_intern_string (text);
 }
@@ -330,7 +342,8 @@ is_weight_inside (VardFusion *fusion, VardNode *node)
     {
       VardNode *reader = fusion->readers[i];
 
-      if (!takes_weight (reader, node) && !(reader->op == &vard_op_permute && is_weight_inside (fusion, reader)))
+      if (!takes_weight (reader, node)
+          && !(reader->op == &vard_op_permute && is_weight_inside (fusion, reader)))
         return FALSE;
     }
   return TRUE;
@@ -339,7 +352,11 @@ is_weight_inside (VardFusion *fusion, VardNode *node)
 /* the parameter in place of the node that makes it single precision, and room for that in
  * scratch */
 static void
-step_take_weight (VardFusion *fusion, VardNode *node, VardStep *step, CpuStepData *data, GPtrArray *all)
+step_take_weight (VardFusion *fusion,
+                  VardNode *node,
+                  VardStep *step,
+                  CpuStepData *data,
+                  GPtrArray *all)
 {
   VardNode *weight = node->n_inputs > 1 ? node->inputs[1] : NULL;
 
@@ -397,7 +414,9 @@ lower_group (CpuPool *pool, VardFusion *fusion, VardFusionGroup *group)
       data = g_new0 (CpuStepData, 1);
       data->pool = pool;
       data->n_threads = cpu_pool_get_n_threads (pool);
-      claim.step = (VardStep) { .name = "region", .kernel = cpu_region_kernel, .data = data,
+      claim.step = (VardStep) { .name = "region",
+                                .kernel = cpu_region_kernel,
+                                .data = data,
                                 .free_data = cpu_step_data_free };
       find_in_place (region, inputs->len, claim.step.in_place);
     }
@@ -416,8 +435,12 @@ lower_pattern (CpuPool *pool, VardFusion *fusion, VardNode *node)
   g_autoptr (GPtrArray) inputs = g_ptr_array_new (), all = g_ptr_array_new ();
   VardFusionGroup group = { .root = node };
   RegionBuilder builder = { &group, region, inputs, NULL };
-  VardStep step = { .name = node->op->name, .kernel = cpu_region_kernel, .data = data,
-                    .free_data = cpu_step_data_free, .out = &node, .n_out = 1 };
+  VardStep step = { .name = node->op->name,
+                    .kernel = cpu_region_kernel,
+                    .data = data,
+                    .free_data = cpu_step_data_free,
+                    .out = &node,
+                    .n_out = 1 };
 
   data->pool = pool;
   data->n_threads = cpu_pool_get_n_threads (pool);
@@ -438,7 +461,8 @@ lower_slice_as_view (VardLowering *lowering, VardNode *node)
 {
   const VardSliceAttrs *attrs = node->attrs;
   const VardShape *x = &node->inputs[0]->shape;
-  gsize unit = vard_shape_get_span (x, attrs->axis + 1, x->n_dims) * vard_dtype_get_size (node->dtype);
+  gsize unit = vard_shape_get_span (x, attrs->axis + 1, x->n_dims)
+               * vard_dtype_get_size (node->dtype);
 
   if (vard_shape_get_span (x, 0, attrs->axis) != 1)
     return FALSE;
@@ -501,8 +525,7 @@ lower_node (CpuPool *pool, VardFusion *fusion, VardNode *node)
 }
 
 gboolean
-cpu_lower (CpuPool      *pool,
-           VardLowering *lowering)
+cpu_lower (CpuPool *pool, VardLowering *lowering)
 {
   g_autoptr (VardFusion) fusion = cpu_fusion_new (lowering);
 

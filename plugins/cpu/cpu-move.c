@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define LEAST_FLOATS 16384   /* what is worth a thread's while */
+#define LEAST_FLOATS 16384 /* what is worth a thread's while */
 
 typedef struct
 {
@@ -21,7 +21,9 @@ typedef struct
 static void
 run_rows (CpuPool *pool, gint64 rows, gint64 floats, CpuTask task, MoveJob *job)
 {
-  cpu_pool_run (pool, rows, cpu_pool_get_grain (pool, rows, MAX (1, LEAST_FLOATS / MAX (floats, 1))), task, job);
+  cpu_pool_run (pool, rows,
+                cpu_pool_get_grain (pool, rows, MAX (1, LEAST_FLOATS / MAX (floats, 1))), task,
+                job);
 }
 
 /* ---- permute ---- */
@@ -54,10 +56,7 @@ permute_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 void
-cpu_permute_run (CpuPool          *pool,
-                 const CpuPermute *self,
-                 const float      *x,
-                 float            *y)
+cpu_permute_run (CpuPool *pool, const CpuPermute *self, const float *x, float *y)
 {
   MoveJob job = { .plan = self, .x = x, .y = y };
   gint64 rows = 1;
@@ -80,7 +79,8 @@ copy_rows_task (gpointer data, gint64 from, gint64 to, guint thread)
       guint8 *y = (guint8 *) job->y + i * c->to_stride;
       gsize end = c->to_offset + c->run;
 
-      memcpy (y + c->to_offset, (const guint8 *) job->x + i * c->from_stride + c->from_offset, c->run);
+      memcpy (y + c->to_offset, (const guint8 *) job->x + i * c->from_stride + c->from_offset,
+              c->run);
       if (c->clears_rest)
         {
           memset (y, 0, c->to_offset);
@@ -90,15 +90,12 @@ copy_rows_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 void
-cpu_copy_rows_run (CpuPool           *pool,
-                   const CpuCopyRows *self,
-                   gconstpointer      x,
-                   gpointer           y)
+cpu_copy_rows_run (CpuPool *pool, const CpuCopyRows *self, gconstpointer x, gpointer y)
 {
   MoveJob job = { .plan = self, .x = x, .y = y };
 
-  run_rows (pool, self->rows, (self->clears_rest ? self->to_stride : self->run) / sizeof (float), copy_rows_task,
-            &job);
+  run_rows (pool, self->rows, (self->clears_rest ? self->to_stride : self->run) / sizeof (float),
+            copy_rows_task, &job);
 }
 
 /* ---- resampling ---- */
@@ -125,14 +122,12 @@ upsample_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 void
-cpu_upsample_run (CpuPool           *pool,
-                  const CpuResample *self,
-                  const float       *x,
-                  float             *y)
+cpu_upsample_run (CpuPool *pool, const CpuResample *self, const float *x, float *y)
 {
   MoveJob job = { .plan = self, .x = x, .y = y };
 
-  run_rows (pool, self->n * self->h, self->factor * self->factor * self->w * self->c, upsample_task, &job);
+  run_rows (pool, self->n * self->h, self->factor * self->factor * self->w * self->c, upsample_task,
+            &job);
 }
 
 static void
@@ -155,14 +150,12 @@ pool_sum_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 void
-cpu_pool_sum_run (CpuPool           *pool,
-                  const CpuResample *self,
-                  const float       *x,
-                  float             *y)
+cpu_pool_sum_run (CpuPool *pool, const CpuResample *self, const float *x, float *y)
 {
   MoveJob job = { .plan = self, .x = x, .y = y };
 
-  run_rows (pool, self->n * self->h, self->factor * self->factor * self->w * self->c, pool_sum_task, &job);
+  run_rows (pool, self->n * self->h, self->factor * self->factor * self->w * self->c, pool_sum_task,
+            &job);
 }
 
 /* ---- gathers: a number outside the table is a row of zeros, and has no gradient ---- */
@@ -185,13 +178,13 @@ gather_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 void
-cpu_gather_run (CpuPool      *pool,
-                gint64        n_ids,
-                gint64        n_rows,
-                gint64        c,
-                const float  *table,
+cpu_gather_run (CpuPool *pool,
+                gint64 n_ids,
+                gint64 n_rows,
+                gint64 c,
+                const float *table,
                 const gint32 *ids,
-                float        *y)
+                float *y)
 {
   MoveJob job = { .x = table, .y = y, .ids = ids, .n_rows = n_rows, .c = c };
 
@@ -212,13 +205,13 @@ gather_gradient_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 void
-cpu_gather_gradient_run (CpuPool      *pool,
-                         gint64        n_ids,
-                         gint64        n_rows,
-                         gint64        c,
+cpu_gather_gradient_run (CpuPool *pool,
+                         gint64 n_ids,
+                         gint64 n_rows,
+                         gint64 c,
                          const gint32 *ids,
-                         const float  *dy,
-                         float        *y)
+                         const float *dy,
+                         float *y)
 {
   MoveJob job = { .x = dy, .y = y, .ids = ids, .n_ids = n_ids, .c = c };
 

@@ -21,46 +21,34 @@ typedef struct
 typedef struct
 {
   gint64 rows;
-  gsize to_stride, to_offset;        /* of the run in y's row */
-  gsize from_stride, from_offset;    /* of the run in x's row */
+  gsize to_stride, to_offset;     /* of the run in y's row */
+  gsize from_stride, from_offset; /* of the run in x's row */
   gsize run;
-  gboolean clears_rest;              /* zeros the row around the run */
+  gboolean clears_rest; /* zeros the row around the run */
 } CpuCopyRows;
 
 typedef struct
 {
-  gint64 n, h, w, c, factor;         /* of the small picture */
+  gint64 n, h, w, c, factor; /* of the small picture */
 } CpuResample;
 
-void cpu_permute_run         (CpuPool           *pool,
-                              const CpuPermute  *self,
-                              const float       *x,
-                              float             *y);
-void cpu_copy_rows_run       (CpuPool           *pool,
-                              const CpuCopyRows *self,
-                              gconstpointer      x,
-                              gpointer           y);
-void cpu_upsample_run        (CpuPool           *pool,
-                              const CpuResample *self,
-                              const float       *x,
-                              float             *y);
-void cpu_pool_sum_run        (CpuPool           *pool,
-                              const CpuResample *self,
-                              const float       *x,
-                              float             *y);
-void cpu_gather_run          (CpuPool           *pool,
-                              gint64             n_ids,
-                              gint64             n_rows,
-                              gint64             c,
-                              const float       *table,
-                              const gint32      *ids,
-                              float             *y);
-void cpu_gather_gradient_run (CpuPool           *pool,
-                              gint64             n_ids,
-                              gint64             n_rows,
-                              gint64             c,
-                              const gint32      *ids,
-                              const float       *dy,
-                              float             *y);
+void cpu_permute_run (CpuPool *pool, const CpuPermute *self, const float *x, float *y);
+void cpu_copy_rows_run (CpuPool *pool, const CpuCopyRows *self, gconstpointer x, gpointer y);
+void cpu_upsample_run (CpuPool *pool, const CpuResample *self, const float *x, float *y);
+void cpu_pool_sum_run (CpuPool *pool, const CpuResample *self, const float *x, float *y);
+void cpu_gather_run (CpuPool *pool,
+                     gint64 n_ids,
+                     gint64 n_rows,
+                     gint64 c,
+                     const float *table,
+                     const gint32 *ids,
+                     float *y);
+void cpu_gather_gradient_run (CpuPool *pool,
+                              gint64 n_ids,
+                              gint64 n_rows,
+                              gint64 c,
+                              const gint32 *ids,
+                              const float *dy,
+                              float *y);
 
 G_END_DECLS

@@ -12,7 +12,7 @@
 #include "cpu-simd.h"
 
 #define BLOCK_FLOATS 8192
-#define ROWS_FLOATS 4096   /* layer norm: rows to do between two epilogues */
+#define ROWS_FLOATS 4096 /* layer norm: rows to do between two epilogues */
 
 /* mean and r = 1 / sqrt (variance + eps) of a group; of the gradient also mean (dy) and mean (dy
  * y) */
@@ -24,13 +24,13 @@ typedef struct
 typedef struct
 {
   CpuNormalize shape;
-  gint64 c;                  /* groups width */
+  gint64 c; /* groups width */
   gint64 block_rows, n_blocks;
-  const float *x, *dy;       /* dy is NULL when forward */
+  const float *x, *dy; /* dy is NULL when forward */
   float *y;
-  Moments *moments;          /* [outer, groups] */
-  float *partial;            /* [outer, n_blocks, groups, 2] */
-  float *channels;           /* per thread: [4, c] */
+  Moments *moments;            /* [outer, groups] */
+  float *partial;              /* [outer, n_blocks, groups, 2] */
+  float *channels;             /* per thread: [4, c] */
   const CpuEpilogue *prologue; /* NULL, or computes dy */
   const CpuEpilogue *epilogue;
 } NormalizeJob;
@@ -57,7 +57,12 @@ add_spreads (const float *x, gint64 rows, gint64 c, const float *mean, float *re
 
 /* sums of dy and of dy (x - mean) */
 CPU_SIMD static void
-add_slopes (const float *x, const float *dy, gint64 rows, gint64 c, const float *mean, float *restrict sum,
+add_slopes (const float *x,
+            const float *dy,
+            gint64 rows,
+            gint64 c,
+            const float *mean,
+            float *restrict sum,
             float *restrict product)
 {
   memset (sum, 0, c * sizeof *sum);
@@ -71,25 +76,33 @@ add_slopes (const float *x, const float *dy, gint64 rows, gint64 c, const float 
 }
 
 CPU_SIMD static void
-write_normal (const float *x, gint64 rows, gint64 c, const float *scale, const float *shift, float *y)
+write_normal (const float *x,
+              gint64 rows,
+              gint64 c,
+              const float *scale,
+              const float *shift,
+              float *y)
 {
   for (gint64 i = 0; i < rows; i++, x += c, y += c)
     {
-      _Pragma ("GCC ivdep")
-      for (gint64 j = 0; j < c; j++)
-        y[j] = x[j] * scale[j] + shift[j];
+      _Pragma ("GCC ivdep") for (gint64 j = 0; j < c; j++) y[j] = x[j] * scale[j] + shift[j];
     }
 }
 
 /* dx = r dy + scale x + shift */
 CPU_SIMD static void
-write_slope (const float *x, const float *dy, gint64 rows, gint64 c, const float *r, const float *scale,
-             const float *shift, float *dx)
+write_slope (const float *x,
+             const float *dy,
+             gint64 rows,
+             gint64 c,
+             const float *r,
+             const float *scale,
+             const float *shift,
+             float *dx)
 {
   for (gint64 i = 0; i < rows; i++, x += c, dy += c, dx += c)
     {
-      _Pragma ("GCC ivdep")
-      for (gint64 j = 0; j < c; j++)
+      _Pragma ("GCC ivdep") for (gint64 j = 0; j < c; j++)
         dx[j] = dy[j] * r[j] + x[j] * scale[j] + shift[j];
     }
 }
@@ -147,15 +160,16 @@ join_measures (const NormalizeJob *job, gint64 outer)
       for (gint64 b = 0; b < job->n_blocks; b++)
         {
           const float *partial = block_partial (job, outer, b) + 2 * g;
-          double n = MIN (job->block_rows, job->shape.rows - b * job->block_rows) * job->shape.width;
+          double n = MIN (job->block_rows, job->shape.rows - b * job->block_rows)
+                     * job->shape.width;
           double delta = partial[0] - mean;
 
           spread += partial[1] + delta * delta * count * n / (count + n);
           count += n;
           mean += delta * n / count;
         }
-      job->moments[outer * job->shape.groups + g]
-        = (Moments) { .mean = mean, .r = 1 / sqrt (spread / count + job->shape.eps) };
+      job->moments[outer * job->shape.groups + g] =
+        (Moments) { .mean = mean, .r = 1 / sqrt (spread / count + job->shape.eps) };
     }
 }
 
@@ -163,7 +177,8 @@ static void
 slope_block (const NormalizeJob *job, gint64 outer, gint64 block, guint thread)
 {
   gint64 rows, at = block_offset (job, outer, block, &rows), width = job->shape.width;
-  float *sum = job->channels + thread * 4 * job->c, *product = sum + job->c, *mean = product + job->c;
+  float *sum = job->channels + thread * 4 * job->c, *product = sum + job->c,
+        *mean = product + job->c;
   float *partial = block_partial (job, outer, block);
 
   if (job->prologue != NULL)
@@ -293,9 +308,7 @@ layer_row (const float *x, gint64 c, float eps, float *y)
   float mean = cpu_row_sum (x, c) / c;
   float r = 1 / sqrtf (cpu_row_spread (x, c, mean) / c + eps);
 
-  _Pragma ("GCC ivdep")
-  for (gint64 i = 0; i < c; i++)
-    y[i] = (x[i] - mean) * r;
+  _Pragma ("GCC ivdep") for (gint64 i = 0; i < c; i++) y[i] = (x[i] - mean) * r;
 }
 
 CPU_SIMD static void
@@ -306,8 +319,7 @@ layer_slope_row (const float *x, const float *dy, gint64 c, float eps, float *dx
   float slope = cpu_row_sum (dy, c) / c;
   float slope_y = (cpu_row_dot (dy, x, c) / c - mean * slope) * r;
 
-  _Pragma ("GCC ivdep")
-  for (gint64 i = 0; i < c; i++)
+  _Pragma ("GCC ivdep") for (gint64 i = 0; i < c; i++)
     dx[i] = r * (dy[i] - slope - (x[i] - mean) * r * slope_y);
 }
 
@@ -354,15 +366,15 @@ normalize_job (const CpuNormalize *self, guint n_threads, float *scratch)
 }
 
 gsize
-cpu_normalize_get_scratch_size (const CpuNormalize *self,
-                                guint               n_threads)
+cpu_normalize_get_scratch_size (const CpuNormalize *self, guint n_threads)
 {
   NormalizeJob job = normalize_job (self, n_threads, NULL);
   gint64 n_groups = self->outer * self->groups;
 
   if (is_layer (self))
     return 0;
-  return (n_threads * 4 * job.c + n_groups * job.n_blocks * 2) * sizeof (float) + n_groups * sizeof (Moments);
+  return (n_threads * 4 * job.c + n_groups * job.n_blocks * 2) * sizeof (float)
+         + n_groups * sizeof (Moments);
 }
 
 static void
@@ -371,7 +383,8 @@ run_job (CpuPool *pool, NormalizeJob *job)
   gint64 outer = job->shape.outer;
 
   if (is_layer (&job->shape))
-    cpu_pool_run (pool, outer, cpu_pool_get_grain (pool, outer, MAX (1, ROWS_FLOATS / job->c)), layer_task, job);
+    cpu_pool_run (pool, outer, cpu_pool_get_grain (pool, outer, MAX (1, ROWS_FLOATS / job->c)),
+                  layer_task, job);
   else if (outer >= cpu_pool_get_n_threads (pool))
     cpu_pool_run (pool, outer, cpu_pool_get_grain (pool, outer, 1), picture_task, job);
   else
@@ -379,12 +392,12 @@ run_job (CpuPool *pool, NormalizeJob *job)
 }
 
 void
-cpu_normalize_run (CpuPool            *pool,
+cpu_normalize_run (CpuPool *pool,
                    const CpuNormalize *self,
-                   const float        *x,
-                   float              *y,
-                   float              *scratch,
-                   const CpuEpilogue  *epilogue)
+                   const float *x,
+                   float *y,
+                   float *scratch,
+                   const CpuEpilogue *epilogue)
 {
   NormalizeJob job = normalize_job (self, cpu_pool_get_n_threads (pool), scratch);
 
@@ -395,14 +408,14 @@ cpu_normalize_run (CpuPool            *pool,
 }
 
 void
-cpu_normalize_gradient_run (CpuPool            *pool,
+cpu_normalize_gradient_run (CpuPool *pool,
                             const CpuNormalize *self,
-                            const float        *x,
-                            const float        *dy,
-                            float              *dx,
-                            float              *scratch,
-                            const CpuEpilogue  *prologue,
-                            const CpuEpilogue  *epilogue)
+                            const float *x,
+                            const float *dy,
+                            float *dx,
+                            float *scratch,
+                            const CpuEpilogue *prologue,
+                            const CpuEpilogue *epilogue)
 {
   NormalizeJob job = normalize_job (self, cpu_pool_get_n_threads (pool), scratch);
 

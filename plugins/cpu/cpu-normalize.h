@@ -15,23 +15,22 @@ typedef struct
   float eps;
 } CpuNormalize;
 
-gsize cpu_normalize_get_scratch_size (const CpuNormalize *self,
-                                      guint               n_threads);
+gsize cpu_normalize_get_scratch_size (const CpuNormalize *self, guint n_threads);
 /* y may be x */
-void  cpu_normalize_run              (CpuPool            *pool,
-                                      const CpuNormalize *self,
-                                      const float        *x,
-                                      float              *y,
-                                      float              *scratch,
-                                      const CpuEpilogue  *epilogue);
+void cpu_normalize_run (CpuPool *pool,
+                        const CpuNormalize *self,
+                        const float *x,
+                        float *y,
+                        float *scratch,
+                        const CpuEpilogue *epilogue);
 /* dx may be x or dy. With a NULL dy the prologue puts it where dx will be, which is then not x. */
-void  cpu_normalize_gradient_run     (CpuPool            *pool,
-                                      const CpuNormalize *self,
-                                      const float        *x,
-                                      const float        *dy,
-                                      float              *dx,
-                                      float              *scratch,
-                                      const CpuEpilogue  *prologue,
-                                      const CpuEpilogue  *epilogue);
+void cpu_normalize_gradient_run (CpuPool *pool,
+                                 const CpuNormalize *self,
+                                 const float *x,
+                                 const float *dy,
+                                 float *dx,
+                                 float *scratch,
+                                 const CpuEpilogue *prologue,
+                                 const CpuEpilogue *epilogue);
 
 G_END_DECLS

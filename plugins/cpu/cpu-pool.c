@@ -16,7 +16,7 @@
 
 #include <stdatomic.h>
 
-#define SPINS 100000   /* about 50 microseconds */
+#define SPINS 100000 /* about 50 microseconds */
 
 typedef struct
 {
@@ -35,7 +35,7 @@ typedef struct
 struct _CpuPool
 {
   guint n_threads;
-  GThread **threads;     /* n_threads - 1 of them */
+  GThread **threads; /* n_threads - 1 of them */
   CpuWorker *workers;
   GCancellable *cancellable;
 
@@ -43,7 +43,7 @@ struct _CpuPool
   gpointer data;
   gint64 n, grain;
   CpuShare *shares;
-  _Atomic guint64 open;  /* number of the open job, 0 when there is none */
+  _Atomic guint64 open; /* number of the open job, 0 when there is none */
   _Atomic guint n_inside;
   _Atomic guint n_asleep;
   _Atomic gboolean stop;
@@ -58,12 +58,11 @@ struct _CpuPool
 static inline void
 cpu_relax (void)
 {
-  __asm__ volatile ("");
+  __asm__ volatile("");
 }
 
 static void
-cpu_pool_work (CpuPool *self,
-               guint    thread)
+cpu_pool_work (CpuPool *self, guint thread)
 {
   for (guint i = 0; i < self->n_threads; i++)
     {
@@ -97,8 +96,7 @@ cpu_pool_share_out (CpuPool *self)
 }
 
 static void
-cpu_pool_sleep (CpuPool *self,
-                guint64  seen)
+cpu_pool_sleep (CpuPool *self, guint64 seen)
 {
   g_mutex_lock (&self->mutex);
   atomic_fetch_add (&self->n_asleep, 1);
@@ -150,11 +148,7 @@ cpu_pool_thread (gpointer data)
 }
 
 void
-cpu_pool_run (CpuPool *self,
-              gint64   n,
-              gint64   grain,
-              CpuTask  task,
-              gpointer data)
+cpu_pool_run (CpuPool *self, gint64 n, gint64 grain, CpuTask task, gpointer data)
 {
   if (n <= 0)
     return;
@@ -190,9 +184,7 @@ cpu_pool_run (CpuPool *self,
 }
 
 gint64
-cpu_pool_get_grain (const CpuPool *self,
-                    gint64         n,
-                    gint64         least)
+cpu_pool_get_grain (const CpuPool *self, gint64 n, gint64 least)
 {
   gint64 n_chunks = self->n_threads == 1 ? 1 : 4 * (gint64) self->n_threads;
 
@@ -206,8 +198,7 @@ cpu_pool_get_n_threads (const CpuPool *self)
 }
 
 void
-cpu_pool_set_cancellable (CpuPool      *self,
-                          GCancellable *cancellable)
+cpu_pool_set_cancellable (CpuPool *self, GCancellable *cancellable)
 {
   self->cancellable = cancellable;
 }

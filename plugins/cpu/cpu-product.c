@@ -20,11 +20,11 @@
 #define MAX_ROWS 8
 #define MAX_VECTORS 3
 #define MAX_WIDTH 48
-#define DEPTH 384           /* a panel of B is at most 72 KiB */
-#define PACKED_ROWS 64      /* of a transposed A at a time: at most 96 KiB */
+#define DEPTH 384      /* a panel of B is at most 72 KiB */
+#define PACKED_ROWS 64 /* of a transposed A at a time: at most 96 KiB */
 /* when its columns are at least this far apart: 53 to 75 GFLOP/s at 512, a loss at 128 */
 #define PACKED_APART 384
-#define LINE 16             /* floats in a line of the cache */
+#define LINE 16 /* floats in a line of the cache */
 /* rows of B this long are copied: they would fall on the same lines of the cache, */
 #define FAR_APART 512
 /* but not for so few rows of A, if no vector crosses two lines (as few as 8 never pay) */
@@ -33,13 +33,13 @@
 typedef struct
 {
   const float *a;
-  gint64 row_a, step_a;     /* from one row and from one k to the next */
+  gint64 row_a, step_a; /* from one row and from one k to the next */
   const float *b;
   gint64 step_b;
   gint64 k;
   float *c;
   gint64 ldc;
-  guint rows, columns;      /* that exist; the block may be larger */
+  guint rows, columns; /* that exist; the block may be larger */
   gboolean beta;
 } Block;
 
@@ -52,7 +52,7 @@ typedef struct
   guint rows, vectors, lanes;
   /* of k at a time, at most DEPTH: AVX2's panel and rows fit the first cache */
   gint64 depth;
-  BlockKernel full[MAX_VECTORS], half[MAX_VECTORS];   /* by vectors - 1 */
+  BlockKernel full[MAX_VECTORS], half[MAX_VECTORS]; /* by vectors - 1 */
 } Kernels;
 
 /* ---- the innermost loops ---- */
@@ -78,58 +78,58 @@ read_part (float *to, const float *from, guint columns, guint width)
  * numbers, so that all loops but that over k unroll: the sums then are registers from the first to
  * the last. Rows beyond the last read the last again. */
 #define UNROLL _Pragma ("GCC unroll 8")
-#define BLOCK_KERNEL(name_, target_, Vector, rows_, vectors_)                                      \
-  target_ static void                                                                              \
-  name_ (const Block *s)                                                                           \
-  {                                                                                                \
-    enum { LANES = sizeof (Vector) / sizeof (float), WIDTH = LANES * vectors_ };                   \
-    gboolean is_whole = s->columns == WIDTH;                                                       \
-    Vector sums[rows_][vectors_];                                                                  \
-    const float *a[rows_], *b = s->b;                                                              \
-    float part[WIDTH];                                                                             \
-    gint64 at = 0;                                                                                 \
-                                                                                                   \
-    UNROLL for (guint i = 0; i < rows_; i++)                                                       \
-      {                                                                                            \
-        gint64 row = MIN (i, s->rows - 1);                                                         \
-        const float *c = is_whole ? s->c + row * s->ldc : part;                                    \
-                                                                                                   \
-        a[i] = s->a + row * s->row_a;                                                              \
-        if (s->beta && !is_whole)                                                                  \
-          read_part (part, s->c + row * s->ldc, s->columns, WIDTH);                                \
-        UNROLL for (guint v = 0; v < vectors_; v++)                                                \
-          sums[i][v] = (Vector) { 0 };                                                             \
-        if (s->beta)                                                                               \
-          UNROLL for (guint v = 0; v < vectors_; v++)                                              \
-            memcpy (&sums[i][v], c + v * LANES, sizeof sums[i][v]);                                \
-      }                                                                                            \
-    _Pragma ("GCC unroll 4")                                                                       \
-    for (gint64 k = 0; k < s->k; k++, b += s->step_b, at += s->step_a)                             \
-      {                                                                                            \
-        Vector line[vectors_];                                                                     \
-                                                                                                   \
-        UNROLL for (guint v = 0; v < vectors_; v++)                                                \
-          memcpy (&line[v], b + v * LANES, sizeof line[v]);                                        \
-        UNROLL for (guint i = 0; i < rows_; i++)                                                   \
-          UNROLL for (guint v = 0; v < vectors_; v++)                                              \
-            sums[i][v] += a[i][at] * line[v];                                                      \
-      }                                                                                            \
-    UNROLL for (guint i = 0; i < rows_; i++)                                                       \
-      {                                                                                            \
-        float *c = is_whole ? s->c + i * s->ldc : part;                                            \
-                                                                                                   \
-        if (i >= s->rows)                                                                          \
-          break;                                                                                   \
-        UNROLL for (guint v = 0; v < vectors_; v++)                                                \
-          memcpy (c + v * LANES, &sums[i][v], sizeof sums[i][v]);                                  \
-        if (!is_whole)                                                                             \
-          copy_part (s->c + i * s->ldc, part, s->columns);                                         \
-      }                                                                                            \
+#define BLOCK_KERNEL(name_, target_, Vector, rows_, vectors_)                                   \
+  target_ static void name_ (const Block *s)                                                    \
+  {                                                                                             \
+    enum                                                                                        \
+    {                                                                                           \
+      LANES = sizeof (Vector) / sizeof (float),                                                 \
+      WIDTH = LANES * vectors_                                                                  \
+    };                                                                                          \
+    gboolean is_whole = s->columns == WIDTH;                                                    \
+    Vector sums[rows_][vectors_];                                                               \
+    const float *a[rows_], *b = s->b;                                                           \
+    float part[WIDTH];                                                                          \
+    gint64 at = 0;                                                                              \
+                                                                                                \
+    UNROLL for (guint i = 0; i < rows_; i++)                                                    \
+    {                                                                                           \
+      gint64 row = MIN (i, s->rows - 1);                                                        \
+      const float *c = is_whole ? s->c + row * s->ldc : part;                                   \
+                                                                                                \
+      a[i] = s->a + row * s->row_a;                                                             \
+      if (s->beta && !is_whole)                                                                 \
+        read_part (part, s->c + row * s->ldc, s->columns, WIDTH);                               \
+      UNROLL for (guint v = 0; v < vectors_; v++) sums[i][v] = (Vector) { 0 };                  \
+      if (s->beta)                                                                              \
+        UNROLL for (guint v = 0; v < vectors_; v++)                                             \
+          memcpy (&sums[i][v], c + v * LANES, sizeof sums[i][v]);                               \
+    }                                                                                           \
+    _Pragma ("GCC unroll 4") for (gint64 k = 0; k < s->k; k++, b += s->step_b, at += s->step_a) \
+    {                                                                                           \
+      Vector line[vectors_];                                                                    \
+                                                                                                \
+      UNROLL for (guint v = 0; v < vectors_; v++)                                               \
+        memcpy (&line[v], b + v * LANES, sizeof line[v]);                                       \
+      UNROLL for (guint i = 0; i < rows_; i++) UNROLL for (guint v = 0; v < vectors_; v++)      \
+        sums[i][v] += a[i][at] * line[v];                                                       \
+    }                                                                                           \
+    UNROLL for (guint i = 0; i < rows_; i++)                                                    \
+    {                                                                                           \
+      float *c = is_whole ? s->c + i * s->ldc : part;                                           \
+                                                                                                \
+      if (i >= s->rows)                                                                         \
+        break;                                                                                  \
+      UNROLL for (guint v = 0; v < vectors_; v++)                                               \
+        memcpy (c + v * LANES, &sums[i][v], sizeof sums[i][v]);                                 \
+      if (!is_whole)                                                                            \
+        copy_part (s->c + i * s->ldc, part, s->columns);                                        \
+    }                                                                                           \
   }
 
 typedef float Vector4 __attribute__ ((vector_size (16)));
 
-#if defined (__x86_64__) && defined (__GNUC__) && !defined (__clang__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define V4 __attribute__ ((target ("arch=x86-64-v4,prefer-vector-width=512")))
 #define V3 __attribute__ ((target ("arch=x86-64-v3")))
 
@@ -149,8 +149,12 @@ BLOCK_KERNEL (v3_2_3, V3, Vector8, 2, 3)
 BLOCK_KERNEL (v3_2_2, V3, Vector8, 2, 2)
 BLOCK_KERNEL (v3_2_1, V3, Vector8, 2, 1)
 
-static const Kernels v4_kernels = { 8, 3, 16, 384, { v4_8_1, v4_8_2, v4_8_3 }, { v4_4_1, v4_4_2, v4_4_3 } };
-static const Kernels v3_kernels = { 4, 3, 8, 320, { v3_4_1, v3_4_2, v3_4_3 }, { v3_2_1, v3_2_2, v3_2_3 } };
+static const Kernels v4_kernels = {
+  8, 3, 16, 384, { v4_8_1, v4_8_2, v4_8_3 }, { v4_4_1, v4_4_2, v4_4_3 }
+};
+static const Kernels v3_kernels = {
+  4, 3, 8, 320, { v3_4_1, v3_4_2, v3_4_3 }, { v3_2_1, v3_2_2, v3_2_3 }
+};
 #endif
 
 BLOCK_KERNEL (base_4_2, , Vector4, 4, 2)
@@ -158,11 +162,14 @@ BLOCK_KERNEL (base_4_1, , Vector4, 4, 1)
 BLOCK_KERNEL (base_2_2, , Vector4, 2, 2)
 BLOCK_KERNEL (base_2_1, , Vector4, 2, 1)
 
-static const Kernels base_kernels = { 4, 2, 4, 256, { base_4_1, base_4_2 }, { base_2_1, base_2_2 } };
+static const Kernels base_kernels = {
+  4, 2, 4, 256, { base_4_1, base_4_2 }, { base_2_1, base_2_2 }
+};
 
 static const Kernels *const kernels_of[] = {
-#if defined (__x86_64__) && defined (__GNUC__) && !defined (__clang__)
-  [CPU_LEVEL_AVX512] = &v4_kernels, [CPU_LEVEL_AVX2] = &v3_kernels,
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+  [CPU_LEVEL_AVX512] = &v4_kernels,
+  [CPU_LEVEL_AVX2] = &v3_kernels,
 #endif
   [CPU_LEVEL_BASE] = &base_kernels,
 };
@@ -170,7 +177,7 @@ static const Kernels *const kernels_of[] = {
 CpuLevel
 cpu_get_level (void)
 {
-#if defined (__x86_64__) && defined (__GNUC__) && !defined (__clang__) && !defined (CPU_ONLY_BASE)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(CPU_ONLY_BASE)
 #ifndef CPU_ONLY_AVX2
   if (__builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512vl")
       && __builtin_cpu_supports ("avx512bw") && __builtin_cpu_supports ("avx512dq"))
@@ -228,27 +235,25 @@ transpose_8 (const float *from, gint64 ldf, float *to, gint64 ldt)
 {
   Vector8 r[8], s[8];
 
-  UNROLL for (guint i = 0; i < 8; i++)
-    memcpy (&r[i], from + i * ldf, sizeof r[i]);
+  UNROLL for (guint i = 0; i < 8; i++) memcpy (&r[i], from + i * ldf, sizeof r[i]);
   UNROLL for (guint i = 0; i < 8; i += 2)
-    {
-      s[i] = __builtin_shuffle (r[i], r[i + 1], (Mask8) { 0, 8, 1, 9, 4, 12, 5, 13 });
-      s[i + 1] = __builtin_shuffle (r[i], r[i + 1], (Mask8) { 2, 10, 3, 11, 6, 14, 7, 15 });
-    }
+  {
+    s[i] = __builtin_shuffle (r[i], r[i + 1], (Mask8) { 0, 8, 1, 9, 4, 12, 5, 13 });
+    s[i + 1] = __builtin_shuffle (r[i], r[i + 1], (Mask8) { 2, 10, 3, 11, 6, 14, 7, 15 });
+  }
   UNROLL for (guint i = 0; i < 8; i++)
-    {
-      guint j = (i & 4) + (i >> 1 & 1);
+  {
+    guint j = (i & 4) + (i >> 1 & 1);
 
-      r[i] = i & 1 ? __builtin_shuffle (s[j], s[j + 2], (Mask8) { 2, 3, 10, 11, 6, 7, 14, 15 })
-                   : __builtin_shuffle (s[j], s[j + 2], (Mask8) { 0, 1, 8, 9, 4, 5, 12, 13 });
-    }
+    r[i] = i & 1 ? __builtin_shuffle (s[j], s[j + 2], (Mask8) { 2, 3, 10, 11, 6, 7, 14, 15 })
+                 : __builtin_shuffle (s[j], s[j + 2], (Mask8) { 0, 1, 8, 9, 4, 5, 12, 13 });
+  }
   UNROLL for (guint i = 0; i < 4; i++)
-    {
-      s[i] = __builtin_shuffle (r[i], r[i + 4], (Mask8) { 0, 1, 2, 3, 8, 9, 10, 11 });
-      s[i + 4] = __builtin_shuffle (r[i], r[i + 4], (Mask8) { 4, 5, 6, 7, 12, 13, 14, 15 });
-    }
-  UNROLL for (guint i = 0; i < 8; i++)
-    memcpy (to + i * ldt, &s[i], sizeof s[i]);
+  {
+    s[i] = __builtin_shuffle (r[i], r[i + 4], (Mask8) { 0, 1, 2, 3, 8, 9, 10, 11 });
+    s[i + 4] = __builtin_shuffle (r[i], r[i + 4], (Mask8) { 4, 5, 6, 7, 12, 13, 14, 15 });
+  }
+  UNROLL for (guint i = 0; i < 8; i++) memcpy (to + i * ldt, &s[i], sizeof s[i]);
 }
 
 /* whole squares, each line of the cache at once: rows that are a power of two apart share few
@@ -264,12 +269,7 @@ transpose_by_8 (const float *from, gint64 rows, gint64 columns, gint64 ldf, floa
 #endif
 
 void
-cpu_transpose (const float *from,
-               gint64       rows,
-               gint64       columns,
-               gint64       ldf,
-               float       *to,
-               gint64       ldt)
+cpu_transpose (const float *from, gint64 rows, gint64 columns, gint64 ldf, float *to, gint64 ldt)
 {
   gint64 done_rows = 0, done_columns = 0;
 
@@ -281,15 +281,15 @@ cpu_transpose (const float *from,
       transpose_by_8 (from, done_rows, done_columns, ldf, to, ldt);
     }
 #endif
-  transpose_by_4 (from + done_columns, done_rows, columns - done_columns, ldf, to + done_columns * ldt, ldt);
+  transpose_by_4 (from + done_columns, done_rows, columns - done_columns, ldf,
+                  to + done_columns * ldt, ldt);
   transpose_by_4 (from + done_rows * ldf, rows - done_rows, columns, ldf, to + done_rows, ldt);
 }
 
 /* ---- panels ---- */
 
 static gint64
-panel_width (const Kernels *kernels,
-             gint64         columns)
+panel_width (const Kernels *kernels, gint64 columns)
 {
   gint64 vectors = (columns + kernels->lanes - 1) / kernels->lanes;
 
@@ -301,13 +301,13 @@ panel_width (const Kernels *kernels,
 
 /* k rows of columns of op (B), each filled up with zeros to width */
 static void
-pack_panel (gboolean     transposed,
+pack_panel (gboolean transposed,
             const float *b,
-            gint64       ldb,
-            gint64       k,
-            gint64       columns,
-            gint64       width,
-            float       *panel)
+            gint64 ldb,
+            gint64 k,
+            gint64 columns,
+            gint64 width,
+            float *panel)
 {
   if (transposed)
     cpu_transpose (b, columns, k, ldb, panel, width);
@@ -323,12 +323,7 @@ pack_panel (gboolean     transposed,
 /* rows of a transposed A -> [rows / group][depth][group]; rows that do not fill a group are left as
  * they are */
 static void
-pack_rows (const float *a,
-           gint64       lda,
-           gint64       rows,
-           gint64       depth,
-           gint64       group,
-           float       *panel)
+pack_rows (const float *a, gint64 lda, gint64 rows, gint64 depth, gint64 group, float *panel)
 {
   for (gint64 i = 0; i < rows; i += group)
     {
@@ -352,14 +347,22 @@ typedef struct
   const float *at;
   /* rows of memory that are left, and the floats of one that are wanted */
   gint64 ld, runs, run;
-  gint64 next;               /* in a run */
-  gint64 share;              /* lines for each block of rows of A */
+  gint64 next;  /* in a run */
+  gint64 share; /* lines for each block of rows of A */
 } Ahead;
 
 static Ahead
-ahead_make (const float *b, gint64 ldb, gboolean transposed, gint64 depth, gint64 columns, gint64 n_blocks)
+ahead_make (const float *b,
+            gint64 ldb,
+            gboolean transposed,
+            gint64 depth,
+            gint64 columns,
+            gint64 n_blocks)
 {
-  Ahead self = { .at = b, .ld = ldb, .runs = transposed ? columns : depth, .run = transposed ? depth : columns };
+  Ahead self = { .at = b,
+                 .ld = ldb,
+                 .runs = transposed ? columns : depth,
+                 .run = transposed ? depth : columns };
 
   if (b == NULL)
     return (Ahead) { 0 };
@@ -399,11 +402,11 @@ lies_ready (const float *b, gint64 ldb, gint64 m)
 /* all rows against one panel of B; @group_a is from one block of rows of A to the next */
 static void
 run_panel (const Kernels *kernels,
-           Block         *block,
-           gint64         m,
-           gint64         group_a,
-           guint          vectors,
-           Ahead         *ahead)
+           Block *block,
+           gint64 m,
+           gint64 group_a,
+           guint vectors,
+           Ahead *ahead)
 {
   const float *a = block->a;
   float *c = block->c;
@@ -415,31 +418,30 @@ run_panel (const Kernels *kernels,
       block->c = c + i * block->ldc;
       ahead_fetch (ahead);
       if (block->rows > kernels->rows / 2)
-        kernels->full[vectors - 1] (block);
+        kernels->full[vectors - 1](block);
       else
-        kernels->half[vectors - 1] (block);
+        kernels->half[vectors - 1](block);
     }
 }
 
 gint64
-cpu_panel_get_width (CpuLevel level,
-                     gint64   columns)
+cpu_panel_get_width (CpuLevel level, gint64 columns)
 {
   return panel_width (kernels_of[level], columns);
 }
 
 void
-cpu_panel_multiply (CpuLevel     level,
-                    gint64       m,
-                    gint64       width,
-                    gint64       k,
+cpu_panel_multiply (CpuLevel level,
+                    gint64 m,
+                    gint64 width,
+                    gint64 k,
                     const float *a,
-                    gint64       row_a,
-                    gint64       step_a,
+                    gint64 row_a,
+                    gint64 step_a,
                     const float *panel,
-                    gboolean     beta,
-                    float       *c,
-                    gint64       stride)
+                    gboolean beta,
+                    float *c,
+                    gint64 stride)
 {
   const Kernels *kernels = kernels_of[level];
   Block block = { a, row_a, step_a, panel, stride, k, c, stride, 0, width, beta };
@@ -452,13 +454,13 @@ cpu_panel_multiply (CpuLevel     level,
  * these come from, or NULL */
 static void
 run_rows (const Kernels *kernels,
-          const Block   *rows,
-          gint64         m,
-          gint64         group_a,
-          gint64         n,
-          gboolean       transpose_b,
-          gint64         ldb,
-          const float   *next_b)
+          const Block *rows,
+          gint64 m,
+          gint64 group_a,
+          gint64 n,
+          gboolean transpose_b,
+          gint64 ldb,
+          const float *next_b)
 {
   float panel[DEPTH * MAX_WIDTH] __attribute__ ((aligned (64)));
 
@@ -487,19 +489,19 @@ run_rows (const Kernels *kernels,
 }
 
 void
-cpu_sgemm_by (CpuLevel     level,
-              gboolean     transpose_a,
-              gboolean     transpose_b,
-              gint64       m,
-              gint64       n,
-              gint64       k,
+cpu_sgemm_by (CpuLevel level,
+              gboolean transpose_a,
+              gboolean transpose_b,
+              gint64 m,
+              gint64 n,
+              gint64 k,
               const float *a,
-              gint64       lda,
+              gint64 lda,
               const float *b,
-              gint64       ldb,
-              gboolean     beta,
-              float       *c,
-              gint64       ldc)
+              gint64 ldb,
+              gboolean beta,
+              float *c,
+              gint64 ldc)
 {
   const Kernels *kernels = kernels_of[level];
   gboolean packs = transpose_a && lda >= PACKED_APART && n > MAX_WIDTH / 2;
@@ -512,29 +514,39 @@ cpu_sgemm_by (CpuLevel     level,
       {
         gint64 rows = MIN (most, m - i), depth = MIN (kernels->depth, k - from);
         const float *first = transpose_a ? a + from * lda + i : a + i * lda + from;
-        Block block = { packs ? packed : first, row_a, step_a, b + from * (transpose_b ? 1 : ldb), ldb, depth,
-                        c + i * ldc, ldc, 0, 0, beta || from > 0 };
+        Block block = { packs ? packed : first,
+                        row_a,
+                        step_a,
+                        b + from * (transpose_b ? 1 : ldb),
+                        ldb,
+                        depth,
+                        c + i * ldc,
+                        ldc,
+                        0,
+                        0,
+                        beta || from > 0 };
 
         if (packs)
           pack_rows (first, lda, rows, depth, group, packed);
         run_rows (kernels, &block, rows, packs ? depth * group : row_a * group, n, transpose_b, ldb,
-                  i + rows < m || from + depth >= k ? NULL : block.b + depth * (transpose_b ? 1 : ldb));
+                  i + rows < m || from + depth >= k ? NULL
+                                                    : block.b + depth * (transpose_b ? 1 : ldb));
       }
 }
 
 void
-cpu_sgemm (gboolean     transpose_a,
-           gboolean     transpose_b,
-           gint64       m,
-           gint64       n,
-           gint64       k,
+cpu_sgemm (gboolean transpose_a,
+           gboolean transpose_b,
+           gint64 m,
+           gint64 n,
+           gint64 k,
            const float *a,
-           gint64       lda,
+           gint64 lda,
            const float *b,
-           gint64       ldb,
-           gboolean     beta,
-           float       *c,
-           gint64       ldc)
+           gint64 ldb,
+           gboolean beta,
+           float *c,
+           gint64 ldc)
 {
   cpu_sgemm_by (cpu_get_level (), transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define BLOCK_FLOATS 16384
-#define RUN_FLOATS 1024    /* summed in single precision; beyond in double */
+#define RUN_FLOATS 1024 /* summed in single precision; beyond in double */
 
 typedef struct
 {
@@ -50,10 +50,7 @@ cut_single_run (CpuSum *self)
 }
 
 void
-cpu_sum_prepare (CpuSum       *self,
-                 const gint64 *dims,
-                 guint         n_dims,
-                 guint32       axes_mask)
+cpu_sum_prepare (CpuSum *self, const gint64 *dims, guint n_dims, guint32 axes_mask)
 {
   gint64 stride = 1;
   gboolean has_run = FALSE, last_reduced = FALSE;
@@ -103,7 +100,8 @@ unit_width (const CpuSum *self)
 gsize
 cpu_sum_get_scratch_size (const CpuSum *self)
 {
-  return self->n_blocks == 1 ? 0 : self->n_units * self->n_blocks * unit_width (self) * sizeof (float);
+  return self->n_blocks == 1 ? 0
+                             : self->n_units * self->n_blocks * unit_width (self) * sizeof (float);
 }
 
 /* extents are listed from the innermost on */
@@ -183,11 +181,7 @@ join_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 void
-cpu_sum_run (CpuPool      *pool,
-             const CpuSum *self,
-             const float  *x,
-             float        *y,
-             float        *scratch)
+cpu_sum_run (CpuPool *pool, const CpuSum *self, const float *x, float *y, float *scratch)
 {
   SumJob job = { self, x, y, scratch };
   gint64 n = self->n_units * self->n_blocks, width = unit_width (self);
@@ -195,8 +189,8 @@ cpu_sum_run (CpuPool      *pool,
 
   cpu_pool_run (pool, n, cpu_pool_get_grain (pool, n, least), block_task, &job);
   if (self->n_blocks > 1)
-    cpu_pool_run (pool, self->n_units * width, cpu_pool_get_grain (pool, self->n_units * width, 512), join_task,
-                  &job);
+    cpu_pool_run (pool, self->n_units * width,
+                  cpu_pool_get_grain (pool, self->n_units * width, 512), join_task, &job);
 }
 
 static void
@@ -214,13 +208,10 @@ softmax_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 void
-cpu_softmax_run (CpuPool     *pool,
-                 gint64       rows,
-                 gint64       n,
-                 const float *x,
-                 float       *y)
+cpu_softmax_run (CpuPool *pool, gint64 rows, gint64 n, const float *x, float *y)
 {
   SoftmaxJob job = { n, x, y };
 
-  cpu_pool_run (pool, rows, cpu_pool_get_grain (pool, rows, MAX (1, BLOCK_FLOATS / n)), softmax_task, &job);
+  cpu_pool_run (pool, rows, cpu_pool_get_grain (pool, rows, MAX (1, BLOCK_FLOATS / n)),
+                softmax_task, &job);
 }

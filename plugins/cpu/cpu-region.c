@@ -13,7 +13,9 @@
 #include <string.h>
 
 static const guint op_arity[CPU_N_OPS] = {
-  [0 ... CPU_OP_COPY] = 1, [CPU_OP_ADD ... CPU_OP_MINIMUM] = 2, [CPU_OP_SELECT] = 3,
+  [0 ... CPU_OP_COPY] = 1,
+  [CPU_OP_ADD... CPU_OP_MINIMUM] = 2,
+  [CPU_OP_SELECT] = 3,
 };
 
 guint
@@ -23,11 +25,11 @@ cpu_op_get_arity (CpuOp op)
 }
 
 gboolean
-cpu_load_set_strided (CpuLoad      *load,
+cpu_load_set_strided (CpuLoad *load,
                       const gint64 *extents,
                       const gint64 *strides,
-                      guint         n_dims,
-                      gint64        offset)
+                      guint n_dims,
+                      gint64 offset)
 {
   gint64 joined[CPU_REGION_MAX_DIMS], steps[CPU_REGION_MAX_DIMS];
   guint n = 0;
@@ -142,9 +144,7 @@ cpu_region_get_scratch_size (const CpuRegion *self)
 }
 
 static void
-fill_floats (float *to,
-             gint64 n,
-             float  value)
+fill_floats (float *to, gint64 n, float value)
 {
   for (gint64 i = 0; i < n; i++)
     to[i] = value;
@@ -152,11 +152,7 @@ fill_floats (float *to,
 
 /* Walks the innermost extent in runs; the outer indices give where each run starts */
 static void
-load_pattern (const CpuLoad *load,
-              const float   *from,
-              gint64         start,
-              gint64         n,
-              float         *to)
+load_pattern (const CpuLoad *load, const float *from, gint64 start, gint64 n, float *to)
 {
   guint last = load->n_dims - 1;
   gint64 inner = load->extents[last];
@@ -185,11 +181,7 @@ load_pattern (const CpuLoad *load,
 
 /* Rows of the input stand in longer rows of zeros */
 static void
-load_padded (const CpuLoad *load,
-             const float   *from,
-             gint64         start,
-             gint64         n,
-             float         *to)
+load_padded (const CpuLoad *load, const float *from, gint64 start, gint64 n, float *to)
 {
   gint64 wide = load->extents[0], narrow = load->strides[0];
 
@@ -200,7 +192,8 @@ load_padded (const CpuLoad *load,
       gint64 last = CLAMP (load->offset + narrow - column, first, run);
 
       memset (to, 0, first * sizeof *to);
-      memcpy (to + first, from + row * narrow + column + first - load->offset, (last - first) * sizeof *to);
+      memcpy (to + first, from + row * narrow + column + first - load->offset,
+              (last - first) * sizeof *to);
       memset (to + last, 0, (run - last) * sizeof *to);
       to += run;
       start += run;
@@ -211,10 +204,10 @@ load_padded (const CpuLoad *load,
 /* Fills the registers that stay the same over the whole range; returns which those are */
 static guint64
 cpu_region_load_invariants (const CpuRegion *self,
-                            gpointer        *in,
-                            gint64           from,
-                            gint64           n,
-                            float          **values)
+                            gpointer *in,
+                            gint64 from,
+                            gint64 n,
+                            float **values)
 {
   guint64 done = 0;
 
@@ -237,12 +230,12 @@ cpu_region_load_invariants (const CpuRegion *self,
 
 static void
 cpu_region_run_tile (const CpuRegion *self,
-                     gpointer        *in,
-                     gpointer        *out,
-                     gint64           start,
-                     gint64           n,
-                     guint64          invariants,
-                     float          **values)
+                     gpointer *in,
+                     gpointer *out,
+                     gint64 start,
+                     gint64 n,
+                     guint64 invariants,
+                     float **values)
 {
   for (guint i = 0; i < self->n_loads; i++)
     {
@@ -264,18 +257,18 @@ cpu_region_run_tile (const CpuRegion *self,
 
       if (x->out >= 0)
         values[value] = (float *) out[x->out] + start;
-      cpu_tile_ops[x->op] (values[value], values[x->args[0]], values[x->args[1]], values[x->args[2]],
-                           n, x->p, x->q);
+      cpu_tile_ops[x->op](values[value], values[x->args[0]], values[x->args[1]], values[x->args[2]],
+                          n, x->p, x->q);
     }
 }
 
 void
 cpu_region_run (const CpuRegion *self,
-                gpointer        *in,
-                gpointer        *out,
-                gint64           from,
-                gint64           to,
-                gpointer         scratch)
+                gpointer *in,
+                gpointer *out,
+                gint64 from,
+                gint64 to,
+                gpointer scratch)
 {
   float *values[CPU_REGION_MAX_VALUES] = { NULL };
 
@@ -283,7 +276,8 @@ cpu_region_run (const CpuRegion *self,
     if (self->registers[i] >= 0)
       values[i] = (float *) scratch + (gsize) self->registers[i] * CPU_TILE_FLOATS;
 
-  guint64 invariants = cpu_region_load_invariants (self, in, from, MIN (self->tile, to - from), values);
+  guint64 invariants =
+    cpu_region_load_invariants (self, in, from, MIN (self->tile, to - from), values);
 
   for (gint64 start = from; start < to; start += self->tile)
     cpu_region_run_tile (self, in, out, start, MIN (self->tile, to - start), invariants, values);

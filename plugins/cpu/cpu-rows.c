@@ -6,8 +6,7 @@
 #include "cpu-simd.h"
 
 CPU_SIMD float
-cpu_row_largest (const float *x,
-                 gint64       n)
+cpu_row_largest (const float *x, gint64 n)
 {
   CpuVec best = cpu_splat (-INFINITY);
   float largest = -INFINITY;
@@ -23,10 +22,7 @@ cpu_row_largest (const float *x,
 }
 
 CPU_SIMD float
-cpu_row_exp (float *x,
-             gint64 n,
-             float  scale,
-             float  shift)
+cpu_row_exp (float *x, gint64 n, float scale, float shift)
 {
   CpuVec v = cpu_splat (0);
   float sum = 0;
@@ -47,8 +43,7 @@ cpu_row_exp (float *x,
 
 /* four sums, so that one addition need not wait for the last */
 CPU_SIMD float
-cpu_row_sum (const float *x,
-             gint64       n)
+cpu_row_sum (const float *x, gint64 n)
 {
   CpuVec v[4] = { cpu_splat (0), cpu_splat (0), cpu_splat (0), cpu_splat (0) };
   float sum = 0;
@@ -65,9 +60,7 @@ cpu_row_sum (const float *x,
 }
 
 CPU_SIMD float
-cpu_row_dot (const float *x,
-             const float *y,
-             gint64       n)
+cpu_row_dot (const float *x, const float *y, gint64 n)
 {
   CpuVec v = cpu_splat (0);
   float sum = 0;
@@ -81,18 +74,14 @@ cpu_row_dot (const float *x,
 }
 
 CPU_SIMD void
-cpu_row_scale (float *x,
-               gint64 n,
-               float  factor)
+cpu_row_scale (float *x, gint64 n, float factor)
 {
   for (gint64 i = 0; i < n; i++)
     x[i] *= factor;
 }
 
 CPU_SIMD float
-cpu_row_spread (const float *x,
-                gint64       n,
-                float        mean)
+cpu_row_spread (const float *x, gint64 n, float mean)
 {
   CpuVec v = cpu_splat (0), centre = cpu_splat (mean);
   float sum = 0;
@@ -110,9 +99,7 @@ cpu_row_spread (const float *x,
 }
 
 CPU_SIMD void
-cpu_row_add (float       *y,
-             const float *x,
-             gint64       n)
+cpu_row_add (float *y, const float *x, gint64 n)
 {
   for (gint64 i = 0; i < n; i++)
     y[i] += x[i];

@@ -17,11 +17,11 @@
 
 /* The tests build the engine once more for each lower level, so that a machine with the best one
  * proves them all */
-#if defined (CPU_ONLY_BASE)
+#if defined(CPU_ONLY_BASE)
 #define CPU_SIMD
-#elif defined (CPU_ONLY_AVX2)
+#elif defined(CPU_ONLY_AVX2)
 #define CPU_SIMD __attribute__ ((target ("arch=x86-64-v3")))
-#elif defined (__x86_64__) && defined (__GNUC__) && !defined (__clang__)
+#elif defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define CPU_SIMD __attribute__ ((target_clones ("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define CPU_SIMD
@@ -153,7 +153,8 @@ cpu_exp2_down (CpuVec x)
 {
   /* 3 2^22: adding it rounds, and leaves the integer in the low bits */
   const CpuVec magic = cpu_splat (12582912.0f);
-  CpuVec y = (CpuVec) (((x < -127.0f) & (CpuMask) cpu_splat (-127.0f)) | (~(x < -127.0f) & (CpuMask) x));
+  CpuVec y =
+    (CpuVec) (((x < -127.0f) & (CpuMask) cpu_splat (-127.0f)) | (~(x < -127.0f) & (CpuMask) x));
   CpuVec whole = y + magic, r = y - (whole - magic);
   CpuVec p = 1.32764713e-3f * r + 9.67554096e-3f;
 

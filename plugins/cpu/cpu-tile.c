@@ -6,13 +6,11 @@
 #include "cpu-simd.h"
 
 /* Operands may be the result itself but never overlap it shifted, which ivdep tells the compiler */
-#define TILE_OP(name_, expression_)                                                                \
-  CPU_SIMD static void                                                                             \
-  tile_##name_ (float *y, const float *a, const float *b, const float *c, gint64 n, float p, float q) \
-  {                                                                                                \
-    _Pragma ("GCC ivdep")                                                                          \
-    for (gint64 i = 0; i < n; i++)                                                                 \
-      y[i] = (expression_);                                                                        \
+#define TILE_OP(name_, expression_)                                                            \
+  CPU_SIMD static void tile_##name_ (float *y, const float *a, const float *b, const float *c, \
+                                     gint64 n, float p, float q)                               \
+  {                                                                                            \
+    _Pragma ("GCC ivdep") for (gint64 i = 0; i < n; i++) y[i] = (expression_);                 \
   }
 
 TILE_OP (neg, -a[i])
@@ -31,8 +29,8 @@ TILE_OP (sin, cpu_sin (a[i]))
 TILE_OP (cos, cpu_cos (a[i]))
 TILE_OP (abs, fabsf (a[i]))
 TILE_OP (step, a[i] > 0 ? 1.0f : 0.0f)
-TILE_OP (affine, p * a[i] + q)
-TILE_OP (clamp, a[i] < p ? p : a[i] > q ? q : a[i])
+TILE_OP (affine, p *a[i] + q)
+TILE_OP (clamp, a[i]<p ? p : a[i]> q ? q : a[i])
 TILE_OP (copy, a[i])
 TILE_OP (add, a[i] + b[i])
 TILE_OP (sub, a[i] - b[i])

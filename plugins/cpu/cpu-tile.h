@@ -9,7 +9,13 @@
 G_BEGIN_DECLS
 
 /* y may be any of the operands */
-typedef void (*CpuTileOp) (float *y, const float *a, const float *b, const float *c, gint64 n, float p, float q);
+typedef void (*CpuTileOp) (float *y,
+                           const float *a,
+                           const float *b,
+                           const float *c,
+                           gint64 n,
+                           float p,
+                           float q);
 
 extern const CpuTileOp cpu_tile_ops[CPU_N_OPS];
 

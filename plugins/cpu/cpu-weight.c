@@ -11,12 +11,13 @@
 #include "cpu-cast.h"
 #include "cpu-product.h"
 
-#define LINE 1024   /* floats of a row that are turned at a time */
+#define LINE 1024 /* floats of a row that are turned at a time */
 
 static gboolean
 is_param (const VardNode *node)
 {
-  return node->op == &vard_op_source && ((const VardSourceAttrs *) node->attrs)->kind == VARD_SOURCE_PARAM;
+  return node->op == &vard_op_source
+         && ((const VardSourceAttrs *) node->attrs)->kind == VARD_SOURCE_PARAM;
 }
 
 static gboolean
@@ -29,19 +30,22 @@ is_to_graph (const VardNode *node)
 }
 
 VardNode *
-cpu_weight_match (VardNode  *node,
-                  CpuWeight *weight)
+cpu_weight_match (VardNode *node, CpuWeight *weight)
 {
   gboolean turned = is_to_graph (node);
   VardNode *inner = turned ? node->inputs[0] : node;
   VardNode *param = inner->op == &vard_op_cast ? inner->inputs[0] : inner;
 
-  if (param == node || node->dtype != VARD_DTYPE_F32 || !is_param (param) || param->shape.n_dims < 2)
+  if (param == node || node->dtype != VARD_DTYPE_F32 || !is_param (param)
+      || param->shape.n_dims < 2)
     return NULL;
-  if (param->dtype != VARD_DTYPE_F32 && param->dtype != VARD_DTYPE_F16 && param->dtype != VARD_DTYPE_BF16)
+  if (param->dtype != VARD_DTYPE_F32 && param->dtype != VARD_DTYPE_F16
+      && param->dtype != VARD_DTYPE_BF16)
     return NULL;
   *weight = (CpuWeight) {
-    .dtype = param->dtype, .rows = param->shape.dims[0], .taps = 1,
+    .dtype = param->dtype,
+    .rows = param->shape.dims[0],
+    .taps = 1,
     .columns = vard_shape_get_span (&param->shape, 1, param->shape.n_dims),
   };
   if (turned)
@@ -53,11 +57,7 @@ cpu_weight_match (VardNode  *node,
 }
 
 void
-cpu_weight_load (const CpuWeight *self,
-                 gconstpointer    from,
-                 gint64           at,
-                 gint64           n,
-                 float           *to)
+cpu_weight_load (const CpuWeight *self, gconstpointer from, gint64 at, gint64 n, float *to)
 {
   cpu_widen (self->dtype, (const guint8 *) from + at * vard_dtype_get_size (self->dtype), n, to);
 }
@@ -70,10 +70,7 @@ typedef struct
 } WidenJob;
 
 static void
-widen_row (const CpuWeight *self,
-           gconstpointer    from,
-           gint64           row,
-           float           *to)
+widen_row (const CpuWeight *self, gconstpointer from, gint64 row, float *to)
 {
   gint64 first = row * self->columns * self->taps, step = MAX (1, LINE / self->taps);
   float line[LINE];
@@ -90,10 +87,7 @@ widen_row (const CpuWeight *self,
 }
 
 static void
-widen_task (gpointer data,
-            gint64   from,
-            gint64   to,
-            guint    thread)
+widen_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const WidenJob *job = data;
   gint64 row = job->weight->columns * job->weight->taps;
@@ -103,10 +97,7 @@ widen_task (gpointer data,
 }
 
 void
-cpu_weight_widen (CpuPool         *pool,
-                  const CpuWeight *self,
-                  gconstpointer    from,
-                  float           *to)
+cpu_weight_widen (CpuPool *pool, const CpuWeight *self, gconstpointer from, float *to)
 {
   WidenJob job = { self, from, to };
 

@@ -17,23 +17,23 @@
 
 #define MIN_KERNEL_FLOATS (3 * 1024 * 1024)
 #define MANY_TILES 192
-#define ROUND_TILES 512    /* at most; their patches of 640 channels are 47 MB */
-#define CHUNK 64           /* output channels of a task, about */
-#define MANY_CHUNK 160     /* of many tiles: their patches are read again for each */
+#define ROUND_TILES 512 /* at most; their patches of 640 channels are 47 MB */
+#define CHUNK 64        /* output channels of a task, about */
+#define MANY_CHUNK 160  /* of many tiles: their patches are read again for each */
 #define MIN_CHUNK 48
 #define CHUNK_UNIT 16
-#define STRIP 64           /* input channels at a time: their kernels are 0.6 MB */
-#define AHEAD_TILES 16     /* of a product, in which those after it are asked for */
-#define LINE 64            /* bytes of the cache */
-#define TURN 16            /* input channels that are turned round at a time */
+#define STRIP 64       /* input channels at a time: their kernels are 0.6 MB */
+#define AHEAD_TILES 16 /* of a product, in which those after it are asked for */
+#define LINE 64        /* bytes of the cache */
+#define TURN 16        /* input channels that are turned round at a time */
 
 typedef struct
 {
   Winograd *winograd;
   float *v, *work;
   gsize work_stride;
-  gint64 first, n_tiles;     /* of a round; n_tiles at most */
-  gint64 n_chunks, width;    /* output channels, of the widest */
+  gint64 first, n_tiles;  /* of a round; n_tiles at most */
+  gint64 n_chunks, width; /* output channels, of the widest */
   gint64 strip, stride_v;
 } Wide;
 
@@ -54,13 +54,13 @@ n_tiles_of (const Winograd *self)
 gboolean
 cpu_winograd_is_wide (const Winograd *self)
 {
-  return self->kind != CPU_CONV_WEIGHT_GRADIENT && FREQUENCIES * self->c_from * self->c_to > MIN_KERNEL_FLOATS;
+  return self->kind != CPU_CONV_WEIGHT_GRADIENT
+         && FREQUENCIES * self->c_from * self->c_to > MIN_KERNEL_FLOATS;
 }
 
 /* the first channel of a chunk */
 static gint64
-chunk_first (const Wide *self,
-             gint64      index)
+chunk_first (const Wide *self, gint64 index)
 {
   gint64 c_to = self->winograd->c_to;
 
@@ -69,8 +69,7 @@ chunk_first (const Wide *self,
 
 /* Chunks of about one width, as many for each thread */
 static Wide
-wide_prepare (Winograd *winograd,
-              guint     n_threads)
+wide_prepare (Winograd *winograd, guint n_threads)
 {
   Wide self = { .winograd = winograd, .n_tiles = MIN (n_tiles_of (winograd), ROUND_TILES) };
   gboolean is_many = self.n_tiles >= MANY_TILES;
@@ -82,13 +81,13 @@ wide_prepare (Winograd *winograd,
     self.width = MAX (self.width, chunk_first (&self, i + 1) - chunk_first (&self, i));
   self.strip = is_many ? winograd->c_from : MIN (STRIP, winograd->c_from);
   self.stride_v = self.n_tiles * winograd->c_from + STAGGER;
-  self.work_stride = FREQUENCIES * ((self.strip + self.n_tiles) * self.width + 2 * STAGGER) + 2 * 9 * TURN * self.width;
+  self.work_stride = FREQUENCIES * ((self.strip + self.n_tiles) * self.width + 2 * STAGGER)
+                     + 2 * 9 * TURN * self.width;
   return self;
 }
 
 gsize
-cpu_winograd_wide_floats (const Winograd *self,
-                          guint           n_threads)
+cpu_winograd_wide_floats (const Winograd *self, guint n_threads)
 {
   Winograd winograd = *self;
   Wide wide = wide_prepare (&winograd, n_threads);
@@ -97,69 +96,62 @@ cpu_winograd_wide_floats (const Winograd *self,
 }
 
 static void
-patch_task (gpointer data,
-            gint64   from,
-            gint64   to,
-            guint    thread)
+patch_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const Wide *self = data;
 
   for (gint64 t = from; t < to; t++)
-    cpu_winograd_read_tile (self->winograd, self->first + t, self->v + t * self->winograd->c_from, self->stride_v);
+    cpu_winograd_read_tile (self->winograd, self->first + t, self->v + t * self->winograd->c_from,
+                            self->stride_v);
 }
 
 /* ---- kernels of a strip ---- */
 
 /* w [co, 9, ci] -> [9][TURN][width] */
 static void
-turn_plain (const Chunk *self,
-            gint64       i0,
-            gint64       n)
+turn_plain (const Chunk *self, gint64 i0, gint64 n)
 {
   gint64 ci = self->winograd->conv.ci;
   const float *w = self->winograd->b + self->first * 9 * ci + i0;
 
   for (gint64 t = 0; t < 9; t++)
-    cpu_transpose (w + t * ci, self->width, n, 9 * ci, self->turned + t * TURN * self->width, self->width);
+    cpu_transpose (w + t * ci, self->width, n, 9 * ci, self->turned + t * TURN * self->width,
+                   self->width);
 }
 
 /* where the stored kernel of channels o, i begins */
 static gconstpointer
-stored_at (const Chunk *self,
-           gint64       o,
-           gint64       i)
+stored_at (const Chunk *self, gint64 o, gint64 i)
 {
   const Winograd *winograd = self->winograd;
 
-  return (const guint8 *) winograd->b + (o * winograd->conv.ci + i) * 9 * vard_dtype_get_size (winograd->stored->dtype);
+  return (const guint8 *) winograd->b
+         + (o * winograd->conv.ci + i) * 9 * vard_dtype_get_size (winograd->stored->dtype);
 }
 
 /* stored [co, ci, 9] -> [TURN][9][width] */
 static void
-turn_stored (const Chunk *self,
-             gint64       i0,
-             gint64       n)
+turn_stored (const Chunk *self, gint64 i0, gint64 n)
 {
   const CpuWeight *stored = self->winograd->stored;
   gint64 ci = self->winograd->conv.ci;
 
   if (stored->dtype == VARD_DTYPE_F32)
     {
-      cpu_transpose (stored_at (self, self->first, i0), self->width, n * 9, ci * 9, self->turned, self->width);
+      cpu_transpose (stored_at (self, self->first, i0), self->width, n * 9, ci * 9, self->turned,
+                     self->width);
       return;
     }
   for (gint64 o = 0; o < self->width; o++)
-    cpu_weight_load (stored, self->winograd->b, ((self->first + o) * ci + i0) * 9, n * 9, self->lines + o * n * 9);
+    cpu_weight_load (stored, self->winograd->b, ((self->first + o) * ci + i0) * 9, n * 9,
+                     self->lines + o * n * 9);
   cpu_transpose (self->lines, self->width, n * 9, n * 9, self->turned, self->width);
 }
 
 /* Asks for one of FREQUENCIES parts of the stored kernels that the next strip is made of, while
  * this one is multiplied */
 static void
-fetch_part (const Chunk *self,
-            gint64       i0,
-            gint64       n,
-            gint64       part)
+fetch_part (const Chunk *self, gint64 i0, gint64 n, gint64 part)
 {
   gboolean forward = self->winograd->kind == CPU_CONV_FORWARD;
   gint64 rows = forward ? self->width : n, bytes = 9 * (forward ? n : self->width);
@@ -167,7 +159,8 @@ fetch_part (const Chunk *self,
   bytes *= vard_dtype_get_size (self->winograd->stored->dtype);
   for (gint64 r = rows * part / FREQUENCIES; r < rows * (part + 1) / FREQUENCIES; r++)
     {
-      const guint8 *from = forward ? stored_at (self, self->first + r, i0) : stored_at (self, i0 + r, self->first);
+      const guint8 *from = forward ? stored_at (self, self->first + r, i0)
+                                   : stored_at (self, i0 + r, self->first);
 
       for (gint64 at = 0; at < bytes; at += LINE)
         __builtin_prefetch (from + at, 0, 2);
@@ -176,12 +169,11 @@ fetch_part (const Chunk *self,
 
 /* input channels [i0, i0 + n): u[36][n][width] */
 static void
-write_forward_kernels (const Chunk *self,
-                       gint64       i0,
-                       gint64       n)
+write_forward_kernels (const Chunk *self, gint64 i0, gint64 n)
 {
   gboolean is_stored = self->winograd->stored != NULL;
-  gint64 width = self->width, from = is_stored ? 9 * width : width, step = is_stored ? width : TURN * width;
+  gint64 width = self->width, from = is_stored ? 9 * width : width,
+         step = is_stored ? width : TURN * width;
 
   for (gint64 at = 0; at < n; at += TURN)
     {
@@ -189,16 +181,14 @@ write_forward_kernels (const Chunk *self,
 
       (is_stored ? turn_stored : turn_plain) (self, i0 + at, count);
       for (gint64 i = 0; i < count; i++)
-        cpu_winograd_write_kernel (self->turned + i * from, step, width, FALSE, self->u + (at + i) * width,
-                                   self->stride_u);
+        cpu_winograd_write_kernel (self->turned + i * from, step, width, FALSE,
+                                   self->u + (at + i) * width, self->stride_u);
     }
 }
 
 /* of the gradient for the input the strip is of co, the chunk of ci */
 static void
-write_back_kernels (const Chunk *self,
-                    gint64       o0,
-                    gint64       n)
+write_back_kernels (const Chunk *self, gint64 o0, gint64 n)
 {
   const Winograd *winograd = self->winograd;
   gint64 ci = winograd->conv.ci, width = self->width;
@@ -219,7 +209,8 @@ write_back_kernels (const Chunk *self,
 
           if (winograd->stored->dtype != VARD_DTYPE_F32)
             {
-              cpu_weight_load (winograd->stored, winograd->b, ((o0 + o) * ci + self->first) * 9, width * 9, self->lines);
+              cpu_weight_load (winograd->stored, winograd->b, ((o0 + o) * ci + self->first) * 9,
+                               width * 9, self->lines);
               lines = self->lines;
             }
           cpu_transpose (lines, width, 9, 9, self->turned, width);
@@ -231,9 +222,7 @@ write_back_kernels (const Chunk *self,
 /* ---- products ---- */
 
 static Chunk
-chunk_at (const Wide *self,
-          gint64      index,
-          guint       thread)
+chunk_at (const Wide *self, gint64 index, guint thread)
 {
   Chunk chunk = { .winograd = self->winograd, .first = chunk_first (self, index) };
 
@@ -249,11 +238,7 @@ chunk_at (const Wide *self,
 
 /* Asks for @n channels of the patches of some tiles */
 static void
-fetch_patches (const Wide  *self,
-               const float *v,
-               gint64       n,
-               gint64       from,
-               gint64       count)
+fetch_patches (const Wide *self, const float *v, gint64 n, gint64 from, gint64 count)
 {
   for (gint64 t = from; t < MIN (from + count, self->n_tiles); t++)
     for (gint64 i = 0; i < n; i += LINE / (gint64) sizeof (float))
@@ -262,13 +247,10 @@ fetch_patches (const Wide  *self,
 
 /* one frequency of input channels [i, i + n): the sums of all tiles */
 static void
-multiply (const Wide  *self,
-          const Chunk *chunk,
-          gint64       i,
-          gint64       n,
-          gint64       frequency)
+multiply (const Wide *self, const Chunk *chunk, gint64 i, gint64 n, gint64 frequency)
 {
-  gint64 c_from = self->winograd->c_from, step = self->n_tiles < MANY_TILES ? self->n_tiles : AHEAD_TILES;
+  gint64 c_from = self->winograd->c_from,
+         step = self->n_tiles < MANY_TILES ? self->n_tiles : AHEAD_TILES;
   const float *v = self->v + frequency * self->stride_v + i;
 
   for (gint64 t = 0; t < self->n_tiles; t += step)
@@ -277,17 +259,14 @@ multiply (const Wide  *self,
         fetch_patches (self, v, n, t + step, step);
       else if (frequency + 1 < FREQUENCIES)
         fetch_patches (self, v + self->stride_v, n, 0, step);
-      cpu_sgemm (FALSE, FALSE, MIN (step, self->n_tiles - t), chunk->width, n, v + t * c_from, c_from,
-                 chunk->u + frequency * chunk->stride_u, chunk->width, i > 0,
+      cpu_sgemm (FALSE, FALSE, MIN (step, self->n_tiles - t), chunk->width, n, v + t * c_from,
+                 c_from, chunk->u + frequency * chunk->stride_u, chunk->width, i > 0,
                  chunk->m + frequency * chunk->stride_m + t * chunk->width, chunk->width);
     }
 }
 
 static void
-chunk_task (gpointer data,
-            gint64   from,
-            gint64   to,
-            guint    thread)
+chunk_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const Wide *self = data;
   gint64 c_from = self->winograd->c_from;
@@ -318,18 +297,13 @@ chunk_task (gpointer data,
 }
 
 static void
-epilogue_task (gpointer data,
-               gint64   from,
-               gint64   to,
-               guint    thread)
+epilogue_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   cpu_epilogue_run (data, from, to, thread);
 }
 
 void
-cpu_winograd_run_wide (CpuPool  *pool,
-                       Winograd *winograd,
-                       float    *scratch)
+cpu_winograd_run_wide (CpuPool *pool, Winograd *winograd, float *scratch)
 {
   const CpuRegion *region = winograd->epilogue->region;
   Wide self = wide_prepare (winograd, cpu_pool_get_n_threads (pool));
@@ -342,10 +316,11 @@ cpu_winograd_run_wide (CpuPool  *pool,
   for (self.first = 0; self.first < n_tiles; self.first += most)
     {
       self.n_tiles = MIN (most, n_tiles - self.first);
-      cpu_pool_run (pool, self.n_tiles, cpu_pool_get_grain (pool, self.n_tiles, 1), patch_task, &self);
+      cpu_pool_run (pool, self.n_tiles, cpu_pool_get_grain (pool, self.n_tiles, 1), patch_task,
+                    &self);
       cpu_pool_run (pool, self.n_chunks, 1, chunk_task, &self);
     }
   if (region != NULL)
-    cpu_pool_run (pool, region->count, cpu_pool_get_grain (pool, region->count, 4 * region->tile), epilogue_task,
-                  (gpointer) winograd->epilogue);
+    cpu_pool_run (pool, region->count, cpu_pool_get_grain (pool, region->count, 4 * region->tile),
+                  epilogue_task, (gpointer) winograd->epilogue);
 }

@@ -20,14 +20,15 @@
 #define KERNEL_FLOATS (1024 * 1024)
 #define MIN_TILES 16
 #define MAX_TILES 64
-#define SUM_TILES 256      /* of one round of the weight gradient */
+#define SUM_TILES 256 /* of one round of the weight gradient */
 
 /* ---- the four transforms of a line, on vectors of channels ---- */
 
 CPU_INLINE void
 transform_input (const CpuVec *d, guint step, CpuVec *v, guint to)
 {
-  CpuVec d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
+  CpuVec d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step],
+         d5 = d[5 * step];
   CpuVec p = d4 - 4.0f * d2, q = d3 - 4.0f * d1, r = d4 - d2, s = 2.0f * (d3 - d1);
 
   v[0] = 4.0f * d0 - 5.0f * d2 + d4;
@@ -111,12 +112,12 @@ channel_vectors (gint64 c)
 /* addresses of a size x size square of pixels from (y, x) on; outside ones are @outside */
 static void
 find_pixels (const float *picture,
-             gint64       h,
-             gint64       w,
-             gint64       c,
-             gint64       y,
-             gint64       x,
-             guint        size,
+             gint64 h,
+             gint64 w,
+             gint64 c,
+             gint64 y,
+             gint64 x,
+             guint size,
              const float *outside,
              const float **pixels)
 {
@@ -125,16 +126,14 @@ find_pixels (const float *picture,
       {
         gint64 py = y + i, px = x + j;
 
-        pixels[i * size + j] = py >= 0 && py < h && px >= 0 && px < w ? picture + (py * w + px) * c : outside;
+        pixels[i * size + j] = py >= 0 && py < h && px >= 0 && px < w ? picture + (py * w + px) * c
+                                                                      : outside;
       }
 }
 
 /* pixels of a patch -> v[36][stride] at one tile */
 CPU_SIMD static void
-write_patch (const float **pixels,
-             gint64        c,
-             float        *v,
-             gint64        stride)
+write_patch (const float **pixels, gint64 c, float *v, gint64 stride)
 {
   for (gint64 n = 0; n < channel_vectors (c); n++)
     {
@@ -159,13 +158,13 @@ write_patch (const float **pixels,
 /* m[36][stride] at one tile -> its pixels, of which rows x columns are inside */
 CPU_SIMD void
 cpu_winograd_write_pixels (const float *m,
-                           gint64       stride,
-                           gint64       c,
-                           float       *y,
-                           gint64       row_stride,
-                           gint64       pixel_stride,
-                           guint        rows,
-                           guint        columns)
+                           gint64 stride,
+                           gint64 c,
+                           float *y,
+                           gint64 row_stride,
+                           gint64 pixel_stride,
+                           guint rows,
+                           guint columns)
 {
   for (gint64 n = 0; n < channel_vectors (c); n++)
     {
@@ -189,10 +188,7 @@ cpu_winograd_write_pixels (const float *m,
 
 /* cotangents of a tile -> m[36][stride] */
 CPU_SIMD static void
-write_cotangents (const float **pixels,
-                  gint64        c,
-                  float        *m,
-                  gint64        stride)
+write_cotangents (const float **pixels, gint64 c, float *m, gint64 stride)
 {
   for (gint64 n = 0; n < channel_vectors (c); n++)
     {
@@ -217,11 +213,11 @@ write_cotangents (const float **pixels,
 /* nine taps of c channels each, @step apart -> u[36][stride] */
 CPU_SIMD void
 cpu_winograd_write_kernel (const float *w,
-                           gint64       step,
-                           gint64       c,
-                           gboolean     turned,
-                           float       *u,
-                           gint64       stride)
+                           gint64 step,
+                           gint64 c,
+                           gboolean turned,
+                           float *u,
+                           gint64 stride)
 {
   for (gint64 n = 0; n < channel_vectors (c); n++)
     {
@@ -242,10 +238,7 @@ cpu_winograd_write_kernel (const float *w,
 }
 
 CPU_SIMD static void
-write_kernel_gradient (const float *u,
-                       gint64       stride,
-                       gint64       c,
-                       float       *w)
+write_kernel_gradient (const float *u, gint64 stride, gint64 c, float *w)
 {
   for (gint64 n = 0; n < channel_vectors (c); n++)
     {
@@ -270,10 +263,7 @@ write_kernel_gradient (const float *u,
 /* w [co, 9 ci] -> [9 ci, co], columns [from, to): a ninth of the 36 planes that would be turned
  * afterwards */
 static void
-transpose_task (gpointer data,
-                gint64   from,
-                gint64   to,
-                guint    thread)
+transpose_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const Winograd *self = data;
   gint64 ci = self->conv.ci, co = self->conv.co;
@@ -282,10 +272,7 @@ transpose_task (gpointer data,
 }
 
 static void
-kernel_task (gpointer data,
-             gint64   from,
-             gint64   to,
-             guint    thread)
+kernel_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const Winograd *self = data;
   gint64 ci = self->conv.ci, co = self->conv.co;
@@ -300,10 +287,7 @@ kernel_task (gpointer data,
 }
 
 void
-cpu_winograd_read_tile (const Winograd *self,
-                        gint64          tile,
-                        float          *v,
-                        gint64          stride)
+cpu_winograd_read_tile (const Winograd *self, gint64 tile, float *v, gint64 stride)
 {
   const float *pixels[FREQUENCIES];
   gint64 tx = tile % self->tiles_x, row = tile / self->tiles_x;
@@ -316,32 +300,30 @@ cpu_winograd_read_tile (const Winograd *self,
 
 void
 cpu_winograd_write_tile (const Winograd *self,
-                         gint64          tile,
-                         gint64          channel,
-                         gint64          n_channels,
-                         const float    *m,
-                         gint64          stride)
+                         gint64 tile,
+                         gint64 channel,
+                         gint64 n_channels,
+                         const float *m,
+                         gint64 stride)
 {
-  gint64 tx = tile % self->tiles_x, row = tile / self->tiles_x, ty = row % self->tiles_y, c = self->c_to;
-  float *y = self->y + ((row / self->tiles_y * self->oh + ty * TILE) * self->ow + tx * TILE) * c + channel;
+  gint64 tx = tile % self->tiles_x, row = tile / self->tiles_x, ty = row % self->tiles_y,
+         c = self->c_to;
+  float *y = self->y + ((row / self->tiles_y * self->oh + ty * TILE) * self->ow + tx * TILE) * c
+             + channel;
 
-  cpu_winograd_write_pixels (m, stride, n_channels, y, self->ow * c, c, MIN (TILE, self->oh - ty * TILE),
-                             MIN (TILE, self->ow - tx * TILE));
+  cpu_winograd_write_pixels (m, stride, n_channels, y, self->ow * c, c,
+                             MIN (TILE, self->oh - ty * TILE), MIN (TILE, self->ow - tx * TILE));
 }
 
 /* the first output pixel of a row of tiles, counted over all pictures */
 static gint64
-first_pixel (const Winograd *self,
-             gint64          row)
+first_pixel (const Winograd *self, gint64 row)
 {
   return (row / self->tiles_y * self->oh + MIN (row % self->tiles_y * TILE, self->oh)) * self->ow;
 }
 
 static void
-block_task (gpointer data,
-            gint64   from,
-            gint64   to,
-            guint    thread)
+block_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const Winograd *self = data;
   gint64 first = from * self->tiles_x, n = (to - from) * self->tiles_x;
@@ -356,12 +338,12 @@ block_task (gpointer data,
                self->kernels + f * self->kernel_stride, c_to, FALSE, m + f * stride_m, c_to);
   for (gint64 t = 0; t < n; t++)
     cpu_winograd_write_tile (self, first + t, 0, c_to, m + t * c_to, stride_m);
-  cpu_epilogue_run (self->epilogue, first_pixel (self, from) * c_to, first_pixel (self, to) * c_to, thread);
+  cpu_epilogue_run (self->epilogue, first_pixel (self, from) * c_to, first_pixel (self, to) * c_to,
+                    thread);
 }
 
 static gint64
-choose_block_rows (const Winograd *self,
-                   guint           n_threads)
+choose_block_rows (const Winograd *self, guint n_threads)
 {
   gint64 kernels = FREQUENCIES * self->c_from * self->c_to;
   gint64 tiles = CLAMP (BLOCK_FLOATS / (FREQUENCIES * (self->c_from + self->c_to)),
@@ -373,9 +355,7 @@ choose_block_rows (const Winograd *self,
 }
 
 static Winograd
-winograd_prepare (const CpuConv *conv,
-                  CpuConvKind    kind,
-                  guint          n_threads)
+winograd_prepare (const CpuConv *conv, CpuConvKind kind, guint n_threads)
 {
   Winograd self = { .conv = *conv, .kind = kind };
   gboolean back = kind == CPU_CONV_INPUT_GRADIENT;
@@ -392,17 +372,18 @@ winograd_prepare (const CpuConv *conv,
   self.tiles_y = (self.oh + TILE - 1) / TILE;
   self.rows = conv->n * self.tiles_y;
   self.block_rows = choose_block_rows (&self, n_threads);
-  self.work_stride = FREQUENCIES * (self.block_rows * self.tiles_x * (self.c_from + self.c_to) + 2 * STAGGER);
+  self.work_stride = FREQUENCIES
+                     * (self.block_rows * self.tiles_x * (self.c_from + self.c_to) + 2 * STAGGER);
   self.kernel_stride = conv->ci * conv->co + STAGGER;
   return self;
 }
 
 static void
-run_convolution (CpuPool  *pool,
-                 Winograd *self)
+run_convolution (CpuPool *pool, Winograd *self)
 {
   if (self->kind == CPU_CONV_FORWARD)
-    cpu_pool_run (pool, 9 * self->conv.ci, cpu_pool_get_grain (pool, 9 * self->conv.ci, 64), transpose_task, self);
+    cpu_pool_run (pool, 9 * self->conv.ci, cpu_pool_get_grain (pool, 9 * self->conv.ci, 64),
+                  transpose_task, self);
   cpu_pool_run (pool, self->c_from, cpu_pool_get_grain (pool, self->c_from, 8), kernel_task, self);
   cpu_pool_run (pool, self->rows, self->block_rows, block_task, self);
 }
@@ -410,10 +391,7 @@ run_convolution (CpuPool  *pool,
 /* ---- the gradient for the weights ---- */
 
 static void
-patch_task (gpointer data,
-            gint64   from,
-            gint64   to,
-            guint    thread)
+patch_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const Winograd *self = data;
   gint64 n = self->n_tiles, ci = self->conv.ci, co = self->conv.co;
@@ -427,17 +405,14 @@ patch_task (gpointer data,
       const float *pixels[TILE * TILE];
 
       cpu_winograd_read_tile (self, tile, v + t * ci, stride_v);
-      find_pixels (dy, self->oh, self->ow, co, row % self->tiles_y * TILE, tile % self->tiles_x * TILE, TILE,
-                   self->zeros, pixels);
+      find_pixels (dy, self->oh, self->ow, co, row % self->tiles_y * TILE,
+                   tile % self->tiles_x * TILE, TILE, self->zeros, pixels);
       write_cotangents (pixels, co, m + t * co, stride_m);
     }
 }
 
 static void
-frequency_task (gpointer data,
-                gint64   from,
-                gint64   to,
-                guint    thread)
+frequency_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const Winograd *self = data;
   gint64 n = self->n_tiles, ci = self->conv.ci, co = self->conv.co;
@@ -450,10 +425,7 @@ frequency_task (gpointer data,
 }
 
 static void
-kernel_gradient_task (gpointer data,
-                      gint64   from,
-                      gint64   to,
-                      guint    thread)
+kernel_gradient_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const Winograd *self = data;
   gint64 ci = self->conv.ci;
@@ -463,8 +435,7 @@ kernel_gradient_task (gpointer data,
 }
 
 static void
-run_weight_gradient (CpuPool  *pool,
-                     Winograd *self)
+run_weight_gradient (CpuPool *pool, Winograd *self)
 {
   gint64 n_tiles = self->rows * self->tiles_x;
 
@@ -474,49 +445,47 @@ run_weight_gradient (CpuPool  *pool,
       cpu_pool_run (pool, self->n_tiles, 16, patch_task, self);
       cpu_pool_run (pool, FREQUENCIES, 3, frequency_task, self);
     }
-  cpu_pool_run (pool, self->conv.co, cpu_pool_get_grain (pool, self->conv.co, 8), kernel_gradient_task, self);
+  cpu_pool_run (pool, self->conv.co, cpu_pool_get_grain (pool, self->conv.co, 8),
+                kernel_gradient_task, self);
 }
 
 /* ---- the outside ---- */
 
 gboolean
-cpu_winograd_can (const CpuConv *conv,
-                  CpuConvKind    kind)
+cpu_winograd_can (const CpuConv *conv, CpuConvKind kind)
 {
   return conv->kh == 3 && conv->kw == 3 && conv->stride == 1 && conv->top <= 2 && conv->left <= 2
          && conv->ci >= CPU_LANES && conv->co >= CPU_LANES;
 }
 
 static gsize
-winograd_work_floats (const Winograd *self,
-                      guint           n_threads)
+winograd_work_floats (const Winograd *self, guint n_threads)
 {
   if (self->kind != CPU_CONV_WEIGHT_GRADIENT)
     return n_threads * self->work_stride;
   return FREQUENCIES
-         * (MIN (SUM_TILES, self->rows * self->tiles_x) * (self->conv.ci + self->conv.co) + 2 * STAGGER);
+         * (MIN (SUM_TILES, self->rows * self->tiles_x) * (self->conv.ci + self->conv.co)
+            + 2 * STAGGER);
 }
 
 gsize
-cpu_winograd_get_scratch_size (const CpuConv *conv,
-                               CpuConvKind    kind,
-                               guint          n_threads)
+cpu_winograd_get_scratch_size (const CpuConv *conv, CpuConvKind kind, guint n_threads)
 {
   Winograd self = winograd_prepare (conv, kind, n_threads);
 
   if (cpu_winograd_is_wide (&self))
     return cpu_winograd_wide_floats (&self, n_threads) * sizeof (float);
 
-  gsize kernels = FREQUENCIES * self.kernel_stride + (kind == CPU_CONV_FORWARD ? 9 * conv->ci * conv->co : 0);
+  gsize kernels = FREQUENCIES * self.kernel_stride
+                  + (kind == CPU_CONV_FORWARD ? 9 * conv->ci * conv->co : 0);
 
-  return (kernels + MAX (conv->ci, conv->co) + winograd_work_floats (&self, n_threads)) * sizeof (float);
+  return (kernels + MAX (conv->ci, conv->co) + winograd_work_floats (&self, n_threads))
+         * sizeof (float);
 }
 
 /* seconds: products at 80 GFLOP/s a thread, transforms at 8 GB/s */
 double
-cpu_winograd_get_cost (const CpuConv *conv,
-                       CpuConvKind    kind,
-                       guint          n_threads)
+cpu_winograd_get_cost (const CpuConv *conv, CpuConvKind kind, guint n_threads)
 {
   Winograd self = winograd_prepare (conv, kind, n_threads);
   double tiles = self.rows * self.tiles_x;
@@ -529,9 +498,7 @@ cpu_winograd_get_cost (const CpuConv *conv,
 }
 
 gboolean
-cpu_winograd_reads_stored (const CpuConv *conv,
-                           CpuConvKind    kind,
-                           guint          n_threads)
+cpu_winograd_reads_stored (const CpuConv *conv, CpuConvKind kind, guint n_threads)
 {
   Winograd self = winograd_prepare (conv, kind, n_threads);
 
@@ -539,14 +506,14 @@ cpu_winograd_reads_stored (const CpuConv *conv,
 }
 
 void
-cpu_winograd_run_stored (CpuPool           *pool,
-                         const CpuConv     *conv,
-                         CpuConvKind        kind,
-                         const CpuWeight   *weight,
-                         const float       *a,
-                         gconstpointer      b,
-                         float             *y,
-                         float             *scratch,
+cpu_winograd_run_stored (CpuPool *pool,
+                         const CpuConv *conv,
+                         CpuConvKind kind,
+                         const CpuWeight *weight,
+                         const float *a,
+                         gconstpointer b,
+                         float *y,
+                         float *scratch,
                          const CpuEpilogue *epilogue)
 {
   Winograd self = winograd_prepare (conv, kind, cpu_pool_get_n_threads (pool));
@@ -560,13 +527,13 @@ cpu_winograd_run_stored (CpuPool           *pool,
 }
 
 void
-cpu_winograd_run (CpuPool           *pool,
-                  const CpuConv     *conv,
-                  CpuConvKind        kind,
-                  const float       *a,
-                  const float       *b,
-                  float             *y,
-                  float             *scratch,
+cpu_winograd_run (CpuPool *pool,
+                  const CpuConv *conv,
+                  CpuConvKind kind,
+                  const float *a,
+                  const float *b,
+                  float *y,
+                  float *scratch,
                   const CpuEpilogue *epilogue)
 {
   Winograd self = winograd_prepare (conv, kind, cpu_pool_get_n_threads (pool));

@@ -23,11 +23,29 @@
 /* what becomes of scores is padded to whole tiles */
 #define QUERIES_TILE 64
 #define KEYS_TILE 128
-#define SMALL 4096     /* bytes of the workspace that are the library's own */
+#define SMALL 4096 /* bytes of the workspace that are the library's own */
 
 /* of the graphs: what is bound comes first */
-enum { Q, K, V, SCALE, Y, STATISTICS, N_FORWARD };
-enum { DY = N_FORWARD, ONE, SUMS, DQ, DK, DV, N_GRADIENT };
+enum
+{
+  Q,
+  K,
+  V,
+  SCALE,
+  Y,
+  STATISTICS,
+  N_FORWARD
+};
+enum
+{
+  DY = N_FORWARD,
+  ONE,
+  SUMS,
+  DQ,
+  DK,
+  DV,
+  N_GRADIENT
+};
 
 /* how the step's inputs are numbered */
 static const guint inputs_of_gradient[] = { Q, K, V, DY, Y };
@@ -39,14 +57,14 @@ typedef struct
 {
   CudaAttentionShape shape;
   CudaDnnStep *step;
-  CudaDnnPlace places[G_N_ELEMENTS (inputs_of_gradient)];   /* of the step's inputs */
+  CudaDnnPlace places[G_N_ELEMENTS (inputs_of_gradient)]; /* of the step's inputs */
   /* kept from one to the other, or NULL: the forward's are in scratch */
   VardBuffer *statistics;
 
   CudaDnnPlace out;
   gsize statistics_at;
 
-  gint64 n_pictures, n_heads;      /* of the gradients, at a time */
+  gint64 n_pictures, n_heads; /* of the gradients, at a time */
   /* which of the step's outputs is dq, dk, dv, or -1: in scratch */
   gint outputs[3];
   gsize unread_at[3], sums_at;
@@ -62,8 +80,9 @@ typedef struct
 static Layout
 turn (Layout layout)
 {
-  return (Layout) { { layout.dims[0], layout.dims[1], layout.dims[3], layout.dims[2] },
-                    { layout.strides[0], layout.strides[1], layout.strides[3], layout.strides[2] } };
+  return (
+    Layout) { { layout.dims[0], layout.dims[1], layout.dims[3], layout.dims[2] },
+              { layout.strides[0], layout.strides[1], layout.strides[3], layout.strides[2] } };
 }
 
 /* [pictures, heads, tokens, d] of tokens that lie as [tokens, all heads, d] */
@@ -88,7 +107,8 @@ lay_scores (const CudaAttentionShape *shape)
 static Layout
 lay_queries (const CudaAttentionShape *shape, gint64 n_heads)
 {
-  return (Layout) { { shape->b, shape->n_heads, shape->n_queries, 1 }, { n_heads * shape->n_queries, shape->n_queries, 1, 1 } };
+  return (Layout) { { shape->b, shape->n_heads, shape->n_queries, 1 },
+                    { n_heads * shape->n_queries, shape->n_queries, 1, 1 } };
 }
 
 static guint
@@ -104,7 +124,8 @@ add_tensor (CudaDnnGraph *graph, cudnnDataType_t type, CudaDnnTensorFlags flags,
 static void
 add_number (CudaDnnGraph *graph)
 {
-  add_tensor (graph, CUDNN_DATA_FLOAT, CUDA_DNN_BY_VALUE, (Layout) { { 1, 1, 1, 1 }, { 1, 1, 1, 1 } });
+  add_tensor (graph, CUDNN_DATA_FLOAT, CUDA_DNN_BY_VALUE,
+              (Layout) { { 1, 1, 1, 1 }, { 1, 1, 1, 1 } });
 }
 
 static guint
@@ -139,7 +160,8 @@ static CudaDnnGraph *
 describe_forward (const CudaDnnTarget *target, const CudaAttentionShape *shape)
 {
   CudaDnnGraph *graph = cuda_dnn_graph_new (target);
-  Layout queries = lay_tokens (shape, shape, shape->n_queries), keys = lay_tokens (shape, shape, shape->n_keys);
+  Layout queries = lay_tokens (shape, shape, shape->n_queries),
+         keys = lay_tokens (shape, shape, shape->n_keys);
   Layout scores = lay_scores (shape), rows = lay_queries (shape, shape->n_heads);
 
   add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, queries);
@@ -150,12 +172,15 @@ describe_forward (const CudaDnnTarget *target, const CudaAttentionShape *shape)
   add_tensor (graph, CUDNN_DATA_FLOAT, 0, rows);
 
   guint x = add_scores (graph, scores), most = add_virtual (graph, CUDNN_DATA_FLOAT, rows);
-  guint sum = add_virtual (graph, CUDNN_DATA_FLOAT, rows), weights = add_virtual (graph, CUDNN_DATA_BFLOAT16, scores);
+  guint sum = add_virtual (graph, CUDNN_DATA_FLOAT, rows),
+        weights = add_virtual (graph, CUDNN_DATA_BFLOAT16, scores);
 
   cuda_dnn_graph_add_reduction (graph, CUDNN_REDUCE_TENSOR_MAX, x, most);
-  x = apply (graph, CUDNN_POINTWISE_EXP, apply (graph, CUDNN_POINTWISE_SUB, x, most, -1, scores), -1, -1, scores);
+  x = apply (graph, CUDNN_POINTWISE_EXP, apply (graph, CUDNN_POINTWISE_SUB, x, most, -1, scores),
+             -1, -1, scores);
   cuda_dnn_graph_add_reduction (graph, CUDNN_REDUCE_TENSOR_ADD, x, sum);
-  apply (graph, CUDNN_POINTWISE_ADD, most, apply (graph, CUDNN_POINTWISE_LOG, sum, -1, -1, rows), STATISTICS, rows);
+  apply (graph, CUDNN_POINTWISE_ADD, most, apply (graph, CUDNN_POINTWISE_LOG, sum, -1, -1, rows),
+         STATISTICS, rows);
   apply (graph, CUDNN_POINTWISE_DIV, x, sum, weights, scores);
   cuda_dnn_graph_add_matmul (graph, weights, V, Y);
   return graph;
@@ -163,9 +188,12 @@ describe_forward (const CudaDnnTarget *target, const CudaAttentionShape *shape)
 
 /* tensors that are bound, as the enumeration has them; @part of the pictures and heads of @all */
 static void
-add_gradient_tensors (CudaDnnGraph *graph, const CudaAttentionShape *part, const CudaAttentionShape *all)
+add_gradient_tensors (CudaDnnGraph *graph,
+                      const CudaAttentionShape *part,
+                      const CudaAttentionShape *all)
 {
-  Layout queries = lay_tokens (part, all, part->n_queries), keys = lay_tokens (part, all, part->n_keys);
+  Layout queries = lay_tokens (part, all, part->n_queries),
+         keys = lay_tokens (part, all, part->n_keys);
 
   add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, queries);
   add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, turn (keys));
@@ -192,18 +220,23 @@ add_turned_product (CudaDnnGraph *graph, guint x, guint b, guint y, Layout score
 }
 
 static CudaDnnGraph *
-describe_gradient (const CudaDnnTarget *target, const CudaAttentionShape *part, const CudaAttentionShape *all)
+describe_gradient (const CudaDnnTarget *target,
+                   const CudaAttentionShape *part,
+                   const CudaAttentionShape *all)
 {
   CudaDnnGraph *graph = cuda_dnn_graph_new (target);
-  Layout scores = lay_scores (part), rows = lay_queries (part, part->n_heads), queries = lay_tokens (part, all, part->n_queries);
+  Layout scores = lay_scores (part), rows = lay_queries (part, part->n_heads),
+         queries = lay_tokens (part, all, part->n_queries);
 
   add_gradient_tensors (graph, part, all);
 
-  guint sum = add_virtual (graph, CUDNN_DATA_FLOAT, rows), dp = add_virtual (graph, CUDNN_DATA_FLOAT, scores);
+  guint sum = add_virtual (graph, CUDNN_DATA_FLOAT, rows),
+        dp = add_virtual (graph, CUDNN_DATA_FLOAT, scores);
   guint ds = add_virtual (graph, CUDNN_DATA_BFLOAT16, scores), p, keys;
 
   /* times one: the library looks for a factor here */
-  cuda_dnn_graph_add_reduction (graph, CUDNN_REDUCE_TENSOR_ADD, apply (graph, CUDNN_POINTWISE_MUL, DY, Y, -1, queries), sum);
+  cuda_dnn_graph_add_reduction (graph, CUDNN_REDUCE_TENSOR_ADD,
+                                apply (graph, CUDNN_POINTWISE_MUL, DY, Y, -1, queries), sum);
   apply (graph, CUDNN_POINTWISE_MUL, sum, ONE, SUMS, rows);
 
   p = apply (graph, CUDNN_POINTWISE_SUB, add_scores (graph, scores), STATISTICS, -1, scores);
@@ -211,7 +244,8 @@ describe_gradient (const CudaDnnTarget *target, const CudaAttentionShape *part, 
   add_turned_product (graph, p, DY, DV, scores);
 
   cuda_dnn_graph_add_matmul (graph, DY, V, dp);
-  dp = apply (graph, CUDNN_POINTWISE_MUL, apply (graph, CUDNN_POINTWISE_SUB, dp, SUMS, -1, scores), p, -1, scores);
+  dp = apply (graph, CUDNN_POINTWISE_MUL, apply (graph, CUDNN_POINTWISE_SUB, dp, SUMS, -1, scores),
+              p, -1, scores);
   apply (graph, CUDNN_POINTWISE_MUL, dp, SCALE, ds, scores);
   add_turned_product (graph, ds, Q, DK, scores);
 
@@ -227,23 +261,24 @@ find_part (const CudaAttentionShape *all, gsize workspace)
 {
   CudaAttentionShape part = *all;
   gsize n_queries = (all->n_queries + QUERIES_TILE - 1) / QUERIES_TILE * QUERIES_TILE;
-  gsize n_keys = (all->n_keys + KEYS_TILE - 1) / KEYS_TILE * KEYS_TILE, head = n_queries * n_keys * sizeof (guint16);
+  gsize n_keys = (all->n_keys + KEYS_TILE - 1) / KEYS_TILE * KEYS_TILE,
+        head = n_queries * n_keys * sizeof (guint16);
 
   while (part.b > 1 && (all->b % part.b != 0 || part.b * all->n_heads * head + SMALL > workspace))
     part.b--;
-  while (part.n_heads > 1 && (all->n_heads % part.n_heads != 0 || part.b * part.n_heads * head + SMALL > workspace))
+  while (part.n_heads > 1
+         && (all->n_heads % part.n_heads != 0 || part.b * part.n_heads * head + SMALL > workspace))
     part.n_heads--;
   return part;
 }
 
 CudaDnnGraph *
-cuda_attention_describe (const CudaDnnTarget *target,
-                         const VardNode      *node,
-                         gsize                workspace)
+cuda_attention_describe (const CudaDnnTarget *target, const VardNode *node, gsize workspace)
 {
   CudaAttentionShape shape = cuda_attention_get_shape (node), part = find_part (&shape, workspace);
 
-  return node->op == &vard_op_attention ? describe_forward (target, &shape) : describe_gradient (target, &part, &shape);
+  return node->op == &vard_op_attention ? describe_forward (target, &shape)
+                                        : describe_gradient (target, &part, &shape);
 }
 
 /* ---- execution ---- */
@@ -259,7 +294,8 @@ forward_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scra
     pointers[i] = cuda_dnn_place_read (&plan->places[i], device, in[i], scratch);
   pointers[SCALE] = (gpointer) &plan->shape.scale;
   pointers[Y] = cuda_dnn_place_begin (&plan->out, out[0], scratch);
-  pointers[STATISTICS] = plan->statistics != NULL ? plan->statistics->data : (guint8 *) scratch + plan->statistics_at;
+  pointers[STATISTICS] = plan->statistics != NULL ? plan->statistics->data
+                                                  : (guint8 *) scratch + plan->statistics_at;
   cuda_dnn_step_run (plan->step, pointers, scratch);
   cuda_dnn_place_end (&plan->out, device, out[0], pointers[Y]);
 }
@@ -277,7 +313,8 @@ move_pointers (const CudaAttentionShape *shape, gint64 picture, gint64 head, gpo
       pointers[of_queries[i]] = (guint16 *) pointers[of_queries[i]] + query;
       pointers[of_keys[i]] = (guint16 *) pointers[of_keys[i]] + key;
     }
-  pointers[STATISTICS] = (float *) pointers[STATISTICS] + (picture * shape->n_heads + head) * shape->n_queries;
+  pointers[STATISTICS] = (float *) pointers[STATISTICS]
+                         + (picture * shape->n_heads + head) * shape->n_queries;
 }
 
 static void
@@ -288,9 +325,11 @@ gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scr
   gpointer first[N_GRADIENT];
 
   for (guint i = 0; i < G_N_ELEMENTS (inputs_of_gradient); i++)
-    first[inputs_of_gradient[i]] = cuda_dnn_place_read (&plan->places[i], CUDA_DEVICE (step), in[i], scratch);
+    first[inputs_of_gradient[i]] =
+      cuda_dnn_place_read (&plan->places[i], CUDA_DEVICE (step), in[i], scratch);
   for (guint i = 0; i < 3; i++)
-    first[DQ + i] = plan->outputs[i] >= 0 ? out[plan->outputs[i]] : (guint8 *) scratch + plan->unread_at[i];
+    first[DQ + i] = plan->outputs[i] >= 0 ? out[plan->outputs[i]]
+                                          : (guint8 *) scratch + plan->unread_at[i];
   first[SCALE] = (gpointer) &plan->shape.scale;
   first[ONE] = &one;
   first[STATISTICS] = plan->statistics->data;
@@ -321,8 +360,10 @@ fused_plan_free (gpointer data)
 static char *
 dup_key (const char *name, const CudaAttentionShape *part, const CudaAttentionShape *all)
 {
-  return g_strdup_printf ("%s-%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT
-                          "-%" G_GINT64_FORMAT, name, part->b, part->n_queries, part->n_keys, part->n_heads, part->d, all->n_heads);
+  return g_strdup_printf ("%s-%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT
+                          "-%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT,
+                          name, part->b, part->n_queries, part->n_keys, part->n_heads, part->d,
+                          all->n_heads);
 }
 
 /* where the library has a way at all; addresses of a token's heads are aligned then, too */
@@ -343,7 +384,10 @@ cuda_claim_attention_cudnn (CudaClaim *claim)
 
   if (!may_fuse (claim, &shape) || cuda_claim_get_type (claim, claim->node) != CUDA_TYPE_BF16)
     return FALSE;
-  step = cuda_dnn_step_new (claim, cuda_attention_describe (cuda_dnn_step_get_target (claim), claim->node, 0), key);
+  step =
+    cuda_dnn_step_new (claim,
+                       cuda_attention_describe (cuda_dnn_step_get_target (claim), claim->node, 0),
+                       key);
   if (step == NULL)
     return FALSE;
   plan = g_new0 (FusedPlan, 1);
@@ -352,7 +396,9 @@ cuda_claim_attention_cudnn (CudaClaim *claim)
   for (guint i = Q; i <= V; i++)
     cuda_dnn_place_init (&plan->places[i], claim, claim->node->inputs[i]);
   cuda_dnn_place_init_out (&plan->out, claim, claim->node);
-  plan->statistics_at = cuda_scratch_add (&claim->step.scratch_size, shape.b * shape.n_heads * shape.n_queries * sizeof (float));
+  plan->statistics_at =
+    cuda_scratch_add (&claim->step.scratch_size,
+                      shape.b * shape.n_heads * shape.n_queries * sizeof (float));
   claim->step.flops = cuda_attention_count_flops (&shape, FALSE);
   g_hash_table_insert (claim->program->storage->attentions, claim->node, plan);
   return cuda_claim_set (claim, "attention/cudnn-bf16", forward_kernel, plan, fused_plan_free);
@@ -372,7 +418,8 @@ find_forward (CudaClaim *claim, VardNode **y)
       VardNode *node = key;
       const VardAttentionAttrs *attrs = node->attrs;
 
-      if (attrs->scale == wanted->scale && memcmp (node->inputs, claim->node->inputs, 3 * sizeof *node->inputs) == 0)
+      if (attrs->scale == wanted->scale
+          && memcmp (node->inputs, claim->node->inputs, 3 * sizeof *node->inputs) == 0)
         {
           *y = node;
           return value;
@@ -395,13 +442,16 @@ static gboolean
 may_fuse_gradient (CudaClaim *claim, const CudaAttentionShape *all, const CudaAttentionShape *part)
 {
   /* statistics of a part must begin where the library can read them */
-  gboolean is_aligned = (part->b == all->b && part->n_heads == all->n_heads) || all->n_queries % 4 == 0;
+  gboolean is_aligned = (part->b == all->b && part->n_heads == all->n_heads)
+                        || all->n_queries % 4 == 0;
 
   for (guint i = 0; i < claim->step.n_out; i++)
-    if (cuda_claim_get_type (claim, claim->out[i]) != CUDA_TYPE_BF16 || claim->program->storage->fusion->is_sink[claim->out[i]->id])
+    if (cuda_claim_get_type (claim, claim->out[i]) != CUDA_TYPE_BF16
+        || claim->program->storage->fusion->is_sink[claim->out[i]->id])
       return FALSE;
-  return is_aligned && (all->n_keys % PADDED_KEYS == 0
-                        || cuda_dnn_step_get_target (claim)->library->cudnnGetVersion () > PADDED_VERSION);
+  return is_aligned
+         && (all->n_keys % PADDED_KEYS == 0
+             || cuda_dnn_step_get_target (claim)->library->cudnnGetVersion () > PADDED_VERSION);
 }
 
 static void
@@ -413,15 +463,18 @@ add_gradient_places (CudaClaim *claim, FusedPlan *plan, const CudaAttentionShape
     cuda_dnn_place_init (&plan->places[i], claim, claim->in[i]);
   for (guint i = 0; i < 3; i++)
     if (plan->outputs[i] < 0)
-      plan->unread_at[i] = cuda_scratch_add (total, vard_node_get_count (claim->node->inputs[i]) * sizeof (guint16));
-  plan->sums_at = cuda_scratch_add (total, part->b * part->n_heads * part->n_queries * sizeof (float));
+      plan->unread_at[i] =
+        cuda_scratch_add (total, vard_node_get_count (claim->node->inputs[i]) * sizeof (guint16));
+  plan->sums_at =
+    cuda_scratch_add (total, part->b * part->n_heads * part->n_queries * sizeof (float));
 }
 
 gboolean
 cuda_claim_attention_gradient_cudnn (CudaClaim *claim)
 {
   gsize workspace = claim->program->device->dnn_workspace;
-  CudaAttentionShape shape = cuda_attention_get_shape (claim->node), part = find_part (&shape, workspace);
+  CudaAttentionShape shape = cuda_attention_get_shape (claim->node),
+                     part = find_part (&shape, workspace);
   g_autofree char *key = dup_key ("attention-x", &part, &shape);
   g_autoptr (VardBuffer) statistics = NULL;
   g_autofree FusedPlan *plan = g_new0 (FusedPlan, 1);
@@ -431,9 +484,13 @@ cuda_claim_attention_gradient_cudnn (CudaClaim *claim)
   if (!may_fuse (claim, &shape) || (forward = find_forward (claim, &y)) == NULL)
     return FALSE;
   cuda_attention_find_gradients (claim, plan->outputs);
-  if (!may_fuse_gradient (claim, &shape, &part) || (statistics = ref_statistics (claim, forward)) == NULL)
+  if (!may_fuse_gradient (claim, &shape, &part)
+      || (statistics = ref_statistics (claim, forward)) == NULL)
     return FALSE;
-  plan->step = cuda_dnn_step_new (claim, cuda_attention_describe (cuda_dnn_step_get_target (claim), claim->node, workspace), key);
+  plan->step = cuda_dnn_step_new (claim,
+                                  cuda_attention_describe (cuda_dnn_step_get_target (claim),
+                                                           claim->node, workspace),
+                                  key);
   if (plan->step == NULL)
     return FALSE;
   plan->shape = shape;
@@ -446,5 +503,6 @@ cuda_claim_attention_gradient_cudnn (CudaClaim *claim)
   claim->step.n_in = 5;
   add_gradient_places (claim, plan, &part);
   claim->step.flops = cuda_attention_count_flops (&shape, TRUE);
-  return cuda_claim_set (claim, "attention_gradient/cudnn-bf16", gradient_kernel, g_steal_pointer (&plan), fused_plan_free);
+  return cuda_claim_set (claim, "attention_gradient/cudnn-bf16", gradient_kernel,
+                         g_steal_pointer (&plan), fused_plan_free);
 }

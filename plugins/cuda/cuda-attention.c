@@ -16,7 +16,14 @@
 /* bytes of one block's scores: about what the cache of a large device holds */
 #define BLOCK_SIZE (32 << 20)
 
-enum { Q, K, V, DY, N_TENSORS };
+enum
+{
+  Q,
+  K,
+  V,
+  DY,
+  N_TENSORS
+};
 
 /* the products of a block of n queries */
 typedef struct
@@ -28,17 +35,17 @@ typedef struct
 {
   CudaDevice *device;
   CudaAttentionShape shape;
-  gint64 block;                    /* queries at a time */
+  gint64 block; /* queries at a time */
   gboolean is_half;
   /* what a product is batched over, and what it is repeated for: heads and pictures, or the other
    * way round. Strides are in elements. */
   gint64 n_inner, n_outer, inner_query, inner_key, outer_query, outer_key;
-  Products full, rest;             /* rest: the last block when it is smaller */
+  Products full, rest; /* rest: the last block when it is smaller */
   CUfunction softmax, softmax_gradient;
   CudaOperand operands[N_TENSORS];
-  gint outputs[3];                 /* which of the step's outputs is dq, dk, dv, or -1 */
-  gboolean is_half_out[3];         /* the step's outputs, dq, dk and dv or y alone */
-  gsize p_at, ds_at, half_p_at, half_ds_at, sums_at[3];   /* in scratch */
+  gint outputs[3];         /* which of the step's outputs is dq, dk, dv, or -1 */
+  gboolean is_half_out[3]; /* the step's outputs, dq, dk and dv or y alone */
+  gsize p_at, ds_at, half_p_at, half_ds_at, sums_at[3]; /* in scratch */
 } AttentionPlan;
 
 static void
@@ -71,7 +78,7 @@ typedef struct
   const Products *products;
   gint64 first, n;
   gconstpointer q, k, v, dy;
-  gpointer p, ds;                  /* as the products read them */
+  gpointer p, ds; /* as the products read them */
 } Block;
 
 static gsize
@@ -86,11 +93,18 @@ compute_weights (const AttentionPlan *plan, Block *block, guint8 *scratch, gbool
 {
   float *p = (float *) (gpointer) (scratch + plan->p_at);
   guint16 *half = plan->is_half ? (guint16 *) (gpointer) (scratch + plan->half_p_at) : NULL;
-  CudaSoftmaxArgs args = { p, half == NULL || is_gradient ? p : NULL, half, plan->shape.n_keys, block->first, block->n,
-                           plan->shape.scale, plan->shape.is_causal };
+  CudaSoftmaxArgs args = { p,
+                           half == NULL || is_gradient ? p : NULL,
+                           half,
+                           plan->shape.n_keys,
+                           block->first,
+                           block->n,
+                           plan->shape.scale,
+                           plan->shape.is_causal };
 
   cuda_gemm_run (block->products->scores, block->q, block->k, NULL, 0, p);
-  cuda_device_launch (plan->device, plan->softmax, plan->n_inner * block->n, 1, cuda_block_size (plan->shape.n_keys), &args);
+  cuda_device_launch (plan->device, plan->softmax, plan->n_inner * block->n, 1,
+                      cuda_block_size (plan->shape.n_keys), &args);
   block->p = half ? (gpointer) half : p;
 }
 
@@ -99,11 +113,12 @@ compute_score_gradient (const AttentionPlan *plan, Block *block, guint8 *scratch
 {
   float *ds = (float *) (gpointer) (scratch + plan->ds_at);
   guint16 *half = plan->is_half ? (guint16 *) (gpointer) (scratch + plan->half_ds_at) : NULL;
-  CudaSoftmaxGradientArgs args = { (float *) (gpointer) (scratch + plan->p_at), ds, half, plan->shape.n_keys, plan->shape.scale };
+  CudaSoftmaxGradientArgs args = { (float *) (gpointer) (scratch + plan->p_at), ds, half,
+                                   plan->shape.n_keys, plan->shape.scale };
 
   cuda_gemm_run (block->products->dp, block->dy, block->v, NULL, 0, ds);
-  cuda_device_launch (plan->device, plan->softmax_gradient, plan->n_inner * block->n, 1, cuda_block_size (plan->shape.n_keys),
-                      &args);
+  cuda_device_launch (plan->device, plan->softmax_gradient, plan->n_inner * block->n, 1,
+                      cuda_block_size (plan->shape.n_keys), &args);
   block->ds = half ? (gpointer) half : ds;
 }
 
@@ -123,19 +138,28 @@ query_offset (const AttentionPlan *plan, gint64 outer, gint64 first, gboolean is
 static Block
 find_block (const AttentionPlan *plan, gint64 outer, gint64 first, const gconstpointer *tensors)
 {
-  gsize query = query_offset (plan, outer, first, plan->is_half), key = outer * plan->outer_key * element_bytes (plan->is_half);
+  gsize query = query_offset (plan, outer, first, plan->is_half),
+        key = outer * plan->outer_key * element_bytes (plan->is_half);
   gint64 n = MIN (plan->block, plan->shape.n_queries - first);
 
   return (Block) {
-    .products = n == plan->block ? &plan->full : &plan->rest, .first = first, .n = n,
-    .q = (const guint8 *) tensors[Q] + query, .k = (const guint8 *) tensors[K] + key,
-    .v = (const guint8 *) tensors[V] + key, .dy = tensors[DY] ? (const guint8 *) tensors[DY] + query : NULL,
+    .products = n == plan->block ? &plan->full : &plan->rest,
+    .first = first,
+    .n = n,
+    .q = (const guint8 *) tensors[Q] + query,
+    .k = (const guint8 *) tensors[K] + key,
+    .v = (const guint8 *) tensors[V] + key,
+    .dy = tensors[DY] ? (const guint8 *) tensors[DY] + query : NULL,
   };
 }
 
 /* the tensors as the products read them */
 static void
-prepare_tensors (const AttentionPlan *plan, gpointer *in, guint n_in, guint8 *scratch, gconstpointer *tensors)
+prepare_tensors (const AttentionPlan *plan,
+                 gpointer *in,
+                 guint n_in,
+                 guint8 *scratch,
+                 gconstpointer *tensors)
 {
   tensors[DY] = NULL;
   for (guint i = 0; i < n_in; i++)
@@ -168,20 +192,28 @@ find_sum (const AttentionPlan *plan, guint which, gint64 outer, gpointer *out, g
 {
   if (plan->sums_at[which] != 0)
     return scratch + plan->sums_at[which];
-  return (guint8 *) out[plan->outputs[which]] + outer * plan->outer_key * element_bytes (plan->is_half_out[which]);
+  return (guint8 *) out[plan->outputs[which]]
+         + outer * plan->outer_key * element_bytes (plan->is_half_out[which]);
 }
 
 static void
-add_block (const AttentionPlan *plan, gint64 outer, const Block *block, gpointer *out, guint8 *scratch)
+add_block (const AttentionPlan *plan,
+           gint64 outer,
+           const Block *block,
+           gpointer *out,
+           guint8 *scratch)
 {
   gsize query = query_offset (plan, outer, block->first, plan->is_half_out[Q]);
 
   if (plan->outputs[Q] >= 0)
-    cuda_gemm_run (block->products->dq, block->ds, block->k, NULL, 0, (guint8 *) out[plan->outputs[Q]] + query);
+    cuda_gemm_run (block->products->dq, block->ds, block->k, NULL, 0,
+                   (guint8 *) out[plan->outputs[Q]] + query);
   if (plan->outputs[K] >= 0)
-    cuda_gemm_run (block->products->dk, block->ds, block->q, NULL, block->first > 0, find_sum (plan, K, outer, out, scratch));
+    cuda_gemm_run (block->products->dk, block->ds, block->q, NULL, block->first > 0,
+                   find_sum (plan, K, outer, out, scratch));
   if (plan->outputs[V] >= 0)
-    cuda_gemm_run (block->products->dv, block->p, block->dy, NULL, block->first > 0, find_sum (plan, V, outer, out, scratch));
+    cuda_gemm_run (block->products->dv, block->p, block->dy, NULL, block->first > 0,
+                   find_sum (plan, V, outer, out, scratch));
 }
 
 static void
@@ -190,7 +222,8 @@ store_sums (const AttentionPlan *plan, gint64 picture, gpointer *out, guint8 *sc
   for (guint i = K; i <= V; i++)
     if (plan->sums_at[i] != 0)
       cuda_to_half (plan->device, scratch + plan->sums_at[i],
-                    (guint8 *) out[plan->outputs[i]] + picture * plan->shape.n_keys * token_bytes (plan, TRUE),
+                    (guint8 *) out[plan->outputs[i]]
+                      + picture * plan->shape.n_keys * token_bytes (plan, TRUE),
                     plan->shape.n_keys * plan->shape.n_heads * plan->shape.d);
 }
 
@@ -224,25 +257,33 @@ cuda_attention_get_shape (const VardNode *node)
   const VardAttentionAttrs *attrs = node->attrs;
   const VardShape *q = &node->inputs[Q]->shape, *k = &node->inputs[K]->shape;
 
-  return (CudaAttentionShape) { q->dims[0], q->dims[1], k->dims[1], q->dims[2], q->dims[3], attrs->scale, attrs->is_causal };
+  return (CudaAttentionShape) { q->dims[0], q->dims[1],   k->dims[1],      q->dims[2],
+                                q->dims[3], attrs->scale, attrs->is_causal };
 }
 
 double
-cuda_attention_count_flops (const CudaAttentionShape *shape,
-                            gboolean                  is_gradient)
+cuda_attention_count_flops (const CudaAttentionShape *shape, gboolean is_gradient)
 {
-  return (is_gradient ? 10.0 : 4.0) * shape->b * shape->n_heads * shape->n_queries * shape->n_keys * shape->d;
+  return (is_gradient ? 10.0 : 4.0) * shape->b * shape->n_heads * shape->n_queries * shape->n_keys
+         * shape->d;
 }
 
 /* [n, keys] of queries times keys; [n, d] of weights times tokens; [keys, d] of weights' transpose
  * times tokens */
 static gboolean
-products_prepare (Products *self, AttentionPlan *plan, gint64 n, CudaPrecision precision, gboolean is_gradient)
+products_prepare (Products *self,
+                  AttentionPlan *plan,
+                  gint64 n,
+                  CudaPrecision precision,
+                  gboolean is_gradient)
 {
-  gint64 keys = plan->shape.n_keys, d = plan->shape.d, pitch = plan->shape.n_heads * d, square = n * keys, batch = plan->n_inner;
+  gint64 keys = plan->shape.n_keys, d = plan->shape.d, pitch = plan->shape.n_heads * d,
+         square = n * keys, batch = plan->n_inner;
   gint64 query = plan->inner_query, key = plan->inner_key;
   CudaGemmShape scores = { n, keys, d, pitch, pitch, keys, batch, query, key, square, FALSE, TRUE };
-  CudaGemmShape output = { n, d, keys, keys, pitch, pitch, batch, square, key, query, FALSE, FALSE };
+  CudaGemmShape output = {
+    n, d, keys, keys, pitch, pitch, batch, square, key, query, FALSE, FALSE
+  };
   CudaGemmShape back = { keys, d, n, keys, pitch, pitch, batch, square, query, key, TRUE, FALSE };
 
   self->scores = cuda_gemm_new (plan->device, &scores, precision);
@@ -292,7 +333,8 @@ plan_order (AttentionPlan *plan)
   plan->inner_query = plan->inner_key = s->d;
   plan->outer_query = s->n_queries * pitch;
   plan->outer_key = s->n_keys * pitch;
-  plan->block = CLAMP (BLOCK_SIZE / (s->n_heads * s->n_keys * (gint64) sizeof (float)), 1, s->n_queries);
+  plan->block =
+    CLAMP (BLOCK_SIZE / (s->n_heads * s->n_keys * (gint64) sizeof (float)), 1, s->n_queries);
   if (s->b <= s->n_heads || s->b * query > BLOCK_SIZE)
     return;
   plan->n_inner = s->b;
@@ -304,7 +346,11 @@ plan_order (AttentionPlan *plan)
 }
 
 static gboolean
-claim_plan (CudaClaim *claim, AttentionPlan *plan, gboolean is_gradient, const char *const *names, VardKernel kernel)
+claim_plan (CudaClaim *claim,
+            AttentionPlan *plan,
+            gboolean is_gradient,
+            const char *const *names,
+            VardKernel kernel)
 {
   CudaPrecision precision = claim->program->precision;
   CudaDevice *device = claim->program->device;
@@ -322,13 +368,15 @@ claim_plan (CudaClaim *claim, AttentionPlan *plan, gboolean is_gradient, const c
   plan->softmax_gradient = cuda_device_get_kernel (device, "reduce.cu", "softmax_gradient");
   return products_prepare (&plan->full, plan, plan->block, precision, is_gradient)
          && (plan->shape.n_queries % plan->block == 0
-             || products_prepare (&plan->rest, plan, plan->shape.n_queries % plan->block, precision, is_gradient));
+             || products_prepare (&plan->rest, plan, plan->shape.n_queries % plan->block, precision,
+                                  is_gradient));
 }
 
 gboolean
 cuda_claim_attention (CudaClaim *claim)
 {
-  static const char *const names[] = { "attention/blocks-fp32", "attention/blocks-tf32", "attention/blocks-bf16" };
+  static const char *const names[] = { "attention/blocks-fp32", "attention/blocks-tf32",
+                                       "attention/blocks-bf16" };
   AttentionPlan *plan;
 
   if (cuda_claim_attention_cudnn (claim))
@@ -352,15 +400,15 @@ is_same_gradient (const VardNode *a, const VardNode *b)
 }
 
 void
-cuda_attention_find_gradients (CudaClaim *claim,
-                               gint       outputs[3])
+cuda_attention_find_gradients (CudaClaim *claim, gint outputs[3])
 {
   VardGraph *graph = claim->node->graph;
 
   claim->step.n_out = 0;
   for (guint i = 0; i < 3; i++)
     outputs[i] = -1;
-  for (guint id = claim->node->id; id < vard_graph_get_n_nodes (graph) && claim->step.n_out < 3; id++)
+  for (guint id = claim->node->id; id < vard_graph_get_n_nodes (graph) && claim->step.n_out < 3;
+       id++)
     {
       VardNode *node = vard_graph_get_node (graph, id);
 
@@ -374,7 +422,8 @@ cuda_attention_find_gradients (CudaClaim *claim,
 gboolean
 cuda_claim_attention_gradient (CudaClaim *claim)
 {
-  static const char *const names[] = { "attention_gradient/blocks-fp32", "attention_gradient/blocks-tf32",
+  static const char *const names[] = { "attention_gradient/blocks-fp32",
+                                       "attention_gradient/blocks-tf32",
                                        "attention_gradient/blocks-bf16" };
   AttentionPlan *plan;
 
@@ -384,6 +433,7 @@ cuda_claim_attention_gradient (CudaClaim *claim)
   cuda_attention_find_gradients (claim, plan->outputs);
   for (guint i = 0; i < 3; i++)
     if (plan->outputs[i] >= 0)
-      plan->is_half_out[i] = cuda_claim_get_type (claim, claim->out[plan->outputs[i]]) == CUDA_TYPE_BF16;
+      plan->is_half_out[i] = cuda_claim_get_type (claim, claim->out[plan->outputs[i]])
+                             == CUDA_TYPE_BF16;
   return claim_plan (claim, plan, TRUE, names, attention_gradient_kernel);
 }

@@ -17,15 +17,13 @@ typedef struct
 } CudaAttentionShape;
 
 CudaAttentionShape cuda_attention_get_shape (const VardNode *node);
-double             cuda_attention_count_flops (const CudaAttentionShape *shape,
-                                               gboolean                  is_gradient);
+double cuda_attention_count_flops (const CudaAttentionShape *shape, gboolean is_gradient);
 /* One step computes the gradients for q, k and v: those that somebody reads become the claim's
  * outputs. outputs gets each one's place among them, or -1. */
-void               cuda_attention_find_gradients (CudaClaim *claim,
-                                                  gint       outputs[3]);
+void cuda_attention_find_gradients (CudaClaim *claim, gint outputs[3]);
 
 /* ---- by cuDNN, in bf16; FALSE: it is not there, or has no way ---- */
-gboolean           cuda_claim_attention_cudnn          (CudaClaim *claim);
-gboolean           cuda_claim_attention_gradient_cudnn (CudaClaim *claim);
+gboolean cuda_claim_attention_cudnn (CudaClaim *claim);
+gboolean cuda_claim_attention_gradient_cudnn (CudaClaim *claim);
 
 G_END_DECLS

@@ -15,8 +15,9 @@
 static char *
 dup_path (CudaDevice *self)
 {
-  g_autofree char *name = g_strdup_printf ("algorithms-%s-sm_%d%d-%" G_GSIZE_FORMAT ".ini", self->name, self->major,
-                                           self->minor, self->cuda->cublasLtGetVersion ());
+  g_autofree char *name = g_strdup_printf ("algorithms-%s-sm_%d%d-%" G_GSIZE_FORMAT ".ini",
+                                           self->name, self->major, self->minor,
+                                           self->cuda->cublasLtGetVersion ());
 
   g_strcanon (name, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-_.", '-');
   return g_build_filename (cuda_device_ensure_cache_folder (self), name, NULL);
@@ -36,10 +37,7 @@ ensure_choices (CudaDevice *self)
 }
 
 gboolean
-cuda_device_recall (CudaDevice *self,
-                    const char *key,
-                    gpointer    choice,
-                    gsize       size)
+cuda_device_recall (CudaDevice *self, const char *key, gpointer choice, gsize size)
 {
   g_autofree char *text = NULL;
   g_autofree guchar *bytes = NULL;
@@ -56,10 +54,7 @@ cuda_device_recall (CudaDevice *self,
 }
 
 void
-cuda_device_remember (CudaDevice   *self,
-                      const char   *key,
-                      gconstpointer choice,
-                      gsize         size)
+cuda_device_remember (CudaDevice *self, const char *key, gconstpointer choice, gsize size)
 {
   g_autofree char *text = g_base64_encode (choice, size);
 

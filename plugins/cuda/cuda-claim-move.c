@@ -23,17 +23,22 @@ find_kernel (CudaClaim *claim, const char *file, const char *name)
 typedef struct
 {
   guint n_parts;
-  gboolean clears;          /* the rest of the output is zeros */
+  gboolean clears; /* the rest of the output is zeros */
   gsize size;
   CUfunction convert;
-  struct { CudaCopyRowsArgs args; gsize from_offset, to_offset; } parts[];
+  struct
+  {
+    CudaCopyRowsArgs args;
+    gsize from_offset, to_offset;
+  } parts[];
 } RowsPlan;
 
 /* the widest that all addresses, strides and lengths are multiples of */
 static int
 find_unit (const CudaCopyRowsArgs *args)
 {
-  gsize all = (guintptr) args->from | (guintptr) args->to | args->run | args->from_stride | args->to_stride | 16;
+  gsize all = (guintptr) args->from | (guintptr) args->to | args->run | args->from_stride
+              | args->to_stride | 16;
 
   return all & -all;
 }
@@ -53,7 +58,9 @@ rows_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch
       args.to = (guint8 *) out[0] + plan->parts[i].to_offset;
       if (args.from_type == args.to_type)
         args.unit = find_unit (&args);
-      cuda_device_launch_over (CUDA_DEVICE (step), args.from_type == args.to_type ? CUDA_DATA (step)->function : plan->convert,
+      cuda_device_launch_over (CUDA_DEVICE (step),
+                               args.from_type == args.to_type ? CUDA_DATA (step)->function
+                                                              : plan->convert,
                                args.rows * (args.run / args.unit), &args);
     }
 }
@@ -74,12 +81,20 @@ axis_span (const VardNode *node, gint64 axis)
 
 /* extents in elements; the stored types of input i and of the output may differ */
 static CudaCopyRowsArgs
-rows_args (const CudaClaim *claim, guint i, gint64 rows, gint64 run, gint64 from_stride, gint64 to_stride)
+rows_args (const CudaClaim *claim,
+           guint i,
+           gint64 rows,
+           gint64 run,
+           gint64 from_stride,
+           gint64 to_stride)
 {
   gsize from = unit_of (claim, claim->node->inputs[i]), to = unit_of (claim, claim->node);
 
-  return (CudaCopyRowsArgs) { .rows = rows, .run = run * from, .from_stride = from_stride * from,
-                              .to_stride = to_stride * to, .unit = from,
+  return (CudaCopyRowsArgs) { .rows = rows,
+                              .run = run * from,
+                              .from_stride = from_stride * from,
+                              .to_stride = to_stride * to,
+                              .unit = from,
                               .from_type = cuda_claim_get_type (claim, claim->node->inputs[i]),
                               .to_type = cuda_claim_get_type (claim, claim->node) };
 }
@@ -110,8 +125,9 @@ cuda_claim_slice (CudaClaim *claim)
   gint64 span = axis_span (claim->node, attrs->axis);
   RowsPlan *plan = rows_plan_new (claim, 1);
 
-  plan->parts[0].args = rows_args (claim, 0, vard_shape_get_span (x, 0, attrs->axis), attrs->length * span,
-                                   x->dims[attrs->axis] * span, attrs->length * span);
+  plan->parts[0].args = rows_args (claim, 0, vard_shape_get_span (x, 0, attrs->axis),
+                                   attrs->length * span, x->dims[attrs->axis] * span,
+                                   attrs->length * span);
   plan->parts[0].from_offset = attrs->start * span * unit_of (claim, claim->node->inputs[0]);
   return claim_rows (claim, plan);
 }
@@ -142,8 +158,9 @@ cuda_claim_concat (CudaClaim *claim)
     {
       gint64 run = in_shape (claim, i)->dims[attrs->axis] * span;
 
-      plan->parts[i].args = rows_args (claim, i, vard_shape_get_span (&claim->node->shape, 0, attrs->axis), run, run,
-                                       claim->node->shape.dims[attrs->axis] * span);
+      plan->parts[i].args = rows_args (claim, i,
+                                       vard_shape_get_span (&claim->node->shape, 0, attrs->axis),
+                                       run, run, claim->node->shape.dims[attrs->axis] * span);
       plan->parts[i].to_offset = offset * unit_of (claim, claim->node);
       offset += run;
     }
@@ -168,12 +185,16 @@ cuda_claim_resample (CudaClaim *claim)
   const VardResampleAttrs *attrs = claim->node->attrs;
   gboolean is_up = claim->node->op == &vard_op_upsample;
   const VardShape *small = is_up ? in_shape (claim, 0) : &claim->node->shape;
-  CudaResampleArgs args = { .count = vard_node_get_count (claim->node), .h = small->dims[1], .w = small->dims[2],
-                            .c = small->dims[3], .factor = attrs->factor,
+  CudaResampleArgs args = { .count = vard_node_get_count (claim->node),
+                            .h = small->dims[1],
+                            .w = small->dims[2],
+                            .c = small->dims[3],
+                            .factor = attrs->factor,
                             .x_type = cuda_claim_get_type (claim, claim->node->inputs[0]),
                             .y_type = cuda_claim_get_type (claim, claim->node) };
 
-  cuda_claim_set (claim, claim->node->op->name, resample_kernel, g_memdup2 (&args, sizeof args), g_free);
+  cuda_claim_set (claim, claim->node->op->name, resample_kernel, g_memdup2 (&args, sizeof args),
+                  g_free);
   return find_kernel (claim, "move.cu", claim->node->op->name);
 }
 
@@ -190,8 +211,8 @@ gather_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scrat
   args.out = out[0];
   if (is_gradient)
     cuda_device_fill (CUDA_DEVICE (step), out[0], 0, args.n_rows * args.c * sizeof (float));
-  cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, is_gradient ? args.c : args.n_ids * args.c,
-                           &args);
+  cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function,
+                           is_gradient ? args.c : args.n_ids * args.c, &args);
 }
 
 gboolean
@@ -200,17 +221,21 @@ cuda_claim_gather (CudaClaim *claim)
   gboolean is_gradient = claim->node->op == &vard_op_gather_gradient;
   const VardNode *ids = claim->node->inputs[is_gradient ? 0 : 1];
   const VardShape *table = is_gradient ? &claim->node->shape : in_shape (claim, 0);
-  CudaGatherArgs args = { .n_ids = vard_node_get_count (ids), .n_rows = table->dims[0], .c = table->dims[1] };
+  CudaGatherArgs args = { .n_ids = vard_node_get_count (ids),
+                          .n_rows = table->dims[0],
+                          .c = table->dims[1] };
 
-  cuda_claim_set (claim, claim->node->op->name, gather_kernel, g_memdup2 (&args, sizeof args), g_free);
+  cuda_claim_set (claim, claim->node->op->name, gather_kernel, g_memdup2 (&args, sizeof args),
+                  g_free);
   return find_kernel (claim, "move.cu", claim->node->op->name);
 }
 
 /* ---- conversions ---- */
 
 static const int type_codes[] = {
-  [VARD_DTYPE_F32] = CUDA_TYPE_F32, [VARD_DTYPE_F16] = CUDA_TYPE_F16, [VARD_DTYPE_BF16] = CUDA_TYPE_BF16,
-  [VARD_DTYPE_I32] = CUDA_TYPE_I32, [VARD_DTYPE_I64] = CUDA_TYPE_I64, [VARD_DTYPE_U8] = CUDA_TYPE_U8,
+  [VARD_DTYPE_F32] = CUDA_TYPE_F32,   [VARD_DTYPE_F16] = CUDA_TYPE_F16,
+  [VARD_DTYPE_BF16] = CUDA_TYPE_BF16, [VARD_DTYPE_I32] = CUDA_TYPE_I32,
+  [VARD_DTYPE_I64] = CUDA_TYPE_I64,   [VARD_DTYPE_U8] = CUDA_TYPE_U8,
 };
 
 int
@@ -222,8 +247,8 @@ cuda_type_code (VardDType dtype)
 static void
 cast_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
-  CudaCastArgs args = { in[0], out[0], vard_node_get_count (step->out[0]), type_codes[step->in[0]->dtype],
-                        type_codes[step->out[0]->dtype] };
+  CudaCastArgs args = { in[0], out[0], vard_node_get_count (step->out[0]),
+                        type_codes[step->in[0]->dtype], type_codes[step->out[0]->dtype] };
 
   cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, args.count, &args);
 }
@@ -243,7 +268,8 @@ random_normal_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointe
   gint64 n_rows = vard_random_normal_count_rows (step->out[0]);
   CudaRandomArgs args = { in[0], out[0], n_rows, vard_node_get_count (step->out[0]) / n_rows };
 
-  cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, n_rows * ((args.row + 3) / 4), &args);
+  cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function,
+                           n_rows * ((args.row + 3) / 4), &args);
 }
 
 gboolean

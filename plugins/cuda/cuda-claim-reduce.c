@@ -14,7 +14,7 @@
 
 typedef struct
 {
-  CudaSumArgs first, second;    /* the second adds up the pieces */
+  CudaSumArgs first, second; /* the second adds up the pieces */
   gboolean is_rows;
   CUfunction rows, columns;
 } SumPlan;
@@ -26,7 +26,8 @@ sum_launch (CudaDevice *device, const SumPlan *plan, const CudaSumArgs *args, gb
     cuda_device_launch (device, plan->rows, args->n_out, args->n_pieces,
                         MIN (cuda_block_size (args->n_reduced / args->n_pieces), 256), args);
   else
-    cuda_device_launch (device, plan->columns, (args->n_out + THREADS - 1) / THREADS, args->n_pieces, THREADS, args);
+    cuda_device_launch (device, plan->columns, (args->n_out + THREADS - 1) / THREADS,
+                        args->n_pieces, THREADS, args);
 }
 
 static void
@@ -83,15 +84,21 @@ sum_plan_new (const VardShape *x, guint axes_mask, int n_multiprocessors)
           first->n_out *= x->dims[d];
         }
     }
-  plan->is_rows = first->n_reduced_dims > 0 && first->reduced.strides[first->n_reduced_dims - 1] == 1;
+  plan->is_rows = first->n_reduced_dims > 0
+                  && first->reduced.strides[first->n_reduced_dims - 1] == 1;
 
   gint64 n_blocks = plan->is_rows ? first->n_out : (first->n_out + THREADS - 1) / THREADS;
 
   first->n_pieces = CLAMP (4 * n_multiprocessors / MAX (n_blocks, 1), 1, MAX_PIECES);
   first->n_pieces = MAX (MIN (first->n_pieces, first->n_reduced / PIECE_LENGTH), 1);
   plan->second = (CudaSumArgs) {
-    .n_out = first->n_out, .n_reduced = first->n_pieces, .n_pieces = 1, .n_kept_dims = 1, .n_reduced_dims = 1,
-    .kept = { { first->n_out }, { 1 } }, .reduced = { { first->n_pieces }, { first->n_out } },
+    .n_out = first->n_out,
+    .n_reduced = first->n_pieces,
+    .n_pieces = 1,
+    .n_kept_dims = 1,
+    .n_reduced_dims = 1,
+    .kept = { { first->n_out }, { 1 } },
+    .reduced = { { first->n_pieces }, { first->n_out } },
   };
   return plan;
 }
@@ -101,7 +108,8 @@ cuda_claim_sum (CudaClaim *claim)
 {
   const VardReduceAttrs *attrs = claim->node->attrs;
   CudaDevice *device = claim->program->device;
-  SumPlan *plan = sum_plan_new (&claim->node->inputs[0]->shape, attrs->axes_mask, device->n_multiprocessors);
+  SumPlan *plan =
+    sum_plan_new (&claim->node->inputs[0]->shape, attrs->axes_mask, device->n_multiprocessors);
 
   plan->first.x_type = cuda_claim_get_type (claim, claim->node->inputs[0]);
   if (plan->first.n_pieces > 1)
@@ -121,8 +129,8 @@ softmax_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scra
   gint64 n = x->dims[x->n_dims - 1];
   CudaSoftmaxArgs args = { .x = in[0], .y = out[0], .n = n, .scale = 1 };
 
-  cuda_device_launch (CUDA_DEVICE (step), CUDA_DATA (step)->function, vard_shape_get_count (x) / n, 1,
-                      cuda_block_size (n), &args);
+  cuda_device_launch (CUDA_DEVICE (step), CUDA_DATA (step)->function, vard_shape_get_count (x) / n,
+                      1, cuda_block_size (n), &args);
 }
 
 gboolean
@@ -150,15 +158,16 @@ normalize_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer sc
 }
 
 CudaNormalizeArgs
-cuda_normalize_get_args (VardLowering   *lowering,
-                         const VardNode *node)
+cuda_normalize_get_args (VardLowering *lowering, const VardNode *node)
 {
   const VardNormalizeAttrs *attrs = node->attrs;
   const VardShape *x = &node->inputs[0]->shape;
 
   return (CudaNormalizeArgs) {
-    .rows = vard_shape_get_span (x, attrs->n_outer, x->n_dims - 1), .groups = attrs->groups,
-    .width = x->dims[x->n_dims - 1] / attrs->groups, .eps = attrs->eps,
+    .rows = vard_shape_get_span (x, attrs->n_outer, x->n_dims - 1),
+    .groups = attrs->groups,
+    .width = x->dims[x->n_dims - 1] / attrs->groups,
+    .eps = attrs->eps,
     .x_type = cuda_type_code (vard_lowering_get_storage (lowering, node->inputs[0])),
     .y_type = cuda_type_code (vard_lowering_get_storage (lowering, node)),
   };
@@ -172,7 +181,9 @@ cuda_claim_normalize (CudaClaim *claim)
   if (claim->step.n_in > 1)
     args.dy_type = cuda_claim_get_type (claim, claim->node->inputs[1]);
   claim->step.in_place[0] = 1;
-  claim->data->function = cuda_device_get_kernel (claim->program->device, "normalize.cu", claim->node->op->name);
-  cuda_claim_set (claim, claim->node->op->name, normalize_kernel, g_memdup2 (&args, sizeof args), g_free);
+  claim->data->function =
+    cuda_device_get_kernel (claim->program->device, "normalize.cu", claim->node->op->name);
+  cuda_claim_set (claim, claim->node->op->name, normalize_kernel, g_memdup2 (&args, sizeof args),
+                  g_free);
   return claim->data->function != NULL;
 }

@@ -9,7 +9,7 @@ typedef struct
 {
   const VardOpClass *op;
   gboolean (*claim) (CudaClaim *claim);
-  gboolean is_any_type;   /* else single precision */
+  gboolean is_any_type; /* else single precision */
 } Rule;
 
 static const Rule rules[] = {
@@ -76,10 +76,10 @@ cuda_step_data_free (gpointer data)
 }
 
 gboolean
-cuda_claim_set (CudaClaim     *claim,
-                const char    *name,
-                VardKernel     kernel,
-                gpointer       plan,
+cuda_claim_set (CudaClaim *claim,
+                const char *name,
+                VardKernel kernel,
+                gpointer plan,
                 GDestroyNotify free_plan)
 {
   claim->step.name = name;
@@ -90,9 +90,7 @@ cuda_claim_set (CudaClaim     *claim,
 }
 
 gboolean
-cuda_claim_node (CudaProgram  *program,
-                 VardLowering *lowering,
-                 VardNode     *node)
+cuda_claim_node (CudaProgram *program, VardLowering *lowering, VardNode *node)
 {
   const Rule *rule = find_rule (node->op);
   CudaClaim claim = { .program = program, .lowering = lowering, .node = node, .out = { node } };
@@ -100,8 +98,12 @@ cuda_claim_node (CudaProgram  *program,
   if (rule == NULL || !cuda_claim_supports (node))
     return FALSE;
   claim.data = cuda_step_data_new (program);
-  claim.step = (VardStep) { .data = claim.data, .free_data = cuda_step_data_free, .n_in = node->n_inputs,
-                            .in = node->inputs, .n_out = 1, .out = claim.out };
+  claim.step = (VardStep) { .data = claim.data,
+                            .free_data = cuda_step_data_free,
+                            .n_in = node->n_inputs,
+                            .in = node->inputs,
+                            .n_out = 1,
+                            .out = claim.out };
   if (rule->claim (&claim))
     {
       vard_lowering_add_step (lowering, &claim.step);
@@ -112,8 +114,7 @@ cuda_claim_node (CudaProgram  *program,
 }
 
 int
-cuda_claim_get_type (const CudaClaim *claim,
-                     const VardNode  *node)
+cuda_claim_get_type (const CudaClaim *claim, const VardNode *node)
 {
   return cuda_type_code (vard_lowering_get_storage (claim->lowering, node));
 }

@@ -21,7 +21,8 @@ cuda_device_ensure_cache_folder (CudaDevice *self)
   const char *chosen = g_getenv ("VARD_CUDA_CACHE");
 
   if (self->cache_folder == NULL)
-    self->cache_folder = chosen ? g_strdup (chosen) : g_build_filename (g_get_user_cache_dir (), "vard", "cuda", NULL);
+    self->cache_folder = chosen ? g_strdup (chosen)
+                                : g_build_filename (g_get_user_cache_dir (), "vard", "cuda", NULL);
   g_mkdir_with_parents (self->cache_folder, 0755);
   return self->cache_folder;
 }
@@ -41,7 +42,8 @@ cache_path (CudaDevice *self, const char *source)
   int major = 0, minor = 0;
 
   self->cuda->nvrtcVersion (&major, &minor);
-  name = g_strdup_printf ("%.32s-%s-%d.%d-%d.cubin", hash, arch, major, minor, self->driver_version);
+  name =
+    g_strdup_printf ("%.32s-%s-%d.%d-%d.cubin", hash, arch, major, minor, self->driver_version);
   return g_build_filename (cuda_device_ensure_cache_folder (self), name, NULL);
 }
 
@@ -57,7 +59,8 @@ fail_with_log (CudaDevice *self, nvrtcProgram program, nvrtcResult result)
   log = g_malloc0 (size + 1);
   if (size > 0)
     self->cuda->nvrtcGetProgramLog (program, log);
-  cuda_device_fail (self, "a kernel could not be compiled (%s): %.600s", self->cuda->nvrtcGetErrorString (result), log);
+  cuda_device_fail (self, "a kernel could not be compiled (%s): %.600s",
+                    self->cuda->nvrtcGetErrorString (result), log);
 }
 
 static GBytes *
@@ -94,7 +97,8 @@ compile_source (CudaDevice *self, const char *source)
 
   if (result != NVRTC_SUCCESS)
     {
-      cuda_device_fail (self, "CUDA's run-time compiler did not start (%s)", self->cuda->nvrtcGetErrorString (result));
+      cuda_device_fail (self, "CUDA's run-time compiler did not start (%s)",
+                        self->cuda->nvrtcGetErrorString (result));
       return NULL;
     }
   code = compile_program (self, program);
@@ -125,7 +129,8 @@ load_compiled (CudaDevice *self, const char *source, const char *path)
   CUmodule module = NULL;
 
   if (code == NULL
-      || !cuda_device_check (self, self->cuda->cuModuleLoadData (&module, g_bytes_get_data (code, NULL)),
+      || !cuda_device_check (self,
+                             self->cuda->cuModuleLoadData (&module, g_bytes_get_data (code, NULL)),
                              "loading a kernel"))
     return NULL;
   /* a cache that cannot be written costs time, not the run */
@@ -175,7 +180,7 @@ peek_source (const char *file)
   g_autoptr (GBytes) bytes = g_resource_lookup_data (cuda_sources_get_resource (), path, 0, NULL);
 
   g_assert (bytes != NULL);
-  return g_bytes_get_data (bytes, NULL);   /* part of the plugin, and ends with a zero byte */
+  return g_bytes_get_data (bytes, NULL); /* part of the plugin, and ends with a zero byte */
 }
 
 static char *
@@ -185,9 +190,7 @@ make_source (const char *text)
 }
 
 CUfunction
-cuda_device_get_kernel (CudaDevice *self,
-                        const char *file,
-                        const char *name)
+cuda_device_get_kernel (CudaDevice *self, const char *file, const char *name)
 {
   g_autofree char *source = make_source (peek_source (file));
 
@@ -195,9 +198,7 @@ cuda_device_get_kernel (CudaDevice *self,
 }
 
 CUfunction
-cuda_device_compile (CudaDevice *self,
-                     const char *text,
-                     const char *name)
+cuda_device_compile (CudaDevice *self, const char *text, const char *name)
 {
   g_autofree char *source = make_source (text);
   g_autofree char *key = g_compute_checksum_for_string (G_CHECKSUM_SHA256, text, -1);
@@ -208,11 +209,11 @@ cuda_device_compile (CudaDevice *self,
 /* ---- launching ---- */
 
 void
-cuda_device_launch (CudaDevice   *self,
-                    CUfunction    function,
-                    gint64        n_blocks,
-                    gint64        n_rows,
-                    guint         n_threads,
+cuda_device_launch (CudaDevice *self,
+                    CUfunction function,
+                    gint64 n_blocks,
+                    gint64 n_rows,
+                    guint n_threads,
                     gconstpointer args)
 {
   void *parameters[] = { (void *) args };
@@ -221,23 +222,24 @@ cuda_device_launch (CudaDevice   *self,
     return;
   if (n_blocks > G_MAXINT32 || n_rows > G_MAXUINT16)
     {
-      cuda_device_fail (self, "a kernel would need a grid of %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " blocks", n_blocks,
-                        n_rows);
+      cuda_device_fail (self,
+                        "a kernel would need a grid of %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT
+                        " blocks",
+                        n_blocks, n_rows);
       return;
     }
   cuda_device_check (self,
-                     self->cuda->cuLaunchKernel (function, n_blocks, n_rows, 1, n_threads, 1, 1, 0, self->stream, parameters,
-                                                 NULL), "starting a kernel");
+                     self->cuda->cuLaunchKernel (function, n_blocks, n_rows, 1, n_threads, 1, 1, 0,
+                                                 self->stream, parameters, NULL),
+                     "starting a kernel");
 }
 
 void
-cuda_device_launch_over (CudaDevice   *self,
-                         CUfunction    function,
-                         gint64        count,
-                         gconstpointer args)
+cuda_device_launch_over (CudaDevice *self, CUfunction function, gint64 count, gconstpointer args)
 {
   gint64 n_blocks = (count + THREADS - 1) / THREADS;
 
   /* enough blocks to fill the device some times over; each then walks on */
-  cuda_device_launch (self, function, MIN (n_blocks, 32 * MAX (self->n_multiprocessors, 1)), 1, THREADS, args);
+  cuda_device_launch (self, function, MIN (n_blocks, 32 * MAX (self->n_multiprocessors, 1)), 1,
+                      THREADS, args);
 }

@@ -9,9 +9,20 @@
  */
 #include "cuda-cudnn-step.h"
 
-typedef enum { FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT } Kind;
+typedef enum
+{
+  FORWARD,
+  INPUT_GRADIENT,
+  WEIGHT_GRADIENT
+} Kind;
 
-enum { X, W, Y, N_TENSORS };
+enum
+{
+  X,
+  W,
+  Y,
+  N_TENSORS
+};
 
 typedef struct
 {
@@ -21,7 +32,11 @@ typedef struct
 } ConvPlan;
 
 /* which of the three the step computes, and where the others are among its inputs */
-static const struct { guint computed; gint input_of[N_TENSORS]; } roles[] = {
+static const struct
+{
+  guint computed;
+  gint input_of[N_TENSORS];
+} roles[] = {
   [FORWARD] = { Y, { 0, 1, -1 } },
   [INPUT_GRADIENT] = { X, { -1, 1, 0 } },
   [WEIGHT_GRADIENT] = { W, { 0, -1, 1 } },
@@ -43,9 +58,9 @@ conv_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch
   gpointer pointers[N_TENSORS];
 
   for (guint i = 0; i < N_TENSORS; i++)
-    pointers[i] = i == computed
-                    ? cuda_dnn_place_begin (&plan->places[i], out[0], scratch)
-                    : cuda_dnn_place_read (&plan->places[i], device, in[roles[plan->kind].input_of[i]], scratch);
+    pointers[i] = i == computed ? cuda_dnn_place_begin (&plan->places[i], out[0], scratch)
+                                : cuda_dnn_place_read (&plan->places[i], device,
+                                                       in[roles[plan->kind].input_of[i]], scratch);
   cuda_dnn_step_run (plan->step, pointers, scratch);
   cuda_dnn_place_end (&plan->places[computed], device, out[0], pointers[computed]);
 }
@@ -92,33 +107,37 @@ static char *
 dup_key (const Geometry *geometry)
 {
   const VardConv2dAttrs *a = geometry->attrs;
-  g_autoptr (GString) key = g_string_new (((const char *[]) { "conv", "conv-x", "conv-w" })[geometry->kind]);
+  g_autoptr (GString) key =
+    g_string_new (((const char *[]) { "conv", "conv-x", "conv-w" })[geometry->kind]);
 
   for (guint i = 0; i < N_TENSORS; i++)
     for (guint k = 0; k < 4; k++)
       g_string_append_printf (key, "-%" G_GINT64_FORMAT, geometry->shapes[i]->dims[k]);
-  g_string_append_printf (key, "-%d-%d-%d-%d-%d", a->stride, a->pad_top, a->pad_left, a->pad_bottom, a->pad_right);
+  g_string_append_printf (key, "-%d-%d-%d-%d-%d", a->stride, a->pad_top, a->pad_left, a->pad_bottom,
+                          a->pad_right);
   return g_string_free (g_steal_pointer (&key), FALSE);
 }
 
 CudaDnnGraph *
-cuda_conv_describe (const CudaDnnTarget *target,
-                    const VardNode      *node,
-                    CudaPrecision        precision)
+cuda_conv_describe (const CudaDnnTarget *target, const VardNode *node, CudaPrecision precision)
 {
   static const cudnnBackendDescriptorType_t kinds[] = {
-    CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
+    CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
+    CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
     CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
   };
   Geometry geometry = find_geometry (node);
   const VardConv2dAttrs *a = geometry.attrs;
-  const CudaDnnWindow window = { { a->stride, a->stride }, { a->pad_top, a->pad_left }, { a->pad_bottom, a->pad_right } };
+  const CudaDnnWindow window = { { a->stride, a->stride },
+                                 { a->pad_top, a->pad_left },
+                                 { a->pad_bottom, a->pad_right } };
   CudaDnnGraph *graph = cuda_dnn_graph_new (target);
 
   for (guint i = 0; i < N_TENSORS; i++)
     {
-      CudaDnnTensor tensor = describe_tensor (geometry.shapes[i], precision == CUDA_PRECISION_BF16 ? CUDNN_DATA_BFLOAT16
-                                                                                              : CUDNN_DATA_FLOAT);
+      CudaDnnTensor tensor = describe_tensor (geometry.shapes[i], precision == CUDA_PRECISION_BF16
+                                                                    ? CUDNN_DATA_BFLOAT16
+                                                                    : CUDNN_DATA_FLOAT);
 
       cuda_dnn_graph_add_tensor (graph, &tensor);
     }
@@ -129,7 +148,8 @@ cuda_conv_describe (const CudaDnnTarget *target,
 static double
 count_flops (const Geometry *geometry)
 {
-  return 2.0 * vard_shape_get_count (geometry->shapes[Y]) * vard_shape_get_span (geometry->shapes[W], 1, 4);
+  return 2.0 * vard_shape_get_count (geometry->shapes[Y])
+         * vard_shape_get_span (geometry->shapes[W], 1, 4);
 }
 
 gboolean
@@ -137,8 +157,10 @@ cuda_claim_conv_cudnn (CudaClaim *claim)
 {
   static const char *const names[3][3] = {
     { "conv2d/cudnn-fp32", "conv2d/cudnn-tf32", "conv2d/cudnn-bf16" },
-    { "conv2d_input_gradient/cudnn-fp32", "conv2d_input_gradient/cudnn-tf32", "conv2d_input_gradient/cudnn-bf16" },
-    { "conv2d_weight_gradient/cudnn-fp32", "conv2d_weight_gradient/cudnn-tf32", "conv2d_weight_gradient/cudnn-bf16" },
+    { "conv2d_input_gradient/cudnn-fp32", "conv2d_input_gradient/cudnn-tf32",
+      "conv2d_input_gradient/cudnn-bf16" },
+    { "conv2d_weight_gradient/cudnn-fp32", "conv2d_weight_gradient/cudnn-tf32",
+      "conv2d_weight_gradient/cudnn-bf16" },
   };
   const CudaDnnTarget *target = cuda_dnn_step_get_target (claim);
   CudaPrecision precision = claim->program->precision;
@@ -160,7 +182,8 @@ cuda_claim_conv_cudnn (CudaClaim *claim)
     if (i == roles[plan->kind].computed)
       cuda_dnn_place_init_out (&plan->places[i], claim, claim->node);
     else
-      cuda_dnn_place_init (&plan->places[i], claim, claim->node->inputs[roles[plan->kind].input_of[i]]);
+      cuda_dnn_place_init (&plan->places[i], claim,
+                           claim->node->inputs[roles[plan->kind].input_of[i]]);
   claim->step.flops = count_flops (&geometry);
   return cuda_claim_set (claim, names[plan->kind][precision], conv_kernel, plan, conv_plan_free);
 }

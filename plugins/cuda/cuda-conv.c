@@ -12,20 +12,25 @@
 /* bytes of patches in a piece: large enough to fill a device, small beside a model's activations */
 #define PIECE_SIZE (256 << 20)
 
-typedef enum { FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT } Kind;
+typedef enum
+{
+  FORWARD,
+  INPUT_GRADIENT,
+  WEIGHT_GRADIENT
+} Kind;
 
 typedef struct
 {
   CudaDevice *device;
   Kind kind;
-  CudaPatchesArgs geometry;        /* n is a whole piece's */
+  CudaPatchesArgs geometry; /* n is a whole piece's */
   gint64 n, c_out;
-  gboolean is_plain;               /* the pictures are their own patches */
+  gboolean is_plain; /* the pictures are their own patches */
   int x_type, y_type, patches_type;
-  CudaOperand x, dy, w;            /* those that products read */
-  CudaGemm *piece, *rest;          /* rest: the last piece when it is smaller */
+  CudaOperand x, dy, w;   /* those that products read */
+  CudaGemm *piece, *rest; /* rest: the last piece when it is smaller */
   CUfunction patches, patches_sum;
-  gsize patches_at;                /* in scratch */
+  gsize patches_at; /* in scratch */
 } ConvPlan;
 
 static void
@@ -95,7 +100,13 @@ sum_patches (const ConvPlan *plan, gconstpointer patches, gpointer x, gint64 n)
 
 /* pictures from first on; x, y and w are the three tensors, whichever is computed */
 static void
-run_piece (const ConvPlan *plan, gint64 first, gint64 n, guint8 *x, guint8 *y, gpointer w, guint8 *scratch)
+run_piece (const ConvPlan *plan,
+           gint64 first,
+           gint64 n,
+           guint8 *x,
+           guint8 *y,
+           gpointer w,
+           guint8 *scratch)
 {
   CudaGemm *gemm = n == plan->geometry.n ? plan->piece : plan->rest;
   gpointer patches = scratch + plan->patches_at;
@@ -126,7 +137,8 @@ conv_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch
   if (plan->kind != WEIGHT_GRADIENT)
     w = cuda_operand_read (&plan->w, plan->device, in[1], scratch);
   for (gint64 first = 0; first < plan->n; first += plan->geometry.n)
-    run_piece (plan, first, MIN (plan->geometry.n, plan->n - first), (guint8 *) x, (guint8 *) y, (gpointer) w, scratch);
+    run_piece (plan, first, MIN (plan->geometry.n, plan->n - first), (guint8 *) x, (guint8 *) y,
+               (gpointer) w, scratch);
 }
 
 /* ---- the plan ---- */
@@ -135,31 +147,64 @@ static CudaGemmShape
 piece_shape (const ConvPlan *plan, gint64 n)
 {
   gint64 pixels = n_pixels (plan, n), taps = n_taps (plan), c_out = plan->c_out;
-  gboolean is_half_y = plan->y_type == CUDA_TYPE_BF16, is_half_x = plan->is_plain && plan->x_type == CUDA_TYPE_BF16;
+  gboolean is_half_y = plan->y_type == CUDA_TYPE_BF16,
+           is_half_x = plan->is_plain && plan->x_type == CUDA_TYPE_BF16;
 
   if (plan->kind == FORWARD)
-    return (CudaGemmShape) { .m = pixels, .n = c_out, .k = taps, .lda = taps, .ldb = taps, .ldc = c_out, .n_batches = 1,
-                             .transpose_b = TRUE, .is_half_c = is_half_y };
+    return (CudaGemmShape) { .m = pixels,
+                             .n = c_out,
+                             .k = taps,
+                             .lda = taps,
+                             .ldb = taps,
+                             .ldc = c_out,
+                             .n_batches = 1,
+                             .transpose_b = TRUE,
+                             .is_half_c = is_half_y };
   if (plan->kind == INPUT_GRADIENT)
-    return (CudaGemmShape) { .m = pixels, .n = taps, .k = c_out, .lda = c_out, .ldb = taps, .ldc = taps, .n_batches = 1,
+    return (CudaGemmShape) { .m = pixels,
+                             .n = taps,
+                             .k = c_out,
+                             .lda = c_out,
+                             .ldb = taps,
+                             .ldc = taps,
+                             .n_batches = 1,
                              .is_half_c = is_half_x };
-  return (CudaGemmShape) { .m = c_out, .n = taps, .k = pixels, .lda = c_out, .ldb = taps, .ldc = taps, .n_batches = 1,
+  return (CudaGemmShape) { .m = c_out,
+                           .n = taps,
+                           .k = pixels,
+                           .lda = c_out,
+                           .ldb = taps,
+                           .ldc = taps,
+                           .n_batches = 1,
                            .transpose_a = TRUE };
 }
 
 static void
-plan_geometry (ConvPlan *plan, const VardShape *x, const VardShape *w, const VardShape *y, const VardConv2dAttrs *attrs)
+plan_geometry (ConvPlan *plan,
+               const VardShape *x,
+               const VardShape *w,
+               const VardShape *y,
+               const VardConv2dAttrs *attrs)
 {
   plan->n = x->dims[0];
   plan->c_out = w->dims[0];
   plan->geometry = (CudaPatchesArgs) {
-    .n = 1, .h = x->dims[1], .w = x->dims[2], .c = x->dims[3], .oh = y->dims[1], .ow = y->dims[2], .kh = w->dims[1],
-    .kw = w->dims[2], .stride = attrs->stride, .top = attrs->pad_top, .left = attrs->pad_left,
+    .n = 1,
+    .h = x->dims[1],
+    .w = x->dims[2],
+    .c = x->dims[3],
+    .oh = y->dims[1],
+    .ow = y->dims[2],
+    .kh = w->dims[1],
+    .kw = w->dims[2],
+    .stride = attrs->stride,
+    .top = attrs->pad_top,
+    .left = attrs->pad_left,
   };
-  plan->is_plain = w->dims[1] == 1 && w->dims[2] == 1 && attrs->stride == 1 && x->dims[1] == y->dims[1]
-                   && x->dims[2] == y->dims[2];
-  plan->geometry.n
-    = CLAMP (PIECE_SIZE / (n_pixels (plan, 1) * n_taps (plan) * (gint64) sizeof (float)), 1, plan->n);
+  plan->is_plain = w->dims[1] == 1 && w->dims[2] == 1 && attrs->stride == 1
+                   && x->dims[1] == y->dims[1] && x->dims[2] == y->dims[2];
+  plan->geometry.n =
+    CLAMP (PIECE_SIZE / (n_pixels (plan, 1) * n_taps (plan) * (gint64) sizeof (float)), 1, plan->n);
 }
 
 /* Types as they are stored where a step reads or writes them itself, as the operands are where a
@@ -171,7 +216,8 @@ plan_types (ConvPlan *plan, CudaClaim *claim)
   int operand = claim->program->precision == CUDA_PRECISION_BF16 ? CUDA_TYPE_BF16 : CUDA_TYPE_F32;
 
   plan->patches_type = plan->kind == INPUT_GRADIENT ? CUDA_TYPE_F32 : operand;
-  plan->x_type = cuda_claim_get_type (claim, plan->kind == INPUT_GRADIENT ? claim->node : inputs[0]);
+  plan->x_type =
+    cuda_claim_get_type (claim, plan->kind == INPUT_GRADIENT ? claim->node : inputs[0]);
   plan->y_type = plan->kind == FORWARD ? cuda_claim_get_type (claim, claim->node) : operand;
   if (plan->kind != INPUT_GRADIENT && plan->is_plain)
     {
@@ -183,8 +229,9 @@ plan_types (ConvPlan *plan, CudaClaim *claim)
   if (plan->kind != WEIGHT_GRADIENT)
     cuda_operand_init (&plan->w, claim, inputs[1]);
   if (!plan->is_plain)
-    plan->patches_at = cuda_scratch_add (&claim->step.scratch_size, n_pixels (plan, plan->geometry.n) * n_taps (plan)
-                                                                      * size_of (plan->patches_type));
+    plan->patches_at =
+      cuda_scratch_add (&claim->step.scratch_size, n_pixels (plan, plan->geometry.n) * n_taps (plan)
+                                                     * size_of (plan->patches_type));
 }
 
 static gboolean
@@ -206,7 +253,8 @@ cuda_claim_conv (CudaClaim *claim)
 {
   static const char *const names[3][3] = {
     { "conv2d/patches-fp32", "conv2d/patches-tf32", "conv2d/patches-bf16" },
-    { "conv2d_input_gradient/patches-fp32", "conv2d_input_gradient/patches-tf32", "conv2d_input_gradient/patches-bf16" },
+    { "conv2d_input_gradient/patches-fp32", "conv2d_input_gradient/patches-tf32",
+      "conv2d_input_gradient/patches-bf16" },
     { "conv2d_weight_gradient/patches-fp32", "conv2d_weight_gradient/patches-tf32",
       "conv2d_weight_gradient/patches-bf16" },
   };
@@ -220,8 +268,9 @@ cuda_claim_conv (CudaClaim *claim)
     return TRUE;
   plan = g_new0 (ConvPlan, 1);
   plan->device = claim->program->device;
-  plan->kind = node->op == &vard_op_conv2d ? FORWARD : node->op == &vard_op_conv2d_input_gradient ? INPUT_GRADIENT
-                                                                                              : WEIGHT_GRADIENT;
+  plan->kind = node->op == &vard_op_conv2d                  ? FORWARD
+               : node->op == &vard_op_conv2d_input_gradient ? INPUT_GRADIENT
+                                                            : WEIGHT_GRADIENT;
   if (plan->kind == FORWARD)
     plan_geometry (plan, a, b, &node->shape, node->attrs);
   else if (plan->kind == INPUT_GRADIENT)

@@ -15,8 +15,8 @@
 static char *
 dup_path (CudaDevice *device, const char *key, gint way)
 {
-  g_autofree char *text = g_strdup_printf ("%d %s %d %s sm_%d%d", DESCRIPTIONS, key, way, device->name, device->major,
-                                           device->minor);
+  g_autofree char *text = g_strdup_printf ("%d %s %d %s sm_%d%d", DESCRIPTIONS, key, way,
+                                           device->name, device->major, device->minor);
   g_autofree char *hash = g_compute_checksum_for_string (G_CHECKSUM_SHA256, text, -1);
   g_autofree char *name = g_strdup_printf ("cudnn-%.32s.plan", hash);
 
@@ -25,10 +25,7 @@ dup_path (CudaDevice *device, const char *key, gint way)
 
 /* a folder that cannot be written costs time only */
 void
-cuda_dnn_keep (CudaDevice *device,
-               const char *key,
-               gint        way,
-               const char *text)
+cuda_dnn_keep (CudaDevice *device, const char *key, gint way, const char *text)
 {
   g_autofree char *path = dup_path (device, key, way);
   g_autofree char *hash = g_compute_checksum_for_string (G_CHECKSUM_SHA256, text, -1);
@@ -38,15 +35,16 @@ cuda_dnn_keep (CudaDevice *device,
 }
 
 char *
-cuda_dnn_dup_kept (CudaDevice *device,
-                   const char *key,
-                   gint        way)
+cuda_dnn_dup_kept (CudaDevice *device, const char *key, gint way)
 {
   g_autofree char *path = dup_path (device, key, way), *contents = NULL, *hash = NULL;
   gsize size = 0;
 
-  if (!g_file_get_contents (path, &contents, &size, NULL) || size <= HASH_LENGTH + 1 || contents[HASH_LENGTH] != '\n')
+  if (!g_file_get_contents (path, &contents, &size, NULL) || size <= HASH_LENGTH + 1
+      || contents[HASH_LENGTH] != '\n')
     return NULL;
-  hash = g_compute_checksum_for_data (G_CHECKSUM_SHA256, (const guchar *) contents + HASH_LENGTH + 1, size - HASH_LENGTH - 1);
+  hash = g_compute_checksum_for_data (G_CHECKSUM_SHA256,
+                                      (const guchar *) contents + HASH_LENGTH + 1,
+                                      size - HASH_LENGTH - 1);
   return strncmp (hash, contents, HASH_LENGTH) == 0 ? g_strdup (contents + HASH_LENGTH + 1) : NULL;
 }

@@ -21,7 +21,9 @@ struct _CudaDnnPlan
 };
 
 static void
-set_target (CudaDnnGraph *graph, cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t for_handle,
+set_target (CudaDnnGraph *graph,
+            cudnnBackendDescriptor_t descriptor,
+            cudnnBackendAttributeName_t for_handle,
             cudnnBackendAttributeName_t for_properties)
 {
   const CudaDnnTarget *target = graph->target;
@@ -29,44 +31,57 @@ set_target (CudaDnnGraph *graph, cudnnBackendDescriptor_t descriptor, cudnnBacke
   if (target->handle != NULL)
     cuda_dnn_graph_set (graph, descriptor, for_handle, CUDNN_TYPE_HANDLE, 1, &target->handle);
   else
-    cuda_dnn_graph_set (graph, descriptor, for_properties, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &target->properties);
+    cuda_dnn_graph_set (graph, descriptor, for_properties, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+                        &target->properties);
 }
 
 static cudnnBackendDescriptor_t
 make_operations (CudaDnnGraph *graph)
 {
-  cudnnBackendDescriptor_t all = cuda_dnn_graph_create (graph, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
+  cudnnBackendDescriptor_t all =
+    cuda_dnn_graph_create (graph, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
 
   if (graph->target->handle != NULL)
-    cuda_dnn_graph_set (graph, all, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &graph->target->handle);
-  cuda_dnn_graph_set (graph, all, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, graph->operations->len,
-                      graph->operations->pdata);
+    cuda_dnn_graph_set (graph, all, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1,
+                        &graph->target->handle);
+  cuda_dnn_graph_set (graph, all, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+                      graph->operations->len, graph->operations->pdata);
   cuda_dnn_graph_finalize (graph, all, "the operations together");
   return all;
 }
 
 /* ways that the library's estimate puts first come first; returns how many */
 static guint
-propose (CudaDnnGraph *graph, cudnnBackendDescriptor_t operations, cudnnBackendHeurMode_t mode,
+propose (CudaDnnGraph *graph,
+         cudnnBackendDescriptor_t operations,
+         cudnnBackendHeurMode_t mode,
          cudnnBackendDescriptor_t *configurations)
 {
-  cudnnBackendDescriptor_t heuristics = cuda_dnn_graph_create (graph, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
+  cudnnBackendDescriptor_t heuristics =
+    cuda_dnn_graph_create (graph, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   gint64 n_found = 0;
 
-  cuda_dnn_graph_set (graph, heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &operations);
-  cuda_dnn_graph_set (graph, heuristics, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
+  cuda_dnn_graph_set (graph, heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH,
+                      CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &operations);
+  cuda_dnn_graph_set (graph, heuristics, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1,
+                      &mode);
 #if CUDNN_VERSION >= 90800
   if (graph->target->properties != NULL)
-    cuda_dnn_graph_set (graph, heuristics, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
-                        &graph->target->properties);
+    cuda_dnn_graph_set (graph, heuristics, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP,
+                        CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &graph->target->properties);
 #endif
   cuda_dnn_graph_finalize (graph, heuristics, "proposals");
   for (guint i = 0; i < N_PROPOSALS; i++)
     configurations[i] = cuda_dnn_graph_create (graph, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
   if (graph->failure != NULL
-      || !cuda_dnn_graph_check (graph, graph->target->library->cudnnBackendGetAttribute (
-                                         heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, N_PROPOSALS,
-                                         &n_found, configurations), "proposals"))
+      || !cuda_dnn_graph_check (graph,
+                                graph->target->library
+                                  ->cudnnBackendGetAttribute (heuristics,
+                                                              CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                                              CUDNN_TYPE_BACKEND_DESCRIPTOR,
+                                                              N_PROPOSALS, &n_found,
+                                                              configurations),
+                                "proposals"))
     return 0;
   return MIN (n_found, N_PROPOSALS);
 }
@@ -81,10 +96,13 @@ get_notes (CudaDnnGraph *graph, cudnnBackendDescriptor_t configuration)
   gint64 n = 0;
   guint found = 0;
 
-  if (library->cudnnBackendGetAttribute (configuration, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &n,
-                                         &engine) != CUDNN_STATUS_SUCCESS
-      || library->cudnnBackendGetAttribute (engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
-                                            G_N_ELEMENTS (notes), &n, notes) != CUDNN_STATUS_SUCCESS)
+  if (library->cudnnBackendGetAttribute (configuration, CUDNN_ATTR_ENGINECFG_ENGINE,
+                                         CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &n, &engine)
+        != CUDNN_STATUS_SUCCESS
+      || library->cudnnBackendGetAttribute (engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
+                                            CUDNN_TYPE_NUMERICAL_NOTE, G_N_ELEMENTS (notes), &n,
+                                            notes)
+           != CUDNN_STATUS_SUCCESS)
     return G_MAXUINT;
   for (gint64 i = 0; i < MIN (n, (gint64) G_N_ELEMENTS (notes)); i++)
     found |= 1u << notes[i];
@@ -94,11 +112,15 @@ get_notes (CudaDnnGraph *graph, cudnnBackendDescriptor_t configuration)
 /* A proposal that cannot be made is no failure of the graph: the next may do. Some take seconds to
  * compile. */
 static gboolean
-try_way (CudaDnnPlan *self, cudnnBackendDescriptor_t configuration, const CudaDnnWish *wish, gint place)
+try_way (CudaDnnPlan *self,
+         cudnnBackendDescriptor_t configuration,
+         const CudaDnnWish *wish,
+         gint place)
 {
   CudaDnnGraph *graph = self->graph;
   const CudaDnnLibrary *library = graph->target->library;
-  cudnnBackendDescriptor_t way = cuda_dnn_graph_create (graph, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+  cudnnBackendDescriptor_t way =
+    cuda_dnn_graph_create (graph, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
   gint64 n = 0, workspace = 0;
 
 #if CUDNN_VERSION >= 90800
@@ -106,9 +128,11 @@ try_way (CudaDnnPlan *self, cudnnBackendDescriptor_t configuration, const CudaDn
 #else
   set_target (graph, way, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, 0);
 #endif
-  cuda_dnn_graph_set (graph, way, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &configuration);
+  cuda_dnn_graph_set (graph, way, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG,
+                      CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &configuration);
   if (graph->failure != NULL || library->cudnnBackendFinalize (way) != CUDNN_STATUS_SUCCESS
-      || library->cudnnBackendGetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &n, &workspace)
+      || library->cudnnBackendGetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
+                                            CUDNN_TYPE_INT64, 1, &n, &workspace)
            != CUDNN_STATUS_SUCCESS
       || workspace > (gint64) wish->workspace)
     return FALSE;
@@ -119,7 +143,10 @@ try_way (CudaDnnPlan *self, cudnnBackendDescriptor_t configuration, const CudaDn
 }
 
 static void
-find_ways_of (CudaDnnPlan *self, cudnnBackendDescriptor_t operations, cudnnBackendHeurMode_t mode, gint first,
+find_ways_of (CudaDnnPlan *self,
+              cudnnBackendDescriptor_t operations,
+              cudnnBackendHeurMode_t mode,
+              gint first,
               const CudaDnnWish *wish)
 {
   cudnnBackendDescriptor_t configurations[N_PROPOSALS];
@@ -141,8 +168,7 @@ find_ways (CudaDnnPlan *self, cudnnBackendDescriptor_t operations, const CudaDnn
 
 /* A way that was wished for and no longer fits is as none wished for */
 CudaDnnPlan *
-cuda_dnn_plan_new (CudaDnnGraph      *graph,
-                   const CudaDnnWish *wish)
+cuda_dnn_plan_new (CudaDnnGraph *graph, const CudaDnnWish *wish)
 {
   g_autoptr (CudaDnnPlan) self = g_new0 (CudaDnnPlan, 1);
   cudnnBackendDescriptor_t operations;
@@ -160,54 +186,60 @@ cuda_dnn_plan_new (CudaDnnGraph      *graph,
 }
 
 char *
-cuda_dnn_plan_dup_text (CudaDnnPlan *self,
-                        guint        index)
+cuda_dnn_plan_dup_text (CudaDnnPlan *self, guint index)
 {
   const CudaDnnLibrary *library = self->graph->target->library;
   cudnnBackendDescriptor_t way = self->ways[index];
   gint64 size = 0, n = 0;
   g_autofree char *text = NULL;
 
-  if (library->cudnnBackendGetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, 0, &size, NULL)
+  if (library->cudnnBackendGetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION,
+                                         CUDNN_TYPE_CHAR, 0, &size, NULL)
         != CUDNN_STATUS_SUCCESS
       || size < 1)
     return NULL;
   text = g_malloc0 (size + 1);
-  if (library->cudnnBackendGetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, size, &n, text)
+  if (library->cudnnBackendGetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION,
+                                         CUDNN_TYPE_CHAR, size, &n, text)
       != CUDNN_STATUS_SUCCESS)
     return NULL;
   return g_steal_pointer (&text);
 }
 
 static gboolean
-finish_restored (const CudaDnnTarget *target, cudnnBackendDescriptor_t way, const char *text, gint64 *workspace)
+finish_restored (const CudaDnnTarget *target,
+                 cudnnBackendDescriptor_t way,
+                 const char *text,
+                 gint64 *workspace)
 {
   const CudaDnnLibrary *library = target->library;
   cudnnStatus_t status;
   gint64 n = 0;
 
   if (target->handle != NULL)
-    status = library->cudnnBackendSetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &target->handle);
+    status = library->cudnnBackendSetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_HANDLE,
+                                                CUDNN_TYPE_HANDLE, 1, &target->handle);
   else
 #if CUDNN_VERSION >= 90800
-    status = library->cudnnBackendSetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+    status = library->cudnnBackendSetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP,
+                                                CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
                                                 &target->properties);
 #else
     status = CUDNN_STATUS_NOT_SUPPORTED;
 #endif
   return status == CUDNN_STATUS_SUCCESS
-         && library->cudnnBackendSetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, strlen (text),
-                                               text) == CUDNN_STATUS_SUCCESS
+         && library->cudnnBackendSetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION,
+                                               CUDNN_TYPE_CHAR, strlen (text), text)
+              == CUDNN_STATUS_SUCCESS
          && library->cudnnBackendFinalize (way) == CUDNN_STATUS_SUCCESS
-         && library->cudnnBackendGetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &n, workspace)
+         && library->cudnnBackendGetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
+                                               CUDNN_TYPE_INT64, 1, &n, workspace)
               == CUDNN_STATUS_SUCCESS;
 }
 
 /* a failure is none of the graph's, from which a plan can still be made */
 CudaDnnPlan *
-cuda_dnn_plan_restore (CudaDnnGraph *graph,
-                       const char   *text,
-                       gint          way)
+cuda_dnn_plan_restore (CudaDnnGraph *graph, const char *text, gint way)
 {
   const CudaDnnLibrary *library = graph->target->library;
   cudnnBackendDescriptor_t restored = NULL;
@@ -215,7 +247,8 @@ cuda_dnn_plan_restore (CudaDnnGraph *graph,
   CudaDnnPlan *self;
 
   if (graph->failure != NULL
-      || library->cudnnBackendCreateDescriptor (CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &restored) != CUDNN_STATUS_SUCCESS)
+      || library->cudnnBackendCreateDescriptor (CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &restored)
+           != CUDNN_STATUS_SUCCESS)
     return NULL;
   if (!finish_restored (graph->target, restored, text, &workspace))
     {
@@ -248,8 +281,7 @@ cuda_dnn_plan_get_n_ways (CudaDnnPlan *self)
 }
 
 gint
-cuda_dnn_plan_get_way (CudaDnnPlan *self,
-                       guint        index)
+cuda_dnn_plan_get_way (CudaDnnPlan *self, guint index)
 {
   return self->places[index];
 }
@@ -263,10 +295,7 @@ cuda_dnn_plan_get_workspace (CudaDnnPlan *self)
 /* The pack of addresses is made each time: a program is queued twice in its life, and then
  * replayed */
 gboolean
-cuda_dnn_plan_execute (CudaDnnPlan    *self,
-                       guint           index,
-                       const gpointer *pointers,
-                       gpointer        workspace)
+cuda_dnn_plan_execute (CudaDnnPlan *self, guint index, const gpointer *pointers, gpointer workspace)
 {
   const CudaDnnLibrary *library = self->graph->target->library;
   cudnnBackendDescriptor_t pack = NULL;
@@ -280,13 +309,18 @@ cuda_dnn_plan_execute (CudaDnnPlan    *self,
         bound[n] = pointers[i];
         ids[n++] = i + 1;
       }
-  if (library->cudnnBackendCreateDescriptor (CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &pack) != CUDNN_STATUS_SUCCESS)
+  if (library->cudnnBackendCreateDescriptor (CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &pack)
+      != CUDNN_STATUS_SUCCESS)
     return FALSE;
-  library->cudnnBackendSetAttribute (pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, n, ids);
-  library->cudnnBackendSetAttribute (pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, n, bound);
-  library->cudnnBackendSetAttribute (pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace);
+  library->cudnnBackendSetAttribute (pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, n,
+                                     ids);
+  library->cudnnBackendSetAttribute (pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS,
+                                     CUDNN_TYPE_VOID_PTR, n, bound);
+  library->cudnnBackendSetAttribute (pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR,
+                                     1, &workspace);
   is_done = library->cudnnBackendFinalize (pack) == CUDNN_STATUS_SUCCESS
-            && library->cudnnBackendExecute (self->graph->target->handle, self->ways[index], pack) == CUDNN_STATUS_SUCCESS;
+            && library->cudnnBackendExecute (self->graph->target->handle, self->ways[index], pack)
+                 == CUDNN_STATUS_SUCCESS;
   library->cudnnBackendDestroyDescriptor (pack);
   return is_done;
 }

@@ -47,8 +47,8 @@ cuda_dnn_describe (CudaDevice *device)
 
   if (target == NULL)
     return g_strdup (cuda_dnn_library_open () ? "cuDNN does not start" : "no libcudnn.so.9");
-  return g_strdup_printf ("cuDNN %" G_GSIZE_FORMAT ".%" G_GSIZE_FORMAT ".%" G_GSIZE_FORMAT, version / 10000,
-                          version / 100 % 100, version % 100);
+  return g_strdup_printf ("cuDNN %" G_GSIZE_FORMAT ".%" G_GSIZE_FORMAT ".%" G_GSIZE_FORMAT,
+                          version / 10000, version / 100 % 100, version % 100);
 }
 
 void
@@ -82,14 +82,17 @@ work_free (gpointer data)
 }
 
 /* how a way is kept that was not chosen by measuring */
-#define FIRST_WAY -1       /* nothing is measured, and it was the first that fits */
+#define FIRST_WAY -1 /* nothing is measured, and it was the first that fits */
 #define ONLY_WAY -2
 
 /* a way that was taken before, as it was compiled */
 static CudaDnnPlan *
 restore (CudaDevice *device, CudaDnnGraph *graph, const char *key, gint way)
 {
-  g_autofree char *text = cuda_dnn_dup_kept (device, key, way >= 0 ? way : device->measures ? ONLY_WAY : FIRST_WAY);
+  g_autofree char *text = cuda_dnn_dup_kept (device, key,
+                                             way >= 0           ? way
+                                             : device->measures ? ONLY_WAY
+                                                                : FIRST_WAY);
 
   return text != NULL ? cuda_dnn_plan_restore (graph, text, way) : NULL;
 }
@@ -108,7 +111,8 @@ static CudaDnnWork *
 work_new (CudaDevice *device, CudaPrecision precision, CudaDnnGraph *graph, char *key)
 {
   CudaDnnWork *self = g_new0 (CudaDnnWork, 1);
-  CudaDnnWish wish = { cuda_dnn_get_refused_notes (precision), device->dnn_workspace, device->measures ? N_WAYS : 1, -1 };
+  CudaDnnWish wish = { cuda_dnn_get_refused_notes (precision), device->dnn_workspace,
+                       device->measures ? N_WAYS : 1, -1 };
   gint32 way = -1;
   gboolean is_restored;
 
@@ -130,20 +134,22 @@ work_new (CudaDevice *device, CudaPrecision precision, CudaDnnGraph *graph, char
     device->n_recalled++;
   self->chosen = cuda_dnn_plan_get_n_ways (self->plan) > 1 ? -1 : 0;
   if (!is_restored && self->chosen == 0)
-    keep (device, self, !device->measures ? FIRST_WAY : wish.way >= 0 ? cuda_dnn_plan_get_way (self->plan, 0) : ONLY_WAY);
+    keep (device, self,
+          !device->measures ? FIRST_WAY
+          : wish.way >= 0   ? cuda_dnn_plan_get_way (self->plan, 0)
+                            : ONLY_WAY);
   return self;
 }
 
 CudaDnnStep *
-cuda_dnn_step_new (CudaClaim    *claim,
-                   CudaDnnGraph *graph,
-                   const char   *key)
+cuda_dnn_step_new (CudaClaim *claim, CudaDnnGraph *graph, const char *key)
 {
   CudaDevice *device = claim->program->device;
   CudaPrecision precision = claim->program->precision;
   const CudaDnnTarget *target = device->dnn;
-  g_autofree char *full_key = g_strdup_printf ("cudnn-%" G_GSIZE_FORMAT "-%s-%s", target->library->cudnnGetVersion (),
-                                               ((const char *[]) { "fp32", "tf32", "bf16" })[precision], key);
+  g_autofree char *full_key =
+    g_strdup_printf ("cudnn-%" G_GSIZE_FORMAT "-%s-%s", target->library->cudnnGetVersion (),
+                     ((const char *[]) { "fp32", "tf32", "bf16" })[precision], key);
   CudaDnnWork *work;
   CudaDnnStep *self;
 
@@ -162,7 +168,8 @@ cuda_dnn_step_new (CudaClaim    *claim,
   self = g_new0 (CudaDnnStep, 1);
   self->device = device;
   self->work = work;
-  self->workspace_at = cuda_scratch_add (&claim->step.scratch_size, cuda_dnn_plan_get_workspace (work->plan));
+  self->workspace_at =
+    cuda_scratch_add (&claim->step.scratch_size, cuda_dnn_plan_get_workspace (work->plan));
   return self;
 }
 
@@ -170,7 +177,11 @@ cuda_dnn_step_new (CudaClaim    *claim,
 
 /* seconds of the fastest round, by the host's clock: the device has nothing else to do */
 static double
-time_way (CudaDevice *device, CudaDnnPlan *plan, guint index, const gpointer *pointers, gpointer workspace)
+time_way (CudaDevice *device,
+          CudaDnnPlan *plan,
+          guint index,
+          const gpointer *pointers,
+          gpointer workspace)
 {
   double best = G_MAXDOUBLE;
 
@@ -215,9 +226,7 @@ choose_way (CudaDevice *device, CudaDnnWork *work, const gpointer *pointers, gpo
 }
 
 void
-cuda_dnn_step_run (CudaDnnStep    *self,
-                   const gpointer *pointers,
-                   guint8         *scratch)
+cuda_dnn_step_run (CudaDnnStep *self, const gpointer *pointers, guint8 *scratch)
 {
   CudaDevice *device = self->device;
   CudaDnnWork *work = self->work;
@@ -228,7 +237,9 @@ cuda_dnn_step_run (CudaDnnStep    *self,
   if (work->chosen < 0 && !device->is_capturing)
     choose_way (device, work, pointers, workspace);
   if (!cuda_dnn_plan_execute (work->plan, MAX (work->chosen, 0), pointers, workspace))
-    cuda_device_fail (device, "%s: cuDNN failed while computing %s; the engine's setting cudnn=false does without it",
+    cuda_device_fail (device,
+                      "%s: cuDNN failed while computing %s; the engine's setting cudnn=false does "
+                      "without it",
                       device->name, work->key);
 }
 
@@ -237,7 +248,8 @@ cuda_dnn_step_run (CudaDnnStep    *self,
 static gsize
 get_size (CudaClaim *claim, const VardNode *node)
 {
-  return vard_node_get_count (node) * (claim->program->precision == CUDA_PRECISION_BF16 ? sizeof (guint16) : sizeof (float));
+  return vard_node_get_count (node)
+         * (claim->program->precision == CUDA_PRECISION_BF16 ? sizeof (guint16) : sizeof (float));
 }
 
 /* values that have a place of their own begin at a multiple of 64 bytes */
@@ -252,7 +264,8 @@ is_surely_aligned (CudaClaim *claim, const VardNode *node)
   while (node->op->flags & VARD_OP_FLAG_VIEW || vard_fusion_passes_through (node))
     node = node->inputs[0];
   return node->op != &vard_op_slice
-         && (node->op != &vard_op_source || ((const VardSourceAttrs *) node->attrs)->kind == VARD_SOURCE_INPUT);
+         && (node->op != &vard_op_source
+             || ((const VardSourceAttrs *) node->attrs)->kind == VARD_SOURCE_INPUT);
 }
 
 static void
@@ -263,9 +276,7 @@ add_room (CudaDnnPlace *self, CudaClaim *claim)
 }
 
 void
-cuda_dnn_place_init (CudaDnnPlace *self,
-                     CudaClaim    *claim,
-                     VardNode     *node)
+cuda_dnn_place_init (CudaDnnPlace *self, CudaClaim *claim, VardNode *node)
 {
   *self = (CudaDnnPlace) { .size = get_size (claim, node) };
   cuda_operand_init (&self->operand, claim, node);
@@ -275,9 +286,7 @@ cuda_dnn_place_init (CudaDnnPlace *self,
 
 /* what the graph gives out may lie in the middle of somebody's buffer */
 void
-cuda_dnn_place_init_out (CudaDnnPlace *self,
-                         CudaClaim    *claim,
-                         VardNode     *node)
+cuda_dnn_place_init_out (CudaDnnPlace *self, CudaClaim *claim, VardNode *node)
 {
   *self = (CudaDnnPlace) { .size = get_size (claim, node) };
   if (claim->program->storage->fusion->is_sink[node->id])
@@ -292,9 +301,9 @@ is_aligned (gconstpointer address)
 
 gpointer
 cuda_dnn_place_read (const CudaDnnPlace *self,
-                     CudaDevice         *device,
-                     gconstpointer       in,
-                     guint8             *scratch)
+                     CudaDevice *device,
+                     gconstpointer in,
+                     guint8 *scratch)
 {
   gconstpointer values = cuda_operand_read (&self->operand, device, in, scratch);
 
@@ -305,18 +314,13 @@ cuda_dnn_place_read (const CudaDnnPlace *self,
 }
 
 gpointer
-cuda_dnn_place_begin (const CudaDnnPlace *self,
-                      gpointer            out,
-                      guint8             *scratch)
+cuda_dnn_place_begin (const CudaDnnPlace *self, gpointer out, guint8 *scratch)
 {
   return !self->has_room || is_aligned (out) ? out : scratch + self->room_at;
 }
 
 void
-cuda_dnn_place_end (const CudaDnnPlace *self,
-                    CudaDevice         *device,
-                    gpointer            out,
-                    gpointer            written)
+cuda_dnn_place_end (const CudaDnnPlace *self, CudaDevice *device, gpointer out, gpointer written)
 {
   if (written != out)
     cuda_device_copy (device, written, out, self->size);

@@ -11,9 +11,7 @@
 #define BLAS_WORKSPACE (32 << 20)
 
 void
-cuda_device_fail (CudaDevice *self,
-                  const char *format,
-                  ...)
+cuda_device_fail (CudaDevice *self, const char *format, ...)
 {
   va_list arguments;
 
@@ -35,9 +33,7 @@ is_lost (CUresult result)
 }
 
 gboolean
-cuda_device_check (CudaDevice *self,
-                   CUresult    result,
-                   const char *what)
+cuda_device_check (CudaDevice *self, CUresult result, const char *what)
 {
   const char *name = NULL, *words = NULL;
 
@@ -46,17 +42,18 @@ cuda_device_check (CudaDevice *self,
   self->cuda->cuGetErrorName (result, &name);
   self->cuda->cuGetErrorString (result, &words);
   if (is_lost (result))
-    cuda_device_fail (self, "the device %s was lost while %s (%s: %s): start again from the last checkpoint", self->name,
-                      what, name ? name : "?", words ? words : "?");
+    cuda_device_fail (self,
+                      "the device %s was lost while %s (%s: %s): start again from the last "
+                      "checkpoint",
+                      self->name, what, name ? name : "?", words ? words : "?");
   else
-    cuda_device_fail (self, "%s: %s failed (%s: %s)", self->name ? self->name : "the driver", what, name ? name : "?",
-                      words ? words : "?");
+    cuda_device_fail (self, "%s: %s failed (%s: %s)", self->name ? self->name : "the driver", what,
+                      name ? name : "?", words ? words : "?");
   return FALSE;
 }
 
 gboolean
-cuda_device_report (CudaDevice *self,
-                    GError    **error)
+cuda_device_report (CudaDevice *self, GError **error)
 {
   if (self->error == NULL)
     return TRUE;
@@ -65,17 +62,16 @@ cuda_device_report (CudaDevice *self,
 }
 
 gboolean
-cuda_device_enter (CudaDevice *self,
-                   GError    **error)
+cuda_device_enter (CudaDevice *self, GError **error)
 {
   return cuda_device_report (self, error)
-         && (cuda_device_check (self, self->cuda->cuCtxSetCurrent (self->context), "entering its context")
+         && (cuda_device_check (self, self->cuda->cuCtxSetCurrent (self->context),
+                                "entering its context")
              || cuda_device_report (self, error));
 }
 
 gboolean
-cuda_device_wait (CudaDevice *self,
-                  GError    **error)
+cuda_device_wait (CudaDevice *self, GError **error)
 {
   if (self->error == NULL)
     cuda_device_check (self, self->cuda->cuStreamSynchronize (self->stream), "computing");
@@ -87,7 +83,8 @@ get_attribute (CudaDevice *self, CUdevice_attribute attribute)
 {
   int value = 0;
 
-  cuda_device_check (self, self->cuda->cuDeviceGetAttribute (&value, attribute, self->device), "asking for attributes");
+  cuda_device_check (self, self->cuda->cuDeviceGetAttribute (&value, attribute, self->device),
+                     "asking for attributes");
   return value;
 }
 
@@ -103,27 +100,31 @@ cuda_device_find (CudaDevice *self, GError **error)
   if (result == CUDA_SUCCESS && self->driver_version < OLDEST_DRIVER)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                   "NVIDIA's driver is too old: it has CUDA %d.%d, and the engine needs %d.%d; install a newer driver",
-                   self->driver_version / 1000, self->driver_version % 1000 / 10, OLDEST_DRIVER / 1000,
-                   OLDEST_DRIVER % 1000 / 10);
+                   "NVIDIA's driver is too old: it has CUDA %d.%d, and the engine needs %d.%d; "
+                   "install a newer driver",
+                   self->driver_version / 1000, self->driver_version % 1000 / 10,
+                   OLDEST_DRIVER / 1000, OLDEST_DRIVER % 1000 / 10);
       return FALSE;
     }
   if (result == CUDA_SUCCESS)
     result = self->cuda->cuDeviceGetCount (&count);
   if (result == CUDA_ERROR_NO_DEVICE || (result == CUDA_SUCCESS && count == 0))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "there is no NVIDIA device in this machine");
+      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+                   "there is no NVIDIA device in this machine");
       return FALSE;
     }
   if (result == CUDA_SUCCESS && self->index >= (guint) count)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no device %u: this machine has %d, counted from 0",
-                   self->index, count);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                   "there is no device %u: this machine has %d, counted from 0", self->index,
+                   count);
       return FALSE;
     }
   if (cuda_device_check (self, result, "starting")
       && cuda_device_check (self, self->cuda->cuDeviceGet (&self->device, self->index), "opening")
-      && cuda_device_check (self, self->cuda->cuDeviceGetName (name, sizeof name, self->device), "asking for its name"))
+      && cuda_device_check (self, self->cuda->cuDeviceGetName (name, sizeof name, self->device),
+                            "asking for its name"))
     self->name = g_strdup (name);
   return cuda_device_report (self, error);
 }
@@ -134,24 +135,26 @@ cuda_device_start (CudaDevice *self, GError **error)
   const CudaLibraries *cuda = self->cuda;
   gsize unused;
 
-  if (!cuda_device_check (self, cuda->cuDevicePrimaryCtxRetain (&self->context, self->device), "making a context")
+  if (!cuda_device_check (self, cuda->cuDevicePrimaryCtxRetain (&self->context, self->device),
+                          "making a context")
       || !cuda_device_enter (self, error))
     return cuda_device_report (self, error);
-  cuda_device_check (self, cuda->cuStreamCreate (&self->stream, CU_STREAM_NON_BLOCKING), "making a stream");
+  cuda_device_check (self, cuda->cuStreamCreate (&self->stream, CU_STREAM_NON_BLOCKING),
+                     "making a stream");
   cuda_device_check (self, cuda->cuMemGetInfo (&unused, &self->total), "asking for its memory");
   self->major = get_attribute (self, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
   self->minor = get_attribute (self, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
   self->n_multiprocessors = get_attribute (self, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
   if (self->error == NULL && cuda->cublasLtCreate (&self->blas) != CUBLAS_STATUS_SUCCESS)
     cuda_device_fail (self, "%s: CUDA's matrix library did not start", self->name);
-  if (self->error == NULL && cuda->cuMemAlloc (&self->blas_workspace, BLAS_WORKSPACE) == CUDA_SUCCESS)
+  if (self->error == NULL
+      && cuda->cuMemAlloc (&self->blas_workspace, BLAS_WORKSPACE) == CUDA_SUCCESS)
     self->blas_workspace_size = BLAS_WORKSPACE;
   return cuda_device_report (self, error);
 }
 
 CudaDevice *
-cuda_device_open (guint    index,
-                  GError **error)
+cuda_device_open (guint index, GError **error)
 {
   const CudaLibraries *cuda = cuda_libraries_open (error);
   g_autoptr (CudaDevice) self = NULL;

@@ -26,7 +26,8 @@ struct _VardCudaEngine
   CudaDevice *device;
 };
 
-G_DEFINE_ENUM_TYPE (CudaPrecision, cuda_precision,
+G_DEFINE_ENUM_TYPE (CudaPrecision,
+                    cuda_precision,
                     G_DEFINE_ENUM_VALUE (CUDA_PRECISION_FP32, "fp32"),
                     G_DEFINE_ENUM_VALUE (CUDA_PRECISION_TF32, "tf32"),
                     G_DEFINE_ENUM_VALUE (CUDA_PRECISION_BF16, "bf16"))
@@ -79,9 +80,10 @@ vard_cuda_engine_describe (VardEngine *engine)
   g_rec_mutex_lock (&self->mutex);
   dnn = self->cudnn ? cuda_dnn_describe (device) : g_strdup ("cuDNN not used");
   g_rec_mutex_unlock (&self->mutex);
-  return g_strdup_printf ("cuda: %s, %.1f GB, sm_%d%d, driver for CUDA %d.%d, %s, %s products", device->name,
-                          device->total * 1e-9, device->major, device->minor, device->driver_version / 1000,
-                          device->driver_version % 1000 / 10, dnn, precision);
+  return g_strdup_printf ("cuda: %s, %.1f GB, sm_%d%d, driver for CUDA %d.%d, %s, %s products",
+                          device->name, device->total * 1e-9, device->major, device->minor,
+                          device->driver_version / 1000, device->driver_version % 1000 / 10, dnn,
+                          precision);
 }
 
 static VardBuffer *
@@ -114,7 +116,12 @@ vard_cuda_engine_touch (VardCudaEngine *self, VardBuffer *buffer)
 /* A tensor that no program has used yet, or that programs have in another type, is still on the
  * host */
 static gboolean
-vard_cuda_engine_write (VardEngine *engine, VardBuffer *to, gsize offset, gconstpointer from, gsize size, GError **error)
+vard_cuda_engine_write (VardEngine *engine,
+                        VardBuffer *to,
+                        gsize offset,
+                        gconstpointer from,
+                        gsize size,
+                        GError **error)
 {
   VardCudaEngine *self = VARD_CUDA_ENGINE (engine);
   CudaDevice *device = vard_cuda_engine_ensure (self, error);
@@ -123,7 +130,8 @@ vard_cuda_engine_write (VardEngine *engine, VardBuffer *to, gsize offset, gconst
   if (device != NULL)
     vard_cuda_engine_touch (self, to);
   if (to->is_host)
-    return VARD_ENGINE_CLASS (vard_cuda_engine_parent_class)->write (engine, to, offset, from, size, error);
+    return VARD_ENGINE_CLASS (vard_cuda_engine_parent_class)
+      ->write (engine, to, offset, from, size, error);
   g_rec_mutex_lock (&self->mutex);
   is_done = device != NULL && cuda_device_write (device, to->data + offset, from, size, error);
   g_rec_mutex_unlock (&self->mutex);
@@ -131,14 +139,20 @@ vard_cuda_engine_write (VardEngine *engine, VardBuffer *to, gsize offset, gconst
 }
 
 static gboolean
-vard_cuda_engine_read (VardEngine *engine, VardBuffer *from, gsize offset, gpointer to, gsize size, GError **error)
+vard_cuda_engine_read (VardEngine *engine,
+                       VardBuffer *from,
+                       gsize offset,
+                       gpointer to,
+                       gsize size,
+                       GError **error)
 {
   VardCudaEngine *self = VARD_CUDA_ENGINE (engine);
   CudaDevice *device = vard_cuda_engine_ensure (self, error);
   gboolean is_done;
 
   if (from->is_host)
-    return VARD_ENGINE_CLASS (vard_cuda_engine_parent_class)->read (engine, from, offset, to, size, error);
+    return VARD_ENGINE_CLASS (vard_cuda_engine_parent_class)
+      ->read (engine, from, offset, to, size, error);
   g_rec_mutex_lock (&self->mutex);
   is_done = device != NULL && cuda_device_read (device, from->data + offset, to, size, error);
   g_rec_mutex_unlock (&self->mutex);
@@ -147,7 +161,12 @@ vard_cuda_engine_read (VardEngine *engine, VardBuffer *from, gsize offset, gpoin
 
 /* queued behind what was queued before */
 static gboolean
-vard_cuda_engine_copy (VardEngine *engine, VardBuffer *from, gsize from_offset, VardBuffer *to, gsize to_offset, gsize size,
+vard_cuda_engine_copy (VardEngine *engine,
+                       VardBuffer *from,
+                       gsize from_offset,
+                       VardBuffer *to,
+                       gsize to_offset,
+                       gsize size,
                        GError **error)
 {
   VardCudaEngine *self = VARD_CUDA_ENGINE (engine);
@@ -171,7 +190,12 @@ vard_cuda_engine_copy (VardEngine *engine, VardBuffer *from, gsize from_offset, 
 }
 
 static gboolean
-vard_cuda_engine_fill (VardEngine *engine, VardBuffer *to, gsize offset, guint8 value, gsize size, GError **error)
+vard_cuda_engine_fill (VardEngine *engine,
+                       VardBuffer *to,
+                       gsize offset,
+                       guint8 value,
+                       gsize size,
+                       GError **error)
 {
   VardCudaEngine *self = VARD_CUDA_ENGINE (engine);
   CudaDevice *device = vard_cuda_engine_ensure (self, error);
@@ -180,7 +204,8 @@ vard_cuda_engine_fill (VardEngine *engine, VardBuffer *to, gsize offset, guint8 
   if (device != NULL)
     vard_cuda_engine_touch (self, to);
   if (to->is_host)
-    return VARD_ENGINE_CLASS (vard_cuda_engine_parent_class)->fill (engine, to, offset, value, size, error);
+    return VARD_ENGINE_CLASS (vard_cuda_engine_parent_class)
+      ->fill (engine, to, offset, value, size, error);
   g_rec_mutex_lock (&self->mutex);
   is_done = device != NULL && cuda_device_enter (device, error);
   if (is_done)
@@ -237,7 +262,10 @@ vard_cuda_engine_prepare (VardEngine *engine, VardProgram *program, GError **err
 }
 
 static gboolean
-vard_cuda_engine_execute (VardEngine *engine, VardProgram *program, GCancellable *cancellable, GError **error)
+vard_cuda_engine_execute (VardEngine *engine,
+                          VardProgram *program,
+                          GCancellable *cancellable,
+                          GError **error)
 {
   VardCudaEngine *self = VARD_CUDA_ENGINE (engine);
   gboolean is_done;
@@ -255,7 +283,8 @@ vard_cuda_engine_wait (VardEngine *engine, GError **error)
 {
   VardCudaEngine *self = VARD_CUDA_ENGINE (engine);
 
-  return self->device == NULL || (cuda_device_enter (self->device, error) && cuda_device_wait (self->device, error));
+  return self->device == NULL
+         || (cuda_device_enter (self->device, error) && cuda_device_wait (self->device, error));
 }
 
 static gboolean
@@ -282,15 +311,14 @@ vard_cuda_engine_describe_memory (VardEngine *engine, VardDeviceMemory *memory)
   memory->needed = memory->weights + memory->buffers + memory->workspace + memory->libraries;
   memory->peak = device->peak + device->blas_workspace_size;
   memory->missing = memory->weights - n_made + memory->workspace - MIN (arena, memory->workspace);
-  cuda_device_check (device, device->cuda->cuMemGetInfo (&memory->free, &memory->total), "asking for its memory");
+  cuda_device_check (device, device->cuda->cuMemGetInfo (&memory->free, &memory->total),
+                     "asking for its memory");
   g_rec_mutex_unlock (&self->mutex);
   return device->error == NULL;
 }
 
 void
-vard_cuda_engine_get_modules (VardCudaEngine *self,
-                              guint          *n_compiled,
-                              guint          *n_cached)
+vard_cuda_engine_get_modules (VardCudaEngine *self, guint *n_compiled, guint *n_cached)
 {
   g_return_if_fail (VARD_IS_CUDA_ENGINE (self));
 
@@ -299,9 +327,7 @@ vard_cuda_engine_get_modules (VardCudaEngine *self,
 }
 
 void
-vard_cuda_engine_get_choices (VardCudaEngine *self,
-                              guint          *n_measured,
-                              guint          *n_recalled)
+vard_cuda_engine_get_choices (VardCudaEngine *self, guint *n_measured, guint *n_recalled)
 {
   g_return_if_fail (VARD_IS_CUDA_ENGINE (self));
 
@@ -318,9 +344,7 @@ vard_cuda_engine_get_conversions (VardCudaEngine *self)
 }
 
 void
-vard_cuda_engine_get_memory (VardCudaEngine *self,
-                             gsize          *allocated,
-                             gsize          *peak)
+vard_cuda_engine_get_memory (VardCudaEngine *self, gsize *allocated, gsize *peak)
 {
   g_return_if_fail (VARD_IS_CUDA_ENGINE (self));
 
@@ -329,8 +353,7 @@ vard_cuda_engine_get_memory (VardCudaEngine *self,
 }
 
 void
-vard_cuda_engine_set_dnn_workspace (VardCudaEngine *self,
-                                    gsize           size)
+vard_cuda_engine_set_dnn_workspace (VardCudaEngine *self, gsize size)
 {
   self->dnn_workspace = size;
 }

@@ -22,7 +22,7 @@
 /* what a group adds up */
 typedef struct
 {
-  VardNode *product, *bias, *residual;   /* bias is the vector */
+  VardNode *product, *bias, *residual; /* bias is the vector */
   guint n_others;
 } Addends;
 
@@ -38,8 +38,8 @@ skip_views (const VardFusion *fusion, const VardFusionGroup *group, VardNode *no
 static gboolean
 is_free_product (const VardFusion *fusion, const VardNode *node)
 {
-  return node->op == &vard_op_matmul && fusion->group_of[node->id] == NULL && !fusion->is_sink[node->id]
-         && vard_lowering_get_n_uses (fusion->lowering, node) == 1;
+  return node->op == &vard_op_matmul && fusion->group_of[node->id] == NULL
+         && !fusion->is_sink[node->id] && vard_lowering_get_n_uses (fusion->lowering, node) == 1;
 }
 
 /* a vector over the columns of a product */
@@ -65,8 +65,8 @@ add_addend (VardFusion *fusion, Addends *addends, VardNode *node)
     addends->product = node;
   else if (bias != NULL && addends->bias == NULL)
     addends->bias = bias;
-  else if (bias == NULL && node->op != &vard_op_broadcast && node->op != &vard_op_fill && node != addends->product
-           && addends->residual == NULL)
+  else if (bias == NULL && node->op != &vard_op_broadcast && node->op != &vard_op_fill
+           && node != addends->product && addends->residual == NULL)
     addends->residual = node;
   else
     addends->n_others++;
@@ -98,8 +98,8 @@ find_addends (VardFusion *fusion, const VardFusionGroup *group, Addends *addends
             n_read++;
         }
     }
-  return group->n_outputs == 1 && n_read == n_sums - 1 && addends->product != NULL && addends->n_others == 0
-         && (addends->bias != NULL || addends->residual != NULL);
+  return group->n_outputs == 1 && n_read == n_sums - 1 && addends->product != NULL
+         && addends->n_others == 0 && (addends->bias != NULL || addends->residual != NULL);
 }
 
 /* views have not been lowered yet: they are stored as what they show */
@@ -120,8 +120,9 @@ fits (VardFusion *fusion, const VardFusionGroup *group, const Addends *addends)
 
   if (vard_node_get_count (addends->product) != vard_node_get_count (group->root))
     return FALSE;
-  if (addends->bias != NULL && (vard_shape_get_span (y, 0, y->n_dims - 2) != 1
-                                || vard_node_get_count (addends->bias) != y->dims[y->n_dims - 1]))
+  if (addends->bias != NULL
+      && (vard_shape_get_span (y, 0, y->n_dims - 2) != 1
+          || vard_node_get_count (addends->bias) != y->dims[y->n_dims - 1]))
     return FALSE;
   return addends->residual == NULL
          || (addends->residual->op != &vard_op_slice && addends->residual->op != &vard_op_permute
@@ -131,7 +132,9 @@ fits (VardFusion *fusion, const VardFusionGroup *group, const Addends *addends)
 static VardFusionGroup *
 find_group (VardFusion *fusion, const VardNode *product)
 {
-  const VardNode *reader = vard_fusion_count_readers (fusion, product) == 1 ? vard_fusion_get_reader (fusion, product, 0) : NULL;
+  const VardNode *reader = vard_fusion_count_readers (fusion, product) == 1
+                             ? vard_fusion_get_reader (fusion, product, 0)
+                             : NULL;
 
   return reader != NULL ? fusion->group_of[reader->id] : NULL;
 }
@@ -142,8 +145,9 @@ has_same_addends (VardFusion *fusion, const VardNode *product, const Addends *ad
   VardFusionGroup *group = find_group (fusion, product);
   Addends others;
 
-  return group != NULL && find_addends (fusion, group, &others) && others.product == product && fits (fusion, group, &others)
-         && (others.bias != NULL) == (addends->bias != NULL) && (others.residual != NULL) == (addends->residual != NULL);
+  return group != NULL && find_addends (fusion, group, &others) && others.product == product
+         && fits (fusion, group, &others) && (others.bias != NULL) == (addends->bias != NULL)
+         && (others.residual != NULL) == (addends->residual != NULL);
 }
 
 /* the same layer once more, with adapters or without, or recomputed */
@@ -152,8 +156,9 @@ is_twin (const VardNode *a, const VardNode *b)
 {
   const VardMatmulAttrs *p = a->attrs, *q = b->attrs;
 
-  return a != b && b->op == &vard_op_matmul && g_str_equal (a->scope, b->scope) && p->transpose_a == q->transpose_a
-         && p->transpose_b == q->transpose_b && a->shape.dims[a->shape.n_dims - 1] == b->shape.dims[b->shape.n_dims - 1];
+  return a != b && b->op == &vard_op_matmul && g_str_equal (a->scope, b->scope)
+         && p->transpose_a == q->transpose_a && p->transpose_b == q->transpose_b
+         && a->shape.dims[a->shape.n_dims - 1] == b->shape.dims[b->shape.n_dims - 1];
 }
 
 /* by the layer's name: a reference of weights that are trained in full has others */
@@ -161,7 +166,8 @@ static gboolean
 is_alike_everywhere (VardFusion *fusion, GPtrArray *products, const Addends *addends)
 {
   for (guint i = 0; i < products->len; i++)
-    if (is_twin (addends->product, products->pdata[i]) && !has_same_addends (fusion, products->pdata[i], addends))
+    if (is_twin (addends->product, products->pdata[i])
+        && !has_same_addends (fusion, products->pdata[i], addends))
       return FALSE;
   return TRUE;
 }
@@ -189,7 +195,8 @@ cuda_epilogues_find (VardFusion *fusion)
   Addends addends;
 
   for (guint i = 0; i < fusion->groups->len; i++)
-    if (find_addends (fusion, fusion->groups->pdata[i], &addends) && fits (fusion, fusion->groups->pdata[i], &addends)
+    if (find_addends (fusion, fusion->groups->pdata[i], &addends)
+        && fits (fusion, fusion->groups->pdata[i], &addends)
         && is_alike_everywhere (fusion, products, &addends))
       {
         ((VardFusionGroup *) fusion->groups->pdata[i])->producer = addends.product;
@@ -209,7 +216,7 @@ typedef struct
 {
   CudaGemm *gemm;
   CudaOperand a, b, bias;
-  gint at_bias, at_residual;    /* in the step's inputs, or -1 */
+  gint at_bias, at_residual; /* in the step's inputs, or -1 */
   guint at_a, at_b;
 } EpiloguePlan;
 
@@ -271,11 +278,11 @@ collect_inputs (EpiloguePlan *plan, const Addends *addends, VardNode **inputs)
 }
 
 void
-cuda_epilogue_lower (CudaProgram     *program,
-                     VardFusion      *fusion,
-                     VardFusionGroup *group)
+cuda_epilogue_lower (CudaProgram *program, VardFusion *fusion, VardFusionGroup *group)
 {
-  CudaClaim claim = { .program = program, .lowering = fusion->lowering, .node = group->producer,
+  CudaClaim claim = { .program = program,
+                      .lowering = fusion->lowering,
+                      .node = group->producer,
                       .data = cuda_step_data_new (program) };
   EpiloguePlan *plan = g_new0 (EpiloguePlan, 1);
   VardNode *inputs[4];
@@ -286,10 +293,16 @@ cuda_epilogue_lower (CudaProgram     *program,
   fusion->group_of[group->producer->id] = NULL;
   find_addends (fusion, group, &addends);
   fusion->group_of[group->producer->id] = group;
-  claim.step = (VardStep) { .data = claim.data, .free_data = cuda_step_data_free, .in = inputs, .n_out = 1,
-                            .n_in = collect_inputs (plan, &addends, inputs), .out = &group->root,
-                            .in_place = { addends.residual != NULL }, .flops = cuda_gemm_get_flops (&shape) };
-  cuda_claim_set (&claim, find_name (program->precision, &addends), epilogue_kernel, plan, epilogue_plan_free);
+  claim.step = (VardStep) { .data = claim.data,
+                            .free_data = cuda_step_data_free,
+                            .in = inputs,
+                            .n_out = 1,
+                            .n_in = collect_inputs (plan, &addends, inputs),
+                            .out = &group->root,
+                            .in_place = { addends.residual != NULL },
+                            .flops = cuda_gemm_get_flops (&shape) };
+  cuda_claim_set (&claim, find_name (program->precision, &addends), epilogue_kernel, plan,
+                  epilogue_plan_free);
   shape.has_bias = addends.bias != NULL;
   shape.is_half_c = cuda_claim_get_type (&claim, group->root) == CUDA_TYPE_BF16;
   cuda_operand_init (&plan->a, &claim, addends.product->inputs[0]);

@@ -10,10 +10,8 @@
 G_BEGIN_DECLS
 
 /* gives groups that only add to a product that product; the storage of values must be chosen */
-void cuda_epilogues_find (VardFusion      *fusion);
+void cuda_epilogues_find (VardFusion *fusion);
 /* adds the step of a group that has a producer */
-void cuda_epilogue_lower (CudaProgram     *program,
-                          VardFusion      *fusion,
-                          VardFusionGroup *group);
+void cuda_epilogue_lower (CudaProgram *program, VardFusion *fusion, VardFusionGroup *group);
 
 G_END_DECLS

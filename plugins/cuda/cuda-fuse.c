@@ -53,8 +53,8 @@ gboolean
 cuda_op_is_pattern (const VardNode *node)
 {
   return vard_dtype_get_size (node->dtype) == sizeof (float)
-         && (node->op == &vard_op_fill || node->op == &vard_op_broadcast || node->op == &vard_op_slice
-             || node->op == &vard_op_permute);
+         && (node->op == &vard_op_fill || node->op == &vard_op_broadcast
+             || node->op == &vard_op_slice || node->op == &vard_op_permute);
 }
 
 #define MAX_MEMBERS 32
@@ -70,11 +70,13 @@ count_numbers (const VardNode *node)
 static gboolean
 has_room (const VardFusionGroup *group, const VardNode *node)
 {
-  guint n_loads = group->n_arguments + node->n_inputs - group->members->len, n_numbers = count_numbers (node) + n_loads;
+  guint n_loads = group->n_arguments + node->n_inputs - group->members->len,
+        n_numbers = count_numbers (node) + n_loads;
 
   for (guint i = 0; i < group->members->len; i++)
     n_numbers += count_numbers (group->members->pdata[i]);
-  return group->members->len < MAX_MEMBERS && n_loads <= CUDA_REGION_MAX_MAPS && n_numbers <= CUDA_REGION_MAX_NUMBERS;
+  return group->members->len < MAX_MEMBERS && n_loads <= CUDA_REGION_MAX_MAPS
+         && n_numbers <= CUDA_REGION_MAX_NUMBERS;
 }
 
 static const VardFusionRules rules = { CUDA_REGION_MAX_OUTPUTS, cuda_op_is_elementwise, has_room };

@@ -14,8 +14,8 @@ gboolean cuda_op_is_elementwise (const VardNode *node);
 /* fills, broadcasts, slices, permutations: a region reads them where they are */
 gboolean cuda_op_is_pattern (const VardNode *node);
 
-VardFusion *cuda_fusion_new             (VardLowering *lowering);
+VardFusion *cuda_fusion_new (VardLowering *lowering);
 /* gives groups that have no producer yet the normalisation that they read */
-void        cuda_fusion_find_normalized (VardFusion   *fusion);
+void cuda_fusion_find_normalized (VardFusion *fusion);
 
 G_END_DECLS

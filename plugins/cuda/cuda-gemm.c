@@ -23,14 +23,13 @@ struct _CudaGemm
   CudaGemmShape shape;
   gboolean is_half, is_tf32;
   cublasLtMatmulDesc_t operation;
-  cublasLtMatrixLayout_t a, b, c;   /* the library's a is our b */
+  cublasLtMatrixLayout_t a, b, c; /* the library's a is our b */
   cublasLtMatmulAlgo_t algorithm;
-  guint alignment;                  /* bytes the algorithm was chosen for; 0: none was */
+  guint alignment; /* bytes the algorithm was chosen for; 0: none was */
 };
 
 gsize
-cuda_scratch_add (gsize *total,
-                  gsize  size)
+cuda_scratch_add (gsize *total, gsize size)
 {
   gsize offset = *total;
 
@@ -39,10 +38,7 @@ cuda_scratch_add (gsize *total,
 }
 
 void
-cuda_to_half (CudaDevice   *device,
-              gconstpointer from,
-              gpointer      to,
-              gint64        count)
+cuda_to_half (CudaDevice *device, gconstpointer from, gpointer to, gint64 count)
 {
   CudaCastArgs args = { from, to, count, CUDA_TYPE_F32, CUDA_TYPE_BF16 };
 
@@ -70,40 +66,57 @@ check (CudaDevice *device, cublasStatus_t status, const char *what)
 }
 
 static cublasLtMatrixLayout_t
-make_layout (CudaGemm *self, cudaDataType_t type, gint64 rows, gint64 columns, gint64 leading, gint64 stride)
+make_layout (CudaGemm *self,
+             cudaDataType_t type,
+             gint64 rows,
+             gint64 columns,
+             gint64 leading,
+             gint64 stride)
 {
   const CudaLibraries *cuda = self->device->cuda;
   cublasLtMatrixLayout_t layout = NULL;
   gint32 n_batches = self->shape.n_batches;
 
-  if (check (self->device, cuda->cublasLtMatrixLayoutCreate (&layout, type, rows, columns, leading), "describing a matrix")
+  if (check (self->device, cuda->cublasLtMatrixLayoutCreate (&layout, type, rows, columns, leading),
+             "describing a matrix")
       && n_batches > 1)
     {
-      check (self->device, cuda->cublasLtMatrixLayoutSetAttribute (layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &n_batches,
-                                                                   sizeof n_batches), "describing a batch");
       check (self->device,
-             cuda->cublasLtMatrixLayoutSetAttribute (layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride,
-                                                     sizeof stride), "describing a batch");
+             cuda->cublasLtMatrixLayoutSetAttribute (layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT,
+                                                     &n_batches, sizeof n_batches),
+             "describing a batch");
+      check (self->device,
+             cuda->cublasLtMatrixLayoutSetAttribute (layout,
+                                                     CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET,
+                                                     &stride, sizeof stride),
+             "describing a batch");
     }
   return layout;
 }
 
 static void
-set_attribute (CudaGemm *self, cublasLtMatmulDescAttributes_t attribute, gconstpointer value, gsize size)
+set_attribute (CudaGemm *self,
+               cublasLtMatmulDescAttributes_t attribute,
+               gconstpointer value,
+               gsize size)
 {
-  check (self->device, self->device->cuda->cublasLtMatmulDescSetAttribute (self->operation, attribute, value, size),
+  check (self->device,
+         self->device->cuda->cublasLtMatmulDescSetAttribute (self->operation, attribute, value,
+                                                             size),
          "describing a product");
 }
 
 static void
 describe_operation (CudaGemm *self, CudaPrecision precision)
 {
-  cublasComputeType_t compute = precision == CUDA_PRECISION_TF32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+  cublasComputeType_t compute = precision == CUDA_PRECISION_TF32 ? CUBLAS_COMPUTE_32F_FAST_TF32
+                                                                 : CUBLAS_COMPUTE_32F;
   gint32 transpose_a = self->shape.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N;
   gint32 transpose_b = self->shape.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N;
   guint32 epilogue = CUBLASLT_EPILOGUE_BIAS;
 
-  if (!check (self->device, self->device->cuda->cublasLtMatmulDescCreate (&self->operation, compute, CUDA_R_32F),
+  if (!check (self->device,
+              self->device->cuda->cublasLtMatmulDescCreate (&self->operation, compute, CUDA_R_32F),
               "describing a product"))
     return;
   set_attribute (self, CUBLASLT_MATMUL_DESC_TRANSA, &transpose_a, sizeof transpose_a);
@@ -113,9 +126,7 @@ describe_operation (CudaGemm *self, CudaPrecision precision)
 }
 
 CudaGemm *
-cuda_gemm_new (CudaDevice          *device,
-               const CudaGemmShape *shape,
-               CudaPrecision        precision)
+cuda_gemm_new (CudaDevice *device, const CudaGemmShape *shape, CudaPrecision precision)
 {
   CudaGemm *self = g_new0 (CudaGemm, 1);
   cudaDataType_t type = precision == CUDA_PRECISION_BF16 ? CUDA_R_16BF : CUDA_R_32F;
@@ -125,9 +136,12 @@ cuda_gemm_new (CudaDevice          *device,
   self->shape = *shape;
   self->is_half = precision == CUDA_PRECISION_BF16;
   self->is_tf32 = precision == CUDA_PRECISION_TF32;
-  self->a = make_layout (self, type, tb ? shape->k : shape->n, tb ? shape->n : shape->k, shape->ldb, shape->stride_b);
-  self->b = make_layout (self, type, ta ? shape->m : shape->k, ta ? shape->k : shape->m, shape->lda, shape->stride_a);
-  self->c = make_layout (self, shape->is_half_c ? CUDA_R_16BF : CUDA_R_32F, shape->n, shape->m, shape->ldc, shape->stride_c);
+  self->a = make_layout (self, type, tb ? shape->k : shape->n, tb ? shape->n : shape->k, shape->ldb,
+                         shape->stride_b);
+  self->b = make_layout (self, type, ta ? shape->m : shape->k, ta ? shape->k : shape->m, shape->lda,
+                         shape->stride_a);
+  self->c = make_layout (self, shape->is_half_c ? CUDA_R_16BF : CUDA_R_32F, shape->n, shape->m,
+                         shape->ldc, shape->stride_c);
   describe_operation (self, precision);
   if (device->error == NULL)
     return self;
@@ -156,10 +170,15 @@ cuda_gemm_free (CudaGemm *self)
 /* ---- the algorithm ---- */
 
 static void
-prefer (CudaGemm *self, cublasLtMatmulPreference_t preference, cublasLtMatmulPreferenceAttributes_t attribute,
-        gconstpointer value, gsize size)
+prefer (CudaGemm *self,
+        cublasLtMatmulPreference_t preference,
+        cublasLtMatmulPreferenceAttributes_t attribute,
+        gconstpointer value,
+        gsize size)
 {
-  check (self->device, self->device->cuda->cublasLtMatmulPreferenceSetAttribute (preference, attribute, value, size),
+  check (self->device,
+         self->device->cuda->cublasLtMatmulPreferenceSetAttribute (preference, attribute, value,
+                                                                   size),
          "choosing an algorithm");
 }
 
@@ -168,7 +187,7 @@ typedef struct
 {
   gconstpointer a, b;
   float beta;
-  gconstpointer from;        /* what beta multiplies */
+  gconstpointer from; /* what beta multiplies */
   gpointer c;
 } Operands;
 
@@ -178,9 +197,11 @@ run_algorithm (CudaGemm *self, const cublasLtMatmulAlgo_t *algorithm, const Oper
   CudaDevice *device = self->device;
   float alpha = 1;
 
-  return device->cuda->cublasLtMatmul (device->blas, self->operation, &alpha, operands->b, self->a, operands->a, self->b,
-                                       &operands->beta, operands->from, self->c, operands->c, self->c, algorithm,
-                                       (void *) device->blas_workspace, device->blas_workspace_size, device->stream);
+  return device->cuda->cublasLtMatmul (device->blas, self->operation, &alpha, operands->b, self->a,
+                                       operands->a, self->b, &operands->beta, operands->from,
+                                       self->c, operands->c, self->c, algorithm,
+                                       (void *) device->blas_workspace, device->blas_workspace_size,
+                                       device->stream);
 }
 
 /* the library's proposals, the best by its own estimate first; returns how many */
@@ -188,27 +209,33 @@ static int
 find_candidates (CudaGemm *self, guint alignment, cublasLtMatmulHeuristicResult_t *results)
 {
   static const cublasLtMatmulPreferenceAttributes_t alignments[] = {
-    CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
-    CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES,
+    CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
+    CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+    CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
+    CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES,
   };
   const CudaLibraries *cuda = self->device->cuda;
   cublasLtMatmulPreference_t preference = NULL;
   guint64 workspace = self->device->blas_workspace_size;
   int n_found = 0;
 
-  if (!check (self->device, cuda->cublasLtMatmulPreferenceCreate (&preference), "choosing an algorithm"))
+  if (!check (self->device, cuda->cublasLtMatmulPreferenceCreate (&preference),
+              "choosing an algorithm"))
     return 0;
   prefer (self, preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace);
   for (guint i = 0; i < G_N_ELEMENTS (alignments); i++)
     prefer (self, preference, alignments[i], &alignment, sizeof alignment);
   check (self->device,
-         cuda->cublasLtMatmulAlgoGetHeuristic (self->device->blas, self->operation, self->a, self->b, self->c, self->c,
-                                               preference, N_CANDIDATES, results, &n_found), "choosing an algorithm");
+         cuda->cublasLtMatmulAlgoGetHeuristic (self->device->blas, self->operation, self->a,
+                                               self->b, self->c, self->c, preference, N_CANDIDATES,
+                                               results, &n_found),
+         "choosing an algorithm");
   cuda->cublasLtMatmulPreferenceDestroy (preference);
   if (self->device->error == NULL && n_found == 0)
     cuda_device_fail (self->device,
-                      "CUDA's matrix library has no algorithm for %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " x %"
-                      G_GINT64_FORMAT, self->shape.m, self->shape.n, self->shape.k);
+                      "CUDA's matrix library has no algorithm for %" G_GINT64_FORMAT
+                      " x %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT,
+                      self->shape.m, self->shape.n, self->shape.k);
   return self->device->error == NULL ? n_found : 0;
 }
 
@@ -237,7 +264,10 @@ time_algorithm (CudaGemm *self, const cublasLtMatmulAlgo_t *algorithm, const Ope
 }
 
 static int
-find_fastest (CudaGemm *self, const cublasLtMatmulHeuristicResult_t *results, int n_found, const Operands *operands)
+find_fastest (CudaGemm *self,
+              const cublasLtMatmulHeuristicResult_t *results,
+              int n_found,
+              const Operands *operands)
 {
   double best = G_MAXDOUBLE;
   int fastest = 0;
@@ -259,8 +289,20 @@ dup_key (CudaGemm *self, guint alignment)
 {
   const CudaGemmShape *s = &self->shape;
   g_autoptr (GString) key = g_string_new (self->is_half ? "bf16" : self->is_tf32 ? "tf32" : "fp32");
-  const gint64 numbers[] = { s->m, s->n, s->k, s->lda, s->ldb, s->ldc, s->n_batches, s->stride_a, s->stride_b, s->stride_c,
-                             s->transpose_a, s->transpose_b, s->has_bias + 2 * s->is_half_c, alignment };
+  const gint64 numbers[] = { s->m,
+                             s->n,
+                             s->k,
+                             s->lda,
+                             s->ldb,
+                             s->ldc,
+                             s->n_batches,
+                             s->stride_a,
+                             s->stride_b,
+                             s->stride_c,
+                             s->transpose_a,
+                             s->transpose_b,
+                             s->has_bias + 2 * s->is_half_c,
+                             alignment };
 
   for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
     g_string_append_printf (key, "-%" G_GINT64_FORMAT, numbers[i]);
@@ -275,8 +317,9 @@ recall_algorithm (CudaGemm *self, const char *key)
   cublasLtMatmulHeuristicResult_t result;
 
   if (!cuda_device_recall (device, key, &self->algorithm, sizeof self->algorithm)
-      || device->cuda->cublasLtMatmulAlgoCheck (device->blas, self->operation, self->a, self->b, self->c, self->c,
-                                                &self->algorithm, &result) != CUBLAS_STATUS_SUCCESS
+      || device->cuda->cublasLtMatmulAlgoCheck (device->blas, self->operation, self->a, self->b,
+                                                self->c, self->c, &self->algorithm, &result)
+           != CUBLAS_STATUS_SUCCESS
       || result.workspaceSize > device->blas_workspace_size)
     return FALSE;
   device->n_recalled++;
@@ -289,7 +332,8 @@ choose_algorithm (CudaGemm *self, guint alignment, const Operands *operands)
 {
   g_autofree char *key = dup_key (self, alignment);
   cublasLtMatmulHeuristicResult_t results[N_CANDIDATES] = { 0 };
-  gboolean may_measure = self->device->measures && !self->device->is_capturing && (operands->beta == 0 || operands->from != operands->c);
+  gboolean may_measure = self->device->measures && !self->device->is_capturing
+                         && (operands->beta == 0 || operands->from != operands->c);
   int n_found, chosen = 0;
 
   self->alignment = alignment;
@@ -309,7 +353,8 @@ choose_algorithm (CudaGemm *self, guint alignment, const Operands *operands)
 static guint
 find_alignment (const Operands *operands)
 {
-  guintptr bits = (guintptr) operands->a | (guintptr) operands->b | (guintptr) operands->from | (guintptr) operands->c | 256;
+  guintptr bits = (guintptr) operands->a | (guintptr) operands->b | (guintptr) operands->from
+                  | (guintptr) operands->c | 256;
 
   return bits & -bits;
 }
@@ -324,29 +369,30 @@ run_operands (CudaGemm *self, const Operands *operands, gconstpointer bias)
     return;
   if (self->shape.has_bias)
     set_attribute (self, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
-  if ((self->alignment == 0 || self->alignment > alignment) && !choose_algorithm (self, alignment, operands))
+  if ((self->alignment == 0 || self->alignment > alignment)
+      && !choose_algorithm (self, alignment, operands))
     return;
   check (device, run_algorithm (self, &self->algorithm, operands), "multiplying");
 }
 
 void
-cuda_gemm_run (CudaGemm     *self,
+cuda_gemm_run (CudaGemm *self,
                gconstpointer a,
                gconstpointer b,
                gconstpointer bias,
-               float         beta,
-               gpointer      c)
+               float beta,
+               gpointer c)
 {
   run_operands (self, &(Operands) { a, b, beta, c, c }, bias);
 }
 
 void
-cuda_gemm_run_onto (CudaGemm     *self,
+cuda_gemm_run_onto (CudaGemm *self,
                     gconstpointer a,
                     gconstpointer b,
                     gconstpointer bias,
                     gconstpointer from,
-                    gpointer      c)
+                    gpointer c)
 {
   run_operands (self, &(Operands) { a, b, from != NULL, from != NULL ? from : c, c }, bias);
 }
@@ -384,10 +430,18 @@ cuda_gemm_shape_of (const VardNode *node)
   guint d = a->n_dims;
 
   return (CudaGemmShape) {
-    .m = y->dims[d - 2], .n = y->dims[d - 1], .k = a->dims[attrs->transpose_a ? d - 2 : d - 1],
-    .lda = a->dims[d - 1], .ldb = b->dims[d - 1], .ldc = y->dims[d - 1], .n_batches = vard_shape_get_span (y, 0, d - 2),
-    .stride_a = a->dims[d - 2] * a->dims[d - 1], .stride_b = b->dims[d - 2] * b->dims[d - 1],
-    .stride_c = y->dims[d - 2] * y->dims[d - 1], .transpose_a = attrs->transpose_a, .transpose_b = attrs->transpose_b,
+    .m = y->dims[d - 2],
+    .n = y->dims[d - 1],
+    .k = a->dims[attrs->transpose_a ? d - 2 : d - 1],
+    .lda = a->dims[d - 1],
+    .ldb = b->dims[d - 1],
+    .ldc = y->dims[d - 1],
+    .n_batches = vard_shape_get_span (y, 0, d - 2),
+    .stride_a = a->dims[d - 2] * a->dims[d - 1],
+    .stride_b = b->dims[d - 2] * b->dims[d - 1],
+    .stride_c = y->dims[d - 2] * y->dims[d - 1],
+    .transpose_a = attrs->transpose_a,
+    .transpose_b = attrs->transpose_b,
   };
 }
 

@@ -20,7 +20,7 @@ static const Symbol blas_symbols[] = { CUDA_BLAS_FUNCTIONS (CUDA_SYMBOL) };
 
 typedef struct
 {
-  const char *const *names;    /* the newest first */
+  const char *const *names; /* the newest first */
   const Symbol *symbols;
   guint n_symbols;
   const char *what, *remedy;
@@ -29,11 +29,12 @@ typedef struct
 static const Library libraries[] = {
   { (const char *const[]) { "libcuda.so.1", NULL }, driver_symbols, G_N_ELEMENTS (driver_symbols),
     "NVIDIA's driver", "install it, or choose another engine" },
-  { (const char *const[]) { "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", NULL }, compiler_symbols,
-    G_N_ELEMENTS (compiler_symbols), "CUDA's run-time compiler", "install the libraries of CUDA 12 or 13" },
-  { (const char *const[]) { "libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so", NULL }, blas_symbols,
-    G_N_ELEMENTS (blas_symbols),
-    "CUDA's matrix library", "install the libraries of CUDA 12 or 13" },
+  { (const char *const[]) { "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", NULL },
+    compiler_symbols, G_N_ELEMENTS (compiler_symbols), "CUDA's run-time compiler",
+    "install the libraries of CUDA 12 or 13" },
+  { (const char *const[]) { "libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so", NULL },
+    blas_symbols, G_N_ELEMENTS (blas_symbols), "CUDA's matrix library",
+    "install the libraries of CUDA 12 or 13" },
 };
 
 /* only from the folder when one is named: a test must not fall through to a real device */
@@ -61,8 +62,8 @@ library_load (const Library *library, CudaLibraries *self, GError **error)
     {
       const char *reason = dlerror ();
 
-      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s cannot be opened (%s): %s", library->what,
-                   reason ? reason : library->names[0], library->remedy);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s cannot be opened (%s): %s",
+                   library->what, reason ? reason : library->names[0], library->remedy);
       return FALSE;
     }
   for (guint i = 0; i < library->n_symbols; i++)
@@ -71,8 +72,9 @@ library_load (const Library *library, CudaLibraries *self, GError **error)
 
       if (symbol == NULL)
         {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s has no %s: it is too old, install a newer one",
-                       library->names[0], library->symbols[i].name);
+          g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+                       "%s has no %s: it is too old, install a newer one", library->names[0],
+                       library->symbols[i].name);
           return FALSE;
         }
       *(void **) ((guint8 *) self + library->symbols[i].offset) = symbol;

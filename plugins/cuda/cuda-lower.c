@@ -63,13 +63,12 @@ find_assigned (CudaProgram *program, VardGraph *graph)
   const VardAssignment *assignments = vard_graph_get_assignments (graph, &n);
 
   for (guint i = 0; i < n; i++)
-    g_ptr_array_add (program->assigned, ((const VardSourceAttrs *) assignments[i].param->attrs)->tensor);
+    g_ptr_array_add (program->assigned,
+                     ((const VardSourceAttrs *) assignments[i].param->attrs)->tensor);
 }
 
 gboolean
-cuda_lower (CudaProgram  *program,
-            VardLowering *lowering,
-            GError      **error)
+cuda_lower (CudaProgram *program, VardLowering *lowering, GError **error)
 {
   g_autoptr (VardFusion) fusion = cuda_fusion_new (lowering);
   g_autoptr (CudaStorage) storage = cuda_storage_new (program, fusion);

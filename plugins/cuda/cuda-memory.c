@@ -43,13 +43,14 @@ set_memory_error (CudaDevice *self, gsize size, GError **error)
 
   self->cuda->cuMemGetInfo (&free_bytes, &total);
   g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED,
-               "%s has too little memory: %.2f GB more are needed, %.2f of %.2f GB are free and this process holds %.2f; lower --micro-batch, --value-batch or --batch-size, train with --segments, use --engine cuda:precision=bf16, or make smaller pictures",
+               "%s has too little memory: %.2f GB more are needed, %.2f of %.2f GB are free and "
+               "this process holds %.2f; lower --micro-batch, --value-batch or --batch-size, train "
+               "with --segments, use --engine cuda:precision=bf16, or make smaller pictures",
                self->name, size * 1e-9, free_bytes * 1e-9, total * 1e-9, self->allocated * 1e-9);
 }
 
 VardBuffer *
-cuda_device_reserve (CudaDevice *self,
-                     gsize       size)
+cuda_device_reserve (CudaDevice *self, gsize size)
 {
   Block block = { cuda_device_ref (self), 0, MAX (size, 1) };
 
@@ -57,9 +58,7 @@ cuda_device_reserve (CudaDevice *self,
 }
 
 gboolean
-cuda_device_realize (CudaDevice *self,
-                     VardBuffer *buffer,
-                     GError    **error)
+cuda_device_realize (CudaDevice *self, VardBuffer *buffer, GError **error)
 {
   Block *block = buffer->owner;
   CUresult result;
@@ -84,9 +83,7 @@ cuda_device_realize (CudaDevice *self,
 }
 
 VardBuffer *
-cuda_device_alloc (CudaDevice *self,
-                   gsize       size,
-                   GError    **error)
+cuda_device_alloc (CudaDevice *self, gsize size, GError **error)
 {
   g_autoptr (VardBuffer) buffer = cuda_device_reserve (self, size);
 
@@ -101,10 +98,13 @@ ensure_staging (CudaDevice *self)
   if (self->staging != NULL)
     return TRUE;
   for (guint i = 0; i < 2; i++)
-    if (!cuda_device_check (self, self->cuda->cuEventCreate (&self->staging_free[i], CU_EVENT_DISABLE_TIMING),
+    if (!cuda_device_check (self,
+                            self->cuda->cuEventCreate (&self->staging_free[i],
+                                                       CU_EVENT_DISABLE_TIMING),
                             "making an event"))
       return FALSE;
-  if (!cuda_device_check (self, self->cuda->cuMemAllocHost (&pinned, 2 * HALF), "allocating pinned memory"))
+  if (!cuda_device_check (self, self->cuda->cuMemAllocHost (&pinned, 2 * HALF),
+                          "allocating pinned memory"))
     return FALSE;
   self->staging = pinned;
   return TRUE;
@@ -121,11 +121,7 @@ cuda_device_free_memory (CudaDevice *self)
 }
 
 gboolean
-cuda_device_write (CudaDevice   *self,
-                   gpointer      to,
-                   gconstpointer from,
-                   gsize         size,
-                   GError      **error)
+cuda_device_write (CudaDevice *self, gpointer to, gconstpointer from, gsize size, GError **error)
 {
   if (!cuda_device_enter (self, error) || !ensure_staging (self))
     return cuda_device_report (self, error);
@@ -135,11 +131,15 @@ cuda_device_write (CudaDevice   *self,
       guint8 *pinned = self->staging + half * HALF;
       gsize piece = MIN (size - done, HALF);
 
-      cuda_device_check (self, self->cuda->cuEventSynchronize (self->staging_free[half]), "waiting for a transfer");
+      cuda_device_check (self, self->cuda->cuEventSynchronize (self->staging_free[half]),
+                         "waiting for a transfer");
       memcpy (pinned, (const guint8 *) from + done, piece);
-      cuda_device_check (
-        self, self->cuda->cuMemcpyHtoDAsync ((CUdeviceptr) to + done, pinned, piece, self->stream), "writing");
-      cuda_device_check (self, self->cuda->cuEventRecord (self->staging_free[half], self->stream), "writing");
+      cuda_device_check (self,
+                         self->cuda->cuMemcpyHtoDAsync ((CUdeviceptr) to + done, pinned, piece,
+                                                        self->stream),
+                         "writing");
+      cuda_device_check (self, self->cuda->cuEventRecord (self->staging_free[half], self->stream),
+                         "writing");
       done += piece;
     }
   return cuda_device_report (self, error);
@@ -147,11 +147,7 @@ cuda_device_write (CudaDevice   *self,
 
 /* one piece is on its way while the one before is copied out */
 gboolean
-cuda_device_read (CudaDevice   *self,
-                  gconstpointer from,
-                  gpointer      to,
-                  gsize         size,
-                  GError      **error)
+cuda_device_read (CudaDevice *self, gconstpointer from, gpointer to, gsize size, GError **error)
 {
   gsize pending = 0, begin = 0;
 
@@ -164,18 +160,24 @@ cuda_device_read (CudaDevice   *self,
 
       if (piece > 0)
         {
-          cuda_device_check (self, self->cuda->cuEventSynchronize (self->staging_free[half]), "waiting for a transfer");
+          cuda_device_check (self, self->cuda->cuEventSynchronize (self->staging_free[half]),
+                             "waiting for a transfer");
           cuda_device_check (self,
-                             self->cuda->cuMemcpyDtoHAsync (self->staging + half * HALF, (CUdeviceptr) from + done, piece,
-                                                            self->stream), "reading");
-          cuda_device_check (self, self->cuda->cuEventRecord (self->staging_free[half], self->stream), "reading");
+                             self->cuda->cuMemcpyDtoHAsync (self->staging + half * HALF,
+                                                            (CUdeviceptr) from + done, piece,
+                                                            self->stream),
+                             "reading");
+          cuda_device_check (self,
+                             self->cuda->cuEventRecord (self->staging_free[half], self->stream),
+                             "reading");
           self->staging_next++;
         }
       if (pending > 0)
         {
           guint other = piece > 0 ? !half : (self->staging_next - 1) % 2;
 
-          if (cuda_device_check (self, self->cuda->cuEventSynchronize (self->staging_free[other]), "reading"))
+          if (cuda_device_check (self, self->cuda->cuEventSynchronize (self->staging_free[other]),
+                                 "reading"))
             memcpy ((guint8 *) to + begin, self->staging + other * HALF, pending);
         }
       begin = done;
@@ -186,22 +188,20 @@ cuda_device_read (CudaDevice   *self,
 }
 
 void
-cuda_device_copy (CudaDevice   *self,
-                  gconstpointer from,
-                  gpointer      to,
-                  gsize         size)
+cuda_device_copy (CudaDevice *self, gconstpointer from, gpointer to, gsize size)
 {
   if (self->error == NULL)
-    cuda_device_check (self, self->cuda->cuMemcpyDtoDAsync ((CUdeviceptr) to, (CUdeviceptr) from, size, self->stream),
+    cuda_device_check (self,
+                       self->cuda->cuMemcpyDtoDAsync ((CUdeviceptr) to, (CUdeviceptr) from, size,
+                                                      self->stream),
                        "copying");
 }
 
 void
-cuda_device_fill (CudaDevice *self,
-                  gpointer    to,
-                  guint8      value,
-                  gsize       size)
+cuda_device_fill (CudaDevice *self, gpointer to, guint8 value, gsize size)
 {
   if (self->error == NULL)
-    cuda_device_check (self, self->cuda->cuMemsetD8Async ((CUdeviceptr) to, value, size, self->stream), "filling");
+    cuda_device_check (self,
+                       self->cuda->cuMemsetD8Async ((CUdeviceptr) to, value, size, self->stream),
+                       "filling");
 }

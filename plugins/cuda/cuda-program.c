@@ -12,8 +12,7 @@
 #include <string.h>
 
 CudaProgram *
-cuda_program_new (CudaDevice    *device,
-                  CudaPrecision  precision)
+cuda_program_new (CudaDevice *device, CudaPrecision precision)
 {
   CudaProgram *self = g_new0 (CudaProgram, 1);
 
@@ -80,14 +79,15 @@ static gboolean
 has_addresses (CudaProgram *self, GArray *addresses)
 {
   return self->addresses->len == addresses->len
-         && (addresses->len == 0 || memcmp (self->addresses->data, addresses->data, addresses->len * sizeof (gpointer)) == 0);
+         && (addresses->len == 0
+             || memcmp (self->addresses->data, addresses->data, addresses->len * sizeof (gpointer))
+                  == 0);
 }
 
 /* ---- execution ---- */
 
 gboolean
-cuda_program_prepare (CudaProgram *self,
-                      GError     **error)
+cuda_program_prepare (CudaProgram *self, GError **error)
 {
   if (!cuda_device_enter (self->device, error))
     return FALSE;
@@ -98,7 +98,11 @@ cuda_program_prepare (CudaProgram *self,
 }
 
 static gboolean
-queue_steps (CudaProgram *self, VardProgram *program, gboolean is_timed, GCancellable *cancellable, GError **error)
+queue_steps (CudaProgram *self,
+             VardProgram *program,
+             gboolean is_timed,
+             GCancellable *cancellable,
+             GError **error)
 {
   for (guint i = 0; i < vard_program_get_n_steps (program) && self->device->error == NULL; i++)
     {
@@ -123,15 +127,19 @@ cuda_program_capture (CudaProgram *self, VardProgram *program, GArray *addresses
   gboolean is_queued;
 
   cuda_program_drop_graph (self);
-  if (!cuda_device_check (self->device, cuda->cuStreamBeginCapture (self->device->stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
+  if (!cuda_device_check (self->device,
+                          cuda->cuStreamBeginCapture (self->device->stream,
+                                                      CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
                           "starting a capture"))
     return cuda_device_report (self->device, error);
   self->device->is_capturing = TRUE;
   is_queued = queue_steps (self, program, FALSE, NULL, error);
   self->device->is_capturing = FALSE;
-  cuda_device_check (self->device, cuda->cuStreamEndCapture (self->device->stream, &graph), "ending a capture");
+  cuda_device_check (self->device, cuda->cuStreamEndCapture (self->device->stream, &graph),
+                     "ending a capture");
   if (is_queued && self->device->error == NULL)
-    cuda_device_check (self->device, cuda->cuGraphInstantiate (&self->graph, graph, 0), "preparing a replay");
+    cuda_device_check (self->device, cuda->cuGraphInstantiate (&self->graph, graph, 0),
+                       "preparing a replay");
   if (graph != NULL)
     cuda->cuGraphDestroy (graph);
   if (!is_queued || self->device->error != NULL)
@@ -159,28 +167,33 @@ touch_assigned (CudaProgram *self)
 /* The first execution is queued call by call, which also lets the libraries do what they may not do
  * in a capture */
 gboolean
-cuda_program_run (CudaProgram  *self,
-                  VardProgram  *program,
-                  gboolean      use_graph,
+cuda_program_run (CudaProgram *self,
+                  VardProgram *program,
+                  gboolean use_graph,
                   GCancellable *cancellable,
-                  GError      **error)
+                  GError **error)
 {
   g_autoptr (GArray) addresses = collect_addresses (self, program);
 
-  if (!cuda_device_enter (self->device, error) || g_cancellable_set_error_if_cancelled (cancellable, error))
+  if (!cuda_device_enter (self->device, error)
+      || g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
   touch_assigned (self);
   /* durations of single steps need them one by one */
   if (!use_graph || !self->has_run || vard_trace_is_enabled ())
     {
-      gboolean is_queued = queue_steps (self, program, vard_trace_is_enabled (), cancellable, error);
+      gboolean is_queued =
+        queue_steps (self, program, vard_trace_is_enabled (), cancellable, error);
 
       self->has_run = TRUE;
       cuda_device_save_choices (self->device);
       return is_queued;
     }
-  if ((self->graph == NULL || !has_addresses (self, addresses)) && !cuda_program_capture (self, program, addresses, error))
+  if ((self->graph == NULL || !has_addresses (self, addresses))
+      && !cuda_program_capture (self, program, addresses, error))
     return FALSE;
-  cuda_device_check (self->device, self->device->cuda->cuGraphLaunch (self->graph, self->device->stream), "replaying");
+  cuda_device_check (self->device,
+                     self->device->cuda->cuGraphLaunch (self->graph, self->device->stream),
+                     "replaying");
   return cuda_device_report (self->device, error);
 }

@@ -24,13 +24,13 @@ typedef struct
   CudaStorage *storage;
   VardFusionGroup *group;
   CudaRegionArgs args;
-  GString *loads, *members, *stores;           /* of the loop over single elements */
+  GString *loads, *members, *stores; /* of the loop over single elements */
   /* of the loop over fours; lanes: what each of them begins with */
   GString *wide_loads, *lanes, *packs, *wide_stores;
-  GPtrArray *inputs;       /* nodes whose storage is read */
-  GHashTable *values;      /* node -> number of its variable + 1 */
+  GPtrArray *inputs;  /* nodes whose storage is read */
+  GHashTable *values; /* node -> number of its variable + 1 */
   guint n_values, n_maps, n_numbers;
-  gint at_normalized;      /* the input that is normalised, or -1 */
+  gint at_normalized; /* the input that is normalised, or -1 */
 } Builder;
 
 #define N_TEXTS 7
@@ -38,8 +38,8 @@ typedef struct
 static void
 list_texts (Builder *self, GString ***texts)
 {
-  GString **all[N_TEXTS] = { &self->loads, &self->members, &self->stores, &self->wide_loads, &self->lanes, &self->packs,
-                             &self->wide_stores };
+  GString **all[N_TEXTS] = { &self->loads, &self->members, &self->stores,     &self->wide_loads,
+                             &self->lanes, &self->packs,   &self->wide_stores };
 
   memcpy (texts, all, sizeof all);
 }
@@ -106,7 +106,8 @@ get_strides (const VardNode *node, gint64 *strides)
 
   for (guint d = 0; d < node->shape.n_dims; d++)
     {
-      guint from = node->op == &vard_op_permute ? ((const VardPermuteAttrs *) node->attrs)->order[d] : d;
+      guint from = node->op == &vard_op_permute ? ((const VardPermuteAttrs *) node->attrs)->order[d]
+                                                : d;
 
       strides[d] = vard_shape_get_span (x, from + 1, x->n_dims);
       if (node->op == &vard_op_broadcast && x->dims[d] == 1)
@@ -151,23 +152,33 @@ is_half (Builder *self, const VardNode *node)
 
 /* the type is in the text, so that no thread asks */
 static void
-write_load (Builder *self, GString *to, const char *name, guint value, VardNode *from, const char *index)
+write_load (Builder *self,
+            GString *to,
+            const char *name,
+            guint value,
+            VardNode *from,
+            const char *index)
 {
   guint input = builder_add_input (self, from);
 
   if (is_half (self, from))
-    g_string_append_printf (to, "      float %s%u = bf16_to_float (((const unsigned short *) args.in[%u])[%s]);\n", name, value,
-                            input, index);
+    g_string_append_printf (to,
+                            "      float %s%u = bf16_to_float (((const unsigned short *) "
+                            "args.in[%u])[%s]);\n",
+                            name, value, input, index);
   else
-    g_string_append_printf (to, "      float %s%u = ((const float *) args.in[%u])[%s];\n", name, value, input, index);
+    g_string_append_printf (to, "      float %s%u = ((const float *) args.in[%u])[%s];\n", name,
+                            value, input, index);
 }
 
 /* the same of four neighbours, and each of them in its lane */
 static void
 write_wide_load (Builder *self, guint value, VardNode *from, const char *index)
 {
-  g_string_append_printf (self->wide_loads, "      float l%u[4];\n      %s (args.in[%u], %s, l%u);\n", value,
-                          is_half (self, from) ? "load_halves" : "load_floats", builder_add_input (self, from), index, value);
+  g_string_append_printf (self->wide_loads,
+                          "      float l%u[4];\n      %s (args.in[%u], %s, l%u);\n", value,
+                          is_half (self, from) ? "load_halves" : "load_floats",
+                          builder_add_input (self, from), index, value);
   g_string_append_printf (self->lanes, "      float v%u = l%u[k];\n", value, value);
 }
 
@@ -177,11 +188,15 @@ write_store (Builder *self, guint k, const VardNode *output)
   guint value = builder_get_value (self, output);
   gboolean is_short = is_half (self, output);
 
-  g_string_append_printf (self->stores, is_short ? "      ((unsigned short *) args.out[%u])[i] = float_to_bf16 (v%u);\n"
-                                                 : "      ((float *) args.out[%u])[i] = v%u;\n", k, value);
+  g_string_append_printf (self->stores,
+                          is_short
+                            ? "      ((unsigned short *) args.out[%u])[i] = float_to_bf16 (v%u);\n"
+                            : "      ((float *) args.out[%u])[i] = v%u;\n",
+                          k, value);
   g_string_append_printf (self->wide_loads, "      float s%u[4];\n", k);
   g_string_append_printf (self->packs, "      s%u[k] = v%u;\n", k, value);
-  g_string_append_printf (self->wide_stores, "      %s (args.out[%u], i, s%u);\n", is_short ? "store_halves" : "store_floats", k, k);
+  g_string_append_printf (self->wide_stores, "      %s (args.out[%u], i, s%u);\n",
+                          is_short ? "store_halves" : "store_floats", k, k);
 }
 
 /* the innermost index first; the outermost needs no remainder */
@@ -192,10 +207,12 @@ write_index (GString *to, guint value, guint map, guint n_dims)
   g_string_append_printf (to, "      INDEX r%u = i;\n", value);
   for (guint d = n_dims; d-- > 0;)
     if (d == 0)
-      g_string_append_printf (to, "      a%u += r%u * args.maps[%u].strides[0];\n", value, value, map);
+      g_string_append_printf (to, "      a%u += r%u * args.maps[%u].strides[0];\n", value, value,
+                              map);
     else
       g_string_append_printf (to,
-                              "      a%u += r%u %% (INDEX) args.maps[%u].extents[%u] * args.maps[%u].strides[%u];\n"
+                              "      a%u += r%u %% (INDEX) args.maps[%u].extents[%u] * "
+                              "args.maps[%u].strides[%u];\n"
                               "      r%u /= (INDEX) args.maps[%u].extents[%u];\n",
                               value, value, map, d, map, d, value, map, d);
 }
@@ -375,9 +392,13 @@ builder_write_body (Builder *self)
 static void
 write_wide_loop (Builder *self, GString *source)
 {
-  g_string_append_printf (source, "  if (args.is_wide)\n    {\n      FOR_GRID (four, args.count / 4)\n      {\n      CudaInt i = 4 * four;\n%s"
-                          "#pragma unroll\n      for (int k = 0; k < 4; k++)\n      {\n      CudaInt i = 4 * four + k;\n%s%s%s      }\n"
-                          "%s      }\n      return;\n    }\n", self->wide_loads->str, self->lanes->str, self->members->str,
+  g_string_append_printf (source,
+                          "  if (args.is_wide)\n    {\n      FOR_GRID (four, args.count / 4)\n     "
+                          " {\n      CudaInt i = 4 * four;\n%s"
+                          "#pragma unroll\n      for (int k = 0; k < 4; k++)\n      {\n      "
+                          "CudaInt i = 4 * four + k;\n%s%s%s      }\n"
+                          "%s      }\n      return;\n    }\n",
+                          self->wide_loads->str, self->lanes->str, self->members->str,
                           self->packs->str, self->wide_stores->str);
 }
 
@@ -394,15 +415,18 @@ builder_write (Builder *self, VardNode **outputs, guint n_outputs)
   for (guint k = 0; k < n_outputs; k++)
     write_store (self, k, outputs[k]);
   g_string_append_printf (source, "typedef %s INDEX;\n\n%s (region, CudaRegionArgs)\n{\n",
-                          self->args.count < G_MAXINT32 ? "unsigned" : "CudaInt", begins_normalized ? "LARGE_KERNEL" : "KERNEL");
+                          self->args.count < G_MAXINT32 ? "unsigned" : "CudaInt",
+                          begins_normalized ? "LARGE_KERNEL" : "KERNEL");
   if (begins_normalized)
     g_string_append (source, "  Group group = find_group (&args.normalize);\n"
                              "  float r, mean = measure_group (&group, &args.normalize, &r);\n\n");
   self->args.is_wide = !begins_normalized && self->args.count % 4 == 0;
   if (self->args.is_wide)
     write_wide_loop (self, source);
-  g_string_append (source, begins_normalized ? "  FOR_GROUP (i, group)\n    {\n" : "  FOR_GRID (i, args.count)\n    {\n");
-  g_string_append_printf (source, "%s%s%s    }\n}\n", self->loads->str, self->members->str, self->stores->str);
+  g_string_append (source, begins_normalized ? "  FOR_GROUP (i, group)\n    {\n"
+                                             : "  FOR_GRID (i, args.count)\n    {\n");
+  g_string_append_printf (source, "%s%s%s    }\n}\n", self->loads->str, self->members->str,
+                          self->stores->str);
   return g_string_free (source, FALSE);
 }
 
@@ -410,8 +434,8 @@ builder_write (Builder *self, VardNode **outputs, guint n_outputs)
 
 typedef struct
 {
-  CudaRegionArgs args;     /* but for the addresses */
-  gint at_normalized;      /* in the step's inputs, or -1 */
+  CudaRegionArgs args; /* but for the addresses */
+  gint at_normalized;  /* in the step's inputs, or -1 */
 } RegionPlan;
 
 static gboolean
@@ -440,12 +464,13 @@ region_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scrat
   if (plan->at_normalized < 0)
     {
       args.is_wide = args.is_wide && are_aligned (step, in, out);
-      cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function, args.is_wide ? args.count / 4 : args.count, &args);
+      cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function,
+                               args.is_wide ? args.count / 4 : args.count, &args);
       return;
     }
   args.normalize.x = in[plan->at_normalized];
-  cuda_device_launch (CUDA_DEVICE (step), CUDA_DATA (step)->function, args.count / group, 1, cuda_normalize_block_size (group),
-                      &args);
+  cuda_device_launch (CUDA_DEVICE (step), CUDA_DATA (step)->function, args.count / group, 1,
+                      cuda_normalize_block_size (group), &args);
 }
 
 /* A node whose elements are read each at its own place, and by no index map. What is normalised is,
@@ -504,19 +529,23 @@ find_name (const VardFusionGroup *group, const VardNode *node)
 }
 
 gboolean
-cuda_region_lower (CudaProgram     *program,
-                   VardFusion      *fusion,
-                   VardFusionGroup *group,
-                   VardNode        *node)
+cuda_region_lower (CudaProgram *program, VardFusion *fusion, VardFusionGroup *group, VardNode *node)
 {
   g_autofree char *source = NULL;
   g_autoptr (GPtrArray) inputs = g_ptr_array_new ();
   g_autoptr (GHashTable) values = g_hash_table_new (NULL, NULL);
-  Builder builder = { .fusion = fusion, .storage = program->storage, .group = group, .inputs = inputs, .values = values,
+  Builder builder = { .fusion = fusion,
+                      .storage = program->storage,
+                      .group = group,
+                      .inputs = inputs,
+                      .values = values,
                       .at_normalized = -1 };
   CudaStepData *data = cuda_step_data_new (program);
-  VardStep step = { .name = find_name (group, node), .kernel = region_kernel, .data = data,
-                    .free_data = cuda_step_data_free, .out = group ? group->outputs : &node,
+  VardStep step = { .name = find_name (group, node),
+                    .kernel = region_kernel,
+                    .data = data,
+                    .free_data = cuda_step_data_free,
+                    .out = group ? group->outputs : &node,
                     .n_out = group ? group->n_outputs : 1 };
   RegionPlan *plan = g_new0 (RegionPlan, 1);
 

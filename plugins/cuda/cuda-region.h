@@ -9,9 +9,9 @@
 G_BEGIN_DECLS
 
 /* adds the step of a group, or of a pattern that is needed as a whole (group NULL) */
-gboolean cuda_region_lower      (CudaProgram     *program,
-                                 VardFusion      *fusion,
-                                 VardFusionGroup *group,
-                                 VardNode        *node);
+gboolean cuda_region_lower (CudaProgram *program,
+                            VardFusion *fusion,
+                            VardFusionGroup *group,
+                            VardNode *node);
 
 G_END_DECLS

@@ -13,7 +13,12 @@ G_BEGIN_DECLS
 
 /* How products are computed; everything else is computed in single precision, and cuda-storage.c
  * says how it is stored */
-typedef enum { CUDA_PRECISION_FP32, CUDA_PRECISION_TF32, CUDA_PRECISION_BF16 } CudaPrecision;
+typedef enum
+{
+  CUDA_PRECISION_FP32,
+  CUDA_PRECISION_TF32,
+  CUDA_PRECISION_BF16
+} CudaPrecision;
 
 GType cuda_precision_get_type (void);
 
@@ -27,27 +32,25 @@ typedef struct
   CudaDevice *device;
   CudaPrecision precision;
   CUgraphExec graph;
-  GArray *addresses;        /* gpointer: what the capture holds */
+  GArray *addresses; /* gpointer: what the capture holds */
   /* CudaWeight: what the steps read beside their inputs, or in place of them */
   GPtrArray *weights;
-  GPtrArray *assigned;      /* VardTensor, borrowed from the graph */
-  CudaStorage *storage;     /* while it is lowered */
+  GPtrArray *assigned;  /* VardTensor, borrowed from the graph */
+  CudaStorage *storage; /* while it is lowered */
   gboolean has_run;
   guint n_captures;
 } CudaProgram;
 
-CudaProgram *cuda_program_new   (CudaDevice    *device,
-                                 CudaPrecision  precision);
-CudaProgram *cuda_program_ref   (CudaProgram   *self);
-void         cuda_program_unref (CudaProgram   *self);
+CudaProgram *cuda_program_new (CudaDevice *device, CudaPrecision precision);
+CudaProgram *cuda_program_ref (CudaProgram *self);
+void cuda_program_unref (CudaProgram *self);
 /* brings the weights up to date */
-gboolean     cuda_program_prepare (CudaProgram *self,
-                                   GError      **error);
-gboolean     cuda_program_run   (CudaProgram   *self,
-                                 VardProgram   *program,
-                                 gboolean       use_graph,
-                                 GCancellable  *cancellable,
-                                 GError       **error);
+gboolean cuda_program_prepare (CudaProgram *self, GError **error);
+gboolean cuda_program_run (CudaProgram *self,
+                           VardProgram *program,
+                           gboolean use_graph,
+                           GCancellable *cancellable,
+                           GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CudaProgram, cuda_program_unref)
 
@@ -65,7 +68,7 @@ typedef struct
   CudaProgram *program;
   VardLowering *lowering;
   VardNode *node;
-  VardStep step;            /* in and out start as the node's */
+  VardStep step; /* in and out start as the node's */
   CudaStepData *data;
   /* in place of the node's: outputs, and inputs of a claim that reads more */
   VardNode *out[3], *in[5];
@@ -74,42 +77,40 @@ typedef struct
 #define CUDA_DATA(step) ((const CudaStepData *) (step)->data)
 #define CUDA_DEVICE(step) (CUDA_DATA (step)->program->device)
 
-CudaStepData *cuda_step_data_new  (CudaProgram *program);
-void          cuda_step_data_free (gpointer     data);
+CudaStepData *cuda_step_data_new (CudaProgram *program);
+void cuda_step_data_free (gpointer data);
 
 gboolean cuda_claim_supports (const VardNode *node);
 /* adds the step of one node; FALSE: nobody computes it */
-gboolean cuda_claim_node     (CudaProgram    *program,
-                              VardLowering   *lowering,
-                              VardNode       *node);
+gboolean cuda_claim_node (CudaProgram *program, VardLowering *lowering, VardNode *node);
 /* sets the step's name, what runs it, and its plan */
-gboolean cuda_claim_set      (CudaClaim      *claim,
-                              const char     *name,
-                              VardKernel      kernel,
-                              gpointer        plan,
-                              GDestroyNotify  free_plan);
+gboolean cuda_claim_set (CudaClaim *claim,
+                         const char *name,
+                         VardKernel kernel,
+                         gpointer plan,
+                         GDestroyNotify free_plan);
 
 /* ---- claims by file ---- */
-gboolean cuda_claim_slice              (CudaClaim *claim);
-gboolean cuda_claim_pad                (CudaClaim *claim);
-gboolean cuda_claim_concat             (CudaClaim *claim);
-gboolean cuda_claim_resample           (CudaClaim *claim);
-gboolean cuda_claim_gather             (CudaClaim *claim);
-gboolean cuda_claim_cast               (CudaClaim *claim);
-gboolean cuda_claim_random_normal      (CudaClaim *claim);
-gboolean cuda_claim_sum                (CudaClaim *claim);
-gboolean cuda_claim_softmax            (CudaClaim *claim);
-gboolean cuda_claim_normalize          (CudaClaim *claim);
-gboolean cuda_claim_matmul             (CudaClaim *claim);
-gboolean cuda_claim_conv               (CudaClaim *claim);
-gboolean cuda_claim_attention          (CudaClaim *claim);
+gboolean cuda_claim_slice (CudaClaim *claim);
+gboolean cuda_claim_pad (CudaClaim *claim);
+gboolean cuda_claim_concat (CudaClaim *claim);
+gboolean cuda_claim_resample (CudaClaim *claim);
+gboolean cuda_claim_gather (CudaClaim *claim);
+gboolean cuda_claim_cast (CudaClaim *claim);
+gboolean cuda_claim_random_normal (CudaClaim *claim);
+gboolean cuda_claim_sum (CudaClaim *claim);
+gboolean cuda_claim_softmax (CudaClaim *claim);
+gboolean cuda_claim_normalize (CudaClaim *claim);
+gboolean cuda_claim_matmul (CudaClaim *claim);
+gboolean cuda_claim_conv (CudaClaim *claim);
+gboolean cuda_claim_attention (CudaClaim *claim);
 gboolean cuda_claim_attention_gradient (CudaClaim *claim);
 
 /* ---- by cuDNN; FALSE: it is not there, or has no way ---- */
-gboolean cuda_claim_conv_cudnn         (CudaClaim *claim);
+gboolean cuda_claim_conv_cudnn (CudaClaim *claim);
 /* for a person */
-char    *cuda_dnn_describe             (CudaDevice *device);
-void     cuda_dnn_close                (CudaDevice *device);
+char *cuda_dnn_describe (CudaDevice *device);
+void cuda_dnn_close (CudaDevice *device);
 
 /* CUDA_TYPE_F32 or CUDA_TYPE_BF16: how a node of floats lies in memory */
 int cuda_claim_get_type (const CudaClaim *claim, const VardNode *node);
@@ -121,8 +122,6 @@ guint cuda_normalize_block_size (gint64 count);
 CudaNormalizeArgs cuda_normalize_get_args (VardLowering *lowering, const VardNode *node);
 
 /* ---- lowering ---- */
-gboolean cuda_lower (CudaProgram  *program,
-                     VardLowering *lowering,
-                     GError      **error);
+gboolean cuda_lower (CudaProgram *program, VardLowering *lowering, GError **error);
 
 G_END_DECLS

@@ -19,9 +19,12 @@
 gboolean
 cuda_op_is_product (const VardNode *node)
 {
-  static const VardOpClass *const products[]
-    = { &vard_op_matmul, &vard_op_conv2d, &vard_op_conv2d_input_gradient, &vard_op_conv2d_weight_gradient,
-        &vard_op_attention, &vard_op_attention_gradient };
+  static const VardOpClass *const products[] = { &vard_op_matmul,
+                                                 &vard_op_conv2d,
+                                                 &vard_op_conv2d_input_gradient,
+                                                 &vard_op_conv2d_weight_gradient,
+                                                 &vard_op_attention,
+                                                 &vard_op_attention_gradient };
 
   for (guint i = 0; i < G_N_ELEMENTS (products); i++)
     if (node->op == products[i])
@@ -48,8 +51,10 @@ is_frozen (VardGraph *graph, const VardNode *node)
 {
   const VardSourceAttrs *source = node->attrs;
 
-  return node->op == &vard_op_source && source->kind != VARD_SOURCE_INPUT && vard_tensor_peek_buffer (source->tensor)->is_host
-         && (node->dtype == VARD_DTYPE_F32 || node->dtype == VARD_DTYPE_F16 || node->dtype == VARD_DTYPE_BF16)
+  return node->op == &vard_op_source && source->kind != VARD_SOURCE_INPUT
+         && vard_tensor_peek_buffer (source->tensor)->is_host
+         && (node->dtype == VARD_DTYPE_F32 || node->dtype == VARD_DTYPE_F16
+             || node->dtype == VARD_DTYPE_BF16)
          && !is_assigned (graph, node);
 }
 
@@ -62,7 +67,8 @@ is_view (const VardNode *node, gint64 *offset)
   *offset = 0;
   if (node->op->flags & VARD_OP_FLAG_VIEW || vard_fusion_passes_through (node))
     return TRUE;
-  if (node->op != &vard_op_slice || vard_shape_get_span (&node->inputs[0]->shape, 0, slice->axis) != 1)
+  if (node->op != &vard_op_slice
+      || vard_shape_get_span (&node->inputs[0]->shape, 0, slice->axis) != 1)
     return FALSE;
   *offset = slice->start * vard_shape_get_span (&node->shape, slice->axis + 1, node->shape.n_dims);
   return TRUE;
@@ -74,8 +80,8 @@ is_flat (const VardNode *node)
 {
   const VardSourceAttrs *source = node->attrs;
 
-  return node->op == &vard_op_source && source->kind == VARD_SOURCE_PARAM && node->dtype == VARD_DTYPE_F32
-         && !vard_tensor_peek_buffer (source->tensor)->is_host;
+  return node->op == &vard_op_source && source->kind == VARD_SOURCE_PARAM
+         && node->dtype == VARD_DTYPE_F32 && !vard_tensor_peek_buffer (source->tensor)->is_host;
 }
 
 static void
@@ -86,7 +92,8 @@ find_weight (CudaStorage *self, VardNode *node)
   gint64 offset;
 
   if (is_frozen (self->fusion->graph, node) || is_flat (node))
-    *view = (CudaWeightView) { node, ((const VardSourceAttrs *) node->attrs)->tensor, NULL, 0, is_flat (node) };
+    *view = (CudaWeightView) { node, ((const VardSourceAttrs *) node->attrs)->tensor, NULL, 0,
+                               is_flat (node) };
   if (node->n_inputs != 1)
     return;
   from = &self->weights[node->inputs[0]->id];
@@ -97,7 +104,8 @@ find_weight (CudaStorage *self, VardNode *node)
       *view = *from;
       view->offset += offset;
     }
-  else if (from->base != node->inputs[0] || from->order != NULL || from->is_flat || node->dtype != VARD_DTYPE_F32)
+  else if (from->base != node->inputs[0] || from->order != NULL || from->is_flat
+           || node->dtype != VARD_DTYPE_F32)
     return;
   else if (node->op == &vard_op_cast)
     *view = (CudaWeightView) { node, from->tensor, NULL, 0 };
@@ -118,7 +126,8 @@ is_read (CudaStorage *self, const VardNode *node, gboolean by_products)
       const CudaWeightView *view = &self->weights[reader->id];
 
       if (view->base == NULL
-            ? by_products == (self->program->precision == CUDA_PRECISION_BF16 && cuda_op_is_product (reader))
+            ? by_products
+                == (self->program->precision == CUDA_PRECISION_BF16 && cuda_op_is_product (reader))
             : view->base == self->weights[node->id].base && is_read (self, reader, by_products))
         return TRUE;
     }
@@ -148,7 +157,8 @@ keep_weight (CudaStorage *self, VardNode *node)
       vard_lowering_keep (self->fusion->lowering, node, NULL);
       return;
     }
-  weight = cuda_weight_get (self->program->device, view->tensor, view->order, is_read_here ? node->dtype : VARD_DTYPE_BF16);
+  weight = cuda_weight_get (self->program->device, view->tensor, view->order,
+                            is_read_here ? node->dtype : VARD_DTYPE_BF16);
   vard_lowering_keep (self->fusion->lowering, node, take_weight (self, weight)->values);
 }
 
@@ -159,8 +169,9 @@ moves_elements (const VardNode *node)
 {
   gint64 offset;
 
-  return is_view (node, &offset) || node->op == &vard_op_slice || node->op == &vard_op_pad || node->op == &vard_op_concat
-         || node->op == &vard_op_upsample || node->op == &vard_op_pool_sum || node->op == &vard_op_permute
+  return is_view (node, &offset) || node->op == &vard_op_slice || node->op == &vard_op_pad
+         || node->op == &vard_op_concat || node->op == &vard_op_upsample
+         || node->op == &vard_op_pool_sum || node->op == &vard_op_permute
          || node->op == &vard_op_broadcast;
 }
 
@@ -186,7 +197,8 @@ can_be_half (const VardNode *node)
 {
   /* sums over pieces of a batch are added up where they lie */
   return node->dtype == VARD_DTYPE_F32 && node->op != &vard_op_conv2d_weight_gradient
-         && (cuda_op_is_product (node) || normalizes (node) || moves_elements (node) || cuda_op_is_elementwise (node));
+         && (cuda_op_is_product (node) || normalizes (node) || moves_elements (node)
+             || cuda_op_is_elementwise (node));
 }
 
 /* readers come after what they read, so from the last node backwards */
@@ -201,9 +213,12 @@ find_readers_needs (CudaStorage *self, const VardNode *node)
     {
       const VardNode *reader = vard_fusion_get_reader (self->fusion, node, i);
 
-      may = may && (cuda_op_is_product (reader) || normalizes (reader) || sums_for_channels (reader)
-                    || (can_be_half (reader) && self->may_be_half[reader->id]));
-      feeds = feeds && (cuda_op_is_product (reader) || (is_view (reader, &offset) && self->feeds_products[reader->id]));
+      may = may
+            && (cuda_op_is_product (reader) || normalizes (reader) || sums_for_channels (reader)
+                || (can_be_half (reader) && self->may_be_half[reader->id]));
+      feeds = feeds
+              && (cuda_op_is_product (reader)
+                  || (is_view (reader, &offset) && self->feeds_products[reader->id]));
     }
   self->may_be_half[node->id] = may;
   self->feeds_products[node->id] = feeds;
@@ -218,7 +233,8 @@ set_storage (CudaStorage *self, VardNode *node)
   *is_activation = cuda_op_is_product (node);
   for (guint k = 0; k < node->n_inputs; k++)
     *is_activation = *is_activation || self->is_activation[node->inputs[k]->id];
-  if (!can_be_half (node) || !self->may_be_half[node->id] || self->weights[node->id].base != NULL || is_view (node, &offset))
+  if (!can_be_half (node) || !self->may_be_half[node->id] || self->weights[node->id].base != NULL
+      || is_view (node, &offset))
     return;
   self->is_half[node->id] = *is_activation || self->feeds_products[node->id];
   if (self->is_half[node->id])
@@ -245,8 +261,7 @@ choose_activations (CudaStorage *self)
 }
 
 CudaStorage *
-cuda_storage_new (CudaProgram *program,
-                  VardFusion  *fusion)
+cuda_storage_new (CudaProgram *program, VardFusion *fusion)
 {
   CudaStorage *self = g_new0 (CudaStorage, 1);
 
@@ -294,7 +309,8 @@ find_operand_weight (CudaOperand *self, CudaStorage *storage, const CudaWeightVi
   if (view->is_flat)
     {
       self->tensor = view->tensor;
-      self->weight = cuda_weight_get_flat (device, vard_tensor_peek_buffer (view->tensor), VARD_DTYPE_BF16);
+      self->weight =
+        cuda_weight_get_flat (device, vard_tensor_peek_buffer (view->tensor), VARD_DTYPE_BF16);
     }
   else
     self->weight = cuda_weight_get (device, view->tensor, view->order, VARD_DTYPE_BF16);
@@ -302,9 +318,7 @@ find_operand_weight (CudaOperand *self, CudaStorage *storage, const CudaWeightVi
 }
 
 void
-cuda_operand_init (CudaOperand *self,
-                   CudaClaim   *claim,
-                   VardNode    *node)
+cuda_operand_init (CudaOperand *self, CudaClaim *claim, VardNode *node)
 {
   CudaStorage *storage = claim->program->storage;
 
@@ -321,10 +335,7 @@ cuda_operand_init (CudaOperand *self,
 }
 
 gconstpointer
-cuda_operand_read (const CudaOperand *self,
-                   CudaDevice        *device,
-                   gconstpointer      in,
-                   gpointer           scratch)
+cuda_operand_read (const CudaOperand *self, CudaDevice *device, gconstpointer in, gpointer scratch)
 {
   gint64 first = self->offset;
 

@@ -13,7 +13,7 @@ G_BEGIN_DECLS
  * in another order */
 typedef struct
 {
-  VardNode *base;                /* the node that has a place; NULL: not a weight */
+  VardNode *base; /* the node that has a place; NULL: not a weight */
   VardTensor *tensor;
   const VardPermuteAttrs *order; /* or NULL */
   gint64 offset;                 /* elements from the base's first */
@@ -24,18 +24,17 @@ struct _CudaStorage
 {
   VardFusion *fusion;
   CudaProgram *program;
-  CudaWeightView *weights;       /* by node id */
+  CudaWeightView *weights; /* by node id */
   gboolean *may_be_half, *is_activation, *feeds_products;
-  gboolean *is_half;             /* bf16, also where it never reaches memory */
-  GHashTable *attentions;        /* node -> the plan by which cuDNN computes it, both borrowed */
+  gboolean *is_half;      /* bf16, also where it never reaches memory */
+  GHashTable *attentions; /* node -> the plan by which cuDNN computes it, both borrowed */
 };
 
 /* decides, tells the lowering, and collects the program's weights */
-CudaStorage *cuda_storage_new  (CudaProgram *program,
-                                VardFusion  *fusion);
-void         cuda_storage_free (CudaStorage *self);
+CudaStorage *cuda_storage_new (CudaProgram *program, VardFusion *fusion);
+void cuda_storage_free (CudaStorage *self);
 /* matmul, convolutions, attention */
-gboolean     cuda_op_is_product (const VardNode *node);
+gboolean cuda_op_is_product (const VardNode *node);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CudaStorage, cuda_storage_free)
 
@@ -43,20 +42,18 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (CudaStorage, cuda_storage_free)
  * converted into scratch; in the other precisions it is where it is. */
 typedef struct
 {
-  CudaWeight *weight;      /* borrowed from the program */
-  VardTensor *tensor;      /* its place in a weight that is a whole buffer, or NULL */
-  gint64 offset;           /* elements in the weight */
+  CudaWeight *weight; /* borrowed from the program */
+  VardTensor *tensor; /* its place in a weight that is a whole buffer, or NULL */
+  gint64 offset;      /* elements in the weight */
   gboolean converts;
   gint64 count;
-  gsize at;                /* in scratch */
+  gsize at; /* in scratch */
 } CudaOperand;
 
-void          cuda_operand_init (CudaOperand       *self,
-                                 CudaClaim         *claim,
-                                 VardNode          *node);
+void cuda_operand_init (CudaOperand *self, CudaClaim *claim, VardNode *node);
 gconstpointer cuda_operand_read (const CudaOperand *self,
-                                 CudaDevice        *device,
-                                 gconstpointer      in,
-                                 gpointer           scratch);
+                                 CudaDevice *device,
+                                 gconstpointer in,
+                                 gpointer scratch);
 
 G_END_DECLS

@@ -34,10 +34,10 @@ add (CudaDevice *device, char *key, gint64 count, VardDType dtype)
 }
 
 CudaWeight *
-cuda_weight_get (CudaDevice             *device,
-                 VardTensor             *tensor,
+cuda_weight_get (CudaDevice *device,
+                 VardTensor *tensor,
                  const VardPermuteAttrs *order,
-                 VardDType               dtype)
+                 VardDType dtype)
 {
   g_autoptr (GString) key = g_string_new (NULL);
   CudaWeight *self;
@@ -57,9 +57,7 @@ cuda_weight_get (CudaDevice             *device,
 }
 
 CudaWeight *
-cuda_weight_get_flat (CudaDevice *device,
-                      VardBuffer *source,
-                      VardDType   dtype)
+cuda_weight_get_flat (CudaDevice *device, VardBuffer *source, VardDType dtype)
 {
   g_autofree char *key = g_strdup_printf ("flat %p %d", (gpointer) source, dtype);
   CudaWeight *self = find (device, key);
@@ -117,7 +115,10 @@ make_map (const CudaWeight *self, int *n_dims)
 static void
 convert (CudaWeight *self, gconstpointer from, VardDType dtype, gint64 count)
 {
-  CudaConvertArgs args = { .x = from, .y = self->values->data, .count = count, .from = cuda_type_code (dtype),
+  CudaConvertArgs args = { .x = from,
+                           .y = self->values->data,
+                           .count = count,
+                           .from = cuda_type_code (dtype),
                            .to = cuda_type_code (self->dtype) };
   CUfunction function = cuda_device_get_kernel (self->device, "move.cu", "convert");
 
@@ -152,8 +153,7 @@ upload (CudaWeight *self, GError **error)
 }
 
 gboolean
-cuda_weight_refresh (CudaWeight *self,
-                     GError    **error)
+cuda_weight_refresh (CudaWeight *self, GError **error)
 {
   VardBuffer *buffer = self->tensor ? vard_tensor_peek_buffer (self->tensor) : self->source;
 
@@ -168,17 +168,17 @@ cuda_weight_refresh (CudaWeight *self,
       vard_tensor_drop_pages (self->tensor);
     }
   else if (self->tensor)
-    convert (self, buffer->data + vard_tensor_get_offset (self->tensor), vard_tensor_get_dtype (self->tensor),
-             vard_tensor_get_count (self->tensor));
+    convert (self, buffer->data + vard_tensor_get_offset (self->tensor),
+             vard_tensor_get_dtype (self->tensor), vard_tensor_get_count (self->tensor));
   else
-    convert (self, buffer->data, VARD_DTYPE_F32, self->values->size / vard_dtype_get_size (self->dtype));
+    convert (self, buffer->data, VARD_DTYPE_F32,
+             self->values->size / vard_dtype_get_size (self->dtype));
   self->is_stale = FALSE;
   return cuda_device_report (self->device, error);
 }
 
 void
-cuda_weights_touch (CudaDevice *device,
-                    GHashTable *buffers)
+cuda_weights_touch (CudaDevice *device, GHashTable *buffers)
 {
   GHashTableIter iter;
   gpointer value;
@@ -188,14 +188,15 @@ cuda_weights_touch (CudaDevice *device,
     {
       CudaWeight *self = value;
 
-      self->is_stale
-        = self->is_stale || g_hash_table_contains (buffers, self->tensor ? vard_tensor_peek_buffer (self->tensor) : self->source);
+      self->is_stale = self->is_stale
+                       || g_hash_table_contains (buffers, self->tensor
+                                                            ? vard_tensor_peek_buffer (self->tensor)
+                                                            : self->source);
     }
 }
 
 gsize
-cuda_weights_count (CudaDevice *device,
-                    gsize      *n_made)
+cuda_weights_count (CudaDevice *device, gsize *n_made)
 {
   GHashTableIter iter;
   gpointer value;

@@ -16,35 +16,30 @@ typedef struct
 {
   grefcount ref_count;
   CudaDevice *device;
-  char *key;                /* in the device's table */
-  VardTensor *tensor;       /* or NULL: */
-  VardBuffer *source;       /* single precision, on the device */
+  char *key;          /* in the device's table */
+  VardTensor *tensor; /* or NULL: */
+  VardBuffer *source; /* single precision, on the device */
   VardDType dtype;
   gboolean is_permuted;
   VardPermuteAttrs order;
-  VardBuffer *values;       /* without an address until it is made */
+  VardBuffer *values; /* without an address until it is made */
   gboolean is_stale;
 } CudaWeight;
 
 /* order NULL: as the tensor lies */
-CudaWeight *cuda_weight_get          (CudaDevice             *device,
-                                      VardTensor             *tensor,
-                                      const VardPermuteAttrs *order,
-                                      VardDType               dtype);
-CudaWeight *cuda_weight_get_flat     (CudaDevice             *device,
-                                      VardBuffer             *source,
-                                      VardDType               dtype);
-CudaWeight *cuda_weight_ref          (CudaWeight             *self);
-void        cuda_weight_unref        (gpointer                self);
+CudaWeight *cuda_weight_get (CudaDevice *device,
+                             VardTensor *tensor,
+                             const VardPermuteAttrs *order,
+                             VardDType dtype);
+CudaWeight *cuda_weight_get_flat (CudaDevice *device, VardBuffer *source, VardDType dtype);
+CudaWeight *cuda_weight_ref (CudaWeight *self);
+void cuda_weight_unref (gpointer self);
 /* nothing when it is up to date */
-gboolean    cuda_weight_refresh      (CudaWeight             *self,
-                                      GError                **error);
+gboolean cuda_weight_refresh (CudaWeight *self, GError **error);
 /* some buffers were written */
-void        cuda_weights_touch       (CudaDevice             *device,
-                                      GHashTable             *buffers);
+void cuda_weights_touch (CudaDevice *device, GHashTable *buffers);
 
 /* bytes of all weights, and of those that are made */
-gsize       cuda_weights_count       (CudaDevice             *device,
-                                      gsize                  *n_made);
+gsize cuda_weights_count (CudaDevice *device, gsize *n_made);
 
 G_END_DECLS

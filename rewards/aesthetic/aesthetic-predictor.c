@@ -12,10 +12,10 @@
 
 static VardTensor *
 aesthetic_look_up (VardSafetensors *safetensors,
-                   VardPth         *pth,
-                   const char      *layer,
-                   const char      *kind,
-                   GError         **error)
+                   VardPth *pth,
+                   const char *layer,
+                   const char *kind,
+                   GError **error)
 {
   g_autofree char *name = g_strdup_printf ("layers.%s.%s", layer, kind);
   g_autoptr (VardTensor) stored = pth != NULL ? vard_pth_lookup (pth, name, error)
@@ -26,9 +26,7 @@ aesthetic_look_up (VardSafetensors *safetensors,
 
 /* row [n_out] x weight [n_out, n_in] becomes the row, row x bias is added to the bias */
 static gboolean
-aesthetic_predictor_add_layer (AestheticPredictor *self,
-                               VardTensor         *weight,
-                               VardTensor         *bias)
+aesthetic_predictor_add_layer (AestheticPredictor *self, VardTensor *weight, VardTensor *bias)
 {
   const VardShape *shape = vard_tensor_peek_shape (weight);
 
@@ -52,19 +50,19 @@ aesthetic_predictor_add_layer (AestheticPredictor *self,
 
 static gboolean
 aesthetic_predictor_read (AestheticPredictor *self,
-                          const char         *path,
-                          VardSafetensors    *safetensors,
-                          VardPth            *pth,
-                          GError            **error)
+                          const char *path,
+                          VardSafetensors *safetensors,
+                          VardPth *pth,
+                          GError **error)
 {
   static const char *const layers[] = { "7", "6", "4", "2", "0" };
 
   for (guint i = 0; i < G_N_ELEMENTS (layers); i++)
     {
       g_autoptr (VardTensor) weight =
-          aesthetic_look_up (safetensors, pth, layers[i], "weight", error);
+        aesthetic_look_up (safetensors, pth, layers[i], "weight", error);
       g_autoptr (VardTensor) bias =
-          weight != NULL ? aesthetic_look_up (safetensors, pth, layers[i], "bias", error) : NULL;
+        weight != NULL ? aesthetic_look_up (safetensors, pth, layers[i], "bias", error) : NULL;
 
       if (bias == NULL)
         return FALSE;
@@ -72,7 +70,8 @@ aesthetic_predictor_read (AestheticPredictor *self,
         {
           g_autofree char *shape = vard_shape_to_string (vard_tensor_peek_shape (weight));
           g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                       "%s: layers.%s.weight has the shape %s, and the layers behind it take %u values",
+                       "%s: layers.%s.weight has the shape %s, and the layers behind it take %u "
+                       "values",
                        path, layers[i], shape, self->n);
           return FALSE;
         }
@@ -87,8 +86,7 @@ aesthetic_predictor_read (AestheticPredictor *self,
 }
 
 AestheticPredictor *
-aesthetic_predictor_new (const char *path,
-                         GError    **error)
+aesthetic_predictor_new (const char *path, GError **error)
 {
   g_autoptr (AestheticPredictor) self = g_new0 (AestheticPredictor, 1);
   g_autoptr (VardSafetensors) safetensors = NULL;
@@ -101,8 +99,8 @@ aesthetic_predictor_new (const char *path,
   self->n = 1;
   self->weights = g_new (double, 1);
   self->weights[0] = 1;
-  if ((safetensors == NULL && pth == NULL) ||
-      !aesthetic_predictor_read (self, path, safetensors, pth, error))
+  if ((safetensors == NULL && pth == NULL)
+      || !aesthetic_predictor_read (self, path, safetensors, pth, error))
     return NULL;
   return g_steal_pointer (&self);
 }
@@ -117,8 +115,7 @@ aesthetic_predictor_free (AestheticPredictor *self)
 }
 
 double
-aesthetic_predictor_predict (const AestheticPredictor *self,
-                             const float              *features)
+aesthetic_predictor_predict (const AestheticPredictor *self, const float *features)
 {
   double sum = self->bias;
 

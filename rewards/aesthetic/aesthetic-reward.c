@@ -25,7 +25,8 @@ G_DEFINE_FINAL_TYPE (AestheticReward, aesthetic_reward, VARD_TYPE_REWARD)
 
 static const VardField fields[] = {
   VARD_FIELD_STRING (AestheticReward, model, "Folder of the CLIP ViT-L/14 model", NULL),
-  VARD_FIELD_STRING (AestheticReward, predictor,
+  VARD_FIELD_STRING (AestheticReward,
+                     predictor,
                      "File with the predictor's weights: .pth, or .safetensors with the same names",
                      NULL),
   CLIP_FIELDS (AestheticReward),
@@ -47,7 +48,8 @@ aesthetic_reward_prepare (VardReward *reward, GCancellable *cancellable, GError 
   if (self->predictor == NULL || self->predictor[0] == 0)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "no predictor is given; set \"predictor\" to its file, such as predictor=sac+logos+ava1-l14-linearMSE.pth");
+                   "no predictor is given; set \"predictor\" to its file, such as "
+                   "predictor=sac+logos+ava1-l14-linearMSE.pth");
       return FALSE;
     }
   g_clear_pointer (&self->network, aesthetic_predictor_free);
@@ -101,7 +103,10 @@ aesthetic_reward_class_init (AestheticRewardClass *klass)
   vard_fields_install (G_OBJECT_CLASS (klass), fields, G_N_ELEMENTS (fields));
 }
 
-static void aesthetic_reward_init (AestheticReward *self) { }
+static void
+aesthetic_reward_init (AestheticReward *self)
+{
+}
 
 static void
 provide (VardPlugin *plugin)
@@ -109,5 +114,8 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "aesthetic", AESTHETIC_TYPE_REWARD);
 }
 
-VARD_PLUGIN ("aesthetic", "1.0", "LGPL-2.1-or-later",
-             "Rewards pictures that people call beautiful, by LAION's predictor", provide);
+VARD_PLUGIN ("aesthetic",
+             "1.0",
+             "LGPL-2.1-or-later",
+             "Rewards pictures that people call beautiful, by LAION's predictor",
+             provide);

@@ -7,23 +7,35 @@
  */
 #include <vard.h>
 
-typedef enum { BRIGHTNESS_BRIGHT, BRIGHTNESS_DARK } BrightnessTarget;
+typedef enum
+{
+  BRIGHTNESS_BRIGHT,
+  BRIGHTNESS_DARK
+} BrightnessTarget;
 
 static GType brightness_target_get_type (void);
-G_DEFINE_ENUM_TYPE (BrightnessTarget, brightness_target,
+G_DEFINE_ENUM_TYPE (BrightnessTarget,
+                    brightness_target,
                     G_DEFINE_ENUM_VALUE (BRIGHTNESS_BRIGHT, "bright"),
                     G_DEFINE_ENUM_VALUE (BRIGHTNESS_DARK, "dark"))
 
 #define BRIGHTNESS_TYPE_REWARD (brightness_reward_get_type ())
 G_DECLARE_FINAL_TYPE (BrightnessReward, brightness_reward, BRIGHTNESS, REWARD, VardReward)
 
-struct _BrightnessReward { VardReward parent_instance; BrightnessTarget target; };
+struct _BrightnessReward
+{
+  VardReward parent_instance;
+  BrightnessTarget target;
+};
 
 G_DEFINE_FINAL_TYPE (BrightnessReward, brightness_reward, VARD_TYPE_REWARD)
 
 static const VardField fields[] = {
-  VARD_FIELD_ENUM (BrightnessReward, target, "Whether bright or dark pictures score high",
-                   brightness_target_get_type, BRIGHTNESS_BRIGHT),
+  VARD_FIELD_ENUM (BrightnessReward,
+                   target,
+                   "Whether bright or dark pictures score high",
+                   brightness_target_get_type,
+                   BRIGHTNESS_BRIGHT),
 };
 
 static gboolean
@@ -51,7 +63,10 @@ brightness_reward_class_init (BrightnessRewardClass *klass)
   vard_fields_install (G_OBJECT_CLASS (klass), fields, G_N_ELEMENTS (fields));
 }
 
-static void brightness_reward_init (BrightnessReward *self) { }
+static void
+brightness_reward_init (BrightnessReward *self)
+{
+}
 
 static void
 provide (VardPlugin *plugin)

@@ -34,8 +34,8 @@ static const VardField fields[] = {
 static ClipSettings
 clip_score_reward_get_settings (ClipScoreReward *self)
 {
-  return (ClipSettings){ CLIP_SETTINGS (self), .tokenizer = self->tokenizer,
-                         .crop = VARD_CLIP_CROP_FLOOR };
+  return (ClipSettings) { CLIP_SETTINGS (self), .tokenizer = self->tokenizer,
+                          .crop = VARD_CLIP_CROP_FLOOR };
 }
 
 static gboolean
@@ -83,7 +83,10 @@ clip_score_reward_class_init (ClipScoreRewardClass *klass)
   vard_fields_install (G_OBJECT_CLASS (klass), fields, G_N_ELEMENTS (fields));
 }
 
-static void clip_score_reward_init (ClipScoreReward *self) { }
+static void
+clip_score_reward_init (ClipScoreReward *self)
+{
+}
 
 static void
 provide (VardPlugin *plugin)
@@ -91,5 +94,8 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "clip-score", CLIP_SCORE_TYPE_REWARD);
 }
 
-VARD_PLUGIN ("clip-score", "1.0", "LGPL-2.1-or-later",
-             "Rewards pictures that show their prompt, by CLIP", provide);
+VARD_PLUGIN ("clip-score",
+             "1.0",
+             "LGPL-2.1-or-later",
+             "Rewards pictures that show their prompt, by CLIP",
+             provide);

@@ -5,9 +5,7 @@
 #include "clip-encoder.h"
 
 VardClip *
-clip_encoder_open (const ClipSettings *settings,
-                   gboolean            needs_text,
-                   GError            **error)
+clip_encoder_open (const ClipSettings *settings, gboolean needs_text, GError **error)
 {
   VardClipFiles files = { settings->model, settings->weights, settings->tokenizer };
 
@@ -32,34 +30,32 @@ typedef struct
   VardRewardBatch *batch;
   ClipScoreFunc score;
   gpointer data;
-  guint n, *indices;   /* the next pictures to encode */
+  guint n, *indices; /* the next pictures to encode */
   float *pixels, *features;
 } ClipCall;
 
 static gboolean
-clip_call_flush (ClipCall *call,
-                 GError  **error)
+clip_call_flush (ClipCall *call, GError **error)
 {
   guint n_features = vard_clip_get_n_features (call->clip);
   GCancellable *cancellable = vard_reward_batch_get_cancellable (call->batch);
 
   if (call->n == 0)
     return TRUE;
-  if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
-      !vard_clip_encode_pictures (call->clip, call->pixels, call->n, call->features, cancellable,
-                                  error))
+  if (g_cancellable_set_error_if_cancelled (cancellable, error)
+      || !vard_clip_encode_pictures (call->clip, call->pixels, call->n, call->features, cancellable,
+                                     error))
     return FALSE;
   for (guint i = 0; i < call->n; i++)
-    vard_reward_batch_set_score (
-        call->batch, call->indices[i],
-        call->score (call->features + i * n_features, call->indices[i], call->data));
+    vard_reward_batch_set_score (call->batch, call->indices[i],
+                                 call->score (call->features + i * n_features, call->indices[i],
+                                              call->data));
   call->n = 0;
   return TRUE;
 }
 
 static gboolean
-clip_call_run (ClipCall *call,
-               GError  **error)
+clip_call_run (ClipCall *call, GError **error)
 {
   gsize n_values = (gsize) 3 * vard_clip_get_size (call->clip) * vard_clip_get_size (call->clip);
 
@@ -83,18 +79,18 @@ clip_call_run (ClipCall *call,
 }
 
 gboolean
-clip_encoder_score (VardClip           *clip,
+clip_encoder_score (VardClip *clip,
                     const ClipSettings *settings,
-                    VardRewardBatch    *batch,
-                    ClipScoreFunc       score,
-                    gpointer            data,
-                    GError            **error)
+                    VardRewardBatch *batch,
+                    ClipScoreFunc score,
+                    gpointer data,
+                    GError **error)
 {
   gsize n_values = (gsize) 3 * vard_clip_get_size (clip) * vard_clip_get_size (clip);
   guint n = MIN (settings->batch_size, vard_reward_batch_get_count (batch));
   g_autofree guint *indices = g_new (guint, n);
-  g_autofree float *pixels = g_new (float, n * n_values);
-  g_autofree float *features = g_new (float, n * vard_clip_get_n_features (clip));
+  g_autofree float *pixels = g_new (float, n *n_values);
+  g_autofree float *features = g_new (float, n *vard_clip_get_n_features (clip));
   ClipCall call = { clip, settings, batch, score, data, 0, indices, pixels, features };
 
   return clip_call_run (&call, error);
@@ -102,12 +98,15 @@ clip_encoder_score (VardClip           *clip,
 
 /* ---- prompts ---- */
 
-typedef struct { float *texts; guint n_features; double factor; } ClipPrompts;
+typedef struct
+{
+  float *texts;
+  guint n_features;
+  double factor;
+} ClipPrompts;
 
 static double
-clip_prompts_score (const float *features,
-                    guint        index,
-                    gpointer     data)
+clip_prompts_score (const float *features, guint index, gpointer data)
 {
   const ClipPrompts *self = data;
   const float *text = self->texts + (gsize) index * self->n_features;
@@ -120,11 +119,11 @@ clip_prompts_score (const float *features,
 
 /* A prompt that cannot be read fails its picture; all else ends the call. */
 static gboolean
-clip_prompts_encode (ClipPrompts     *self,
-                     VardClip        *clip,
+clip_prompts_encode (ClipPrompts *self,
+                     VardClip *clip,
                      VardRewardBatch *batch,
-                     guint            index,
-                     GError         **error)
+                     guint index,
+                     GError **error)
 {
   const char *prompt = vard_reward_batch_get_prompt (batch, index);
   g_autoptr (GError) inner = NULL;
@@ -145,14 +144,14 @@ clip_prompts_encode (ClipPrompts     *self,
 }
 
 gboolean
-clip_encoder_score_prompts (VardClip           *clip,
+clip_encoder_score_prompts (VardClip *clip,
                             const ClipSettings *settings,
-                            VardRewardBatch    *batch,
-                            double              factor,
-                            GError            **error)
+                            VardRewardBatch *batch,
+                            double factor,
+                            GError **error)
 {
   guint n = vard_reward_batch_get_count (batch), n_features = vard_clip_get_n_features (clip);
-  g_autofree float *texts = g_new (float, (gsize) n * n_features);
+  g_autofree float *texts = g_new (float, (gsize) n *n_features);
   ClipPrompts prompts = { texts, n_features, factor };
 
   for (guint i = 0; i < n; i++)

@@ -12,7 +12,10 @@
 #define COLORFULNESS_TYPE_REWARD (colorfulness_reward_get_type ())
 G_DECLARE_FINAL_TYPE (ColorfulnessReward, colorfulness_reward, COLORFULNESS, REWARD, VardReward)
 
-struct _ColorfulnessReward { VardReward parent_instance; };
+struct _ColorfulnessReward
+{
+  VardReward parent_instance;
+};
 
 G_DEFINE_FINAL_TYPE (ColorfulnessReward, colorfulness_reward, VARD_TYPE_REWARD)
 
@@ -61,7 +64,10 @@ colorfulness_reward_class_init (ColorfulnessRewardClass *klass)
   VARD_REWARD_CLASS (klass)->score = colorfulness_reward_score;
 }
 
-static void colorfulness_reward_init (ColorfulnessReward *self) { }
+static void
+colorfulness_reward_init (ColorfulnessReward *self)
+{
+}
 
 static void
 provide (VardPlugin *plugin)

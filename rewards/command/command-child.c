@@ -29,8 +29,8 @@ struct _CommandChild
   GSubprocess *process;
   int input, output, errors; /* descriptors that the process's streams own */
   GString *unsent, *received, *complaints;
-  gsize n_sent;       /* bytes of unsent */
-  gboolean is_mute;   /* its standard error output is closed */
+  gsize n_sent;     /* bytes of unsent */
+  gboolean is_mute; /* its standard error output is closed */
 };
 
 static void
@@ -40,26 +40,29 @@ command_child_lead_group (gpointer data)
 }
 
 CommandChild *
-command_child_new (const char *command,
-                   GError    **error)
+command_child_new (const char *command, GError **error)
 {
   g_auto (GStrv) argv = NULL;
-  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (
-    G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+  g_autoptr (GSubprocessLauncher) launcher =
+    g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE
+                               | G_SUBPROCESS_FLAGS_STDERR_PIPE);
 
   if (!g_shell_parse_argv (command, NULL, &argv, error))
     return NULL;
   g_subprocess_launcher_set_child_setup (launcher, command_child_lead_group, NULL, NULL);
-  g_autoptr (GSubprocess) process
-    = g_subprocess_launcher_spawnv (launcher, (const char *const *) argv, error);
+  g_autoptr (GSubprocess) process =
+    g_subprocess_launcher_spawnv (launcher, (const char *const *) argv, error);
   if (process == NULL)
     return NULL;
 
   CommandChild *self = g_new0 (CommandChild, 1);
   self->process = g_steal_pointer (&process);
-  self->input = g_unix_output_stream_get_fd (G_UNIX_OUTPUT_STREAM (g_subprocess_get_stdin_pipe (self->process)));
-  self->output = g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (g_subprocess_get_stdout_pipe (self->process)));
-  self->errors = g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (g_subprocess_get_stderr_pipe (self->process)));
+  self->input = g_unix_output_stream_get_fd (
+    G_UNIX_OUTPUT_STREAM (g_subprocess_get_stdin_pipe (self->process)));
+  self->output =
+    g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (g_subprocess_get_stdout_pipe (self->process)));
+  self->errors =
+    g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (g_subprocess_get_stderr_pipe (self->process)));
   g_unix_set_fd_nonblocking (self->input, TRUE, NULL);
   g_unix_set_fd_nonblocking (self->output, TRUE, NULL);
   g_unix_set_fd_nonblocking (self->errors, TRUE, NULL);
@@ -80,8 +83,7 @@ command_child_has_output (CommandChild *self)
 
 /* Takes the line's text; the string is empty afterwards */
 void
-command_child_send (CommandChild *self,
-                    GString      *line)
+command_child_send (CommandChild *self, GString *line)
 {
   g_string_append_len (self->unsent, line->str, line->len);
   g_string_truncate (line, 0);
@@ -89,9 +91,7 @@ command_child_send (CommandChild *self,
 
 /* write() without the SIGPIPE of a program that is gone, whatever this process does with signals */
 static gssize
-command_write (int         fd,
-               const char *bytes,
-               gsize       n_bytes)
+command_write (int fd, const char *bytes, gsize n_bytes)
 {
   const struct timespec at_once = { 0, 0 };
   sigset_t pipe_signal, pending, former;
@@ -115,7 +115,8 @@ command_write (int         fd,
 static void
 command_child_write (CommandChild *self)
 {
-  gssize n = command_write (self->input, self->unsent->str + self->n_sent, self->unsent->len - self->n_sent);
+  gssize n =
+    command_write (self->input, self->unsent->str + self->n_sent, self->unsent->len - self->n_sent);
 
   if (n > 0)
     self->n_sent += n;
@@ -129,9 +130,7 @@ command_child_write (CommandChild *self)
 /* Each whole line of the standard error output goes to the log; the last of it stays for a
  * message */
 static void
-command_child_log (CommandChild *self,
-                   const char   *bytes,
-                   gsize         n_bytes)
+command_child_log (CommandChild *self, const char *bytes, gsize n_bytes)
 {
   g_autofree char *text = g_utf8_make_valid (bytes, n_bytes);
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
@@ -170,8 +169,7 @@ command_child_read_output (CommandChild *self)
 
 /* A line without its end; what is too long for one is handed over as it is */
 static char *
-command_child_take_line (CommandChild *self,
-                         gboolean      is_last)
+command_child_take_line (CommandChild *self, gboolean is_last)
 {
   const char *end = memchr (self->received->str, '\n', self->received->len);
   gsize length = end != NULL ? (gsize) (end - self->received->str) : self->received->len;
@@ -193,9 +191,7 @@ command_get_wait (gint64 deadline)
 
 /* One poll(), and what it found */
 static gboolean
-command_child_turn (CommandChild *self,
-                    gint64        deadline,
-                    GPollFD      *cancel)
+command_child_turn (CommandChild *self, gint64 deadline, GPollFD *cancel)
 {
   gboolean is_open = TRUE;
   struct pollfd fds[] = {
@@ -218,10 +214,7 @@ command_child_turn (CommandChild *self,
 
 /* Sends what is to be sent until something happens */
 CommandEvent
-command_child_wait (CommandChild *self,
-                    gint64        deadline,
-                    GCancellable *cancellable,
-                    char        **line)
+command_child_wait (CommandChild *self, gint64 deadline, GCancellable *cancellable, char **line)
 {
   gboolean has_unsent = self->unsent->len > 0, is_open = TRUE, has_cancel;
   GPollFD cancel;
@@ -249,8 +242,7 @@ command_child_wait (CommandChild *self,
 
 /* Gives a program that ended by itself a moment to be gone and to have said why */
 static void
-command_child_listen (CommandChild *self,
-                      int           milliseconds)
+command_child_listen (CommandChild *self, int milliseconds)
 {
   gint64 deadline = g_get_monotonic_time () + milliseconds * G_TIME_SPAN_MILLISECOND;
 
@@ -289,9 +281,11 @@ command_child_kill (CommandChild *self)
       || g_subprocess_get_term_sig (self->process) != SIGKILL)
     {
       if (g_subprocess_get_if_exited (self->process))
-        g_string_append_printf (report, " (exit status %d)", g_subprocess_get_exit_status (self->process));
+        g_string_append_printf (report, " (exit status %d)",
+                                g_subprocess_get_exit_status (self->process));
       else
-        g_string_append_printf (report, " (signal %d, %s)", g_subprocess_get_term_sig (self->process),
+        g_string_append_printf (report, " (signal %d, %s)",
+                                g_subprocess_get_term_sig (self->process),
                                 strsignal (g_subprocess_get_term_sig (self->process)));
     }
 

@@ -9,16 +9,15 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
-G_DEFINE_ENUM_TYPE (CommandForm, command_form,
+G_DEFINE_ENUM_TYPE (CommandForm,
+                    command_form,
                     G_DEFINE_ENUM_VALUE (COMMAND_FORM_PNG, "png"),
                     G_DEFINE_ENUM_VALUE (COMMAND_FORM_RGB, "rgb"),
                     G_DEFINE_ENUM_VALUE (COMMAND_FORM_PPM, "ppm"))
 
 /* A file in the folder for temporary ones, readable by this user alone */
 static char *
-command_picture_save (VardRewardBatch *batch,
-                      guint            index,
-                      GError         **error)
+command_picture_save (VardRewardBatch *batch, guint index, GError **error)
 {
   gsize n_bytes;
   const guint8 *pixels = vard_reward_batch_peek_pixels (batch, index, &n_bytes);
@@ -42,12 +41,12 @@ command_picture_save (VardRewardBatch *batch,
 
 /* One more member of the object in the line. The path is written for a form that has one. */
 gboolean
-command_picture_append (GString         *line,
-                        CommandForm      form,
+command_picture_append (GString *line,
+                        CommandForm form,
                         VardRewardBatch *batch,
-                        guint            index,
-                        char           **path,
-                        GError         **error)
+                        guint index,
+                        char **path,
+                        GError **error)
 {
   switch (form)
     {

@@ -15,13 +15,13 @@ typedef enum
   COMMAND_FORM_PPM,
 } CommandForm;
 
-GType    command_form_get_type  (void);
-gboolean command_picture_append (GString          *line,
-                                 CommandForm       form,
-                                 VardRewardBatch  *batch,
-                                 guint             index,
-                                 char            **path,
-                                 GError          **error);
-void     command_picture_remove (char            **path);
+GType command_form_get_type (void);
+gboolean command_picture_append (GString *line,
+                                 CommandForm form,
+                                 VardRewardBatch *batch,
+                                 guint index,
+                                 char **path,
+                                 GError **error);
+void command_picture_remove (char **path);
 
 G_END_DECLS

@@ -31,14 +31,14 @@ struct _CommandReward
   double timeout, start_timeout;
   guint restarts, ahead;
   gboolean needs_prompt;
-  GMutex lock; /* one batch at a time */
-  CommandChild *child; /* NULL when it is to be started */
+  GMutex lock;           /* one batch at a time */
+  CommandChild *child;   /* NULL when it is to be started */
   gboolean has_answered; /* this child */
   gint64 started_at;     /* this child; monotonic time */
   /* that the first child took to its first answer; 0: none has answered yet */
   double start_seconds;
-  guint n_failures;    /* of the program, each of which costs a restart */
-  guint64 next_id;     /* never used twice, so that a late answer is not taken for another's */
+  guint n_failures; /* of the program, each of which costs a restart */
+  guint64 next_id;  /* never used twice, so that a late answer is not taken for another's */
 };
 
 G_DEFINE_FINAL_TYPE (CommandReward, command_reward, VARD_TYPE_REWARD)
@@ -71,15 +71,14 @@ typedef struct
   VardRewardBatch *batch;
   guint64 first_id;
   guint n, n_done;
-  GQueue queue;     /* of indices to send */
-  GQueue in_flight; /* of indices, the oldest first */
-  char **paths;     /* of the files of pictures in flight */
+  GQueue queue;        /* of indices to send */
+  GQueue in_flight;    /* of indices, the oldest first */
+  char **paths;        /* of the files of pictures in flight */
   gboolean is_careful; /* one picture at a time */
 } CommandCall;
 
 static void
-command_call_settle (CommandCall *call,
-                     guint        index)
+command_call_settle (CommandCall *call, guint index)
 {
   g_queue_remove (&call->in_flight, GUINT_TO_POINTER (index));
   command_picture_remove (&call->paths[index]);
@@ -87,8 +86,7 @@ command_call_settle (CommandCall *call,
 }
 
 static void
-command_call_fail_rest (CommandCall *call,
-                        const char  *message)
+command_call_fail_rest (CommandCall *call, const char *message)
 {
   for (guint i = 0; i < call->n; i++)
     if (vard_reward_batch_get_status (call->batch, i) == VARD_REWARD_STATUS_UNSET)
@@ -99,12 +97,12 @@ command_call_fail_rest (CommandCall *call,
 /* The program cannot be relied on any more: what it had goes back, or fails when it was one picture
  * alone. */
 static void
-command_call_lose_child (CommandCall *call,
-                         const char  *what)
+command_call_lose_child (CommandCall *call, const char *what)
 {
   CommandReward *self = call->self;
   g_autofree char *report = command_child_kill (self->child);
-  g_autofree char *message = g_strdup_printf ("the program \"%s\" %s%s", self->command, what, report);
+  g_autofree char *message =
+    g_strdup_printf ("the program \"%s\" %s%s", self->command, what, report);
   gboolean is_alone = g_queue_get_length (&call->in_flight) == 1;
 
   g_clear_pointer (&self->child, command_child_free);
@@ -125,21 +123,19 @@ command_call_lose_child (CommandCall *call,
   g_message ("%s", message);
   if (++self->n_failures > self->restarts && call->n_done < call->n)
     {
-      g_autofree char *full = g_strdup_printf ("%s; it failed %u times, and restarts is %u", message, self->n_failures,
-                                               self->restarts);
+      g_autofree char *full = g_strdup_printf ("%s; it failed %u times, and restarts is %u",
+                                               message, self->n_failures, self->restarts);
       command_call_fail_rest (call, full);
     }
 }
 
 static gboolean
-command_call_write_line (CommandCall *call,
-                         guint        index,
-                         GString     *line,
-                         GError     **error)
+command_call_write_line (CommandCall *call, guint index, GString *line, GError **error)
 {
   const char *prompt = vard_reward_batch_get_prompt (call->batch, index);
 
-  g_string_append_printf (line, "{\"id\":%" G_GUINT64_FORMAT ",\"width\":%u,\"height\":%u,\"prompt\":",
+  g_string_append_printf (line,
+                          "{\"id\":%" G_GUINT64_FORMAT ",\"width\":%u,\"height\":%u,\"prompt\":",
                           call->first_id + index, vard_reward_batch_get_width (call->batch, index),
                           vard_reward_batch_get_height (call->batch, index));
   if (prompt != NULL)
@@ -148,7 +144,8 @@ command_call_write_line (CommandCall *call,
     g_string_append (line, "null");
   g_string_append (line, ",\"metadata\":");
   wire_append_object (line, vard_reward_batch_get_metadata (call->batch, index));
-  if (!command_picture_append (line, call->self->picture, call->batch, index, &call->paths[index], error))
+  if (!command_picture_append (line, call->self->picture, call->batch, index, &call->paths[index],
+                               error))
     return FALSE;
   g_string_append (line, "}\n");
   return TRUE;
@@ -173,36 +170,37 @@ command_call_send_next (CommandCall *call)
 
 /* The picture that an answer speaks of, or -1 */
 static gint64
-command_call_find (CommandCall *call,
-                   JsonObject  *answer,
-                   char       **problem)
+command_call_find (CommandCall *call, JsonObject *answer, char **problem)
 {
   JsonNode *node = json_object_get_member (answer, "id");
   gint64 id, index;
 
-  if (node == NULL || !JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_INT64)
+  if (node == NULL || !JSON_NODE_HOLDS_VALUE (node)
+      || json_node_get_value_type (node) != G_TYPE_INT64)
     {
       *problem = g_strdup ("answered without an id");
       return -1;
     }
   id = json_node_get_int (node);
   index = id - (gint64) call->first_id;
-  if (g_queue_find (&call->in_flight, GUINT_TO_POINTER ((guint) index)) != NULL && index >= 0 && index < call->n)
+  if (g_queue_find (&call->in_flight, GUINT_TO_POINTER ((guint) index)) != NULL && index >= 0
+      && index < call->n)
     return index;
   if (id >= 0 && id < (gint64) call->first_id + call->n
-      && (index < 0 || vard_reward_batch_get_status (call->batch, index) != VARD_REWARD_STATUS_UNSET))
+      && (index < 0
+          || vard_reward_batch_get_status (call->batch, index) != VARD_REWARD_STATUS_UNSET))
     *problem = g_strdup_printf ("answered picture %" G_GINT64_FORMAT " twice", id);
   else
-    *problem = g_strdup_printf ("answered picture %" G_GINT64_FORMAT ", which it was not given", id);
-  if (index >= 0 && index < call->n && vard_reward_batch_get_status (call->batch, index) == VARD_REWARD_STATUS_SCORED)
+    *problem =
+      g_strdup_printf ("answered picture %" G_GINT64_FORMAT ", which it was not given", id);
+  if (index >= 0 && index < call->n
+      && vard_reward_batch_get_status (call->batch, index) == VARD_REWARD_STATUS_SCORED)
     vard_reward_batch_set_failed (call->batch, index, "the program gave it two scores");
   return -1;
 }
 
 static void
-command_call_read_score (CommandCall *call,
-                         guint        index,
-                         JsonObject  *answer)
+command_call_read_score (CommandCall *call, guint index, JsonObject *answer)
 {
   JsonNode *problem = json_object_get_member (answer, "error");
   JsonNode *node = json_object_get_member (answer, "score");
@@ -220,17 +218,19 @@ command_call_read_score (CommandCall *call,
     {
       g_autofree char *text = node != NULL ? json_to_string (node, FALSE) : NULL;
       g_autofree char *excerpt = text != NULL ? wire_excerpt (text, strlen (text)) : NULL;
-      g_autofree char *message
-        = text != NULL ? g_strdup_printf ("the program \"%s\" answered %s, which is not a finite number", call->self->command, excerpt)
-                       : g_strdup_printf ("the program \"%s\" answered with neither \"score\" nor \"error\"", call->self->command);
+      g_autofree char *message =
+        text != NULL
+          ? g_strdup_printf ("the program \"%s\" answered %s, which is not a finite number",
+                             call->self->command, excerpt)
+          : g_strdup_printf ("the program \"%s\" answered with neither \"score\" nor \"error\"",
+                             call->self->command);
       vard_reward_batch_set_failed (call->batch, index, message);
     }
 }
 
 /* What is wrong with a line, or NULL */
 static char *
-command_call_read_line (CommandCall *call,
-                        const char  *line)
+command_call_read_line (CommandCall *call, const char *line)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (JsonNode) root = wire_parse_object (line, strlen (line), &error);
@@ -240,8 +240,10 @@ command_call_read_line (CommandCall *call,
     {
       g_autofree char *excerpt = wire_excerpt (line, strlen (line));
       /* Why a line of chatter is not JSON is of no interest */
-      return g_strdup_printf ("wrote \"%s\", which is not an answer%s%s (chatter belongs on its standard error)",
-                              excerpt, excerpt[0] == '{' ? ": " : "", excerpt[0] == '{' ? error->message : "");
+      return g_strdup_printf ("wrote \"%s\", which is not an answer%s%s (chatter belongs on its "
+                              "standard error)",
+                              excerpt, excerpt[0] == '{' ? ": " : "",
+                              excerpt[0] == '{' ? error->message : "");
     }
   gint64 index = command_call_find (call, json_node_get_object (root), &problem);
   if (problem != NULL)
@@ -268,38 +270,37 @@ static void
 command_reward_note_answer (CommandReward *self)
 {
   if (self->start_seconds == 0)
-    self->start_seconds = (g_get_monotonic_time () - self->started_at) / (double) G_TIME_SPAN_SECOND;
+    self->start_seconds = (g_get_monotonic_time () - self->started_at)
+                          / (double) G_TIME_SPAN_SECOND;
   self->has_answered = TRUE;
 }
 
 static gint64
 command_reward_get_deadline (CommandReward *self)
 {
-  return g_get_monotonic_time () + (gint64) (command_reward_get_timeout (self) * G_TIME_SPAN_SECOND);
+  return g_get_monotonic_time ()
+         + (gint64) (command_reward_get_timeout (self) * G_TIME_SPAN_SECOND);
 }
 
 static char *
-command_call_get_problem (CommandCall  *call,
-                          CommandEvent  event,
-                          const char   *line)
+command_call_get_problem (CommandCall *call, CommandEvent event, const char *line)
 {
   switch (event)
     {
-    case COMMAND_EVENT_LINE:
-      return command_call_read_line (call, line);
+    case COMMAND_EVENT_LINE: return command_call_read_line (call, line);
     case COMMAND_EVENT_ENDED:
-      return g_strdup_printf ("ended with %u picture%s unanswered", g_queue_get_length (&call->in_flight),
+      return g_strdup_printf ("ended with %u picture%s unanswered",
+                              g_queue_get_length (&call->in_flight),
                               g_queue_get_length (&call->in_flight) == 1 ? "" : "s");
     case COMMAND_EVENT_SILENT:
-      return g_strdup_printf ("did not answer within %.3g s", command_reward_get_timeout (call->self));
-    default:
-      return NULL;
+      return g_strdup_printf ("did not answer within %.3g s",
+                              command_reward_get_timeout (call->self));
+    default: return NULL;
     }
 }
 
 static gboolean
-command_reward_start (CommandReward *self,
-                      GError       **error)
+command_reward_start (CommandReward *self, GError **error)
 {
   g_autoptr (GError) inner = NULL;
 
@@ -307,16 +308,14 @@ command_reward_start (CommandReward *self,
   self->started_at = g_get_monotonic_time ();
   self->child = command_child_new (self->command, &inner);
   if (self->child == NULL)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the program \"%s\" does not start: %s", self->command,
-                 inner->message);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the program \"%s\" does not start: %s",
+                 self->command, inner->message);
   return self->child != NULL;
 }
 
 /* One line sent or one answer read; FALSE when it was cancelled or cannot go on */
 static gboolean
-command_call_turn (CommandCall *call,
-                   gint64      *deadline,
-                   GError     **error)
+command_call_turn (CommandCall *call, gint64 *deadline, GError **error)
 {
   CommandReward *self = call->self;
   GCancellable *cancellable = vard_reward_batch_get_cancellable (call->batch);
@@ -355,21 +354,21 @@ static void
 command_call_notice (CommandCall *call)
 {
   g_autofree char *line = NULL, *what = NULL;
-  CommandEvent event = command_child_wait (call->self->child, g_get_monotonic_time () + G_TIME_SPAN_SECOND / 10, NULL,
+  CommandEvent event = command_child_wait (call->self->child,
+                                           g_get_monotonic_time () + G_TIME_SPAN_SECOND / 10, NULL,
                                            &line);
   g_autofree char *excerpt = line != NULL ? wire_excerpt (line, strlen (line)) : NULL;
 
   if (event == COMMAND_EVENT_ENDED)
     what = g_strdup ("ended between two batches");
   else
-    what = g_strdup_printf ("wrote \"%s\" when it was asked nothing", excerpt != NULL ? excerpt : "");
+    what =
+      g_strdup_printf ("wrote \"%s\" when it was asked nothing", excerpt != NULL ? excerpt : "");
   command_call_lose_child (call, what);
 }
 
 static gboolean
-command_reward_score (VardReward      *reward,
-                      VardRewardBatch *batch,
-                      GError         **error)
+command_reward_score (VardReward *reward, VardRewardBatch *batch, GError **error)
 {
   CommandReward *self = COMMAND_REWARD (reward);
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
@@ -380,8 +379,9 @@ command_reward_score (VardReward      *reward,
 
   if (self->n_failures > self->restarts)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the program \"%s\" failed %u times, and restarts is %u",
-                   self->command, self->n_failures, self->restarts);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
+                   "the program \"%s\" failed %u times, and restarts is %u", self->command,
+                   self->n_failures, self->restarts);
       return FALSE;
     }
   self->next_id += n;
@@ -402,9 +402,7 @@ command_reward_score (VardReward      *reward,
 }
 
 static gboolean
-command_reward_prepare (VardReward   *reward,
-                        GCancellable *cancellable,
-                        GError      **error)
+command_reward_prepare (VardReward *reward, GCancellable *cancellable, GError **error)
 {
   CommandReward *self = COMMAND_REWARD (reward);
 
@@ -420,7 +418,8 @@ command_reward_prepare (VardReward   *reward,
 static VardRewardNeeds
 command_reward_get_needs (VardReward *reward)
 {
-  return COMMAND_REWARD (reward)->needs_prompt ? VARD_REWARD_NEEDS_PROMPT : VARD_REWARD_NEEDS_NOTHING;
+  return COMMAND_REWARD (reward)->needs_prompt ? VARD_REWARD_NEEDS_PROMPT
+                                               : VARD_REWARD_NEEDS_NOTHING;
 }
 
 static void
@@ -457,4 +456,8 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "command", COMMAND_TYPE_REWARD);
 }
 
-VARD_PLUGIN ("command", "1.0", "LGPL-2.1-or-later", "Scores by any program that reads and writes lines", provide);
+VARD_PLUGIN ("command",
+             "1.0",
+             "LGPL-2.1-or-later",
+             "Scores by any program that reads and writes lines",
+             provide);

@@ -64,7 +64,10 @@ coverage_reward_class_init (CoverageRewardClass *klass)
   vard_fields_install (G_OBJECT_CLASS (klass), fields, G_N_ELEMENTS (fields));
 }
 
-static void coverage_reward_init (CoverageReward *self) { }
+static void
+coverage_reward_init (CoverageReward *self)
+{
+}
 
 static void
 provide (VardPlugin *plugin)
@@ -72,4 +75,8 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "coverage", COVERAGE_TYPE_REWARD);
 }
 
-VARD_PLUGIN ("coverage", "1.0", "LGPL-2.1-or-later", "Dislikes pictures that are mostly background", provide);
+VARD_PLUGIN ("coverage",
+             "1.0",
+             "LGPL-2.1-or-later",
+             "Dislikes pictures that are mostly background",
+             provide);

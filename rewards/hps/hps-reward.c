@@ -28,8 +28,8 @@ static const VardField fields[] = {
 static ClipSettings
 hps_reward_get_settings (HpsReward *self)
 {
-  return (ClipSettings){ CLIP_SETTINGS (self), .tokenizer = self->tokenizer,
-                         .crop = VARD_CLIP_CROP_ROUND };
+  return (ClipSettings) { CLIP_SETTINGS (self), .tokenizer = self->tokenizer,
+                          .crop = VARD_CLIP_CROP_ROUND };
 }
 
 static gboolean
@@ -77,7 +77,10 @@ hps_reward_class_init (HpsRewardClass *klass)
   vard_fields_install (G_OBJECT_CLASS (klass), fields, G_N_ELEMENTS (fields));
 }
 
-static void hps_reward_init (HpsReward *self) { }
+static void
+hps_reward_init (HpsReward *self)
+{
+}
 
 static void
 provide (VardPlugin *plugin)
@@ -85,5 +88,8 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "hps", HPS_TYPE_REWARD);
 }
 
-VARD_PLUGIN ("hps", "1.0", "LGPL-2.1-or-later", "Rewards pictures that people prefer, by HPS v2",
+VARD_PLUGIN ("hps",
+             "1.0",
+             "LGPL-2.1-or-later",
+             "Rewards pictures that people prefer, by HPS v2",
              provide);

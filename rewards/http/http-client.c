@@ -41,8 +41,7 @@ http_client_take_multi (HttpClient *self)
 }
 
 void
-http_client_give_multi (HttpClient *self,
-                        CURLM      *multi)
+http_client_give_multi (HttpClient *self, CURLM *multi)
 {
   g_mutex_lock (&self->lock);
   g_queue_push_head (&self->idle, multi);
@@ -60,9 +59,7 @@ http_client_limit_protocols (CURL *easy)
 }
 
 void
-http_client_set_options (HttpClient *self,
-                         CURL       *easy,
-                         const char *url)
+http_client_set_options (HttpClient *self, CURL *easy, const char *url)
 {
   long timeout = MAX (1, (long) (self->settings.timeout * 1000));
 
@@ -85,9 +82,7 @@ http_client_set_options (HttpClient *self,
 
 /* The start of what a server said, on one line, without the secret that it may have repeated */
 char *
-http_client_quote (HttpClient *self,
-                   const char *text,
-                   gsize       length)
+http_client_quote (HttpClient *self, const char *text, gsize length)
 {
   g_autofree char *all = g_strndup (text, MIN (length, 65536));
 
@@ -99,8 +94,7 @@ http_client_quote (HttpClient *self,
 }
 
 static void
-http_settings_copy (HttpSettings       *self,
-                    const HttpSettings *other)
+http_settings_copy (HttpSettings *self, const HttpSettings *other)
 {
   *self = *other;
   self->url = g_strdup (other->url);
@@ -112,7 +106,8 @@ http_settings_copy (HttpSettings       *self,
 static void
 http_client_make_headers (HttpClient *self)
 {
-  static const char *const plain[] = { "Content-Type: application/json", "Accept: application/json", "Expect:" };
+  static const char *const plain[] = { "Content-Type: application/json", "Accept: application/json",
+                                       "Expect:" };
 
   for (guint i = 0; i < G_N_ELEMENTS (plain); i++)
     self->headers = curl_slist_append (self->headers, plain[i]);
@@ -125,9 +120,7 @@ http_client_make_headers (HttpClient *self)
 
 /* Checks the settings, reads the secret and says where pictures will go. Nothing is sent yet. */
 HttpClient *
-http_client_new (const HttpSettings *settings,
-                 const char         *label,
-                 GError            **error)
+http_client_new (const HttpSettings *settings, const char *label, GError **error)
 {
   g_autofree char *token = NULL;
 
@@ -141,7 +134,8 @@ http_client_new (const HttpSettings *settings,
     }
   if (settings->ca_file != NULL && !g_file_test (settings->ca_file, G_FILE_TEST_IS_REGULAR))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "the ca-file %s is not there", settings->ca_file);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "the ca-file %s is not there",
+                   settings->ca_file);
       return NULL;
     }
 
@@ -180,22 +174,19 @@ http_client_free (HttpClient *self)
   g_free (self);
 }
 
-typedef struct { char *message; } HttpPing;
+typedef struct
+{
+  char *message;
+} HttpPing;
 
 static void
-http_ping_answer (guint       index,
-                  const char *text,
-                  gsize       length,
-                  gpointer    data)
+http_ping_answer (guint index, const char *text, gsize length, gpointer data)
 {
 }
 
 /* Not every server has the page; one that says so is there all the same. */
 static void
-http_ping_failure (guint       index,
-                   const char *message,
-                   guint       status,
-                   gpointer    data)
+http_ping_failure (guint index, const char *message, guint status, gpointer data)
 {
   HttpPing *ping = data;
 
@@ -205,14 +196,15 @@ http_ping_failure (guint       index,
 
 /* Whether the server is there and takes the secret */
 gboolean
-http_client_ping (HttpClient   *self,
-                  const char   *url,
-                  GCancellable *cancellable,
-                  GError      **error)
+http_client_ping (HttpClient *self, const char *url, GCancellable *cancellable, GError **error)
 {
   HttpPing ping = { NULL };
   HttpExchange exchange = {
-    .url = url, .n_requests = 1, .answer = http_ping_answer, .failure = http_ping_failure, .data = &ping,
+    .url = url,
+    .n_requests = 1,
+    .answer = http_ping_answer,
+    .failure = http_ping_failure,
+    .data = &ping,
   };
 
   if (!http_client_run (self, &exchange, cancellable, error))

@@ -7,7 +7,11 @@
 #include <string.h>
 
 /* The parts of an address that say which server it is */
-typedef struct { char *scheme, *host; int port; } HttpPlace;
+typedef struct
+{
+  char *scheme, *host;
+  int port;
+} HttpPlace;
 
 static void
 http_place_clear (HttpPlace *self)
@@ -19,11 +23,10 @@ http_place_clear (HttpPlace *self)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (HttpPlace, http_place_clear)
 
 static gboolean
-http_place_parse (HttpPlace  *self,
-                  const char *url,
-                  GError    **error)
+http_place_parse (HttpPlace *self, const char *url, GError **error)
 {
-  g_autoptr (GUri) uri = g_uri_parse (url, G_URI_FLAGS_HAS_PASSWORD | G_URI_FLAGS_SCHEME_NORMALIZE, error);
+  g_autoptr (GUri) uri =
+    g_uri_parse (url, G_URI_FLAGS_HAS_PASSWORD | G_URI_FLAGS_SCHEME_NORMALIZE, error);
 
   if (uri == NULL)
     return FALSE;
@@ -44,8 +47,7 @@ http_place_is_here (const HttpPlace *self)
 
 /* Refuses what the client cannot do, and secrets that a run's settings would keep */
 gboolean
-http_check_url (const char *url,
-                GError    **error)
+http_check_url (const char *url, GError **error)
 {
   g_auto (HttpPlace) place = { NULL };
   g_autoptr (GError) inner = NULL;
@@ -59,14 +61,15 @@ http_check_url (const char *url,
   gboolean is_address = http_place_parse (&place, url, &inner);
   if (is_address && !g_str_equal (place.scheme, "http") && !g_str_equal (place.scheme, "https"))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the url begins with %s:, and only http: and https: are spoken",
-                   place.scheme);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                   "the url begins with %s:, and only http: and https: are spoken", place.scheme);
       return FALSE;
     }
   if (!is_address || place.host[0] == 0)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the url \"%s\" is not an address: %s",
-                   strchr (url, '@') == NULL ? url : "...", inner != NULL ? inner->message : "it names no host");
+                   strchr (url, '@') == NULL ? url : "...",
+                   inner != NULL ? inner->message : "it names no host");
       return FALSE;
     }
   g_autoptr (GUri) uri = g_uri_parse (url, G_URI_FLAGS_NONE, NULL);
@@ -74,7 +77,9 @@ http_check_url (const char *url,
       || g_uri_get_fragment (uri) != NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "the url to %s has a name, a password or a query in it; a secret belongs in token-file or token-env", place.host);
+                   "the url to %s has a name, a password or a query in it; a secret belongs in "
+                   "token-file or token-env",
+                   place.host);
       return FALSE;
     }
   return TRUE;
@@ -82,12 +87,12 @@ http_check_url (const char *url,
 
 /* Whether a redirect stays: the same host and port, or the same host by TLS where it was without */
 gboolean
-http_is_same_place (const char *from,
-                    const char *to)
+http_is_same_place (const char *from, const char *to)
 {
   g_auto (HttpPlace) a = { NULL }, b = { NULL };
 
-  if (!http_place_parse (&a, from, NULL) || !http_place_parse (&b, to, NULL) || !g_str_equal (a.host, b.host))
+  if (!http_place_parse (&a, from, NULL) || !http_place_parse (&b, to, NULL)
+      || !g_str_equal (a.host, b.host))
     return FALSE;
   if (g_str_equal (a.scheme, b.scheme))
     return a.port == b.port;
@@ -95,41 +100,39 @@ http_is_same_place (const char *from,
 }
 
 static gboolean
-http_check_token (const char *token,
-                  const char *kind,
-                  const char *where,
-                  GError    **error)
+http_check_token (const char *token, const char *kind, const char *where, GError **error)
 {
   gboolean is_fine = token[0] != 0;
 
   for (const char *at = token; *at != 0; at++)
     is_fine = is_fine && g_ascii_isgraph (*at);
   if (!is_fine)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "the %s %s has no usable secret: it %s", kind, where,
-                 token[0] == 0 ? "is empty" : "has characters other than letters, digits and signs");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "the %s %s has no usable secret: it %s",
+                 kind, where,
+                 token[0] == 0 ? "is empty"
+                               : "has characters other than letters, digits and signs");
   return is_fine;
 }
 
 /* Writes NULL when neither is set. The secret is in no message. */
 char *
-http_read_token (const char *file,
-                 const char *variable,
-                 GError    **error)
+http_read_token (const char *file, const char *variable, GError **error)
 {
   g_autofree char *token = NULL;
   const char *kind = file != NULL ? "file" : "environment variable";
 
   if (file != NULL && variable != NULL)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "both token-file and token-env are set; one is enough");
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                   "both token-file and token-env are set; one is enough");
       return NULL;
     }
   if (file != NULL && !g_file_get_contents (file, &token, NULL, error))
     return NULL;
   if (variable != NULL && (token = g_strdup (g_getenv (variable))) == NULL)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "token-env names %s, and the environment has no such variable",
-                   variable);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                   "token-env names %s, and the environment has no such variable", variable);
       return NULL;
     }
   g_strstrip (token);
@@ -149,8 +152,8 @@ http_find_proxy (const char *url)
 
   gboolean is_tls = g_str_equal (place.scheme, "https");
   /* HTTP_PROXY in capitals is what a CGI program may be given by a stranger */
-  const char *names[] = { is_tls ? "https_proxy" : "http_proxy", is_tls ? "HTTPS_PROXY" : "all_proxy",
-                          "all_proxy", "ALL_PROXY" };
+  const char *names[] = { is_tls ? "https_proxy" : "http_proxy",
+                          is_tls ? "HTTPS_PROXY" : "all_proxy", "all_proxy", "ALL_PROXY" };
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     if (g_getenv (names[i]) != NULL && g_getenv (names[i])[0] != 0)
       return g_strdup (g_getenv (names[i]));
@@ -167,10 +170,7 @@ http_hide_user (const char *proxy)
 }
 
 void
-http_announce (const char *label,
-               const char *url,
-               const char *proxy,
-               gboolean    has_token)
+http_announce (const char *label, const char *url, const char *proxy, gboolean has_token)
 {
   g_auto (HttpPlace) place = { NULL };
   g_autofree char *shown = http_hide_user (proxy);
@@ -181,5 +181,6 @@ http_announce (const char *label,
              proxy[0] != 0 ? " by the proxy " : "", shown,
              proxy[0] != 0 ? ", unless no_proxy has an exception" : "");
   if (has_token && g_str_equal (place.scheme, "http") && !http_place_is_here (&place))
-    g_message ("The reward %s sends its secret to %s without encryption; use https where you can", label, place.host);
+    g_message ("The reward %s sends its secret to %s without encryption; use https where you can",
+               label, place.host);
 }

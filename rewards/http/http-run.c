@@ -28,8 +28,8 @@ typedef struct
   const HttpExchange *exchange;
   CURLM *multi;
   HttpRequest *requests;
-  GArray *waiting;    /* of guint: requests to make, the first first */
-  GPtrArray *active;  /* of HttpTransfer */
+  GArray *waiting;     /* of guint: requests to make, the first first */
+  GPtrArray *active;   /* of HttpTransfer */
   gint64 paused_until; /* as the server asked */
 } HttpRun;
 
@@ -55,10 +55,7 @@ http_transfer_free (gpointer data)
 }
 
 static size_t
-http_transfer_receive (char  *bytes,
-                       size_t size,
-                       size_t n,
-                       void  *data)
+http_transfer_receive (char *bytes, size_t size, size_t n, void *data)
 {
   HttpTransfer *self = data;
 
@@ -72,28 +69,24 @@ http_transfer_receive (char  *bytes,
 }
 
 static const char *
-http_run_get_url (HttpRun *self,
-                  guint    index)
+http_run_get_url (HttpRun *self, guint index)
 {
   return self->requests[index].url != NULL ? self->requests[index].url : self->exchange->url;
 }
 
 static void
-http_run_fail (HttpRun    *self,
-               guint       index,
-               guint       status,
-               const char *message)
+http_run_fail (HttpRun *self, guint index, guint status, const char *message)
 {
   guint n = self->requests[index].n_attempts;
   g_autofree char *tries = n > 1 ? g_strdup_printf (", %u times", n) : g_strdup ("");
-  g_autofree char *full = g_strdup_printf ("%s %s%s", http_run_get_url (self, index), message, tries);
+  g_autofree char *full =
+    g_strdup_printf ("%s %s%s", http_run_get_url (self, index), message, tries);
 
   self->exchange->failure (index, full, status, self->exchange->data);
 }
 
 static void
-http_run_start (HttpRun *self,
-                guint    index)
+http_run_start (HttpRun *self, guint index)
 {
   g_autoptr (GError) error = NULL;
   HttpTransfer *transfer = g_new0 (HttpTransfer, 1);
@@ -120,7 +113,8 @@ http_run_start (HttpRun *self,
   if (self->exchange->write != NULL)
     {
       curl_easy_setopt (transfer->easy, CURLOPT_POST, 1L);
-      curl_easy_setopt (transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) transfer->body->len);
+      curl_easy_setopt (transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                        (curl_off_t) transfer->body->len);
       curl_easy_setopt (transfer->easy, CURLOPT_POSTFIELDS, transfer->body->str);
     }
   curl_multi_add_handle (self->multi, transfer->easy);
@@ -129,9 +123,7 @@ http_run_start (HttpRun *self,
 
 /* Puts a request back, to be made when its time has come */
 static void
-http_run_wait_for (HttpRun *self,
-                   guint    index,
-                   gint64   wait)
+http_run_wait_for (HttpRun *self, guint index, gint64 wait)
 {
   self->requests[index].ready_at = g_get_monotonic_time () + wait;
   g_array_append_val (self->waiting, index);
@@ -147,10 +139,7 @@ http_backoff (guint n_attempts)
 
 /* A failure that may pass */
 static void
-http_run_retry (HttpRun      *self,
-                HttpTransfer *transfer,
-                guint         status,
-                const char   *message)
+http_run_retry (HttpRun *self, HttpTransfer *transfer, guint status, const char *message)
 {
   HttpRequest *request = &self->requests[transfer->index];
   gint64 wait = http_backoff (request->n_attempts);
@@ -164,16 +153,17 @@ http_run_retry (HttpRun      *self,
   curl_easy_getinfo (transfer->easy, CURLINFO_RETRY_AFTER, &retry_after);
   if (retry_after > LONGEST_RETRY_AFTER)
     {
-      g_autofree char *late = g_strdup_printf ("%s and wants to be asked again in %" G_GINT64_FORMAT " seconds; "
-                                               "%d is the longest wait", message, (gint64) retry_after,
-                                               LONGEST_RETRY_AFTER);
+      g_autofree char *late = g_strdup_printf ("%s and wants to be asked again in %" G_GINT64_FORMAT
+                                               " seconds; "
+                                               "%d is the longest wait",
+                                               message, (gint64) retry_after, LONGEST_RETRY_AFTER);
       http_run_fail (self, transfer->index, status, late);
       return;
     }
   if (retry_after > 0)
     {
-      self->paused_until = MAX (self->paused_until,
-                                g_get_monotonic_time () + retry_after * G_TIME_SPAN_SECOND);
+      self->paused_until =
+        MAX (self->paused_until, g_get_monotonic_time () + retry_after * G_TIME_SPAN_SECOND);
       wait = MAX (wait, retry_after * G_TIME_SPAN_SECOND);
     }
   http_run_wait_for (self, transfer->index, wait);
@@ -181,9 +171,7 @@ http_run_retry (HttpRun      *self,
 
 /* 301, 302, 307 and 308 to the same server: the same request there */
 static void
-http_run_redirect (HttpRun      *self,
-                   HttpTransfer *transfer,
-                   guint         status)
+http_run_redirect (HttpRun *self, HttpTransfer *transfer, guint status)
 {
   HttpRequest *request = &self->requests[transfer->index];
   const char *from = http_run_get_url (self, transfer->index);
@@ -194,9 +182,11 @@ http_run_redirect (HttpRun      *self,
   if (to == NULL || status == 303)
     message = g_strdup_printf ("answered %u, a redirect that cannot be followed", status);
   else if (!http_is_same_place (from, to))
-    message = g_strdup_printf ("redirects to another server, %.200s; pictures are not sent there", to);
+    message =
+      g_strdup_printf ("redirects to another server, %.200s; pictures are not sent there", to);
   else if (++request->n_redirects > MAX_REDIRECTS)
-    message = g_strdup_printf ("redirects without end: %u times, at last to %.200s", request->n_redirects, to);
+    message = g_strdup_printf ("redirects without end: %u times, at last to %.200s",
+                               request->n_redirects, to);
   if (message != NULL)
     {
       http_run_fail (self, transfer->index, status, message);
@@ -210,9 +200,7 @@ http_run_redirect (HttpRun      *self,
 }
 
 static void
-http_run_read_status (HttpRun      *self,
-                      HttpTransfer *transfer,
-                      guint         status)
+http_run_read_status (HttpRun *self, HttpTransfer *transfer, guint status)
 {
   if (status >= 200 && status < 300)
     {
@@ -226,10 +214,12 @@ http_run_read_status (HttpRun      *self,
       return;
     }
 
-  g_autofree char *excerpt = http_client_quote (self->client, transfer->answer->str, transfer->answer->len);
-  g_autofree char *message = g_strdup_printf ("answered %u%s%s%s%s", status,
-                                              status == 401 || status == 403 ? " (the secret is not taken)" : "",
-                                              excerpt[0] != 0 ? " \"" : "", excerpt, excerpt[0] != 0 ? "\"" : "");
+  g_autofree char *excerpt =
+    http_client_quote (self->client, transfer->answer->str, transfer->answer->len);
+  g_autofree char *message =
+    g_strdup_printf ("answered %u%s%s%s%s", status,
+                     status == 401 || status == 403 ? " (the secret is not taken)" : "",
+                     excerpt[0] != 0 ? " \"" : "", excerpt, excerpt[0] != 0 ? "\"" : "");
   if (status == 408 || status == 429 || status >= 500)
     http_run_retry (self, transfer, status, message);
   else
@@ -250,17 +240,13 @@ http_is_passing (CURLcode code)
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
     case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM:
-      return TRUE;
-    default:
-      return FALSE;
+    case CURLE_HTTP2_STREAM: return TRUE;
+    default: return FALSE;
     }
 }
 
 static void
-http_run_read_failure (HttpRun      *self,
-                       HttpTransfer *transfer,
-                       CURLcode      code)
+http_run_read_failure (HttpRun *self, HttpTransfer *transfer, CURLcode code)
 {
   const char *why = transfer->message[0] != 0 ? transfer->message : curl_easy_strerror (code);
   g_autofree char *message = g_strdup_printf ("failed: %s", why);
@@ -268,7 +254,8 @@ http_run_read_failure (HttpRun      *self,
   if (transfer->is_too_large || code == CURLE_FILESIZE_EXCEEDED)
     {
       g_autofree char *large = g_strdup_printf ("answered with more than %" G_GSIZE_FORMAT
-                                                " bytes, which is the limit (max-response-size)", transfer->limit);
+                                                " bytes, which is the limit (max-response-size)",
+                                                transfer->limit);
       http_run_fail (self, transfer->index, 0, large);
     }
   else if (http_is_passing (code))
@@ -278,9 +265,7 @@ http_run_read_failure (HttpRun      *self,
 }
 
 static void
-http_run_finish (HttpRun *self,
-                 CURL    *easy,
-                 CURLcode code)
+http_run_finish (HttpRun *self, CURL *easy, CURLcode code)
 {
   HttpTransfer *transfer = NULL;
   long status = 0;
@@ -297,15 +282,15 @@ http_run_finish (HttpRun *self,
 
 /* Starts what may start; returns the milliseconds until more may */
 static int
-http_run_start_ready (HttpRun      *self,
-                      GCancellable *cancellable)
+http_run_start_ready (HttpRun *self, GCancellable *cancellable)
 {
   gint64 now = g_get_monotonic_time (), next = now + G_TIME_SPAN_SECOND;
   int running;
 
   if (self->paused_until > now)
     return MIN (self->paused_until - now, G_TIME_SPAN_SECOND) / 1000 + 1;
-  for (guint i = 0; i < self->waiting->len && self->active->len < self->client->settings.connections
+  for (guint i = 0; i < self->waiting->len
+                    && self->active->len < self->client->settings.connections
                     /* writing large pictures takes its time */
                     && !g_cancellable_is_cancelled (cancellable);)
     {
@@ -325,9 +310,7 @@ http_run_start_ready (HttpRun      *self,
 }
 
 static gboolean
-http_run_loop (HttpRun      *self,
-               GCancellable *cancellable,
-               GError      **error)
+http_run_loop (HttpRun *self, GCancellable *cancellable, GError **error)
 {
   while (self->waiting->len + self->active->len > 0)
     {
@@ -342,11 +325,13 @@ http_run_loop (HttpRun      *self,
       while ((done = curl_multi_info_read (self->multi, &left)) != NULL)
         if (done->msg == CURLMSG_DONE)
           http_run_finish (self, done->easy_handle, done->data.result);
-      if (code == CURLM_OK && self->active->len == n_before && self->waiting->len + self->active->len > 0)
+      if (code == CURLM_OK && self->active->len == n_before
+          && self->waiting->len + self->active->len > 0)
         code = curl_multi_poll (self->multi, NULL, 0, wait, NULL);
       if (code != CURLM_OK)
         {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "libcurl: %s", curl_multi_strerror (code));
+          g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "libcurl: %s",
+                       curl_multi_strerror (code));
           return FALSE;
         }
     }
@@ -354,8 +339,7 @@ http_run_loop (HttpRun      *self,
 }
 
 static void
-http_run_wake (GCancellable *cancellable,
-               gpointer      data)
+http_run_wake (GCancellable *cancellable, gpointer data)
 {
   curl_multi_wakeup (data);
 }
@@ -377,10 +361,10 @@ http_run_abort (HttpRun *self)
 
 /* FALSE only when it was cancelled or cannot go on; a request that failed has been told of */
 gboolean
-http_client_run (HttpClient         *self,
+http_client_run (HttpClient *self,
                  const HttpExchange *exchange,
-                 GCancellable       *cancellable,
-                 GError            **error)
+                 GCancellable *cancellable,
+                 GError **error)
 {
   HttpRun run = { .client = self, .exchange = exchange, .multi = http_client_take_multi (self) };
 
@@ -390,8 +374,10 @@ http_client_run (HttpClient         *self,
   for (guint i = 0; i < exchange->n_requests; i++)
     g_array_append_val (run.waiting, i);
 
-  gulong handler = cancellable != NULL
-                     ? g_cancellable_connect (cancellable, G_CALLBACK (http_run_wake), run.multi, NULL) : 0;
+  gulong handler =
+    cancellable != NULL
+      ? g_cancellable_connect (cancellable, G_CALLBACK (http_run_wake), run.multi, NULL)
+      : 0;
   gboolean result = http_run_loop (&run, cancellable, error);
   g_cancellable_disconnect (cancellable, handler);
 

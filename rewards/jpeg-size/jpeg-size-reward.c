@@ -11,26 +11,43 @@
 #include <setjmp.h>
 #include <jpeglib.h>
 
-typedef enum { JPEG_SIZE_SMALL, JPEG_SIZE_LARGE } JpegSizeTarget;
+typedef enum
+{
+  JPEG_SIZE_SMALL,
+  JPEG_SIZE_LARGE
+} JpegSizeTarget;
 
 static GType jpeg_size_target_get_type (void);
-G_DEFINE_ENUM_TYPE (JpegSizeTarget, jpeg_size_target, G_DEFINE_ENUM_VALUE (JPEG_SIZE_SMALL, "small"),
+G_DEFINE_ENUM_TYPE (JpegSizeTarget,
+                    jpeg_size_target,
+                    G_DEFINE_ENUM_VALUE (JPEG_SIZE_SMALL, "small"),
                     G_DEFINE_ENUM_VALUE (JPEG_SIZE_LARGE, "large"))
 
 #define JPEG_SIZE_TYPE_REWARD (jpeg_size_reward_get_type ())
 G_DECLARE_FINAL_TYPE (JpegSizeReward, jpeg_size_reward, JPEG_SIZE, REWARD, VardReward)
 
-struct _JpegSizeReward { VardReward parent_instance; JpegSizeTarget target; };
+struct _JpegSizeReward
+{
+  VardReward parent_instance;
+  JpegSizeTarget target;
+};
 
 G_DEFINE_FINAL_TYPE (JpegSizeReward, jpeg_size_reward, VARD_TYPE_REWARD)
 
 static const VardField fields[] = {
-  VARD_FIELD_ENUM (JpegSizeReward, target, "Whether small or large files score high",
-                   jpeg_size_target_get_type, JPEG_SIZE_SMALL),
+  VARD_FIELD_ENUM (JpegSizeReward,
+                   target,
+                   "Whether small or large files score high",
+                   jpeg_size_target_get_type,
+                   JPEG_SIZE_SMALL),
 };
 
 /* libjpeg has no other way out of a failure than a jump. */
-typedef struct { struct jpeg_error_mgr parent; jmp_buf exit; } JpegError;
+typedef struct
+{
+  struct jpeg_error_mgr parent;
+  jmp_buf exit;
+} JpegError;
 
 static void
 jpeg_error_leave (j_common_ptr info)
@@ -39,7 +56,10 @@ jpeg_error_leave (j_common_ptr info)
 }
 
 static gboolean
-jpeg_size_measure (struct jpeg_compress_struct *info, const guint8 *rgb, JpegError *error, gulong *size)
+jpeg_size_measure (struct jpeg_compress_struct *info,
+                   const guint8 *rgb,
+                   JpegError *error,
+                   gulong *size)
 {
   /* ample: it stays where it is */
   *size = 4096 + 6ul * (info->image_width + 16) * (info->image_height + 16);
@@ -96,7 +116,10 @@ jpeg_size_reward_class_init (JpegSizeRewardClass *klass)
   vard_fields_install (G_OBJECT_CLASS (klass), fields, G_N_ELEMENTS (fields));
 }
 
-static void jpeg_size_reward_init (JpegSizeReward *self) { }
+static void
+jpeg_size_reward_init (JpegSizeReward *self)
+{
+}
 
 static void
 provide (VardPlugin *plugin)
@@ -104,4 +127,8 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "jpeg-size", JPEG_SIZE_TYPE_REWARD);
 }
 
-VARD_PLUGIN ("jpeg-size", "1.0", "LGPL-2.1-or-later", "Rewards pictures by the size of their JPEG file", provide);
+VARD_PLUGIN ("jpeg-size",
+             "1.0",
+             "LGPL-2.1-or-later",
+             "Rewards pictures by the size of their JPEG file",
+             provide);

@@ -15,9 +15,7 @@
 #define NUMBER "[-+\xe2\x88\x92]?(?:[0-9]+(?:\\.[0-9]+)?|\\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 
 static gboolean
-judge_fail (const char *text,
-            const char *why,
-            GError    **error)
+judge_fail (const char *text, const char *why, GError **error)
 {
   gsize length = strlen (text), shown = MIN (length, 120);
   const char *end = text + length - shown;
@@ -25,8 +23,8 @@ judge_fail (const char *text,
   while ((*end & 0xc0) == 0x80) /* not in the middle of a character */
     end++;
   g_autofree char *excerpt = wire_excerpt (end, strlen (end));
-  g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the judge's answer has no score: %s; it ended \"%s\"", why,
-               excerpt);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
+               "the judge's answer has no score: %s; it ended \"%s\"", why, excerpt);
   return FALSE;
 }
 
@@ -41,17 +39,14 @@ judge_parse_number (const char *word)
 
 /* The last match of a pattern, or NULL; with where it stands */
 static GMatchInfo *
-judge_find_last (const char *pattern,
-                 const char *text,
-                 int        *begin,
-                 int        *end)
+judge_find_last (const char *pattern, const char *text, int *begin, int *end)
 {
   g_autoptr (GRegex) regex = g_regex_new (pattern, G_REGEX_CASELESS, 0, NULL);
   g_autoptr (GMatchInfo) info = NULL;
   GMatchInfo *last = NULL;
 
   g_assert (regex != NULL);
-  for (gboolean found = g_regex_match (regex, text, 0, &info); found; )
+  for (gboolean found = g_regex_match (regex, text, 0, &info); found;)
     {
       int b, e;
       g_match_info_fetch_pos (info, 0, &b, &e);
@@ -67,8 +62,7 @@ judge_find_last (const char *pattern,
 
 /* Whether "7-", "7 - ", "10:", "1," or "3/" stands before a number */
 static gboolean
-judge_is_joined (const char *text,
-                 int         begin)
+judge_is_joined (const char *text, int begin)
 {
   static const char *const joints[] = { "-", "\xe2\x80\x93", "\xe2\x88\x92", ".", ",", ":", "/" };
   g_autofree char *before = g_strchomp (g_strndup (text, begin));
@@ -85,9 +79,7 @@ judge_is_joined (const char *text,
 
 /* What stands around a number that makes it none: 7-8, 70%, 1,000, v2 */
 static const char *
-judge_check_surroundings (const char *text,
-                          int         begin,
-                          int         end)
+judge_check_surroundings (const char *text, int begin, int end)
 {
   const char *other = "its last number belongs to something else";
   const char *after = text + end;
@@ -106,14 +98,12 @@ judge_check_surroundings (const char *text,
 
 /* "8", "Score: 8.5", "**8**", "8/10" and "8 out of 10" when the scale ends at 10 */
 gboolean
-judge_read_last_number (const char *text,
-                        double      maximum,
-                        double     *score,
-                        GError    **error)
+judge_read_last_number (const char *text, double maximum, double *score, GError **error)
 {
   int begin = 0, end = 0;
-  g_autoptr (GMatchInfo) match
-    = judge_find_last ("(" NUMBER ")(?:\\**\\s*(?:/|out\\s+of)\\s*\\**(" NUMBER "))?", text, &begin, &end);
+  g_autoptr (GMatchInfo) match =
+    judge_find_last ("(" NUMBER ")(?:\\**\\s*(?:/|out\\s+of)\\s*\\**(" NUMBER "))?", text, &begin,
+                     &end);
 
   if (match == NULL)
     return judge_fail (text, "there is no number in it", error);
@@ -131,10 +121,7 @@ judge_read_last_number (const char *text,
 
 /* A field of the object in the text, which may stand in a block of code */
 gboolean
-judge_read_json (const char *text,
-                 const char *field,
-                 double     *score,
-                 GError    **error)
+judge_read_json (const char *text, const char *field, double *score, GError **error)
 {
   g_autoptr (GError) inner = NULL;
   const char *begin = strchr (text, '{'), *end = strrchr (text, '}');
@@ -156,8 +143,7 @@ judge_read_json (const char *text,
 }
 
 static JsonObject *
-judge_get_object (JsonObject *object,
-                  const char *name)
+judge_get_object (JsonObject *object, const char *name)
 {
   JsonNode *node = object != NULL ? json_object_get_member (object, name) : NULL;
 
@@ -165,8 +151,7 @@ judge_get_object (JsonObject *object,
 }
 
 static const char *
-judge_get_string (JsonObject *object,
-                  const char *name)
+judge_get_string (JsonObject *object, const char *name)
 {
   JsonNode *node = object != NULL ? json_object_get_member (object, name) : NULL;
 
@@ -175,14 +160,16 @@ judge_get_string (JsonObject *object,
 
 /* choices[0].message.content of a chat completion, when the model came to its end */
 char *
-judge_dup_content (JsonObject *answer,
-                   GError    **error)
+judge_dup_content (JsonObject *answer, GError **error)
 {
   JsonNode *node = json_object_get_member (answer, "choices");
-  JsonArray *choices = node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
+  JsonArray *choices = node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node)
+                                                                    : NULL;
   JsonNode *first = choices != NULL && json_array_get_length (choices) > 0
-                      ? json_array_get_element (choices, 0) : NULL;
-  JsonObject *choice = first != NULL && JSON_NODE_HOLDS_OBJECT (first) ? json_node_get_object (first) : NULL;
+                      ? json_array_get_element (choices, 0)
+                      : NULL;
+  JsonObject *choice =
+    first != NULL && JSON_NODE_HOLDS_OBJECT (first) ? json_node_get_object (first) : NULL;
   JsonObject *message = judge_get_object (choice, "message");
   const char *content = judge_get_string (message, "content");
   const char *refusal = judge_get_string (message, "refusal");
@@ -196,11 +183,13 @@ judge_dup_content (JsonObject *answer,
     }
   if (reason != NULL && !g_str_equal (reason, "stop"))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the judge did not finish: it stopped for \"%.40s\"%s", reason,
+      g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
+                   "the judge did not finish: it stopped for \"%.40s\"%s", reason,
                    g_str_equal (reason, "length") ? ", and max-tokens may be too small" : "");
       return NULL;
     }
   if (content == NULL)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "there is no choices[0].message.content in the answer");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
+                 "there is no choices[0].message.content in the answer");
   return g_strdup (content);
 }

@@ -19,10 +19,7 @@
 
 /* The score that a token stands for: a digit, or yes and no for the ends of the scale */
 static gboolean
-judge_odds_parse (const char *token,
-                  double      minimum,
-                  double      maximum,
-                  double     *score)
+judge_odds_parse (const char *token, double minimum, double maximum, double *score)
 {
   g_autofree char *word = g_utf8_strdown (token, -1);
   g_strstrip (word);
@@ -40,17 +37,18 @@ static const char *
 judge_odds_get_token (JsonNode *node)
 {
   JsonNode *token = node != NULL && JSON_NODE_HOLDS_OBJECT (node)
-                      ? json_object_get_member (json_node_get_object (node), "token") : NULL;
+                      ? json_object_get_member (json_node_get_object (node), "token")
+                      : NULL;
 
   return token != NULL && JSON_NODE_HOLDS_VALUE (token) ? json_node_get_string (token) : NULL;
 }
 
 static JsonArray *
-judge_odds_get_array (JsonNode   *node,
-                      const char *name)
+judge_odds_get_array (JsonNode *node, const char *name)
 {
   JsonNode *member = node != NULL && JSON_NODE_HOLDS_OBJECT (node)
-                       ? json_object_get_member (json_node_get_object (node), name) : NULL;
+                       ? json_object_get_member (json_node_get_object (node), name)
+                       : NULL;
 
   return member != NULL && JSON_NODE_HOLDS_ARRAY (member) ? json_node_get_array (member) : NULL;
 }
@@ -61,18 +59,19 @@ judge_odds_get_content (JsonObject *answer)
 {
   g_autoptr (JsonNode) root = json_node_init_object (json_node_alloc (), answer);
   JsonArray *choices = judge_odds_get_array (root, "choices");
-  JsonNode *first = choices != NULL && json_array_get_length (choices) > 0 ? json_array_get_element (choices, 0) : NULL;
+  JsonNode *first = choices != NULL && json_array_get_length (choices) > 0
+                      ? json_array_get_element (choices, 0)
+                      : NULL;
 
   if (first == NULL || !JSON_NODE_HOLDS_OBJECT (first))
     return NULL;
-  return judge_odds_get_array (json_object_get_member (json_node_get_object (first), "logprobs"), "content");
+  return judge_odds_get_array (json_object_get_member (json_node_get_object (first), "logprobs"),
+                               "content");
 }
 
 /* The first place where the model gave an answer: the tokens that it might have said there */
 static JsonArray *
-judge_odds_find (JsonArray *content,
-                 double     minimum,
-                 double     maximum)
+judge_odds_find (JsonArray *content, double minimum, double maximum)
 {
   double score;
 
@@ -88,11 +87,7 @@ judge_odds_find (JsonArray *content,
 }
 
 gboolean
-judge_read_odds (JsonObject *answer,
-                 double      minimum,
-                 double      maximum,
-                 double     *score,
-                 GError    **error)
+judge_read_odds (JsonObject *answer, double minimum, double maximum, double *score, GError **error)
 {
   JsonArray *content = judge_odds_get_content (answer);
   JsonArray *tokens = content != NULL ? judge_odds_find (content, minimum, maximum) : NULL;
@@ -104,7 +99,9 @@ judge_read_odds (JsonObject *answer,
       const char *token = judge_odds_get_token (node);
 
       if (token == NULL || !judge_odds_parse (token, minimum, maximum, &value)
-          || !wire_get_number (json_object_get_member (json_node_get_object (node), "logprob"), &logprob) || logprob > 1e-3)
+          || !wire_get_number (json_object_get_member (json_node_get_object (node), "logprob"),
+                               &logprob)
+          || logprob > 1e-3)
         continue;
       sum += exp (logprob) * value;
       total += exp (logprob);
@@ -113,10 +110,12 @@ judge_read_odds (JsonObject *answer,
     g_set_error_literal (error, VARD_ERROR, VARD_ERROR_REWARD,
                          "the judge's server tells no probabilities (choices[0].logprobs.content)");
   else if (tokens == NULL)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the judge said neither yes nor no, nor a digit from %g to %g",
-                 minimum, maximum);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
+                 "the judge said neither yes nor no, nor a digit from %g to %g", minimum, maximum);
   else if (total < SMALLEST_SHARE)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the judge's answers have %.0f %% of the probability, too little to be relied on", 100 * total);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
+                 "the judge's answers have %.0f %% of the probability, too little to be relied on",
+                 100 * total);
   else
     *score = sum / total;
   return total >= SMALLEST_SHARE;

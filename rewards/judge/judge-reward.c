@@ -10,10 +10,16 @@
 #include "../wire/wire.h"
 #include "judge-answer.h"
 
-typedef enum { JUDGE_LAST_NUMBER, JUDGE_JSON, JUDGE_PROBABILITIES } JudgePattern;
+typedef enum
+{
+  JUDGE_LAST_NUMBER,
+  JUDGE_JSON,
+  JUDGE_PROBABILITIES
+} JudgePattern;
 
 static GType judge_pattern_get_type (void);
-G_DEFINE_ENUM_TYPE (JudgePattern, judge_pattern,
+G_DEFINE_ENUM_TYPE (JudgePattern,
+                    judge_pattern,
                     G_DEFINE_ENUM_VALUE (JUDGE_LAST_NUMBER, "last-number"),
                     G_DEFINE_ENUM_VALUE (JUDGE_JSON, "json"),
                     G_DEFINE_ENUM_VALUE (JUDGE_PROBABILITIES, "probabilities"))
@@ -36,9 +42,9 @@ struct _JudgeReward
 
 G_DEFINE_FINAL_TYPE (JudgeReward, judge_reward, VARD_TYPE_REWARD)
 
-#define DEFAULT_RUBRIC                                                                             \
-  "You see a picture that was made from this description: {prompt}. "                              \
-  "Judge from 0 to 10 how well the picture fits the description and how well it is made. "         \
+#define DEFAULT_RUBRIC                                                                     \
+  "You see a picture that was made from this description: {prompt}. "                      \
+  "Judge from 0 to 10 how well the picture fits the description and how well it is made. " \
   "10 is the best. Answer with the number alone."
 
 /* clang-format off */
@@ -64,13 +70,14 @@ static const VardField fields[] = {
 };
 /* clang-format on */
 
-typedef struct { JudgeReward *self; VardRewardBatch *batch; } JudgeCall;
+typedef struct
+{
+  JudgeReward *self;
+  VardRewardBatch *batch;
+} JudgeCall;
 
 static gboolean
-judge_call_write (guint     index,
-                  GString  *body,
-                  gpointer  data,
-                  GError  **error)
+judge_call_write (guint index, GString *body, gpointer data, GError **error)
 {
   JudgeCall *call = data;
   JudgeReward *self = call->self;
@@ -85,9 +92,11 @@ judge_call_write (guint     index,
                           g_ascii_dtostr (number, sizeof number, self->temperature));
   if (self->pattern == JUDGE_PROBABILITIES)
     g_string_append (body, ",\"logprobs\":true,\"top_logprobs\":20");
-  g_string_append (body, ",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":");
+  g_string_append (body,
+                   ",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":");
   wire_append_text (body, text->str);
-  g_string_append (body, "},{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,");
+  g_string_append (body,
+                   "},{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,");
   if (!wire_append_png (body, call->batch, index, error))
     return FALSE;
   g_string_append (body, "\"}}]}]}");
@@ -95,10 +104,7 @@ judge_call_write (guint     index,
 }
 
 static void
-judge_call_fail (guint       index,
-                 const char *message,
-                 guint       status,
-                 gpointer    data)
+judge_call_fail (guint index, const char *message, guint status, gpointer data)
 {
   JudgeCall *call = data;
 
@@ -106,33 +112,29 @@ judge_call_fail (guint       index,
 }
 
 static gboolean
-judge_reward_read_score (JudgeReward *self,
-                         JsonObject  *answer,
-                         double      *score,
-                         GError     **error)
+judge_reward_read_score (JudgeReward *self, JsonObject *answer, double *score, GError **error)
 {
   if (self->pattern == JUDGE_PROBABILITIES)
     return judge_read_odds (answer, self->minimum, self->maximum, score, error);
 
   g_autofree char *text = judge_dup_content (answer, error);
-  gboolean found = text != NULL && (self->pattern == JUDGE_JSON
-                                      ? judge_read_json (text, self->json_field, score, error)
-                                      : judge_read_last_number (text, self->maximum, score, error));
+  gboolean found = text != NULL
+                   && (self->pattern == JUDGE_JSON
+                         ? judge_read_json (text, self->json_field, score, error)
+                         : judge_read_last_number (text, self->maximum, score, error));
 
   if (found && (*score < self->minimum || *score > self->maximum))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the judge's score is %g, and the scale is from %g to %g",
-                   *score, self->minimum, self->maximum);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
+                   "the judge's score is %g, and the scale is from %g to %g", *score, self->minimum,
+                   self->maximum);
       return FALSE;
     }
   return found;
 }
 
 static void
-judge_call_read (guint       index,
-                 const char *text,
-                 gsize       length,
-                 gpointer    data)
+judge_call_read (guint index, const char *text, gsize length, gpointer data)
 {
   JudgeCall *call = data;
   g_autoptr (GError) error = NULL;
@@ -141,7 +143,8 @@ judge_call_read (guint       index,
 
   if (root == NULL)
     {
-      g_autofree char *message = g_strdup_printf ("%s gave an unusable answer: %s", call->self->chat, error->message);
+      g_autofree char *message =
+        g_strdup_printf ("%s gave an unusable answer: %s", call->self->chat, error->message);
       judge_call_fail (index, message, 0, call);
       return;
     }
@@ -149,33 +152,37 @@ judge_call_read (guint       index,
     vard_reward_batch_set_score (call->batch, index, score);
   else
     {
-      g_autofree char *quote = http_client_quote (call->self->client, error->message, strlen (error->message));
+      g_autofree char *quote =
+        http_client_quote (call->self->client, error->message, strlen (error->message));
       judge_call_fail (index, quote, 0, call);
     }
 }
 
 static gboolean
-judge_reward_check (JudgeReward *self,
-                    GError     **error)
+judge_reward_check (JudgeReward *self, GError **error)
 {
   if (self->model == NULL || self->model[0] == 0)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no model is named; set \"model\" to one that %s offers",
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 "no model is named; set \"model\" to one that %s offers",
                  self->url != NULL ? self->url : "the server");
   else if (self->minimum >= self->maximum)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the minimum, %g, is not below the maximum, %g", self->minimum,
-                 self->maximum);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 "the minimum, %g, is not below the maximum, %g", self->minimum, self->maximum);
   else if (self->pattern == JUDGE_JSON && (self->json_field == NULL || self->json_field[0] == 0))
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the pattern is json, and json-field is empty");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 "the pattern is json, and json-field is empty");
   else if (self->pattern == JUDGE_PROBABILITIES && (self->minimum < 0 || self->maximum > 9))
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the scale from %g to %g has numbers of more than one token, whose probabilities are not told; set minimum and maximum from 0 to 9", self->minimum, self->maximum);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 "the scale from %g to %g has numbers of more than one token, whose probabilities "
+                 "are not told; set minimum and maximum from 0 to 9",
+                 self->minimum, self->maximum);
   else
     return TRUE;
   return FALSE;
 }
 
 static gboolean
-judge_reward_load_rubric (JudgeReward *self,
-                          GError     **error)
+judge_reward_load_rubric (JudgeReward *self, GError **error)
 {
   g_autofree char *text = NULL;
 
@@ -189,7 +196,8 @@ judge_reward_load_rubric (JudgeReward *self,
   if (text == NULL || *g_strstrip (text) == 0 || !g_utf8_validate (text, -1, NULL))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "the rubric%s%s is empty or not UTF-8",
-                   self->rubric_file != NULL ? " in " : "", self->rubric_file != NULL ? self->rubric_file : "");
+                   self->rubric_file != NULL ? " in " : "",
+                   self->rubric_file != NULL ? self->rubric_file : "");
       return FALSE;
     }
   g_free (self->text);
@@ -213,16 +221,15 @@ judge_dup_base (const char *url)
 }
 
 static gboolean
-judge_reward_prepare (VardReward   *reward,
-                      GCancellable *cancellable,
-                      GError      **error)
+judge_reward_prepare (VardReward *reward, GCancellable *cancellable, GError **error)
 {
   JudgeReward *self = JUDGE_REWARD (reward);
   HttpSettings settings = HTTP_SETTINGS (self);
 
   if (!judge_reward_check (self, error) || !judge_reward_load_rubric (self, error))
     return FALSE;
-  g_autoptr (HttpClient) client = http_client_new (&settings, vard_reward_get_label (reward), error);
+  g_autoptr (HttpClient) client =
+    http_client_new (&settings, vard_reward_get_label (reward), error);
   if (client == NULL)
     return FALSE;
 
@@ -238,18 +245,21 @@ judge_reward_prepare (VardReward   *reward,
 }
 
 static gboolean
-judge_reward_score (VardReward      *reward,
-                    VardRewardBatch *batch,
-                    GError         **error)
+judge_reward_score (VardReward *reward, VardRewardBatch *batch, GError **error)
 {
   JudgeReward *self = JUDGE_REWARD (reward);
   JudgeCall call = { self, batch };
   HttpExchange exchange = {
-    .url = self->chat, .n_requests = vard_reward_batch_get_count (batch),
-    .write = judge_call_write, .answer = judge_call_read, .failure = judge_call_fail, .data = &call,
+    .url = self->chat,
+    .n_requests = vard_reward_batch_get_count (batch),
+    .write = judge_call_write,
+    .answer = judge_call_read,
+    .failure = judge_call_fail,
+    .data = &call,
   };
 
-  return http_client_run (self->client, &exchange, vard_reward_batch_get_cancellable (batch), error);
+  return http_client_run (self->client, &exchange, vard_reward_batch_get_cancellable (batch),
+                          error);
 }
 
 /* Before it is prepared, a rubric in a file has not been read */
@@ -263,7 +273,8 @@ judge_reward_get_needs (VardReward *reward)
     g_file_get_contents (self->rubric_file, &text, NULL, NULL);
   else
     text = g_strdup (self->rubric);
-  return text != NULL && strstr (text, "{prompt}") != NULL ? VARD_REWARD_NEEDS_PROMPT : VARD_REWARD_NEEDS_NOTHING;
+  return text != NULL && strstr (text, "{prompt}") != NULL ? VARD_REWARD_NEEDS_PROMPT
+                                                           : VARD_REWARD_NEEDS_NOTHING;
 }
 
 static void
@@ -300,4 +311,8 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "judge", JUDGE_TYPE_REWARD);
 }
 
-VARD_PLUGIN ("judge", "1.0", "LGPL-2.1-or-later", "Scores by a vision-language model and a rubric", provide);
+VARD_PLUGIN ("judge",
+             "1.0",
+             "LGPL-2.1-or-later",
+             "Scores by a vision-language model and a rubric",
+             provide);

@@ -28,8 +28,8 @@ static const VardField fields[] = {
 static ClipSettings
 pick_score_reward_get_settings (PickScoreReward *self)
 {
-  return (ClipSettings){ CLIP_SETTINGS (self), .tokenizer = self->tokenizer,
-                         .crop = VARD_CLIP_CROP_FLOOR };
+  return (ClipSettings) { CLIP_SETTINGS (self), .tokenizer = self->tokenizer,
+                          .crop = VARD_CLIP_CROP_FLOOR };
 }
 
 static gboolean
@@ -78,7 +78,10 @@ pick_score_reward_class_init (PickScoreRewardClass *klass)
   vard_fields_install (G_OBJECT_CLASS (klass), fields, G_N_ELEMENTS (fields));
 }
 
-static void pick_score_reward_init (PickScoreReward *self) { }
+static void
+pick_score_reward_init (PickScoreReward *self)
+{
+}
 
 static void
 provide (VardPlugin *plugin)
@@ -86,5 +89,8 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "pick-score", PICK_SCORE_TYPE_REWARD);
 }
 
-VARD_PLUGIN ("pick-score", "1.0", "LGPL-2.1-or-later",
-             "Rewards pictures that people pick, by PickScore", provide);
+VARD_PLUGIN ("pick-score",
+             "1.0",
+             "LGPL-2.1-or-later",
+             "Rewards pictures that people pick, by PickScore",
+             provide);

@@ -43,12 +43,14 @@ static const VardField fields[] = {
 /* clang-format on */
 
 /* One batch on its way through several requests */
-typedef struct { RemoteReward *self; VardRewardBatch *batch; } RemoteCall;
+typedef struct
+{
+  RemoteReward *self;
+  VardRewardBatch *batch;
+} RemoteCall;
 
 static guint
-remote_call_get_range (RemoteCall *call,
-                       guint       index,
-                       guint      *first)
+remote_call_get_range (RemoteCall *call, guint index, guint *first)
 {
   guint n = vard_reward_batch_get_count (call->batch), size = call->self->batch_size;
 
@@ -57,11 +59,7 @@ remote_call_get_range (RemoteCall *call,
 }
 
 static gboolean
-remote_call_write_images (RemoteCall *call,
-                          guint       first,
-                          guint       n,
-                          GString    *body,
-                          GError    **error)
+remote_call_write_images (RemoteCall *call, guint first, guint n, GString *body, GError **error)
 {
   for (guint i = first; i < first + n; i++)
     {
@@ -74,10 +72,7 @@ remote_call_write_images (RemoteCall *call,
 }
 
 static void
-remote_call_write_metadata (RemoteCall *call,
-                            guint       first,
-                            guint       n,
-                            GString    *body)
+remote_call_write_metadata (RemoteCall *call, guint first, guint n, GString *body)
 {
   gboolean has_any = FALSE;
 
@@ -94,10 +89,7 @@ remote_call_write_metadata (RemoteCall *call,
 }
 
 static gboolean
-remote_call_write (guint     index,
-                   GString  *body,
-                   gpointer  data,
-                   GError  **error)
+remote_call_write (guint index, GString *body, gpointer data, GError **error)
 {
   RemoteCall *call = data;
   guint first, n = remote_call_get_range (call, index, &first);
@@ -121,10 +113,7 @@ remote_call_write (guint     index,
 }
 
 static void
-remote_call_fail (guint       index,
-                  const char *message,
-                  guint       status,
-                  gpointer    data)
+remote_call_fail (guint index, const char *message, guint status, gpointer data)
 {
   RemoteCall *call = data;
   guint first, n = remote_call_get_range (call, index, &first);
@@ -136,10 +125,7 @@ remote_call_fail (guint       index,
 /* An array with one element a picture; NULL when there is none, and a message when it is another
  * thing */
 static JsonArray *
-remote_read_array (JsonObject *answer,
-                   const char *name,
-                   guint       n,
-                   char      **message)
+remote_read_array (JsonObject *answer, const char *name, guint n, char **message)
 {
   JsonNode *node = json_object_get_member (answer, name);
 
@@ -153,22 +139,22 @@ remote_read_array (JsonObject *answer,
   JsonArray *array = json_node_get_array (node);
   if (json_array_get_length (array) == n)
     return array;
-  *message = g_strdup_printf ("there are %u %s for %u pictures", json_array_get_length (array), name, n);
+  *message =
+    g_strdup_printf ("there are %u %s for %u pictures", json_array_get_length (array), name, n);
   return NULL;
 }
 
 static void
-remote_call_read_item (RemoteCall *call,
-                       guint       picture,
-                       JsonNode   *reward,
-                       JsonNode   *problem)
+remote_call_read_item (RemoteCall *call, guint picture, JsonNode *reward, JsonNode *problem)
 {
   double score;
-  const char *message = problem != NULL && JSON_NODE_HOLDS_VALUE (problem) ? json_node_get_string (problem) : NULL;
+  const char *message =
+    problem != NULL && JSON_NODE_HOLDS_VALUE (problem) ? json_node_get_string (problem) : NULL;
 
   if (problem != NULL && !JSON_NODE_HOLDS_NULL (problem))
     {
-      g_autofree char *quote = message != NULL ? http_client_quote (call->self->client, message, strlen (message)) : NULL;
+      g_autofree char *quote =
+        message != NULL ? http_client_quote (call->self->client, message, strlen (message)) : NULL;
       vard_reward_batch_set_failed (call->batch, picture, quote);
     }
   else if (wire_get_number (reward, &score))
@@ -185,10 +171,7 @@ remote_call_read_item (RemoteCall *call,
 
 /* What is wrong with an answer as a whole, or NULL */
 static char *
-remote_call_read_items (RemoteCall *call,
-                        JsonObject *answer,
-                        guint       first,
-                        guint       n)
+remote_call_read_items (RemoteCall *call, JsonObject *answer, guint first, guint n)
 {
   char *message = NULL;
   JsonArray *rewards = remote_read_array (answer, "rewards", n, &message);
@@ -210,10 +193,7 @@ remote_call_read_items (RemoteCall *call,
 }
 
 static void
-remote_call_read (guint       index,
-                  const char *text,
-                  gsize       length,
-                  gpointer    data)
+remote_call_read (guint index, const char *text, gsize length, gpointer data)
 {
   RemoteCall *call = data;
   g_autoptr (GError) error = NULL;
@@ -227,19 +207,19 @@ remote_call_read (guint       index,
     message = remote_call_read_items (call, json_node_get_object (root), first, n);
   if (message != NULL)
     {
-      g_autofree char *full = g_strdup_printf ("%s gave an unusable answer: %s", call->self->compute, message);
+      g_autofree char *full =
+        g_strdup_printf ("%s gave an unusable answer: %s", call->self->compute, message);
       remote_call_fail (index, full, 0, call);
     }
 }
 
 static gboolean
-remote_reward_prepare (VardReward   *reward,
-                       GCancellable *cancellable,
-                       GError      **error)
+remote_reward_prepare (VardReward *reward, GCancellable *cancellable, GError **error)
 {
   RemoteReward *self = REMOTE_REWARD (reward);
   HttpSettings settings = HTTP_SETTINGS (self);
-  g_autoptr (HttpClient) client = http_client_new (&settings, vard_reward_get_label (reward), error);
+  g_autoptr (HttpClient) client =
+    http_client_new (&settings, vard_reward_get_label (reward), error);
 
   if (client == NULL)
     return FALSE;
@@ -260,25 +240,28 @@ remote_reward_prepare (VardReward   *reward,
 }
 
 static gboolean
-remote_reward_score (VardReward      *reward,
-                     VardRewardBatch *batch,
-                     GError         **error)
+remote_reward_score (VardReward *reward, VardRewardBatch *batch, GError **error)
 {
   RemoteReward *self = REMOTE_REWARD (reward);
   RemoteCall call = { self, batch };
   HttpExchange exchange = {
     .url = self->compute,
     .n_requests = (vard_reward_batch_get_count (batch) + self->batch_size - 1) / self->batch_size,
-    .write = remote_call_write, .answer = remote_call_read, .failure = remote_call_fail, .data = &call,
+    .write = remote_call_write,
+    .answer = remote_call_read,
+    .failure = remote_call_fail,
+    .data = &call,
   };
 
-  return http_client_run (self->client, &exchange, vard_reward_batch_get_cancellable (batch), error);
+  return http_client_run (self->client, &exchange, vard_reward_batch_get_cancellable (batch),
+                          error);
 }
 
 static VardRewardNeeds
 remote_reward_get_needs (VardReward *reward)
 {
-  return REMOTE_REWARD (reward)->needs_prompt ? VARD_REWARD_NEEDS_PROMPT : VARD_REWARD_NEEDS_NOTHING;
+  return REMOTE_REWARD (reward)->needs_prompt ? VARD_REWARD_NEEDS_PROMPT
+                                              : VARD_REWARD_NEEDS_NOTHING;
 }
 
 static void

@@ -11,24 +11,35 @@
 
 #include <stdlib.h>
 
-typedef enum { SYMMETRY_VERTICAL, SYMMETRY_HORIZONTAL } SymmetryAxis;
+typedef enum
+{
+  SYMMETRY_VERTICAL,
+  SYMMETRY_HORIZONTAL
+} SymmetryAxis;
 
 static GType symmetry_axis_get_type (void);
-G_DEFINE_ENUM_TYPE (SymmetryAxis, symmetry_axis,
+G_DEFINE_ENUM_TYPE (SymmetryAxis,
+                    symmetry_axis,
                     G_DEFINE_ENUM_VALUE (SYMMETRY_VERTICAL, "vertical"),
                     G_DEFINE_ENUM_VALUE (SYMMETRY_HORIZONTAL, "horizontal"))
 
 #define SYMMETRY_TYPE_REWARD (symmetry_reward_get_type ())
 G_DECLARE_FINAL_TYPE (SymmetryReward, symmetry_reward, SYMMETRY, REWARD, VardReward)
 
-struct _SymmetryReward { VardReward parent_instance; SymmetryAxis axis; };
+struct _SymmetryReward
+{
+  VardReward parent_instance;
+  SymmetryAxis axis;
+};
 
 G_DEFINE_FINAL_TYPE (SymmetryReward, symmetry_reward, VARD_TYPE_REWARD)
 
 static const VardField fields[] = {
-  VARD_FIELD_ENUM (SymmetryReward, axis,
+  VARD_FIELD_ENUM (SymmetryReward,
+                   axis,
                    "The mirror: vertical compares left with right, horizontal top with bottom",
-                   symmetry_axis_get_type, SYMMETRY_VERTICAL),
+                   symmetry_axis_get_type,
+                   SYMMETRY_VERTICAL),
 };
 
 /* Sum of |a - b| over two runs of pixels, of which the second is read backwards when @is_turned */
@@ -69,7 +80,10 @@ symmetry_reward_class_init (SymmetryRewardClass *klass)
   vard_fields_install (G_OBJECT_CLASS (klass), fields, G_N_ELEMENTS (fields));
 }
 
-static void symmetry_reward_init (SymmetryReward *self) { }
+static void
+symmetry_reward_init (SymmetryReward *self)
+{
+}
 
 static void
 provide (VardPlugin *plugin)
@@ -77,5 +91,8 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "symmetry", SYMMETRY_TYPE_REWARD);
 }
 
-VARD_PLUGIN ("symmetry", "1.0", "LGPL-2.1-or-later",
-             "Rewards pictures that equal their mirror image", provide);
+VARD_PLUGIN ("symmetry",
+             "1.0",
+             "LGPL-2.1-or-later",
+             "Rewards pictures that equal their mirror image",
+             provide);

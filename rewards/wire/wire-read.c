@@ -24,9 +24,7 @@ typedef struct
 } WireScan;
 
 static gboolean
-wire_scan_fail (WireScan   *self,
-                const char *what,
-                GError    **error)
+wire_scan_fail (WireScan *self, const char *what, GError **error)
 {
   g_autofree char *rest = wire_excerpt (self->at, MIN (self->end - self->at, 40));
 
@@ -38,8 +36,7 @@ wire_scan_fail (WireScan   *self,
 }
 
 static gboolean
-wire_scan_string (WireScan *self,
-                  GError  **error)
+wire_scan_string (WireScan *self, GError **error)
 {
   const char *at = self->at + 1;
 
@@ -58,8 +55,7 @@ wire_scan_string (WireScan *self,
 }
 
 static const char *
-wire_skip_digits (const char *at,
-                  const char *end)
+wire_skip_digits (const char *at, const char *end)
 {
   while (at < end && g_ascii_isdigit (*at))
     at++;
@@ -68,8 +64,7 @@ wire_skip_digits (const char *at,
 
 /* What follows the digits before the point; NULL when it is no number */
 static const char *
-wire_skip_fraction (const char *at,
-                    const char *end)
+wire_skip_fraction (const char *at, const char *end)
 {
   if (at < end && *at == '.')
     {
@@ -91,8 +86,7 @@ wire_skip_fraction (const char *at,
 }
 
 static gboolean
-wire_scan_number (WireScan *self,
-                  GError  **error)
+wire_scan_number (WireScan *self, GError **error)
 {
   const char *digits = self->at + (*self->at == '-');
   const char *point = wire_skip_digits (digits, self->end);
@@ -116,12 +110,14 @@ wire_scan_number (WireScan *self,
 }
 
 static gboolean
-wire_scan_word (WireScan *self,
-                GError  **error)
+wire_scan_word (WireScan *self, GError **error)
 {
-  static const struct { const char *word, *instead; } words[] = {
-    { "true", "true" }, { "false", "false" }, { "null", "null" },
-    { "NaN", "null" }, { "-NaN", "null" }, { "Infinity", "null" }, { "-Infinity", "null" },
+  static const struct
+  {
+    const char *word, *instead;
+  } words[] = {
+    { "true", "true" }, { "false", "false" },   { "null", "null" },      { "NaN", "null" },
+    { "-NaN", "null" }, { "Infinity", "null" }, { "-Infinity", "null" },
   };
   const char *after = self->at + 1;
 
@@ -139,8 +135,7 @@ wire_scan_word (WireScan *self,
 }
 
 static gboolean
-wire_scan_bracket (WireScan *self,
-                   GError  **error)
+wire_scan_bracket (WireScan *self, GError **error)
 {
   gboolean is_open = *self->at == '{' || *self->at == '[';
 
@@ -153,8 +148,7 @@ wire_scan_bracket (WireScan *self,
 }
 
 static gboolean
-wire_scan_token (WireScan *self,
-                 GError  **error)
+wire_scan_token (WireScan *self, GError **error)
 {
   char c = *self->at;
   gboolean is_fine = TRUE;
@@ -163,7 +157,8 @@ wire_scan_token (WireScan *self,
     return wire_scan_fail (self, "there is something after the end", error);
   if (c == '"')
     is_fine = wire_scan_string (self, error);
-  else if (g_ascii_isdigit (c) || (c == '-' && self->at + 1 < self->end && !g_ascii_isalpha (self->at[1])))
+  else if (g_ascii_isdigit (c)
+           || (c == '-' && self->at + 1 < self->end && !g_ascii_isalpha (self->at[1])))
     is_fine = wire_scan_number (self, error);
   else if (c == '{' || c == '}' || c == '[' || c == ']')
     is_fine = wire_scan_bracket (self, error);
@@ -176,8 +171,7 @@ wire_scan_token (WireScan *self,
 }
 
 static gboolean
-wire_scan (WireScan *self,
-           GError  **error)
+wire_scan (WireScan *self, GError **error)
 {
   while (self->at < self->end)
     {
@@ -193,9 +187,7 @@ wire_scan (WireScan *self,
 
 /* Any JSON value */
 JsonNode *
-wire_parse (const char *text,
-            gsize       length,
-            GError    **error)
+wire_parse (const char *text, gsize length, GError **error)
 {
   if (!g_utf8_validate_len (text, length, NULL))
     {
@@ -220,9 +212,7 @@ wire_parse (const char *text,
 }
 
 JsonNode *
-wire_parse_object (const char *text,
-                   gsize       length,
-                   GError    **error)
+wire_parse_object (const char *text, gsize length, GError **error)
 {
   g_autoptr (JsonNode) node = wire_parse (text, length, error);
 
@@ -236,11 +226,11 @@ wire_parse_object (const char *text,
 
 /* FALSE for null, strings and truth values */
 gboolean
-wire_get_number (JsonNode *node,
-                 double   *number)
+wire_get_number (JsonNode *node, double *number)
 {
   if (node == NULL || !JSON_NODE_HOLDS_VALUE (node)
-      || (json_node_get_value_type (node) != G_TYPE_INT64 && json_node_get_value_type (node) != G_TYPE_DOUBLE))
+      || (json_node_get_value_type (node) != G_TYPE_INT64
+          && json_node_get_value_type (node) != G_TYPE_DOUBLE))
     return FALSE;
 
   *number = json_node_get_double (node);

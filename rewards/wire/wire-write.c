@@ -6,8 +6,7 @@
 
 /* A JSON string, quoted; what is not UTF-8 is replaced */
 void
-wire_append_text (GString    *out,
-                  const char *text)
+wire_append_text (GString *out, const char *text)
 {
   g_autoptr (JsonNode) node = json_node_alloc ();
   g_autofree char *valid = g_utf8_make_valid (text, -1);
@@ -19,8 +18,7 @@ wire_append_text (GString    *out,
 
 /* A JSON object on one line, or null */
 void
-wire_append_object (GString    *out,
-                    JsonObject *object)
+wire_append_object (GString *out, JsonObject *object)
 {
   if (object == NULL)
     {
@@ -35,9 +33,7 @@ wire_append_object (GString    *out,
 }
 
 void
-wire_append_base64 (GString      *out,
-                    const guint8 *bytes,
-                    gsize         n_bytes)
+wire_append_base64 (GString *out, const guint8 *bytes, gsize n_bytes)
 {
   gsize at = out->len;
   int state = 0, save = 0;
@@ -51,9 +47,7 @@ wire_append_base64 (GString      *out,
 
 /* A picture as the base64 of its pixels, without quotes */
 void
-wire_append_rgb (GString         *out,
-                 VardRewardBatch *batch,
-                 guint            index)
+wire_append_rgb (GString *out, VardRewardBatch *batch, guint index)
 {
   gsize n_bytes;
   const guint8 *pixels = vard_reward_batch_peek_pixels (batch, index, &n_bytes);
@@ -63,10 +57,12 @@ wire_append_rgb (GString         *out,
 
 /* The start of a text on one line, for a message */
 char *
-wire_excerpt (const char *text,
-              gsize       length)
+wire_excerpt (const char *text, gsize length)
 {
-  enum { LIMIT = 240 };
+  enum
+  {
+    LIMIT = 240
+  };
   g_autofree char *valid = g_utf8_make_valid (text, MIN (length, 4 * LIMIT));
   g_autoptr (GString) line = g_string_new (NULL);
 

@@ -42,9 +42,10 @@ now (void)
 static double
 measure_peak (CpuPool *pool)
 {
-  CpuGemm gemm = { .m = 1024, .n = 384, .k = 384, .lda = 384, .ldb = 384, .ldc = 384, .n_batches = 1 };
+  CpuGemm
+    gemm = { .m = 1024, .n = 384, .k = 384, .lda = 384, .ldb = 384, .ldc = 384, .n_batches = 1 };
   g_autofree float *a = random_floats (gemm.m * gemm.k), *b = random_floats (gemm.n * gemm.k);
-  g_autofree float *c = g_new0 (float, gemm.m * gemm.n);
+  g_autofree float *c = g_new0 (float, gemm.m *gemm.n);
   double best = 1e9;
 
   for (guint i = 0; i < 20; i++)
@@ -59,11 +60,15 @@ measure_peak (CpuPool *pool)
 
 /* ---- products: y = x w', as linear layers have them ---- */
 
-typedef struct { gint64 m, n, k; } ProductCase;
+typedef struct
+{
+  gint64 m, n, k;
+} ProductCase;
 
 static const ProductCase product_cases[] = {
-  { 4096, 320, 320 }, { 4096, 2560, 320 }, { 4096, 320, 1280 }, { 1024, 640, 640 }, { 1024, 5120, 640 },
-  { 1024, 640, 2560 }, { 256, 1280, 1280 }, { 256, 10240, 1280 }, { 256, 1280, 5120 }, { 77, 1280, 768 },
+  { 4096, 320, 320 },  { 4096, 2560, 320 }, { 4096, 320, 1280 }, { 1024, 640, 640 },
+  { 1024, 5120, 640 }, { 1024, 640, 2560 }, { 256, 1280, 1280 }, { 256, 10240, 1280 },
+  { 256, 1280, 5120 }, { 77, 1280, 768 },
 };
 
 static void
@@ -72,7 +77,13 @@ bench_products (CpuPool *pool, double peak)
   for (guint i = 0; i < G_N_ELEMENTS (product_cases); i++)
     {
       const ProductCase *p = &product_cases[i];
-      CpuGemm gemm = { .transpose_b = TRUE, .m = p->m, .n = p->n, .k = p->k, .lda = p->k, .ldb = p->k, .ldc = p->n,
+      CpuGemm gemm = { .transpose_b = TRUE,
+                       .m = p->m,
+                       .n = p->n,
+                       .k = p->k,
+                       .lda = p->k,
+                       .ldb = p->k,
+                       .ldc = p->n,
                        .n_batches = 1 };
       g_autofree float *a = random_floats (p->m * p->k), *b = random_floats (p->n * p->k);
       g_autofree float *c = g_new0 (float, p->m * p->n);
@@ -88,32 +99,39 @@ bench_products (CpuPool *pool, double peak)
 
       double speed = 2e-9 * p->m * p->n * p->k / best;
 
-      g_print ("%5d x %5d x %4d product %6.0f GFLOP/s (%4.2f of peak)\n", (int) p->m, (int) p->n, (int) p->k, speed,
-               speed / peak);
+      g_print ("%5d x %5d x %4d product %6.0f GFLOP/s (%4.2f of peak)\n", (int) p->m, (int) p->n,
+               (int) p->k, speed, speed / peak);
     }
 }
 
 /* ---- convolutions ---- */
 
-typedef struct { gint64 n, side, ci, co; } ConvCase;
+typedef struct
+{
+  gint64 n, side, ci, co;
+} ConvCase;
 
 static const ConvCase conv_cases[] = {
-  { 64, 16, 48, 48 }, { 64, 16, 96, 48 }, { 64, 8, 64, 64 }, { 64, 8, 128, 64 }, { 64, 4, 128, 128 },
-  { 64, 4, 256, 128 }, { 16, 64, 32, 32 }, { 16, 32, 64, 64 }, { 1, 64, 320, 320 }, { 1, 32, 640, 640 },
-  { 1, 16, 1280, 1280 }, { 1, 16, 2560, 1280 }, { 1, 8, 1280, 1280 }, { 1, 4, 1280, 1280 }, { 1, 64, 960, 320 }, { 1, 32, 1920, 640 },
+  { 64, 16, 48, 48 },   { 64, 16, 96, 48 },   { 64, 8, 64, 64 },     { 64, 8, 128, 64 },
+  { 64, 4, 128, 128 },  { 64, 4, 256, 128 },  { 16, 64, 32, 32 },    { 16, 32, 64, 64 },
+  { 1, 64, 320, 320 },  { 1, 32, 640, 640 },  { 1, 16, 1280, 1280 }, { 1, 16, 2560, 1280 },
+  { 1, 8, 1280, 1280 }, { 1, 4, 1280, 1280 }, { 1, 64, 960, 320 },   { 1, 32, 1920, 640 },
 };
 
 static double
 time_conv (CpuPool *pool, const CpuConv *conv, CpuConvKind kind, gboolean winograd)
 {
   guint n_threads = cpu_pool_get_n_threads (pool);
-  gint64 x_count = conv->n * conv->h * conv->w * conv->ci, y_count = conv->n * conv->oh * conv->ow * conv->co;
+  gint64 x_count = conv->n * conv->h * conv->w * conv->ci,
+         y_count = conv->n * conv->oh * conv->ow * conv->co;
   gint64 w_count = conv->co * conv->kh * conv->kw * conv->ci;
-  g_autofree float *x = random_floats (x_count), *w = random_floats (w_count), *y = random_floats (y_count);
+  g_autofree float *x = random_floats (x_count), *w = random_floats (w_count),
+                   *y = random_floats (y_count);
   gsize size = winograd ? cpu_winograd_get_scratch_size (conv, kind, n_threads)
                         : cpu_conv_gemm_get_scratch_size (conv, kind, n_threads);
   g_autofree float *scratch = g_malloc0 (size + 64);
-  const float *a = kind == CPU_CONV_INPUT_GRADIENT ? y : x, *b = kind == CPU_CONV_WEIGHT_GRADIENT ? y : w;
+  const float *a = kind == CPU_CONV_INPUT_GRADIENT ? y : x,
+              *b = kind == CPU_CONV_WEIGHT_GRADIENT ? y : w;
   float *to = kind == CPU_CONV_FORWARD ? y : kind == CPU_CONV_INPUT_GRADIENT ? x : w;
   CpuEpilogue none = { NULL };
   double best = 1e9;
@@ -122,7 +140,8 @@ time_conv (CpuPool *pool, const CpuConv *conv, CpuConvKind kind, gboolean winogr
     {
       double begin = now ();
 
-      (winograd ? cpu_winograd_run : cpu_conv_gemm_run) (pool, conv, kind, a, b, to, scratch, &none);
+      (winograd ? cpu_winograd_run : cpu_conv_gemm_run) (pool, conv, kind, a, b, to, scratch,
+                                                         &none);
       best = MIN (best, now () - begin);
     }
   return best;
@@ -137,25 +156,42 @@ bench_convs (CpuPool *pool, double peak)
     for (CpuConvKind kind = CPU_CONV_FORWARD; kind <= CPU_CONV_WEIGHT_GRADIENT; kind++)
       {
         const ConvCase *c = &conv_cases[i];
-        CpuConv conv = { .n = c->n, .h = c->side, .w = c->side, .ci = c->ci, .oh = c->side, .ow = c->side,
-                         .co = c->co, .kh = 3, .kw = 3, .stride = 1, .top = 1, .left = 1 };
+        CpuConv conv = { .n = c->n,
+                         .h = c->side,
+                         .w = c->side,
+                         .ci = c->ci,
+                         .oh = c->side,
+                         .ow = c->side,
+                         .co = c->co,
+                         .kh = 3,
+                         .kw = 3,
+                         .stride = 1,
+                         .top = 1,
+                         .left = 1 };
         double flops = 18e-9 * c->n * c->side * c->side * c->ci * c->co;
-        double winograd = time_conv (pool, &conv, kind, TRUE), gemm = time_conv (pool, &conv, kind, FALSE);
+        double winograd = time_conv (pool, &conv, kind, TRUE),
+               gemm = time_conv (pool, &conv, kind, FALSE);
 
-        g_print ("%3d x %2d x %2d %4d -> %4d %-15s winograd %6.0f GFLOP/s (%4.2f of peak), gemm %6.0f; %s\n",
-                 (int) c->n, (int) c->side, (int) c->side, (int) c->ci, (int) c->co, kinds[kind], flops / winograd,
-                 flops / winograd / peak, flops / gemm,
-                 (cpu_winograd_get_cost (&conv, kind, 2) < cpu_conv_gemm_get_cost (&conv, 2)) == (winograd < gemm)
-                   ? "chosen well" : "CHOSEN BADLY");
+        g_print ("%3d x %2d x %2d %4d -> %4d %-15s winograd %6.0f GFLOP/s (%4.2f of peak), gemm "
+                 "%6.0f; %s\n",
+                 (int) c->n, (int) c->side, (int) c->side, (int) c->ci, (int) c->co, kinds[kind],
+                 flops / winograd, flops / winograd / peak, flops / gemm,
+                 (cpu_winograd_get_cost (&conv, kind, 2) < cpu_conv_gemm_get_cost (&conv, 2))
+                     == (winograd < gemm)
+                   ? "chosen well"
+                   : "CHOSEN BADLY");
       }
 }
 
 /* ---- attention ---- */
 
 static const CpuAttention attention_cases[] = {
-  { .b = 1, .tq = 4096, .tk = 4096, .heads = 8, .d = 40 }, { .b = 1, .tq = 1024, .tk = 1024, .heads = 8, .d = 80 },
-  { .b = 1, .tq = 256, .tk = 256, .heads = 8, .d = 160 }, { .b = 1, .tq = 4096, .tk = 77, .heads = 8, .d = 40 },
-  { .b = 1, .tq = 1024, .tk = 77, .heads = 8, .d = 80 }, { .b = 1, .tq = 4096, .tk = 4096, .heads = 5, .d = 64 },
+  { .b = 1, .tq = 4096, .tk = 4096, .heads = 8, .d = 40 },
+  { .b = 1, .tq = 1024, .tk = 1024, .heads = 8, .d = 80 },
+  { .b = 1, .tq = 256, .tk = 256, .heads = 8, .d = 160 },
+  { .b = 1, .tq = 4096, .tk = 77, .heads = 8, .d = 40 },
+  { .b = 1, .tq = 1024, .tk = 77, .heads = 8, .d = 80 },
+  { .b = 1, .tq = 4096, .tk = 4096, .heads = 5, .d = 64 },
 };
 
 static void
@@ -169,8 +205,9 @@ bench_attention (CpuPool *pool, double peak)
       g_autofree float *y = random_floats (n_q), *dq = random_floats (n_q);
       g_autofree float *dk = random_floats (n_k), *dv = random_floats (n_k);
       guint n_threads = cpu_pool_get_n_threads (pool);
-      g_autofree float *scratch = g_malloc0 (MAX (cpu_attention_get_scratch_size (&s, n_threads),
-                                                  cpu_attention_gradient_get_scratch_size (&s, n_threads)));
+      g_autofree float *scratch =
+        g_malloc0 (MAX (cpu_attention_get_scratch_size (&s, n_threads),
+                        cpu_attention_gradient_get_scratch_size (&s, n_threads)));
       double best = 1e9, gradient = 1e9, flops = 4e-9 * n_q * s.tk;
 
       s.scale = 1 / sqrt (s.d);
@@ -184,7 +221,9 @@ bench_attention (CpuPool *pool, double peak)
           cpu_attention_gradient_run (pool, &s, q, k, v, y, dq, dk, dv, scratch);
           gradient = MIN (gradient, now () - between);
         }
-      g_print ("%d heads of %3d, %4d queries, %4d keys: forward %5.1f ms, %4.0f GFLOP/s (%4.2f of peak), gradient %5.1f ms, %4.0f\n", (int) s.heads, (int) s.d, (int) s.tq, (int) s.tk, 1e3 * best, flops / best,
+      g_print ("%d heads of %3d, %4d queries, %4d keys: forward %5.1f ms, %4.0f GFLOP/s (%4.2f of "
+               "peak), gradient %5.1f ms, %4.0f\n",
+               (int) s.heads, (int) s.d, (int) s.tq, (int) s.tk, 1e3 * best, flops / best,
                flops / best / peak, 1e3 * gradient, 2.5 * flops / gradient);
     }
 }
@@ -218,7 +257,11 @@ print_steps (VardExecutable *executable)
 }
 
 static void
-time_graph (VardGraph *graph, VardNode **inputs, const char *const *names, guint n_inputs, const char *title)
+time_graph (VardGraph *graph,
+            VardNode **inputs,
+            const char *const *names,
+            guint n_inputs,
+            const char *title)
 {
   g_autoptr (VardCpuEngine) engine = g_object_new (VARD_TYPE_CPU_ENGINE, "threads", threads, NULL);
   g_autoptr (GError) error = NULL;
@@ -255,7 +298,8 @@ bench_model (VardModel *model)
   const VardModelInfo *info = vard_model_peek_info (model);
   static const char *const names[] = { "latents", "timesteps", "context" };
   VardShape latents = VARD_SHAPE (batch, info->height, info->width, info->channels);
-  g_autoptr (VardGraph) predict = vard_graph_new (), gradient = vard_graph_new (), decode = vard_graph_new ();
+  g_autoptr (VardGraph) predict = vard_graph_new (), gradient = vard_graph_new (),
+                        decode = vard_graph_new ();
   g_autoptr (GPtrArray) wrt = g_ptr_array_new ();
   VardGraph *const graphs[] = { predict, gradient };
   VardNode *in[3], *eps;
@@ -274,7 +318,8 @@ bench_model (VardModel *model)
     {
       VardNode *node = vard_graph_get_node (gradient, id);
 
-      if (node->op == &vard_op_source && ((const VardSourceAttrs *) node->attrs)->kind == VARD_SOURCE_PARAM)
+      if (node->op == &vard_op_source
+          && ((const VardSourceAttrs *) node->attrs)->kind == VARD_SOURCE_PARAM)
         g_ptr_array_add (wrt, node);
     }
 

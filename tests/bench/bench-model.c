@@ -16,7 +16,10 @@ struct _BenchModel
 G_DEFINE_FINAL_TYPE (BenchModel, bench_model, VARD_TYPE_MODEL)
 
 static VardNode *
-bench_model_record_predict (VardModel *model, VardNode *latents, VardNode *timesteps, VardNode *context)
+bench_model_record_predict (VardModel *model,
+                            VardNode *latents,
+                            VardNode *timesteps,
+                            VardNode *context)
 {
   return vard_unet_record (BENCH_MODEL (model)->denoiser, latents, timesteps, context);
 }
@@ -48,16 +51,21 @@ bench_model_init (BenchModel *self)
 }
 
 VardModel *
-bench_model_new (VardUnet *denoiser,
-                 gint64    latent,
-                 guint     n_tokens)
+bench_model_new (VardUnet *denoiser, gint64 latent, guint n_tokens)
 {
   const VardUnetConfig *config = vard_unet_peek_config (denoiser);
   BenchModel *self = g_object_new (BENCH_TYPE_MODEL, NULL);
   VardModelInfo info = {
-    .height = latent, .width = latent, .channels = config->n_in, .scale = SCALE, .n_tokens = n_tokens,
+    .height = latent,
+    .width = latent,
+    .channels = config->n_in,
+    .scale = SCALE,
+    .n_tokens = n_tokens,
     .context_width = config->context_width[0],
-    .schedule = { .n_train_timesteps = 1000, .beta_start = 0.00085, .beta_end = 0.012, .betas = VARD_BETAS_SCALED_LINEAR },
+    .schedule = { .n_train_timesteps = 1000,
+                  .beta_start = 0.00085,
+                  .beta_end = 0.012,
+                  .betas = VARD_BETAS_SCALED_LINEAR },
   };
 
   self->denoiser = denoiser;

@@ -13,8 +13,6 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (BenchModel, bench_model, BENCH, MODEL, VardModel)
 
 /* latents [latent, latent]; takes the denoiser */
-VardModel *bench_model_new (VardUnet *denoiser,
-                            gint64    latent,
-                            guint     n_tokens);
+VardModel *bench_model_new (VardUnet *denoiser, gint64 latent, guint n_tokens);
 
 G_END_DECLS

@@ -28,11 +28,14 @@ static gboolean has_segments, has_profile;
 static const GOptionEntry entries[] = {
   { "model", 'm', 0, G_OPTION_ARG_FILENAME, &model_path, "Model folder", "DIR" },
   { "latent", 'l', 0, G_OPTION_ARG_INT, &latent, "Side of the latent", "N" },
-  { "lora", 'r', 0, G_OPTION_ARG_INT, &rank, "A training step of a LoRA of this rank; 0: a forward", "RANK" },
-  { "segments", 's', 0, G_OPTION_ARG_NONE, &has_segments, "Recompute blocks in the reverse sweep", NULL },
+  { "lora", 'r', 0, G_OPTION_ARG_INT, &rank, "A training step of a LoRA of this rank; 0: a forward",
+    "RANK" },
+  { "segments", 's', 0, G_OPTION_ARG_NONE, &has_segments, "Recompute blocks in the reverse sweep",
+    NULL },
   { "threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads", "N" },
   { "rounds", 'n', 0, G_OPTION_ARG_INT, &rounds, "Runs after the first; the fastest counts", "N" },
-  { "profile", 'p', 0, G_OPTION_ARG_NONE, &has_profile, "Seconds by kernel, on standard error", NULL },
+  { "profile", 'p', 0, G_OPTION_ARG_NONE, &has_profile, "Seconds by kernel, on standard error",
+    NULL },
   { NULL },
 };
 
@@ -42,7 +45,7 @@ typedef struct
   VardParameterSet *set;
   VardOptimizer *optimizer;
   VardExecutable *executable;
-  double load;                  /* seconds */
+  double load; /* seconds */
 } Bench;
 
 /* a line of /proc/self/status, in bytes */
@@ -52,7 +55,8 @@ read_status (const char *field)
   g_autofree char *text = NULL;
   const char *line;
 
-  if (!g_file_get_contents ("/proc/self/status", &text, NULL, NULL) || (line = strstr (text, field)) == NULL)
+  if (!g_file_get_contents ("/proc/self/status", &text, NULL, NULL)
+      || (line = strstr (text, field)) == NULL)
     return 0;
   return 1024.0 * g_ascii_strtoull (line + strlen (field) + 1, NULL, 10);
 }
@@ -69,8 +73,7 @@ reset_peak (void)
 }
 
 static VardGraph *
-record (Bench     *self,
-        VardModel *model)
+record (Bench *self, VardModel *model)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
   VardShape shape = VARD_SHAPE (1, latent, latent, info->channels);
@@ -95,9 +98,7 @@ record (Bench     *self,
 }
 
 static gboolean
-prepare (Bench     *self,
-         VardModel *model,
-         GError   **error)
+prepare (Bench *self, VardModel *model, GError **error)
 {
   static const char *const targets[] = { "to_q", "to_k", "to_v", "to_out.0", NULL };
   VardModule *denoiser = vard_model_peek_denoiser (model);
@@ -120,10 +121,7 @@ prepare (Bench     *self,
 }
 
 static gboolean
-set_random (Bench      *self,
-            const char *name,
-            gsize       count,
-            GError    **error)
+set_random (Bench *self, const char *name, gsize count, GError **error)
 {
   g_autofree float *values = g_new (float, count);
 
@@ -132,9 +130,7 @@ set_random (Bench      *self,
 }
 
 static gboolean
-set_inputs (Bench     *self,
-            VardModel *model,
-            GError   **error)
+set_inputs (Bench *self, VardModel *model, GError **error)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
   gsize count = (gsize) latent * latent * info->channels;
@@ -146,20 +142,18 @@ set_inputs (Bench     *self,
 }
 
 static gboolean
-step (Bench   *self,
-      GError **error)
+step (Bench *self, GError **error)
 {
   const VardOptimizerNumbers numbers = { 1e-4, 0.9, 0.999, 1e-8, 0.01, 1 };
   double norm;
 
   return vard_executable_run (self->executable, NULL, error)
-         && (self->optimizer == NULL || vard_optimizer_update (self->optimizer, &numbers, &norm, NULL, error));
+         && (self->optimizer == NULL
+             || vard_optimizer_update (self->optimizer, &numbers, &norm, NULL, error));
 }
 
 static gboolean
-measure (Bench     *self,
-         VardModel *model,
-         GError   **error)
+measure (Bench *self, VardModel *model, GError **error)
 {
   double best = G_MAXDOUBLE;
   double resident = read_status ("VmRSS");
@@ -177,15 +171,15 @@ measure (Bench     *self,
       if (i > 0)
         best = MIN (best, (g_get_monotonic_time () - begin) * 1e-6);
     }
-  g_print ("{\"seconds\": %.3f, \"load\": %.2f, \"memory\": %.0f, \"peak\": %.0f, \"workspace\": %" G_GSIZE_FORMAT "}\n",
+  g_print ("{\"seconds\": %.3f, \"load\": %.2f, \"memory\": %.0f, \"peak\": %.0f, \"workspace\": "
+           "%" G_GSIZE_FORMAT "}\n",
            best, self->load, read_status ("VmHWM") - resident, read_status ("VmHWM"),
            vard_executable_get_workspace_size (self->executable));
   return TRUE;
 }
 
 int
-main (int   argc,
-      char *argv[])
+main (int argc, char *argv[])
 {
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   g_autoptr (GError) error = NULL;

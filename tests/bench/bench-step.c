@@ -52,7 +52,8 @@ bench_prepare (Bench *self, GError **error)
   static const char *const targets[] = { "to_q", "to_k", "to_v", "to_out.0", NULL };
   const VardModelInfo *info = vard_model_peek_info (self->model);
   VardModule *denoiser = vard_model_peek_denoiser (self->model);
-  VardModule *value_net = VARD_MODULE (vard_value_net_new (info->channels, info->context_width, 32, 1));
+  VardModule *value_net =
+    VARD_MODULE (vard_value_net_new (info->channels, info->context_width, 32, 1));
 
   if (is_full)
     vard_module_set_trainable (denoiser, TRUE);
@@ -67,8 +68,12 @@ bench_prepare (Bench *self, GError **error)
     return FALSE;
 
   VardPolicyStepConfig config = {
-    .engine = self->engine, .model = self->model, .frozen = self->frozen, .set = self->set,
-    .value = { .record = record_value, .data = value_net, .module = value_net }, .n = n_states,
+    .engine = self->engine,
+    .model = self->model,
+    .frozen = self->frozen,
+    .set = self->set,
+    .value = { .record = record_value, .data = value_net, .module = value_net },
+    .n = n_states,
     .guidance_scale = 1,
   };
 
@@ -99,19 +104,29 @@ static gboolean
 bench_run (Bench *self, GError **error)
 {
   const VardModelInfo *info = vard_model_peek_info (self->model);
-  gsize x_size = info->height * info->width * info->channels, text_size = info->n_tokens * info->context_width;
-  g_autofree float *x = g_new (float, n_states * x_size), *text = g_new (float, text_size);
+  gsize x_size = info->height * info->width * info->channels,
+        text_size = info->n_tokens * info->context_width;
+  g_autofree float *x = g_new (float, n_states *x_size), *text = g_new (float, text_size);
   g_autofree VardPolicyState *states = g_new0 (VardPolicyState, n_states);
   g_autofree double *seconds = g_new0 (double, n_rounds);
   VardTextState text_state = { text, text };
-  VardSamplerStep step = { .timestep = 500, .value_timestep = 450, .x_scale = 1, .out_scale = -0.1, .sigma = 0.3,
-                           .epsilon_per_out = 1, .kl_weight = 0.2 };
+  VardSamplerStep step = { .timestep = 500,
+                           .value_timestep = 450,
+                           .x_scale = 1,
+                           .out_scale = -0.1,
+                           .sigma = 0.3,
+                           .epsilon_per_out = 1,
+                           .kl_weight = 0.2 };
 
   vard_random_fill_normal (1, 0, x, n_states * x_size);
   vard_random_fill_normal (2, 0, text, text_size);
   for (int i = 0; i < n_states; i++)
-    states[i] = (VardPolicyState) { .x = x + i * x_size, .step = &step, .text = &text_state, .noise_key = i + 1,
-                                    .gain = 1, .gradient_limit = 1e9 };
+    states[i] = (VardPolicyState) { .x = x + i * x_size,
+                                    .step = &step,
+                                    .text = &text_state,
+                                    .noise_key = i + 1,
+                                    .gain = 1,
+                                    .gradient_limit = 1e9 };
   for (int round = -2; round < n_rounds; round++)
     {
       gint64 begin = g_get_monotonic_time ();
@@ -124,8 +139,8 @@ bench_run (Bench *self, GError **error)
         g_object_set (self->engine, "profile", shows_profile && round == -1, NULL);
     }
   qsort (seconds, n_rounds, sizeof *seconds, compare_doubles);
-  g_print ("%s, %d states: median %.1f ms, best %.1f ms of %d\n", is_full ? "all weights" : "LoRA", n_states,
-           seconds[n_rounds / 2] * 1e3, seconds[0] * 1e3, n_rounds);
+  g_print ("%s, %d states: median %.1f ms, best %.1f ms of %d\n", is_full ? "all weights" : "LoRA",
+           n_states, seconds[n_rounds / 2] * 1e3, seconds[0] * 1e3, n_rounds);
   return TRUE;
 }
 
@@ -137,9 +152,11 @@ main (int argc, char **argv)
   Bench bench = { NULL };
 
   g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, &argc, &argv, &error) || model_path == NULL || n_rounds < 1 || n_states < 1)
+  if (!g_option_context_parse (context, &argc, &argv, &error) || model_path == NULL || n_rounds < 1
+      || n_states < 1)
     {
-      g_printerr ("%s\n", error != NULL ? error->message : "--model names a folder; counts are at least 1");
+      g_printerr ("%s\n",
+                  error != NULL ? error->message : "--model names a folder; counts are at least 1");
       return 2;
     }
   bench.engine = g_object_new (VARD_TYPE_CPU_ENGINE, "threads", threads, NULL);

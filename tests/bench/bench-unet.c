@@ -25,7 +25,7 @@
 #include "engine/vard-executable.h"
 
 #define N_TOKENS 77
-#define VALUE_CHANNELS 32     /* of the value network's first level, as trainings have it */
+#define VALUE_CHANNELS 32 /* of the value network's first level, as trainings have it */
 #define MAX_ROUNDS 1000
 
 static int batch = 1, latent = 64, rank, rounds = 5;
@@ -56,7 +56,7 @@ typedef struct
   VardUnet *unet;
   VardParameterSet *set;
   VardOptimizer *optimizer;
-  VardExecutable *executable;        /* of a forward or a training step */
+  VardExecutable *executable; /* of a forward or a training step */
 
   /* of a policy step */
   VardModel *model;
@@ -72,9 +72,7 @@ typedef struct
 /* Small enough that values stay in range through all layers. A linear congruential generator: there
  * are hundreds of millions to make, and a device waits. */
 static void
-fill_parameter (const char    *path,
-                VardParameter *parameter,
-                gpointer       data)
+fill_parameter (const char *path, VardParameter *parameter, gpointer data)
 {
   gint64 n = vard_tensor_get_count (parameter->tensor);
   float *values = vard_tensor_peek_f32 (parameter->tensor);
@@ -88,8 +86,7 @@ fill_parameter (const char    *path,
 }
 
 static gboolean
-make_unet (Bench   *self,
-           GError **error)
+make_unet (Bench *self, GError **error)
 {
   VardUnetConfig config;
   g_autoptr (VardConfigReader) reader = vard_config_reader_new (config_path, error);
@@ -110,7 +107,8 @@ record (Bench *self)
   VardGraph *graph = vard_graph_new ();
   VardNode *x = vard_input (graph, "x", VARD_DTYPE_F32, shape);
   VardNode *t = vard_input (graph, "t", VARD_DTYPE_F32, VARD_SHAPE (batch));
-  VardNode *context = vard_input (graph, "context", VARD_DTYPE_F32, VARD_SHAPE (batch, N_TOKENS, config->context_width[0]));
+  VardNode *context = vard_input (graph, "context", VARD_DTYPE_F32,
+                                  VARD_SHAPE (batch, N_TOKENS, config->context_width[0]));
   VardNode *out = vard_unet_record (self->unet, x, t, context);
   VardNode *loss = vard_mean (vard_square (vard_sub (out, x)), 0xf);
 
@@ -121,10 +119,7 @@ record (Bench *self)
 }
 
 static VardNode *
-record_value (VardNode *x,
-              VardNode *t,
-              VardNode *text,
-              gpointer  data)
+record_value (VardNode *x, VardNode *t, VardNode *text, gpointer data)
 {
   return vard_value_net_record (data, x, t, text);
 }
@@ -133,24 +128,35 @@ static void
 make_states (Bench *self)
 {
   const VardModelInfo *info = vard_model_peek_info (self->model);
-  gsize size = info->height * info->width * info->channels, text_size = info->n_tokens * info->context_width;
+  gsize size = info->height * info->width * info->channels,
+        text_size = info->n_tokens * info->context_width;
 
-  self->x = g_new (float, batch * size);
+  self->x = g_new (float, batch *size);
   self->text = g_new (float, text_size);
   self->states = g_new0 (VardPolicyState, batch);
   vard_random_fill_normal (1, 0, self->x, batch * size);
   vard_random_fill_normal (2, 0, self->text, text_size);
   self->text_state = (VardTextState) { self->text, self->text };
-  self->sampler_step = (VardSamplerStep) { .timestep = 500, .value_timestep = 450, .model_time = 500, .x_scale = 1, .out_scale = -0.1,
-                                           .sigma = 0.3, .epsilon_per_out = 1, .kl_weight = 0.2 };
+  self->sampler_step = (VardSamplerStep) { .timestep = 500,
+                                           .value_timestep = 450,
+                                           .model_time = 500,
+                                           .x_scale = 1,
+                                           .out_scale = -0.1,
+                                           .sigma = 0.3,
+                                           .epsilon_per_out = 1,
+                                           .kl_weight = 0.2 };
   for (int i = 0; i < batch; i++)
-    self->states[i] = (VardPolicyState) { .x = self->x + i * size, .step = &self->sampler_step, .value_timestep = 450,
-                                          .text = &self->text_state, .noise_key = i + 1, .gain = 1, .gradient_limit = 1e9 };
+    self->states[i] = (VardPolicyState) { .x = self->x + i * size,
+                                          .step = &self->sampler_step,
+                                          .value_timestep = 450,
+                                          .text = &self->text_state,
+                                          .noise_key = i + 1,
+                                          .gain = 1,
+                                          .gradient_limit = 1e9 };
 }
 
 static gboolean
-prepare_policy (Bench   *self,
-                GError **error)
+prepare_policy (Bench *self, GError **error)
 {
   const VardUnetConfig *config = vard_unet_peek_config (self->unet);
 
@@ -161,8 +167,15 @@ prepare_policy (Bench   *self,
     return FALSE;
 
   VardPolicyStepConfig policy = {
-    .engine = self->engine, .model = self->model, .frozen = self->frozen, .set = self->set, .n = batch, .guidance_scale = 1,
-    .value = { .record = record_value, .data = self->value_net, .module = VARD_MODULE (self->value_net) },
+    .engine = self->engine,
+    .model = self->model,
+    .frozen = self->frozen,
+    .set = self->set,
+    .n = batch,
+    .guidance_scale = 1,
+    .value = { .record = record_value,
+               .data = self->value_net,
+               .module = VARD_MODULE (self->value_net) },
   };
 
   make_states (self);
@@ -171,8 +184,7 @@ prepare_policy (Bench   *self,
 }
 
 static gboolean
-prepare (Bench   *self,
-         GError **error)
+prepare (Bench *self, GError **error)
 {
   static const char *const targets[] = { "to_q", "to_k", "to_v", "to_out.0", NULL };
   VardModule *denoiser = VARD_MODULE (self->unet);
@@ -197,10 +209,7 @@ prepare (Bench   *self,
 }
 
 static gboolean
-set_random (Bench      *self,
-            const char *name,
-            gsize       count,
-            GError    **error)
+set_random (Bench *self, const char *name, gsize count, GError **error)
 {
   g_autofree float *values = g_new (float, count);
 
@@ -209,8 +218,7 @@ set_random (Bench      *self,
 }
 
 static gboolean
-set_inputs (Bench   *self,
-            GError **error)
+set_inputs (Bench *self, GError **error)
 {
   const VardUnetConfig *config = vard_unet_peek_config (self->unet);
 
@@ -218,34 +226,34 @@ set_inputs (Bench   *self,
     return TRUE;
   return set_random (self, "x", (gsize) batch * latent * latent * config->n_in, error)
          && set_random (self, "t", batch, error)
-         && set_random (self, "context", (gsize) batch * N_TOKENS * config->context_width[0], error);
+         && set_random (self, "context", (gsize) batch * N_TOKENS * config->context_width[0],
+                        error);
 }
 
 static gboolean
-compute (Bench   *self,
-         GError **error)
+compute (Bench *self, GError **error)
 {
   g_autofree VardPolicySample *samples = g_new (VardPolicySample, batch);
 
   if (is_policy)
-    return vard_policy_step_accumulate (self->policy, self->states, batch, 0.03, 1, samples, NULL, error);
+    return vard_policy_step_accumulate (self->policy, self->states, batch, 0.03, 1, samples, NULL,
+                                        error);
   return vard_executable_run (self->executable, NULL, error);
 }
 
 static gboolean
-step (Bench   *self,
-      GError **error)
+step (Bench *self, GError **error)
 {
   const VardOptimizerNumbers numbers = { 1e-4, 0.9, 0.999, 1e-8, 0.01, 1 };
   double norm;
 
   return compute (self, error)
-         && (!self->optimizer || vard_optimizer_update (self->optimizer, &numbers, &norm, NULL, error));
+         && (!self->optimizer
+             || vard_optimizer_update (self->optimizer, &numbers, &norm, NULL, error));
 }
 
 static int
-compare_times (gconstpointer a,
-               gconstpointer b)
+compare_times (gconstpointer a, gconstpointer b)
 {
   double x = *(const double *) a, y = *(const double *) b;
 
@@ -255,7 +263,8 @@ compare_times (gconstpointer a,
 static gsize
 get_workspace (Bench *self)
 {
-  return is_policy ? vard_policy_step_get_workspace_size (self->policy) : vard_executable_get_workspace_size (self->executable);
+  return is_policy ? vard_policy_step_get_workspace_size (self->policy)
+                   : vard_executable_get_workspace_size (self->executable);
 }
 
 static const char *
@@ -272,28 +281,30 @@ print_plan (Bench *self)
   g_autofree char *device = vard_engine_describe (self->engine);
 
   vard_engine_describe_memory (self->engine, &memory);
-  g_print ("{\"device\": \"%s\", \"task\": \"%s\", \"batch\": %d, \"latent\": %d, \"lora\": %d, \"segments\": %s, \"workspace\": %" G_GSIZE_FORMAT ", \"weights\": %" G_GSIZE_FORMAT ", \"needed\": %" G_GSIZE_FORMAT
-           ", \"peak\": %" G_GSIZE_FORMAT, device, get_task (), batch, latent, rank, has_segments ? "true" : "false",
+  g_print ("{\"device\": \"%s\", \"task\": \"%s\", \"batch\": %d, \"latent\": %d, \"lora\": %d, "
+           "\"segments\": %s, \"workspace\": %" G_GSIZE_FORMAT ", \"weights\": %" G_GSIZE_FORMAT
+           ", \"needed\": %" G_GSIZE_FORMAT ", \"peak\": %" G_GSIZE_FORMAT,
+           device, get_task (), batch, latent, rank, has_segments ? "true" : "false",
            get_workspace (self), memory.weights, memory.needed, memory.peak);
 }
 
 static void
-report (Bench  *self,
-        double *times)
+report (Bench *self, double *times)
 {
-  double flops = is_policy ? vard_policy_step_count_flops (self->policy) : vard_executable_count_flops (self->executable);
+  double flops = is_policy ? vard_policy_step_count_flops (self->policy)
+                           : vard_executable_count_flops (self->executable);
   double median;
 
   qsort (times, rounds, sizeof *times, compare_times);
   median = times[rounds / 2];
   print_plan (self);
-  g_print (", \"seconds\": %.6f, \"fastest\": %.6f, \"flops\": %.4e, \"tflops_per_second\": %.2f}\n", median, times[0], flops,
-           flops / median * 1e-12);
+  g_print (", \"seconds\": %.6f, \"fastest\": %.6f, \"flops\": %.4e, \"tflops_per_second\": "
+           "%.2f}\n",
+           median, times[0], flops, flops / median * 1e-12);
 }
 
 static gboolean
-measure (Bench   *self,
-         GError **error)
+measure (Bench *self, GError **error)
 {
   double times[MAX_ROUNDS];
 
@@ -337,19 +348,19 @@ bench_clear (Bench *self)
 }
 
 int
-main (int   argc,
-      char *argv[])
+main (int argc, char *argv[])
 {
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   g_autoptr (GError) error = NULL;
   Bench bench = { NULL };
 
   g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, &argc, &argv, &error) || !config_path || !engine_spec || rounds < 0
-      || rounds > MAX_ROUNDS || batch < 1 || (is_policy && rank < 1))
+  if (!g_option_context_parse (context, &argc, &argv, &error) || !config_path || !engine_spec
+      || rounds < 0 || rounds > MAX_ROUNDS || batch < 1 || (is_policy && rank < 1))
     {
       g_printerr ("%s\n", error ? error->message
-                                : "--config and --engine are needed, --lora for --policy, and at most 1000 --rounds");
+                                : "--config and --engine are needed, --lora for --policy, and at "
+                                  "most 1000 --rounds");
       return 2;
     }
   bench.engine = vard_load_engine (engine_spec, 0, &error);

@@ -55,7 +55,10 @@ moody_reward_class_init (MoodyRewardClass *klass)
   vard_fields_install (G_OBJECT_CLASS (klass), fields, G_N_ELEMENTS (fields));
 }
 
-static void moody_reward_init (MoodyReward *self) { }
+static void
+moody_reward_init (MoodyReward *self)
+{
+}
 
 static void
 provide (VardPlugin *plugin)
@@ -63,4 +66,8 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "moody", MOODY_TYPE_REWARD);
 }
 
-VARD_PLUGIN ("moody", "1.0", "LGPL-2.1-or-later", "For tests: does what rewards should not", provide);
+VARD_PLUGIN ("moody",
+             "1.0",
+             "LGPL-2.1-or-later",
+             "For tests: does what rewards should not",
+             provide);

@@ -39,7 +39,7 @@ typedef struct
   const void *from_a, *from_b;
   const void *from_c;
   void *to;
-  unsigned delay;       /* microseconds */
+  unsigned delay; /* microseconds */
 } Product;
 
 cublasStatus_t
@@ -65,13 +65,16 @@ cublasLtGetVersion (void)
 const char *
 cublasLtGetStatusString (cublasStatus_t status)
 {
-  return status == CUBLAS_STATUS_NOT_SUPPORTED ? "CUBLAS_STATUS_NOT_SUPPORTED" : "CUBLAS_STATUS_INVALID_VALUE";
+  return status == CUBLAS_STATUS_NOT_SUPPORTED ? "CUBLAS_STATUS_NOT_SUPPORTED"
+                                               : "CUBLAS_STATUS_INVALID_VALUE";
 }
 
 /* ---- descriptors ---- */
 
 cublasStatus_t
-cublasLtMatmulDescCreate (cublasLtMatmulDesc_t *operation, cublasComputeType_t compute, cudaDataType_t scale)
+cublasLtMatmulDescCreate (cublasLtMatmulDesc_t *operation,
+                          cublasComputeType_t compute,
+                          cudaDataType_t scale)
 {
   Operation *self = calloc (1, sizeof *self);
 
@@ -99,23 +102,32 @@ set_value (void *to, size_t expected, const void *from, size_t size)
 }
 
 cublasStatus_t
-cublasLtMatmulDescSetAttribute (cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_t attribute, const void *value,
+cublasLtMatmulDescSetAttribute (cublasLtMatmulDesc_t operation,
+                                cublasLtMatmulDescAttributes_t attribute,
+                                const void *value,
                                 size_t size)
 {
   Operation *self = (Operation *) operation;
 
   switch (attribute)
     {
-    case CUBLASLT_MATMUL_DESC_TRANSA: return set_value (&self->transpose_a, sizeof self->transpose_a, value, size);
-    case CUBLASLT_MATMUL_DESC_TRANSB: return set_value (&self->transpose_b, sizeof self->transpose_b, value, size);
-    case CUBLASLT_MATMUL_DESC_EPILOGUE: return set_value (&self->epilogue, sizeof self->epilogue, value, size);
-    case CUBLASLT_MATMUL_DESC_BIAS_POINTER: return set_value (&self->bias, sizeof self->bias, value, size);
+    case CUBLASLT_MATMUL_DESC_TRANSA:
+      return set_value (&self->transpose_a, sizeof self->transpose_a, value, size);
+    case CUBLASLT_MATMUL_DESC_TRANSB:
+      return set_value (&self->transpose_b, sizeof self->transpose_b, value, size);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE:
+      return set_value (&self->epilogue, sizeof self->epilogue, value, size);
+    case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
+      return set_value (&self->bias, sizeof self->bias, value, size);
     default: return CUBLAS_STATUS_NOT_SUPPORTED;
     }
 }
 
 cublasStatus_t
-cublasLtMatrixLayoutCreate (cublasLtMatrixLayout_t *layout, cudaDataType_t type, uint64_t rows, uint64_t columns,
+cublasLtMatrixLayoutCreate (cublasLtMatrixLayout_t *layout,
+                            cudaDataType_t type,
+                            uint64_t rows,
+                            uint64_t columns,
                             int64_t leading)
 {
   Layout *self = calloc (1, sizeof *self);
@@ -133,15 +145,19 @@ cublasLtMatrixLayoutDestroy (cublasLtMatrixLayout_t layout)
 }
 
 cublasStatus_t
-cublasLtMatrixLayoutSetAttribute (cublasLtMatrixLayout_t layout, cublasLtMatrixLayoutAttribute_t attribute, const void *value,
+cublasLtMatrixLayoutSetAttribute (cublasLtMatrixLayout_t layout,
+                                  cublasLtMatrixLayoutAttribute_t attribute,
+                                  const void *value,
                                   size_t size)
 {
   Layout *self = (Layout *) layout;
 
   switch (attribute)
     {
-    case CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT: return set_value (&self->n_batches, sizeof self->n_batches, value, size);
-    case CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET: return set_value (&self->stride, sizeof self->stride, value, size);
+    case CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT:
+      return set_value (&self->n_batches, sizeof self->n_batches, value, size);
+    case CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET:
+      return set_value (&self->stride, sizeof self->stride, value, size);
     default: return CUBLAS_STATUS_NOT_SUPPORTED;
     }
 }
@@ -176,8 +192,10 @@ cublasLtMatmulPreferenceDestroy (cublasLtMatmulPreference_t preference)
 }
 
 cublasStatus_t
-cublasLtMatmulPreferenceSetAttribute (cublasLtMatmulPreference_t preference, cublasLtMatmulPreferenceAttributes_t attribute,
-                                      const void *value, size_t size)
+cublasLtMatmulPreferenceSetAttribute (cublasLtMatmulPreference_t preference,
+                                      cublasLtMatmulPreferenceAttributes_t attribute,
+                                      const void *value,
+                                      size_t size)
 {
   if (attribute == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES)
     return set_value (preference, sizeof (uint32_t), value, size);
@@ -185,10 +203,16 @@ cublasLtMatmulPreferenceSetAttribute (cublasLtMatmulPreference_t preference, cub
 }
 
 cublasStatus_t
-cublasLtMatmulAlgoGetHeuristic (cublasLtHandle_t handle, cublasLtMatmulDesc_t operation, cublasLtMatrixLayout_t a,
-                                cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
-                                cublasLtMatmulPreference_t preference, int n_wanted,
-                                cublasLtMatmulHeuristicResult_t results[], int *n_found)
+cublasLtMatmulAlgoGetHeuristic (cublasLtHandle_t handle,
+                                cublasLtMatmulDesc_t operation,
+                                cublasLtMatrixLayout_t a,
+                                cublasLtMatrixLayout_t b,
+                                cublasLtMatrixLayout_t c,
+                                cublasLtMatrixLayout_t d,
+                                cublasLtMatmulPreference_t preference,
+                                int n_wanted,
+                                cublasLtMatmulHeuristicResult_t results[],
+                                int *n_found)
 {
   *n_found = get_n_algorithms ();
   for (int i = 0; i < *n_found; i++)
@@ -201,13 +225,19 @@ cublasLtMatmulAlgoGetHeuristic (cublasLtHandle_t handle, cublasLtMatmulDesc_t op
 }
 
 cublasStatus_t
-cublasLtMatmulAlgoCheck (cublasLtHandle_t handle, cublasLtMatmulDesc_t operation, cublasLtMatrixLayout_t a,
-                         cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
-                         const cublasLtMatmulAlgo_t *algorithm, cublasLtMatmulHeuristicResult_t *result)
+cublasLtMatmulAlgoCheck (cublasLtHandle_t handle,
+                         cublasLtMatmulDesc_t operation,
+                         cublasLtMatrixLayout_t a,
+                         cublasLtMatrixLayout_t b,
+                         cublasLtMatrixLayout_t c,
+                         cublasLtMatrixLayout_t d,
+                         const cublasLtMatmulAlgo_t *algorithm,
+                         cublasLtMatmulHeuristicResult_t *result)
 {
   memset (result, 0, sizeof *result);
-  return algorithm->data[0] > 0 && algorithm->data[0] <= 256 && algorithm->data[1] < 8 ? CUBLAS_STATUS_SUCCESS
-                                                                                     : CUBLAS_STATUS_NOT_SUPPORTED;
+  return algorithm->data[0] > 0 && algorithm->data[0] <= 256 && algorithm->data[1] < 8
+           ? CUBLAS_STATUS_SUCCESS
+           : CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
 /* ---- the product ---- */
@@ -238,10 +268,17 @@ load_element (cudaDataType_t type, const void *from, int64_t at)
 }
 
 static float
-load (const Layout *layout, const void *from, int64_t batch, uint64_t row, uint64_t column, int is_transposed)
+load (const Layout *layout,
+      const void *from,
+      int64_t batch,
+      uint64_t row,
+      uint64_t column,
+      int is_transposed)
 {
-  return load_element (layout->type, from, batch * layout->stride
-                       + (is_transposed ? row * layout->leading + column : column * layout->leading + row));
+  return load_element (layout->type, from,
+                       batch * layout->stride
+                         + (is_transposed ? row * layout->leading + column
+                                          : column * layout->leading + row));
 }
 
 /* to nearest, ties to even */
@@ -282,11 +319,13 @@ do_product (const void *data)
 
           for (uint64_t k = 0; k < depth; k++)
             {
-              float a = load (&p->a, p->from_a, batch, row, k, ta), b = load (&p->b, p->from_b, batch, k, column, tb);
+              float a = load (&p->a, p->from_a, batch, row, k, ta),
+                    b = load (&p->b, p->from_b, batch, k, column, tb);
 
               sum += is_tf32 ? (double) round_to_tf32 (a) * round_to_tf32 (b) : (double) a * b;
             }
-          sum = p->alpha * sum + (p->beta != 0 ? p->beta * load (&p->c, p->from_c, batch, row, column, 0) : 0);
+          sum = p->alpha * sum
+                + (p->beta != 0 ? p->beta * load (&p->c, p->from_c, batch, row, column, 0) : 0);
           if (p->operation.epilogue == CUBLASLT_EPILOGUE_BIAS)
             sum += load_element (p->c.type, p->operation.bias, row);
           store (&p->c, p->to, batch, row, column, sum);
@@ -299,24 +338,46 @@ has_shapes (const Product *p)
 {
   int ta = p->operation.transpose_a == CUBLAS_OP_T, tb = p->operation.transpose_b == CUBLAS_OP_T;
 
-  return (ta ? p->a.columns : p->a.rows) == p->c.rows && (tb ? p->b.rows : p->b.columns) == p->c.columns
-         && (ta ? p->a.rows : p->a.columns) == (tb ? p->b.columns : p->b.rows) && p->a.n_batches == p->c.n_batches
-         && p->b.n_batches == p->c.n_batches && p->a.type == p->b.type
-         && (p->c.type == CUDA_R_32F || p->c.type == p->a.type);
+  return (ta ? p->a.columns : p->a.rows) == p->c.rows
+         && (tb ? p->b.rows : p->b.columns) == p->c.columns
+         && (ta ? p->a.rows : p->a.columns) == (tb ? p->b.columns : p->b.rows)
+         && p->a.n_batches == p->c.n_batches && p->b.n_batches == p->c.n_batches
+         && p->a.type == p->b.type && (p->c.type == CUDA_R_32F || p->c.type == p->a.type);
 }
 
 cublasStatus_t
-cublasLtMatmul (cublasLtHandle_t handle, cublasLtMatmulDesc_t operation, const void *alpha, const void *a,
-                cublasLtMatrixLayout_t layout_a, const void *b, cublasLtMatrixLayout_t layout_b, const void *beta,
-                const void *c, cublasLtMatrixLayout_t layout_c, void *d, cublasLtMatrixLayout_t layout_d,
-                const cublasLtMatmulAlgo_t *algorithm, void *workspace, size_t workspace_size, cudaStream_t stream)
+cublasLtMatmul (cublasLtHandle_t handle,
+                cublasLtMatmulDesc_t operation,
+                const void *alpha,
+                const void *a,
+                cublasLtMatrixLayout_t layout_a,
+                const void *b,
+                cublasLtMatrixLayout_t layout_b,
+                const void *beta,
+                const void *c,
+                cublasLtMatrixLayout_t layout_c,
+                void *d,
+                cublasLtMatrixLayout_t layout_d,
+                const cublasLtMatmulAlgo_t *algorithm,
+                void *workspace,
+                size_t workspace_size,
+                cudaStream_t stream)
 {
-  Product product = { *(Operation *) operation, *(Layout *) layout_a, *(Layout *) layout_b, *(Layout *) layout_d,
-                      *(const float *) alpha, *(const float *) beta, a, b, c, d,
+  Product product = { *(Operation *) operation,
+                      *(Layout *) layout_a,
+                      *(Layout *) layout_b,
+                      *(Layout *) layout_d,
+                      *(const float *) alpha,
+                      *(const float *) beta,
+                      a,
+                      b,
+                      c,
+                      d,
                       get_n_algorithms () > 1 && algorithm->data[1] != 1 ? 3000 : 0 };
   uintptr_t addresses = (uintptr_t) a | (uintptr_t) b | (uintptr_t) c | (uintptr_t) d;
 
   if (!has_shapes (&product) || algorithm->data[0] == 0 || addresses % algorithm->data[0] != 0)
     return CUBLAS_STATUS_INVALID_VALUE;
-  return fake_submit (do_product, &product, sizeof product) == 0 ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
+  return fake_submit (do_product, &product, sizeof product) == 0 ? CUBLAS_STATUS_SUCCESS
+                                                                 : CUBLAS_STATUS_EXECUTION_FAILED;
 }

@@ -20,7 +20,7 @@
 struct _nvrtcProgram
 {
   char *source;
-  char *code;            /* its size, then a shared object */
+  char *code; /* its size, then a shared object */
   size_t code_size;
   char log[4096];
 };
@@ -76,7 +76,11 @@ nvrtcGetErrorString (nvrtcResult result)
 }
 
 nvrtcResult
-nvrtcCreateProgram (nvrtcProgram *program, const char *source, const char *name, int n_headers, const char *const *headers,
+nvrtcCreateProgram (nvrtcProgram *program,
+                    const char *source,
+                    const char *name,
+                    int n_headers,
+                    const char *const *headers,
                     const char *const *include_names)
 {
   *program = calloc (1, sizeof **program);
@@ -128,7 +132,9 @@ run_compiler (const char *source, const char *folder, int n_options, const char 
   if (status != 0)
     return status;
   snprintf (command, sizeof command,
-            "%s " OPTIONS " -DVARD_EMULATED -include '%s' -fPIC -shared -o %s/kernel.so %s -lm 2>%s/log", cc ? cc : "cc", simt ? simt : "simt.h", folder, path, folder);
+            "%s " OPTIONS
+            " -DVARD_EMULATED -include '%s' -fPIC -shared -o %s/kernel.so %s -lm 2>%s/log",
+            cc ? cc : "cc", simt ? simt : "simt.h", folder, path, folder);
   return system (command);
 }
 

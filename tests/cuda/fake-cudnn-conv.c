@@ -13,17 +13,20 @@ static const struct
   cudnnBackendDescriptorType_t kind;
   cudnnBackendAttributeName_t window, x, w, y, alpha, beta;
 } convolutions[] = {
-  { CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
-    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
-    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
-    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA },
-  { CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
+  { CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
+    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
+    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,
+    CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA },
+  { CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
+    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA },
-  { CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
+  { CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
+    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
-    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
+    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,
+    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA },
 };
 
@@ -31,12 +34,15 @@ int
 fake_window_is_complete (const Descriptor *self)
 {
   const int64_t *n = fake_find (self, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, 1);
-  const int64_t *dilations = fake_find (self, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, 2);
-  const int *mode = fake_find (self, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 1);
+  const int64_t *dilations =
+    fake_find (self, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, 2);
+  const int *mode =
+    fake_find (self, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 1);
   const int *type = fake_find (self, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1);
 
-  return n && *n == 2 && dilations && dilations[0] == 1 && dilations[1] == 1 && mode && *mode == CUDNN_CROSS_CORRELATION
-         && type && *type == CUDNN_DATA_FLOAT && fake_find (self, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, 2)
+  return n && *n == 2 && dilations && dilations[0] == 1 && dilations[1] == 1 && mode
+         && *mode == CUDNN_CROSS_CORRELATION && type && *type == CUDNN_DATA_FLOAT
+         && fake_find (self, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, 2)
          && fake_find (self, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, 2)
          && fake_find (self, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, 2);
 }
@@ -45,10 +51,12 @@ static int
 has_shapes (const Convolution *c)
 {
   for (int i = 0; i < 2; i++)
-    if (c->y.dims[2 + i] != (c->x.dims[2 + i] + c->before[i] + c->after[i] - c->w.dims[2 + i]) / c->strides[i] + 1)
+    if (c->y.dims[2 + i]
+        != (c->x.dims[2 + i] + c->before[i] + c->after[i] - c->w.dims[2 + i]) / c->strides[i] + 1)
       return 0;
-  return c->x.dims[0] == c->y.dims[0] && c->x.dims[1] == c->w.dims[1] && c->w.dims[0] == c->y.dims[1]
-         && c->x.type == c->w.type && c->x.type == c->y.type && c->x.id != c->w.id && c->x.id != c->y.id && c->w.id != c->y.id;
+  return c->x.dims[0] == c->y.dims[0] && c->x.dims[1] == c->w.dims[1]
+         && c->w.dims[0] == c->y.dims[1] && c->x.type == c->w.type && c->x.type == c->y.type
+         && c->x.id != c->w.id && c->x.id != c->y.id && c->w.id != c->y.id;
 }
 
 int
@@ -62,19 +70,25 @@ fake_read_convolution (const Descriptor *self, Convolution *c)
     i++;
   if (i == 3)
     return 0;
-  window = fake_find_descriptor (self, convolutions[i].window, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
+  window =
+    fake_find_descriptor (self, convolutions[i].window, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
   x = fake_find_descriptor (self, convolutions[i].x, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   w = fake_find_descriptor (self, convolutions[i].w, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   y = fake_find_descriptor (self, convolutions[i].y, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   alpha = fake_find (self, convolutions[i].alpha, CUDNN_TYPE_FLOAT, 1);
   beta = fake_find (self, convolutions[i].beta, CUDNN_TYPE_FLOAT, 1);
   c->kind = self->type;
-  if (!window || !x || !w || !y || !alpha || *alpha != 1 || !beta || *beta != 0 || !fake_read_tensor (x, &c->x)
-      || !fake_read_tensor (w, &c->w) || !fake_read_tensor (y, &c->y))
+  if (!window || !x || !w || !y || !alpha || *alpha != 1 || !beta || *beta != 0
+      || !fake_read_tensor (x, &c->x) || !fake_read_tensor (w, &c->w)
+      || !fake_read_tensor (y, &c->y))
     return 0;
-  memcpy (c->strides, fake_find (window, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, 2), sizeof c->strides);
-  memcpy (c->before, fake_find (window, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, 2), sizeof c->before);
-  memcpy (c->after, fake_find (window, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, 2), sizeof c->after);
+  memcpy (c->strides,
+          fake_find (window, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, 2),
+          sizeof c->strides);
+  memcpy (c->before, fake_find (window, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, 2),
+          sizeof c->before);
+  memcpy (c->after, fake_find (window, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, 2),
+          sizeof c->after);
   return has_shapes (c);
 }
 
@@ -83,7 +97,7 @@ typedef struct
 {
   Convolution c;
   float *x, *w, *y;
-  double *sums;        /* of what is computed */
+  double *sums; /* of what is computed */
 } Run;
 
 static float *
@@ -114,7 +128,8 @@ store_all (const Tensor *tensor, void *to, const double *sums)
 static void
 add_tap (Run *run, int64_t pixel_x, int64_t pixel_y, int64_t tap)
 {
-  int64_t n_in = run->c.x.dims[1], n_out = run->c.y.dims[1], weights = n_in * run->c.w.dims[2] * run->c.w.dims[3];
+  int64_t n_in = run->c.x.dims[1], n_out = run->c.y.dims[1],
+          weights = n_in * run->c.w.dims[2] * run->c.w.dims[3];
 
   for (int64_t o = 0; o < n_out; o++)
     {
@@ -146,11 +161,12 @@ add_pixel (Run *run, int64_t n, int64_t oy, int64_t ox)
   for (int64_t ky = 0; ky < dw[2]; ky++)
     for (int64_t kx = 0; kx < dw[3]; kx++)
       {
-        int64_t y = oy * c->strides[0] + ky - c->before[0], x = ox * c->strides[1] + kx - c->before[1];
+        int64_t y = oy * c->strides[0] + ky - c->before[0],
+                x = ox * c->strides[1] + kx - c->before[1];
 
         if (y >= 0 && x >= 0 && y < dx[2] && x < dx[3])
-          add_tap (run, ((n * dx[2] + y) * dx[3] + x) * dx[1], ((n * dy[2] + oy) * dy[3] + ox) * dy[1],
-                   (ky * dw[3] + kx) * dw[1]);
+          add_tap (run, ((n * dx[2] + y) * dx[3] + x) * dx[1],
+                   ((n * dy[2] + oy) * dy[3] + ox) * dy[1], (ky * dw[3] + kx) * dw[1]);
       }
 }
 
@@ -163,7 +179,7 @@ fake_convolution_run (const void *data)
               load_all (&c->y, call->pointers[2]) };
   int which = c->kind == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR         ? 2
               : c->kind == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR ? 0
-                                                                                       : 1;
+                                                                                        : 1;
   const Tensor *result = which == 2 ? &c->y : which == 0 ? &c->x : &c->w;
 
   if (call->delay > 0)

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SMALL 256          /* bytes of workspace beside the scores */
+#define SMALL 256 /* bytes of workspace beside the scores */
 
 /* ---- reading ---- */
 
@@ -46,7 +46,8 @@ has_float (const Descriptor *self, cudnnBackendAttributeName_t name)
 static int
 read_matmul (const Descriptor *self, Graph *graph, Operation *operation)
 {
-  const Descriptor *how = fake_find_descriptor (self, CUDNN_ATTR_OPERATION_MATMUL_DESC, CUDNN_BACKEND_MATMUL_DESCRIPTOR);
+  const Descriptor *how =
+    fake_find_descriptor (self, CUDNN_ATTR_OPERATION_MATMUL_DESC, CUDNN_BACKEND_MATMUL_DESCRIPTOR);
 
   operation->n_inputs = 2;
   operation->inputs[0] = add_tensor (self, CUDNN_ATTR_OPERATION_MATMUL_ADESC, graph);
@@ -58,9 +59,10 @@ read_matmul (const Descriptor *self, Graph *graph, Operation *operation)
 static int
 read_pointwise (const Descriptor *self, Graph *graph, Operation *operation)
 {
-  const Descriptor *how
-    = fake_find_descriptor (self, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
-  const int *mode = how ? fake_find (how, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1) : NULL;
+  const Descriptor *how = fake_find_descriptor (self, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR,
+                                                CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
+  const int *mode = how ? fake_find (how, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1)
+                        : NULL;
 
   if (mode == NULL || !has_float (how, CUDNN_ATTR_POINTWISE_MATH_PREC))
     return 0;
@@ -76,8 +78,11 @@ read_pointwise (const Descriptor *self, Graph *graph, Operation *operation)
 static int
 read_reduction (const Descriptor *self, Graph *graph, Operation *operation)
 {
-  const Descriptor *how = fake_find_descriptor (self, CUDNN_ATTR_OPERATION_REDUCTION_DESC, CUDNN_BACKEND_REDUCTION_DESCRIPTOR);
-  const int *mode = how ? fake_find (how, CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, 1) : NULL;
+  const Descriptor *how = fake_find_descriptor (self, CUDNN_ATTR_OPERATION_REDUCTION_DESC,
+                                                CUDNN_BACKEND_REDUCTION_DESCRIPTOR);
+  const int *mode =
+    how ? fake_find (how, CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, 1)
+        : NULL;
 
   if (mode == NULL || !has_float (how, CUDNN_ATTR_REDUCTION_COMP_TYPE))
     return 0;
@@ -114,7 +119,8 @@ fits_matmul (const Tensor *a, const Tensor *b, const Tensor *c)
   for (int i = 0; i < 2; i++)
     if (a->dims[i] != b->dims[i] || a->dims[i] != c->dims[i])
       return 0;
-  return a->dims[3] == b->dims[2] && c->dims[2] == a->dims[2] && c->dims[3] == b->dims[3] && a->type == b->type;
+  return a->dims[3] == b->dims[2] && c->dims[2] == a->dims[2] && c->dims[3] == b->dims[3]
+         && a->type == b->type;
 }
 
 /* y's extents, or one */
@@ -130,7 +136,8 @@ spreads (const Tensor *x, const Tensor *y)
 static int
 fits_together (const Graph *graph, const Operation *operation)
 {
-  const Tensor *a = &graph->tensors[operation->inputs[0]], *b = &graph->tensors[operation->inputs[1]];
+  const Tensor *a = &graph->tensors[operation->inputs[0]],
+               *b = &graph->tensors[operation->inputs[1]];
   const Tensor *y = &graph->tensors[operation->output];
 
   switch (operation->type)
@@ -145,11 +152,13 @@ fits_together (const Graph *graph, const Operation *operation)
 int
 fake_read_operation (const Descriptor *self, Graph *graph)
 {
-  static int (*const readers[]) (const Descriptor *, Graph *, Operation *)
-    = { read_matmul, read_pointwise, read_reduction, read_reshape };
-  static const cudnnBackendDescriptorType_t types[]
-    = { CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR,
-        CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR, CUDNN_BACKEND_OPERATION_RESHAPE_DESCRIPTOR };
+  static int (*const readers[]) (const Descriptor *, Graph *,
+                                 Operation *) = { read_matmul, read_pointwise, read_reduction,
+                                                  read_reshape };
+  static const cudnnBackendDescriptorType_t types[] = {
+    CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR,
+    CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR, CUDNN_BACKEND_OPERATION_RESHAPE_DESCRIPTOR
+  };
   Operation *operation = &graph->operations[graph->n_operations];
 
   if (graph->n_operations == MAX_OPERATIONS)
@@ -158,7 +167,7 @@ fake_read_operation (const Descriptor *self, Graph *graph)
   for (int i = 0; i < 4; i++)
     if (types[i] == self->type)
       {
-        if (!readers[i] (self, graph, operation) || operation->output < 0 || operation->inputs[0] < 0
+        if (!readers[i](self, graph, operation) || operation->output < 0 || operation->inputs[0] < 0
             || operation->inputs[1] < 0 || !fits_together (graph, operation))
           return 0;
         graph->n_operations++;
@@ -219,7 +228,11 @@ is_in_order (const Graph *graph)
 int
 fake_graph_is_known (const Graph *graph)
 {
-  static const struct { cudnnBackendDescriptorType_t type; int mode, forward, gradient; } kinds[] = {
+  static const struct
+  {
+    cudnnBackendDescriptorType_t type;
+    int mode, forward, gradient;
+  } kinds[] = {
     { CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR, 0, 2, 5 },
     { CUDNN_BACKEND_OPERATION_RESHAPE_DESCRIPTOR, 0, 0, 3 },
     { CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR, CUDNN_REDUCE_TENSOR_MAX, 1, 0 },
@@ -243,7 +256,8 @@ fake_graph_is_known (const Graph *graph)
       n_gradient += kinds[i].gradient;
     }
   return has_types (graph) && is_in_order (graph)
-         && ((is_forward && graph->n_operations == n_forward) || (is_gradient && graph->n_operations == n_gradient));
+         && ((is_forward && graph->n_operations == n_forward)
+             || (is_gradient && graph->n_operations == n_gradient));
 }
 
 /* the gradients of the scores, in tiles */
@@ -255,7 +269,8 @@ fake_graph_get_workspace (const Graph *graph)
       {
         const int64_t *dims = graph->tensors[graph->operations[i].output].dims;
 
-        return dims[0] * dims[1] * ((dims[2] + 127) / 128 * 128) * ((dims[3] + 63) / 64 * 64) * 2 + SMALL;
+        return dims[0] * dims[1] * ((dims[2] + 127) / 128 * 128) * ((dims[3] + 63) / 64 * 64) * 2
+               + SMALL;
       }
   return SMALL;
 }
@@ -279,7 +294,8 @@ ensure_values (const Graph *graph, float **all, int place)
     }
   for (int64_t i = 0; i < fake_tensor_count (tensor); i++)
     {
-      int64_t d = i % dims[3], c = i / dims[3] % dims[2], b = i / dims[3] / dims[2] % dims[1], a = i / dims[3] / dims[2] / dims[1];
+      int64_t d = i % dims[3], c = i / dims[3] % dims[2], b = i / dims[3] / dims[2] % dims[1],
+              a = i / dims[3] / dims[2] / dims[1];
 
       to[i] = fake_load (tensor, graph->pointers[place], a, b, c, d);
     }
@@ -345,7 +361,8 @@ reduce (int mode, const Tensor *x, const float *a, float *y)
       double result = mode == CUDNN_REDUCE_TENSOR_MAX ? a[i * n] : 0;
 
       for (int64_t j = 0; j < n; j++)
-        result = mode == CUDNN_REDUCE_TENSOR_ADD ? result + a[i * n + j] : fmax (result, a[i * n + j]);
+        result = mode == CUDNN_REDUCE_TENSOR_ADD ? result + a[i * n + j]
+                                                 : fmax (result, a[i * n + j]);
       y[i] = result;
     }
 }
@@ -364,7 +381,8 @@ turn (const Tensor *x, const float *a, float *y)
 static void
 run_operation (const Graph *graph, const Operation *operation, float **all)
 {
-  const Tensor *x = &graph->tensors[operation->inputs[0]], *z = &graph->tensors[operation->inputs[1]];
+  const Tensor *x = &graph->tensors[operation->inputs[0]],
+               *z = &graph->tensors[operation->inputs[1]];
   const Tensor *out = &graph->tensors[operation->output];
   const float *a = ensure_values (graph, all, operation->inputs[0]);
   const float *b = operation->n_inputs == 2 ? ensure_values (graph, all, operation->inputs[1]) : a;
@@ -379,7 +397,8 @@ run_operation (const Graph *graph, const Operation *operation, float **all)
     turn (x, a, y);
   else
     for (int64_t i = 0; i < count; i++)
-      y[i] = apply (operation->mode, a[spread_at (x, out, i)], operation->n_inputs == 2 ? b[spread_at (z, out, i)] : 0);
+      y[i] = apply (operation->mode, a[spread_at (x, out, i)],
+                    operation->n_inputs == 2 ? b[spread_at (z, out, i)] : 0);
   for (int64_t i = 0; i < count; i++)
     y[i] = fake_round (out, y[i]);
 }
@@ -392,8 +411,9 @@ store_values (const Graph *graph, const Operation *operation, float *const *all)
   const int64_t *dims = tensor->dims;
 
   for (int64_t i = 0; !tensor->is_virtual && i < fake_tensor_count (tensor); i++)
-    fake_store (tensor, graph->pointers[operation->output], i / dims[3] / dims[2] / dims[1], i / dims[3] / dims[2] % dims[1],
-                i / dims[3] % dims[2], i % dims[3], all[operation->output][i]);
+    fake_store (tensor, graph->pointers[operation->output], i / dims[3] / dims[2] / dims[1],
+                i / dims[3] / dims[2] % dims[1], i / dims[3] % dims[2], i % dims[3],
+                all[operation->output][i]);
 }
 
 int

@@ -26,7 +26,8 @@ cudnnGetVersion (void)
 const char *
 cudnnGetErrorString (cudnnStatus_t status)
 {
-  return status == CUDNN_STATUS_NOT_SUPPORTED ? "CUDNN_STATUS_NOT_SUPPORTED" : "CUDNN_STATUS_BAD_PARAM";
+  return status == CUDNN_STATUS_NOT_SUPPORTED ? "CUDNN_STATUS_NOT_SUPPORTED"
+                                              : "CUDNN_STATUS_BAD_PARAM";
 }
 
 cudnnStatus_t
@@ -58,23 +59,33 @@ size_of (cudnnBackendAttributeType_t type)
     {
     case CUDNN_TYPE_BOOLEAN: return sizeof (bool);
     case CUDNN_TYPE_CHAR: return 1;
-    case CUDNN_TYPE_INT64: case CUDNN_TYPE_DOUBLE: return 8;
-    case CUDNN_TYPE_HANDLE: case CUDNN_TYPE_VOID_PTR: case CUDNN_TYPE_BACKEND_DESCRIPTOR: return sizeof (void *);
+    case CUDNN_TYPE_INT64:
+    case CUDNN_TYPE_DOUBLE: return 8;
+    case CUDNN_TYPE_HANDLE:
+    case CUDNN_TYPE_VOID_PTR:
+    case CUDNN_TYPE_BACKEND_DESCRIPTOR: return sizeof (void *);
     default: return 4;
     }
 }
 
 const void *
-fake_find (const Descriptor *self, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t count)
+fake_find (const Descriptor *self,
+           cudnnBackendAttributeName_t name,
+           cudnnBackendAttributeType_t type,
+           int64_t count)
 {
   for (int i = 0; i < self->n_attributes; i++)
     if (self->attributes[i].name == name)
-      return self->attributes[i].type == type && self->attributes[i].count == count ? self->attributes[i].values : NULL;
+      return self->attributes[i].type == type && self->attributes[i].count == count
+               ? self->attributes[i].values
+               : NULL;
   return NULL;
 }
 
 const Descriptor *
-fake_find_descriptor (const Descriptor *self, cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type)
+fake_find_descriptor (const Descriptor *self,
+                      cudnnBackendAttributeName_t name,
+                      cudnnBackendDescriptorType_t type)
 {
   Descriptor *const *value = fake_find (self, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1);
 
@@ -82,7 +93,8 @@ fake_find_descriptor (const Descriptor *self, cudnnBackendAttributeName_t name, 
 }
 
 cudnnStatus_t
-cudnnBackendCreateDescriptor (cudnnBackendDescriptorType_t type, cudnnBackendDescriptor_t *descriptor)
+cudnnBackendCreateDescriptor (cudnnBackendDescriptorType_t type,
+                              cudnnBackendDescriptor_t *descriptor)
 {
   Descriptor *self = calloc (1, sizeof *self);
 
@@ -103,8 +115,11 @@ cudnnBackendDestroyDescriptor (cudnnBackendDescriptor_t descriptor)
 }
 
 cudnnStatus_t
-cudnnBackendSetAttribute (cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name,
-                          cudnnBackendAttributeType_t type, int64_t count, const void *values)
+cudnnBackendSetAttribute (cudnnBackendDescriptor_t descriptor,
+                          cudnnBackendAttributeName_t name,
+                          cudnnBackendAttributeType_t type,
+                          int64_t count,
+                          const void *values)
 {
   Descriptor *self = descriptor;
   Attribute *attribute = &self->attributes[self->n_attributes];
@@ -134,7 +149,8 @@ fake_read_tensor (const Descriptor *self, Tensor *tensor)
   const void *dims = fake_find (self, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4);
   const void *strides = fake_find (self, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, 4);
   const void *id = fake_find (self, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1);
-  const int64_t *alignment = fake_find (self, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1);
+  const int64_t *alignment =
+    fake_find (self, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1);
 
   if (!type || !dims || !strides || !id || !alignment || *alignment < 4)
     return 0;
@@ -224,7 +240,9 @@ static int64_t
 get_operations (const Descriptor *graph, Descriptor *const **operations)
 {
   for (int64_t n = 1; n <= MAX_OPERATIONS; n++)
-    if ((*operations = fake_find (graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, n)) != NULL)
+    if ((*operations =
+           fake_find (graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, n))
+        != NULL)
       return n;
   return 0;
 }
@@ -251,7 +269,8 @@ has_ways (const Descriptor *self)
   Convolution convolution;
   Graph graph;
 
-  return (get_operations (self, &operations) == 1 && fake_read_convolution (operations[0], &convolution))
+  return (get_operations (self, &operations) == 1
+          && fake_read_convolution (operations[0], &convolution))
          || read_graph (self, &graph);
 }
 
@@ -278,7 +297,8 @@ read_text (const char *text, int64_t size, Work *work)
 {
   unsigned char *bytes = (void *) work;
 
-  if (size != (int64_t) (2 * sizeof *work + strlen (HEADER FOOTER)) || strncmp (text, HEADER, strlen (HEADER)) != 0)
+  if (size != (int64_t) (2 * sizeof *work + strlen (HEADER FOOTER))
+      || strncmp (text, HEADER, strlen (HEADER)) != 0)
     return 0;
   text += strlen (HEADER);
   for (size_t i = 0; i < sizeof *work; i++)
@@ -291,8 +311,8 @@ read_text (const char *text, int64_t size, Work *work)
 static int
 read_work (const Descriptor *plan, Work *work)
 {
-  const Descriptor *way
-    = fake_find_descriptor (plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+  const Descriptor *way = fake_find_descriptor (plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG,
+                                                CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
   const Descriptor *graph;
   Descriptor *const *operations;
 
@@ -303,11 +323,13 @@ read_work (const Descriptor *plan, Work *work)
   if (way == NULL)
     return 0;
   work->way = way->way;
-  graph = fake_find_descriptor (way, CUDNN_ATTR_ENGINE_OPERATION_GRAPH, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
+  graph = fake_find_descriptor (way, CUDNN_ATTR_ENGINE_OPERATION_GRAPH,
+                                CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
   if (read_graph (graph, &work->graph))
     return 1;
   memset (&work->graph, 0, sizeof work->graph);
-  return get_operations (graph, &operations) == 1 && fake_read_convolution (operations[0], &work->convolution);
+  return get_operations (graph, &operations) == 1
+         && fake_read_convolution (operations[0], &work->convolution);
 }
 
 static int64_t
@@ -315,7 +337,9 @@ get_workspace (const Descriptor *plan)
 {
   Work work;
 
-  return read_work (plan, &work) && work.graph.n_operations > 0 ? fake_graph_get_workspace (&work.graph) : CONVOLUTION_WORKSPACE;
+  return read_work (plan, &work) && work.graph.n_operations > 0
+           ? fake_graph_get_workspace (&work.graph)
+           : CONVOLUTION_WORKSPACE;
 }
 
 /* how long it is, and as much of it as is wanted */
@@ -358,16 +382,20 @@ is_complete (const Descriptor *self)
     case CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR:
       return fake_find (self, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1)
              && get_operations (self, &operations) > 0;
-    case CUDNN_BACKEND_MATMUL_DESCRIPTOR: return fake_find (self, CUDNN_ATTR_MATMUL_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1) != NULL;
+    case CUDNN_BACKEND_MATMUL_DESCRIPTOR:
+      return fake_find (self, CUDNN_ATTR_MATMUL_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1) != NULL;
     case CUDNN_BACKEND_POINTWISE_DESCRIPTOR:
       return fake_find (self, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1) != NULL;
     case CUDNN_BACKEND_REDUCTION_DESCRIPTOR:
-      return fake_find (self, CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, 1) != NULL;
+      return fake_find (self, CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, 1)
+             != NULL;
     case CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR:
-      return fake_find_descriptor (self, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR)
+      return fake_find_descriptor (self, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH,
+                                   CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR)
              && fake_find (self, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1);
     case CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR:
-      return fake_find (self, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1) && read_work (self, &work);
+      return fake_find (self, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1)
+             && read_work (self, &work);
     case CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR:
       return fake_find (self, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1) != NULL;
     default: return is_operation (self);
@@ -389,12 +417,17 @@ cudnnBackendFinalize (cudnnBackendDescriptor_t descriptor)
 static int64_t
 propose (const Descriptor *self, Descriptor **configurations, int64_t n)
 {
-  const Descriptor *graph = fake_find_descriptor (self, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-  int64_t n_ways = !has_ways (graph) || is_told ("no-proposals") ? 0 : has_several_ways () ? 4 : 2, n_found = n < n_ways ? n : n_ways;
+  const Descriptor *graph = fake_find_descriptor (self, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH,
+                                                  CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
+  int64_t n_ways = !has_ways (graph) || is_told ("no-proposals") ? 0
+                   : has_several_ways ()                         ? 4
+                                                                 : 2,
+          n_found = n < n_ways ? n : n_ways;
 
   for (int64_t i = 0; i < n_found; i++)
     {
-      cudnnBackendSetAttribute (configurations[i], CUDNN_ATTR_ENGINE_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &graph);
+      cudnnBackendSetAttribute (configurations[i], CUDNN_ATTR_ENGINE_OPERATION_GRAPH,
+                                CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &graph);
       configurations[i]->way = i;
       configurations[i]->is_finished = 1;
     }
@@ -402,8 +435,12 @@ propose (const Descriptor *self, Descriptor **configurations, int64_t n)
 }
 
 cudnnStatus_t
-cudnnBackendGetAttribute (cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name,
-                          cudnnBackendAttributeType_t type, int64_t n_wanted, int64_t *n_found, void *values)
+cudnnBackendGetAttribute (cudnnBackendDescriptor_t descriptor,
+                          cudnnBackendAttributeName_t name,
+                          cudnnBackendAttributeType_t type,
+                          int64_t n_wanted,
+                          int64_t *n_found,
+                          void *values)
 {
   Descriptor *self = descriptor;
 
@@ -435,8 +472,10 @@ fake_find_pointer (const Descriptor *pack, int64_t id)
 {
   for (int64_t n = 1; n <= 32; n++)
     {
-      const int64_t *ids = fake_find (pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, n);
-      void *const *pointers = fake_find (pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, n);
+      const int64_t *ids =
+        fake_find (pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, n);
+      void *const *pointers =
+        fake_find (pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, n);
 
       for (int64_t i = 0; ids && pointers && i < n; i++)
         if (ids[i] == id)
@@ -452,7 +491,10 @@ is_aligned (const void *pointer)
 }
 
 static cudnnStatus_t
-execute_convolution (const Convolution *convolution, const Descriptor *pack, char *workspace, unsigned delay)
+execute_convolution (const Convolution *convolution,
+                     const Descriptor *pack,
+                     char *workspace,
+                     unsigned delay)
 {
   ConvolutionCall call;
 
@@ -466,7 +508,9 @@ execute_convolution (const Convolution *convolution, const Descriptor *pack, cha
   for (int i = 0; i < 3; i++)
     if (!is_aligned (call.pointers[i]))
       return CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER;
-  return fake_submit (fake_convolution_run, &call, sizeof call) == 0 ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_EXECUTION_FAILED;
+  return fake_submit (fake_convolution_run, &call, sizeof call) == 0
+           ? CUDNN_STATUS_SUCCESS
+           : CUDNN_STATUS_EXECUTION_FAILED;
 }
 
 static cudnnStatus_t
@@ -487,13 +531,17 @@ execute_graph (Graph *graph, const Descriptor *pack, char *workspace, unsigned d
       if (tensor->is_by_value)
         graph->numbers[i] = *(const float *) graph->pointers[i];
     }
-  return fake_submit (fake_graph_run, graph, sizeof *graph) == 0 ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_EXECUTION_FAILED;
+  return fake_submit (fake_graph_run, graph, sizeof *graph) == 0 ? CUDNN_STATUS_SUCCESS
+                                                                 : CUDNN_STATUS_EXECUTION_FAILED;
 }
 
 cudnnStatus_t
-cudnnBackendExecute (cudnnHandle_t handle, cudnnBackendDescriptor_t plan, cudnnBackendDescriptor_t pack)
+cudnnBackendExecute (cudnnHandle_t handle,
+                     cudnnBackendDescriptor_t plan,
+                     cudnnBackendDescriptor_t pack)
 {
-  char *const *workspace = fake_find (pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1);
+  char *const *workspace =
+    fake_find (pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1);
   unsigned delay;
   Work work;
 

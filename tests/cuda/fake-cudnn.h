@@ -25,16 +25,15 @@ typedef struct
 } Descriptor;
 
 /* NULL where it is missing, or has another type or count */
-const void       *fake_find            (const Descriptor             *self,
-                                        cudnnBackendAttributeName_t   name,
-                                        cudnnBackendAttributeType_t   type,
-                                        int64_t                       count);
-const Descriptor *fake_find_descriptor (const Descriptor             *self,
-                                        cudnnBackendAttributeName_t   name,
-                                        cudnnBackendDescriptorType_t  type);
+const void *fake_find (const Descriptor *self,
+                       cudnnBackendAttributeName_t name,
+                       cudnnBackendAttributeType_t type,
+                       int64_t count);
+const Descriptor *fake_find_descriptor (const Descriptor *self,
+                                        cudnnBackendAttributeName_t name,
+                                        cudnnBackendDescriptorType_t type);
 /* of a pack of addresses */
-void             *fake_find_pointer    (const Descriptor             *pack,
-                                        int64_t                       id);
+void *fake_find_pointer (const Descriptor *pack, int64_t id);
 
 typedef struct
 {
@@ -43,25 +42,23 @@ typedef struct
   int is_virtual, is_by_value;
 } Tensor;
 
-int     fake_read_tensor  (const Descriptor *self,
-                           Tensor           *tensor);
-int64_t fake_tensor_count (const Tensor     *tensor);
-float   fake_load         (const Tensor     *tensor,
-                           const void       *from,
-                           int64_t           a,
-                           int64_t           b,
-                           int64_t           c,
-                           int64_t           d);
-void    fake_store        (const Tensor     *tensor,
-                           void             *to,
-                           int64_t           a,
-                           int64_t           b,
-                           int64_t           c,
-                           int64_t           d,
-                           float             value);
+int fake_read_tensor (const Descriptor *self, Tensor *tensor);
+int64_t fake_tensor_count (const Tensor *tensor);
+float fake_load (const Tensor *tensor,
+                 const void *from,
+                 int64_t a,
+                 int64_t b,
+                 int64_t c,
+                 int64_t d);
+void fake_store (const Tensor *tensor,
+                 void *to,
+                 int64_t a,
+                 int64_t b,
+                 int64_t c,
+                 int64_t d,
+                 float value);
 /* as it would be if it were stored */
-float   fake_round        (const Tensor     *tensor,
-                           float             value);
+float fake_round (const Tensor *tensor, float value);
 
 /* ---- convolutions (fake-cudnn-conv.c) ---- */
 
@@ -77,16 +74,15 @@ typedef struct
 typedef struct
 {
   Convolution c;
-  void *pointers[3];       /* x, w, y */
+  void *pointers[3]; /* x, w, y */
   char *workspace;
-  unsigned delay;          /* microseconds */
+  unsigned delay; /* microseconds */
 } ConvolutionCall;
 
-int     fake_window_is_complete (const Descriptor *self);
+int fake_window_is_complete (const Descriptor *self);
 /* 0: it is not complete, or its tensors do not fit together */
-int     fake_read_convolution   (const Descriptor *self,
-                                 Convolution      *convolution);
-int     fake_convolution_run    (const void       *call);
+int fake_read_convolution (const Descriptor *self, Convolution *convolution);
+int fake_convolution_run (const void *call);
 
 /* ---- graphs of several operations (fake-cudnn-graph.c) ---- */
 
@@ -96,8 +92,8 @@ int     fake_convolution_run    (const void       *call);
 typedef struct
 {
   cudnnBackendDescriptorType_t type;
-  int mode;                    /* of an elementwise operation or a reduction */
-  int n_inputs, inputs[2], output;   /* places among the tensors */
+  int mode;                        /* of an elementwise operation or a reduction */
+  int n_inputs, inputs[2], output; /* places among the tensors */
 } Operation;
 
 /* everything that is needed when it runs: descriptors may be gone then */
@@ -106,11 +102,11 @@ typedef struct
   Tensor tensors[MAX_TENSORS];
   Operation operations[MAX_OPERATIONS];
   void *pointers[MAX_TENSORS];
-  float numbers[MAX_TENSORS];  /* of tensors by value, read when it is queued */
+  float numbers[MAX_TENSORS]; /* of tensors by value, read when it is queued */
   int n_tensors, n_operations;
   char *workspace;
   int64_t workspace_size;
-  unsigned delay;              /* microseconds */
+  unsigned delay; /* microseconds */
 } Graph;
 
 /* What a plan computes, with nothing that points elsewhere: also what its text holds. n_operations
@@ -123,10 +119,9 @@ typedef struct
 } Work;
 
 /* 0: an operation is not complete, or its tensors do not fit together */
-int     fake_read_operation (const Descriptor *self,
-                             Graph            *graph);
+int fake_read_operation (const Descriptor *self, Graph *graph);
 /* whether it is one of the two that the library fuses: attention, or its gradients without sums in
  * an order of their own */
-int     fake_graph_is_known (const Graph      *graph);
+int fake_graph_is_known (const Graph *graph);
 int64_t fake_graph_get_workspace (const Graph *graph);
-int     fake_graph_run      (const void       *graph);
+int fake_graph_run (const void *graph);

@@ -25,17 +25,36 @@ typedef struct Record
 {
   struct Record *next;
   FakeCall call;
-  size_t number, size;      /* in the order of queueing */
+  size_t number, size; /* in the order of queueing */
   void *data;
 } Record;
 
-typedef struct { Record *first, **last; } Queue;
+typedef struct
+{
+  Record *first, **last;
+} Queue;
 
-struct CUgraph_st { Queue queue; };
-struct CUgraphExec_st { Queue queue; };
-struct CUevent_st { size_t number; };     /* of the last record before it */
-struct CUfunc_st { FakeKernel kernel; size_t args_size; };
-struct CUmod_st { void *handle; };
+struct CUgraph_st
+{
+  Queue queue;
+};
+struct CUgraphExec_st
+{
+  Queue queue;
+};
+struct CUevent_st
+{
+  size_t number;
+}; /* of the last record before it */
+struct CUfunc_st
+{
+  FakeKernel kernel;
+  size_t args_size;
+};
+struct CUmod_st
+{
+  void *handle;
+};
 
 static Queue stream = { NULL, &stream.first };
 static CUgraph captured;
@@ -120,9 +139,7 @@ run_queue (size_t last)
 }
 
 int
-fake_submit (FakeCall    call,
-             const void *data,
-             size_t      size)
+fake_submit (FakeCall call, const void *data, size_t size)
 {
   if (is_lost)
     return CUDA_ERROR_ILLEGAL_ADDRESS;
@@ -320,7 +337,8 @@ cuGetErrorName (CUresult result, const char **name)
 CUresult CUDAAPI
 cuGetErrorString (CUresult result, const char **text)
 {
-  *text = result == CUDA_ERROR_ILLEGAL_ADDRESS ? "an illegal memory access was encountered" : "an error";
+  *text = result == CUDA_ERROR_ILLEGAL_ADDRESS ? "an illegal memory access was encountered"
+                                               : "an error";
   return CUDA_SUCCESS;
 }
 
@@ -443,7 +461,8 @@ cuMemcpyDtoHAsync (void *to, CUdeviceptr from, size_t size, CUstream on)
 CUresult CUDAAPI
 cuMemcpyDtoDAsync (CUdeviceptr to, CUdeviceptr from, size_t size, CUstream on)
 {
-  return fake_submit (do_copy, &(Transfer) { (void *) to, (void *) from, 0, size }, sizeof (Transfer));
+  return fake_submit (do_copy, &(Transfer) { (void *) to, (void *) from, 0, size },
+                      sizeof (Transfer));
 }
 
 CUresult CUDAAPI
@@ -509,7 +528,7 @@ typedef struct
 {
   FakeKernel kernel;
   SimtIndex grid, block;
-  char args[4096];       /* as much as a device takes */
+  char args[4096]; /* as much as a device takes */
 } Launch;
 
 static int
@@ -519,17 +538,28 @@ do_launch (const void *data)
 
   if (get_fault ("lost") && ++n_launches > get_fault ("lost"))
     return CUDA_ERROR_ILLEGAL_ADDRESS;
-  return fake_run_grid (launch->kernel, launch->args, launch->grid, launch->block) ? CUDA_SUCCESS
-                                                                                 : CUDA_ERROR_LAUNCH_FAILED;
+  return fake_run_grid (launch->kernel, launch->args, launch->grid, launch->block)
+           ? CUDA_SUCCESS
+           : CUDA_ERROR_LAUNCH_FAILED;
 }
 
 CUresult CUDAAPI
-cuLaunchKernel (CUfunction f, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
-                unsigned block_z, unsigned shared, CUstream on, void **parameters, void **extra)
+cuLaunchKernel (CUfunction f,
+                unsigned grid_x,
+                unsigned grid_y,
+                unsigned grid_z,
+                unsigned block_x,
+                unsigned block_y,
+                unsigned block_z,
+                unsigned shared,
+                CUstream on,
+                void **parameters,
+                void **extra)
 {
   Launch launch = { f->kernel, { grid_x, grid_y, grid_z }, { block_x, block_y, block_z } };
 
-  if (f->args_size > sizeof launch.args || grid_x == 0 || grid_y == 0 || grid_y > 65535 || block_x > 1024)
+  if (f->args_size > sizeof launch.args || grid_x == 0 || grid_y == 0 || grid_y > 65535
+      || block_x > 1024)
     return CUDA_ERROR_INVALID_VALUE;
   memcpy (launch.args, parameters[0], f->args_size);
   return fake_submit (do_launch, &launch, sizeof launch);

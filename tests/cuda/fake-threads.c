@@ -26,12 +26,18 @@
 #define STACK_SIZE (64 << 10)
 #define WARP 32
 
-typedef enum { RUNNING, WAITS_FOR_WARP, WAITS_FOR_BLOCK, ENDED } State;
+typedef enum
+{
+  RUNNING,
+  WAITS_FOR_WARP,
+  WAITS_FOR_BLOCK,
+  ENDED
+} State;
 
 typedef struct
 {
-  ucontext_t context;      /* to begin with */
-  jmp_buf place;           /* to go on with */
+  ucontext_t context; /* to begin with */
+  jmp_buf place;      /* to go on with */
   void *stack;
   unsigned thread;
   State state;
@@ -51,7 +57,8 @@ is_backwards (void)
   static int answer = -1;
 
   if (answer < 0)
-    answer = getenv ("VARD_FAKE_CUDA") != NULL && strstr (getenv ("VARD_FAKE_CUDA"), "backwards") != NULL;
+    answer = getenv ("VARD_FAKE_CUDA") != NULL
+             && strstr (getenv ("VARD_FAKE_CUDA"), "backwards") != NULL;
   return answer;
 }
 
@@ -182,7 +189,8 @@ release_block (void)
     waiting += fibers[i].state == WAITS_FOR_BLOCK;
   if (waiting != n_threads)
     {
-      fprintf (stderr, "fake-cuda: %u of %u threads wait for their block, %u have ended\n", waiting, n_threads, n_ended);
+      fprintf (stderr, "fake-cuda: %u of %u threads wait for their block, %u have ended\n", waiting,
+               n_threads, n_ended);
       return 0;
     }
   for (unsigned i = 0; i < n_fibers; i++)
@@ -203,12 +211,10 @@ run_block (void)
 }
 
 int
-fake_run_grid (FakeKernel kernel,
-               const void *args,
-               SimtIndex   grid,
-               SimtIndex   block)
+fake_run_grid (FakeKernel kernel, const void *args, SimtIndex grid, SimtIndex block)
 {
-  int is_done = block.x > 0 && block.x <= MAX_THREADS && block.x % WARP == 0 && block.y == 1 && block.z == 1;
+  int is_done = block.x > 0 && block.x <= MAX_THREADS && block.x % WARP == 0 && block.y == 1
+                && block.z == 1;
 
   kernel_now = kernel;
   args_now = args;
@@ -218,7 +224,8 @@ fake_run_grid (FakeKernel kernel,
   for (unsigned y = 0; y < grid.y && is_done; y++)
     for (unsigned x = 0; x < grid.x && is_done; x++)
       {
-        fake_simt.block = is_backwards () ? (SimtIndex) { grid.x - 1 - x, grid.y - 1 - y, 0 } : (SimtIndex) { x, y, 0 };
+        fake_simt.block = is_backwards () ? (SimtIndex) { grid.x - 1 - x, grid.y - 1 - y, 0 }
+                                          : (SimtIndex) { x, y, 0 };
         is_done = run_block ();
       }
   return is_done;

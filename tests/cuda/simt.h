@@ -8,7 +8,10 @@
 #ifndef SIMT_H
 #define SIMT_H
 
-typedef struct { unsigned x, y, z; } SimtIndex;
+typedef struct
+{
+  unsigned x, y, z;
+} SimtIndex;
 
 typedef struct
 {
@@ -36,7 +39,11 @@ Simt *simt;
 static inline float
 simt_shuffle_xor (float value, unsigned step)
 {
-  union { float value; unsigned bits; } u = { value };
+  union
+  {
+    float value;
+    unsigned bits;
+  } u = { value };
 
   u.bits = simt->exchange (u.bits, (threadIdx.x % 32) ^ step);
   return u.value;

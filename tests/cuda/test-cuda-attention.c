@@ -17,8 +17,8 @@ typedef struct
 {
   const char *name;
   gint64 n_queries, n_keys, d;
-  gboolean has_all;       /* gradients for queries, keys and values, or for queries alone */
-  gsize workspace;        /* 0: as it is */
+  gboolean has_all; /* gradients for queries, keys and values, or for queries alone */
+  gsize workspace;  /* 0: as it is */
   const char *forward, *gradient;
 } Case;
 
@@ -44,13 +44,14 @@ static VardNode *
 add_layer (VardNode *x, const char *name, gint64 n, gint64 d)
 {
   gint64 c = HEADS * d;
-  g_autofree float *values = g_new (float, c * c);
+  g_autofree float *values = g_new (float, c *c);
 
   vard_random_fill_normal (5, g_str_hash (name), values, c * c);
   for (gint64 i = 0; i < c * c; i++)
     values[i] *= 0.2f;
   return vard_reshape (vard_matmul (vard_reshape (x, VARD_SHAPE (PICTURES * n, c)),
-                                    vard_constant_f32 (x->graph, VARD_SHAPE (c, c), values), FALSE, FALSE),
+                                    vard_constant_f32 (x->graph, VARD_SHAPE (c, c), values), FALSE,
+                                    FALSE),
                        VARD_SHAPE (PICTURES, n, HEADS, d));
 }
 
@@ -61,9 +62,13 @@ make_graph (const Case *row)
   VardGraph *graph = vard_graph_new ();
   gint64 d = row->d, c = HEADS * d;
   VardNode *x = vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (PICTURES, row->n_queries, c));
-  VardNode *z = vard_input (graph, "z", VARD_DTYPE_F32, VARD_SHAPE (PICTURES, row->n_keys, c)), *wrt[] = { x, z };
-  VardNode *dy = vard_input (graph, "dy", VARD_DTYPE_F32, VARD_SHAPE (PICTURES, row->n_queries, HEADS, d)), *gradients[2];
-  VardNode *attended = vard_attention (add_layer (x, "q", row->n_queries, d), add_layer (z, "k", row->n_keys, d),
+  VardNode *z = vard_input (graph, "z", VARD_DTYPE_F32, VARD_SHAPE (PICTURES, row->n_keys, c)),
+           *wrt[] = { x, z };
+  VardNode *dy = vard_input (graph, "dy", VARD_DTYPE_F32,
+                             VARD_SHAPE (PICTURES, row->n_queries, HEADS, d)),
+           *gradients[2];
+  VardNode *attended = vard_attention (add_layer (x, "q", row->n_queries, d),
+                                       add_layer (z, "k", row->n_keys, d),
                                        add_layer (z, "v", row->n_keys, d), 1 / sqrt (d), FALSE);
   VardNode *y = add_layer (attended, "out", row->n_queries, d);
 
@@ -108,7 +113,8 @@ count_results (const Case *row)
 static float *
 run (VardExecutable *executable, const Case *row)
 {
-  gint64 queries = PICTURES * row->n_queries * HEADS * row->d, keys = PICTURES * row->n_keys * HEADS * row->d;
+  gint64 queries = PICTURES * row->n_queries * HEADS * row->d,
+         keys = PICTURES * row->n_keys * HEADS * row->d;
   gsize size = count_results (row) * sizeof (float);
   float *results = g_malloc (size);
   g_autofree float *before = g_malloc (size);
@@ -123,9 +129,11 @@ run (VardExecutable *executable, const Case *row)
       vard_executable_run (executable, NULL, &error);
       g_assert_no_error (error);
       vard_executable_get_output (executable, "y", results, queries * sizeof (float), &error);
-      vard_executable_get_output (executable, "dx", results + queries, queries * sizeof (float), &error);
+      vard_executable_get_output (executable, "dx", results + queries, queries * sizeof (float),
+                                  &error);
       if (row->has_all)
-        vard_executable_get_output (executable, "dz", results + 2 * queries, keys * sizeof (float), &error);
+        vard_executable_get_output (executable, "dz", results + 2 * queries, keys * sizeof (float),
+                                    &error);
       g_assert_no_error (error);
       if (i > 0)
         g_assert_cmpmem (before, size, results, size);
@@ -134,9 +142,14 @@ run (VardExecutable *executable, const Case *row)
 }
 
 static float *
-compute (const Case *row, gboolean cudnn, gsize workspace, const char *forward, const char *gradient)
+compute (const Case *row,
+         gboolean cudnn,
+         gsize workspace,
+         const char *forward,
+         const char *gradient)
 {
-  g_autoptr (VardEngine) engine = g_object_new (VARD_TYPE_CUDA_ENGINE, "precision", CUDA_PRECISION_BF16, "cudnn", cudnn, NULL);
+  g_autoptr (VardEngine) engine =
+    g_object_new (VARD_TYPE_CUDA_ENGINE, "precision", CUDA_PRECISION_BF16, "cudnn", cudnn, NULL);
   g_autofree char *text = vard_engine_describe (engine);
   VardGraph *graph = make_graph (row);
   g_autoptr (GError) error = NULL;
@@ -162,7 +175,8 @@ test_case (gconstpointer data)
 {
   const Case *row = data;
   gint64 n = count_results (row);
-  g_autofree float *expected = compute (row, FALSE, 0, "attention/blocks-bf16", "attention_gradient/blocks-bf16");
+  g_autofree float *expected =
+    compute (row, FALSE, 0, "attention/blocks-bf16", "attention_gradient/blocks-bf16");
   g_autofree float *found = compute (row, TRUE, row->workspace, row->forward, row->gradient);
   double largest = 0, difference = 0;
 
@@ -210,7 +224,8 @@ static void
 test_plans_are_kept (void)
 {
   const Case *row = &cases[0];
-  g_autofree char *folder = g_dir_make_tmp (NULL, NULL), *before = g_strdup (g_getenv ("VARD_CUDA_CACHE"));
+  g_autofree char *folder = g_dir_make_tmp (NULL, NULL),
+                  *before = g_strdup (g_getenv ("VARD_CUDA_CACHE"));
 
   g_setenv ("VARD_CUDA_CACHE", folder, TRUE);
 
@@ -220,7 +235,8 @@ test_plans_are_kept (void)
 
   g_autofree float *again = compute (row, TRUE, 0, row->forward, row->gradient);
 
-  g_assert_cmpmem (first, count_results (row) * sizeof (float), again, count_results (row) * sizeof (float));
+  g_assert_cmpmem (first, count_results (row) * sizeof (float), again,
+                   count_results (row) * sizeof (float));
   change_files (folder, "cut short");
   g_free (compute (row, TRUE, 0, "attention/blocks-bf16", "attention_gradient/blocks-bf16"));
   g_unsetenv ("VARD_FAKE_CUDA");

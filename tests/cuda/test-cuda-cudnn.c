@@ -11,13 +11,18 @@
 
 #include <string.h>
 
-#define H200 \
-  "{\"cudaDeviceId\": 0, \"deviceVer\": 900, \"driverVer\": 13000, \"deviceName\": \"NVIDIA H200\", " \
+#define H200                                                                                    \
+  "{\"cudaDeviceId\": 0, \"deviceVer\": 900, \"driverVer\": 13000, \"deviceName\": \"NVIDIA "   \
+  "H200\", "                                                                                    \
   "\"multiProcessorCount\": 132, \"totalGlobalMem\": 150000000000, \"l2CacheSize\": 62914560, " \
-  "\"smClockRateKHz\": 1980000, \"memClockRateKHz\": 3201000, \"warpSize\": 32, \"regsPerBlock\": 65536, " \
-  "\"maxGridSize\": [2147483647, 65535, 65535], \"maxBlockSize\": [1024, 1024, 64], \"maxThreadsPerBlock\": 1024, " \
-  "\"maxThreadsPerSM\": 2048, \"maxCtasPerSM\": 32, \"maxRegistersPerSM\": 65536, \"maxSharedMemoryPerBlock\": 49152, " \
-  "\"maxSharedMemoryPerBlockOptin\": 232448, \"reservedSharedMemoryPerBlock\": 1024, \"supportCoopLaunch\": 1, " \
+  "\"smClockRateKHz\": 1980000, \"memClockRateKHz\": 3201000, \"warpSize\": 32, "               \
+  "\"regsPerBlock\": 65536, "                                                                   \
+  "\"maxGridSize\": [2147483647, 65535, 65535], \"maxBlockSize\": [1024, 1024, 64], "           \
+  "\"maxThreadsPerBlock\": 1024, "                                                              \
+  "\"maxThreadsPerSM\": 2048, \"maxCtasPerSM\": 32, \"maxRegistersPerSM\": 65536, "             \
+  "\"maxSharedMemoryPerBlock\": 49152, "                                                        \
+  "\"maxSharedMemoryPerBlockOptin\": 232448, \"reservedSharedMemoryPerBlock\": 1024, "          \
+  "\"supportCoopLaunch\": 1, "                                                                  \
   "\"isTccDriver\": 0, \"pciDeviceId\": 0}"
 
 typedef struct
@@ -40,10 +45,16 @@ static const Row rows[] = {
 
 /* Stable Diffusion's at 512 x 512, 2.1's at 768 x 768, and a token that is no multiple of
  * anything */
-static const struct { const char *name; gint64 b, n_queries, n_keys, n_heads, d; } attentions[] = {
-  { "40", 8, 4096, 4096, 8, 40 },      { "80", 8, 1024, 1024, 8, 80 },    { "160", 8, 256, 256, 8, 160 },
-  { "160-middle", 8, 64, 64, 8, 160 }, { "40-text", 8, 4096, 77, 8, 40 }, { "160-text", 1, 64, 77, 8, 160 },
-  { "64", 1, 9216, 9216, 5, 64 },      { "64-text", 2, 9216, 77, 5, 64 },  { "8", 3, 25, 9, 2, 8 },
+static const struct
+{
+  const char *name;
+  gint64 b, n_queries, n_keys, n_heads, d;
+} attentions[] = {
+  { "40", 8, 4096, 4096, 8, 40 },    { "80", 8, 1024, 1024, 8, 80 },
+  { "160", 8, 256, 256, 8, 160 },    { "160-middle", 8, 64, 64, 8, 160 },
+  { "40-text", 8, 4096, 77, 8, 40 }, { "160-text", 1, 64, 77, 8, 160 },
+  { "64", 1, 9216, 9216, 5, 64 },    { "64-text", 2, 9216, 77, 5, 64 },
+  { "8", 3, 25, 9, 2, 8 },
 };
 
 #define WORKSPACE ((gsize) 256 << 20)
@@ -54,9 +65,12 @@ static CudaDnnTarget *target;
 static void
 make_nodes (VardGraph *graph, const Row *row, VardNode **nodes)
 {
-  VardNode *x = vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (row->n, row->side, row->side, row->c_in));
-  VardNode *w = vard_input (graph, "w", VARD_DTYPE_F32, VARD_SHAPE (row->c_out, row->kernel, row->kernel, row->c_in));
-  VardNode *y = vard_conv2d (x, w, &row->attrs), *dy = vard_input (graph, "dy", VARD_DTYPE_F32, y->shape);
+  VardNode *x =
+    vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (row->n, row->side, row->side, row->c_in));
+  VardNode *w = vard_input (graph, "w", VARD_DTYPE_F32,
+                            VARD_SHAPE (row->c_out, row->kernel, row->kernel, row->c_in));
+  VardNode *y = vard_conv2d (x, w, &row->attrs),
+           *dy = vard_input (graph, "dy", VARD_DTYPE_F32, y->shape);
 
   nodes[0] = y;
   nodes[1] = vard_conv2d_input_gradient (dy, w, x->shape, &row->attrs);
@@ -82,8 +96,9 @@ test_convolution (gconstpointer data)
 
         g_autoptr (CudaDnnPlan) plan = cuda_dnn_plan_new (described, &wish);
 
-        g_test_message ("%s, precision %d, kind %u: %u ways, workspace %.1f MB", row->name, precision, i,
-                        plan ? cuda_dnn_plan_get_n_ways (plan) : 0, plan ? cuda_dnn_plan_get_workspace (plan) * 1e-6 : 0);
+        g_test_message ("%s, precision %d, kind %u: %u ways, workspace %.1f MB", row->name,
+                        precision, i, plan ? cuda_dnn_plan_get_n_ways (plan) : 0,
+                        plan ? cuda_dnn_plan_get_workspace (plan) * 1e-6 : 0);
         /* in single precision a way may be missing: patches remain */
         if (precision == CUDA_PRECISION_BF16)
           g_assert_nonnull (plan);
@@ -118,7 +133,8 @@ check_attention (const char *name, const VardNode *node)
   g_autoptr (CudaDnnPlan) plan = cuda_dnn_plan_new (described, &wish);
 
   g_test_message ("%s of heads of %s: %u ways, workspace %.1f MB", node->op->name, name,
-                  plan ? cuda_dnn_plan_get_n_ways (plan) : 0, plan ? cuda_dnn_plan_get_workspace (plan) * 1e-6 : 0);
+                  plan ? cuda_dnn_plan_get_n_ways (plan) : 0,
+                  plan ? cuda_dnn_plan_get_workspace (plan) * 1e-6 : 0);
   g_assert_nonnull (plan);
   check_restored (plan, cuda_attention_describe (target, node, WORKSPACE));
 }
@@ -129,9 +145,12 @@ test_attention (gconstpointer data)
   guint i = GPOINTER_TO_UINT (data);
   gint64 b = attentions[i].b, heads = attentions[i].n_heads, d = attentions[i].d;
   g_autoptr (VardGraph) graph = vard_graph_new ();
-  VardNode *q = vard_input (graph, "q", VARD_DTYPE_F32, VARD_SHAPE (b, attentions[i].n_queries, heads, d));
-  VardNode *k = vard_input (graph, "k", VARD_DTYPE_F32, VARD_SHAPE (b, attentions[i].n_keys, heads, d));
-  VardNode *v = vard_input (graph, "v", VARD_DTYPE_F32, k->shape), *y = vard_attention (q, k, v, 0.125, FALSE);
+  VardNode *q =
+    vard_input (graph, "q", VARD_DTYPE_F32, VARD_SHAPE (b, attentions[i].n_queries, heads, d));
+  VardNode *k =
+    vard_input (graph, "k", VARD_DTYPE_F32, VARD_SHAPE (b, attentions[i].n_keys, heads, d));
+  VardNode *v = vard_input (graph, "v", VARD_DTYPE_F32, k->shape),
+           *y = vard_attention (q, k, v, 0.125, FALSE);
   VardNode *dy = vard_input (graph, "dy", VARD_DTYPE_F32, q->shape);
 
   g_assert_no_error (vard_graph_peek_error (graph));
@@ -151,7 +170,8 @@ test_wrong_shape (void)
   guint c = cuda_dnn_graph_add_tensor (graph, &x);
   const CudaDnnWish wish = { 0, WORKSPACE, 4, -1 };
 
-  cuda_dnn_graph_add_convolution (graph, CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, &window, a, b, c);
+  cuda_dnn_graph_add_convolution (graph, CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
+                                  &window, a, b, c);
   g_assert_null (cuda_dnn_plan_new (graph, &wish));
 }
 

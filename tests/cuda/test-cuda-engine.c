@@ -19,7 +19,7 @@
 typedef struct
 {
   VardGraph *graph;
-  gint64 n;             /* pictures */
+  gint64 n; /* pictures */
 } Network;
 
 static VardNode *
@@ -137,7 +137,8 @@ test_moved_arena (void)
   g_autoptr (VardExecutable) a = compile (engine, &small), plain = compile (reference, &small);
   g_autofree float *first = run (a, &small, 1), *second = run (a, &small, 1);
   g_autoptr (VardExecutable) b = compile (engine, &large);
-  g_autofree float *other = run (b, &large, 1), *third = run (a, &small, 1), *expected = run (plain, &small, 1);
+  g_autofree float *other = run (b, &large, 1), *third = run (a, &small, 1),
+                   *expected = run (plain, &small, 1);
 
   g_assert_cmpuint (count_captures (a), ==, 2);
   for (gsize i = 0; i < 2 * count_floats (&small); i++)
@@ -162,8 +163,8 @@ static void
 test_steps_are_named (gconstpointer cudnn)
 {
   gboolean is_cudnn = cudnn != NULL && has_cudnn ();
-  g_autoptr (VardEngine) engine
-    = g_object_new (VARD_TYPE_CUDA_ENGINE, "precision", CUDA_PRECISION_BF16, "cudnn", cudnn != NULL, NULL);
+  g_autoptr (VardEngine) engine = g_object_new (VARD_TYPE_CUDA_ENGINE, "precision",
+                                                CUDA_PRECISION_BF16, "cudnn", cudnn != NULL, NULL);
   g_autofree char *text = vard_engine_describe (engine);
   Network network = make_network (1);
   g_autoptr (VardExecutable) executable = compile (engine, &network);
@@ -173,13 +174,18 @@ test_steps_are_named (gconstpointer cudnn)
   for (guint i = 0; i < vard_program_get_n_steps (program); i++)
     g_string_append_printf (names, "%s ", vard_program_get_step (program, i)->name);
   g_test_message ("%s", names->str);
-  g_assert_nonnull (strstr (names->str, is_cudnn ? " conv2d/cudnn-bf16 " : " conv2d/patches-bf16 "));
-  g_assert_nonnull (strstr (names->str, is_cudnn ? " conv2d_input_gradient/cudnn-bf16 " : " conv2d_input_gradient/patches-bf16 "));
-  g_assert_nonnull (strstr (text, is_cudnn ? ", cuDNN 9.19.0, " : cudnn != NULL ? "without cuDNN" : ", cuDNN not used, "));
+  g_assert_nonnull (
+    strstr (names->str, is_cudnn ? " conv2d/cudnn-bf16 " : " conv2d/patches-bf16 "));
+  g_assert_nonnull (strstr (names->str, is_cudnn ? " conv2d_input_gradient/cudnn-bf16 "
+                                                 : " conv2d_input_gradient/patches-bf16 "));
+  g_assert_nonnull (strstr (text, is_cudnn        ? ", cuDNN 9.19.0, "
+                                  : cudnn != NULL ? "without cuDNN"
+                                                  : ", cuDNN not used, "));
   g_assert_nonnull (strstr (names->str, " attention_gradient/blocks-bf16 "));
   g_assert_nonnull (strstr (names->str, " normalize+region "));
   g_assert_false (vard_engine_is_exact (engine));
-  g_assert_cmpfloat (vard_executable_count_flops (executable), >, 2.0 * 2 * TOKENS * CHANNELS * CHANNELS * 9);
+  g_assert_cmpfloat (vard_executable_count_flops (executable), >,
+                     2.0 * 2 * TOKENS * CHANNELS * CHANNELS * 9);
   vard_graph_unref (network.graph);
 }
 
@@ -199,7 +205,8 @@ test_cancelled (void)
 
   g_autofree float *after = run (executable, &network, 1);
 
-  g_assert_cmpmem (after, count_floats (&network) * sizeof (float), before, count_floats (&network) * sizeof (float));
+  g_assert_cmpmem (after, count_floats (&network) * sizeof (float), before,
+                   count_floats (&network) * sizeof (float));
   vard_graph_unref (network.graph);
 }
 
@@ -212,7 +219,8 @@ test_transfers (void)
   const gsize size = (21 << 20) + 5;
   g_autoptr (VardEngine) engine = make_engine (TRUE);
   g_autoptr (GError) error = NULL;
-  g_autoptr (VardBuffer) a = vard_engine_alloc (engine, size + 64, &error), b = vard_engine_alloc (engine, size + 64, &error);
+  g_autoptr (VardBuffer) a = vard_engine_alloc (engine, size + 64, &error),
+                         b = vard_engine_alloc (engine, size + 64, &error);
   g_autofree guint8 *from = g_malloc (size), *to = g_malloc0 (size);
 
   g_assert_no_error (error);
@@ -242,7 +250,8 @@ spoil_files (const char *folder)
     {
       g_autofree char *path = g_build_filename (folder, name, NULL);
 
-      g_assert_true (g_file_set_contents (path, "\xff\xff\xff\xff\xff\xff\xff\xff spoilt", -1, NULL));
+      g_assert_true (
+        g_file_set_contents (path, "\xff\xff\xff\xff\xff\xff\xff\xff spoilt", -1, NULL));
     }
 }
 
@@ -280,7 +289,8 @@ compile_and_count (guint *n_compiled, guint *n_cached)
 static void
 test_cache (void)
 {
-  g_autofree char *folder = g_dir_make_tmp (NULL, NULL), *before = g_strdup (g_getenv ("VARD_CUDA_CACHE"));
+  g_autofree char *folder = g_dir_make_tmp (NULL, NULL),
+                  *before = g_strdup (g_getenv ("VARD_CUDA_CACHE"));
   guint n_compiled, n_cached;
 
   g_setenv ("VARD_CUDA_CACHE", folder, TRUE);
@@ -383,7 +393,8 @@ write_unknown_ways (const char *folder)
 static void
 test_choices (void)
 {
-  g_autofree char *folder = g_dir_make_tmp (NULL, NULL), *before = g_strdup (g_getenv ("VARD_CUDA_CACHE"));
+  g_autofree char *folder = g_dir_make_tmp (NULL, NULL),
+                  *before = g_strdup (g_getenv ("VARD_CUDA_CACHE"));
   guint n_measured, n_recalled, n_choices, n_unknown;
 
   g_autofree float *plain = multiply_and_count (&n_measured, &n_recalled);
@@ -402,15 +413,18 @@ test_choices (void)
 
   g_assert_cmpuint (n_measured, ==, 0);
   g_assert_cmpuint (n_recalled, >=, n_choices);
-  g_assert_cmpmem (measured, TOKENS * CHANNELS * sizeof (float), plain, TOKENS * CHANNELS * sizeof (float));
-  g_assert_cmpmem (recalled, TOKENS * CHANNELS * sizeof (float), plain, TOKENS * CHANNELS * sizeof (float));
+  g_assert_cmpmem (measured, TOKENS * CHANNELS * sizeof (float), plain,
+                   TOKENS * CHANNELS * sizeof (float));
+  g_assert_cmpmem (recalled, TOKENS * CHANNELS * sizeof (float), plain,
+                   TOKENS * CHANNELS * sizeof (float));
   n_unknown = write_unknown_ways (folder);
 
   g_autofree float *again = multiply_and_count (&n_measured, &n_recalled);
 
   g_assert_cmpuint (n_measured, ==, n_unknown);
   g_assert_cmpuint (check_choices (folder), ==, n_choices);
-  g_assert_cmpmem (again, TOKENS * CHANNELS * sizeof (float), plain, TOKENS * CHANNELS * sizeof (float));
+  g_assert_cmpmem (again, TOKENS * CHANNELS * sizeof (float), plain,
+                   TOKENS * CHANNELS * sizeof (float));
   spoil_files (folder);
   g_free (multiply_and_count (&n_measured, &n_recalled));
   g_assert_cmpuint (n_measured, ==, n_choices);
@@ -484,7 +498,8 @@ test_too_little_memory (void)
   g_assert_null (vard_engine_alloc (engine, 70000000, &error));
   g_unsetenv ("VARD_FAKE_CUDA");
   g_assert_error (error, VARD_ERROR, VARD_ERROR_FAILED);
-  assert_says (error, (const char *const[]) { "0.07 GB more", "of 0.10 GB", "holds 0.05", "--micro-batch" });
+  assert_says (error, (const char *const[]) { "0.07 GB more", "of 0.10 GB", "holds 0.05",
+                                              "--micro-batch" });
 }
 
 /* what was asked of the device afterwards says the same */
@@ -500,7 +515,8 @@ test_lost_device (void)
   g_setenv ("VARD_FAKE_CUDA", "lost=3", TRUE);
   g_assert_false (vard_executable_run (executable, NULL, &error));
   g_assert_error (error, VARD_ERROR, VARD_ERROR_FAILED);
-  assert_says (error, (const char *const[]) { "Emulated device was lost while computing", "last checkpoint", NULL });
+  assert_says (error, (const char *const[]) { "Emulated device was lost while computing",
+                                              "last checkpoint", NULL });
   g_assert_false (vard_executable_run (executable, NULL, &again));
   g_assert_cmpstr (again->message, ==, error->message);
   vard_graph_unref (network.graph);

@@ -16,7 +16,7 @@ typedef struct
 {
   const char *name;
   VardNode *(*build) (VardNode *product, VardNode *other, VardNode *bias);
-  const char *step;        /* begins with this in every precision, and ends with that */
+  const char *step; /* begins with this in every precision, and ends with that */
   gboolean is_joined;
 } Case;
 
@@ -80,8 +80,10 @@ build_doubled_product (VardNode *product, VardNode *other, VardNode *bias)
 static VardNode *
 build_unlike (VardNode *product, VardNode *other, VardNode *bias)
 {
-  VardNode *twin = vard_matmul (other, vard_input (product->graph, "w", VARD_DTYPE_F32, VARD_SHAPE (COLUMNS, COLUMNS)), FALSE,
-                                FALSE);
+  VardNode *twin =
+    vard_matmul (other,
+                 vard_input (product->graph, "w", VARD_DTYPE_F32, VARD_SHAPE (COLUMNS, COLUMNS)),
+                 FALSE, FALSE);
 
   return vard_mul (vard_add (product, bias), vard_exp (vard_scale (vard_add (twin, bias), 0.1)));
 }
@@ -98,7 +100,11 @@ static const Case cases[] = {
   { "unlike-elsewhere", build_unlike, "", FALSE },
 };
 
-static const struct { const char *name; double tolerance; } precisions[] = { { "fp32", 1e-5 }, { "tf32", 5e-3 }, { "bf16", 4 * 0x1p-9 } };
+static const struct
+{
+  const char *name;
+  double tolerance;
+} precisions[] = { { "fp32", 1e-5 }, { "tf32", 5e-3 }, { "bf16", 4 * 0x1p-9 } };
 
 static void
 set_input (VardExecutable *executable, const char *name, gsize n)
@@ -112,7 +118,11 @@ set_input (VardExecutable *executable, const char *name, gsize n)
 }
 
 static void
-run (VardEngine *engine, VardGraph *graph, gboolean has_twin, VardExecutable **executable, float *out)
+run (VardEngine *engine,
+     VardGraph *graph,
+     gboolean has_twin,
+     VardExecutable **executable,
+     float *out)
 {
   g_autoptr (GError) error = NULL;
 
@@ -147,7 +157,8 @@ has_step (VardExecutable *executable, const char *precision, const char *words, 
 static void
 check_precision (const Case *row, VardGraph *graph, const float *expected, guint precision)
 {
-  g_autoptr (VardEngine) engine = g_object_new (VARD_TYPE_CUDA_ENGINE, "precision", precision, NULL);
+  g_autoptr (VardEngine) engine =
+    g_object_new (VARD_TYPE_CUDA_ENGINE, "precision", precision, NULL);
   g_autoptr (VardExecutable) executable = NULL;
   float found[ROWS * COLUMNS];
   double largest = 0, difference = 0;

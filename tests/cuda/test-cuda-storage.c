@@ -26,7 +26,8 @@ make_stored_weight (gint64 n, guint64 counter, gint64 k)
   VardShape shape = VARD_SHAPE (n, n, k, k);
   g_autoptr (VardTensor) values = vard_tensor_new (VARD_DTYPE_F32, &shape);
 
-  vard_random_fill_normal (7, counter, vard_tensor_peek_f32 (values), vard_tensor_get_count (values));
+  vard_random_fill_normal (7, counter, vard_tensor_peek_f32 (values),
+                           vard_tensor_get_count (values));
   for (gint64 i = 0; i < vard_tensor_get_count (values); i++)
     vard_tensor_peek_f32 (values)[i] *= 0.2f;
   return vard_tensor_convert (values, VARD_DTYPE_F16);
@@ -40,13 +41,16 @@ make_graph (VardTensor **weights, gint64 k)
   static const guint to_graph[] = { 0, 2, 3, 1 };
   const VardConv2dAttrs attrs = { 1, k / 2, k / 2, k / 2, k / 2 };
   VardGraph *graph = vard_graph_new ();
-  VardNode *x = vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (1, SIDE, SIDE, CHANNELS)), *h = x, *dx;
+  VardNode *x = vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (1, SIDE, SIDE, CHANNELS)),
+           *h = x, *dx;
 
   for (guint i = 0; i < N_LAYERS; i++)
     {
       g_autofree char *name = g_strdup_printf ("layers.%u.weight", i);
-      VardNode *w = vard_permute (vard_cast (vard_param (graph, name, weights[i]), VARD_DTYPE_F32), to_graph);
-      VardNode *y = vard_conv2d (i == 0 ? h : vard_silu (vard_normalize (h, 1, 4, 1e-5)), w, &attrs);
+      VardNode *w =
+        vard_permute (vard_cast (vard_param (graph, name, weights[i]), VARD_DTYPE_F32), to_graph);
+      VardNode *y =
+        vard_conv2d (i == 0 ? h : vard_silu (vard_normalize (h, 1, 4, 1e-5)), w, &attrs);
 
       h = i == 0 ? y : vard_add (h, y);
     }
@@ -111,7 +115,7 @@ typedef struct
 {
   VardTensor *weights[N_LAYERS];
   VardGraph *graph;
-  gsize n_weights;    /* elements */
+  gsize n_weights; /* elements */
 } Network;
 
 static Network
@@ -142,8 +146,10 @@ check_weights (CudaPrecision precision, gsize element, double tolerance)
 {
   g_autoptr (VardEngine) engine = make_engine (precision), reference = vard_reference_engine_new ();
   Network network = make_network (3);
-  g_autoptr (VardExecutable) plain = compile (reference, network.graph), executable = compile (engine, network.graph);
-  gsize before = get_allocated (engine), workspace = vard_executable_get_workspace_size (executable);
+  g_autoptr (VardExecutable) plain = compile (reference, network.graph),
+                             executable = compile (engine, network.graph);
+  gsize before = get_allocated (engine),
+        workspace = vard_executable_get_workspace_size (executable);
   g_autofree float *expected = run (plain), *first = run (executable), *second = run (executable);
 
   g_assert_cmpuint (get_allocated (engine) - before, ==, workspace + element * network.n_weights);
@@ -166,15 +172,16 @@ test_weights (void)
 static void
 test_no_conversions (gconstpointer cudnn)
 {
-  g_autoptr (VardEngine) engine
-    = g_object_new (VARD_TYPE_CUDA_ENGINE, "graphs", FALSE, "precision", CUDA_PRECISION_BF16, "cudnn", cudnn != NULL, NULL);
+  g_autoptr (VardEngine) engine = g_object_new (VARD_TYPE_CUDA_ENGINE, "graphs", FALSE, "precision",
+                                                CUDA_PRECISION_BF16, "cudnn", cudnn != NULL, NULL);
   Network network = make_network (3);
   g_autoptr (VardExecutable) executable = compile (engine, network.graph);
   g_autofree float *first = run (executable);
   guint n = vard_cuda_engine_get_conversions (VARD_CUDA_ENGINE (engine));
   g_autofree float *second = run (executable);
 
-  g_assert_cmpuint (vard_cuda_engine_get_conversions (VARD_CUDA_ENGINE (engine)) - n, <=, cudnn != NULL ? 1 : 0);
+  g_assert_cmpuint (vard_cuda_engine_get_conversions (VARD_CUDA_ENGINE (engine)) - n, <=,
+                    cudnn != NULL ? 1 : 0);
   network_clear (&network);
 }
 
@@ -182,10 +189,12 @@ test_no_conversions (gconstpointer cudnn)
 static void
 test_arena (void)
 {
-  g_autoptr (VardEngine) single = make_engine (CUDA_PRECISION_FP32), half = make_engine (CUDA_PRECISION_BF16);
+  g_autoptr (VardEngine) single = make_engine (CUDA_PRECISION_FP32),
+                         half = make_engine (CUDA_PRECISION_BF16);
   Network network = make_network (1);
   g_autoptr (VardExecutable) a = compile (single, network.graph), b = compile (half, network.graph);
-  gsize workspace = vard_executable_get_workspace_size (a), smaller = vard_executable_get_workspace_size (b);
+  gsize workspace = vard_executable_get_workspace_size (a),
+        smaller = vard_executable_get_workspace_size (b);
 
   g_test_message ("%" G_GSIZE_FORMAT " and %" G_GSIZE_FORMAT, workspace, smaller);
   /* the loss's end stays in single precision: a value and its cotangent */
@@ -235,8 +244,9 @@ test_written_weight (void)
   vard_tensor_peek_f32 (w)[0] = 5;
   vard_engine_adopt (engine, w, &error);
   g_assert_no_error (error);
-  vard_graph_add_output (product, "y", vard_matmul (vard_input (product, "x", VARD_DTYPE_F32, VARD_SHAPE (1, 1)),
-                                                    vard_param (product, "w", w), FALSE, FALSE));
+  vard_graph_add_output (product, "y",
+                         vard_matmul (vard_input (product, "x", VARD_DTYPE_F32, VARD_SHAPE (1, 1)),
+                                      vard_param (product, "w", w), FALSE, FALSE));
 
   VardNode *param = vard_param (update, "w", w);
 
@@ -250,7 +260,8 @@ test_written_weight (void)
       if (round == 1)
         vard_executable_run (add, NULL, &error);
       else if (round == 2)
-        vard_engine_write (engine, vard_tensor_peek_buffer (w), vard_tensor_get_offset (w), &three, sizeof three, &error);
+        vard_engine_write (engine, vard_tensor_peek_buffer (w), vard_tensor_get_offset (w), &three,
+                           sizeof three, &error);
       g_assert_no_error (error);
       vard_executable_run (multiply, NULL, &error);
       g_assert_no_error (error);

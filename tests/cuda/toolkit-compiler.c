@@ -53,7 +53,8 @@ main (int argc, char **argv)
   nvrtcResult result;
   size_t size;
 
-  result = FIND (nvrtcCreateProgram) (&program, argc > 2 ? read_text (argv[2]) : "", "kernel.cu", 0, NULL, NULL);
+  result = FIND (nvrtcCreateProgram) (&program, argc > 2 ? read_text (argv[2]) : "", "kernel.cu", 0,
+                                      NULL, NULL);
   if (result == NVRTC_SUCCESS)
     result = FIND (nvrtcCompileProgram) (program, argc - 3, (const char *const *) argv + 3);
   if (result != NVRTC_SUCCESS && FIND (nvrtcGetProgramLogSize) (program, &size) == NVRTC_SUCCESS)

@@ -31,13 +31,13 @@ static const CpuConv conv_cases[] = {
 };
 
 /* calls what for every product that makes up the convolution: offsets of x, w and y */
-#define FOR_EACH_PRODUCT(c)                                                                        \
-  for (gint64 n = 0; n < c->n; n++)                                                                \
-    for (gint64 oy = 0; oy < c->oh; oy++)                                                          \
-      for (gint64 ox = 0; ox < c->ow; ox++)                                                        \
-        for (gint64 o = 0; o < c->co; o++)                                                         \
-          for (gint64 ky = 0; ky < c->kh; ky++)                                                    \
-            for (gint64 kx = 0; kx < c->kw; kx++)                                                  \
+#define FOR_EACH_PRODUCT(c)                       \
+  for (gint64 n = 0; n < c->n; n++)               \
+    for (gint64 oy = 0; oy < c->oh; oy++)         \
+      for (gint64 ox = 0; ox < c->ow; ox++)       \
+        for (gint64 o = 0; o < c->co; o++)        \
+          for (gint64 ky = 0; ky < c->kh; ky++)   \
+            for (gint64 kx = 0; kx < c->kw; kx++) \
               for (gint64 i = 0; i < c->ci; i++)
 
 static void
@@ -47,7 +47,8 @@ convolve (const CpuConv *c, CpuConvKind kind, const float *a, const float *b, do
     {
       gint64 iy = oy * c->stride - c->top + ky, ix = ox * c->stride - c->left + kx;
       gint64 x = ((n * c->h + iy) * c->w + ix) * c->ci + i;
-      gint64 w = ((o * c->kh + ky) * c->kw + kx) * c->ci + i, y = ((n * c->oh + oy) * c->ow + ox) * c->co + o;
+      gint64 w = ((o * c->kh + ky) * c->kw + kx) * c->ci + i,
+             y = ((n * c->oh + oy) * c->ow + ox) * c->co + o;
 
       if (iy < 0 || iy >= c->h || ix < 0 || ix >= c->w)
         continue;
@@ -60,7 +61,12 @@ convolve (const CpuConv *c, CpuConvKind kind, const float *a, const float *b, do
     }
 }
 
-typedef enum { BY_GEMM, BY_WINOGRAD, BY_COLUMNS } ConvWay;
+typedef enum
+{
+  BY_GEMM,
+  BY_WINOGRAD,
+  BY_COLUMNS
+} ConvWay;
 
 static gsize
 get_conv_scratch (const CpuConv *c, CpuConvKind kind, ConvWay way, guint n_threads)
@@ -72,8 +78,14 @@ get_conv_scratch (const CpuConv *c, CpuConvKind kind, ConvWay way, guint n_threa
 }
 
 static double
-run_conv (CpuPool *pool, const CpuConv *c, CpuConvKind kind, ConvWay way, const float *a, const float *b,
-          gint64 count, const float *expected)
+run_conv (CpuPool *pool,
+          const CpuConv *c,
+          CpuConvKind kind,
+          ConvWay way,
+          const float *a,
+          const float *b,
+          gint64 count,
+          const float *expected)
 {
   gsize size = get_conv_scratch (c, kind, way, cpu_pool_get_n_threads (pool));
   g_autofree float *scratch = g_malloc (size + 1), *got = g_new (float, count);
@@ -85,7 +97,8 @@ run_conv (CpuPool *pool, const CpuConv *c, CpuConvKind kind, ConvWay way, const 
   if (way == BY_COLUMNS)
     cpu_conv_narrow_run (pool, c, kind, a, b, got, scratch, &none);
   else
-    (way == BY_WINOGRAD ? cpu_winograd_run : cpu_conv_gemm_run) (pool, c, kind, a, b, got, scratch, &none);
+    (way == BY_WINOGRAD ? cpu_winograd_run : cpu_conv_gemm_run) (pool, c, kind, a, b, got, scratch,
+                                                                 &none);
   return get_difference (got, expected, count);
 }
 
@@ -103,7 +116,12 @@ put_taps_last (const CpuConv *c, const float *w, float *stored)
 
 /* the same with the weight as files have it */
 static double
-run_conv_taps_last (CpuPool *pool, const CpuConv *c, CpuConvKind kind, const float *a, const float *b, gint64 count,
+run_conv_taps_last (CpuPool *pool,
+                    const CpuConv *c,
+                    CpuConvKind kind,
+                    const float *a,
+                    const float *b,
+                    gint64 count,
                     const float *expected)
 {
   CpuConv conv = *c;
@@ -118,8 +136,9 @@ run_conv_taps_last (CpuPool *pool, const CpuConv *c, CpuConvKind kind, const flo
 static double
 get_conv_tolerance (const CpuConv *c, CpuConvKind kind)
 {
-  gint64 n = kind == CPU_CONV_WEIGHT_GRADIENT ? c->n * c->oh * c->ow
-                                              : c->kh * c->kw * (kind == CPU_CONV_FORWARD ? c->ci : c->co);
+  gint64 n = kind == CPU_CONV_WEIGHT_GRADIENT
+               ? c->n * c->oh * c->ow
+               : c->kh * c->kw * (kind == CPU_CONV_FORWARD ? c->ci : c->co);
 
   return MAX (2e-6, 6e-8 * sqrt (n));
 }
@@ -127,8 +146,11 @@ get_conv_tolerance (const CpuConv *c, CpuConvKind kind)
 static void
 check_conv (CpuPool *pool, const CpuConv *c, CpuConvKind kind)
 {
-  gint64 sizes[] = { c->n * c->h * c->w * c->ci, c->co * c->kh * c->kw * c->ci, c->n * c->oh * c->ow * c->co };
-  gint64 count = kind == CPU_CONV_FORWARD ? sizes[2] : kind == CPU_CONV_INPUT_GRADIENT ? sizes[0] : sizes[1];
+  gint64 sizes[] = { c->n * c->h * c->w * c->ci, c->co * c->kh * c->kw * c->ci,
+                     c->n * c->oh * c->ow * c->co };
+  gint64 count = kind == CPU_CONV_FORWARD          ? sizes[2]
+                 : kind == CPU_CONV_INPUT_GRADIENT ? sizes[0]
+                                                   : sizes[1];
   g_autofree float *a = random_floats (sizes[kind == CPU_CONV_INPUT_GRADIENT ? 2 : 0], 1);
   g_autofree float *b = random_floats (sizes[kind == CPU_CONV_WEIGHT_GRADIENT ? 2 : 1], 2);
   g_autofree double *sums = g_new0 (double, count);
@@ -167,21 +189,24 @@ test_conv_many_tiles (void)
 {
   CpuConv c = { 1, 92, 90, 48, 92, 90, 1830, 3, 3, 1, 1, 1 };
   CpuWeight weight = { .dtype = VARD_DTYPE_F32, .rows = c.co, .columns = c.ci, .taps = 9 };
-  g_autofree float *w = random_floats (c.co * 9 * c.ci, 2), *stored = g_new (float, c.co * 9 * c.ci);
+  g_autofree float *w = random_floats (c.co * 9 * c.ci, 2),
+                   *stored = g_new (float, c.co * 9 * c.ci);
   CpuPool *pool = cpu_pool_new (3);
 
   put_taps_last (&c, w, stored);
   for (CpuConvKind kind = CPU_CONV_FORWARD; kind <= CPU_CONV_INPUT_GRADIENT; kind++)
     {
       gint64 pixels = c.h * c.w, count = pixels * (kind == CPU_CONV_FORWARD ? c.co : c.ci);
-      g_autofree float *a = random_floats (pixels * c.co, 1), *expected = g_new (float, count), *got = g_new (float, count);
-      g_autofree float *scratch = g_malloc (MAX (get_conv_scratch (&c, kind, BY_WINOGRAD, 3),
-                                                 get_conv_scratch (&c, kind, BY_GEMM, 3)));
+      g_autofree float *a = random_floats (pixels * c.co, 1), *expected = g_new (float, count),
+                       *got = g_new (float, count);
+      g_autofree float *scratch = g_malloc (
+        MAX (get_conv_scratch (&c, kind, BY_WINOGRAD, 3), get_conv_scratch (&c, kind, BY_GEMM, 3)));
 
       cpu_conv_gemm_run (pool, &c, kind, a, w, expected, scratch, &(CpuEpilogue) { NULL });
       g_assert_true (cpu_winograd_reads_stored (&c, kind, 3));
       g_assert_cmpfloat (run_conv (pool, &c, kind, BY_WINOGRAD, a, w, count, expected), <, 6e-5);
-      cpu_winograd_run_stored (pool, &c, kind, &weight, a, stored, got, scratch, &(CpuEpilogue) { NULL });
+      cpu_winograd_run_stored (pool, &c, kind, &weight, a, stored, got, scratch,
+                               &(CpuEpilogue) { NULL });
       g_assert_cmpfloat (get_difference (got, expected, count), <, 6e-5);
     }
   cpu_pool_free (pool);
@@ -194,7 +219,8 @@ test_conv_choice (void)
   CpuConv conv = { 64, 16, 16, 48, 16, 16, 48, 3, 3, 1, 1, 1 };
 
   g_assert_true (cpu_winograd_can (&conv, CPU_CONV_FORWARD));
-  g_assert_cmpfloat (cpu_winograd_get_cost (&conv, CPU_CONV_FORWARD, 2), <, cpu_conv_gemm_get_cost (&conv, 2));
+  g_assert_cmpfloat (cpu_winograd_get_cost (&conv, CPU_CONV_FORWARD, 2), <,
+                     cpu_conv_gemm_get_cost (&conv, 2));
   conv.ci = 3;
   g_assert_false (cpu_winograd_can (&conv, CPU_CONV_FORWARD));
   g_assert_true (cpu_conv_narrow_can (&conv, CPU_CONV_INPUT_GRADIENT));

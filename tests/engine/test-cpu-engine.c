@@ -18,7 +18,7 @@ static const char *const output_names[] = { "y", "dx", "dw", "dg", "dq" };
 typedef struct
 {
   VardGraph *graph;
-  gsize sizes[G_N_ELEMENTS (output_names)];   /* in floats */
+  gsize sizes[G_N_ELEMENTS (output_names)]; /* in floats */
 } Network;
 
 static VardNode *
@@ -51,14 +51,18 @@ make_network (gboolean separate)
   VardNode *gamma = add_weights (self.graph, VARD_SHAPE (CHANNELS), 2);
   VardNode *q = add_weights (self.graph, VARD_SHAPE (CHANNELS, CHANNELS), 3);
   VardNode *normal = vard_normalize (x, 1, 8, 1e-5);
-  VardNode *h = vard_silu (add_channels (vard_mul (normal, vard_reshape (gamma, VARD_SHAPE (1, 1, 1, CHANNELS))), gamma));
+  VardNode *h = vard_silu (
+    add_channels (vard_mul (normal, vard_reshape (gamma, VARD_SHAPE (1, 1, 1, CHANNELS))), gamma));
   VardNode *y = vard_add (x, add_channels (vard_conv2d (h, w, &same), gamma));
   VardNode *tokens = vard_reshape (y, VARD_SHAPE (N * TOKENS, CHANNELS));
-  VardNode *query = vard_reshape (vard_matmul (tokens, q, FALSE, TRUE), VARD_SHAPE (N, TOKENS, 2, CHANNELS / 2));
+  VardNode *query =
+    vard_reshape (vard_matmul (tokens, q, FALSE, TRUE), VARD_SHAPE (N, TOKENS, 2, CHANNELS / 2));
   VardNode *both = vard_concat ((VardNode *[]) { y, h }, 2, 3);
-  VardNode *gate = vard_mul (vard_slice (both, 3, 0, CHANNELS), vard_gelu (vard_slice (both, 3, CHANNELS, CHANNELS)));
-  VardNode *out = vard_add (vard_reshape (vard_attention (query, query, query, 0.25, FALSE), y->shape),
-                            vard_mul (gate, normal));
+  VardNode *gate = vard_mul (vard_slice (both, 3, 0, CHANNELS),
+                             vard_gelu (vard_slice (both, 3, CHANNELS, CHANNELS)));
+  VardNode *out =
+    vard_add (vard_reshape (vard_attention (query, query, query, 0.25, FALSE), y->shape),
+              vard_mul (gate, normal));
   VardNode *wrt[] = { x, w, gamma, q }, *gradients[4], *cotangent = vard_tanh (out);
 
   vard_vjp (&out, &cotangent, 1, wrt, 4, gradients);
@@ -91,7 +95,7 @@ static VardExecutable *
 compile (VardEngine *engine, const Network *network)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree float *x = g_new (float, N * TOKENS * CHANNELS);
+  g_autofree float *x = g_new (float, N *TOKENS *CHANNELS);
   VardExecutable *executable = vard_engine_compile (engine, network->graph, &error);
 
   g_assert_no_error (error);
@@ -116,7 +120,8 @@ run (VardExecutable *executable, const Network *network, gsize *count)
   g_assert_no_error (error);
   for (guint i = 0; i < G_N_ELEMENTS (output_names); i++)
     {
-      vard_executable_get_output (executable, output_names[i], values + at, network->sizes[i] * sizeof *values, &error);
+      vard_executable_get_output (executable, output_names[i], values + at,
+                                  network->sizes[i] * sizeof *values, &error);
       g_assert_no_error (error);
       at += network->sizes[i];
     }

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#pragma GCC diagnostic ignored "-Wpsabi"   /* vectors are passed to inlined functions only */
+#pragma GCC diagnostic ignored "-Wpsabi" /* vectors are passed to inlined functions only */
 
 #include "cpu-attention.h"
 #include "cpu-fixture.h"
@@ -68,11 +68,14 @@ test_pool_cancel (void)
 
 /* ---- products ---- */
 
-typedef struct { gint64 m, n, k; } ProductCase;
+typedef struct
+{
+  gint64 m, n, k;
+} ProductCase;
 
 static const ProductCase product_cases[] = {
-  { 1, 1, 1 }, { 7, 33, 50 }, { 8, 48, 64 }, { 9, 49, 385 }, { 64, 16, 16 }, { 5, 3, 800 }, { 130, 70, 31 },
-  { 17, 520, 12 }, { 400, 40, 70 },
+  { 1, 1, 1 },   { 7, 33, 50 },   { 8, 48, 64 },   { 9, 49, 385 },  { 64, 16, 16 },
+  { 5, 3, 800 }, { 130, 70, 31 }, { 17, 520, 12 }, { 400, 40, 70 },
 };
 
 static void
@@ -90,7 +93,8 @@ check_product (CpuLevel level, const ProductCase *p, gboolean ta, gboolean tb, g
           sum += (double) a[ta ? k * p->m + i : i * p->k + k] * b[tb ? j * p->k + k : k * p->n + j];
         expected[i * p->n + j] = sum;
       }
-  cpu_sgemm_by (level, ta, tb, p->m, p->n, p->k, a, ta ? p->m : p->k, b, tb ? p->k : p->n, beta, c, p->n);
+  cpu_sgemm_by (level, ta, tb, p->m, p->n, p->k, a, ta ? p->m : p->k, b, tb ? p->k : p->n, beta, c,
+                p->n);
   g_assert_cmpfloat (get_difference (c, expected, p->m * p->n), <, 2e-6);
 }
 
@@ -105,16 +109,25 @@ test_product (gconstpointer data)
 /* ---- attention over several tiles of queries and of keys ---- */
 
 static const CpuAttention attention_cases[] = {
-  { 2, 70, 1100, 2, 24, 0.2, FALSE }, { 1, 150, 16, 3, 16, 0.25, FALSE }, { 1, 600, 600, 1, 8, 0.3, TRUE },
-  { 3, 5, 7, 2, 40, 0.1, FALSE }, { 1, 1, 1, 1, 1, 0.5, FALSE }, { 1, 17, 3, 2, 3, 0.5, FALSE },
-  { 1, 47, 121, 1, 17, 0.3, FALSE }, { 2, 48, 77, 2, 40, 0.3, FALSE }, { 1, 241, 240, 3, 49, 0.3, FALSE },
-  { 1, 49, 7, 1, 520, 0.05, FALSE }, { 2, 125, 125, 2, 9, 0.7, TRUE }, { 1, 65, 130, 1, 16, 20, FALSE },
-  { 1, 200, 2100, 1, 10, 0.4, FALSE }, { 1, 77, 2050, 1, 3, 0.4, TRUE }, { 1, 2100, 2100, 1, 4, 0.5, TRUE },
+  { 2, 70, 1100, 2, 24, 0.2, FALSE },  { 1, 150, 16, 3, 16, 0.25, FALSE },
+  { 1, 600, 600, 1, 8, 0.3, TRUE },    { 3, 5, 7, 2, 40, 0.1, FALSE },
+  { 1, 1, 1, 1, 1, 0.5, FALSE },       { 1, 17, 3, 2, 3, 0.5, FALSE },
+  { 1, 47, 121, 1, 17, 0.3, FALSE },   { 2, 48, 77, 2, 40, 0.3, FALSE },
+  { 1, 241, 240, 3, 49, 0.3, FALSE },  { 1, 49, 7, 1, 520, 0.05, FALSE },
+  { 2, 125, 125, 2, 9, 0.7, TRUE },    { 1, 65, 130, 1, 16, 20, FALSE },
+  { 1, 200, 2100, 1, 10, 0.4, FALSE }, { 1, 77, 2050, 1, 3, 0.4, TRUE },
+  { 1, 2100, 2100, 1, 4, 0.5, TRUE },
 };
 
 /* one query of one head: its weights into p, its output into y */
 static void
-attend (const CpuAttention *s, const float *q, const float *k, const float *v, gint64 i, double *p, double *y)
+attend (const CpuAttention *s,
+        const float *q,
+        const float *k,
+        const float *v,
+        gint64 i,
+        double *p,
+        double *y)
 {
   gint64 token = s->heads * s->d, n = s->is_causal ? MIN (i + 1, s->tk) : s->tk;
   double largest = -1e30, sum = 0;
@@ -142,11 +155,17 @@ typedef struct
 {
   gint64 n_q, n_k;
   float *q, *k, *v, *dy;
-  float *y, *dq, *dk, *dv;   /* expected */
+  float *y, *dq, *dk, *dv; /* expected */
 } AttentionData;
 
 static void
-add_query (const CpuAttention *s, AttentionData *d, gint64 at, gint64 key, gint64 i, double *p, double *y)
+add_query (const CpuAttention *s,
+           AttentionData *d,
+           gint64 at,
+           gint64 key,
+           gint64 i,
+           double *p,
+           double *y)
 {
   gint64 token = s->heads * s->d;
   double mean = 0;
@@ -191,7 +210,8 @@ make_attention (const CpuAttention *s)
   for (gint64 b = 0; b < s->b; b++)
     for (gint64 i = 0; i < s->tq; i++)
       for (gint64 h = 0; h < s->heads; h++)
-        add_query (s, &d, (b * s->tq + i) * token + h * s->d, b * s->tk * token + h * s->d, i, p, y);
+        add_query (s, &d, (b * s->tq + i) * token + h * s->d, b * s->tk * token + h * s->d, i, p,
+                   y);
   return d;
 }
 
@@ -210,7 +230,8 @@ test_attention (gconstpointer data)
   const CpuAttention *s = data;
   CpuPool *pool = cpu_pool_new (2);
   AttentionData d = make_attention (s);
-  gsize size = MAX (cpu_attention_get_scratch_size (s, 2), cpu_attention_gradient_get_scratch_size (s, 2));
+  gsize size =
+    MAX (cpu_attention_get_scratch_size (s, 2), cpu_attention_gradient_get_scratch_size (s, 2));
   g_autofree float *scratch = g_malloc (size);
   g_autofree float *y = g_new (float, d.n_q), *dq = g_new (float, d.n_q);
   g_autofree float *dk = g_new (float, d.n_k), *dv = g_new (float, d.n_k);
@@ -231,7 +252,10 @@ test_attention (gconstpointer data)
 static void
 test_attention_exponentials (void)
 {
-  enum { N = 3000 };
+  enum
+  {
+    N = 3000
+  };
   CpuAttention s = { 1, N, 2, 1, 1, 1, FALSE };
   CpuPool *pool = cpu_pool_new (1);
   g_autofree float *scratch = g_malloc (cpu_attention_get_scratch_size (&s, 1));
@@ -280,14 +304,28 @@ typedef struct
   double low, high, tolerance;
 } FunctionCase;
 
-static double sigmoid (double x) { return 1 / (1 + exp (-x)); }
-static double silu (double x) { return x * sigmoid (x); }
-static double gelu (double x) { return 0.5 * x * erfc (-x * G_SQRT2 / 2); }
+static double
+sigmoid (double x)
+{
+  return 1 / (1 + exp (-x));
+}
+static double
+silu (double x)
+{
+  return x * sigmoid (x);
+}
+static double
+gelu (double x)
+{
+  return 0.5 * x * erfc (-x * G_SQRT2 / 2);
+}
 
 static const FunctionCase function_cases[] = {
-  { CPU_OP_EXP, exp, -87, 88.7, 4e-7 }, { CPU_OP_LOG, log, 1e-30, 100, 1e-6 }, { CPU_OP_TANH, tanh, -12, 12, 5e-7 },
-  { CPU_OP_SIGMOID, sigmoid, -80, 80, 5e-7 }, { CPU_OP_SILU, silu, -80, 80, 5e-7 }, { CPU_OP_ERF, erf, -6, 6, 5e-7 },
-  { CPU_OP_GELU, gelu, -5, 9, 3e-6 }, { CPU_OP_SIN, sin, -1000, 1000, 1e-6 }, { CPU_OP_COS, cos, -1000, 1000, 1e-6 },
+  { CPU_OP_EXP, exp, -87, 88.7, 4e-7 },   { CPU_OP_LOG, log, 1e-30, 100, 1e-6 },
+  { CPU_OP_TANH, tanh, -12, 12, 5e-7 },   { CPU_OP_SIGMOID, sigmoid, -80, 80, 5e-7 },
+  { CPU_OP_SILU, silu, -80, 80, 5e-7 },   { CPU_OP_ERF, erf, -6, 6, 5e-7 },
+  { CPU_OP_GELU, gelu, -5, 9, 3e-6 },     { CPU_OP_SIN, sin, -1000, 1000, 1e-6 },
+  { CPU_OP_COS, cos, -1000, 1000, 1e-6 },
 };
 
 static void
@@ -296,12 +334,15 @@ test_function (gconstpointer data)
   const FunctionCase *c = data;
   /* of sines near their zeros only the absolute error is small */
   double floor = c->op == CPU_OP_SIN || c->op == CPU_OP_COS ? 1 : c->op == CPU_OP_LOG ? 0.1 : 1e-36;
-  enum { N = 100003 };
+  enum
+  {
+    N = 100003
+  };
   g_autofree float *x = g_new (float, N), *y = g_new (float, N);
 
   for (guint i = 0; i < N; i++)
     x[i] = c->low + (c->high - c->low) * i / (N - 1);
-  cpu_tile_ops[c->op] (y, x, x, x, N, 0, 0);
+  cpu_tile_ops[c->op](y, x, x, x, N, 0, 0);
   for (guint i = 0; i < N; i++)
     {
       double expected = c->expected (x[i]);
@@ -317,11 +358,11 @@ test_function_limits (void)
   const float x[] = { 1000, -1000, INFINITY, -INFINITY, NAN };
   float y[5];
 
-  cpu_tile_ops[CPU_OP_EXP] (y, x, x, x, 5, 0, 0);
+  cpu_tile_ops[CPU_OP_EXP](y, x, x, x, 5, 0, 0);
   g_assert_true (isinf (y[0]) && y[1] == 0 && isinf (y[2]) && y[3] == 0 && isnan (y[4]));
-  cpu_tile_ops[CPU_OP_SILU] (y, x, x, x, 5, 0, 0);
+  cpu_tile_ops[CPU_OP_SILU](y, x, x, x, 5, 0, 0);
   g_assert_true (y[0] == 1000 && fabsf (y[1]) < 1e-30 && isinf (y[2]) && isnan (y[4]));
-  cpu_tile_ops[CPU_OP_LOG] (y, x, x, x, 5, 0, 0);
+  cpu_tile_ops[CPU_OP_LOG](y, x, x, x, 5, 0, 0);
   g_assert_true (isnan (y[1]) && isinf (y[2]) && isnan (y[4]));
 }
 
@@ -330,7 +371,10 @@ test_function_limits (void)
 static void
 test_sum_of_all_is_accurate (void)
 {
-  enum { N = 1 << 20 };
+  enum
+  {
+    N = 1 << 20
+  };
   CpuPool *pool = cpu_pool_new (2);
   g_autofree float *x = g_new (float, N);
   const gint64 dims[] = { N };
@@ -359,12 +403,12 @@ main (int argc, char **argv)
       g_test_add_data_func (path, GUINT_TO_POINTER (n), test_pool_covers);
     }
   g_test_add_func ("/cpu/pool/cancel", test_pool_cancel);
-#define ADD_CASES(name_, cases_, test_)                                                            \
-  for (guint i = 0; i < G_N_ELEMENTS (cases_); i++)                                                \
-    {                                                                                              \
-      g_autofree char *path = g_strdup_printf ("/cpu/" name_ "/%u", i);                            \
-                                                                                                   \
-      g_test_add_data_func (path, &cases_[i], test_);                                              \
+#define ADD_CASES(name_, cases_, test_)                                 \
+  for (guint i = 0; i < G_N_ELEMENTS (cases_); i++)                     \
+    {                                                                   \
+      g_autofree char *path = g_strdup_printf ("/cpu/" name_ "/%u", i); \
+                                                                        \
+      g_test_add_data_func (path, &cases_[i], test_);                   \
     }
   ADD_CASES ("product", product_cases, test_product)
   g_test_add_func ("/cpu/attention-exponentials", test_attention_exponentials);

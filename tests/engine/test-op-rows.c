@@ -28,7 +28,8 @@ static gboolean is_half;
 static double
 find_tolerance (const VardOpFunction *function)
 {
-  return is_half ? 1e-4 + 3 * HALF_UNIT * sqrt (vard_op_function_count_roundings (function)) : tolerance;
+  return is_half ? 1e-4 + 3 * HALF_UNIT * sqrt (vard_op_function_count_roundings (function))
+                 : tolerance;
 }
 
 /* every order of a row that engines meet: values, gradients and, where they exist, second

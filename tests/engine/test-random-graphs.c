@@ -34,7 +34,7 @@ typedef struct
 {
   guint64 key, counter;
   VardGraph *graph;
-  GPtrArray *pool;                  /* nodes of the one shape that operations begin and end with */
+  GPtrArray *pool; /* nodes of the one shape that operations begin and end with */
   VardTensor *params[N_PARAMS];
 } Maker;
 
@@ -70,10 +70,11 @@ make_constant (Maker *self, VardShape shape)
 static VardNode *
 make_unary (Maker *self, VardNode *x)
 {
-  static VardNode *(*const operations[]) (VardNode *) = { vard_tanh, vard_sigmoid, vard_silu, vard_gelu, vard_neg, vard_abs,
-                                                          vard_sin, vard_relu, vard_complement };
+  static VardNode *(*const operations[]) (
+    VardNode *) = { vard_tanh, vard_sigmoid, vard_silu, vard_gelu,      vard_neg,
+                    vard_abs,  vard_sin,     vard_relu, vard_complement };
 
-  return operations[choose (self, G_N_ELEMENTS (operations))] (x);
+  return operations[choose (self, G_N_ELEMENTS (operations))](x);
 }
 
 static VardNode *
@@ -82,16 +83,11 @@ make_binary (Maker *self, VardNode *x, VardNode *other)
   switch (choose (self, 6))
     {
     case 0:
-    case 1:
-      return vard_add (x, other);
-    case 2:
-      return vard_scale (vard_sub (x, other), 0.5);
-    case 3:
-      return vard_mul (x, vard_tanh (other));
-    case 4:
-      return vard_minimum (x, other);
-    default:
-      return vard_maximum (x, other);
+    case 1: return vard_add (x, other);
+    case 2: return vard_scale (vard_sub (x, other), 0.5);
+    case 3: return vard_mul (x, vard_tanh (other));
+    case 4: return vard_minimum (x, other);
+    default: return vard_maximum (x, other);
     }
 }
 
@@ -105,7 +101,8 @@ make_broadcast (Maker *self, VardNode *x)
   if (kind == 0)
     other = make_constant (self, VARD_SHAPE (1, 1, 1, CHANNELS));
   else
-    other = vard_scale (vard_sum (other, kind == 1 ? 1 << 1 | 1 << 2 : 1 << 3), kind == 1 ? 1.0 / (SIDE * SIDE) : 1.0 / CHANNELS);
+    other = vard_scale (vard_sum (other, kind == 1 ? 1 << 1 | 1 << 2 : 1 << 3),
+                        kind == 1 ? 1.0 / (SIDE * SIDE) : 1.0 / CHANNELS);
   return make_binary (self, x, other);
 }
 
@@ -113,7 +110,8 @@ static VardNode *
 make_attention (Maker *self, VardNode *x)
 {
   VardShape heads = VARD_SHAPE (N, SIDE * SIDE, 2, CHANNELS / 2);
-  VardNode *k = vard_reshape (choose_node (self), heads), *v = vard_reshape (choose_node (self), heads);
+  VardNode *k = vard_reshape (choose_node (self), heads),
+           *v = vard_reshape (choose_node (self), heads);
 
   return vard_reshape (vard_attention (vard_reshape (x, heads), k, v, 0.3, FALSE), x->shape);
 }
@@ -130,7 +128,8 @@ make_product (Maker *self, VardNode *x)
   if (kind < 3)
     return vard_conv2d (x, make_constant (self, VARD_SHAPE (CHANNELS, 3, 3, CHANNELS)), &same);
   rows = vard_matmul (vard_reshape (x, VARD_SHAPE (N * SIDE * SIDE, CHANNELS)),
-                      make_constant (self, VARD_SHAPE (CHANNELS, CHANNELS)), FALSE, choose (self, 2));
+                      make_constant (self, VARD_SHAPE (CHANNELS, CHANNELS)), FALSE,
+                      choose (self, 2));
   return vard_reshape (rows, x->shape);
 }
 
@@ -147,7 +146,8 @@ make_move (Maker *self, VardNode *x)
   if (kind == 2)
     return vard_pad (vard_slice (x, 2, 1, SIDE - 1), 2, 0, 1);
 
-  VardNode *halves[] = { vard_slice (x, 3, CHANNELS / 2, CHANNELS / 2), vard_slice (choose_node (self), 3, 0, CHANNELS / 2) };
+  VardNode *halves[] = { vard_slice (x, 3, CHANNELS / 2, CHANNELS / 2),
+                         vard_slice (choose_node (self), 3, 0, CHANNELS / 2) };
 
   return vard_concat (halves, 2, 3);
 }
@@ -156,7 +156,8 @@ make_move (Maker *self, VardNode *x)
 static VardNode *
 make_gradient (Maker *self, VardNode *y)
 {
-  VardNode *x = self->pool->pdata[choose (self, self->pool->len)], *cotangent = choose_node (self), *gradient;
+  VardNode *x = self->pool->pdata[choose (self, self->pool->len)], *cotangent = choose_node (self),
+           *gradient;
 
   vard_vjp (&y, &cotangent, 1, &x, 1, &gradient);
   return vard_tanh (gradient);
@@ -170,23 +171,18 @@ make_node (Maker *self)
   switch (choose (self, 11))
     {
     case 0:
-    case 1:
-      return make_unary (self, x);
+    case 1: return make_unary (self, x);
     case 2:
     case 3:
-    case 4:
-      return make_binary (self, x, choose_node (self));
-    case 5:
-      return make_broadcast (self, x);
+    case 4: return make_binary (self, x, choose_node (self));
+    case 5: return make_broadcast (self, x);
     case 6:
-    case 7:
-      return make_product (self, x);
+    case 7: return make_product (self, x);
     case 8:
-      return choose (self, 3) == 0 ? vard_softmax (x) : vard_normalize (x, 1, choose (self, 2) ? 4 : 1, 1e-2);
-    case 9:
-      return make_gradient (self, x);
-    default:
-      return make_move (self, x);
+      return choose (self, 3) == 0 ? vard_softmax (x)
+                                   : vard_normalize (x, 1, choose (self, 2) ? 4 : 1, 1e-2);
+    case 9: return make_gradient (self, x);
+    default: return make_move (self, x);
     }
 }
 
@@ -198,7 +194,8 @@ make_param (Maker *self, VardEngine *on, guint i)
   VardShape shape = VARD_SHAPE (N, SIDE, SIDE, CHANNELS);
 
   self->params[i] = vard_tensor_new (VARD_DTYPE_F32, &shape);
-  vard_random_fill_normal (self->key, 1000000 + i, (float *) vard_tensor_peek_data (self->params[i]), COUNT);
+  vard_random_fill_normal (self->key, 1000000 + i,
+                           (float *) vard_tensor_peek_data (self->params[i]), COUNT);
   vard_engine_adopt (on, self->params[i], &error);
   g_assert_no_error (error);
   g_ptr_array_add (self->pool, vard_param (self->graph, name, self->params[i]));
@@ -212,7 +209,8 @@ maker_init (Maker *self, VardEngine *on, guint64 seed)
   guint n;
 
   *self = (Maker) { .key = seed, .graph = vard_graph_new (), .pool = g_ptr_array_new () };
-  g_ptr_array_add (self->pool, vard_input (self->graph, "x", VARD_DTYPE_F32, VARD_SHAPE (N, SIDE, SIDE, CHANNELS)));
+  g_ptr_array_add (self->pool, vard_input (self->graph, "x", VARD_DTYPE_F32,
+                                           VARD_SHAPE (N, SIDE, SIDE, CHANNELS)));
   for (guint i = 0; i < N_PARAMS; i++)
     make_param (self, on, i);
   for (guint i = 0; i < N_PARAMS; i++)
@@ -225,8 +223,9 @@ maker_init (Maker *self, VardEngine *on, guint64 seed)
   /* what training does to gradients, or anything; a value of limited size, since it comes back */
   for (guint i = 0; i < N_PARAMS; i++)
     if (choose (self, 4) > 0)
-      vard_assign (params[i], choose (self, 2) ? vard_add (params[i], vard_tanh (choose_node (self)))
-                                               : vard_scale (choose_node (self), 0.5));
+      vard_assign (params[i], choose (self, 2)
+                                ? vard_add (params[i], vard_tanh (choose_node (self)))
+                                : vard_scale (choose_node (self), 0.5));
   g_assert_no_error (vard_graph_peek_error (self->graph));
 }
 
@@ -299,7 +298,8 @@ test_graph (gconstpointer data)
   g_assert_cmpuint (values->len, ==, expected->len);
   for (guint part = 0; part < values->len / COUNT; part++)
     {
-      const float *a = &g_array_index (values, float, part * COUNT), *b = &g_array_index (expected, float, part * COUNT);
+      const float *a = &g_array_index (values, float, part *COUNT),
+                  *b = &g_array_index (expected, float, part *COUNT);
       double largest = 1e-2, difference = 0;
 
       for (guint i = 0; i < COUNT; i++)
@@ -311,7 +311,8 @@ test_graph (gconstpointer data)
             break;
         }
       if (difference > tolerance * largest || g_test_verbose ())
-        g_test_message ("part %u of each execution's %u: %.1e of %.1e", part, N_OUTPUTS + N_PARAMS, difference, largest);
+        g_test_message ("part %u of each execution's %u: %.1e of %.1e", part, N_OUTPUTS + N_PARAMS,
+                        difference, largest);
       g_assert_cmpfloat (difference, <=, tolerance * largest);
     }
 }
@@ -327,8 +328,8 @@ main (int argc, char **argv)
       g_print ("Bail out! test-random-graphs ENGINE TOLERANCE N_GRAPHS\n");
       return 2;
     }
-  engine = (VardEngine *) vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (), "engine", argv[1], NULL,
-                                                                &error);
+  engine = (VardEngine *) vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (),
+                                                                "engine", argv[1], NULL, &error);
   g_assert_no_error (error);
   reference = vard_reference_engine_new ();
   tolerance = g_ascii_strtod (argv[2], NULL);

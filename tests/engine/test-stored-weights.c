@@ -37,15 +37,14 @@ layers_new (void)
   Layers self = { g_object_new (VARD_TYPE_MODULE, NULL) };
 
   self.conv = vard_module_add_child (self.root, "conv", vard_conv2d_new_same (C_IN, C_OUT, 3));
-  self.linear = vard_module_add_child (self.root, "linear", vard_linear_new (C_OUT, N_OUT, TRUE, VARD_LAYOUT_PLAIN));
+  self.linear = vard_module_add_child (self.root, "linear",
+                                       vard_linear_new (C_OUT, N_OUT, TRUE, VARD_LAYOUT_PLAIN));
   self.table = vard_module_add_child (self.root, "table", vard_embedding_new (ROWS, WIDTH));
   return self;
 }
 
 static void
-fill (const char    *path,
-      VardParameter *parameter,
-      gpointer       data)
+fill (const char *path, VardParameter *parameter, gpointer data)
 {
   float *values = vard_tensor_peek_f32 (parameter->tensor);
   gint64 n = vard_tensor_get_count (parameter->tensor);
@@ -99,33 +98,32 @@ typedef struct
 } Results;
 
 static Results *
-run (const Layers *self,
-     VardEngine   *engine,
-     gsize        *workspace)
+run (const Layers *self, VardEngine *engine, gsize *workspace)
 {
   Results *results = g_new (Results, 1);
   const gint32 ids[] = { 5, ROWS - 1, -1 };
-  g_autofree float *x = g_new (float, N * SIDE * SIDE * C_IN);
+  g_autofree float *x = g_new (float, N *SIDE *SIDE *C_IN);
   g_autoptr (VardGraph) graph = record (self);
   g_autoptr (GError) error = NULL;
   g_autoptr (VardExecutable) executable = vard_engine_compile (engine, graph, &error);
 
   g_assert_no_error (error);
   vard_random_fill_normal (6, 0, x, N * SIDE * SIDE * C_IN);
-  g_assert_true (vard_executable_set_input (executable, "x", x, N * SIDE * SIDE * C_IN * sizeof *x, NULL));
+  g_assert_true (
+    vard_executable_set_input (executable, "x", x, N * SIDE * SIDE * C_IN * sizeof *x, NULL));
   g_assert_true (vard_executable_set_input (executable, "ids", ids, sizeof ids, NULL));
   g_assert_true (vard_executable_run (executable, NULL, &error));
   g_assert_true (vard_executable_get_output (executable, "y", results->y, sizeof results->y, NULL));
-  g_assert_true (vard_executable_get_output (executable, "gradient", results->gradient, sizeof results->gradient, NULL));
-  g_assert_true (vard_executable_get_output (executable, "rows", results->rows, sizeof results->rows, NULL));
+  g_assert_true (vard_executable_get_output (executable, "gradient", results->gradient,
+                                             sizeof results->gradient, NULL));
+  g_assert_true (
+    vard_executable_get_output (executable, "rows", results->rows, sizeof results->rows, NULL));
   *workspace = vard_executable_get_workspace_size (executable);
   return results;
 }
 
 static void
-assert_close (const float *a,
-              const float *b,
-              gsize        n)
+assert_close (const float *a, const float *b, gsize n)
 {
   float worst = 0, largest = 0;
 
@@ -139,8 +137,7 @@ assert_close (const float *a,
 }
 
 static void
-assert_same_results (const Results *a,
-                     const Results *b)
+assert_same_results (const Results *a, const Results *b)
 {
   assert_close (a->y, b->y, G_N_ELEMENTS (a->y));
   assert_close (a->gradient, b->gradient, G_N_ELEMENTS (a->gradient));
@@ -148,9 +145,7 @@ assert_same_results (const Results *a,
 }
 
 static void
-assert_stored (const char    *path,
-               VardParameter *parameter,
-               gpointer       data)
+assert_stored (const char *path, VardParameter *parameter, gpointer data)
 {
   gboolean is_large = parameter->shape.n_dims > 1;
 
@@ -163,9 +158,7 @@ assert_stored (const char    *path,
 }
 
 static void
-assert_own (const char    *path,
-            VardParameter *parameter,
-            gpointer       data)
+assert_own (const char *path, VardParameter *parameter, gpointer data)
 {
   g_assert_false (parameter->is_stored);
   g_assert_cmpint (vard_tensor_get_dtype (parameter->tensor), ==, VARD_DTYPE_F32);
@@ -199,8 +192,7 @@ test_same (gconstpointer data)
 }
 
 int
-main (int   argc,
-      char *argv[])
+main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_data_func ("/stored-weights/f32", GINT_TO_POINTER (VARD_DTYPE_F32), test_same);

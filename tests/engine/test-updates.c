@@ -90,7 +90,8 @@ run (Fixture *self, guint n)
 static void
 test_optimizer (Fixture *self, gconstpointer data)
 {
-  VardNode *weight = add_param (self, 1), *mean = add_param (self, 2), *gradient = add_param (self, 4);
+  VardNode *weight = add_param (self, 1), *mean = add_param (self, 2),
+           *gradient = add_param (self, 4);
   VardNode *next = vard_add (vard_scale (mean, 0.5), vard_scale (gradient, 0.25));
 
   vard_assign (weight, vard_sub (weight, vard_mul (next, vard_sqrt (vard_square (weight)))));
@@ -123,14 +124,16 @@ test_sums (Fixture *self, gconstpointer data)
 
   for (guint i = 0; i < N_LAYERS; i++)
     assert_param (self, 1 + i, i + 3 * (i + 1.0) / SIDE);
-  g_assert_cmpuint (vard_executable_get_workspace_size (executable), <, N_LAYERS / 2 * COUNT * sizeof (float));
+  g_assert_cmpuint (vard_executable_get_workspace_size (executable), <,
+                    N_LAYERS / 2 * COUNT * sizeof (float));
 }
 
 /* what is read after the new value is there, or moved on the way, keeps the old one */
 static void
 test_old_values (Fixture *self, gconstpointer data)
 {
-  VardNode *a = add_param (self, 1), *b = add_param (self, 2), *c = add_param (self, 3), *d = add_param (self, 5);
+  VardNode *a = add_param (self, 1), *b = add_param (self, 2), *c = add_param (self, 3),
+           *d = add_param (self, 5);
   VardNode *more = vard_add (a, vard_fill (self->graph, 10, a->shape));
 
   vard_assign (a, more);
@@ -152,9 +155,9 @@ test_shared_memory (Fixture *self, gconstpointer data)
 {
   VardNode *a = add_param (self, 3);
   VardTensor *tensor = self->tensors->pdata[0];
-  g_autoptr (VardTensor) again
-    = vard_tensor_new_view (vard_tensor_peek_buffer (tensor), vard_tensor_get_offset (tensor), VARD_DTYPE_F32,
-                            vard_tensor_peek_shape (tensor));
+  g_autoptr (VardTensor) again =
+    vard_tensor_new_view (vard_tensor_peek_buffer (tensor), vard_tensor_get_offset (tensor),
+                          VARD_DTYPE_F32, vard_tensor_peek_shape (tensor));
   VardNode *same = vard_param (self->graph, "again", again), *b = add_param (self, 0);
 
   vard_assign (a, vard_scale (a, 2));
@@ -177,13 +180,16 @@ main (int argc, char **argv)
       g_print ("Bail out! test-updates ENGINE\n");
       return 2;
     }
-  engine = (VardEngine *) vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (), "engine", argv[1], NULL,
-                                                                &error);
+  engine = (VardEngine *) vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (),
+                                                                "engine", argv[1], NULL, &error);
   g_assert_no_error (error);
-  g_test_add ("/updates/optimizer", Fixture, NULL, fixture_set_up, test_optimizer, fixture_tear_down);
+  g_test_add ("/updates/optimizer", Fixture, NULL, fixture_set_up, test_optimizer,
+              fixture_tear_down);
   g_test_add ("/updates/sums", Fixture, NULL, fixture_set_up, test_sums, fixture_tear_down);
-  g_test_add ("/updates/old-values", Fixture, NULL, fixture_set_up, test_old_values, fixture_tear_down);
-  g_test_add ("/updates/shared-memory", Fixture, NULL, fixture_set_up, test_shared_memory, fixture_tear_down);
+  g_test_add ("/updates/old-values", Fixture, NULL, fixture_set_up, test_old_values,
+              fixture_tear_down);
+  g_test_add ("/updates/shared-memory", Fixture, NULL, fixture_set_up, test_shared_memory,
+              fixture_tear_down);
 
   int status = g_test_run ();
 

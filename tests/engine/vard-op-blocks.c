@@ -91,7 +91,8 @@ vard_op_build_guidance (const VardOpRow *row, VardNode **in)
 {
   gint64 n = in[0]->shape.dims[0] / 2;
   VardNode *base = vard_slice (in[0], 0, 0, n), *towards = vard_slice (in[0], 0, n, n);
-  VardNode *guided = vard_add (base, vard_mul (vard_slice (in[1], 0, 0, 1), vard_sub (towards, base)));
+  VardNode *guided =
+    vard_add (base, vard_mul (vard_slice (in[1], 0, 0, 1), vard_sub (towards, base)));
   VardNode *x = vard_mul (vard_slice (in[1], 0, 1, 1), vard_clamp (guided, -20, 20));
 
   return vard_add (x, vard_mul (vard_slice (in[1], 0, 2, 1), vard_square (base)));

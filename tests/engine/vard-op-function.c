@@ -69,8 +69,7 @@ add_input (VardOpFunction *self, const VardOpInput *input)
 }
 
 guint
-vard_op_function_differentiate (VardOpFunction *self,
-                                guint          *wrt)
+vard_op_function_differentiate (VardOpFunction *self, guint *wrt)
 {
   VardNode *cotangents[VARD_OP_FUNCTION_MAX], *nodes[VARD_OP_FUNCTION_MAX];
   guint n_wrt = 0;
@@ -94,8 +93,7 @@ vard_op_function_differentiate (VardOpFunction *self,
 }
 
 VardOpFunction *
-vard_op_function_new (const VardOpRow *row,
-                      guint            order)
+vard_op_function_new (const VardOpRow *row, guint order)
 {
   VardOpFunction *self = g_new0 (VardOpFunction, 1);
   guint wrt[VARD_OP_FUNCTION_MAX];
@@ -124,7 +122,8 @@ count_products (const VardNode *node)
     return 3;
   if (node->op == &vard_op_attention)
     return 2;
-  return node->op == &vard_op_matmul || node->op == &vard_op_conv2d || node->op == &vard_op_conv2d_input_gradient
+  return node->op == &vard_op_matmul || node->op == &vard_op_conv2d
+         || node->op == &vard_op_conv2d_input_gradient
          || node->op == &vard_op_conv2d_weight_gradient;
 }
 
@@ -220,9 +219,9 @@ get_difference (const float *a, const float *b, gint64 n)
 
 gboolean
 vard_op_function_compare (VardOpFunction *self,
-                          VardEngine     *engine,
-                          double         *difference,
-                          GError        **error)
+                          VardEngine *engine,
+                          double *difference,
+                          GError **error)
 {
   g_autoptr (VardTestValues) expected = vard_test_eval (self->graph, self->values);
   gpointer results[VARD_OP_FUNCTION_MAX] = { NULL };

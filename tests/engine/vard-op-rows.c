@@ -180,8 +180,7 @@ build_normalize_squared (const VardOpRow *row, VardNode **in)
 static VardNode *
 build_normalize_gradient (const VardOpRow *row, VardNode **in)
 {
-  return vard_normalize_gradient (in[0], in[1], row->numbers[0], row->numbers[1],
-                                  row->numbers[2]);
+  return vard_normalize_gradient (in[0], in[1], row->numbers[0], row->numbers[1], row->numbers[2]);
 }
 
 static VardNode *
@@ -216,52 +215,59 @@ build_fill (const VardOpRow *row, VardNode **in)
 
 /* ---- rows ---- */
 
-#define SHAPE(...) \
-  { \
-    sizeof ((gint64[]) { __VA_ARGS__ }) / sizeof (gint64), { __VA_ARGS__ } \
+#define SHAPE(...)                                         \
+  {                                                        \
+    sizeof ((gint64[]) { __VA_ARGS__ }) / sizeof (gint64), \
+    {                                                      \
+      __VA_ARGS__                                          \
+    }                                                      \
   }
-#define IN(draw_, ...) \
-  { \
+#define IN(draw_, ...)                     \
+  {                                        \
     VARD_DRAW_##draw_, SHAPE (__VA_ARGS__) \
   }
-#define IDS(limit_, ...) \
-  { \
+#define IDS(limit_, ...)                       \
+  {                                            \
     VARD_DRAW_IDS, SHAPE (__VA_ARGS__), limit_ \
   }
-#define ROW(op_, case_, ...) \
-  { \
+#define ROW(op_, case_, ...)                                                        \
+  {                                                                                 \
     .name = #op_ "/" case_, .op = &vard_op_##op_, .build = build_##op_, __VA_ARGS__ \
   }
-#define UNARY(op_, draw_, n_slopes_) \
-  { \
-    .name = #op_ "/3x5x7", .op = &vard_op_##op_, .build = build_unary, .unary = vard_##op_, \
-    .inputs = { IN (draw_, 3, 5, 7) }, .n_slopes = n_slopes_ \
-  }, \
-  { \
-    .name = #op_ "/1", .op = &vard_op_##op_, .build = build_unary, .unary = vard_##op_, \
-    .inputs = { IN (draw_, 1) }, .n_slopes = n_slopes_ \
-  }, \
-  { \
+#define UNARY(op_, draw_, n_slopes_)                                                       \
+  { .name = #op_ "/3x5x7",                                                                 \
+    .op = &vard_op_##op_,                                                                  \
+    .build = build_unary,                                                                  \
+    .unary = vard_##op_,                                                                   \
+    .inputs = { IN (draw_, 3, 5, 7) },                                                     \
+    .n_slopes = n_slopes_ },                                                               \
+    { .name = #op_ "/1",                                                                   \
+      .op = &vard_op_##op_,                                                                \
+      .build = build_unary,                                                                \
+      .unary = vard_##op_,                                                                 \
+      .inputs = { IN (draw_, 1) },                                                         \
+      .n_slopes = n_slopes_ },                                                             \
+  {                                                                                        \
     .name = #op_ "/4099", .op = &vard_op_##op_, .build = build_unary, .unary = vard_##op_, \
-    .inputs = { IN (draw_, 4099) }, .n_slopes = n_slopes_, .is_large = TRUE \
+    .inputs = { IN (draw_, 4099) }, .n_slopes = n_slopes_, .is_large = TRUE                \
   }
-#define BINARY(op_, case_, a_, b_) \
-  { \
+#define BINARY(op_, case_, a_, b_)                                                             \
+  {                                                                                            \
     .name = #op_ "/" case_, .op = &vard_op_##op_, .build = build_binary, .binary = vard_##op_, \
-    .inputs = { a_, b_ }, .n_slopes = 2 \
+    .inputs = { a_, b_ }, .n_slopes = 2                                                        \
   }
-#define BINARIES(op_, draw_a, draw_b) \
+#define BINARIES(op_, draw_a, draw_b)                               \
   BINARY (op_, "same", IN (draw_a, 3, 5, 7), IN (draw_b, 3, 5, 7)), \
-  BINARY (op_, "row", IN (draw_a, 4, 5), IN (draw_b, 5)), \
-  BINARY (op_, "column", IN (draw_a, 4, 1), IN (draw_b, 4, 5)), \
-  BINARY (op_, "outer", IN (draw_a, 3, 1, 5), IN (draw_b, 4, 1)), \
-  BINARY (op_, "scalar", IN (draw_a, ), IN (draw_b, 2, 3)), \
-  BINARY (op_, "picture", IN (draw_a, 2, 3, 3, 5), IN (draw_b, 2, 1, 1, 5))
+    BINARY (op_, "row", IN (draw_a, 4, 5), IN (draw_b, 5)),         \
+    BINARY (op_, "column", IN (draw_a, 4, 1), IN (draw_b, 4, 5)),   \
+    BINARY (op_, "outer", IN (draw_a, 3, 1, 5), IN (draw_b, 4, 1)), \
+    BINARY (op_, "scalar", IN (draw_a, ), IN (draw_b, 2, 3)),       \
+    BINARY (op_, "picture", IN (draw_a, 2, 3, 3, 5), IN (draw_b, 2, 1, 1, 5))
 
-#define COMPOSED(name_, function_, draw_) \
-  { \
+#define COMPOSED(name_, function_, draw_)                                                       \
+  {                                                                                             \
     .name = name_, .build = build_unary, .unary = function_, .inputs = { IN (draw_, 3, 5, 2) }, \
-    .n_slopes = 2 \
+    .n_slopes = 2                                                                               \
   }
 
 /* clang-format off */

@@ -32,8 +32,7 @@ compute (const VardNode *node, gpointer *values, gsize size)
 }
 
 VardTestValues *
-vard_test_eval (VardGraph *graph,
-                gpointer  *inputs)
+vard_test_eval (VardGraph *graph, gpointer *inputs)
 {
   VardTestValues *self = g_new0 (VardTestValues, 1);
   g_autofree guint8 *live = vard_graph_mark_live (graph);

@@ -16,9 +16,8 @@ typedef struct
 } VardTestValues;
 
 /* inputs: the graph's inputs in the order they were recorded */
-VardTestValues *vard_test_eval        (VardGraph      *graph,
-                                       gpointer       *inputs);
-void            vard_test_values_free (VardTestValues *self);
+VardTestValues *vard_test_eval (VardGraph *graph, gpointer *inputs);
+void vard_test_values_free (VardTestValues *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardTestValues, vard_test_values_free)
 

@@ -25,16 +25,15 @@ static gboolean
 is_small (const VardUnetConfig *config)
 {
   for (guint i = 0; i < config->n_blocks; i++)
-    if (config->width[i] > MAX_WIDTH || config->n_layers[i] > 3 || config->n_transformer_layers[i] > 3
-        || config->context_width[i] > MAX_WIDTH)
+    if (config->width[i] > MAX_WIDTH || config->n_layers[i] > 3
+        || config->n_transformer_layers[i] > 3 || config->context_width[i] > MAX_WIDTH)
       return FALSE;
-  return config->time_width <= 4 * MAX_WIDTH && config->n_in <= MAX_WIDTH && config->n_out <= MAX_WIDTH
-    && config->n_blocks > 0;
+  return config->time_width <= 4 * MAX_WIDTH && config->n_in <= MAX_WIDTH
+         && config->n_out <= MAX_WIDTH && config->n_blocks > 0;
 }
 
 int
-LLVMFuzzerTestOneInput (const guint8 *data,
-                        gsize         size)
+LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 {
   const char *path = fuzz_driver_path (data, size);
   g_autoptr (VardConfigReader) first = vard_config_reader_new (path, NULL);

@@ -38,15 +38,12 @@ mutate (GByteArray *bytes)
       if (bytes->len)
         bytes->data[at] = g_test_rand_int ();
       break;
-    case 2:
-      memcpy (bytes->data + at, token, n);
-      break;
-    case 3:
-      g_byte_array_set_size (bytes, at);
-      break;
+    case 2: memcpy (bytes->data + at, token, n); break;
+    case 3: g_byte_array_set_size (bytes, at); break;
     case 4:
       if (bytes->len)
-        g_byte_array_remove_range (bytes, at, g_test_rand_int_range (0, MIN (bytes->len - at, 16) + 1));
+        g_byte_array_remove_range (bytes, at,
+                                   g_test_rand_int_range (0, MIN (bytes->len - at, 16) + 1));
       break;
     default:
       {
@@ -58,8 +55,7 @@ mutate (GByteArray *bytes)
 }
 
 static void
-run (const guint8 *data,
-     gsize         size)
+run (const guint8 *data, gsize size)
 {
   if (g_getenv ("FUZZ_KEEP"))
     g_file_set_contents ("fuzz-last.bin", (const char *) data, size, NULL);
@@ -96,8 +92,7 @@ test_mutations (void)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   for (int i = 1; i < argc; i++)

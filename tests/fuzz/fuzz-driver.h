@@ -10,11 +10,9 @@
 
 #include <glib.h>
 
-int          LLVMFuzzerTestOneInput (const guint8 *data,
-                                     gsize         size);
+int LLVMFuzzerTestOneInput (const guint8 *data, gsize size);
 /* a valid input to begin from, i = 0, 1, ...; NULL after the last */
-GBytes      *fuzz_target_get_seed   (guint         i);
+GBytes *fuzz_target_get_seed (guint i);
 
 /* a path under which the bytes can be opened until the next call; in memory */
-const char  *fuzz_driver_path       (const guint8 *data,
-                                     gsize         size);
+const char *fuzz_driver_path (const guint8 *data, gsize size);

@@ -22,14 +22,14 @@ fuzz_target_get_seed (guint i)
 }
 
 int
-LLVMFuzzerTestOneInput (const guint8 *data,
-                        gsize         size)
+LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 {
   g_autoptr (GError) error = NULL;
 
   /* width and height of a PNG */
-  if (size > 24 && (data[16] || data[17] || data[18] * 256 > MAX_SIDE || data[20] || data[21]
-                    || data[22] * 256 > MAX_SIDE))
+  if (size > 24
+      && (data[16] || data[17] || data[18] * 256 > MAX_SIDE || data[20] || data[21]
+          || data[22] * 256 > MAX_SIDE))
     return 0;
 
   g_autoptr (VardImage) image = vard_image_new_from_file (fuzz_driver_path (data, size), &error);

@@ -9,8 +9,7 @@
 #include <unistd.h>
 
 const char *
-fuzz_driver_path (const guint8 *data,
-                  gsize         size)
+fuzz_driver_path (const guint8 *data, gsize size)
 {
   static int fd = -1;
   static char path[64];

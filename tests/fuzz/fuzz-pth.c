@@ -9,9 +9,10 @@
 #include <string.h>
 #include <vard.h>
 
-static const char pickle[] =
-  "\200\2}q\0(X\1\0\0\0aq\1ctorch._utils\n_rebuild_tensor_v2\nq\2((X\7\0\0\0storageq\3ctorch\nFloatStorage\nq\4X\1\0\0\0"
-  "0q\5X\3\0\0\0cpuq\6K\24tq\7QK\2K\3K\2\206q\10K\2K\1\206q\t\211ccollections\nOrderedDict\nq\n)Rq\13tq\14RK\1K\2u.";
+static const char pickle[] = "\200\2}q\0(X\1\0\0\0aq\1ctorch._utils\n_rebuild_tensor_v2\nq\2(("
+                             "X\7\0\0\0storageq\3ctorch\nFloatStorage\nq\4X\1\0\0\0"
+                             "0q\5X\3\0\0\0cpuq\6K\24tq\7QK\2K\3K\2\206q\10K\2K\1\206q\t\211ccollec"
+                             "tions\nOrderedDict\nq\n)Rq\13tq\14RK\1K\2u.";
 
 GBytes *
 fuzz_target_get_seed (guint i)
@@ -25,7 +26,8 @@ fuzz_target_get_seed (guint i)
   if (i > G_N_ELEMENTS (names))
     return NULL;
 
-  g_autofree char *path = g_build_filename (g_getenv ("VARD_TEST_DATA"), "data", names[i - 1], NULL);
+  g_autofree char *path =
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "data", names[i - 1], NULL);
 
   g_assert_true (g_file_get_contents (path, &data, &size, NULL));
   return g_bytes_new_take (data, size);
@@ -43,8 +45,7 @@ read_all (VardPth *file)
 }
 
 int
-LLVMFuzzerTestOneInput (const guint8 *data,
-                        gsize         size)
+LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 {
   g_autoptr (GError) error = NULL, pickle_error = NULL;
   g_autoptr (VardPth) file = vard_pth_open (fuzz_driver_path (data, size), &error);

@@ -8,7 +8,8 @@
 #include <vard.h>
 
 static const char header[] =
-  "{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},"
+  "{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":"
+  "[0,24]},"
   "\"b.weight\":{\"dtype\":\"F16\",\"shape\":[],\"data_offsets\":[24,26]},"
   "\"c\":{\"dtype\":\"F64\",\"shape\":[0,7],\"data_offsets\":[26,26]}}  ";
 
@@ -28,14 +29,14 @@ fuzz_target_get_seed (guint i)
 
 /* whatever opens can be read to its last element */
 int
-LLVMFuzzerTestOneInput (const guint8 *data,
-                        gsize         size)
+LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (VardSafetensors) file = vard_safetensors_open (fuzz_driver_path (data, size), &error);
 
   g_assert_true ((file == NULL) == (error != NULL));
-  for (const char *const *name = file ? vard_safetensors_peek_names (file) : NULL; name && *name; name++)
+  for (const char *const *name = file ? vard_safetensors_peek_names (file) : NULL; name && *name;
+       name++)
     {
       g_autoptr (VardTensor) tensor = vard_safetensors_lookup (file, *name, NULL);
       g_autoptr (VardTensor) copy = tensor ? vard_tensor_convert (tensor, VARD_DTYPE_F32) : NULL;

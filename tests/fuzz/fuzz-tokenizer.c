@@ -28,7 +28,8 @@ static VardClipTokenizer *
 get_tokenizer (void)
 {
   static VardClipTokenizer *tokenizer;
-  g_autofree char *folder = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer", NULL);
+  g_autofree char *folder =
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer", NULL);
 
   if (!tokenizer)
     tokenizer = vard_clip_tokenizer_new (folder, NULL);
@@ -37,8 +38,7 @@ get_tokenizer (void)
 }
 
 int
-LLVMFuzzerTestOneInput (const guint8 *data,
-                        gsize         size)
+LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 {
   VardClipTokenizer *tokenizer = get_tokenizer ();
   g_autofree char *text = g_strndup ((const char *) data, size);

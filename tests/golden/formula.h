@@ -14,8 +14,7 @@
 #include <math.h>
 
 static inline double
-uniform (guint32 seed,
-         guint64 i)
+uniform (guint32 seed, guint64 i)
 {
   guint32 x = i * 2654435761u + seed;
 
@@ -36,12 +35,12 @@ seed_of (const char *name)
 }
 
 static inline VardTensor *
-make_values (const char *name,
-             VardShape   shape)
+make_values (const char *name, VardShape shape)
 {
   VardTensor *tensor = vard_tensor_new (VARD_DTYPE_F32, &shape);
   float *values = vard_tensor_peek_f32 (tensor);
-  double bound = shape.n_dims > 1 ? sqrt (3.0 / vard_shape_get_span (&shape, 1, shape.n_dims)) : 0.2;
+  double bound = shape.n_dims > 1 ? sqrt (3.0 / vard_shape_get_span (&shape, 1, shape.n_dims))
+                                  : 0.2;
   gboolean is_norm = shape.n_dims == 1 && g_str_has_suffix (name, "weight");
 
   for (gint64 i = 0; i < vard_shape_get_count (&shape); i++)
@@ -54,8 +53,7 @@ make_values (const char *name,
 }
 
 static inline float *
-make_noise (const char *name,
-            gsize       n)
+make_noise (const char *name, gsize n)
 {
   float *values = g_new (float, n);
 
@@ -67,10 +65,7 @@ make_noise (const char *name,
 /* a weight file of the tensors PyTorch listed, where @old_part of their names may be spelled
  * @new_part */
 static inline void
-write_weights (JsonObject *tensors,
-               const char *path,
-               const char *old_part,
-               const char *new_part)
+write_weights (JsonObject *tensors, const char *path, const char *old_part, const char *new_part)
 {
   g_autoptr (GList) names = json_object_get_members (tensors);
   g_autoptr (GArray) entries = g_array_new (FALSE, TRUE, sizeof (VardSafetensorsEntry));
@@ -87,7 +82,8 @@ write_weights (JsonObject *tensors,
       if (old_part)
         g_string_replace (name, old_part, new_part, 0);
 
-      VardSafetensorsEntry entry = { .name = g_intern_string (name->str), .dtype = VARD_DTYPE_F32,
+      VardSafetensorsEntry entry = { .name = g_intern_string (name->str),
+                                     .dtype = VARD_DTYPE_F32,
                                      .tensor = make_values (l->data, shape) };
 
       g_array_append_val (entries, entry);

@@ -19,45 +19,34 @@ typedef struct
   VardModel *model;
   VardEngine *engine;
   VardSafetensors *in;
-  GPtrArray *tensors;        /* of entries, owned */
-  GArray *entries;           /* VardSafetensorsEntry */
+  GPtrArray *tensors; /* of entries, owned */
+  GArray *entries;    /* VardSafetensorsEntry */
 } Parts;
 
 typedef VardNode *(*Record) (Parts *parts, VardNode *x, VardNode *t, VardNode *context);
 
 static VardNode *
-record_states (Parts    *parts,
-               VardNode *x,
-               VardNode *t,
-               VardNode *context)
+record_states (Parts *parts, VardNode *x, VardNode *t, VardNode *context)
 {
   return vard_model_record_encode (parts->model, x);
 }
 
 static VardNode *
-record_prediction (Parts    *parts,
-                   VardNode *x,
-                   VardNode *t,
-                   VardNode *context)
+record_prediction (Parts *parts, VardNode *x, VardNode *t, VardNode *context)
 {
   return vard_model_record_predict (parts->model, x, t, context);
 }
 
 static VardNode *
-record_moments (Parts    *parts,
-                VardNode *x,
-                VardNode *t,
-                VardNode *context)
+record_moments (Parts *parts, VardNode *x, VardNode *t, VardNode *context)
 {
-  return vard_autoencoder_record_encode (
-    vard_stable_diffusion_peek_autoencoder (VARD_STABLE_DIFFUSION (parts->model)), x);
+  return vard_autoencoder_record_encode (vard_stable_diffusion_peek_autoencoder (
+                                           VARD_STABLE_DIFFUSION (parts->model)),
+                                         x);
 }
 
 static VardNode *
-record_decoded (Parts    *parts,
-                VardNode *x,
-                VardNode *t,
-                VardNode *context)
+record_decoded (Parts *parts, VardNode *x, VardNode *t, VardNode *context)
 {
   return vard_model_record_decode (parts->model, x);
 }
@@ -74,37 +63,33 @@ static const struct
 };
 
 static VardTensor *
-lookup (Parts      *parts,
-        const char *name,
-        GError    **error)
+lookup (Parts *parts, const char *name, GError **error)
 {
   g_autoptr (VardTensor) tensor = vard_safetensors_lookup (parts->in, name, error);
   gboolean is_integer = tensor && vard_tensor_get_dtype (tensor) == VARD_DTYPE_I32;
 
-  return !tensor ? NULL : is_integer ? g_steal_pointer (&tensor) : vard_tensor_convert (tensor, VARD_DTYPE_F32);
+  return !tensor      ? NULL
+         : is_integer ? g_steal_pointer (&tensor)
+                      : vard_tensor_convert (tensor, VARD_DTYPE_F32);
 }
 
 static gboolean
-set_inputs (Parts             *parts,
-            VardExecutable    *executable,
-            const char *const *names,
-            GError           **error)
+set_inputs (Parts *parts, VardExecutable *executable, const char *const *names, GError **error)
 {
   for (guint i = 0; names[i]; i++)
     {
       g_autoptr (VardTensor) values = lookup (parts, names[i], error);
 
-      if (!values || !vard_executable_set_input (executable, names[i], vard_tensor_peek_data (values),
-                                                 vard_tensor_get_n_bytes (values), error))
+      if (!values
+          || !vard_executable_set_input (executable, names[i], vard_tensor_peek_data (values),
+                                         vard_tensor_get_n_bytes (values), error))
         return FALSE;
     }
   return TRUE;
 }
 
 static gboolean
-run_part (Parts   *parts,
-          guint    row,
-          GError **error)
+run_part (Parts *parts, guint row, GError **error)
 {
   g_autoptr (VardGraph) graph = vard_graph_new ();
   VardNode *inputs[3] = { NULL };
@@ -125,19 +110,20 @@ run_part (Parts   *parts,
 
   g_autoptr (VardExecutable) executable = vard_engine_compile (parts->engine, graph, error);
   VardTensor *tensor = vard_tensor_new (VARD_DTYPE_F32, &output->shape);
-  VardSafetensorsEntry entry = { .name = rows[row].output, .tensor = tensor, .dtype = VARD_DTYPE_F32 };
+  VardSafetensorsEntry entry = { .name = rows[row].output,
+                                 .tensor = tensor,
+                                 .dtype = VARD_DTYPE_F32 };
 
   g_ptr_array_add (parts->tensors, tensor);
   g_array_append_val (parts->entries, entry);
   return executable && set_inputs (parts, executable, rows[row].inputs, error)
-    && vard_executable_run (executable, NULL, error)
-    && vard_executable_get_output (executable, "output", vard_tensor_peek_f32 (tensor), vard_tensor_get_n_bytes (tensor),
-                                   error);
+         && vard_executable_run (executable, NULL, error)
+         && vard_executable_get_output (executable, "output", vard_tensor_peek_f32 (tensor),
+                                        vard_tensor_get_n_bytes (tensor), error);
 }
 
 static gboolean
-run_all (char   **argv,
-         GError **error)
+run_all (char **argv, GError **error)
 {
   g_autoptr (VardModel) model = vard_model_load (argv[1], error);
   g_autoptr (VardEngine) engine = model ? vard_load_engine ("cpu", 0, error) : NULL;
@@ -151,17 +137,18 @@ run_all (char   **argv,
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
     if (!run_part (&parts, i, error))
       return FALSE;
-  return vard_safetensors_write (argv[3], (VardSafetensorsEntry *) entries->data, entries->len, NULL, error);
+  return vard_safetensors_write (argv[3], (VardSafetensorsEntry *) entries->data, entries->len,
+                                 NULL, error);
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
 
   if (argc == 4 && run_all (argv, &error))
     return 0;
-  fprintf (stderr, "%s\n", error ? error->message : "run-parts MODEL IN.safetensors OUT.safetensors");
+  fprintf (stderr, "%s\n",
+           error ? error->message : "run-parts MODEL IN.safetensors OUT.safetensors");
   return 1;
 }

@@ -32,11 +32,10 @@ load_golden (const char *name)
 
 /* a piece of a real picture: [file, left, top, width, height] */
 static GBytes *
-cut_piece (JsonArray *piece,
-           guint     *width,
-           guint     *height)
+cut_piece (JsonArray *piece, guint *width, guint *height)
 {
-  g_autofree char *path = g_build_filename (g_getenv ("VARD_DATA"), json_array_get_string_element (piece, 0), NULL);
+  g_autofree char *path =
+    g_build_filename (g_getenv ("VARD_DATA"), json_array_get_string_element (piece, 0), NULL);
   g_autoptr (GError) error = NULL;
   g_autoptr (VardImage) image = vard_image_new_from_file (path, &error);
   gsize left = json_array_get_int_element (piece, 1), top = json_array_get_int_element (piece, 2);
@@ -48,14 +47,13 @@ cut_piece (JsonArray *piece,
   rgb = g_malloc ((gsize) 3 * *width * *height);
   for (gsize y = 0; y < *height; y++)
     memcpy (rgb + 3 * *width * y,
-            vard_image_peek_pixels (image) + 3 * ((top + y) * vard_image_get_width (image) + left), 3 * *width);
+            vard_image_peek_pixels (image) + 3 * ((top + y) * vard_image_get_width (image) + left),
+            3 * *width);
   return g_bytes_new_take (rgb, (gsize) 3 * *width * *height);
 }
 
 static void
-compare (const float *features,
-         guint        n,
-         JsonArray   *row)
+compare (const float *features, guint n, JsonArray *row)
 {
   g_assert_cmpuint (json_array_get_length (row), ==, n);
   for (guint k = 0; k < n; k++)
@@ -64,22 +62,22 @@ compare (const float *features,
 
 /* all pictures at once, then each alone */
 static void
-check_pictures (VardClip   *clip,
-                JsonObject *golden,
-                JsonArray  *expected)
+check_pictures (VardClip *clip, JsonObject *golden, JsonArray *expected)
 {
   JsonArray *pieces = json_object_get_array_member (golden, "pieces");
   guint n = json_array_get_length (pieces), n_features = vard_clip_get_n_features (clip);
   gsize n_values = (gsize) 3 * vard_clip_get_size (clip) * vard_clip_get_size (clip);
-  g_autofree float *pixels = g_new (float, n * n_values), *features = g_new (float, n * n_features);
+  g_autofree float *pixels = g_new (float, n *n_values), *features = g_new (float, n *n_features);
   g_autoptr (GError) error = NULL;
 
   for (guint i = 0; i < n; i++)
     {
       guint width, height;
-      g_autoptr (GBytes) rgb = cut_piece (json_array_get_array_element (pieces, i), &width, &height);
+      g_autoptr (GBytes) rgb =
+        cut_piece (json_array_get_array_element (pieces, i), &width, &height);
 
-      vard_clip_prepare (clip, g_bytes_get_data (rgb, NULL), width, height, VARD_CLIP_CROP_FLOOR, pixels + i * n_values);
+      vard_clip_prepare (clip, g_bytes_get_data (rgb, NULL), width, height, VARD_CLIP_CROP_FLOOR,
+                         pixels + i * n_values);
     }
   g_assert_true (vard_clip_encode_pictures (clip, pixels, n, features, NULL, &error));
   g_assert_no_error (error);
@@ -87,15 +85,14 @@ check_pictures (VardClip   *clip,
     compare (features + i * n_features, n_features, json_array_get_array_element (expected, i));
   for (guint i = 0; i < n; i++)
     {
-      g_assert_true (vard_clip_encode_pictures (clip, pixels + i * n_values, 1, features, NULL, NULL));
+      g_assert_true (
+        vard_clip_encode_pictures (clip, pixels + i * n_values, 1, features, NULL, NULL));
       compare (features, n_features, json_array_get_array_element (expected, i));
     }
 }
 
 static void
-check_texts (VardClip   *clip,
-             JsonObject *golden,
-             JsonArray  *expected)
+check_texts (VardClip *clip, JsonObject *golden, JsonArray *expected)
 {
   JsonArray *prompts = json_object_get_array_member (golden, "prompts");
   g_autofree float *features = g_new (float, vard_clip_get_n_features (clip));
@@ -105,9 +102,11 @@ check_texts (VardClip   *clip,
     {
       guint k = i % json_array_get_length (prompts);
 
-      g_assert_true (vard_clip_encode_text (clip, json_array_get_string_element (prompts, k), features, NULL, &error));
+      g_assert_true (vard_clip_encode_text (clip, json_array_get_string_element (prompts, k),
+                                            features, NULL, &error));
       g_assert_no_error (error);
-      compare (features, vard_clip_get_n_features (clip), json_array_get_array_element (expected, k));
+      compare (features, vard_clip_get_n_features (clip),
+               json_array_get_array_element (expected, k));
     }
 }
 
@@ -120,7 +119,8 @@ static const Case cases[] = {
   { "transformers", "tiny-clip", "reference", "tiny-clip" },
   { "transformers/cpu", "tiny-clip", "cpu", "tiny-clip" },
   { "open-clip", "tiny-open-clip", "reference", "tiny-open-clip", NULL, "tiny-clip" },
-  { "open-clip/checkpoint", "tiny-open-clip", "cpu", "tiny-open-clip", "tiny-open-clip/checkpoint.pt", "tiny-clip" },
+  { "open-clip/checkpoint", "tiny-open-clip", "cpu", "tiny-open-clip",
+    "tiny-open-clip/checkpoint.pt", "tiny-clip" },
 };
 
 static void
@@ -129,7 +129,8 @@ test_golden (gconstpointer data)
   const Case *row = data;
   g_autoptr (JsonObject) golden = load_golden ("clip.json");
   JsonObject *expected = json_object_get_object_member (golden, row->member);
-  g_autofree char *folder = find_data (row->folder), *weights = row->weights ? find_data (row->weights) : NULL;
+  g_autofree char *folder = find_data (row->folder),
+                  *weights = row->weights ? find_data (row->weights) : NULL;
   g_autofree char *tokenizer = row->tokenizer ? find_data (row->tokenizer) : NULL;
   VardClipFiles files = { folder, weights, tokenizer };
   g_autoptr (GError) error = NULL;
@@ -138,7 +139,8 @@ test_golden (gconstpointer data)
   g_autoptr (VardClip) clip = vard_clip_new (&files, engine, &error);
   g_assert_no_error (error);
 
-  g_assert_cmpfloat_with_epsilon (vard_clip_get_scale (clip), json_object_get_double_member (expected, "scale"), 1e-4);
+  g_assert_cmpfloat_with_epsilon (vard_clip_get_scale (clip),
+                                  json_object_get_double_member (expected, "scale"), 1e-4);
   check_pictures (clip, golden, json_object_get_array_member (expected, "images"));
   check_texts (clip, golden, json_object_get_array_member (expected, "texts"));
 }
@@ -147,9 +149,7 @@ test_golden (gconstpointer data)
 
 /* The same formula is in make-resize-golden.py. */
 static guint8 *
-draw (guint width,
-      guint height,
-      guint seed)
+draw (guint width, guint height, guint seed)
 {
   gsize n = (gsize) 3 * width * height;
   guint8 *rgb = g_malloc (n);
@@ -165,16 +165,16 @@ draw (guint width,
 }
 
 static void
-check_crop (JsonObject  *row,
-            const char  *rule,
-            VardClipCrop crop)
+check_crop (JsonObject *row, const char *rule, VardClipCrop crop)
 {
-  guint width = json_object_get_int_member (row, "width"), height = json_object_get_int_member (row, "height");
+  guint width = json_object_get_int_member (row, "width"),
+        height = json_object_get_int_member (row, "height");
   g_autofree guint8 *rgb = draw (width, height, json_object_get_int_member (row, "seed"));
   g_autofree guint8 *square = g_malloc (3 * 224 * 224);
 
   vard_clip_picture_crop (rgb, width, height, 224, crop, square);
-  g_autofree char *checksum = g_compute_checksum_for_data (G_CHECKSUM_SHA256, square, 3 * 224 * 224);
+  g_autofree char *checksum =
+    g_compute_checksum_for_data (G_CHECKSUM_SHA256, square, 3 * 224 * 224);
   g_test_message ("%u x %u %s", width, height, rule);
   g_assert_cmpstr (checksum, ==, json_object_get_string_member (row, rule));
 }
@@ -198,12 +198,14 @@ static void
 test_normalize (void)
 {
   const guint8 square[] = { 0, 128, 255, 17, 3, 200 };
-  const float mean[] = { 0.48145466f, 0.4578275f, 0.40821073f }, std[] = { 0.26862954f, 0.26130258f, 0.27577711f };
+  const float mean[] = { 0.48145466f, 0.4578275f, 0.40821073f },
+              std[] = { 0.26862954f, 0.26130258f, 0.27577711f };
   float pixels[6];
 
   vard_clip_picture_normalize (square, 2, mean, std, pixels);
   for (guint i = 0; i < 6; i++)
-    g_assert_cmpfloat_with_epsilon (pixels[i], (square[i] / 255.0 - mean[i % 3]) / std[i % 3], 1e-6);
+    g_assert_cmpfloat_with_epsilon (pixels[i], (square[i] / 255.0 - mean[i % 3]) / std[i % 3],
+                                    1e-6);
 }
 
 /* ---- one for all ---- */
@@ -214,7 +216,8 @@ test_shared (void)
   g_autofree char *folder = find_data ("tiny-clip"), *other = find_data ("../data/./tiny-clip/");
   g_autofree char *open = find_data ("tiny-open-clip");
   VardClipFiles files = { folder }, same = { other }, different = { open };
-  VardClip *one = vard_load_clip (&files, "cpu", 1, NULL), *two = vard_load_clip (&same, "cpu", 1, NULL);
+  VardClip *one = vard_load_clip (&files, "cpu", 1, NULL),
+           *two = vard_load_clip (&same, "cpu", 1, NULL);
   g_autoptr (VardClip) three = vard_load_clip (&different, "cpu", 1, NULL);
   g_autoptr (VardClip) four = vard_load_clip (&files, "reference", 1, NULL);
   gpointer watched = one;
@@ -236,11 +239,10 @@ test_shared (void)
 /* ---- bad folders ---- */
 
 static void
-copy_file (const char *from,
-           const char *folder,
-           const char *name)
+copy_file (const char *from, const char *folder, const char *name)
 {
-  g_autofree char *source = g_build_filename (from, name, NULL), *target = g_build_filename (folder, name, NULL);
+  g_autofree char *source = g_build_filename (from, name, NULL),
+                  *target = g_build_filename (folder, name, NULL);
   g_autofree char *text = NULL;
   gsize size;
 
@@ -277,8 +279,7 @@ static const Bad bad[] = {
 /* clang-format on */
 
 static void
-damage (const char *folder,
-        const Bad  *row)
+damage (const char *folder, const Bad *row)
 {
   g_autofree char *path = g_build_filename (folder, row->file, NULL), *text = NULL;
   g_autoptr (GString) changed = NULL;
@@ -297,9 +298,11 @@ damage (const char *folder,
 static void
 test_bad (gconstpointer data)
 {
-  static const char *const names[] = { "config.json", "preprocessor_config.json", "model.safetensors" };
+  static const char *const names[] = { "config.json", "preprocessor_config.json",
+                                       "model.safetensors" };
   const Bad *row = data;
-  g_autofree char *folder = g_dir_make_tmp ("vard-clip-XXXXXX", NULL), *source = find_data ("tiny-clip");
+  g_autofree char *folder = g_dir_make_tmp ("vard-clip-XXXXXX", NULL),
+                  *source = find_data ("tiny-clip");
   g_autoptr (VardEngine) engine = vard_load_engine ("reference", 1, NULL);
   VardClipFiles files = { folder };
   g_autoptr (GError) error = NULL;
@@ -335,8 +338,7 @@ test_no_tokenizer (void)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)

@@ -48,29 +48,24 @@ load_unet (JsonObject *json)
 }
 
 static void
-set_matrix (VardParameter *parameter,
-            const char    *path,
-            const char    *kind)
+set_matrix (VardParameter *parameter, const char *path, const char *kind)
 {
   g_autofree char *name = g_strconcat (path, kind, NULL);
   g_autoptr (VardTensor) values = make_values (name, *vard_tensor_peek_shape (parameter->tensor));
 
-  memcpy (vard_tensor_peek_f32 (parameter->tensor), vard_tensor_peek_f32 (values), vard_tensor_get_n_bytes (values));
+  memcpy (vard_tensor_peek_f32 (parameter->tensor), vard_tensor_peek_f32 (values),
+          vard_tensor_get_n_bytes (values));
 }
 
 static void
-set_adapter (const char *path,
-             VardLinear *layer,
-             VardLora   *lora,
-             gpointer    data)
+set_adapter (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 {
   set_matrix (vard_lora_peek_down (lora), path, ".down");
   set_matrix (vard_lora_peek_up (lora), path, ".up");
 }
 
 static void
-attach (VardUnet   *unet,
-        JsonObject *json)
+attach (VardUnet *unet, JsonObject *json)
 {
   JsonArray *names = json_object_get_array_member (json, "targets");
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
@@ -81,7 +76,8 @@ attach (VardUnet   *unet,
 
   g_auto (GStrv) targets = g_strv_builder_end (builder);
 
-  vard_lora_attach (VARD_MODULE (unet), (const char *const *) targets, json_object_get_int_member (json, "rank"),
+  vard_lora_attach (VARD_MODULE (unet), (const char *const *) targets,
+                    json_object_get_int_member (json, "rank"),
                     json_object_get_double_member (json, "alpha"), 1, &error);
   g_assert_no_error (error);
   vard_lora_foreach (VARD_MODULE (unet), set_adapter, NULL);
@@ -89,18 +85,13 @@ attach (VardUnet   *unet,
 
 /* the error of one number relative to a size */
 static double
-miss (JsonArray *row,
-      guint      i,
-      double     found,
-      double     size)
+miss (JsonArray *row, guint i, double found, double size)
 {
   return fabs (found - json_array_get_double_element (row, i)) / size;
 }
 
 static double
-compare (JsonArray   *row,
-         const float *values,
-         gsize        n)
+compare (JsonArray *row, const float *values, gsize n)
 {
   double largest = 0, square = 0, dot = 0, worst = 0, top = json_array_get_double_element (row, 0);
   double length = json_array_get_double_element (row, 1);
@@ -123,16 +114,13 @@ typedef struct
 {
   JsonObject *rows;
   VardParameterSet *set;
-  VardTensor *gradients;      /* on the host */
+  VardTensor *gradients; /* on the host */
   guint n_compared;
   double worst;
 } Check;
 
 static void
-check_matrix (Check         *check,
-              const char    *path,
-              const char    *kind,
-              VardParameter *parameter)
+check_matrix (Check *check, const char *path, const char *kind, VardParameter *parameter)
 {
   g_autofree char *name = g_strconcat (path, kind, NULL);
   VardParameterSet *set = check->set;
@@ -143,7 +131,8 @@ check_matrix (Check         *check,
   g_assert_cmpuint (i, <, set->parameters->len);
   g_assert_true (json_object_has_member (check->rows, name));
 
-  const float *values = vard_tensor_peek_f32 (check->gradients) + g_array_index (set->offsets, gint64, i);
+  const float *values = vard_tensor_peek_f32 (check->gradients)
+                        + g_array_index (set->offsets, gint64, i);
   double error = compare (json_object_get_array_member (check->rows, name), values,
                           vard_tensor_get_count (parameter->tensor));
 
@@ -154,22 +143,17 @@ check_matrix (Check         *check,
 }
 
 static void
-check_adapter (const char *path,
-               VardLinear *layer,
-               VardLora   *lora,
-               gpointer    data)
+check_adapter (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 {
   check_matrix (data, path, ".down", vard_lora_peek_down (lora));
   check_matrix (data, path, ".up", vard_lora_peek_up (lora));
 }
 
 static VardExecutable *
-compile (VardUnet         *unet,
-         JsonObject       *json,
-         VardEngine       *engine,
-         VardParameterSet *set)
+compile (VardUnet *unet, JsonObject *json, VardEngine *engine, VardParameterSet *set)
 {
-  gint64 height = json_object_get_int_member (json, "height"), width = json_object_get_int_member (json, "width");
+  gint64 height = json_object_get_int_member (json, "height"),
+         width = json_object_get_int_member (json, "width");
   gint64 context_width = vard_unet_peek_config (unet)->context_width[0];
   VardShape shape = VARD_SHAPE (2, height, width, 4);
   g_autoptr (VardGraph) graph = vard_graph_new ();
@@ -177,8 +161,10 @@ compile (VardUnet         *unet,
   VardNode *x = vard_input (graph, "latents", VARD_DTYPE_F32, shape);
   VardNode *t = vard_input (graph, "t", VARD_DTYPE_F32, VARD_SHAPE (2));
   VardNode *c = vard_input (graph, "context", VARD_DTYPE_F32, VARD_SHAPE (2, 5, context_width));
-  VardNode *miss_node = vard_sub (vard_unet_record (unet, x, t, c), vard_input (graph, "target", VARD_DTYPE_F32, shape));
-  VardNode *loss = vard_scale (vard_sum_all (vard_square (miss_node)), 1.0 / vard_shape_get_count (&shape));
+  VardNode *miss_node = vard_sub (vard_unet_record (unet, x, t, c),
+                                  vard_input (graph, "target", VARD_DTYPE_F32, shape));
+  VardNode *loss =
+    vard_scale (vard_sum_all (vard_square (miss_node)), 1.0 / vard_shape_get_count (&shape));
 
   vard_graph_add_output (graph, "loss", loss);
   vard_parameter_set_record_gradients (set, loss);
@@ -190,9 +176,7 @@ compile (VardUnet         *unet,
 }
 
 static void
-set_noise (VardExecutable *executable,
-           const char     *name,
-           gsize           n)
+set_noise (VardExecutable *executable, const char *name, gsize n)
 {
   g_autofree float *values = make_noise (name, n);
   g_autoptr (GError) error = NULL;
@@ -202,9 +186,7 @@ set_noise (VardExecutable *executable,
 }
 
 static float
-run (VardExecutable *executable,
-     VardUnet       *unet,
-     gsize           n_latents)
+run (VardExecutable *executable, VardUnet *unet, gsize n_latents)
 {
   const float timesteps[2] = { 7, 961 };
   float loss;
@@ -223,8 +205,7 @@ run (VardExecutable *executable,
 }
 
 static void
-check_case (const char *name,
-            VardEngine *engine)
+check_case (const char *name, VardEngine *engine)
 {
   JsonObject *json = json_object_get_object_member (json_node_get_object (golden), name);
   g_autoptr (VardUnet) unet = load_unet (json);
@@ -239,7 +220,8 @@ check_case (const char *name,
   g_assert_no_error (error);
 
   g_autoptr (VardExecutable) executable = compile (unet, json, engine, set);
-  gsize n = 2 * 4 * json_object_get_int_member (json, "height") * json_object_get_int_member (json, "width");
+  gsize n = 2 * 4 * json_object_get_int_member (json, "height")
+            * json_object_get_int_member (json, "width");
   float loss = run (executable, unet, n);
   g_autoptr (VardTensor) gradients = vard_engine_fetch (engine, set->gradients, &error);
   Check check = { json_object_get_object_member (json, "gradients"), set, gradients, 0, 0 };
@@ -284,11 +266,11 @@ add_engine (const char *engine)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_autoptr (JsonParser) parser = json_parser_new ();
-  g_autofree char *path = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "lora-gradients.json", NULL);
+  g_autofree char *path =
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "lora-gradients.json", NULL);
   g_autoptr (GError) error = NULL;
 
   g_test_init (&argc, &argv, NULL);

@@ -31,8 +31,7 @@ static double tolerance = 2e-4;
 /* ---- files ---- */
 
 static void
-case_init (Case       *self,
-           const char *name)
+case_init (Case *self, const char *name)
 {
   self->json = json_object_get_object_member (json_node_get_object (golden), name);
   self->folder = g_dir_make_tmp (NULL, NULL);
@@ -72,10 +71,10 @@ open_config (Case *self)
 }
 
 static void
-load_weights (Case                  *self,
-              VardModule            *module,
-              const char            *old_part,
-              const char            *new_part,
+load_weights (Case *self,
+              VardModule *module,
+              const char *old_part,
+              const char *new_part,
               const VardWeightAlias *aliases)
 {
   g_autofree char *path = g_build_filename (self->folder, "weights.safetensors", NULL);
@@ -89,8 +88,7 @@ load_weights (Case                  *self,
 /* ---- running ---- */
 
 static VardExecutable *
-compile (Case     *self,
-         VardNode *output)
+compile (Case *self, VardNode *output)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (VardEngine) engine = vard_load_engine (engine_spec, 1, &error);
@@ -104,10 +102,7 @@ compile (Case     *self,
 }
 
 static void
-set (VardExecutable *executable,
-     const char     *name,
-     gconstpointer   data,
-     gsize           size)
+set (VardExecutable *executable, const char *name, gconstpointer data, gsize size)
 {
   g_autoptr (GError) error = NULL;
 
@@ -116,9 +111,7 @@ set (VardExecutable *executable,
 }
 
 static void
-check (Case           *self,
-       VardExecutable *executable,
-       const char     *member)
+check (Case *self, VardExecutable *executable, const char *member)
 {
   JsonArray *expected = json_object_get_array_member (self->json, member);
   guint n = json_array_get_length (expected);
@@ -156,7 +149,8 @@ test_unet (gconstpointer name)
   g_assert_no_error (error);
 
   g_autoptr (VardUnet) unet = vard_unet_new (&config);
-  gint64 height = json_object_get_int_member (self.json, "height"), width = json_object_get_int_member (self.json, "width");
+  gint64 height = json_object_get_int_member (self.json, "height"),
+         width = json_object_get_int_member (self.json, "width");
   gint64 context_width = config.context_width[0];
   const float timesteps[2] = { 7, 961 };
   g_autofree float *latents = make_noise ("latents", 2 * height * width * 4);
@@ -177,9 +171,7 @@ test_unet (gconstpointer name)
 }
 
 static void
-run_autoencoder (const char *name,
-                 gboolean    is_decoder,
-                 gboolean    has_old_names)
+run_autoencoder (const char *name, gboolean is_decoder, gboolean has_old_names)
 {
   static const VardWeightAlias aliases[] = { { ".to_q.", ".query." }, { NULL } };
   Case self;
@@ -200,12 +192,15 @@ run_autoencoder (const char *name,
 
   gsize n = side * side * n_channels;
   g_autofree float *noise = make_noise (is_decoder ? "latents" : "pictures", n);
-  VardNode *x = vard_input (self.graph, "x", VARD_DTYPE_F32, VARD_SHAPE (1, side, side, n_channels));
+  VardNode *x =
+    vard_input (self.graph, "x", VARD_DTYPE_F32, VARD_SHAPE (1, side, side, n_channels));
 
-  load_weights (&self, VARD_MODULE (autoencoder), has_old_names ? ".to_q." : NULL, ".query.", aliases);
+  load_weights (&self, VARD_MODULE (autoencoder), has_old_names ? ".to_q." : NULL, ".query.",
+                aliases);
 
-  g_autoptr (VardExecutable) executable = compile (&self, is_decoder ? vard_autoencoder_record_decode (autoencoder, x)
-                                                   : vard_autoencoder_record_encode (autoencoder, x));
+  g_autoptr (VardExecutable) executable =
+    compile (&self, is_decoder ? vard_autoencoder_record_decode (autoencoder, x)
+                               : vard_autoencoder_record_encode (autoencoder, x));
 
   set (executable, "x", noise, n * sizeof (float));
   check (&self, executable, is_decoder ? "decoded" : "output");
@@ -257,11 +252,11 @@ test_text (gconstpointer name)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_autoptr (JsonParser) parser = json_parser_new ();
-  g_autofree char *path = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "models.json", NULL);
+  g_autofree char *path =
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "models.json", NULL);
   g_autoptr (GError) error = NULL;
 
   g_test_init (&argc, &argv, NULL);

@@ -16,12 +16,16 @@ typedef struct
   gint64 n_parameters;
 } Size;
 
-#define SD_UNET \
-  "\"_class_name\":\"UNet2DConditionModel\",\"sample_size\":64,\"block_out_channels\":[320,640,1280,1280]," \
-  "\"down_block_types\":[\"CrossAttnDownBlock2D\",\"CrossAttnDownBlock2D\",\"CrossAttnDownBlock2D\",\"DownBlock2D\"]," \
-  "\"up_block_types\":[\"UpBlock2D\",\"CrossAttnUpBlock2D\",\"CrossAttnUpBlock2D\",\"CrossAttnUpBlock2D\"]"
-#define SD_VAE \
-  "\"_class_name\":\"AutoencoderKL\",\"block_out_channels\":[128,256,512,512],\"layers_per_block\":2," \
+#define SD_UNET                                                                                  \
+  "\"_class_name\":\"UNet2DConditionModel\",\"sample_size\":64,\"block_out_channels\":[320,640," \
+  "1280,1280],"                                                                                  \
+  "\"down_block_types\":[\"CrossAttnDownBlock2D\",\"CrossAttnDownBlock2D\","                     \
+  "\"CrossAttnDownBlock2D\",\"DownBlock2D\"],"                                                   \
+  "\"up_block_types\":[\"UpBlock2D\",\"CrossAttnUpBlock2D\",\"CrossAttnUpBlock2D\","             \
+  "\"CrossAttnUpBlock2D\"]"
+#define SD_VAE                                                                               \
+  "\"_class_name\":\"AutoencoderKL\",\"block_out_channels\":[128,256,512,512],\"layers_per_" \
+  "block\":2,"                                                                               \
   "\"latent_channels\":4,\"norm_num_groups\":32"
 
 /* clang-format off */
@@ -46,9 +50,7 @@ typedef struct
 } Count;
 
 static void
-count (const char    *path,
-       VardParameter *parameter,
-       gpointer       data)
+count (const char *path, VardParameter *parameter, gpointer data)
 {
   Count *counts = data;
 
@@ -57,9 +59,7 @@ count (const char    *path,
 }
 
 static VardModule *
-build (const char       *component,
-       VardConfigReader *reader,
-       GError          **error)
+build (const char *component, VardConfigReader *reader, GError **error)
 {
   VardUnetConfig config;
 
@@ -67,7 +67,8 @@ build (const char       *component,
     return (VardModule *) vard_autoencoder_new (reader, error);
   if (g_str_equal (component, "text"))
     return (VardModule *) vard_clip_text_new (reader, error);
-  return vard_unet_config_read (&config, reader, error) ? VARD_MODULE (vard_unet_new (&config)) : NULL;
+  return vard_unet_config_read (&config, reader, error) ? VARD_MODULE (vard_unet_new (&config))
+                                                        : NULL;
 }
 
 static void
@@ -106,8 +107,7 @@ test_size (gconstpointer data)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)

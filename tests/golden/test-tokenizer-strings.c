@@ -38,30 +38,31 @@ static const char *const emoji[] = {
 };
 /* clang-format on */
 static const char *const endings[] = {
-  "'s", "'S", "'t", "'T", "'re", "'ve", "'m", "'ll", "'LL", "'d", "\342\200\231s", "'", "''",
-  "'x", "'sa", "`s",
+  "'s", "'S", "'t", "'T",  "'re", "'ve", "'m", "'ll", "'LL", "'d", "\342\200\231s",
+  "'",  "''", "'x", "'sa", "`s",
 };
 static const char *const numbers[] = {
-  "0", "7", "42", "3.14", "1,000", "1e-5", "\302\275", "\342\205\247", "\331\243", "\302\262",
-  "007", "1st", "16:9", "2\303\2274", "\342\221\240", "\357\274\225",
+  "0",        "7",        "42",  "3.14", "1,000", "1e-5",       "\302\275",     "\342\205\247",
+  "\331\243", "\302\262", "007", "1st",  "16:9",  "2\303\2274", "\342\221\240", "\357\274\225",
 };
 static const char *const controls[] = {
-  "\001", "\007", "\010", "\033", "\037", "\177", "\302\200", "\302\237", "\302\255",
-  "\342\200\213", "\342\200\215", "\342\200\216", "\357\273\277", "\357\277\275", "\357\277\277",
-  "\364\217\277\277",
+  "\001",         "\007",         "\010",         "\033",
+  "\037",         "\177",         "\302\200",     "\302\237",
+  "\302\255",     "\342\200\213", "\342\200\215", "\342\200\216",
+  "\357\273\277", "\357\277\275", "\357\277\277", "\364\217\277\277",
 };
 static const char *const specials[] = {
-  "<|startoftext|>", "<|endoftext|>", "<|ENDOFTEXT|>", "</w>", "<|", "|>", "\304\240",
-  "\304\200",
+  "<|startoftext|>", "<|endoftext|>", "<|ENDOFTEXT|>", "</w>", "<|", "|>", "\304\240", "\304\200",
 };
 static const gunichar ranges[][2] = {
-  { 0xa1, 0x17f }, { 0x250, 0x2af }, { 0x300, 0x36f }, { 0x391, 0x3a1 }, { 0x400, 0x45f },
-  { 0x5d0, 0x5ea }, { 0x627, 0x64a }, { 0x905, 0x939 }, { 0xe01, 0xe2e }, { 0x1100, 0x1112 },
-  { 0x1161, 0x1175 }, { 0x1e00, 0x1eff }, { 0x1f00, 0x1f15 }, { 0x2010, 0x205e },
-  { 0x2100, 0x214d }, { 0x2150, 0x2188 }, { 0x2190, 0x21ff }, { 0x2460, 0x24ff },
-  { 0x2600, 0x26ff }, { 0x3041, 0x3096 }, { 0x30a1, 0x30fa }, { 0x4e00, 0x9fa5 },
-  { 0xac00, 0xd7a3 }, { 0xfb00, 0xfb06 }, { 0xff01, 0xff5e }, { 0x10400, 0x1044f },
-  { 0x1d400, 0x1d454 }, { 0x1f300, 0x1f320 }, { 0x1f600, 0x1f640 },
+  { 0xa1, 0x17f },      { 0x250, 0x2af },     { 0x300, 0x36f },     { 0x391, 0x3a1 },
+  { 0x400, 0x45f },     { 0x5d0, 0x5ea },     { 0x627, 0x64a },     { 0x905, 0x939 },
+  { 0xe01, 0xe2e },     { 0x1100, 0x1112 },   { 0x1161, 0x1175 },   { 0x1e00, 0x1eff },
+  { 0x1f00, 0x1f15 },   { 0x2010, 0x205e },   { 0x2100, 0x214d },   { 0x2150, 0x2188 },
+  { 0x2190, 0x21ff },   { 0x2460, 0x24ff },   { 0x2600, 0x26ff },   { 0x3041, 0x3096 },
+  { 0x30a1, 0x30fa },   { 0x4e00, 0x9fa5 },   { 0xac00, 0xd7a3 },   { 0xfb00, 0xfb06 },
+  { 0xff01, 0xff5e },   { 0x10400, 0x1044f }, { 0x1d400, 0x1d454 }, { 0x1f300, 0x1f320 },
+  { 0x1f600, 0x1f640 },
 };
 
 static const char signs[] = "abcxyzABCXYZ0189 .,;:!?'\"()[]{}<>|/\\_-+=*&^%$#@~`";
@@ -105,41 +106,32 @@ static void
 add_word (GString *text, guint64 *state, guint kind)
 {
   static const char *const *const tables[] = { words, words, NULL, NULL, emoji, words, numbers };
-  static const guint counts[] = { G_N_ELEMENTS (words), G_N_ELEMENTS (words), 0, 0,
-                                  G_N_ELEMENTS (emoji), G_N_ELEMENTS (words), G_N_ELEMENTS (numbers) };
+  static const guint counts[] = {
+    G_N_ELEMENTS (words), G_N_ELEMENTS (words),  0, 0, G_N_ELEMENTS (emoji),
+    G_N_ELEMENTS (words), G_N_ELEMENTS (numbers)
+  };
 
   if (kind < G_N_ELEMENTS (tables) && tables[kind] != NULL)
     g_string_append (text, tables[kind][draw (state, counts[kind])]);
   switch (kind)
     {
-    case 0:
-      g_string_append_c (text, ' ');
-      break;
-    case 1:
-      g_string_append (text, PICK (spaces));
-      break;
-    case 2:
-      add_sign (text, state);
-      break;
-    case 3:
-      add_letter (text, state);
-      break;
+    case 0: g_string_append_c (text, ' '); break;
+    case 1: g_string_append (text, PICK (spaces)); break;
+    case 2: add_sign (text, state); break;
+    case 3: add_letter (text, state); break;
     case 5:
       g_string_append (text, PICK (endings));
       add_space_once_in (text, state, 3);
       break;
     case 4:
-    case 6:
-      add_space_once_in (text, state, kind == 4 ? 3 : 2);
-      break;
+    case 6: add_space_once_in (text, state, kind == 4 ? 3 : 2); break;
     case 7:
       if (draw (state, 2) != 0)
         g_string_append (text, PICK (controls));
       else
         add_sign (text, state);
       break;
-    default:
-      g_string_append (text, PICK (specials));
+    default: g_string_append (text, PICK (specials));
     }
 }
 
@@ -218,8 +210,8 @@ hash_block (VardClipTokenizer *tokenizer, guint block)
 static void
 check_vocabulary (const char *name, const char *folder)
 {
-  g_autofree char *path
-      = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer-strings.json", NULL);
+  g_autofree char *path =
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer-strings.json", NULL);
   g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) error = NULL;
   g_autoptr (VardClipTokenizer) tokenizer = vard_clip_tokenizer_new (folder, &error);
@@ -229,8 +221,8 @@ check_vocabulary (const char *name, const char *folder)
   g_assert_no_error (error);
 
   JsonObject *root = json_node_get_object (json_parser_get_root (parser));
-  JsonArray *blocks
-      = json_object_get_array_member (json_object_get_object_member (root, "blocks"), name);
+  JsonArray *blocks =
+    json_object_get_array_member (json_object_get_object_member (root, "blocks"), name);
 
   g_assert_cmpint (json_object_get_int_member (root, "length"), ==, LENGTH);
   g_assert_cmpuint (json_array_get_length (blocks), ==, N / BLOCK);
@@ -247,7 +239,8 @@ check_vocabulary (const char *name, const char *folder)
 static void
 test_tokenizer_strings_emoji (void)
 {
-  g_autofree char *folder = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer", NULL);
+  g_autofree char *folder =
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer", NULL);
 
   check_vocabulary ("emoji", folder);
 }
@@ -255,8 +248,8 @@ test_tokenizer_strings_emoji (void)
 static void
 test_tokenizer_strings_bytes (void)
 {
-  g_autofree char *folder
-      = g_build_filename (g_getenv ("VARD_TEST_DATA"), "data", "tiny-model", "tokenizer", NULL);
+  g_autofree char *folder =
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "data", "tiny-model", "tokenizer", NULL);
 
   check_vocabulary ("bytes", folder);
 }

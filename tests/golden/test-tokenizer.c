@@ -20,7 +20,8 @@ make_folder (const char *pad_token)
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     {
-      g_autofree char *from = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer", names[i], NULL);
+      g_autofree char *from =
+        g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer", names[i], NULL);
       g_autofree char *to = g_build_filename (folder, names[i], NULL);
       g_autofree char *text = NULL;
       g_autofree char *padding = g_strdup_printf ("\"pad_token\": \"%s\"", pad_token);
@@ -32,7 +33,9 @@ make_folder (const char *pad_token)
       g_autoptr (GString) changed = g_string_new (text);
 
       if (i == 2)
-        g_assert_cmpuint (g_string_replace (changed, "\"pad_token\": \"<|endoftext|>\"", padding, 0), ==, 1);
+        g_assert_cmpuint (g_string_replace (changed, "\"pad_token\": \"<|endoftext|>\"", padding,
+                                            0),
+                          ==, 1);
       g_file_set_contents (to, changed->str, -1, &error);
       g_assert_no_error (error);
     }
@@ -54,9 +57,7 @@ remove_folder (const char *folder)
 }
 
 static gboolean
-check_row (VardClipTokenizer *tokenizer,
-           JsonArray         *row,
-           guint              length)
+check_row (VardClipTokenizer *tokenizer, JsonArray *row, guint length)
 {
   const char *text = json_array_get_string_element (row, 0);
   JsonArray *expected = json_array_get_array_element (row, 1);
@@ -104,25 +105,34 @@ test_cut (void)
     guint n_ids;
     gsize at;
   } rows[] = {
-    { "red apple", 16, 9 }, { "red apple", 4, 9 }, { "red apple", 3, 4 }, { "red apple", 2, 0 },
-    { "  red\t\napple  ", 3, 7 }, { "  red\t\napple  ", 4, 14 }, { "", 2, 0 }, { " ", 2, 1 },
-    { "red \xc3\xa9t\xc3\xa9 apple", 3, 4 }, { "red \xff", 2, 5 },
+    { "red apple", 16, 9 },
+    { "red apple", 4, 9 },
+    { "red apple", 3, 4 },
+    { "red apple", 2, 0 },
+    { "  red\t\napple  ", 3, 7 },
+    { "  red\t\napple  ", 4, 14 },
+    { "", 2, 0 },
+    { " ", 2, 1 },
+    { "red \xc3\xa9t\xc3\xa9 apple", 3, 4 },
+    { "red \xff", 2, 5 },
   };
-  g_autofree char *folder = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer", NULL);
+  g_autofree char *folder =
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer", NULL);
   g_autoptr (GError) error = NULL;
   g_autoptr (VardClipTokenizer) tokenizer = vard_clip_tokenizer_new (folder, &error);
 
   g_assert_no_error (error);
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
-    g_assert_cmpuint (vard_clip_tokenizer_find_cut (tokenizer, rows[i].text, rows[i].n_ids), ==, rows[i].at);
+    g_assert_cmpuint (vard_clip_tokenizer_find_cut (tokenizer, rows[i].text, rows[i].n_ids), ==,
+                      rows[i].at);
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_autoptr (JsonParser) parser = json_parser_new ();
-  g_autofree char *path = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer.json", NULL);
+  g_autofree char *path =
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer.json", NULL);
   g_autoptr (GError) error = NULL;
 
   g_test_init (&argc, &argv, NULL);

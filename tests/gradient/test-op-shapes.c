@@ -9,8 +9,8 @@ typedef struct
   const char *name;
   VardNode *(*build) (VardNode *a, VardNode *b);
   VardShape a, b;
-  VardDType dtype;       /* of b */
-  const char *expected;  /* the shape, or the message's pattern */
+  VardDType dtype;      /* of b */
+  const char *expected; /* the shape, or the message's pattern */
 } Case;
 
 /* ---- builders ---- */
@@ -254,9 +254,12 @@ build_random (VardNode *a, VardNode *b)
 
 /* ---- rows ---- */
 
-#define SHAPE(...) \
-  { \
-    sizeof ((gint64[]) { __VA_ARGS__ }) / sizeof (gint64), { __VA_ARGS__ } \
+#define SHAPE(...)                                         \
+  {                                                        \
+    sizeof ((gint64[]) { __VA_ARGS__ }) / sizeof (gint64), \
+    {                                                      \
+      __VA_ARGS__                                          \
+    }                                                      \
   }
 #define I32 .dtype = VARD_DTYPE_I32
 #define I64 .dtype = VARD_DTYPE_I64
@@ -276,7 +279,8 @@ static const Case cases[] = {
   { "exp/integers", build_exp_of_b, SHAPE (3), SHAPE (4), I32, "exp of [4]: input 0 * i32*" },
   { "clamp/bounds", build_clamp, SHAPE (3), SHAPE (4),
     .expected = "clamp of [3]: the lower bound 2 is above the upper one, 1" },
-  { "cast/to-integer", build_cast, SHAPE (3), SHAPE (4), .expected = "cast of [3]: from f32 to i32*" },
+  { "cast/to-integer", build_cast, SHAPE (3), SHAPE (4),
+    .expected = "cast of [3]: from f32 to i32*" },
   { "reshape/fits", build_reshape, SHAPE (6, 4), SHAPE (3, 8), .expected = "[3, 8]" },
   { "reshape/misfit", build_reshape, SHAPE (6, 4), SHAPE (3, 7),
     .expected = "reshape of [6, 4]: [3, 7] has another number of elements" },
@@ -296,8 +300,10 @@ static const Case cases[] = {
   { "slice/fits", build_slice, SHAPE (2, 4), SHAPE (1), .expected = "[2, 3]" },
   { "slice/outside", build_slice, SHAPE (2, 3), SHAPE (1),
     .expected = "slice of [2, 3]: 3 from 1 on is outside axis 1" },
-  { "slice/axis", build_slice, SHAPE (9), SHAPE (1), .expected = "slice of [9]: there is no axis 1" },
-  { "slice/nothing", build_slice_nothing, SHAPE (9), SHAPE (1), .expected = "slice of [9]: 0 from 1*" },
+  { "slice/axis", build_slice, SHAPE (9), SHAPE (1),
+    .expected = "slice of [9]: there is no axis 1" },
+  { "slice/nothing", build_slice_nothing, SHAPE (9), SHAPE (1),
+    .expected = "slice of [9]: 0 from 1*" },
   { "pad/fits", build_pad, SHAPE (2, 3), SHAPE (1), .expected = "[2, 8]" },
   { "pad/negative", build_pad_negative, SHAPE (9), SHAPE (1),
     .expected = "pad of [9]: -1 zeros before and 3 after" },
@@ -317,16 +323,23 @@ static const Case cases[] = {
   { "matmul/nt", build_matmul_nt, SHAPE (2, 3), SHAPE (4, 3), .expected = "[2, 4]" },
   { "matmul/tn", build_matmul_tn, SHAPE (5, 3, 2), SHAPE (5, 3, 4), .expected = "[5, 2, 4]" },
   { "matmul/inner", build_matmul_nt, SHAPE (2, 3), SHAPE (3, 4),
-    .expected = "matmul of [2, 3] and [3, 4]: the inner extents are 3 and 4 (transposed: no, yes)" },
-  { "matmul/batch", build_matmul, SHAPE (5, 2, 3), SHAPE (4, 3, 4), .expected = "matmul of *: these*" },
-  { "matmul/vector", build_matmul, SHAPE (3), SHAPE (3), .expected = "matmul of [3] and [3]: these*" },
-  { "conv2d/same", build_conv_same, SHAPE (2, 5, 7, 3), SHAPE (4, 3, 3, 3), .expected = "[2, 5, 7, 4]" },
-  { "conv2d/half", build_conv_half, SHAPE (2, 6, 9, 3), SHAPE (4, 3, 3, 3), .expected = "[2, 3, 4, 4]" },
-  { "conv2d/none", build_conv_none, SHAPE (2, 6, 9, 3), SHAPE (4, 3, 2, 3), .expected = "[2, 4, 8, 4]" },
+    .expected =
+      "matmul of [2, 3] and [3, 4]: the inner extents are 3 and 4 (transposed: no, yes)" },
+  { "matmul/batch", build_matmul, SHAPE (5, 2, 3), SHAPE (4, 3, 4),
+    .expected = "matmul of *: these*" },
+  { "matmul/vector", build_matmul, SHAPE (3), SHAPE (3),
+    .expected = "matmul of [3] and [3]: these*" },
+  { "conv2d/same", build_conv_same, SHAPE (2, 5, 7, 3), SHAPE (4, 3, 3, 3),
+    .expected = "[2, 5, 7, 4]" },
+  { "conv2d/half", build_conv_half, SHAPE (2, 6, 9, 3), SHAPE (4, 3, 3, 3),
+    .expected = "[2, 3, 4, 4]" },
+  { "conv2d/none", build_conv_none, SHAPE (2, 6, 9, 3), SHAPE (4, 3, 2, 3),
+    .expected = "[2, 4, 8, 4]" },
   { "conv2d/channels", build_conv_same, SHAPE (2, 5, 7, 3), SHAPE (4, 3, 3, 2),
     .expected = "conv2d of [2, 5, 7, 3] and [4, 3, 3, 2]: pictures * 3 channels, weights * for 2" },
   { "conv2d/small", build_conv_none, SHAPE (2, 2, 7, 3), SHAPE (4, 3, 3, 3),
-    .expected = "conv2d of *: padded pictures [2, 2, 7, 3] are smaller than the kernel [4, 3, 3, 3]" },
+    .expected =
+      "conv2d of *: padded pictures [2, 2, 7, 3] are smaller than the kernel [4, 3, 3, 3]" },
   { "conv2d/dimensions", build_conv_none, SHAPE (2, 7, 3), SHAPE (4, 3, 3, 3),
     .expected = "conv2d of *not both of four dimensions" },
   { "conv2d/stride", build_conv_wrong, SHAPE (2, 5, 7, 3), SHAPE (4, 3, 3, 3),
@@ -334,17 +347,21 @@ static const Case cases[] = {
   { "conv2d-input-gradient/fits", build_input_gradient, SHAPE (1, 3, 3, 2), SHAPE (2, 3, 3, 3),
     .expected = "[1, 6, 6, 3]" },
   { "conv2d-input-gradient/misfit", build_input_gradient, SHAPE (1, 3, 4, 2), SHAPE (2, 3, 3, 3),
-    .expected = "conv2d_input_gradient of [1, 3, 4, 2] and [2, 3, 3, 3]: * output is [1, 3, 3, 2]" },
+    .expected =
+      "conv2d_input_gradient of [1, 3, 4, 2] and [2, 3, 3, 3]: * output is [1, 3, 3, 2]" },
   { "conv2d-weight-gradient/fits", build_weight_gradient, SHAPE (1, 4, 4, 3), SHAPE (1, 4, 4, 2),
     .expected = "[2, 3, 3, 3]" },
   { "conv2d-weight-gradient/misfit", build_weight_gradient, SHAPE (1, 4, 4, 3), SHAPE (2, 4, 4, 2),
     .expected = "conv2d_weight_gradient of *: the convolution's output is [1, 4, 4, 2]" },
-  { "attention/cross", build_attention, SHAPE (2, 3, 4, 5), SHAPE (2, 7, 4, 5), .expected = "[2, 3, 4, 5]" },
+  { "attention/cross", build_attention, SHAPE (2, 3, 4, 5), SHAPE (2, 7, 4, 5),
+    .expected = "[2, 3, 4, 5]" },
   { "attention/heads", build_attention, SHAPE (2, 3, 4, 5), SHAPE (2, 7, 3, 5),
-    .expected = "attention of [2, 3, 4, 5], [2, 7, 3, 5] and [2, 7, 3, 5]: queries and keys differ*" },
+    .expected =
+      "attention of [2, 3, 4, 5], [2, 7, 3, 5] and [2, 7, 3, 5]: queries and keys differ*" },
   { "attention/dimensions", build_attention, SHAPE (2, 3, 4), SHAPE (2, 7, 4),
     .expected = "attention of *: queries and keys have not four dimensions" },
-  { "attention-gradient/cotangent", build_attention_gradient, SHAPE (2, 3, 4, 5), SHAPE (2, 7, 4, 5),
+  { "attention-gradient/cotangent", build_attention_gradient, SHAPE (2, 3, 4, 5),
+    SHAPE (2, 7, 4, 5),
     .expected = "attention_gradient of *: the cotangent has not the queries' shape" },
   { "attention-gradient/which", build_attention_which, SHAPE (2, 3, 4, 5), SHAPE (2, 7, 4, 5),
     .expected = "attention_gradient of *: there is no input 3" },
@@ -362,18 +379,23 @@ static const Case cases[] = {
   { "pool-sum/misfit", build_pool_sum, SHAPE (2, 3, 7, 5), SHAPE (1),
     .expected = "pool_sum of [2, 3, 7, 5]: height and width are not multiples of factor 3" },
   { "gather/fits", vard_gather, SHAPE (10, 4), SHAPE (2, 7), I32, "[2, 7, 4]" },
-  { "gather/types", vard_gather, SHAPE (10, 4), SHAPE (2, 7), I64, "gather of *: row numbers are of type i32, not i64" },
-  { "gather/table", vard_gather, SHAPE (10), SHAPE (2, 7), I32, "gather of *: a table has two dimensions" },
+  { "gather/types", vard_gather, SHAPE (10, 4), SHAPE (2, 7), I64,
+    "gather of *: row numbers are of type i32, not i64" },
+  { "gather/table", vard_gather, SHAPE (10), SHAPE (2, 7), I32,
+    "gather of *: a table has two dimensions" },
   { "gather-gradient/fits", build_gather_gradient, SHAPE (2, 7, 4), SHAPE (2, 7), I32, "[10, 4]" },
   { "gather-gradient/misfit", build_gather_gradient, SHAPE (2, 6, 4), SHAPE (2, 7), I32,
     "gather_gradient of [2, 7] and [2, 6, 4]: there is not one row for each number" },
   { "random-normal/fits", build_random, SHAPE (1), SHAPE (2), I64, "[2, 3]" },
-  { "random-normal/types", build_random, SHAPE (1), SHAPE (2), I32, "random_normal of [2]: * i64, not i32" },
+  { "random-normal/types", build_random, SHAPE (1), SHAPE (2), I32,
+    "random_normal of [2]: * i64, not i32" },
   { "random-normal/counter", build_random, SHAPE (1), SHAPE (3), I64,
-    "random_normal of [3]: key and counter make a vector of 2, or a row of 2 for each of the first axis" },
+    "random_normal of [3]: key and counter make a vector of 2, or a row of 2 for each of the first "
+    "axis" },
   { "random-normal/rows", build_random, SHAPE (1), SHAPE (2, 2), I64, "[2, 3]" },
   { "random-normal/other-rows", build_random, SHAPE (1), SHAPE (3, 2), I64,
-    "random_normal of [3, 2]: key and counter make a vector of 2, or a row of 2 for each of the first axis" },
+    "random_normal of [3, 2]: key and counter make a vector of 2, or a row of 2 for each of the "
+    "first axis" },
 };
 
 /* '*' stands for anything; brackets for themselves */
@@ -416,14 +438,16 @@ test_after_error (void)
   g_autoptr (VardGraph) graph = vard_graph_new ();
   VardNode *a = vard_input (graph, "a", VARD_DTYPE_F32, VARD_SHAPE (2, 3));
   VardNode *bad = vard_matmul (a, a, FALSE, FALSE);
-  VardNode *y = vard_normalize (vard_permute (vard_add (bad, a), (const guint[]) { 1, 0 }), 1, 1, 1e-5);
+  VardNode *y =
+    vard_normalize (vard_permute (vard_add (bad, a), (const guint[]) { 1, 0 }), 1, 1, 1e-5);
   VardNode *gradient;
 
   y = vard_concat ((VardNode *[]) { y, vard_mean (vard_reshape (bad, VARD_SHAPE (4)), 1) }, 2, 0);
   vard_vjp (&y, NULL, 1, &a, 1, &gradient);
   g_assert_nonnull (gradient);
   g_assert_error (vard_graph_peek_error (graph), VARD_ERROR, VARD_ERROR_GRAPH);
-  g_assert_true (g_str_has_prefix (vard_graph_peek_error (graph)->message, "matmul of [2, 3] and [2, 3]"));
+  g_assert_true (
+    g_str_has_prefix (vard_graph_peek_error (graph)->message, "matmul of [2, 3] and [2, 3]"));
 }
 
 int

@@ -29,8 +29,7 @@ dot (const float *a, const float *b, gint64 n)
 
 /* <b, y (x + t d)>: the cotangents are the inputs from first_bar on */
 static double
-get_loss (VardOpFunction *function, guint input, const float *direction, double t,
-          gpointer *bars)
+get_loss (VardOpFunction *function, guint input, const float *direction, double t, gpointer *bars)
 {
   gint64 n = vard_node_get_count (function->inputs[input]);
   g_autofree float *moved = g_memdup2 (function->values[input], n * sizeof *moved);
@@ -61,7 +60,8 @@ get_slope (VardOpFunction *function, guint input, const float *direction, gpoint
       double t = STEP * (i + 1);
 
       slopes[i] = (get_loss (function, input, direction, t, bars)
-                   - get_loss (function, input, direction, -t, bars)) / (2 * t);
+                   - get_loss (function, input, direction, -t, bars))
+                  / (2 * t);
     }
   return (4 * slopes[0] - slopes[1]) / 3;
 }

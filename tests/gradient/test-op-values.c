@@ -68,13 +68,13 @@ assert_values (Fixture *self, VardNode *y, const float *expected, double toleran
       g_assert_cmpfloat_with_epsilon (values[i], expected[i], tolerance);
 }
 
-#define ASSERT_VALUES(y, tolerance, ...) \
-  do \
-    { \
-      static const float expected_[] = { __VA_ARGS__ }; \
+#define ASSERT_VALUES(y, tolerance, ...)                                       \
+  do                                                                           \
+    {                                                                          \
+      static const float expected_[] = { __VA_ARGS__ };                        \
       g_assert_cmpint (vard_node_get_count (y), ==, G_N_ELEMENTS (expected_)); \
-      assert_values (self, y, expected_, tolerance); \
-    } \
+      assert_values (self, y, expected_, tolerance);                           \
+    }                                                                          \
   while (0)
 
 /* ---- elementwise: one row an operation, values to nine digits from tables ---- */
@@ -297,8 +297,8 @@ test_conv2d_as_product (Fixture *self, gconstpointer data)
   float x_values[2 * 4 * 6 * 3], w_values[5 * 2 * 3 * 3];
   VardNode *x = add (self, VARD_SHAPE (2, 4, 6, 3), x_values);
   VardNode *w = add (self, VARD_SHAPE (5, 2, 3, 3), w_values);
-  VardNode *patches = vard_permute (vard_reshape (x, VARD_SHAPE (2, 2, 2, 2, 9)),
-                                    (const guint[]) { 0, 1, 3, 2, 4 });
+  VardNode *patches =
+    vard_permute (vard_reshape (x, VARD_SHAPE (2, 2, 2, 2, 9)), (const guint[]) { 0, 1, 3, 2, 4 });
   VardNode *product = vard_matmul (vard_reshape (patches, VARD_SHAPE (8, 18)),
                                    vard_reshape (w, VARD_SHAPE (5, 18)), FALSE, TRUE);
   VardNode *y;
@@ -366,8 +366,8 @@ test_normalize (Fixture *self, gconstpointer data)
   /* mean 4, variance 5; mean 40, variance 500 */
   ASSERT_VALUES (vard_normalize (x, 1, 2, 0), 1e-6, -1.341640787f, -0.447213595f, -1.341640787f,
                  -0.447213595f, 0.447213595f, 1.341640787f, 0.447213595f, 1.341640787f);
-  ASSERT_VALUES (vard_normalize (rows, 1, 1, 3), 1e-5, -0.5f, 0.5f, -0.985329278f, 0.985329278f, -0.5f,
-                 0.5f, -0.985329278f, 0.985329278f);
+  ASSERT_VALUES (vard_normalize (rows, 1, 1, 3), 1e-5, -0.5f, 0.5f, -0.985329278f, 0.985329278f,
+                 -0.5f, 0.5f, -0.985329278f, 0.985329278f);
 }
 
 /* large means must not cost the small variance its digits */
@@ -376,7 +376,8 @@ test_normalize_far (Fixture *self, gconstpointer data)
 {
   static const float x_values[] = { 4095.5f, 4096.5f, 4095.5f, 4096.5f };
 
-  ASSERT_VALUES (vard_normalize (add (self, VARD_SHAPE (1, 4), x_values), 1, 1, 0), 1e-6, -1, 1, -1, 1);
+  ASSERT_VALUES (vard_normalize (add (self, VARD_SHAPE (1, 4), x_values), 1, 1, 0), 1e-6, -1, 1, -1,
+                 1);
 }
 
 static void

@@ -40,7 +40,10 @@ request_init (Request *self, VardPipeline *pipeline, guint n, guint n_steps, dou
       self->seeds[i] = 100 + i;
     }
   self->request = (VardSampleRequest) {
-    .n = n, .prompts = self->prompts, .prompt_of = self->prompt_of, .seeds = self->seeds,
+    .n = n,
+    .prompts = self->prompts,
+    .prompt_of = self->prompt_of,
+    .seeds = self->seeds,
     .sampler = vard_sampler_new_ddim (vard_pipeline_peek_schedule (pipeline), n_steps, eta, NULL),
     .guidance_scale = 1,
   };
@@ -156,7 +159,10 @@ test_pipeline_guidance (void)
 static void
 test_pipeline_given_noise (void)
 {
-  enum { N_STEPS = 6 };
+  enum
+  {
+    N_STEPS = 6
+  };
   g_autoptr (VardPipeline) pipeline = new_pipeline (VARD_PREDICTION_V);
   float initial[2 * SIZE], steps[N_STEPS * 2 * SIZE];
   Request request;
@@ -209,8 +215,9 @@ test_pipeline_sample (void)
   double last = 0;
 
   g_signal_connect (pipeline, "progress", G_CALLBACK (on_progress), &last);
-  g_autoptr (GPtrArray) images = vard_pipeline_sample (
-      pipeline, (const char *[]){ "-3", "3", NULL }, seeds, 2, 5, 1, 1, NULL, &error);
+  g_autoptr (GPtrArray) images = vard_pipeline_sample (pipeline,
+                                                       (const char *[]) { "-3", "3", NULL }, seeds,
+                                                       2, 5, 1, 1, NULL, &error);
 
   g_assert_no_error (error);
   g_assert_cmpuint (images->len, ==, 4);
@@ -233,7 +240,7 @@ test_pipeline_refusals (void)
   g_assert_error (steps, VARD_ERROR, VARD_ERROR_USAGE);
   g_cancellable_cancel (cancellable);
   g_assert_null (
-      vard_pipeline_sample (pipeline, prompts, &seed, 1, 5, 1, 1, cancellable, &cancelled));
+    vard_pipeline_sample (pipeline, prompts, &seed, 1, 5, 1, 1, cancellable, &cancelled));
   g_assert_error (cancelled, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 

@@ -63,8 +63,12 @@ typedef struct
 } Bench;
 
 static void
-bench_init (Bench *bench, gint64 side, gint64 channels, VardPrediction prediction,
-            double disturbance, guint n_steps)
+bench_init (Bench *bench,
+            gint64 side,
+            gint64 channels,
+            VardPrediction prediction,
+            double disturbance,
+            guint n_steps)
 {
   bench->engine = vard_reference_engine_new ();
   bench->model = toy_model_new (side, side, channels, prediction);
@@ -72,7 +76,7 @@ bench_init (Bench *bench, gint64 side, gint64 channels, VardPrediction predictio
     toy_model_disturb (TOY_MODEL (bench->model), 5, disturbance);
   bench->pipeline = vard_pipeline_new (bench->engine, bench->model, NULL);
   bench->sampler =
-      vard_sampler_new_ddim (vard_pipeline_peek_schedule (bench->pipeline), n_steps, 1, NULL);
+    vard_sampler_new_ddim (vard_pipeline_peek_schedule (bench->pipeline), n_steps, 1, NULL);
   bench->state_size = side * side * channels;
 
   VardModule *denoiser = vard_model_peek_denoiser (bench->model);
@@ -81,8 +85,13 @@ bench_init (Bench *bench, gint64 side, gint64 channels, VardPrediction predictio
   bench->frozen = vard_frozen_weights_new (bench->engine, denoiser, FALSE, NULL);
   bench->set = vard_parameter_set_new (bench->engine, denoiser, NULL);
   bench->config = (VardPolicyStepConfig) {
-    .engine = bench->engine, .model = bench->model, .frozen = bench->frozen, .set = bench->set,
-    .value = { .record = record_curved }, .n = 4, .guidance_scale = 1,
+    .engine = bench->engine,
+    .model = bench->model,
+    .frozen = bench->frozen,
+    .set = bench->set,
+    .value = { .record = record_curved },
+    .n = 4,
+    .guidance_scale = 1,
   };
 }
 
@@ -101,8 +110,11 @@ static VardPolicyState
 make_state (Bench *bench, const float *x, guint step, const char *prompt, guint64 noise_key)
 {
   return (VardPolicyState) {
-    .x = x, .step = &bench->sampler->steps[step],
-    .value_timestep = bench->sampler->steps[step].value_timestep, .noise_key = noise_key, .gain = 1,
+    .x = x,
+    .step = &bench->sampler->steps[step],
+    .value_timestep = bench->sampler->steps[step].value_timestep,
+    .noise_key = noise_key,
+    .gain = 1,
     .gradient_limit = INFINITY,
     .text = vard_pipeline_encode (bench->pipeline, prompt, NULL, NULL),
   };
@@ -120,8 +132,12 @@ new_policy (Bench *bench)
 }
 
 static void
-accumulate (VardPolicyStep *policy, const VardPolicyState *states, guint n, double kl_weight,
-            double w_max, VardPolicySample *samples)
+accumulate (VardPolicyStep *policy,
+            const VardPolicyState *states,
+            guint n,
+            double kl_weight,
+            double w_max,
+            VardPolicySample *samples)
 {
   g_autoptr (GError) error = NULL;
 
@@ -152,7 +168,7 @@ test_policy_value_gradient (void)
       float x = 0.7f - 0.1f * step, z,
             shift = vard_tensor_peek_f32 (bench.set->weights)[own->timestep];
       float layer =
-          vard_tensor_peek_f32 (bench.set->weights)[1008]; /* 1000 shifts, aligned to 16 */
+        vard_tensor_peek_f32 (bench.set->weights)[1008]; /* 1000 shifts, aligned to 16 */
       VardPolicyState state = make_state (&bench, &x, step, "0.5", step);
       VardPolicySample sample;
 
@@ -165,7 +181,8 @@ test_policy_value_gradient (void)
       double next = own->x_scale * x + own->out_scale * epsilon + own->sigma * z;
       float up = next + 1e-3, down = next - 1e-3;
       double slope = (eval_curved (&up, 1, own->value_timestep, 0.5)
-                      - eval_curved (&down, 1, own->value_timestep, 0.5)) / ((double) up - down);
+                      - eval_curved (&down, 1, own->value_timestep, 0.5))
+                     / ((double) up - down);
 
       g_assert_cmpfloat_with_epsilon (peek_gradients (&bench)[own->timestep],
                                       -own->out_scale * slope, 2e-4);
@@ -178,7 +195,10 @@ test_policy_value_gradient (void)
 
 /* mean of - V (mean + sigma z) + kl_weight |mean - mean'|^2 / (2 sigma^2) */
 static VardNode *
-record_definition (Bench *bench, VardGraph *graph, const VardPolicyState *states, guint n,
+record_definition (Bench *bench,
+                   VardGraph *graph,
+                   const VardPolicyState *states,
+                   guint n,
                    double kl_weight)
 {
   VardNode *sum = NULL;
@@ -207,11 +227,12 @@ record_definition (Bench *bench, VardGraph *graph, const VardPolicyState *states
       VardNode *mean = vard_add (shared, vard_scale (out, step->out_scale));
       VardNode *mean_frozen = vard_add (shared, vard_scale (out_frozen, step->out_scale));
       VardNode *next =
-          vard_add (mean, vard_scale (vard_constant_f32 (graph, shape, z), step->sigma));
-      VardNode *value = record_curved (
-          next, vard_constant_f32 (graph, VARD_SHAPE (1), &next_t),
-          vard_constant_f32 (graph, VARD_SHAPE (1, info->context_width), states[i].text->mean),
-          NULL);
+        vard_add (mean, vard_scale (vard_constant_f32 (graph, shape, z), step->sigma));
+      VardNode *value =
+        record_curved (next, vard_constant_f32 (graph, VARD_SHAPE (1), &next_t),
+                       vard_constant_f32 (graph, VARD_SHAPE (1, info->context_width),
+                                          states[i].text->mean),
+                       NULL);
       VardNode *kl = vard_scale (vard_sum_all (vard_square (vard_sub (mean, mean_frozen))),
                                  1 / (2 * step->sigma * step->sigma));
       VardNode *loss = vard_sub (vard_scale (kl, kl_weight), vard_sum_all (value));
@@ -236,7 +257,10 @@ move_weights (Bench *bench, double size)
 static void
 test_policy_definition (gconstpointer data)
 {
-  enum { N = 6 };
+  enum
+  {
+    N = 6
+  };
   VardPrediction prediction = GPOINTER_TO_UINT (data);
   Bench bench;
   bench_init (&bench, 2, 3, prediction, 0.2, 20);
@@ -369,12 +393,17 @@ measure_mean (Bench *bench)
 {
   float zero[20] = { 0 };
   VardSampleRequest request = {
-    .n = 1, .prompts = (const char *[]) { "0", NULL }, .prompt_of = (guint[]) { 0 },
-    .seeds = (guint64[]) { 0 }, .sampler = bench->sampler, .guidance_scale = 1,
-    .initial_noise = zero, .step_noise = zero,
+    .n = 1,
+    .prompts = (const char *[]) { "0", NULL },
+    .prompt_of = (guint[]) { 0 },
+    .seeds = (guint64[]) { 0 },
+    .sampler = bench->sampler,
+    .guidance_scale = 1,
+    .initial_noise = zero,
+    .step_noise = zero,
   };
   g_autoptr (VardTrajectory) end =
-      vard_pipeline_rollout (bench->pipeline, &request, NULL, NULL, NULL, NULL);
+    vard_pipeline_rollout (bench->pipeline, &request, NULL, NULL, NULL, NULL);
 
   return end->states[0];
 }

@@ -21,7 +21,10 @@ typedef struct
 } Heard;
 
 static void
-on_progress (VardTrainer *trainer, const char *phase, double fraction, VardMetrics *metrics,
+on_progress (VardTrainer *trainer,
+             const char *phase,
+             double fraction,
+             VardMetrics *metrics,
              Heard *heard)
 {
   g_assert_cmpfloat (fraction, >=, 0);
@@ -106,7 +109,8 @@ test_trainer_learns (gconstpointer data)
 
   g_object_set (settings, "weights", row->weights, "value-refresh", row->refreshes, "steps", 12,
                 "guidance-scale", row->guidance, "ema", row->ema, "learning-rate", 0.05,
-                "value-fit-updates", 80, "value-gradient-quantile", 0.9, "sample-interval", 5, NULL);
+                "value-fit-updates", 80, "value-gradient-quantile", 0.9, "sample-interval", 5,
+                NULL);
   toy_run_init (&run, settings, 2);
   listen (&run, &heard);
   toy_run_go (&run);
@@ -157,7 +161,8 @@ test_trainer_value_of_pictures (void)
       ToyRun run;
       guint n_steps;
 
-      g_object_set (settings, "value-noisy", i == 0, "value-fit-updates", 150, "pool-size", 128, "steps", 1, NULL);
+      g_object_set (settings, "value-noisy", i == 0, "value-fit-updates", 150, "pool-size", 128,
+                    "steps", 1, NULL);
       toy_run_init (&run, settings, 2);
       toy_run_go (&run);
       n_steps = run.trainer->sampler->n_steps;
@@ -165,8 +170,9 @@ test_trainer_value_of_pictures (void)
       noisy[i] = run.trainer->r2[n_steps / 2];
       toy_run_clear (&run);
     }
-  g_test_message ("R2 of finished and half noisy states: %.3f %.3f, and without noisy ones %.3f %.3f", finished[0],
-                  noisy[0], finished[1], noisy[1]);
+  g_test_message ("R2 of finished and half noisy states: %.3f %.3f, and without noisy ones %.3f "
+                  "%.3f",
+                  finished[0], noisy[0], finished[1], noisy[1]);
   g_assert_cmpfloat (finished[1], >, 0.8);
   g_assert_cmpfloat (noisy[1], <, noisy[0] - 0.05);
 }
@@ -190,8 +196,9 @@ test_trainer_adapters (void)
   g_assert_cmpfloat (heard.last_kl, >, 0);
   g_assert_cmpint (run.trainer->set->n_trainable, ==, 4);
   for (guint i = 0; i < 1000; i++)
-    g_assert_cmpfloat (
-        vard_tensor_peek_f32 (toy_model_peek_shift (TOY_MODEL (run.model))->tensor)[i], ==, 0);
+    g_assert_cmpfloat (vard_tensor_peek_f32 (
+                         toy_model_peek_shift (TOY_MODEL (run.model))->tensor)[i],
+                       ==, 0);
 
   vard_trainer_export (run.trainer, folder, &error);
   g_assert_no_error (error);
@@ -232,8 +239,8 @@ static gboolean
 has_moved (VardRewardMix *mix)
 {
   g_autoptr (JsonObject) statistics = vard_reward_mix_get_statistics (mix);
-  JsonObject *entry
-    = json_object_get_object_member (statistics, vard_reward_mix_get_label (mix, 0));
+  JsonObject *entry =
+    json_object_get_object_member (statistics, vard_reward_mix_get_label (mix, 0));
 
   return json_object_get_double_member (entry, "mean")
          != json_object_get_double_member (entry, "running-mean");
@@ -254,8 +261,8 @@ test_trainer_resume (gconstpointer data)
   gsize size, size_again;
 
   g_object_set (settings, "value-refresh", TRUE, "kl-target", 0.01, "ema", 0.9,
-                "value-gradient-quantile", 0.9,
-                "whitening", is_running ? VARD_WHITENING_RUNNING : VARD_WHITENING_BASE, NULL);
+                "value-gradient-quantile", 0.9, "whitening",
+                is_running ? VARD_WHITENING_RUNNING : VARD_WHITENING_BASE, NULL);
   toy_run_init (&whole, settings, 0.6);
   toy_run_go (&whole);
   g_autofree float *expected = dup_weights (&whole, &size);
@@ -321,7 +328,7 @@ test_trainer_evaluation_prompts (void)
 {
   g_autoptr (VardTrainerSettings) settings = toy_run_settings ();
   g_autoptr (VardPromptSource) prompts =
-      vard_prompt_source_new ((const char *[]){ "1", "-1", "0", NULL });
+    vard_prompt_source_new ((const char *[]) { "1", "-1", "0", NULL });
   g_autoptr (GString) text = g_string_new ("");
   ToyRun run;
 
@@ -364,7 +371,10 @@ test_trainer_stop (void)
 }
 
 static void
-cancel_in_step (VardTrainer *trainer, const char *phase, double fraction, VardMetrics *metrics,
+cancel_in_step (VardTrainer *trainer,
+                const char *phase,
+                double fraction,
+                VardMetrics *metrics,
                 GCancellable *cancellable)
 {
   if (g_str_equal (phase, "step"))

@@ -15,7 +15,7 @@ typedef struct
 {
   ToyRun run;
   VardTrajectory *fresh;
-  double *rewards;    /* [n] in the value's unit */
+  double *rewards; /* [n] in the value's unit */
 } Bench;
 
 static double
@@ -91,7 +91,10 @@ predict (Bench *bench, guint state, float *values)
 static void
 test_value_martingale (gconstpointer data)
 {
-  enum { N = 192 };
+  enum
+  {
+    N = 192
+  };
   Bench *bench = (Bench *) data;
   float before[N], after[N];
   double covariance = 0, variance_v = 0, variance_r = 0, mean_v = 0, mean_r = 0;
@@ -161,8 +164,9 @@ find_directions (Bench *bench, guint step, float *directions)
   g_autoptr (VardExecutable) executable = vard_engine_compile (bench->run.engine, graph, NULL);
   gsize size = n * 16 * sizeof (float);
 
-  g_assert_true (vard_executable_set_input (
-      executable, "x", vard_trajectory_peek_state (bench->fresh, step, 0), size, NULL));
+  g_assert_true (vard_executable_set_input (executable, "x",
+                                            vard_trajectory_peek_state (bench->fresh, step, 0),
+                                            size, NULL));
   g_assert_true (vard_executable_run (executable, NULL, NULL));
   g_assert_true (vard_executable_get_output (executable, "gradient", directions, size, NULL));
 }
@@ -188,12 +192,17 @@ push (Bench *bench, guint step, float *directions, double nats)
     }
 
   VardSampleRequest request = {
-    .n = n, .prompts = (const char *const *) trainer->texts, .prompt_of = bench->fresh->prompts,
-    .seeds = bench->fresh->seeds, .sampler = trainer->sampler, .guidance_scale = 1,
-    .first_step = step, .initial_noise = moved,
+    .n = n,
+    .prompts = (const char *const *) trainer->texts,
+    .prompt_of = bench->fresh->prompts,
+    .seeds = bench->fresh->seeds,
+    .sampler = trainer->sampler,
+    .guidance_scale = 1,
+    .first_step = step,
+    .initial_noise = moved,
   };
   g_autoptr (VardTrajectory) ends =
-      vard_pipeline_rollout (bench->run.pipeline, &request, NULL, NULL, NULL, NULL);
+    vard_pipeline_rollout (bench->run.pipeline, &request, NULL, NULL, NULL, NULL);
 
   for (guint i = 0; i < n; i++)
     gain += (reward_of (bench, vard_trajectory_peek_state (ends, 0, i)) - bench->rewards[i]) / n;
@@ -204,7 +213,10 @@ push (Bench *bench, guint step, float *directions, double nats)
 static void
 test_value_push (gconstpointer data)
 {
-  enum { N = 192 };
+  enum
+  {
+    N = 192
+  };
   Bench *bench = (Bench *) data;
   static float along[N * 16], random[N * 16];
   double first = 0, last = 0;

@@ -27,7 +27,10 @@ G_DEFINE_FINAL_TYPE (ToyModel, toy_model, VARD_TYPE_MODEL)
 
 /* the first token is mu in thousandths, offset to be positive; the second only fills */
 static gboolean
-toy_model_tokenize (VardModel *model, const char *prompt, gint32 *ids, guint *n_valid,
+toy_model_tokenize (VardModel *model,
+                    const char *prompt,
+                    gint32 *ids,
+                    guint *n_valid,
                     GError **error)
 {
   ids[0] = (gint32) (g_ascii_strtod (prompt, NULL) * 1000) + 5000;
@@ -41,7 +44,7 @@ toy_model_tokenize (VardModel *model, const char *prompt, gint32 *ids, guint *n_
 static VardNode *
 toy_model_record_encode (VardModel *model, VardNode *ids)
 {
-  g_autofree float *table = g_new0 (float, N_WORDS * WIDTH);
+  g_autofree float *table = g_new0 (float, N_WORDS *WIDTH);
 
   for (guint i = 0; i < N_WORDS; i++)
     table[i * WIDTH] = i * 1e-3f - 5;
@@ -91,7 +94,7 @@ toy_model_record_predict (VardModel *model, VardNode *x, VardNode *timesteps, Va
   VardNode *rest = vard_sqrt (vard_complement (abar));
   VardNode *mu = vard_slice (vard_slice (context, 1, 0, 1), 2, 0, 1);
   VardNode *mean =
-      vard_mul (vard_sqrt (abar), vard_reshape (mu, VARD_SHAPE (x->shape.dims[0], 1, 1, 1)));
+    vard_mul (vard_sqrt (abar), vard_reshape (mu, VARD_SHAPE (x->shape.dims[0], 1, 1, 1)));
   VardNode *exact = vard_mul (rest, vard_sub (x, mean));
   VardNode *shift = lookup (vard_parameter_record (self->shift, x->graph), timesteps);
   VardNode *epsilon = vard_add (vard_add (exact, shift), record_layer (self, x));
@@ -141,8 +144,9 @@ toy_model_new (gint64 height, gint64 width, gint64 channels, VardPrediction pred
   self->denoiser = g_object_new (VARD_TYPE_MODULE, NULL);
   self->shift = vard_module_add_parameter (self->denoiser, "shift", VARD_SHAPE (N_TRAIN, channels),
                                            VARD_LAYOUT_PLAIN);
-  self->layer = vard_module_add_child (
-      self->denoiser, "to_q", vard_linear_new (channels, channels, FALSE, VARD_LAYOUT_PLAIN));
+  self->layer =
+    vard_module_add_child (self->denoiser, "to_q",
+                           vard_linear_new (channels, channels, FALSE, VARD_LAYOUT_PLAIN));
 
   return VARD_MODEL (self);
 }

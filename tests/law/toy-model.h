@@ -18,18 +18,12 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (ToyModel, toy_model, TOY, MODEL, VardModel)
 
 /* prediction: epsilon, or v of the same distribution */
-VardModel     *toy_model_new        (gint64         height,
-                                     gint64         width,
-                                     gint64         channels,
-                                     VardPrediction prediction);
+VardModel *toy_model_new (gint64 height, gint64 width, gint64 channels, VardPrediction prediction);
 /* [n_train, channels] */
-VardParameter *toy_model_peek_shift (ToyModel      *self);
+VardParameter *toy_model_peek_shift (ToyModel *self);
 /* random numbers into both trainable parts: a model that is no longer the exact one */
-void           toy_model_disturb    (ToyModel      *self,
-                                     guint64        key,
-                                     double         size);
+void toy_model_disturb (ToyModel *self, guint64 key, double size);
 /* abar of the timesteps f32 [n], as [n, 1, 1, 1] */
-VardNode      *toy_model_record_alpha_bar (ToyModel *self,
-                                     VardNode      *timesteps);
+VardNode *toy_model_record_alpha_bar (ToyModel *self, VardNode *timesteps);
 
 G_END_DECLS

@@ -30,7 +30,7 @@ toy_run_init (ToyRun *self, VardTrainerSettings *settings, double peak)
   self->reward = toy_reward_new (peak);
   self->mix = vard_reward_mix_new ();
   g_assert_true (
-      vard_reward_mix_add (self->mix, self->reward, "grey", 1, VARD_REWARD_POLICY_REQUIRED, NULL));
+    vard_reward_mix_add (self->mix, self->reward, "grey", 1, VARD_REWARD_POLICY_REQUIRED, NULL));
   g_assert_true (vard_reward_mix_prepare (self->mix, NULL, NULL));
   self->prompts = vard_prompt_source_new ((const char *[]) { "0.2", "-0.2", NULL });
   self->trainer = vard_trainer_new (self->pipeline, self->mix, self->prompts, settings, &error);

@@ -24,8 +24,7 @@ pick (guint n)
 
 /* Overwrites, deletes or inserts a few bytes; half of what comes in is of the grammar. */
 static char *
-damage (const char *text,
-        const char *grammar)
+damage (const char *text, const char *grammar)
 {
   GString *result = g_string_new (text);
 
@@ -52,7 +51,10 @@ static void
 test_fuzz_spec (void)
 {
   static const char *const seeds[] = {
-    "jpeg-size", "jpeg-size:target=small,weight=2", "a:b=c\\,d\\\\,e=,f=g=h", "remote:url=http://x:1/y,label=z",
+    "jpeg-size",
+    "jpeg-size:target=small,weight=2",
+    "a:b=c\\,d\\\\,e=,f=g=h",
+    "remote:url=http://x:1/y,label=z",
   };
   guint n_good = 0;
 
@@ -102,7 +104,8 @@ make_cache_text (const char *path)
 static void
 test_fuzz_cache (void)
 {
-  g_autofree char *path = g_build_filename (g_getenv ("VARD_TEST_FIXTURES"), "fixture-good.so", NULL);
+  g_autofree char *path =
+    g_build_filename (g_getenv ("VARD_TEST_FIXTURES"), "fixture-good.so", NULL);
   g_autofree char *sound = make_cache_text (path);
   VardPluginStamp stamp;
   guint n_read = 0, n_recalled = 0;

@@ -33,7 +33,8 @@ check (VardPluginManager *manager, const char *spec)
       g_assert_cmpint (vard_reward_finding_get_verdict (finding) == VARD_REWARD_VERDICT_PASSED, ==,
                        vard_reward_finding_get_detail (finding) == NULL);
       if (vard_reward_finding_get_verdict (finding) == VARD_REWARD_VERDICT_FAILED)
-        g_string_append_printf (failed, "%s%s", failed->len > 0 ? "," : "", vard_reward_finding_get_name (finding));
+        g_string_append_printf (failed, "%s%s", failed->len > 0 ? "," : "",
+                                vard_reward_finding_get_name (finding));
       if (vard_reward_finding_get_detail (finding) != NULL)
         g_test_message ("%s: %s: %s", spec, vard_reward_finding_get_name (finding),
                         vard_reward_finding_get_detail (finding));
@@ -64,11 +65,17 @@ test_check_bad (gconstpointer data)
 int
 main (int argc, char **argv)
 {
-  static const char *const ours[]
-    = { "brightness", "colorfulness", "coverage", "coverage:floor=1", "jpeg-size", "jpeg-size:target=large", "symmetry" };
+  static const char *const ours[] = { "brightness",       "colorfulness", "coverage",
+                                      "coverage:floor=1", "jpeg-size",    "jpeg-size:target=large",
+                                      "symmetry" };
   static const char *const bad[][2] = {
-    { "good", "" }, { "unprepared", "prepare" }, { "random", "repeats,alone,order,threads" },
-    { "order", "alone,order" }, { "nan", "repeats,sizes,plain" }, { "small", "sizes,plain" }, { "deaf", "stop" },
+    { "good", "" },
+    { "unprepared", "prepare" },
+    { "random", "repeats,alone,order,threads" },
+    { "order", "alone,order" },
+    { "nan", "repeats,sizes,plain" },
+    { "small", "sizes,plain" },
+    { "deaf", "stop" },
 #ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed, so that nothing can be measured */
     { "leak", "leaks" },
 #endif

@@ -27,7 +27,8 @@ fill_in (const char *text)
 static JsonObject *
 load_golden (void)
 {
-  g_autofree char *path = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "clip.json", NULL);
+  g_autofree char *path =
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "clip.json", NULL);
   g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) error = NULL;
 
@@ -41,8 +42,8 @@ make_reward (const char *spec)
 {
   g_autofree char *filled = fill_in (spec);
   g_autoptr (GError) error = NULL;
-  GObject *reward = vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (), "reward", filled, NULL,
-                                                          &error);
+  GObject *reward = vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (),
+                                                          "reward", filled, NULL, &error);
 
   g_assert_no_error (error);
   vard_reward_set_thread_bound (VARD_REWARD (reward), FALSE);
@@ -52,20 +53,21 @@ make_reward (const char *spec)
 
 /* a piece of a real picture: [file, left, top, width, height] */
 static void
-append_piece (VardRewardBatch *batch,
-              JsonArray       *piece,
-              const char      *prompt)
+append_piece (VardRewardBatch *batch, JsonArray *piece, const char *prompt)
 {
-  g_autofree char *path = g_build_filename (g_getenv ("VARD_DATA"), json_array_get_string_element (piece, 0), NULL);
+  g_autofree char *path =
+    g_build_filename (g_getenv ("VARD_DATA"), json_array_get_string_element (piece, 0), NULL);
   g_autoptr (VardImage) image = vard_image_new_from_file (path, NULL);
   gsize left = json_array_get_int_element (piece, 1), top = json_array_get_int_element (piece, 2);
-  gsize width = json_array_get_int_element (piece, 3), height = json_array_get_int_element (piece, 4);
+  gsize width = json_array_get_int_element (piece, 3),
+        height = json_array_get_int_element (piece, 4);
   guint8 *rgb = g_malloc (3 * width * height);
   g_autoptr (GBytes) bytes = g_bytes_new_take (rgb, 3 * width * height);
 
   for (gsize y = 0; y < height; y++)
     memcpy (rgb + 3 * width * y,
-            vard_image_peek_pixels (image) + 3 * ((top + y) * vard_image_get_width (image) + left), 3 * width);
+            vard_image_peek_pixels (image) + 3 * ((top + y) * vard_image_get_width (image) + left),
+            3 * width);
   g_assert_true (vard_reward_batch_append (batch, bytes, width, height, prompt, NULL, 0, NULL));
 }
 
@@ -79,12 +81,17 @@ make_batch (JsonObject *golden)
 
   for (guint i = 0; i < json_array_get_length (pieces); i++)
     for (guint k = 0; k < json_array_get_length (prompts); k++)
-      append_piece (batch, json_array_get_array_element (pieces, i), json_array_get_string_element (prompts, k));
+      append_piece (batch, json_array_get_array_element (pieces, i),
+                    json_array_get_string_element (prompts, k));
   return batch;
 }
 
 /* factor 0: the model's own scale */
-typedef struct { const char *name, *spec, *model, *member; double factor; } Case;
+typedef struct
+{
+  const char *name, *spec, *model, *member;
+  double factor;
+} Case;
 
 /* clang-format off */
 static const Case cases[] = {
@@ -127,7 +134,9 @@ test_golden (gconstpointer data)
   for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
     {
       JsonArray *picture = json_array_get_array_element (expected, i / n_prompts);
-      double score = NAN, wanted = json_array_get_double_element (picture, i % n_prompts % json_array_get_length (picture));
+      double score = NAN,
+             wanted = json_array_get_double_element (picture, i % n_prompts
+                                                                % json_array_get_length (picture));
 
       g_assert_true (vard_reward_batch_get_score (batch, i, &score));
       g_assert_cmpfloat_with_epsilon (score, factor * wanted, TOLERANCE);
@@ -137,7 +146,7 @@ test_golden (gconstpointer data)
 static void
 test_check (gconstpointer data)
 {
-  g_autofree char *spec = g_strconcat (data, ",threads=1", NULL);   /* the pictures are tiny */
+  g_autofree char *spec = g_strconcat (data, ",threads=1", NULL); /* the pictures are tiny */
   g_autoptr (VardReward) reward = make_reward (spec), other = make_reward (spec);
   g_autoptr (GPtrArray) findings = vard_reward_check (reward, other);
 
@@ -146,26 +155,45 @@ test_check (gconstpointer data)
     {
       const char *detail = vard_reward_finding_get_detail (findings->pdata[i]);
 
-      g_test_message ("%s: %s", vard_reward_finding_get_name (findings->pdata[i]), detail ? detail : "passed");
-      g_assert_cmpint (vard_reward_finding_get_verdict (findings->pdata[i]), !=, VARD_REWARD_VERDICT_FAILED);
+      g_test_message ("%s: %s", vard_reward_finding_get_name (findings->pdata[i]),
+                      detail ? detail : "passed");
+      g_assert_cmpint (vard_reward_finding_get_verdict (findings->pdata[i]), !=,
+                       VARD_REWARD_VERDICT_FAILED);
     }
 }
 
 /* ---- bad input ---- */
 
-static const struct { const char *spec; int code; const char *message; } bad[] = {
-  { "clip-score", VARD_ERROR_USAGE, "the reward mine failed to prepare: no weights are given; set \"model\" to the folder of a CLIP model" },
-  { "pick-score:model=", VARD_ERROR_USAGE, "the reward mine failed to prepare: no weights are given" },
-  { "hps:model=/nowhere", VARD_ERROR_CONFIG, "the reward mine failed to prepare: /nowhere is not the folder of a CLIP model" },
+static const struct
+{
+  const char *spec;
+  int code;
+  const char *message;
+} bad[] = {
+  { "clip-score", VARD_ERROR_USAGE,
+    "the reward mine failed to prepare: no weights are given; set \"model\" to the folder of a "
+    "CLIP model" },
+  { "pick-score:model=", VARD_ERROR_USAGE,
+    "the reward mine failed to prepare: no weights are given" },
+  { "hps:model=/nowhere", VARD_ERROR_CONFIG,
+    "the reward mine failed to prepare: /nowhere is not the folder of a CLIP model" },
   { "hps:model=@DATA@/tiny-open-clip", VARD_ERROR_CONFIG, "the reward mine failed to prepare: " },
-  { "hps:model=@DATA@/tiny-clip,weights=@DATA@/tiny-clip/nothing.pt", VARD_ERROR_CONFIG, "nothing.pt" },
-  { "clip-score:model=@DATA@/tiny-model", VARD_ERROR_CONFIG, "tiny-model is not the folder of a CLIP model" },
-  { "clip-score:model=@DATA@/tiny-clip,engine=cqu", VARD_ERROR_USAGE, "there is no engine \"cqu\"; did you mean \"cpu\"?" },
-  { "clip-score:model=@DATA@/tiny-clip,weights=@DATA@/tiny-open-clip/checkpoint.pt", VARD_ERROR_CONFIG, "has the shape" },
-  { "aesthetic:model=@DATA@/tiny-clip", VARD_ERROR_USAGE, "no predictor is given; set \"predictor\" to its file" },
-  { "aesthetic:predictor=@DATA@/tiny-clip/predictor.pth", VARD_ERROR_USAGE, "no weights are given; set \"model\"" },
-  { "aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/views.pth", VARD_ERROR_CONFIG, "views.pth: there is no layers.7.weight" },
-  { "aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/tiny-clip/config.json", VARD_ERROR_CONFIG, "is not a weight file of PyTorch" },
+  { "hps:model=@DATA@/tiny-clip,weights=@DATA@/tiny-clip/nothing.pt", VARD_ERROR_CONFIG,
+    "nothing.pt" },
+  { "clip-score:model=@DATA@/tiny-model", VARD_ERROR_CONFIG,
+    "tiny-model is not the folder of a CLIP model" },
+  { "clip-score:model=@DATA@/tiny-clip,engine=cqu", VARD_ERROR_USAGE,
+    "there is no engine \"cqu\"; did you mean \"cpu\"?" },
+  { "clip-score:model=@DATA@/tiny-clip,weights=@DATA@/tiny-open-clip/checkpoint.pt",
+    VARD_ERROR_CONFIG, "has the shape" },
+  { "aesthetic:model=@DATA@/tiny-clip", VARD_ERROR_USAGE,
+    "no predictor is given; set \"predictor\" to its file" },
+  { "aesthetic:predictor=@DATA@/tiny-clip/predictor.pth", VARD_ERROR_USAGE,
+    "no weights are given; set \"model\"" },
+  { "aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/views.pth", VARD_ERROR_CONFIG,
+    "views.pth: there is no layers.7.weight" },
+  { "aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/tiny-clip/config.json", VARD_ERROR_CONFIG,
+    "is not a weight file of PyTorch" },
 };
 
 static void
@@ -192,7 +220,8 @@ test_prompts (void)
   g_autoptr (VardReward) reward = make_reward ("clip-score:model=@DATA@/tiny-clip");
   g_autoptr (VardRewardBatch) batch = vard_reward_batch_new ();
   g_autoptr (JsonObject) golden = load_golden ();
-  JsonArray *piece = json_array_get_array_element (json_object_get_array_member (golden, "pieces"), 1);
+  JsonArray *piece =
+    json_array_get_array_element (json_object_get_array_member (golden, "pieces"), 1);
   g_autofree char *huge = g_strnfill (2000000, 'a');
   g_autoptr (GError) error = NULL;
 
@@ -201,7 +230,8 @@ test_prompts (void)
       g_autoptr (VardReward) other = make_reward (names[i]);
 
       g_assert_false (vard_reward_check_needs (other, FALSE, NULL, 1, &error));
-      g_assert_cmpstr (error->message, ==, "the reward mine needs a prompt with each picture, and there are none");
+      g_assert_cmpstr (error->message, ==,
+                       "the reward mine needs a prompt with each picture, and there are none");
       g_clear_error (&error);
       g_assert_true (vard_reward_check_needs (other, TRUE, NULL, 1, NULL));
     }
@@ -211,7 +241,8 @@ test_prompts (void)
   append_piece (batch, piece, "");
   g_assert_true (vard_reward_score_batch (reward, batch, NULL, &error));
   g_assert_true (vard_reward_batch_get_score (batch, 0, NULL));
-  g_assert_cmpstr (vard_reward_batch_get_message (batch, 1), ==, "the picture has no prompt to be compared with");
+  g_assert_cmpstr (vard_reward_batch_get_message (batch, 1), ==,
+                   "the picture has no prompt to be compared with");
   g_assert_nonnull (strstr (vard_reward_batch_get_message (batch, 2), "2000000 bytes"));
   g_assert_true (vard_reward_batch_get_score (batch, 3, NULL));
 }
@@ -219,7 +250,8 @@ test_prompts (void)
 static void
 test_cancelled (void)
 {
-  g_autoptr (VardReward) reward = make_reward ("aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/tiny-clip/predictor.pth");
+  g_autoptr (VardReward) reward =
+    make_reward ("aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/tiny-clip/predictor.pth");
   g_autoptr (JsonObject) golden = load_golden ();
   g_autoptr (VardRewardBatch) batch = make_batch (golden);
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
@@ -234,8 +266,7 @@ test_cancelled (void)
 /* ---- sharing ---- */
 
 static guint
-count (const char *text,
-       const char *part)
+count (const char *text, const char *part)
 {
   guint n = 0;
 
@@ -250,8 +281,10 @@ static void
 test_loaded_once (void)
 {
   static const char *const specs[] = {
-    "aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/tiny-clip/predictor.pth", "clip-score:model=@DATA@/../data/tiny-clip",
-    "pick-score:model=@DATA@/tiny-clip/", "hps:model=@DATA@/tiny-open-clip,tokenizer=@DATA@/tiny-clip",
+    "aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/tiny-clip/predictor.pth",
+    "clip-score:model=@DATA@/../data/tiny-clip",
+    "pick-score:model=@DATA@/tiny-clip/",
+    "hps:model=@DATA@/tiny-open-clip,tokenizer=@DATA@/tiny-clip",
   };
   g_autofree char *folder = g_dir_make_tmp ("vard-clip-XXXXXX", NULL);
   g_autofree char *path = g_build_filename (folder, "trace.json", NULL), *text = NULL;
@@ -298,16 +331,17 @@ static void
 test_shared_threads (void)
 {
   g_autoptr (VardReward) one = make_reward ("clip-score:model=@DATA@/tiny-clip");
-  g_autoptr (VardReward) two = make_reward ("aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/tiny-clip/predictor.pth");
-  GThread *threads[] = { g_thread_new ("one", score_often, one), g_thread_new ("two", score_often, two) };
+  g_autoptr (VardReward) two =
+    make_reward ("aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/tiny-clip/predictor.pth");
+  GThread *threads[] = { g_thread_new ("one", score_often, one),
+                         g_thread_new ("two", score_often, two) };
 
   for (guint i = 0; i < 2; i++)
     g_thread_join (threads[i]);
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   static const guint checked[] = { 0, 3, 4, 6 };
 

@@ -13,7 +13,8 @@ static VardPluginManager *
 get_manager (void)
 {
   static VardPluginManager *manager = NULL;
-  const char *const folders[] = { g_getenv ("VARD_TEST_SCORING_FIXTURES"), g_getenv ("VARD_TEST_COVERAGE"), NULL };
+  const char *const folders[] = { g_getenv ("VARD_TEST_SCORING_FIXTURES"),
+                                  g_getenv ("VARD_TEST_COVERAGE"), NULL };
 
   if (manager == NULL)
     manager = vard_plugin_manager_new (folders, NULL);
@@ -43,7 +44,8 @@ make_batch (guint n, guint side, const char *prompt)
       for (gsize p = 0; p < size; p++)
         rgb[p] = (guint8) (p * p / 7 + 31 * i);
       g_autoptr (GBytes) pixels = g_bytes_new_take (rgb, size);
-      g_assert_true (vard_reward_batch_append (batch, pixels, side, side + 1, prompt, NULL, i / 2, NULL));
+      g_assert_true (
+        vard_reward_batch_append (batch, pixels, side, side + 1, prompt, NULL, i / 2, NULL));
     }
   return batch;
 }
@@ -68,8 +70,9 @@ test_host_scores (void)
 {
   for (guint round = 0; round < 4; round++)
     {
-      g_autoptr (VardReward) near = VARD_REWARD (
-        vard_plugin_manager_create_from_spec (get_manager (), "reward", "coverage:floor=1", NULL, NULL));
+      g_autoptr (VardReward) near =
+        VARD_REWARD (vard_plugin_manager_create_from_spec (get_manager (), "reward",
+                                                           "coverage:floor=1", NULL, NULL));
       g_autoptr (VardReward) far = make_host ("coverage:floor=1,weight=3");
       g_autoptr (VardRewardBatch) one = make_batch (1 + 9 * round, 40 << round, NULL);
       g_autoptr (VardRewardBatch) other = make_batch (1 + 9 * round, 40 << round, NULL);
@@ -81,7 +84,8 @@ test_host_scores (void)
         {
           double a = 1, b = 2;
 
-          g_assert_true (vard_reward_batch_get_score (one, i, &a) && vard_reward_batch_get_score (other, i, &b));
+          g_assert_true (vard_reward_batch_get_score (one, i, &a)
+                         && vard_reward_batch_get_score (other, i, &b));
           g_assert_cmpfloat (a, ==, b);
         }
     }
@@ -106,7 +110,9 @@ test_host_ends (gconstpointer data)
   g_assert_cmpuint (vard_reward_host_get_n_restarts (VARD_REWARD_HOST (reward)), ==, 2);
   check_failed (reward, bad, row[1]);
   g_assert_false (vard_reward_score_batch (reward, fine, NULL, &error));
-  g_assert_cmpstr (error->message, ==, "the reward mine failed to score: its own process was started 4 times, and is not started again");
+  g_assert_cmpstr (error->message, ==,
+                   "the reward mine failed to score: its own process was started 4 times, and is "
+                   "not started again");
 
   g_auto (GStrv) messages = vard_reward_take_messages (reward);
   g_assert_cmpuint (g_strv_length (messages), ==, 4); /* one a death */
@@ -124,20 +130,23 @@ test_host_culprit (void)
   g_autoptr (VardRewardBatch) expected = make_batch (6, 8, "be fine");
   g_autoptr (VardRewardBatch) more = make_batch (1, 8, "be bad");
 
-  vard_reward_batch_append (batch, vard_reward_batch_get_pixels (expected, 5), 8, 9, "be bad", NULL, 9, NULL);
+  vard_reward_batch_append (batch, vard_reward_batch_get_pixels (expected, 5), 8, 9, "be bad", NULL,
+                            9, NULL);
   g_assert_true (vard_reward_score_batch (near, expected, NULL, NULL));
   g_assert_true (vard_reward_score_batch (reward, batch, NULL, NULL));
   for (guint i = 0; i < 5; i++)
     {
       double a = 1, b = 2;
 
-      g_assert_true (vard_reward_batch_get_score (batch, i, &a) && vard_reward_batch_get_score (expected, i, &b));
+      g_assert_true (vard_reward_batch_get_score (batch, i, &a)
+                     && vard_reward_batch_get_score (expected, i, &b));
       g_assert_cmpfloat (a, ==, b);
     }
   g_assert_cmpstr (vard_reward_batch_get_message (batch, 5), ==,
                    "the process of the reward moody-fixture crashed (Segmentation fault)");
   g_assert_cmpuint (vard_reward_host_get_n_restarts (VARD_REWARD_HOST (reward)), ==, 2);
-  check_failed (reward, more, "the process of the reward moody-fixture crashed (Segmentation fault)");
+  check_failed (reward, more,
+                "the process of the reward moody-fixture crashed (Segmentation fault)");
 }
 
 /* One crash that does not come again costs nothing but time. */
@@ -193,20 +202,24 @@ test_host_errors (void)
 
   g_assert_null (vard_reward_host_new (get_manager (), "coverage:floor=2", NULL, &error));
   g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
-  g_assert_cmpstr (error->message, ==, "coverage: floor is \"2\", and should be a number from 0.01 to 1");
+  g_assert_cmpstr (error->message, ==,
+                   "coverage: floor is \"2\", and should be a number from 0.01 to 1");
   g_clear_error (&error);
-  g_assert_null (vard_reward_host_new (get_manager (), "coverage:isolate-restarts=many", NULL, &error));
+  g_assert_null (
+    vard_reward_host_new (get_manager (), "coverage:isolate-restarts=many", NULL, &error));
   g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
   g_test_message ("%s", error->message);
   g_assert_true (g_str_has_prefix (error->message, "coverage: isolate-restarts is \"many\""));
   g_clear_error (&error);
   g_assert_null (vard_reward_host_new (get_manager (), "moody-fixtur", NULL, &error));
-  g_assert_cmpstr (error->message, ==, "there is no reward \"moody-fixtur\"; did you mean \"moody-fixture\"?");
+  g_assert_cmpstr (error->message, ==,
+                   "there is no reward \"moody-fixtur\"; did you mean \"moody-fixture\"?");
   g_clear_error (&error);
 
   g_autoptr (VardReward) reward = make_host ("moody-fixture:mood=unprepared");
   g_assert_false (vard_reward_prepare (reward, NULL, &error));
-  g_assert_cmpstr (error->message, ==, "the reward moody-fixture failed to prepare: the weights are not there");
+  g_assert_cmpstr (error->message, ==,
+                   "the reward moody-fixture failed to prepare: the weights are not there");
   g_clear_error (&error);
 
   g_setenv ("VARD_REWARD_HOST", "/nonexistent/helper", TRUE);
@@ -287,24 +300,27 @@ test_host_mix (void)
 static void
 test_host_pipeline (void)
 {
-  g_autofree char *model = g_build_filename (g_getenv ("VARD_TEST_DATA"), "data", "tiny-model", NULL);
+  g_autofree char *model =
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "data", "tiny-model", NULL);
   g_autoptr (VardPipeline) pipeline = vard_load_pipeline (model, "cpu", 1, NULL);
   g_autoptr (VardRewardMix) mix = vard_reward_mix_new ();
   const char *const prompts[] = { "cat", "sun", NULL };
   const guint64 seeds[] = { 1, 2 };
 
   g_assert_true (vard_reward_mix_add_spec (mix, "coverage:isolate=true", NULL));
-  g_autoptr (GPtrArray) before = vard_pipeline_sample (pipeline, prompts, seeds, 2, 3, 1, 1, NULL, NULL);
+  g_autoptr (GPtrArray) before =
+    vard_pipeline_sample (pipeline, prompts, seeds, 2, 3, 1, 1, NULL, NULL);
   vard_pipeline_set_image_pool (pipeline, vard_reward_mix_get_image_pool (mix));
-  g_autoptr (GPtrArray) after = vard_pipeline_sample (pipeline, prompts, seeds, 2, 3, 1, 1, NULL, NULL);
+  g_autoptr (GPtrArray) after =
+    vard_pipeline_sample (pipeline, prompts, seeds, 2, 3, 1, 1, NULL, NULL);
   g_assert_cmpuint (after->len, ==, 4);
   for (guint i = 0; i < 4; i++)
     {
       GBytes *pixels = vard_image_get_rgb (after->pdata[i]);
       VardImagePlace place;
 
-      g_assert_false (vard_image_pool_locate (vard_reward_mix_get_image_pool (mix), vard_image_get_rgb (before->pdata[i]),
-                                              &place));
+      g_assert_false (vard_image_pool_locate (vard_reward_mix_get_image_pool (mix),
+                                              vard_image_get_rgb (before->pdata[i]), &place));
       g_assert_true (vard_image_pool_locate (vard_reward_mix_get_image_pool (mix), pixels, &place));
       g_assert_true (g_bytes_equal (pixels, vard_image_get_rgb (before->pdata[i])));
     }
@@ -330,7 +346,8 @@ measure (VardReward *reward, VardRewardBatch *batch, const char *where)
       times[i] += g_get_monotonic_time ();
     }
   qsort (times, G_N_ELEMENTS (times), sizeof times[0], compare_times);
-  g_test_message ("%s, %u pictures of 512 x 513: median %" G_GINT64_FORMAT " us, best %" G_GINT64_FORMAT " us",
+  g_test_message ("%s, %u pictures of 512 x 513: median %" G_GINT64_FORMAT
+                  " us, best %" G_GINT64_FORMAT " us",
                   where, vard_reward_batch_get_count (batch), times[50], times[0]);
   return times[0];
 }
@@ -350,8 +367,8 @@ make_shared (VardImagePool *pool, VardRewardBatch *batch)
 
       memcpy (to, from, size);
       vard_reward_batch_append (shared, bytes, vard_reward_batch_get_width (batch, i),
-                                vard_reward_batch_get_height (batch, i), "a prompt of some length, as they are", NULL, i,
-                                NULL);
+                                vard_reward_batch_get_height (batch, i),
+                                "a prompt of some length, as they are", NULL, i, NULL);
     }
   return shared;
 }
@@ -365,7 +382,8 @@ test_host_overhead (void)
   g_autoptr (VardReward) near = VARD_REWARD (
     vard_plugin_manager_create_from_spec (get_manager (), "reward", "moody-fixture", NULL, NULL));
   g_autoptr (VardImagePool) pool = vard_image_pool_new ();
-  g_autoptr (VardReward) far = VARD_REWARD (vard_reward_host_new (get_manager (), "moody-fixture", pool, NULL));
+  g_autoptr (VardReward) far =
+    VARD_REWARD (vard_reward_host_new (get_manager (), "moody-fixture", pool, NULL));
   g_autoptr (VardRewardBatch) batch = make_batch (64, 512, NULL);
   g_autoptr (VardRewardBatch) shared = make_shared (pool, batch);
 
@@ -380,9 +398,12 @@ int
 main (int argc, char **argv)
 {
   static const char *const ends[][2] = {
-    { "moody-fixture:mood=crash,isolate-restarts=3", "the process of the reward mine crashed (Segmentation fault)" },
-    { "moody-fixture:mood=exit,isolate-restarts=3", "the process of the reward mine ended with status 7" },
-    { "moody-fixture:mood=hang,isolate-answer-seconds=1,isolate-restarts=3", "the process of the reward mine did not answer within 1 s, and was ended" },
+    { "moody-fixture:mood=crash,isolate-restarts=3",
+      "the process of the reward mine crashed (Segmentation fault)" },
+    { "moody-fixture:mood=exit,isolate-restarts=3",
+      "the process of the reward mine ended with status 7" },
+    { "moody-fixture:mood=hang,isolate-answer-seconds=1,isolate-restarts=3",
+      "the process of the reward mine did not answer within 1 s, and was ended" },
   };
 
   g_test_init (&argc, &argv, NULL);

@@ -10,36 +10,51 @@
 #include <sys/stat.h>
 
 /* The last word of a message may be the system's, so only a part is compared. */
-static const struct { const char *file; VardPluginState state; const char *reason; } rows[] = {
+static const struct
+{
+  const char *file;
+  VardPluginState state;
+  const char *reason;
+} rows[] = {
   { "bad-name", VARD_PLUGIN_STATE_REFUSED, "\"Bad, name\" cannot be a feature's name" },
-  { "bad-type", VARD_PLUGIN_STATE_REFUSED, "(VardReward) is not a class of which objects can be made" },
+  { "bad-type", VARD_PLUGIN_STATE_REFUSED,
+    "(VardReward) is not a class of which objects can be made" },
   { "crash-open", VARD_PLUGIN_STATE_CRASHED, "Segmentation fault while opening the file" },
   { "crash-provide", VARD_PLUGIN_STATE_CRASHED,
     "Aborted while naming its features (no licence server found)" },
-  { "exits", VARD_PLUGIN_STATE_CRASHED, "it ended the process with status 0 while naming its features" },
+  { "exits", VARD_PLUGIN_STATE_CRASHED,
+    "it ended the process with status 0 while naming its features" },
   { "good", VARD_PLUGIN_STATE_READY, NULL },
   { "hangs-open", VARD_PLUGIN_STATE_TOO_SLOW, "no answer within 1 s while opening the file" },
   { "hangs", VARD_PLUGIN_STATE_TOO_SLOW, "no answer within 1 s while naming its features" },
-  { "missing-library", VARD_PLUGIN_STATE_UNAVAILABLE, "libvard-gone.so.9: cannot open shared object file" },
-  { "no-symbol", VARD_PLUGIN_STATE_REFUSED, "it has no symbol \"vard_plugin\": it is a library, but no plugin" },
-  { "other-abi", VARD_PLUGIN_STATE_REFUSED, "it was made for plugin interface 99.3, and this is 1.0" },
-  { "reserved-word", VARD_PLUGIN_STATE_REFUSED, "has a property \"weight\", which is a reserved word" },
+  { "missing-library", VARD_PLUGIN_STATE_UNAVAILABLE,
+    "libvard-gone.so.9: cannot open shared object file" },
+  { "no-symbol", VARD_PLUGIN_STATE_REFUSED,
+    "it has no symbol \"vard_plugin\": it is a library, but no plugin" },
+  { "other-abi", VARD_PLUGIN_STATE_REFUSED,
+    "it was made for plugin interface 99.3, and this is 1.0" },
+  { "reserved-word", VARD_PLUGIN_STATE_REFUSED,
+    "has a property \"weight\", which is a reserved word" },
   { "same-feature", VARD_PLUGIN_STATE_REFUSED, "the reward \"good\" is already provided by " },
   { "same-type", VARD_PLUGIN_STATE_REFUSED,
     "the type GoodReward of its reward \"unlike-good\" is already defined by " },
   { "small-descriptor", VARD_PLUGIN_STATE_REFUSED, "its descriptor has 24 bytes, and should have" },
   { "text", VARD_PLUGIN_STATE_REFUSED, "it cannot be opened: " },
-  { "undefined-function", VARD_PLUGIN_STATE_REFUSED, "undefined symbol: a_function_that_nobody_wrote" },
+  { "undefined-function", VARD_PLUGIN_STATE_REFUSED,
+    "undefined symbol: a_function_that_nobody_wrote" },
 };
 
 /* A folder of its own with a copy of the good file, and a place for a cache */
-typedef struct { char *folder, *file, *cache; } Place;
+typedef struct
+{
+  char *folder, *file, *cache;
+} Place;
 
 static void
-place_set_up (Place        *place,
-              gconstpointer data)
+place_set_up (Place *place, gconstpointer data)
 {
-  g_autofree char *from = g_build_filename (g_getenv ("VARD_TEST_FIXTURES"), "fixture-good.so", NULL);
+  g_autofree char *from =
+    g_build_filename (g_getenv ("VARD_TEST_FIXTURES"), "fixture-good.so", NULL);
   g_autofree char *bytes = NULL;
   gsize length;
 
@@ -51,8 +66,7 @@ place_set_up (Place        *place,
 }
 
 static void
-place_tear_down (Place        *place,
-                 gconstpointer data)
+place_tear_down (Place *place, gconstpointer data)
 {
   g_autofree char *cache_folder = g_path_get_dirname (place->cache);
 
@@ -67,8 +81,7 @@ place_tear_down (Place        *place,
 }
 
 static VardPluginManager *
-make_manager (const char *folder,
-              const char *cache)
+make_manager (const char *folder, const char *cache)
 {
   const char *const folders[] = { folder, NULL };
   VardPluginManager *manager = vard_plugin_manager_new (folders, cache);
@@ -88,17 +101,18 @@ check_rows (VardPluginManager *manager)
 
       g_assert_true (g_str_has_suffix (vard_plugin_get_path (plugin), file));
       if (vard_plugin_get_state (plugin) != rows[i].state)
-        g_error ("%s is %s: %s", file, vard_plugin_get_state_name (plugin), vard_plugin_get_reason (plugin));
+        g_error ("%s is %s: %s", file, vard_plugin_get_state_name (plugin),
+                 vard_plugin_get_reason (plugin));
       if (rows[i].reason == NULL)
         g_assert_null (vard_plugin_get_reason (plugin));
       else if (strstr (vard_plugin_get_reason (plugin), rows[i].reason) == NULL)
-        g_error ("%s: \"%s\" is not in \"%s\"", file, rows[i].reason, vard_plugin_get_reason (plugin));
+        g_error ("%s: \"%s\" is not in \"%s\"", file, rows[i].reason,
+                 vard_plugin_get_reason (plugin));
     }
 }
 
 static void
-test_manager_states (Place        *place,
-                     gconstpointer data)
+test_manager_states (Place *place, gconstpointer data)
 {
   const char *folder = g_getenv ("VARD_TEST_FIXTURES");
   g_autoptr (VardPluginManager) first = make_manager (folder, place->cache);
@@ -124,17 +138,23 @@ test_manager_states (Place        *place,
 }
 
 static void
-test_manager_names (Place        *place,
-                    gconstpointer data)
+test_manager_names (Place *place, gconstpointer data)
 {
-  const struct { const char *name; VardError code; const char *message; } names[] = {
+  const struct
+  {
+    const char *name;
+    VardError code;
+    const char *message;
+  } names[] = {
     { "godo", VARD_ERROR_USAGE, "there is no reward \"godo\"; did you mean \"good\"?" },
     { "zebra", VARD_ERROR_USAGE, "there is no reward \"zebra\" (there are: good)" },
     { "fixture-hangs", VARD_ERROR_PLUGIN, "fixture-hangs.so is too-slow: no answer within 1 s" },
-    { "fixture-other-abi", VARD_ERROR_PLUGIN, "fixture-other-abi.so is refused: it was made for plugin interface 99.3" },
+    { "fixture-other-abi", VARD_ERROR_PLUGIN,
+      "fixture-other-abi.so is refused: it was made for plugin interface 99.3" },
     { "unlike-good", VARD_ERROR_PLUGIN, "fixture-same-type.so is refused: the type GoodReward" },
   };
-  g_autoptr (VardPluginManager) manager = make_manager (g_getenv ("VARD_TEST_FIXTURES"), place->cache);
+  g_autoptr (VardPluginManager) manager =
+    make_manager (g_getenv ("VARD_TEST_FIXTURES"), place->cache);
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     {
@@ -152,8 +172,7 @@ test_manager_names (Place        *place,
 }
 
 static void
-test_manager_description (Place        *place,
-                          gconstpointer data)
+test_manager_description (Place *place, gconstpointer data)
 {
   g_autoptr (VardPluginManager) manager = make_manager (place->folder, NULL);
   g_autoptr (VardPlugin) plugin = vard_plugin_manager_get_plugin (manager, 0);
@@ -193,8 +212,7 @@ test_manager_description (Place        *place,
 
 /* A hundred files: each is looked at once, and then it is one file that is read */
 static void
-test_manager_hundred (Place        *place,
-                      gconstpointer data)
+test_manager_hundred (Place *place, gconstpointer data)
 {
   g_autofree char *bytes = NULL;
   gint64 cold = 0, warm = G_MAXINT64;
@@ -233,8 +251,7 @@ test_manager_hundred (Place        *place,
 }
 
 static void
-set_time (const char *path,
-          time_t      seconds)
+set_time (const char *path, time_t seconds)
 {
   const struct timespec times[2] = { { seconds, 0 }, { seconds, 0 } };
 
@@ -243,8 +260,7 @@ set_time (const char *path,
 
 /* Runs last: it opens a file for good. */
 static void
-test_manager_changes (Place        *place,
-                      gconstpointer data)
+test_manager_changes (Place *place, gconstpointer data)
 {
   g_autoptr (VardPluginManager) manager = make_manager (place->folder, place->cache);
   g_autoptr (VardPluginSpec) spec = NULL;
@@ -259,15 +275,17 @@ test_manager_changes (Place        *place,
   g_clear_error (&error);
 
   vard_plugin_manager_rescan (manager, FALSE);
-  g_autoptr (GObject) reward = vard_plugin_manager_create_from_spec (
-    manager, "reward", "good:gain=2.5,weight=3,label=a\\,b", &spec, &error);
+  g_autoptr (GObject) reward =
+    vard_plugin_manager_create_from_spec (manager, "reward", "good:gain=2.5,weight=3,label=a\\,b",
+                                          &spec, &error);
   g_assert_no_error (error);
   g_assert_true (VARD_IS_REWARD (reward));
   g_object_get (reward, "gain", &gain, NULL);
   g_assert_cmpfloat (gain, ==, 2.5);
   g_assert_cmpstr (vard_plugin_spec_get_value (spec, "weight"), ==, "3");
   g_assert_cmpstr (vard_plugin_spec_get_value (spec, "label"), ==, "a,b");
-  g_assert_null (vard_plugin_manager_create_from_spec (manager, "reward", "good:gain=11", NULL, &error));
+  g_assert_null (
+    vard_plugin_manager_create_from_spec (manager, "reward", "good:gain=11", NULL, &error));
   g_assert_cmpstr (error->message, ==, "good: gain is \"11\", and should be a number from 0 to 10");
 
   set_time (place->file, 2000);
@@ -284,7 +302,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add ("/manager/states", Place, NULL, place_set_up, test_manager_states, place_tear_down);
   g_test_add ("/manager/names", Place, NULL, place_set_up, test_manager_names, place_tear_down);
-  g_test_add ("/manager/description", Place, NULL, place_set_up, test_manager_description, place_tear_down);
+  g_test_add ("/manager/description", Place, NULL, place_set_up, test_manager_description,
+              place_tear_down);
   g_test_add ("/manager/hundred", Place, NULL, place_set_up, test_manager_hundred, place_tear_down);
   g_test_add ("/manager/changes", Place, NULL, place_set_up, test_manager_changes, place_tear_down);
   return g_test_run ();

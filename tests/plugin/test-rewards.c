@@ -48,7 +48,8 @@ make_picture (int kind, int seed, int w, int h)
 static JsonArray *
 load_rows (void)
 {
-  g_autofree char *path = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "rewards.json", NULL);
+  g_autofree char *path =
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "rewards.json", NULL);
   g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) error = NULL;
 
@@ -65,7 +66,8 @@ make_batch (JsonArray *rows)
   for (guint i = 0; i < json_array_get_length (rows); i++)
     {
       JsonObject *row = json_array_get_object_element (rows, i);
-      int w = json_object_get_int_member (row, "width"), h = json_object_get_int_member (row, "height");
+      int w = json_object_get_int_member (row, "width"),
+          h = json_object_get_int_member (row, "height");
       g_autoptr (GBytes) pixels = make_picture (json_object_get_int_member (row, "kind"),
                                                 json_object_get_int_member (row, "seed"), w, h);
 
@@ -78,15 +80,19 @@ static VardReward *
 make_reward (const char *spec)
 {
   g_autoptr (GError) error = NULL;
-  GObject *reward = vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (), "reward", spec,
-                                                          NULL, &error);
+  GObject *reward = vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (),
+                                                          "reward", spec, NULL, &error);
 
   g_assert_no_error (error);
   return VARD_REWARD (reward);
 }
 
 /* What the oracle has for a spec: member x factor, and never above the limit */
-static const struct { const char *spec, *member; double factor, shift, limit, tolerance; } rows_of[] = {
+static const struct
+{
+  const char *spec, *member;
+  double factor, shift, limit, tolerance;
+} rows_of[] = {
   { "jpeg-size", "jpeg", -1e-3, 0, 0, 1e-12 },
   { "jpeg-size:target=large", "jpeg", 1e-3, 0, INFINITY, 1e-12 },
   { "colorfulness", "colorfulness", 1, 0, INFINITY, 1e-9 },
@@ -115,12 +121,14 @@ test_rewards_golden (void)
       for (guint i = 0; i < json_array_get_length (rows); i++)
         {
           JsonObject *row = json_array_get_object_element (rows, i);
-          double expected = json_object_get_double_member (row, rows_of[r].member) * rows_of[r].factor
+          double expected = json_object_get_double_member (row, rows_of[r].member)
+                              * rows_of[r].factor
                             + rows_of[r].shift;
           double score = NAN;
 
           g_assert_true (vard_reward_batch_get_score (batch, i, &score));
-          g_assert_cmpfloat_with_epsilon (score, fmin (expected, rows_of[r].limit), rows_of[r].tolerance);
+          g_assert_cmpfloat_with_epsilon (score, fmin (expected, rows_of[r].limit),
+                                          rows_of[r].tolerance);
         }
     }
 }
@@ -244,16 +252,23 @@ test_rewards_blank (void)
 static void
 test_rewards_specs (void)
 {
-  const struct { const char *spec, *message; } rows[] = {
+  const struct
+  {
+    const char *spec, *message;
+  } rows[] = {
     { "jpeg-sise", "there is no reward \"jpeg-sise\"; did you mean \"jpeg-size\"?" },
     { "jpeg-size:target=larg",
       "jpeg-size: target is \"larg\", and should be one of small, large (did you mean large?)" },
-    { "jpeg-size:tarjet=large", "jpeg-size: there is no property \"tarjet\"; did you mean \"target\"?" },
+    { "jpeg-size:tarjet=large",
+      "jpeg-size: there is no property \"tarjet\"; did you mean \"target\"?" },
     { "coverage:floor=2", "coverage: floor is \"2\", and should be a number from 0.01 to 1" },
-    { "coverage:weight=heavy", "coverage: weight is \"heavy\", and should be a number from -1000 to 1000" },
-    { "coverage:policy=skip", "coverage: policy is \"skip\", and should be one of required, skip-sample, monitor-only (did you mean skip-sample?)" },
+    { "coverage:weight=heavy",
+      "coverage: weight is \"heavy\", and should be a number from -1000 to 1000" },
+    { "coverage:policy=skip", "coverage: policy is \"skip\", and should be one of required, "
+                              "skip-sample, monitor-only (did you mean skip-sample?)" },
     { "coverage:isolate=perhaps", "coverage: isolate is \"perhaps\", and should be true or false" },
-    { "coverage:floor=2,isolate=true", "coverage: floor is \"2\", and should be a number from 0.01 to 1" },
+    { "coverage:floor=2,isolate=true",
+      "coverage: floor is \"2\", and should be a number from 0.01 to 1" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)

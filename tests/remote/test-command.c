@@ -7,16 +7,15 @@
 #include <glib/gstdio.h>
 
 static VardReward *
-program_reward (const char *mode,
-                const char *options)
+program_reward (const char *mode, const char *options)
 {
-  return outside_reward ("command:%scommand=%s %s %s%s", strstr (options, "picture") == NULL ? "picture=rgb," : "",
+  return outside_reward ("command:%scommand=%s %s %s%s",
+                         strstr (options, "picture") == NULL ? "picture=rgb," : "",
                          g_getenv ("PYTHON"), g_getenv ("PROGRAM"), mode, options);
 }
 
 static void
-assert_scores_but_5 (VardRewardBatch *batch,
-                     const char      *word)
+assert_scores_but_5 (VardRewardBatch *batch, const char *word)
 {
   for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
     if (i != 5 || word == NULL)
@@ -75,11 +74,15 @@ test_command_order (void)
 }
 
 /* Picture 5 is the one on which the program fails: it fails alone. */
-static const struct { const char *mode, *options, *word; } failures[] = {
+static const struct
+{
+  const char *mode, *options, *word;
+} failures[] = {
   { "nan", ",restarts=0", "answered null, which is not a finite number" },
   { "nothing", ",restarts=0", "answered with neither \"score\" nor \"error\"" },
   { "error", ",restarts=0", "too dark" },
-  { "poison", "", "(signal 6, Aborted); the last line on its standard error is \"Segmentation fault, nearly\"" },
+  { "poison", "",
+    "(signal 6, Aborted); the last line on its standard error is \"Segmentation fault, nearly\"" },
   { "hang", ",timeout=1", "did not answer within" },
   { "rubbish", "", "wrote \"Hello, world!\", which is not an answer" },
   { "other", "", "which it was not given" },
@@ -105,7 +108,8 @@ static void
 test_command_twice (void)
 {
   g_autoptr (VardReward) reward = program_reward ("twice", "");
-  g_autoptr (VardRewardBatch) batch = outside_batch (0, 9), last = outside_batch (5, 1), next = outside_batch (0, 3);
+  g_autoptr (VardRewardBatch) batch = outside_batch (0, 9), last = outside_batch (5, 1),
+                              next = outside_batch (0, 3);
 
   outside_score (reward, batch);
   assert_scores_but_5 (batch, "two scores");
@@ -138,7 +142,9 @@ test_command_restarts (void)
 
   outside_score (never, batch);
   for (guint i = 0; i < 9; i++)
-    outside_assert_failed (batch, i, "(exit status 1); the last line on its standard error is \"no module named torch\"");
+    outside_assert_failed (batch, i,
+                           "(exit status 1); the last line on its standard error is \"no module "
+                           "named torch\"");
   g_assert_false (vard_reward_score_batch (never, batch, NULL, &error));
   g_assert_nonnull (strstr (error->message, "the reward tested"));
   g_assert_nonnull (strstr (error->message, "failed 3 times, and restarts is 2"));
@@ -177,8 +183,8 @@ test_command_settings (void)
 static void
 test_command_example (void)
 {
-  g_autoptr (VardReward) reward = outside_reward ("command:picture=rgb,command=%s %s", g_getenv ("PYTHON"),
-                                                  g_getenv ("EXAMPLE"));
+  g_autoptr (VardReward) reward =
+    outside_reward ("command:picture=rgb,command=%s %s", g_getenv ("PYTHON"), g_getenv ("EXAMPLE"));
   g_autoptr (VardRewardBatch) batch = vard_reward_batch_new ();
   const guint8 red[] = { 200, 0, 0, 100, 50, 50 }, black[] = { 0, 0, 0 };
   g_autoptr (GBytes) first = g_bytes_new (red, 6), second = g_bytes_new (black, 3);
@@ -191,8 +197,7 @@ test_command_example (void)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/command/plain", test_command_plain);

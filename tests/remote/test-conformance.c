@@ -7,8 +7,7 @@
 static OutsideServer server;
 
 static void
-assert_passes (VardReward *reward,
-               VardReward *other)
+assert_passes (VardReward *reward, VardReward *other)
 {
   g_autoptr (GPtrArray) findings = NULL;
 
@@ -40,7 +39,8 @@ test_conformance_remote (void)
 static void
 test_conformance_judge (void)
 {
-  g_autofree char *whole = g_strdup_printf ("judge:url=%s/odds,model=m,pattern=probabilities,maximum=9", server.url);
+  g_autofree char *whole =
+    g_strdup_printf ("judge:url=%s/odds,model=m,pattern=probabilities,maximum=9", server.url);
   g_autoptr (VardReward) reward = outside_reward ("%s", whole);
   g_autoptr (VardReward) other = outside_reward ("%s", whole);
 
@@ -71,8 +71,7 @@ test_conformance_isolated (void)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   server = outside_server_start (NULL, NULL);

@@ -9,7 +9,12 @@
 static OutsideServer server;
 
 /* NULL: the score; else a word of the message. The scale ends at 10. */
-static const struct { const char *text; double score; const char *word; } numbers[] = {
+static const struct
+{
+  const char *text;
+  double score;
+  const char *word;
+} numbers[] = {
   { "8", 8, NULL },
   { " 8.5\n", 8.5, NULL },
   { "Score: 7/10", 7, NULL },
@@ -17,7 +22,9 @@ static const struct { const char *text; double score; const char *word; } number
   { "I see 3 cats.\n\n**Score: 6 out of 10**", 6, NULL },
   { "**9**/10.", 9, NULL },
   { "-2", -2, NULL },
-  { "\xe2\x88\x92" "2", -2, NULL },
+  { "\xe2\x88\x92"
+    "2",
+    -2, NULL },
   { "about 1e1", 10, NULL },
   { ".5", 0.5, NULL },
   { "Rating - 4", 4, NULL },
@@ -25,7 +32,9 @@ static const struct { const char *text; double score; const char *word; } number
   { "very nice", 0, "no number" },
   { "7-8", 0, "something else" },
   { "7 - 8", 0, "range" },
-  { "between 7\xe2\x80\x93" "8", 0, "range" },
+  { "between 7\xe2\x80\x93"
+    "8",
+    0, "range" },
   { "70%", 0, "percentage" },
   { "70 %", 0, "percentage" },
   { "3/5", 0, "another whole" },
@@ -60,7 +69,11 @@ test_judge_numbers (void)
 static void
 test_judge_json (void)
 {
-  static const struct { const char *text; gboolean is_fine; } rows[] = {
+  static const struct
+  {
+    const char *text;
+    gboolean is_fine;
+  } rows[] = {
     { "{\"score\": 4.5}", TRUE },
     { "```json\n{ \"why\": {\"a\": 1}, \"score\": 4.5 }\n```\nThat is all.", TRUE },
     { "4.5", FALSE },
@@ -77,24 +90,36 @@ test_judge_json (void)
       g_autoptr (GError) error = NULL;
       double score = -99;
 
-      g_assert_cmpint (judge_read_json (rows[i].text, "score", &score, &error), ==, rows[i].is_fine);
+      g_assert_cmpint (judge_read_json (rows[i].text, "score", &score, &error), ==,
+                       rows[i].is_fine);
       g_assert_cmpfloat (score, ==, rows[i].is_fine ? 4.5 : -99);
       g_assert_true (rows[i].is_fine == (error == NULL));
     }
 }
 
-#define ODDS(token, tops) "{\"choices\": [{\"logprobs\": {\"content\": [{\"token\": \"" token                              \
-                          "\", \"top_logprobs\": [" tops "]}]}}]}"
+#define ODDS(token, tops)                                             \
+  "{\"choices\": [{\"logprobs\": {\"content\": [{\"token\": \"" token \
+  "\", \"top_logprobs\": [" tops "]}]}}]}"
 
 static void
 test_judge_odds (void)
 {
   /* ln 0.5 = -0.6931, ln 0.25 = -1.3863, ln 0.2 = -1.6094 */
-  static const struct { const char *text; double score; const char *word; } rows[] = {
-    { ODDS ("4", "{\"token\": \"4\", \"logprob\": -0.6931}, {\"token\": \"8\", \"logprob\": -1.3863}"),
+  static const struct
+  {
+    const char *text;
+    double score;
+    const char *word;
+  } rows[] = {
+    { ODDS ("4",
+            "{\"token\": \"4\", \"logprob\": -0.6931}, {\"token\": \"8\", \"logprob\": -1.3863}"),
       (0.5 * 4 + 0.25 * 8) / 0.75, NULL },
-    { ODDS (" Yes", "{\"token\": \" Yes\", \"logprob\": -0.6931}, {\"token\": \"NO\", \"logprob\": -1.3863}, {\"token\": \"yes\", \"logprob\": -1.3863}"), 9 * 0.75, NULL },
-    { ODDS ("4", "{\"token\": \"4\", \"logprob\": -1.6094}, {\"token\": \"x\", \"logprob\": -0.6931}"), 0, "20 %" },
+    { ODDS (" Yes", "{\"token\": \" Yes\", \"logprob\": -0.6931}, {\"token\": \"NO\", \"logprob\": "
+                    "-1.3863}, {\"token\": \"yes\", \"logprob\": -1.3863}"),
+      9 * 0.75, NULL },
+    { ODDS ("4",
+            "{\"token\": \"4\", \"logprob\": -1.6094}, {\"token\": \"x\", \"logprob\": -0.6931}"),
+      0, "20 %" },
     { ODDS ("4", "{\"token\": \"4\", \"logprob\": 7}"), 0, "0 %" },
     { ODDS ("4", "{\"token\": \"4\"}, 3, {\"token\": 5, \"logprob\": -0.1}"), 0, "0 %" },
     { ODDS ("nice", "{\"token\": \"4\", \"logprob\": -0.1}"), 0, "neither yes nor no" },
@@ -102,8 +127,10 @@ test_judge_odds (void)
     { "{\"choices\": [{\"logprobs\": null}]}", 0, "no probabilities" },
     { "{\"choices\": 4}", 0, "no probabilities" },
   };
-  g_autoptr (VardReward) reward = outside_reward ("judge:url=%s/odds,model=m,pattern=probabilities,maximum=9", server.url);
-  g_autoptr (VardReward) long_scale = outside_reward ("judge:url=%s,model=m,pattern=probabilities", server.url);
+  g_autoptr (VardReward) reward =
+    outside_reward ("judge:url=%s/odds,model=m,pattern=probabilities,maximum=9", server.url);
+  g_autoptr (VardReward) long_scale =
+    outside_reward ("judge:url=%s,model=m,pattern=probabilities", server.url);
   g_autoptr (VardRewardBatch) batch = outside_batch (0, 2);
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -113,7 +140,8 @@ test_judge_odds (void)
       double score = -99;
 
       g_assert_nonnull (root);
-      g_assert_true (judge_read_odds (json_node_get_object (root), 0, 9, &score, &error) == (rows[i].word == NULL));
+      g_assert_true (judge_read_odds (json_node_get_object (root), 0, 9, &score, &error)
+                     == (rows[i].word == NULL));
       g_assert_cmpfloat_with_epsilon (score, rows[i].word == NULL ? rows[i].score : -99, 1e-3);
       g_assert_true (rows[i].word == NULL || strstr (error->message, rows[i].word) != NULL);
     }
@@ -128,7 +156,8 @@ static void
 test_judge_plain (void)
 {
   g_autoptr (VardReward) reward = outside_reward ("judge:url=%s/plain,model=m", server.url);
-  g_autoptr (VardReward) json = outside_reward ("judge:url=%s/json,model=m,pattern=json", server.url);
+  g_autoptr (VardReward) json =
+    outside_reward ("judge:url=%s/json,model=m,pattern=json", server.url);
   g_autoptr (VardRewardBatch) batch = outside_batch (0, 10);
   g_autoptr (GError) error = NULL;
 
@@ -144,7 +173,10 @@ test_judge_plain (void)
 static void
 test_judge_failures (void)
 {
-  static const struct { const char *mode, *options, *word; } rows[] = {
+  static const struct
+  {
+    const char *mode, *options, *word;
+  } rows[] = {
     { "rude", "", "ended \"It is very nice.\"" },
     { "cut", "", "did not finish" },
     { "high", "", "the judge's score is 11, and the scale is from 0 to 10" },
@@ -153,7 +185,8 @@ test_judge_failures (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
     {
-      g_autoptr (VardReward) reward = outside_reward ("judge:url=%s/%s,model=m%s", server.url, rows[i].mode, rows[i].options);
+      g_autoptr (VardReward) reward =
+        outside_reward ("judge:url=%s/%s,model=m%s", server.url, rows[i].mode, rows[i].options);
       g_autoptr (VardRewardBatch) batch = outside_batch (3, 2);
 
       outside_score (reward, batch);
@@ -166,10 +199,14 @@ static void
 test_judge_settings (void)
 {
   g_autoptr (VardReward) no_model = outside_reward ("judge:url=%s", server.url);
-  g_autoptr (VardReward) scale = outside_reward ("judge:url=%s,model=m,minimum=5,maximum=1", server.url);
-  g_autoptr (VardReward) no_file = outside_reward ("judge:url=%s,model=m,rubric-file=/nonexistent", server.url);
-  g_autoptr (VardReward) absent = outside_reward ("judge:url=http://127.0.0.1:9/v1,model=m,retries=0");
-  g_autoptr (VardReward) plain = outside_reward ("judge:url=%s,model=m,rubric=Is it red?", server.url);
+  g_autoptr (VardReward) scale =
+    outside_reward ("judge:url=%s,model=m,minimum=5,maximum=1", server.url);
+  g_autoptr (VardReward) no_file =
+    outside_reward ("judge:url=%s,model=m,rubric-file=/nonexistent", server.url);
+  g_autoptr (VardReward) absent =
+    outside_reward ("judge:url=http://127.0.0.1:9/v1,model=m,retries=0");
+  g_autoptr (VardReward) plain =
+    outside_reward ("judge:url=%s,model=m,rubric=Is it red?", server.url);
 
   outside_assert_refuses (no_model, "set \"model\"");
   outside_assert_refuses (scale, "not below the maximum");
@@ -179,8 +216,7 @@ test_judge_settings (void)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   server = outside_server_start (NULL, NULL);

@@ -11,8 +11,7 @@
 /* A spec made from a format */
 G_GNUC_PRINTF (1, 2)
 static inline VardReward *
-outside_reward (const char *format,
-                ...)
+outside_reward (const char *format, ...)
 {
   g_autoptr (GError) error = NULL;
   va_list arguments;
@@ -20,8 +19,8 @@ outside_reward (const char *format,
   va_start (arguments, format);
   g_autofree char *spec = g_strdup_vprintf (format, arguments);
   va_end (arguments);
-  GObject *reward = vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (), "reward", spec, NULL,
-                                                          &error);
+  GObject *reward = vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (),
+                                                          "reward", spec, NULL, &error);
   g_assert_no_error (error);
   vard_reward_set_label (VARD_REWARD (reward), "tested");
   return VARD_REWARD (reward);
@@ -29,9 +28,7 @@ outside_reward (const char *format,
 
 /* A picture of 2 x 2 pixels of which the first is the number */
 static inline void
-outside_append (VardRewardBatch *batch,
-                guint            number,
-                const char      *prompt)
+outside_append (VardRewardBatch *batch, guint number, const char *prompt)
 {
   guint8 rgb[12] = { number >> 16, number >> 8, number, 1, 2, 3, 4, 5, 6, 7, 8, 9 };
   g_autoptr (GBytes) pixels = g_bytes_new (rgb, sizeof rgb);
@@ -40,8 +37,7 @@ outside_append (VardRewardBatch *batch,
 }
 
 static inline VardRewardBatch *
-outside_batch (guint first,
-               guint n)
+outside_batch (guint first, guint n)
 {
   VardRewardBatch *batch = vard_reward_batch_new ();
 
@@ -51,8 +47,7 @@ outside_batch (guint first,
 }
 
 static inline void
-outside_score (VardReward      *reward,
-               VardRewardBatch *batch)
+outside_score (VardReward *reward, VardRewardBatch *batch)
 {
   g_autoptr (GError) error = NULL;
   gboolean result = vard_reward_score_batch (reward, batch, NULL, &error);
@@ -62,9 +57,7 @@ outside_score (VardReward      *reward,
 }
 
 static inline void
-outside_assert_score (VardRewardBatch *batch,
-                      guint            index,
-                      double           expected)
+outside_assert_score (VardRewardBatch *batch, guint index, double expected)
 {
   double score = -1;
 
@@ -74,9 +67,7 @@ outside_assert_score (VardRewardBatch *batch,
 }
 
 static inline void
-outside_assert_failed (VardRewardBatch *batch,
-                       guint            index,
-                       const char      *word)
+outside_assert_failed (VardRewardBatch *batch, guint index, const char *word)
 {
   const char *message = vard_reward_batch_get_message (batch, index);
 
@@ -96,8 +87,7 @@ outside_cancel (gpointer data)
 
 /* Cancels after a tenth of a second; the call must end soon after. */
 static inline void
-outside_assert_cancels (VardReward      *reward,
-                        VardRewardBatch *batch)
+outside_assert_cancels (VardReward *reward, VardRewardBatch *batch)
 {
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (GError) error = NULL;
@@ -112,8 +102,7 @@ outside_assert_cancels (VardReward      *reward,
 
 /* The reward must not prepare, and say these words */
 static inline void
-outside_assert_refuses (VardReward *reward,
-                        const char *word)
+outside_assert_refuses (VardReward *reward, const char *word)
 {
   g_autoptr (GError) error = NULL;
 
@@ -124,19 +113,24 @@ outside_assert_refuses (VardReward *reward,
 }
 
 /* The server of the tests; it ends when its input is closed, at the latest with the test. */
-typedef struct { GSubprocess *process; char *url; } OutsideServer;
+typedef struct
+{
+  GSubprocess *process;
+  char *url;
+} OutsideServer;
 
 static inline OutsideServer
-outside_server_start (const char *certificate,
-                      const char *key)
+outside_server_start (const char *certificate, const char *key)
 {
   OutsideServer self = { NULL };
   g_autoptr (GError) error = NULL;
 
-  self.process = g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error,
-                                   g_getenv ("PYTHON"), g_getenv ("FAULT_SERVER"), certificate, key, NULL);
+  self.process = g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE,
+                                   &error, g_getenv ("PYTHON"), g_getenv ("FAULT_SERVER"),
+                                   certificate, key, NULL);
   g_assert_no_error (error);
-  g_autoptr (GDataInputStream) lines = g_data_input_stream_new (g_subprocess_get_stdout_pipe (self.process));
+  g_autoptr (GDataInputStream) lines =
+    g_data_input_stream_new (g_subprocess_get_stdout_pipe (self.process));
   self.url = g_data_input_stream_read_line (lines, NULL, NULL, &error);
   g_assert_no_error (error);
   g_assert_nonnull (self.url);

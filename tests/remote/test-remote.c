@@ -47,7 +47,10 @@ test_remote_latency (void)
 }
 
 /* One call a row: 4 pictures in one request */
-static const struct { const char *mode, *options, *word; } failures[] = {
+static const struct
+{
+  const char *mode, *options, *word;
+} failures[] = {
   { "reset", "retries=1", "2 times" },
   { "error", "retries=1", "answered 500 \"no <b>memory</b>\", 2 times" },
   { "error", "retries=0", "answered 500" },
@@ -71,8 +74,8 @@ test_remote_failures (void)
 {
   for (guint f = 0; f < G_N_ELEMENTS (failures); f++)
     {
-      g_autoptr (VardReward) reward
-        = outside_reward ("remote:url=%s/%s,%s", server.url, failures[f].mode, failures[f].options);
+      g_autoptr (VardReward) reward =
+        outside_reward ("remote:url=%s/%s,%s", server.url, failures[f].mode, failures[f].options);
       g_autoptr (VardRewardBatch) batch = outside_batch (500, 4);
 
       outside_score (reward, batch);
@@ -84,23 +87,30 @@ test_remote_failures (void)
     }
 }
 
-typedef enum { FINE, NONE, NOT_FIRST, NOT_SECOND, HUGE_NUMBER } StormResult;
+typedef enum
+{
+  FINE,
+  NONE,
+  NOT_FIRST,
+  NOT_SECOND,
+  HUGE_NUMBER
+} StormResult;
 
 /* In the order of STORM in fault-server.py */
 static const StormResult storm[] = {
-  FINE, FINE, FINE, FINE, NONE, NONE, NOT_SECOND, FINE, FINE, FINE,
-  FINE, NONE, NOT_FIRST, NONE, NONE, NONE, FINE, NONE, NONE, HUGE_NUMBER,
+  FINE, FINE, FINE,      FINE, NONE, NONE, NOT_SECOND, FINE, FINE, FINE,
+  FINE, NONE, NOT_FIRST, NONE, NONE, NONE, FINE,       NONE, NONE, HUGE_NUMBER,
 };
 
 static void
-check_storm (VardRewardBatch *batch,
-             guint            first)
+check_storm (VardRewardBatch *batch, guint first)
 {
   for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
     {
       StormResult result = storm[(first + i) / 4 % G_N_ELEMENTS (storm)];
 
-      if (result == NONE || (result == NOT_FIRST && i % 4 == 0) || (result == NOT_SECOND && i % 4 == 1))
+      if (result == NONE || (result == NOT_FIRST && i % 4 == 0)
+          || (result == NOT_SECOND && i % 4 == 1))
         outside_assert_failed (batch, i, result == NOT_FIRST ? "too red" : "");
       else
         outside_assert_score (batch, i, result == HUGE_NUMBER ? 1e30 : (first + i) / 2.0);
@@ -126,7 +136,8 @@ test_remote_storm (void)
 {
   const char *wanted = g_getenv ("VARD_TEST_REQUESTS");
   guint n_requests = wanted != NULL ? strtoul (wanted, NULL, 10) : 1000, n_calls = n_requests / 100;
-  g_autoptr (VardReward) reward = outside_reward ("remote:url=%s/storm,batch-size=4,retries=3", server.url);
+  g_autoptr (VardReward) reward =
+    outside_reward ("remote:url=%s/storm,batch-size=4,retries=3", server.url);
   long before = 0;
 
   for (guint c = 0; c < n_calls; c++)
@@ -148,7 +159,8 @@ test_remote_storm (void)
 static void
 test_remote_retry_after (void)
 {
-  g_autoptr (VardReward) reward = outside_reward ("remote:url=%s/retry-after,batch-size=1,connections=2", server.url);
+  g_autoptr (VardReward) reward =
+    outside_reward ("remote:url=%s/retry-after,batch-size=1,connections=2", server.url);
   g_autoptr (VardRewardBatch) batch = outside_batch (70, 2);
   gint64 begin = g_get_monotonic_time ();
 
@@ -186,7 +198,10 @@ test_remote_health (void)
 static void
 test_remote_settings (void)
 {
-  static const struct { const char *spec, *word; } rows[] = {
+  static const struct
+  {
+    const char *spec, *word;
+  } rows[] = {
     { "remote", "set \"url\"" },
     { "remote:url=file:///etc/passwd", "only http: and https:" },
     { "remote:url=nothing", "is not an address" },
@@ -217,15 +232,18 @@ test_remote_token (void)
   close (fd);
   g_setenv ("VARD_TEST_TOKEN", "open-sesame-43", TRUE);
 
-  g_autoptr (VardReward) right = outside_reward ("remote:url=%s/token,token-file=%s", server.url, path);
-  g_autoptr (VardReward) wrong = outside_reward ("remote:url=%s/token,token-env=VARD_TEST_TOKEN", server.url);
+  g_autoptr (VardReward) right =
+    outside_reward ("remote:url=%s/token,token-file=%s", server.url, path);
+  g_autoptr (VardReward) wrong =
+    outside_reward ("remote:url=%s/token,token-env=VARD_TEST_TOKEN", server.url);
   g_autoptr (VardRewardBatch) batch = outside_batch (8, 1);
   g_autoptr (GError) error = NULL;
 
   outside_score (right, batch);
   outside_assert_score (batch, 0, 4);
   g_assert_false (vard_reward_prepare (wrong, NULL, &error));
-  g_assert_nonnull (strstr (error->message, "the secret is not taken) \"no entry for Bearer ***\""));
+  g_assert_nonnull (
+    strstr (error->message, "the secret is not taken) \"no entry for Bearer ***\""));
   g_assert_null (strstr (error->message, "sesame"));
 
   g_setenv ("VARD_TEST_TOKEN", "two\r\nX-Lines: 1", TRUE);
@@ -237,8 +255,10 @@ static void
 test_remote_extras (void)
 {
   g_autoptr (VardReward) metadata = outside_reward ("remote:url=%s/metadata", server.url);
-  g_autoptr (VardReward) plural = outside_reward ("remote:url=%s/plural,plural-names=true", server.url);
-  g_autoptr (VardReward) prompt = outside_reward ("remote:url=%s/prompt,needs-prompt=true", server.url);
+  g_autoptr (VardReward) plural =
+    outside_reward ("remote:url=%s/plural,plural-names=true", server.url);
+  g_autoptr (VardReward) prompt =
+    outside_reward ("remote:url=%s/prompt,needs-prompt=true", server.url);
   g_autoptr (VardRewardBatch) batch = outside_batch (8, 1);
   g_autoptr (JsonObject) object = json_object_new ();
   g_autoptr (GBytes) pixels = g_bytes_new ("abc", 3);
@@ -266,7 +286,8 @@ test_remote_proxy (void)
   g_autoptr (VardReward) away = outside_reward ("remote:url=http://vard.invalid/plain");
   g_autoptr (VardRewardBatch) batch = outside_batch (8, 1);
   g_autofree char *proxy = g_strdup_printf ("http://me:hidden@%s", strstr (server.url, "://") + 3);
-  g_autofree char *said = g_strdup_printf ("*to http://vard.invalid/plain by the proxy %s,*", strstr (server.url, "://") + 3);
+  g_autofree char *said = g_strdup_printf ("*to http://vard.invalid/plain by the proxy %s,*",
+                                           strstr (server.url, "://") + 3);
 
   g_setenv ("http_proxy", "http://127.0.0.1:9", TRUE);
   outside_score (here, batch);
@@ -291,15 +312,17 @@ test_remote_tls (void)
       g_test_skip ("there is no openssl command to make a certificate with");
       return;
     }
-  g_autoptr (GSubprocess) maker = g_subprocess_new (
-    G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, NULL, tool, "req", "-x509", "-newkey",
-    "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout",
-    key, "-out", certificate, NULL);
+  g_autoptr (GSubprocess) maker =
+    g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, NULL,
+                      tool, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                      "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
+                      "-out", certificate, NULL);
   g_assert_true (g_subprocess_wait_check (maker, NULL, NULL));
 
   OutsideServer secure = outside_server_start (certificate, key);
   g_autoptr (VardReward) unknown = outside_reward ("remote:url=%s/plain,retries=0", secure.url);
-  g_autoptr (VardReward) known = outside_reward ("remote:url=%s/plain,ca-file=%s", secure.url, certificate);
+  g_autoptr (VardReward) known =
+    outside_reward ("remote:url=%s/plain,ca-file=%s", secure.url, certificate);
   g_autoptr (VardRewardBatch) batch = outside_batch (8, 1);
 
   outside_assert_refuses (unknown, "certificate");
@@ -316,8 +339,9 @@ static void
 test_remote_reference_server (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GSubprocess) open = g_subprocess_new (G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error, g_getenv ("PYTHON"),
-                                                   g_getenv ("REWARD_SERVER"), "--host", "0.0.0.0", "--port", "0", NULL);
+  g_autoptr (GSubprocess) open = g_subprocess_new (G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error,
+                                                   g_getenv ("PYTHON"), g_getenv ("REWARD_SERVER"),
+                                                   "--host", "0.0.0.0", "--port", "0", NULL);
   g_assert_no_error (error);
   g_assert_false (g_subprocess_wait_check (open, NULL, NULL)); /* not without a secret */
 
@@ -325,7 +349,8 @@ test_remote_reference_server (void)
   reference.process = g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, g_getenv ("PYTHON"),
                                         g_getenv ("REWARD_SERVER"), "--port", "0", NULL);
   g_assert_no_error (error);
-  g_autoptr (GDataInputStream) lines = g_data_input_stream_new (g_subprocess_get_stdout_pipe (reference.process));
+  g_autoptr (GDataInputStream) lines =
+    g_data_input_stream_new (g_subprocess_get_stdout_pipe (reference.process));
   g_autofree char *line = g_data_input_stream_read_line (lines, NULL, NULL, &error);
   reference.url = g_strdup (strstr (line, "http://"));
 
@@ -346,8 +371,7 @@ test_remote_reference_server (void)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   server = outside_server_start (NULL, NULL);

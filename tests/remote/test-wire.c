@@ -8,10 +8,14 @@
 #include <string.h>
 
 /* What is left of it, or NULL when it is refused with the word */
-static const struct { const char *text, *result, *word; } rows[] = {
+static const struct
+{
+  const char *text, *result, *word;
+} rows[] = {
   { "{\"a\":1}", "{\"a\":1}", NULL },
   { " [1, -2.5e-1, \"x\\\"y\", true, null]\r\n", "[1,-0.25,\"x\\\"y\",true,null]", NULL },
-  { "{\"a\":NaN,\"b\":[-Infinity,Infinity,\"NaN\"]}", "{\"a\":null,\"b\":[null,null,\"NaN\"]}", NULL },
+  { "{\"a\":NaN,\"b\":[-Infinity,Infinity,\"NaN\"]}", "{\"a\":null,\"b\":[null,null,\"NaN\"]}",
+    NULL },
   { "[123456789012345678901234567890]", "[1.2345678901234568e+29]", NULL },
   { "", NULL, "cut off" },
   { "{\"a\":1", NULL, "cut off" },
@@ -86,9 +90,13 @@ test_wire_depth (void)
 static void
 test_wire_numbers (void)
 {
-  static const struct { const char *text; gboolean is_number; } values[] = {
-    { "[1]", TRUE }, { "[1.5]", TRUE }, { "[1e999]", FALSE }, { "[\"1\"]", FALSE }, { "[true]", FALSE },
-    { "[null]", FALSE }, { "[[1]]", FALSE }, { "[NaN]", FALSE },
+  static const struct
+  {
+    const char *text;
+    gboolean is_number;
+  } values[] = {
+    { "[1]", TRUE },     { "[1.5]", TRUE },   { "[1e999]", FALSE }, { "[\"1\"]", FALSE },
+    { "[true]", FALSE }, { "[null]", FALSE }, { "[[1]]", FALSE },   { "[NaN]", FALSE },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (values); i++)
@@ -96,8 +104,9 @@ test_wire_numbers (void)
       g_autoptr (JsonNode) node = wire_parse (values[i].text, strlen (values[i].text), NULL);
       double number = -99;
 
-      g_assert_cmpint (wire_get_number (json_array_get_element (json_node_get_array (node), 0), &number), ==,
-                       values[i].is_number);
+      g_assert_cmpint (wire_get_number (json_array_get_element (json_node_get_array (node), 0),
+                                        &number),
+                       ==, values[i].is_number);
       g_assert_true (values[i].is_number == (number != -99));
     }
 }
@@ -124,7 +133,8 @@ assert_finite (JsonNode *node)
 static void
 test_wire_mutations (void)
 {
-  const char *seeds[] = { "{\"rewards\": [0.5, -1e3, null, NaN, 12345678901234567890], \"errors\": [{\"a\": \"\\u00e9\"}]}",
+  const char *seeds[] = { "{\"rewards\": [0.5, -1e3, null, NaN, 12345678901234567890], \"errors\": "
+                          "[{\"a\": \"\\u00e9\"}]}",
                           "[[], {}, [[[\"x\", true]]], -Infinity, 0.0e+1]" };
   const char pieces[] = "{}[],:\"\\0123456789.eE+-NaInfty u\x80";
   guint n_accepted = 0;
@@ -157,8 +167,7 @@ test_wire_mutations (void)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/wire/rows", test_wire_rows);

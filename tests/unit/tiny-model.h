@@ -17,19 +17,25 @@
 static const char tiny_index[] =
   "{\"_class_name\":\"StableDiffusionPipeline\",\"_diffusers_version\":\"0.42.1\","
   "\"unet\":[\"diffusers\",\"UNet2DConditionModel\"],\"vae\":[\"diffusers\",\"AutoencoderKL\"],"
-  "\"text_encoder\":[\"transformers\",\"CLIPTextModel\"],\"tokenizer\":[\"transformers\",\"CLIPTokenizer\"],"
+  "\"text_encoder\":[\"transformers\",\"CLIPTextModel\"],\"tokenizer\":[\"transformers\","
+  "\"CLIPTokenizer\"],"
   "\"scheduler\":[\"diffusers\",\"DDIMScheduler\"],\"safety_checker\":[null,null]}";
 static const char tiny_scheduler[] =
-  "{\"_class_name\":\"DDIMScheduler\",\"beta_start\":0.00085,\"beta_end\":0.012,\"beta_schedule\":\"scaled_linear\","
-  "\"num_train_timesteps\":1000,\"prediction_type\":\"v_prediction\",\"timestep_spacing\":\"trailing\","
+  "{\"_class_name\":\"DDIMScheduler\",\"beta_start\":0.00085,\"beta_end\":0.012,\"beta_schedule\":"
+  "\"scaled_linear\","
+  "\"num_train_timesteps\":1000,\"prediction_type\":\"v_prediction\",\"timestep_spacing\":"
+  "\"trailing\","
   "\"clip_sample\":false,\"set_alpha_to_one\":true,\"steps_offset\":1,\"trained_betas\":null}";
 static const char tiny_unet[] =
-  "{\"_class_name\":\"UNet2DConditionModel\",\"sample_size\":4,\"in_channels\":4,\"out_channels\":4,"
-  "\"block_out_channels\":[8,16],\"layers_per_block\":1,\"norm_num_groups\":4,\"cross_attention_dim\":16,"
+  "{\"_class_name\":\"UNet2DConditionModel\",\"sample_size\":4,\"in_channels\":4,\"out_channels\":"
+  "4,"
+  "\"block_out_channels\":[8,16],\"layers_per_block\":1,\"norm_num_groups\":4,\"cross_attention_"
+  "dim\":16,"
   "\"attention_head_dim\":2,\"down_block_types\":[\"CrossAttnDownBlock2D\",\"DownBlock2D\"],"
   "\"up_block_types\":[\"UpBlock2D\",\"CrossAttnUpBlock2D\"],\"num_class_embeds\":null}";
 static const char tiny_vae[] =
-  "{\"_class_name\":\"AutoencoderKL\",\"block_out_channels\":[8,8],\"layers_per_block\":1,\"norm_num_groups\":4,"
+  "{\"_class_name\":\"AutoencoderKL\",\"block_out_channels\":[8,8],\"layers_per_block\":1,\"norm_"
+  "num_groups\":4,"
   "\"latent_channels\":4,\"down_block_types\":[\"DownEncoderBlock2D\",\"DownEncoderBlock2D\"],"
   "\"up_block_types\":[\"UpDecoderBlock2D\",\"UpDecoderBlock2D\"]}";
 static const char tiny_text[] =
@@ -37,29 +43,26 @@ static const char tiny_text[] =
   "\"max_position_embeddings\":16,\"vocab_size\":1033,\"hidden_act\":\"quick_gelu\"}";
 
 static inline void
-tiny_write (const char *folder,
-            const char *name,
-            const char *text)
+tiny_write (const char *folder, const char *name, const char *text)
 {
   g_autofree char *path = g_build_filename (folder, name, NULL);
   g_autofree char *above = g_path_get_dirname (path);
   g_autoptr (GError) error = NULL;
 
   g_mkdir_with_parents (above, 0755);
-  g_unlink (path);   /* without flags the file is not cut */
+  g_unlink (path); /* without flags the file is not cut */
   g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_NONE, 0644, &error);
   g_assert_no_error (error);
 }
 
 static inline void
-tiny_randomize (const char    *path,
-                VardParameter *parameter,
-                gpointer       data)
+tiny_randomize (const char *path, VardParameter *parameter, gpointer data)
 {
   const VardShape *shape = vard_tensor_peek_shape (parameter->tensor);
   float *values = vard_tensor_peek_f32 (parameter->tensor);
   guint64 key = vard_random_derive_key (5, path, 0);
-  float bound = shape->n_dims > 1 ? 1.7 / sqrt (vard_shape_get_span (shape, 1, shape->n_dims)) : 0.2;
+  float bound = shape->n_dims > 1 ? 1.7 / sqrt (vard_shape_get_span (shape, 1, shape->n_dims))
+                                  : 0.2;
   float centre = shape->n_dims == 1 && g_str_has_suffix (path, "weight") ? 1 : 0;
 
   for (gint64 i = 0; i < vard_shape_get_count (shape); i++)
@@ -67,9 +70,7 @@ tiny_randomize (const char    *path,
 }
 
 static inline void
-tiny_save (const char *folder,
-           const char *name,
-           gpointer    module)
+tiny_save (const char *folder, const char *name, gpointer module)
 {
   g_autofree char *path = g_build_filename (folder, name, NULL);
   g_autoptr (GError) error = NULL;
@@ -80,8 +81,7 @@ tiny_save (const char *folder,
 }
 
 static inline VardConfigReader *
-tiny_config (const char *folder,
-             const char *component)
+tiny_config (const char *folder, const char *component)
 {
   g_autofree char *path = g_build_filename (folder, component, "config.json", NULL);
   g_autoptr (GError) error = NULL;
@@ -98,7 +98,8 @@ tiny_copy_tokenizer (const char *folder)
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     {
-      g_autofree char *from = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer", names[i], NULL);
+      g_autofree char *from =
+        g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer", names[i], NULL);
       g_autofree char *to = g_build_filename ("tokenizer", names[i], NULL);
       g_autofree char *text = NULL;
       g_autoptr (GError) error = NULL;
@@ -140,8 +141,7 @@ tiny_model_build (const char *folder)
 }
 
 static inline void
-tiny_copy (const char *from,
-           const char *to)
+tiny_copy (const char *from, const char *to)
 {
   g_autoptr (GDir) dir = g_dir_open (from, 0, NULL);
   const char *name;
@@ -219,14 +219,16 @@ static inline float *
 tiny_predict (VardModel *model)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
-  gsize n = info->height * info->width * info->channels, n_context = info->n_tokens * info->context_width;
+  gsize n = info->height * info->width * info->channels,
+        n_context = info->n_tokens * info->context_width;
   g_autofree float *x = g_new (float, n);
   g_autofree float *context = g_new (float, n_context);
   float *y = g_new (float, n);
   const float t = 481;
   g_autoptr (VardGraph) graph = vard_graph_new ();
   VardNode *nodes[] = {
-    vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (1, info->height, info->width, info->channels)),
+    vard_input (graph, "x", VARD_DTYPE_F32,
+                VARD_SHAPE (1, info->height, info->width, info->channels)),
     vard_input (graph, "t", VARD_DTYPE_F32, VARD_SHAPE (1)),
     vard_input (graph, "c", VARD_DTYPE_F32, VARD_SHAPE (1, info->n_tokens, info->context_width)),
   };
@@ -235,7 +237,8 @@ tiny_predict (VardModel *model)
 
   vard_random_fill_normal (1, 0, x, n);
   vard_random_fill_normal (2, 0, context, n_context);
-  vard_graph_add_output (graph, "y", vard_model_record_predict (model, nodes[0], nodes[1], nodes[2]));
+  vard_graph_add_output (graph, "y",
+                         vard_model_record_predict (model, nodes[0], nodes[1], nodes[2]));
 
   g_autoptr (VardExecutable) executable = vard_engine_compile (engine, graph, &error);
 

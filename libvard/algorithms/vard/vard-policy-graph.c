@@ -27,9 +27,9 @@ record_inputs (const VardPolicyStepConfig *config, VardGraph *graph)
       float scale = (float) config->guidance_scale;
 
       /* fixed for a run: no inputs that would be written again and again */
-      inputs.null_context
-        = vard_constant_f32 (graph, VARD_SHAPE (1, info->n_tokens, info->context_width),
-                             config->null_text->states);
+      inputs.null_context = vard_constant_f32 (graph,
+                                               VARD_SHAPE (1, info->n_tokens, info->context_width),
+                                               config->null_text->states);
       inputs.scale = vard_constant_f32 (graph, VARD_SHAPE (1, 1, 1, 1), &scale);
     }
 
@@ -51,7 +51,7 @@ vard_policy_graph_begin (const VardPolicyStepConfig *config)
   vard_frozen_weights_leave (config->frozen);
   self.out = vard_guidance_record (config->model, &inputs);
   self.change =
-      vard_sum (vard_square (vard_sub (self.out, self.out_frozen)), 1 << 1 | 1 << 2 | 1 << 3);
+    vard_sum (vard_square (vard_sub (self.out, self.out_frozen)), 1 << 1 | 1 << 2 | 1 << 3);
 
   return self;
 }
@@ -83,7 +83,7 @@ fill_numbers (const VardPolicyState *state, double share, double w_max, float *r
 typedef struct
 {
   float *x, *t, *numbers, *context, *next_t, *text;
-  gint64 *counters;       /* [n][2]: each state's z is the first draw of its key */
+  gint64 *counters; /* [n][2]: each state's z is the first draw of its key */
   gsize x_size, context_size, text_size;
 } Rows;
 
@@ -103,28 +103,35 @@ fill_row (Rows *rows, guint i, const VardPolicyState *state, double share, doubl
 
 /* Inputs that only the policy's graph has are skipped for the meter, which has no value */
 static gboolean
-write_rows (const Rows *rows, guint n, gboolean has_value, VardExecutable *executable,
+write_rows (const Rows *rows,
+            guint n,
+            gboolean has_value,
+            VardExecutable *executable,
             GError **error)
 {
   gsize f = sizeof (float);
 
-  return vard_executable_set_input (executable, "x", rows->x, n * rows->x_size * f, error) &&
-         vard_executable_set_input (executable, "t", rows->t, n * f, error) &&
-         vard_executable_set_input (executable, "context", rows->context,
-                                    n * rows->context_size * f, error) &&
-         vard_executable_set_input (executable, "numbers", rows->numbers,
-                                    n * VARD_POLICY_N_NUMBERS * f, error) &&
-         (!has_value ||
-          (vard_executable_set_input (executable, "counters", rows->counters, n * 2 * sizeof (gint64),
-                                      error) &&
-           vard_executable_set_input (executable, "next-t", rows->next_t, n * f, error) &&
-           vard_executable_set_input (executable, "text", rows->text, n * rows->text_size * f,
-                                      error)));
+  return vard_executable_set_input (executable, "x", rows->x, n * rows->x_size * f, error)
+         && vard_executable_set_input (executable, "t", rows->t, n * f, error)
+         && vard_executable_set_input (executable, "context", rows->context,
+                                       n * rows->context_size * f, error)
+         && vard_executable_set_input (executable, "numbers", rows->numbers,
+                                       n * VARD_POLICY_N_NUMBERS * f, error)
+         && (!has_value
+             || (vard_executable_set_input (executable, "counters", rows->counters,
+                                            n * 2 * sizeof (gint64), error)
+                 && vard_executable_set_input (executable, "next-t", rows->next_t, n * f, error)
+                 && vard_executable_set_input (executable, "text", rows->text,
+                                               n * rows->text_size * f, error)));
 }
 
 gboolean
-vard_policy_graph_bind (const VardPolicyStepConfig *config, VardExecutable *executable,
-                        const VardPolicyState *states, guint n_states, double share, double w_max,
+vard_policy_graph_bind (const VardPolicyStepConfig *config,
+                        VardExecutable *executable,
+                        const VardPolicyState *states,
+                        guint n_states,
+                        double share,
+                        double w_max,
                         GError **error)
 {
   const VardModelInfo *info = vard_model_peek_info (config->model);
@@ -132,7 +139,7 @@ vard_policy_graph_bind (const VardPolicyStepConfig *config, VardExecutable *exec
   gsize x_size = info->height * info->width * info->channels;
   gsize context_size = info->n_tokens * info->context_width;
   gsize row = x_size + context_size + info->context_width + 2 + VARD_POLICY_N_NUMBERS;
-  g_autofree float *memory = g_new (float, n * row);
+  g_autofree float *memory = g_new (float, n *row);
   g_autofree gint64 *counters = g_new (gint64, 2 * n);
   Rows rows = { .x_size = x_size, .context_size = context_size, .text_size = info->context_width };
 
@@ -151,7 +158,9 @@ vard_policy_graph_bind (const VardPolicyStepConfig *config, VardExecutable *exec
 }
 
 void
-vard_policy_sample_set_kl (VardPolicySample *self, const VardSamplerStep *step, double w_max,
+vard_policy_sample_set_kl (VardPolicySample *self,
+                           const VardSamplerStep *step,
+                           double w_max,
                            double change)
 {
   double unit = step->epsilon_per_out * step->epsilon_per_out * change;

@@ -24,7 +24,7 @@ struct _VardPolicyStep
 {
   VardPolicyStepConfig config;
   VardExecutable *executable;
-  float *change, *loss, *value, *norm;   /* [n] */
+  float *change, *loss, *value, *norm; /* [n] */
 };
 
 struct _VardKlMeter
@@ -51,8 +51,8 @@ record_value_gradient (const VardPolicyStepConfig *config, VardPolicyGraph *poli
   VardNode *noise = vard_mul (vard_policy_graph_get_number (policy, VARD_POLICY_SIGMA), z);
   VardNode *next = vard_stop (vard_add (mean, noise));
   VardNode *t = vard_input (graph, "next-t", VARD_DTYPE_F32, VARD_SHAPE (config->n));
-  VardNode *text = vard_input (graph, "text", VARD_DTYPE_F32,
-                               VARD_SHAPE (config->n, info->context_width));
+  VardNode *text =
+    vard_input (graph, "text", VARD_DTYPE_F32, VARD_SHAPE (config->n, info->context_width));
   VardNode *value = config->value.record (next, t, text, config->value.data);
   VardNode *gradient;
 
@@ -60,9 +60,10 @@ record_value_gradient (const VardPolicyStepConfig *config, VardPolicyGraph *poli
 
   VardNode *norm = vard_sqrt (vard_sum (vard_square (gradient), STATE_AXES));
   VardNode *limit = vard_policy_graph_get_number (policy, VARD_POLICY_LIMIT);
-  VardNode *shorten = vard_minimum (
-      vard_fill (graph, 1, norm->shape),
-      vard_div (limit, vard_maximum (norm, vard_fill (graph, SMALLEST_NORM, norm->shape))));
+  VardNode *shorten =
+    vard_minimum (vard_fill (graph, 1, norm->shape),
+                  vard_div (limit,
+                            vard_maximum (norm, vard_fill (graph, SMALLEST_NORM, norm->shape))));
   VardNode *factor = vard_mul (vard_policy_graph_get_number (policy, VARD_POLICY_GAIN), shorten);
 
   vard_graph_add_output (graph, "value", value);
@@ -80,9 +81,9 @@ record_loss (const VardPolicyStepConfig *config, VardPolicyGraph *policy)
   VardNode *gradient = record_value_gradient (config, policy, mean);
   VardNode *climb = vard_sum (vard_mul (gradient, mean), STATE_AXES);
   VardNode *kl_weight =
-      vard_input (policy->graph, "kl-weight", VARD_DTYPE_F32, VARD_SHAPE (1, 1, 1, 1));
-  VardNode *penalty = vard_mul (vard_policy_graph_get_number (policy, VARD_POLICY_PENALTY),
-                                policy->change);
+    vard_input (policy->graph, "kl-weight", VARD_DTYPE_F32, VARD_SHAPE (1, 1, 1, 1));
+  VardNode *penalty =
+    vard_mul (vard_policy_graph_get_number (policy, VARD_POLICY_PENALTY), policy->change);
 
   return vard_sub (vard_mul (kl_weight, penalty), climb);
 }
@@ -159,8 +160,12 @@ read_outputs (VardPolicyStep *self, GError **error)
 }
 
 static gboolean
-take_sample (VardPolicyStep *self, guint i, const VardSamplerStep *step, double w_max,
-             VardPolicySample *sample, GError **error)
+take_sample (VardPolicyStep *self,
+             guint i,
+             const VardSamplerStep *step,
+             double w_max,
+             VardPolicySample *sample,
+             GError **error)
 {
   sample->loss = self->loss[i];
   sample->value = self->value[i];
@@ -169,17 +174,22 @@ take_sample (VardPolicyStep *self, guint i, const VardSamplerStep *step, double 
   if (isfinite (sample->loss))
     return TRUE;
 
-  g_set_error (
-      error, VARD_ERROR, VARD_ERROR_DIVERGED,
-      "the policy loss at timestep %d is %g (value %g, squared change of the prediction %g)",
-      step->timestep, sample->loss, sample->value, (double) self->change[i]);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_DIVERGED,
+               "the policy loss at timestep %d is %g (value %g, squared change of the prediction "
+               "%g)",
+               step->timestep, sample->loss, sample->value, (double) self->change[i]);
   return FALSE;
 }
 
 gboolean
-vard_policy_step_accumulate (VardPolicyStep *self, const VardPolicyState *states, guint n_states,
-                             double kl_weight, double w_max, VardPolicySample *samples,
-                             GCancellable *cancellable, GError **error)
+vard_policy_step_accumulate (VardPolicyStep *self,
+                             const VardPolicyState *states,
+                             guint n_states,
+                             double kl_weight,
+                             double w_max,
+                             VardPolicySample *samples,
+                             GCancellable *cancellable,
+                             GError **error)
 {
   float weight = (float) kl_weight;
 
@@ -191,9 +201,9 @@ vard_policy_step_accumulate (VardPolicyStep *self, const VardPolicyState *states
       guint n = MIN (self->config.n, n_states - first);
 
       if (!vard_policy_graph_bind (&self->config, self->executable, states + first, n,
-                                   1.0 / n_states, w_max, error) ||
-          !vard_executable_run (self->executable, cancellable, error) ||
-          !read_outputs (self, error))
+                                   1.0 / n_states, w_max, error)
+          || !vard_executable_run (self->executable, cancellable, error)
+          || !read_outputs (self, error))
         return FALSE;
       for (guint i = 0; i < n; i++)
         if (!take_sample (self, i, states[first + i].step, w_max, &samples[first + i], error))
@@ -241,8 +251,12 @@ vard_kl_meter_free (VardKlMeter *self)
 }
 
 gboolean
-vard_kl_meter_measure (VardKlMeter *self, const VardPolicyState *states, guint n_states,
-                       double w_max, VardPolicySample *samples, GCancellable *cancellable,
+vard_kl_meter_measure (VardKlMeter *self,
+                       const VardPolicyState *states,
+                       guint n_states,
+                       double w_max,
+                       VardPolicySample *samples,
+                       GCancellable *cancellable,
                        GError **error)
 {
   for (guint first = 0; first < n_states; first += self->config.n)
@@ -250,10 +264,10 @@ vard_kl_meter_measure (VardKlMeter *self, const VardPolicyState *states, guint n
       guint n = MIN (self->config.n, n_states - first);
 
       if (!vard_policy_graph_bind (&self->config, self->executable, states + first, n, 1, w_max,
-                                   error) ||
-          !vard_executable_run (self->executable, cancellable, error) ||
-          !vard_executable_get_output (self->executable, "change", self->change,
-                                       self->config.n * sizeof (float), error))
+                                   error)
+          || !vard_executable_run (self->executable, cancellable, error)
+          || !vard_executable_get_output (self->executable, "change", self->change,
+                                          self->config.n * sizeof (float), error))
         return FALSE;
       for (guint i = 0; i < n; i++)
         {

@@ -22,64 +22,62 @@ typedef struct
   VardFrozenWeights *frozen;
   VardParameterSet *set;
   VardValueFunction value;
-  guint n;                 /* states at once */
+  guint n; /* states at once */
   double guidance_scale;
-  const VardTextState *null_text;  /* when guided */
+  const VardTextState *null_text; /* when guided */
 } VardPolicyStepConfig;
 
 /* One noisy state of one trajectory */
 typedef struct
 {
-  const float *x;               /* [state_size] */
+  const float *x; /* [state_size] */
   const VardSamplerStep *step;
-  gint value_timestep;          /* what the value network is told of the state after it */
+  gint value_timestep; /* what the value network is told of the state after it */
   const VardTextState *text;
-  guint64 noise_key;            /* of z */
-  double gain;                  /* on the value gradient: gamma, q_min; 0 for none */
-  double gradient_limit;        /* longest value gradient; infinite for any */
+  guint64 noise_key;     /* of z */
+  double gain;           /* on the value gradient: gamma, q_min; 0 for none */
+  double gradient_limit; /* longest value gradient; infinite for any */
 } VardPolicyState;
 
 /* What the update saw of one state. Without noise (sigma 0) there is no kl. */
 typedef struct
 {
   double loss;
-  double kl;               /* nats, exact */
-  double kl_capped;        /* with the weight capped at w_max */
-  double value;            /* at the next state */
-  double gradient_norm;    /* of the value, before the limit */
+  double kl;            /* nats, exact */
+  double kl_capped;     /* with the weight capped at w_max */
+  double value;         /* at the next state */
+  double gradient_norm; /* of the value, before the limit */
 } VardPolicySample;
 
-VardPolicyStep *vard_policy_step_new        (const VardPolicyStepConfig *config,
-                                             GError                    **error);
-void            vard_policy_step_free       (VardPolicyStep             *self);
+VardPolicyStep *vard_policy_step_new (const VardPolicyStepConfig *config, GError **error);
+void vard_policy_step_free (VardPolicyStep *self);
 /* bytes of activations */
-gsize           vard_policy_step_get_workspace_size (VardPolicyStep     *self);
+gsize vard_policy_step_get_workspace_size (VardPolicyStep *self);
 /* of one batch; see vard_executable_count_flops () */
-double          vard_policy_step_count_flops (VardPolicyStep            *self);
+double vard_policy_step_count_flops (VardPolicyStep *self);
 /* Adds the gradient of the states' mean loss to the set's; any number of states, in batches of n.
  * VARD_ERROR_DIVERGED when a loss is not finite. */
-gboolean        vard_policy_step_accumulate (VardPolicyStep             *self,
-                                             const VardPolicyState      *states,
-                                             guint                       n_states,
-                                             double                      kl_weight,
-                                             double                      w_max,
-                                             VardPolicySample           *samples,
-                                             GCancellable               *cancellable,
-                                             GError                    **error);
+gboolean vard_policy_step_accumulate (VardPolicyStep *self,
+                                      const VardPolicyState *states,
+                                      guint n_states,
+                                      double kl_weight,
+                                      double w_max,
+                                      VardPolicySample *samples,
+                                      GCancellable *cancellable,
+                                      GError **error);
 
 /* The KL of whole trajectories: the same two models without gradients */
 typedef struct _VardKlMeter VardKlMeter;
 
-VardKlMeter    *vard_kl_meter_new           (const VardPolicyStepConfig *config,
-                                             GError                    **error);
-void            vard_kl_meter_free          (VardKlMeter                *self);
-gboolean        vard_kl_meter_measure       (VardKlMeter                *self,
-                                             const VardPolicyState      *states,
-                                             guint                       n_states,
-                                             double                      w_max,
-                                             VardPolicySample           *samples,
-                                             GCancellable               *cancellable,
-                                             GError                    **error);
+VardKlMeter *vard_kl_meter_new (const VardPolicyStepConfig *config, GError **error);
+void vard_kl_meter_free (VardKlMeter *self);
+gboolean vard_kl_meter_measure (VardKlMeter *self,
+                                const VardPolicyState *states,
+                                guint n_states,
+                                double w_max,
+                                VardPolicySample *samples,
+                                GCancellable *cancellable,
+                                GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardPolicyStep, vard_policy_step_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardKlMeter, vard_kl_meter_free)

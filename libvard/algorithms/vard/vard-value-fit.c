@@ -49,7 +49,7 @@ compile (VardValueFit *self, VardModel *model, const VardValueFunction *value, G
   VardNode *values = record_value (fit, model, value, self->n);
   VardNode *target = vard_input (fit, "target", VARD_DTYPE_F32, VARD_SHAPE (self->n));
   VardNode *loss =
-      vard_sum_all (vard_scale (vard_square (vard_sub (values, target)), 1.0 / self->n));
+    vard_sum_all (vard_scale (vard_square (vard_sub (values, target)), 1.0 / self->n));
 
   vard_graph_add_output (fit, "loss", loss);
   vard_parameter_set_record_gradients (self->set, loss);
@@ -59,7 +59,10 @@ compile (VardValueFit *self, VardModel *model, const VardValueFunction *value, G
 }
 
 VardValueFit *
-vard_value_fit_new (VardEngine *engine, VardModel *model, const VardValueFunction *value, guint n,
+vard_value_fit_new (VardEngine *engine,
+                    VardModel *model,
+                    const VardValueFunction *value,
+                    guint n,
                     GError **error)
 {
   g_autoptr (VardValueFit) self = g_new0 (VardValueFit, 1);
@@ -71,7 +74,7 @@ vard_value_fit_new (VardEngine *engine, VardModel *model, const VardValueFunctio
   self->text_size = info->context_width;
   self->x = g_new (float, n * self->state_size);
   self->t = g_new (float, n);
-  self->text = g_new (float, n * MAX (self->text_size, 1));
+  self->text = g_new (float, n *MAX (self->text_size, 1));
   self->target = g_new (float, n);
   self->values = g_new (float, n);
 
@@ -103,7 +106,10 @@ vard_value_fit_free (VardValueFit *self)
 
 /* rows beyond n_states repeat the first */
 static gboolean
-bind (VardValueFit *self, VardExecutable *executable, const VardValueState *states, guint n_states,
+bind (VardValueFit *self,
+      VardExecutable *executable,
+      const VardValueState *states,
+      guint n_states,
       GError **error)
 {
   gsize f = sizeof (float);
@@ -118,26 +124,28 @@ bind (VardValueFit *self, VardExecutable *executable, const VardValueState *stat
       self->target[i] = (float) state->target;
     }
 
-  return vard_executable_set_input (executable, "x", self->x, self->n * self->state_size * f,
-                                    error) &&
-         vard_executable_set_input (executable, "t", self->t, self->n * f, error) &&
-         vard_executable_set_input (executable, "text", self->text, self->n * self->text_size * f,
-                                    error);
+  return vard_executable_set_input (executable, "x", self->x, self->n * self->state_size * f, error)
+         && vard_executable_set_input (executable, "t", self->t, self->n * f, error)
+         && vard_executable_set_input (executable, "text", self->text,
+                                       self->n * self->text_size * f, error);
 }
 
 gboolean
-vard_value_fit_update (VardValueFit *self, const VardValueState *states,
-                       const VardOptimizerNumbers *numbers, double *loss, GCancellable *cancellable,
+vard_value_fit_update (VardValueFit *self,
+                       const VardValueState *states,
+                       const VardOptimizerNumbers *numbers,
+                       double *loss,
+                       GCancellable *cancellable,
                        GError **error)
 {
   float value;
   double norm;
 
-  if (!bind (self, self->fit, states, self->n, error) ||
-      !vard_executable_set_input (self->fit, "target", self->target, self->n * sizeof (float),
-                                  error) ||
-      !vard_executable_run (self->fit, cancellable, error) ||
-      !vard_executable_get_output (self->fit, "loss", &value, sizeof value, error))
+  if (!bind (self, self->fit, states, self->n, error)
+      || !vard_executable_set_input (self->fit, "target", self->target, self->n * sizeof (float),
+                                     error)
+      || !vard_executable_run (self->fit, cancellable, error)
+      || !vard_executable_get_output (self->fit, "loss", &value, sizeof value, error))
     return FALSE;
   if (!isfinite (value))
     {
@@ -157,8 +165,12 @@ vard_value_fit_update (VardValueFit *self, const VardValueState *states,
 }
 
 gboolean
-vard_value_fit_predict (VardValueFit *self, const VardValueState *states, guint n_states,
-                        float *values, GCancellable *cancellable, GError **error)
+vard_value_fit_predict (VardValueFit *self,
+                        const VardValueState *states,
+                        guint n_states,
+                        float *values,
+                        GCancellable *cancellable,
+                        GError **error)
 {
   for (guint first = 0; first < n_states; first += self->n)
     {

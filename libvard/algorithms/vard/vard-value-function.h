@@ -12,13 +12,13 @@ G_BEGIN_DECLS
 typedef VardNode *(*VardValueRecord) (VardNode *latents,
                                       VardNode *timesteps,
                                       VardNode *text,
-                                      gpointer  data);
+                                      gpointer data);
 
 typedef struct
 {
   VardValueRecord record;
   gpointer data;
-  VardModule *module;   /* its weights; NULL when there is nothing to fit */
+  VardModule *module; /* its weights; NULL when there is nothing to fit */
 } VardValueFunction;
 
 G_END_DECLS

@@ -38,7 +38,7 @@ struct _VardValueBlock
   gint64 width;
   VardGroupNorm *norm1, *norm2;
   VardConv2d *conv1, *conv2;
-  VardLinear *film;           /* to [scale, shift] */
+  VardLinear *film; /* to [scale, shift] */
 };
 
 G_DEFINE_FINAL_TYPE (VardValueBlock, vard_value_block, VARD_TYPE_MODULE)
@@ -52,17 +52,16 @@ vard_value_block_new (gint64 width)
   self->width = width;
   self->norm1 = vard_module_add_child (module, "norm1", vard_group_norm_new (width, N_GROUPS, EPS));
   self->conv1 = vard_module_add_child (module, "conv1", vard_conv2d_new_same (width, width, 3));
-  self->film = vard_module_add_child (
-      module, "film", vard_linear_new (CONDITION_WIDTH, 2 * width, TRUE, VARD_LAYOUT_PLAIN));
+  self->film =
+    vard_module_add_child (module, "film",
+                           vard_linear_new (CONDITION_WIDTH, 2 * width, TRUE, VARD_LAYOUT_PLAIN));
   self->norm2 = vard_module_add_child (module, "norm2", vard_group_norm_new (width, N_GROUPS, EPS));
   self->conv2 = vard_module_add_child (module, "conv2", vard_conv2d_new_same (width, width, 3));
   return self;
 }
 
 static VardNode *
-vard_value_block_record (VardValueBlock *self,
-                         VardNode       *x,
-                         VardNode       *condition)
+vard_value_block_record (VardValueBlock *self, VardNode *x, VardNode *condition)
 {
   VardGraph *graph = x->graph;
   gint64 n = x->shape.dims[0];
@@ -74,7 +73,7 @@ vard_value_block_record (VardValueBlock *self,
   VardNode *scale = vard_slice (film, 3, 0, self->width);
   VardNode *shift = vard_slice (film, 3, self->width, self->width);
   VardNode *h =
-      vard_conv2d_record (self->conv1, vard_silu (vard_group_norm_record (self->norm1, x)));
+    vard_conv2d_record (self->conv1, vard_silu (vard_group_norm_record (self->norm1, x)));
 
   h = vard_group_norm_record (self->norm2, h);
   h = vard_add (vard_mul (h, vard_affine (scale, 1, 1)), shift);
@@ -111,14 +110,12 @@ G_DEFINE_FINAL_TYPE (VardValueNet, vard_value_net, VARD_TYPE_MODULE)
 typedef struct
 {
   guint64 seed;
-  VardLinear *zero;     /* stays zero: the head */
+  VardLinear *zero; /* stays zero: the head */
 } Init;
 
 /* weights uniform in +-1 / sqrt (fan in), biases zero, norms as they are */
 static void
-init_parameter (const char    *path,
-                VardParameter *parameter,
-                gpointer       data)
+init_parameter (const char *path, VardParameter *parameter, gpointer data)
 {
   const Init *init = data;
   const VardShape *shape = vard_tensor_peek_shape (parameter->tensor);
@@ -139,9 +136,11 @@ static void
 add_stages (VardValueNet *self)
 {
   VardModule *module = VARD_MODULE (self);
-  const VardConv2dAttrs halve = {
-    .stride = 2, .pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1
-  };
+  const VardConv2dAttrs halve = { .stride = 2,
+                                  .pad_top = 1,
+                                  .pad_bottom = 1,
+                                  .pad_left = 1,
+                                  .pad_right = 1 };
 
   self->conv_in = vard_module_add_child (module, "conv_in",
                                          vard_conv2d_new_same (self->n_channels, self->width, 3));
@@ -153,16 +152,14 @@ add_stages (VardValueNet *self)
 
       self->blocks[i] = vard_module_add_child (module, name, vard_value_block_new (width));
       if (i + 1 < N_STAGES)
-        self->downsamplers[i] = vard_module_add_child (
-            module, down, vard_conv2d_new (width, width + self->width, 3, &halve));
+        self->downsamplers[i] =
+          vard_module_add_child (module, down,
+                                 vard_conv2d_new (width, width + self->width, 3, &halve));
     }
 }
 
 VardValueNet *
-vard_value_net_new (gint64  n_channels,
-                    gint64  text_width,
-                    gint64  width,
-                    guint64 seed)
+vard_value_net_new (gint64 n_channels, gint64 text_width, gint64 width, guint64 seed)
 {
   g_return_val_if_fail (n_channels > 0 && text_width > 0, NULL);
   g_return_val_if_fail (width > 0 && width % N_GROUPS == 0, NULL);
@@ -175,12 +172,13 @@ vard_value_net_new (gint64  n_channels,
   self->width = width;
   self->time = vard_module_add_child (module, "time",
                                       vard_time_embedding_new (N_WAVES, CONDITION_WIDTH, TRUE, 0));
-  self->text = vard_module_add_child (
-      module, "text", vard_linear_new (text_width, CONDITION_WIDTH, TRUE, VARD_LAYOUT_PLAIN));
+  self->text =
+    vard_module_add_child (module, "text",
+                           vard_linear_new (text_width, CONDITION_WIDTH, TRUE, VARD_LAYOUT_PLAIN));
   add_stages (self);
-  self->head_1 = vard_module_add_child (
-      module, "head.0",
-      vard_linear_new (2 * N_STAGES * width, HEAD_WIDTH, TRUE, VARD_LAYOUT_PLAIN));
+  self->head_1 = vard_module_add_child (module, "head.0",
+                                        vard_linear_new (2 * N_STAGES * width, HEAD_WIDTH, TRUE,
+                                                         VARD_LAYOUT_PLAIN));
   self->head_2 = vard_module_add_child (module, "head.2",
                                         vard_linear_new (HEAD_WIDTH, 1, TRUE, VARD_LAYOUT_PLAIN));
 
@@ -206,10 +204,7 @@ pool (VardNode *x)
 }
 
 VardNode *
-vard_value_net_record (VardValueNet *self,
-                       VardNode     *x,
-                       VardNode     *timesteps,
-                       VardNode     *text)
+vard_value_net_record (VardValueNet *self, VardNode *x, VardNode *timesteps, VardNode *text)
 {
   g_return_val_if_fail (VARD_IS_VALUE_NET (self), x);
 
@@ -237,9 +232,7 @@ vard_value_net_record (VardValueNet *self,
 }
 
 gboolean
-vard_value_net_save (VardValueNet *self,
-                     const char   *path,
-                     GError      **error)
+vard_value_net_save (VardValueNet *self, const char *path, GError **error)
 {
   g_return_val_if_fail (VARD_IS_VALUE_NET (self), FALSE);
 
@@ -256,11 +249,7 @@ vard_value_net_save (VardValueNet *self,
 }
 
 static gboolean
-read_size (VardSafetensors *file,
-           const char      *key,
-           gint64           step,
-           gint64          *size,
-           GError         **error)
+read_size (VardSafetensors *file, const char *key, gint64 step, gint64 *size, GError **error)
 {
   const char *text = g_hash_table_lookup (vard_safetensors_peek_metadata (file), key);
 
@@ -273,14 +262,12 @@ read_size (VardSafetensors *file,
 }
 
 VardValueNet *
-vard_value_net_new_from_file (const char *path,
-                              GError    **error)
+vard_value_net_new_from_file (const char *path, GError **error)
 {
   g_autoptr (VardSafetensors) file = vard_safetensors_open (path, error);
   gint64 n_channels, text_width, width;
 
-  if (!file
-      || !read_size (file, "vard_channels", 1, &n_channels, error)
+  if (!file || !read_size (file, "vard_channels", 1, &n_channels, error)
       || !read_size (file, "vard_text_width", 1, &text_width, error)
       || !read_size (file, "vard_width", N_GROUPS, &width, error))
     return NULL;

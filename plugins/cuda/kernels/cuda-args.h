@@ -10,7 +10,15 @@
 
 typedef long long CudaInt;
 
-enum { CUDA_TYPE_F32, CUDA_TYPE_F16, CUDA_TYPE_BF16, CUDA_TYPE_I32, CUDA_TYPE_I64, CUDA_TYPE_U8 };
+enum
+{
+  CUDA_TYPE_F32,
+  CUDA_TYPE_F16,
+  CUDA_TYPE_BF16,
+  CUDA_TYPE_I32,
+  CUDA_TYPE_I64,
+  CUDA_TYPE_U8
+};
 
 #define CUDA_MAX_DIMS 6
 #define CUDA_REGION_MAX_INPUTS 16
@@ -40,12 +48,12 @@ typedef struct
 typedef struct
 {
   CudaInt count;
-  const void *in[CUDA_REGION_MAX_INPUTS];   /* of floats, or bf16 where the text says so */
+  const void *in[CUDA_REGION_MAX_INPUTS]; /* of floats, or bf16 where the text says so */
   void *out[CUDA_REGION_MAX_OUTPUTS];
   float numbers[CUDA_REGION_MAX_NUMBERS];
   CudaMap maps[CUDA_REGION_MAX_MAPS];
-  CudaNormalizeArgs normalize;              /* of a region that begins with one */
-  int is_wide;                              /* four elements a thread */
+  CudaNormalizeArgs normalize; /* of a region that begins with one */
+  int is_wide;                 /* four elements a thread */
 } CudaRegionArgs;
 
 /* rows of bytes from one pitch to another; unit 1, 2, 4, 8 or 16 divides all of them and the
@@ -55,7 +63,7 @@ typedef struct
 {
   const void *from;
   void *to;
-  CudaInt rows, run, from_stride, to_stride;  /* bytes but for rows */
+  CudaInt rows, run, from_stride, to_stride; /* bytes but for rows */
   int unit, from_type, to_type;
 } CudaCopyRowsArgs;
 
@@ -132,9 +140,9 @@ typedef struct
 
 typedef struct
 {
-  const unsigned long long *counters;  /* key, counter of each row */
+  const unsigned long long *counters; /* key, counter of each row */
   float *out;
-  CudaInt n_rows, row;                 /* elements of a row */
+  CudaInt n_rows, row; /* elements of a row */
 } CudaRandomArgs;
 
 /* pictures [n, h, w, c] and their patches [n oh ow, kh kw c], each f32 or bf16 */

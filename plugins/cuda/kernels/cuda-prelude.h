@@ -81,7 +81,11 @@ block_max (float value)
 static __device__ float
 bits_to_float (unsigned bits)
 {
-  union { unsigned bits; float value; } u;
+  union
+  {
+    unsigned bits;
+    float value;
+  } u;
 
   u.bits = bits;
   return u.value;
@@ -90,7 +94,11 @@ bits_to_float (unsigned bits)
 static __device__ unsigned
 float_to_bits (float value)
 {
-  union { unsigned bits; float value; } u;
+  union
+  {
+    unsigned bits;
+    float value;
+  } u;
 
   u.value = value;
   return u.bits;
@@ -106,10 +114,10 @@ bf16_to_float (unsigned short half)
 static __device__ unsigned short
 float_to_bf16 (float value)
 {
-#if defined (__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
   unsigned short half;
 
-  asm ("cvt.rn.bf16.f32 %0, %1;" : "=h" (half) : "f" (value));
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(half) : "f"(value));
   return half;
 #else
   unsigned bits = float_to_bits (value);
@@ -150,7 +158,8 @@ float_to_half (float value)
 static __device__ float
 load_value (const void *x, int type, CudaInt i)
 {
-  return type == CUDA_TYPE_BF16 ? bf16_to_float (((const unsigned short *) x)[i]) : ((const float *) x)[i];
+  return type == CUDA_TYPE_BF16 ? bf16_to_float (((const unsigned short *) x)[i])
+                                : ((const float *) x)[i];
 }
 
 static __device__ void
@@ -206,7 +215,8 @@ store_halves (void *y, CudaInt i, const float *values)
   FourHalves four;
 
   for (int k = 0; k < 2; k++)
-    four.pairs[k] = float_to_bf16 (values[2 * k]) | (unsigned) float_to_bf16 (values[2 * k + 1]) << 16;
+    four.pairs[k] = float_to_bf16 (values[2 * k])
+                    | (unsigned) float_to_bf16 (values[2 * k + 1]) << 16;
   *(FourHalves *) ((unsigned short *) y + i) = four;
 }
 
@@ -215,14 +225,14 @@ store_halves (void *y, CudaInt i, const float *values)
 /* where the group is, and which of its elements this thread has: its columns of every few rows */
 typedef struct
 {
-  CudaInt base, step;            /* of the first row; from one row to the next */
+  CudaInt base, step; /* of the first row; from one row to the next */
   int rows, width, row, row_step, column, column_step;
 } Group;
 
-#define FOR_GROUP(i, group) \
-  for (int row_ = (group).row; row_ < (group).rows; row_ += (group).row_step) \
-    for (CudaInt column_ = (group).column, i = (group).base + row_ * (group).step + column_; column_ < (group).width; \
-         column_ += (group).column_step, i += (group).column_step)
+#define FOR_GROUP(i, group)                                                                  \
+  for (int row_ = (group).row; row_ < (group).rows; row_ += (group).row_step)                \
+    for (CudaInt column_ = (group).column, i = (group).base + row_ * (group).step + column_; \
+         column_ < (group).width; column_ += (group).column_step, i += (group).column_step)
 
 static __device__ Group
 find_group (const CudaNormalizeArgs *normalize)
@@ -275,8 +285,9 @@ measure_group (const Group *group, const CudaNormalizeArgs *normalize, float *r)
 static __device__ CudaInt
 divide (CudaInt a, CudaInt b, CudaInt *rest)
 {
-  CudaInt quotient
-    = (unsigned long long) (a | b) >> 32 == 0 ? (CudaInt) ((unsigned) a / (unsigned) b) : (CudaInt) (a / b);
+  CudaInt quotient = (unsigned long long) (a | b) >> 32 == 0
+                       ? (CudaInt) ((unsigned) a / (unsigned) b)
+                       : (CudaInt) (a / b);
 
   *rest = a - quotient * b;
   return quotient;

@@ -6,7 +6,8 @@
 typedef struct __align__ (16)
 {
   unsigned long long low, high;
-} Sixteen;
+}
+Sixteen;
 
 KERNEL (copy_rows, CudaCopyRowsArgs)
 {
@@ -41,7 +42,8 @@ KERNEL (convert_rows, CudaCopyRowsArgs)
       CudaInt column, row = divide (i, run, &column);
 
       store_value (args.to, args.to_type, row * args.to_stride / to_unit + column,
-                   load_value (args.from, args.from_type, row * args.from_stride / args.unit + column));
+                   load_value (args.from, args.from_type,
+                               row * args.from_stride / args.unit + column));
     }
 }
 
@@ -50,10 +52,12 @@ KERNEL (upsample, CudaResampleArgs)
 {
   FOR_GRID (i, args.count)
     {
-      CudaInt channel, x, row = divide (divide (i, args.c, &channel), args.w * args.factor, &x), rest;
+      CudaInt channel, x, row = divide (divide (i, args.c, &channel), args.w * args.factor, &x),
+                          rest;
       CudaInt from = divide (row, args.factor, &rest) * args.w + divide (x, args.factor, &rest);
 
-      store_value (args.y, args.y_type, i, load_value (args.x, args.x_type, from * args.c + channel));
+      store_value (args.y, args.y_type, i,
+                   load_value (args.x, args.x_type, from * args.c + channel));
     }
 }
 
@@ -67,8 +71,11 @@ KERNEL (pool_sum, CudaResampleArgs)
 
       for (CudaInt dy = 0; dy < args.factor; dy++)
         for (CudaInt dx = 0; dx < args.factor; dx++)
-          sum += load_value (args.x, args.x_type,
-                             ((row * args.factor + dy) * args.w * args.factor + x * args.factor + dx) * args.c + channel);
+          sum +=
+            load_value (args.x, args.x_type,
+                        ((row * args.factor + dy) * args.w * args.factor + x * args.factor + dx)
+                            * args.c
+                          + channel);
       store_value (args.y, args.y_type, i, sum);
     }
 }
@@ -130,7 +137,8 @@ KERNEL (cast, CudaCastArgs)
 KERNEL (convert, CudaConvertArgs)
 {
   FOR_GRID (i, args.count)
-    store_float (args.y, args.to, i, load_as_float (args.x, args.from, map_offset (&args.map, args.n_dims, i)));
+    store_float (args.y, args.to, i,
+                 load_as_float (args.x, args.from, map_offset (&args.map, args.n_dims, i)));
 }
 
 /* Each output pixel's taps in one row, zeros where they fall outside: a convolution is then one
@@ -141,12 +149,14 @@ KERNEL (patches, CudaPatchesArgs)
 
   FOR_GRID (i, args.n * args.oh * args.ow * width)
     {
-      CudaInt c, kx, ky, ox, oy, pixel = divide (divide (divide (i, args.c, &c), args.kw, &kx), args.kh, &ky);
+      CudaInt c, kx, ky, ox, oy,
+        pixel = divide (divide (divide (i, args.c, &c), args.kw, &kx), args.kh, &ky);
       CudaInt picture = divide (divide (pixel, args.ow, &ox), args.oh, &oy);
       CudaInt y = oy * args.stride + ky - args.top, x = ox * args.stride + kx - args.left;
       int is_inside = y >= 0 && y < args.h && x >= 0 && x < args.w;
-      float value
-        = is_inside ? load_value (args.from, args.from_type, ((picture * args.h + y) * args.w + x) * args.c + c) : 0;
+      float value = is_inside ? load_value (args.from, args.from_type,
+                                            ((picture * args.h + y) * args.w + x) * args.c + c)
+                              : 0;
 
       store_value (args.to, args.to_type, i, value);
     }
@@ -169,10 +179,12 @@ KERNEL (patches_sum, CudaPatchesArgs)
             CudaInt oy = y + args.top - ky, ox = x + args.left - kx;
             CudaInt row = oy / args.stride, column = ox / args.stride;
 
-            if (oy < 0 || ox < 0 || oy % args.stride || ox % args.stride || row >= args.oh || column >= args.ow)
+            if (oy < 0 || ox < 0 || oy % args.stride || ox % args.stride || row >= args.oh
+                || column >= args.ow)
               continue;
-            sum += ((const float *) args.from)[((picture * args.oh + row) * args.ow + column) * width
-                                               + (ky * args.kw + kx) * args.c + c];
+            sum +=
+              ((const float *) args.from)[((picture * args.oh + row) * args.ow + column) * width
+                                          + (ky * args.kw + kx) * args.c + c];
           }
       store_value (args.to, args.to_type, i, sum);
     }

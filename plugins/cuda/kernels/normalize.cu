@@ -35,6 +35,7 @@ LARGE_KERNEL (normalize_gradient, CudaNormalizeArgs)
     {
       float y = (load_value (args.x, args.x_type, i) - mean) * r;
 
-      store_value (args.y, args.y_type, i, r * (load_value (args.dy, args.dy_type, i) - mean_dy - y * mean_dy_y));
+      store_value (args.y, args.y_type, i,
+                   r * (load_value (args.dy, args.dy_type, i) - mean_dy - y * mean_dy_y));
     }
 }

@@ -13,7 +13,8 @@ philox (unsigned long long key, unsigned long long counter, unsigned long long b
 
   for (int round = 0; round < 10; round++)
     {
-      unsigned long long p0 = (unsigned long long) 0xD2511F53u * c0, p1 = (unsigned long long) 0xCD9E8D57u * c2;
+      unsigned long long p0 = (unsigned long long) 0xD2511F53u * c0,
+                         p1 = (unsigned long long) 0xCD9E8D57u * c2;
 
       c0 = (unsigned) (p1 >> 32) ^ c1 ^ k0;
       c2 = (unsigned) (p0 >> 32) ^ c3 ^ k1;
@@ -31,7 +32,7 @@ philox (unsigned long long key, unsigned long long counter, unsigned long long b
 /* doubles, as the library does: the rounded float then hardly depends on whose logarithm it is */
 KERNEL (random_normal, CudaRandomArgs)
 {
-  unsigned blocks = (args.row + 3) / 4;   /* of a row */
+  unsigned blocks = (args.row + 3) / 4; /* of a row */
 
   FOR_GRID (i, args.n_rows * blocks)
     {

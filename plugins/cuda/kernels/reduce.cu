@@ -13,11 +13,13 @@ piece_start (const CudaSumArgs *sum, CudaInt piece)
 KERNEL (sum_rows, CudaSumArgs)
 {
   CudaInt to = blockIdx.x, piece = blockIdx.y;
-  CudaInt base = map_offset (&args.kept, args.n_kept_dims, to), end = piece_start (&args, piece + 1);
+  CudaInt base = map_offset (&args.kept, args.n_kept_dims, to),
+          end = piece_start (&args, piece + 1);
   float sum = 0;
 
   for (CudaInt i = piece_start (&args, piece) + threadIdx.x; i < end; i += blockDim.x)
-    sum += load_value (args.x, args.x_type, base + map_offset (&args.reduced, args.n_reduced_dims, i));
+    sum +=
+      load_value (args.x, args.x_type, base + map_offset (&args.reduced, args.n_reduced_dims, i));
   sum = block_sum (sum);
   if (threadIdx.x == 0)
     args.out[piece * args.n_out + to] = sum;
@@ -34,7 +36,8 @@ KERNEL (sum_columns, CudaSumArgs)
   base = map_offset (&args.kept, args.n_kept_dims, to);
   end = piece_start (&args, piece + 1);
   for (CudaInt i = piece_start (&args, piece); i < end; i++)
-    sum += load_value (args.x, args.x_type, base + map_offset (&args.reduced, args.n_reduced_dims, i));
+    sum +=
+      load_value (args.x, args.x_type, base + map_offset (&args.reduced, args.n_reduced_dims, i));
   args.out[piece * args.n_out + to] = sum;
 }
 

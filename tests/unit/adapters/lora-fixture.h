@@ -19,8 +19,7 @@ typedef struct
 } Fixture;
 
 static inline void
-fixture_set_up (Fixture      *self,
-                gconstpointer data)
+fixture_set_up (Fixture *self, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
 
@@ -32,8 +31,7 @@ fixture_set_up (Fixture      *self,
 }
 
 static inline void
-fixture_tear_down (Fixture      *self,
-                   gconstpointer data)
+fixture_tear_down (Fixture *self, gconstpointer data)
 {
   g_assert_finalize_object (self->model);
   tiny_model_remove (self->folder);
@@ -41,10 +39,7 @@ fixture_tear_down (Fixture      *self,
 }
 
 static inline void
-fill_up (const char *path,
-         VardLinear *layer,
-         VardLora   *lora,
-         gpointer    data)
+fill_up (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 {
   VardTensor *up = vard_lora_peek_up (lora)->tensor;
 
@@ -53,19 +48,13 @@ fill_up (const char *path,
 }
 
 static inline void
-count_lora (const char *path,
-            VardLinear *layer,
-            VardLora   *lora,
-            gpointer    data)
+count_lora (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 {
   ++*(guint *) data;
 }
 
 static inline void
-attach (Fixture           *self,
-        const char *const *targets,
-        guint              rank,
-        double             alpha)
+attach (Fixture *self, const char *const *targets, guint rank, double alpha)
 {
   g_autoptr (GError) error = NULL;
 
@@ -74,24 +63,20 @@ attach (Fixture           *self,
 }
 
 static inline void
-assert_near (const float *a,
-             const float *b,
-             double       tolerance)
+assert_near (const float *a, const float *b, double tolerance)
 {
   for (guint i = 0; i < TINY_N; i++)
     g_assert_cmpfloat (fabs (a[i] - b[i]), <=, tolerance * (1 + fabs (b[i])));
 }
 
 static inline gboolean
-is_same (const float *a,
-         const float *b)
+is_same (const float *a, const float *b)
 {
   return memcmp (a, b, TINY_N * sizeof *a) == 0;
 }
 
 static inline VardTensor *
-make_tensor (VardShape shape,
-             guint64   key)
+make_tensor (VardShape shape, guint64 key)
 {
   VardTensor *tensor = vard_tensor_new (VARD_DTYPE_F32, &shape);
 
@@ -100,8 +85,7 @@ make_tensor (VardShape shape,
 }
 
 static inline char *
-read_all (const char *path,
-          gsize      *size)
+read_all (const char *path, gsize *size)
 {
   char *bytes = NULL;
 

@@ -6,8 +6,7 @@
 
 /* B is zero: bit for bit the model without adapters; filled, another one; off, the first again */
 static void
-test_attach (Fixture      *self,
-             gconstpointer data)
+test_attach (Fixture *self, gconstpointer data)
 {
   g_autofree float *before = tiny_predict (self->model);
   guint n = 0;
@@ -33,9 +32,7 @@ test_attach (Fixture      *self,
 }
 
 static void
-count_trainable (const char    *path,
-                 VardParameter *parameter,
-                 gpointer       data)
+count_trainable (const char *path, VardParameter *parameter, gpointer data)
 {
   gint64 *counts = data;
 
@@ -44,8 +41,7 @@ count_trainable (const char    *path,
 }
 
 static void
-test_trainable (Fixture      *self,
-                gconstpointer data)
+test_trainable (Fixture *self, gconstpointer data)
 {
   static const char *const targets[] = { "ff.net.2", "conv_shortcut", NULL };
   gint64 counts[2] = { 0, 0 };
@@ -57,8 +53,7 @@ test_trainable (Fixture      *self,
 }
 
 static void
-test_errors (Fixture      *self,
-             gconstpointer data)
+test_errors (Fixture *self, gconstpointer data)
 {
   static const char *const nothing[] = { "to_q", "to_z", NULL };
   g_autoptr (GError) error = NULL;
@@ -78,8 +73,7 @@ test_errors (Fixture      *self,
 /* alpha is folded: the file alone gives the same model, at half strength half the change of the
  * weights */
 static void
-test_round_trip (Fixture      *self,
-                 gconstpointer data)
+test_round_trip (Fixture *self, gconstpointer data)
 {
   static const char *const targets[] = { "to_q", "to_out.0", "proj_in", "ff.net.0.proj", NULL };
   g_autoptr (GError) error = NULL;
@@ -132,11 +126,11 @@ static const struct
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static void
-test_spellings (Fixture      *self,
-                gconstpointer data)
+test_spellings (Fixture *self, gconstpointer data)
 {
   const char *path = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0";
-  g_autoptr (VardTensor) a = make_tensor (VARD_SHAPE (2, 16), 1), b = make_tensor (VARD_SHAPE (16, 2), 2);
+  g_autoptr (VardTensor) a = make_tensor (VARD_SHAPE (2, 16), 1),
+                         b = make_tensor (VARD_SHAPE (16, 2), 2);
   g_autoptr (VardTensor) alpha = vard_tensor_new (VARD_DTYPE_F32, &VARD_SCALAR);
   g_autofree float *first = NULL;
   g_autoptr (GError) error = NULL;
@@ -147,7 +141,8 @@ test_spellings (Fixture      *self,
     {
       g_autofree char *down = g_strdup_printf (spellings[i].down, path);
       g_autofree char *up = g_strdup_printf (spellings[i].up, path);
-      const VardSafetensorsEntry entries[] = { { .name = down, .tensor = a }, { .name = up, .tensor = b },
+      const VardSafetensorsEntry entries[] = { { .name = down, .tensor = a },
+                                               { .name = up, .tensor = b },
                                                { .name = spellings[i].alpha, .tensor = alpha } };
       g_autoptr (VardModel) model = vard_model_load (self->folder, &error);
 
@@ -170,11 +165,12 @@ test_spellings (Fixture      *self,
 #pragma GCC diagnostic pop
 
 static void
-test_wrong_files (Fixture      *self,
-                  gconstpointer data)
+test_wrong_files (Fixture *self, gconstpointer data)
 {
-  g_autoptr (VardTensor) a = make_tensor (VARD_SHAPE (2, 16), 1), b = make_tensor (VARD_SHAPE (16, 2), 2);
-  g_autoptr (VardTensor) narrow = make_tensor (VARD_SHAPE (2, 5), 2), other_rank = make_tensor (VARD_SHAPE (16, 3), 2);
+  g_autoptr (VardTensor) a = make_tensor (VARD_SHAPE (2, 16), 1),
+                         b = make_tensor (VARD_SHAPE (16, 2), 2);
+  g_autoptr (VardTensor) narrow = make_tensor (VARD_SHAPE (2, 5), 2),
+                         other_rank = make_tensor (VARD_SHAPE (16, 3), 2);
   g_autoptr (VardTensor) nan = make_tensor (VARD_SHAPE (16, 2), 2);
   const char *down = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_q.lora.down.weight";
   const char *up = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_q.lora.up.weight";
@@ -184,7 +180,8 @@ test_wrong_files (Fixture      *self,
     { { .name = down, .tensor = b }, { .name = up, .tensor = b } },
     { { .name = down, .tensor = a }, { .name = up, .tensor = other_rank } },
     { { .name = down, .tensor = a }, { .name = up, .tensor = nan } },
-    { { .name = "text_encoder.x.lora_A.weight", .tensor = a }, { .name = "text_encoder.x.lora_B.weight", .tensor = b } },
+    { { .name = "text_encoder.x.lora_A.weight", .tensor = a },
+      { .name = "text_encoder.x.lora_B.weight", .tensor = b } },
   };
 
   vard_tensor_peek_f32 (nan)[7] = NAN;
@@ -199,7 +196,8 @@ test_wrong_files (Fixture      *self,
       g_test_message ("%s", error->message);
       /* nothing of it stays */
       g_clear_error (&error);
-      g_assert_false (vard_model_save_lora (model, self->file, VARD_LORA_FORMAT_KOHYA, NULL, NULL, &error));
+      g_assert_false (
+        vard_model_save_lora (model, self->file, VARD_LORA_FORMAT_KOHYA, NULL, NULL, &error));
     }
 }
 
@@ -218,8 +216,7 @@ attach_text (Fixture *self)
 /* file, model, file: the same bytes; in kohya's spelling with alpha kept, in that of diffusers with
  * alpha folded */
 static void
-test_exact (Fixture      *self,
-            gconstpointer data)
+test_exact (Fixture *self, gconstpointer data)
 {
   static const char *const targets[] = { "to_q", "to_out.0", "proj_in", "ff.net.0.proj", NULL };
   g_autofree char *second = g_build_filename (self->folder, "second.safetensors", NULL);
@@ -235,7 +232,8 @@ test_exact (Fixture      *self,
       guint n_written = 0, n_read = 0;
       gsize n_first, n_second;
 
-      g_assert_true (vard_model_save_lora (self->model, self->file, format, NULL, &n_written, &error));
+      g_assert_true (
+        vard_model_save_lora (self->model, self->file, format, NULL, &n_written, &error));
       g_assert_true (vard_model_add_lora (other, self->file, 1, &n_read, &error));
       g_assert_no_error (error);
       g_assert_cmpuint (n_written, ==, 4 * 6 + 3);
@@ -250,27 +248,28 @@ test_exact (Fixture      *self,
 
 /* kohya's readers take the file only when every name begins as theirs do */
 static void
-test_kohya_header (Fixture      *self,
-                   gconstpointer data)
+test_kohya_header (Fixture *self, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
   guint n_alpha = 0;
 
   attach (self, NULL, 4, 2);
   attach_text (self);
-  g_assert_true (vard_model_save_lora (self->model, self->file, VARD_LORA_FORMAT_KOHYA, NULL, NULL, &error));
+  g_assert_true (
+    vard_model_save_lora (self->model, self->file, VARD_LORA_FORMAT_KOHYA, NULL, NULL, &error));
 
   g_autoptr (VardSafetensors) file = vard_safetensors_open (self->file, &error);
   GHashTable *metadata = vard_safetensors_peek_metadata (file);
 
   for (const char *const *name = vard_safetensors_peek_names (file); *name; name++)
     {
-      g_assert_true (g_str_has_prefix (*name, "lora_unet_") || g_str_has_prefix (*name, "lora_te_text_model_"));
+      g_assert_true (g_str_has_prefix (*name, "lora_unet_")
+                     || g_str_has_prefix (*name, "lora_te_text_model_"));
       n_alpha += g_str_has_suffix (*name, ".alpha");
     }
   g_assert_cmpuint (n_alpha, ==, 4 * 8 + 3);
-  g_assert_true (vard_safetensors_contains (
-    file, "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_out_0.lora_down.weight"));
+  g_assert_true (vard_safetensors_contains (file, "lora_unet_mid_block_attentions_0_transformer_"
+                                                  "blocks_0_attn1_to_out_0.lora_down.weight"));
   g_assert_cmpstr (g_hash_table_lookup (metadata, "ss_network_module"), ==, "networks.lora");
   g_assert_cmpstr (g_hash_table_lookup (metadata, "ss_network_dim"), ==, "Dynamic");
   g_assert_cmpstr (g_hash_table_lookup (metadata, "format"), ==, "pt");
@@ -278,8 +277,7 @@ test_kohya_header (Fixture      *self,
 
 /* of two files the order does not matter */
 static void
-test_order (Fixture      *self,
-            gconstpointer data)
+test_order (Fixture *self, gconstpointer data)
 {
   static const char *const some[] = { "to_q", "ff.net.2", NULL };
   g_autofree char *second = g_build_filename (self->folder, "second.safetensors", NULL);
@@ -289,11 +287,13 @@ test_order (Fixture      *self,
 
   attach (self, NULL, 4, 10);
   vard_lora_foreach (self->unet, fill_up, NULL);
-  g_assert_true (vard_model_save_lora (self->model, self->file, VARD_LORA_FORMAT_KOHYA, NULL, NULL, &error));
+  g_assert_true (
+    vard_model_save_lora (self->model, self->file, VARD_LORA_FORMAT_KOHYA, NULL, NULL, &error));
   vard_model_detach_lora (self->model);
   attach (self, some, 3, 2);
   vard_lora_foreach (self->unet, fill_up, NULL);
-  g_assert_true (vard_model_save_lora (self->model, second, VARD_LORA_FORMAT_DIFFUSERS, NULL, NULL, &error));
+  g_assert_true (
+    vard_model_save_lora (self->model, second, VARD_LORA_FORMAT_DIFFUSERS, NULL, NULL, &error));
   for (guint i = 0; i < 2; i++)
     {
       vard_model_detach_lora (self->model);
@@ -308,8 +308,7 @@ test_order (Fixture      *self,
 
 /* twice a half is the whole, and what is added then comes off again */
 static void
-test_stack (Fixture      *self,
-            gconstpointer data)
+test_stack (Fixture *self, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (VardModel) other = vard_model_load (self->folder, &error);
@@ -317,7 +316,8 @@ test_stack (Fixture      *self,
 
   attach (self, NULL, 4, 10);
   vard_lora_foreach (self->unet, fill_up, NULL);
-  g_assert_true (vard_model_save_lora (self->model, self->file, VARD_LORA_FORMAT_KOHYA, NULL, NULL, &error));
+  g_assert_true (
+    vard_model_save_lora (self->model, self->file, VARD_LORA_FORMAT_KOHYA, NULL, NULL, &error));
 
   g_autofree float *expected = tiny_predict (self->model);
 
@@ -336,8 +336,7 @@ test_stack (Fixture      *self,
 
 /* a saved folder has the adapters in its weights, and loads like any other */
 static void
-test_merged_folder (Fixture      *self,
-                    gconstpointer data)
+test_merged_folder (Fixture *self, gconstpointer data)
 {
   g_autofree char *target = g_build_filename (self->folder, "..", "merged", NULL);
   g_autoptr (GError) error = NULL;
@@ -366,8 +365,7 @@ test_merged_folder (Fixture      *self,
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   ADD ("/lora/attach", test_attach);

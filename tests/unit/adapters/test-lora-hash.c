@@ -8,8 +8,7 @@
 
 /* what kohya's readers compute of a file is what stands in it; names and notes do not matter */
 static void
-test_kohya_hashes (Fixture      *self,
-                   gconstpointer data)
+test_kohya_hashes (Fixture *self, gconstpointer data)
 {
   g_autoptr (GHashTable) metadata = g_hash_table_new (g_str_hash, g_str_equal);
   g_autofree char *model_hash = NULL, *left = g_strconcat (self->file, ".hash", NULL);
@@ -20,7 +19,8 @@ test_kohya_hashes (Fixture      *self,
   attach (self, NULL, 4, 2);
   vard_lora_foreach (self->unet, fill_up, NULL);
   g_hash_table_insert (metadata, "vard_note", "does not count");
-  g_assert_true (vard_model_save_lora (self->model, self->file, VARD_LORA_FORMAT_KOHYA, metadata, NULL, &error));
+  g_assert_true (
+    vard_model_save_lora (self->model, self->file, VARD_LORA_FORMAT_KOHYA, metadata, NULL, &error));
   g_assert_false (g_file_test (left, G_FILE_TEST_EXISTS));
 
   g_autoptr (VardSafetensors) file = vard_safetensors_open (self->file, &error);
@@ -29,7 +29,8 @@ test_kohya_hashes (Fixture      *self,
 
   memcpy (&header, bytes, sizeof header);
 
-  g_autofree char *expected = g_compute_checksum_for_data (G_CHECKSUM_SHA256, (guchar *) bytes + 8 + header,
+  g_autofree char *expected = g_compute_checksum_for_data (G_CHECKSUM_SHA256,
+                                                           (guchar *) bytes + 8 + header,
                                                            size - 8 - header);
   g_autofree char *spec = g_strconcat ("0x", expected, NULL);
 
@@ -44,8 +45,7 @@ test_kohya_hashes (Fixture      *self,
 
 /* long enough for the old hash, which looks at 64 KiB from 1 MiB on */
 static void
-test_long_file (Fixture      *self,
-                gconstpointer data)
+test_long_file (Fixture *self, gconstpointer data)
 {
   g_autofree guint8 *bytes = g_malloc (0x120000);
   const guint64 header = GUINT64_TO_LE (5);
@@ -59,13 +59,13 @@ test_long_file (Fixture      *self,
   g_assert_true (vard_lora_hash_file (self->file, &model_hash, &legacy_hash, &error));
   g_assert_no_error (error);
   /* by Python's hashlib */
-  g_assert_cmpstr (model_hash, ==, "6b05957dcb0a406d0fa5db22404408140ea35aaf654ba8958d8733bafc21452d");
+  g_assert_cmpstr (model_hash, ==,
+                   "6b05957dcb0a406d0fa5db22404408140ea35aaf654ba8958d8733bafc21452d");
   g_assert_cmpstr (legacy_hash, ==, "1779f607");
 }
 
 static void
-test_short_file (Fixture      *self,
-                 gconstpointer data)
+test_short_file (Fixture *self, gconstpointer data)
 {
   g_autofree char *hash = NULL;
   g_autoptr (GError) error = NULL;
@@ -76,8 +76,7 @@ test_short_file (Fixture      *self,
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   ADD ("/lora-hash/header", test_kohya_hashes);

@@ -4,13 +4,19 @@
  */
 #include <vard.h>
 
-typedef enum { SIDE_LEFT, SIDE_RIGHT } Side;
+typedef enum
+{
+  SIDE_LEFT,
+  SIDE_RIGHT
+} Side;
 
 static GType
 side_get_type (void)
 {
   static const GEnumValue values[] = {
-    { SIDE_LEFT, "SIDE_LEFT", "left" }, { SIDE_RIGHT, "SIDE_RIGHT", "right" }, { 0 },
+    { SIDE_LEFT, "SIDE_LEFT", "left" },
+    { SIDE_RIGHT, "SIDE_RIGHT", "right" },
+    { 0 },
   };
   static gsize type = 0;
 
@@ -19,8 +25,16 @@ side_get_type (void)
   return type;
 }
 
-typedef struct { GObject parent_instance; double kl_weight; char *label; } TestBase;
-typedef struct { GObjectClass parent_class; } TestBaseClass;
+typedef struct
+{
+  GObject parent_instance;
+  double kl_weight;
+  char *label;
+} TestBase;
+typedef struct
+{
+  GObjectClass parent_class;
+} TestBaseClass;
 
 static const VardField base_fields[] = {
   VARD_FIELD_DOUBLE (TestBase, kl_weight, "Price of a nat", 0, 10, 0.03),
@@ -52,7 +66,10 @@ typedef struct
   char **names;
   int by_hand;
 } TestLeaf;
-typedef struct { TestBaseClass parent_class; } TestLeafClass;
+typedef struct
+{
+  TestBaseClass parent_class;
+} TestLeafClass;
 
 static const VardField leaf_fields[] = {
   VARD_FIELD_BOOLEAN (TestLeaf, on, "Whether", TRUE),
@@ -67,20 +84,14 @@ GType test_leaf_get_type (void);
 G_DEFINE_TYPE (TestLeaf, test_leaf, test_base_get_type ())
 
 static void
-test_leaf_get_property (GObject    *object,
-                        guint       id,
-                        GValue     *value,
-                        GParamSpec *pspec)
+test_leaf_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   g_assert_cmpuint (id, ==, 1);
   g_value_set_int (value, ((TestLeaf *) object)->by_hand);
 }
 
 static void
-test_leaf_set_property (GObject      *object,
-                        guint         id,
-                        const GValue *value,
-                        GParamSpec   *pspec)
+test_leaf_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   g_assert_cmpuint (id, ==, 1);
   ((TestLeaf *) object)->by_hand = g_value_get_int (value);
@@ -137,8 +148,8 @@ test_fields_round_trip (void)
   Side side;
 
   g_object_set (leaf, "label", "other", NULL);
-  g_object_get (leaf, "kl-weight", &weight, "label", &label, "on", &on, "shift", &shift, "steps", &steps,
-                "seed", &seed, "side", &side, "names", &got, "by-hand", &by_hand, NULL);
+  g_object_get (leaf, "kl-weight", &weight, "label", &label, "on", &on, "shift", &shift, "steps",
+                &steps, "seed", &seed, "side", &side, "names", &got, "by-hand", &by_hand, NULL);
   g_assert_cmpfloat (weight, ==, 0.5);
   g_assert_cmpstr (label, ==, "other");
   g_assert_false (on);
@@ -156,9 +167,7 @@ test_fields_round_trip (void)
 }
 
 static void
-count_notify (GObject    *object,
-              GParamSpec *pspec,
-              gpointer    count)
+count_notify (GObject *object, GParamSpec *pspec, gpointer count)
 {
   *(guint *) count += 1;
 }

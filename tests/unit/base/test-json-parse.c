@@ -12,8 +12,14 @@ static void
 test_json_parse_good (void)
 {
   static const char *const texts[] = {
-    "{}", " [1, -2.5e-3, true, null] \n", "\"a\"", "3", "\xef\xbb\xbf{\"a\": \"}]}]\"}", "{\"a\": \"\\\"[[[\\\\\"}",
-    "{\"\xc3\xa4\": \"\\u00e4\"}", "[\"/* */ // '\"]",
+    "{}",
+    " [1, -2.5e-3, true, null] \n",
+    "\"a\"",
+    "3",
+    "\xef\xbb\xbf{\"a\": \"}]}]\"}",
+    "{\"a\": \"\\\"[[[\\\\\"}",
+    "{\"\xc3\xa4\": \"\\u00e4\"}",
+    "[\"/* */ // '\"]",
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
@@ -63,11 +69,13 @@ test_json_parse_bad (void)
     }
 }
 
-/* Unbalanced brackets and their like are json-glib's to refuse: with an error, whatever its words */
+/* Unbalanced brackets and their like are json-glib's to refuse: with an error, whatever its
+ * words */
 static void
 test_json_parse_malformed (void)
 {
-  static const char *const texts[] = { "[1", "{\"a\"}", "{1: 2}", "[1 2]", "[truth]", "[}", "{]", "nil", "[01x]" };
+  static const char *const texts[] = { "[1", "{\"a\"}", "{1: 2}", "[1 2]", "[truth]",
+                                       "[}", "{]",      "nil",    "[01x]" };
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
     {

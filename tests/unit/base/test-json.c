@@ -9,7 +9,9 @@
 static void
 test_json_numbers (void)
 {
-  static const double values[] = { 0, -0.0, 1, 1e-8, -1e-300, 1e300, 0.03, 1.0 / 3, 12345678901234567890.0, 5e-324 };
+  static const double values[] = {
+    0, -0.0, 1, 1e-8, -1e-300, 1e300, 0.03, 1.0 / 3, 12345678901234567890.0, 5e-324
+  };
 
   for (guint i = 0; i < G_N_ELEMENTS (values); i++)
     {
@@ -30,7 +32,11 @@ test_json_numbers (void)
 static void
 test_json_forms (void)
 {
-  static const struct { double value; const char *text; } rows[] = {
+  static const struct
+  {
+    double value;
+    const char *text;
+  } rows[] = {
     { 1e-8, "1e-08" }, { 0.03, "0.03" }, { 40, "40.0" }, { NAN, "null" }, { -INFINITY, "null" },
   };
 

@@ -8,11 +8,16 @@
 #include <string.h>
 
 /* philox4x32-10 in the known-answer file of the authors' Random123 library */
-static const struct { guint32 counter[4], key[2], out[4]; } vectors[] = {
+static const struct
+{
+  guint32 counter[4], key[2], out[4];
+} vectors[] = {
   { { 0, 0, 0, 0 }, { 0, 0 }, { 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 } },
-  { { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff }, { 0xffffffff, 0xffffffff },
+  { { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff },
+    { 0xffffffff, 0xffffffff },
     { 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd } },
-  { { 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344 }, { 0xa4093822, 0x299f31d0 },
+  { { 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344 },
+    { 0xa4093822, 0x299f31d0 },
     { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
 };
 
@@ -83,10 +88,14 @@ test_random_normal_pinned (void)
 static void
 test_random_keys (void)
 {
-  g_assert_cmpuint (vard_random_derive_key (1, "noise", 0), ==, vard_random_derive_key (1, "noise", 0));
-  g_assert_cmpuint (vard_random_derive_key (1, "noise", 0), !=, vard_random_derive_key (2, "noise", 0));
-  g_assert_cmpuint (vard_random_derive_key (1, "noise", 0), !=, vard_random_derive_key (1, "noise", 1));
-  g_assert_cmpuint (vard_random_derive_key (1, "noise", 0), !=, vard_random_derive_key (1, "order", 0));
+  g_assert_cmpuint (vard_random_derive_key (1, "noise", 0), ==,
+                    vard_random_derive_key (1, "noise", 0));
+  g_assert_cmpuint (vard_random_derive_key (1, "noise", 0), !=,
+                    vard_random_derive_key (2, "noise", 0));
+  g_assert_cmpuint (vard_random_derive_key (1, "noise", 0), !=,
+                    vard_random_derive_key (1, "noise", 1));
+  g_assert_cmpuint (vard_random_derive_key (1, "noise", 0), !=,
+                    vard_random_derive_key (1, "order", 0));
 }
 
 static void

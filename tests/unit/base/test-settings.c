@@ -6,13 +6,19 @@
 
 #include <string.h>
 
-typedef enum { TARGET_SMALL, TARGET_LARGE } Target;
+typedef enum
+{
+  TARGET_SMALL,
+  TARGET_LARGE
+} Target;
 
 static GType
 target_get_type (void)
 {
   static const GEnumValue values[] = {
-    { TARGET_SMALL, "TARGET_SMALL", "small" }, { TARGET_LARGE, "TARGET_LARGE", "large" }, { 0 },
+    { TARGET_SMALL, "TARGET_SMALL", "small" },
+    { TARGET_LARGE, "TARGET_LARGE", "large" },
+    { 0 },
   };
   static gsize type = 0;
 
@@ -33,7 +39,10 @@ typedef struct
   char **names;
   Target target;
 } TestThing;
-typedef struct { GObjectClass parent_class; } TestThingClass;
+typedef struct
+{
+  GObjectClass parent_class;
+} TestThingClass;
 
 static const VardField fields[] = {
   VARD_FIELD_BOOLEAN (TestThing, on, "Whether", TRUE),
@@ -60,7 +69,10 @@ test_thing_init (TestThing *self)
 {
 }
 
-static const struct { const char *name, *text, *message; } rows[] = {
+static const struct
+{
+  const char *name, *text, *message;
+} rows[] = {
   { "on", "no", NULL },
   { "on", "maybe", "on is \"maybe\", and should be true or false" },
   { "shift", "-5", NULL },
@@ -81,10 +93,12 @@ static const struct { const char *name, *text, *message; } rows[] = {
   { "label", "\xff", "label is \"?\", and should be a text" },
   { "names", "a;b\\;c", NULL },
   { "target", "large", NULL },
-  { "target", "larg", "target is \"larg\", and should be one of small, large (did you mean large?)" },
+  { "target", "larg",
+    "target is \"larg\", and should be one of small, large (did you mean large?)" },
   { "kl-wieght", "1", "there is no property \"kl-wieght\"; did you mean \"kl-weight\"?" },
   { "zebra", "1",
-    "there is no property \"zebra\" (there are: on, shift, steps, seed, kl-weight, label, names, target)" },
+    "there is no property \"zebra\" (there are: on, shift, steps, seed, kl-weight, label, names, "
+    "target)" },
 };
 
 static void
@@ -152,7 +166,10 @@ test_settings_json_round_trip (void)
 static void
 test_settings_json_errors (void)
 {
-  const struct { const char *json, *message; } bad[] = {
+  const struct
+  {
+    const char *json, *message;
+  } bad[] = {
     { "{\"steps\": 30, \"kl-weight\": \"0.1\"}",
       "kl-weight is \"0.1\", and should be a number from 0 to 10" },
     { "{\"steps\": 30.5}", "steps is \"30.5\", and should be a whole number of at least 1" },

@@ -4,9 +4,13 @@
  */
 #include <vard.h>
 
-static const char *const names[] = { "kl-weight", "kl-target", "steps", "seed", "guidance-scale", NULL };
+static const char *const names[] = { "kl-weight", "kl-target",      "steps",
+                                     "seed",      "guidance-scale", NULL };
 
-static const struct { const char *word, *expected; } rows[] = {
+static const struct
+{
+  const char *word, *expected;
+} rows[] = {
   { "kl-wieght", "kl-weight" }, /* a swap is one error */
   { "kl_weight", "kl-weight" },
   { "KL-Weight", "kl-weight" },

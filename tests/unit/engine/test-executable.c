@@ -10,8 +10,7 @@
 #include <vard.h>
 
 static VardTensor *
-new_tensor (guint        n,
-            const float *values)
+new_tensor (guint n, const float *values)
 {
   VardShape shape = VARD_SHAPE (n);
   VardTensor *tensor = vard_tensor_new (VARD_DTYPE_F32, &shape);
@@ -156,7 +155,8 @@ test_executable_cancelled (void)
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (GError) error = NULL;
 
-  vard_graph_add_output (graph, "y", vard_exp (vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (4))));
+  vard_graph_add_output (graph, "y",
+                         vard_exp (vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (4))));
 
   g_autoptr (VardExecutable) executable = compile (graph);
 

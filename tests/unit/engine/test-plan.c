@@ -42,7 +42,8 @@ test_plan_random (void)
       for (guint i = 0; i < n; i++)
         {
           blocks[2 * i] = (VardBlock) { g_rand_int_range (random, 1, 1 << 16), i, 2 * n - i, 0 };
-          blocks[2 * i + 1] = (VardBlock) { g_rand_int_range (random, 1, 1 << 18), 2 * i, 2 * i + 1, 0 };
+          blocks[2 * i + 1] =
+            (VardBlock) { g_rand_int_range (random, 1, 1 << 18), 2 * i, 2 * i + 1, 0 };
         }
 
       gsize total = vard_plan_blocks (blocks, 2 * n);

@@ -20,43 +20,48 @@ typedef struct
 /* of files that are published */
 static const Name names[] = {
   { VARD_ORIGINAL_UNET, "conv_in.weight", "model.diffusion_model.input_blocks.0.0.weight", 0, 1 },
-  { VARD_ORIGINAL_UNET, "time_embedding.linear_2.bias", "model.diffusion_model.time_embed.2.bias", 0, 1 },
-  { VARD_ORIGINAL_UNET, "down_blocks.0.downsamplers.0.conv.weight", "model.diffusion_model.input_blocks.3.0.op.weight",
+  { VARD_ORIGINAL_UNET, "time_embedding.linear_2.bias", "model.diffusion_model.time_embed.2.bias",
     0, 1 },
+  { VARD_ORIGINAL_UNET, "down_blocks.0.downsamplers.0.conv.weight",
+    "model.diffusion_model.input_blocks.3.0.op.weight", 0, 1 },
   { VARD_ORIGINAL_UNET, "down_blocks.3.resnets.1.time_emb_proj.weight",
     "model.diffusion_model.input_blocks.11.0.emb_layers.1.weight", 0, 1 },
   { VARD_ORIGINAL_UNET, "down_blocks.1.attentions.0.transformer_blocks.0.norm1.weight",
     "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.norm1.weight", 0, 1 },
-  { VARD_ORIGINAL_UNET, "mid_block.resnets.1.conv1.weight", "model.diffusion_model.middle_block.2.in_layers.2.weight",
-    0, 1 },
-  { VARD_ORIGINAL_UNET, "up_blocks.0.upsamplers.0.conv.weight", "model.diffusion_model.output_blocks.2.1.conv.weight",
-    0, 1 },
-  { VARD_ORIGINAL_UNET, "up_blocks.1.upsamplers.0.conv.bias", "model.diffusion_model.output_blocks.5.2.conv.bias", 0, 1 },
+  { VARD_ORIGINAL_UNET, "mid_block.resnets.1.conv1.weight",
+    "model.diffusion_model.middle_block.2.in_layers.2.weight", 0, 1 },
+  { VARD_ORIGINAL_UNET, "up_blocks.0.upsamplers.0.conv.weight",
+    "model.diffusion_model.output_blocks.2.1.conv.weight", 0, 1 },
+  { VARD_ORIGINAL_UNET, "up_blocks.1.upsamplers.0.conv.bias",
+    "model.diffusion_model.output_blocks.5.2.conv.bias", 0, 1 },
   { VARD_ORIGINAL_UNET, "up_blocks.3.resnets.2.conv_shortcut.weight",
     "model.diffusion_model.output_blocks.11.0.skip_connection.weight", 0, 1 },
   { VARD_ORIGINAL_UNET, "conv_out.bias", "model.diffusion_model.out.2.bias", 0, 1 },
   { VARD_ORIGINAL_VAE, "encoder.down_blocks.2.downsamplers.0.conv.weight",
     "first_stage_model.encoder.down.2.downsample.conv.weight", 0, 1 },
-  { VARD_ORIGINAL_VAE, "decoder.up_blocks.0.resnets.2.norm1.weight", "first_stage_model.decoder.up.3.block.2.norm1.weight",
-    0, 1 },
+  { VARD_ORIGINAL_VAE, "decoder.up_blocks.0.resnets.2.norm1.weight",
+    "first_stage_model.decoder.up.3.block.2.norm1.weight", 0, 1 },
   { VARD_ORIGINAL_VAE, "decoder.up_blocks.2.resnets.0.conv_shortcut.weight",
     "first_stage_model.decoder.up.1.block.0.nin_shortcut.weight", 0, 1 },
   { VARD_ORIGINAL_VAE, "decoder.mid_block.attentions.0.to_out.0.weight",
     "first_stage_model.decoder.mid.attn_1.proj_out.weight", 0, 1 },
-  { VARD_ORIGINAL_VAE, "encoder.mid_block.attentions.0.group_norm.bias", "first_stage_model.encoder.mid.attn_1.norm.bias",
+  { VARD_ORIGINAL_VAE, "encoder.mid_block.attentions.0.group_norm.bias",
+    "first_stage_model.encoder.mid.attn_1.norm.bias", 0, 1 },
+  { VARD_ORIGINAL_VAE, "decoder.conv_norm_out.weight", "first_stage_model.decoder.norm_out.weight",
     0, 1 },
-  { VARD_ORIGINAL_VAE, "decoder.conv_norm_out.weight", "first_stage_model.decoder.norm_out.weight", 0, 1 },
   { VARD_ORIGINAL_VAE, "post_quant_conv.bias", "first_stage_model.post_quant_conv.bias", 0, 1 },
   { VARD_ORIGINAL_CLIP, "encoder.layers.3.mlp.fc1.weight",
     "cond_stage_model.transformer.text_model.encoder.layers.3.mlp.fc1.weight", 0, 1 },
-  { VARD_ORIGINAL_OPEN_CLIP, "embeddings.position_embedding.weight", "cond_stage_model.model.positional_embedding", 0, 1 },
+  { VARD_ORIGINAL_OPEN_CLIP, "embeddings.position_embedding.weight",
+    "cond_stage_model.model.positional_embedding", 0, 1 },
   { VARD_ORIGINAL_OPEN_CLIP, "encoder.layers.7.self_attn.v_proj.bias",
     "cond_stage_model.model.transformer.resblocks.7.attn.in_proj_bias", 2, 3 },
   { VARD_ORIGINAL_OPEN_CLIP, "encoder.layers.7.self_attn.out_proj.weight",
     "cond_stage_model.model.transformer.resblocks.7.attn.out_proj.weight", 0, 1 },
   { VARD_ORIGINAL_OPEN_CLIP, "encoder.layers.0.mlp.fc2.weight",
     "cond_stage_model.model.transformer.resblocks.0.mlp.c_proj.weight", 0, 1 },
-  { VARD_ORIGINAL_OPEN_CLIP, "final_layer_norm.bias", "cond_stage_model.model.ln_final.bias", 0, 1 },
+  { VARD_ORIGINAL_OPEN_CLIP, "final_layer_norm.bias", "cond_stage_model.model.ln_final.bias", 0,
+    1 },
 };
 
 static void
@@ -66,7 +71,8 @@ test_names (void)
     {
       const VardOriginalNames rules = { names[i].part, 4, 2, { FALSE, TRUE, TRUE, TRUE } };
       guint piece, n_pieces;
-      g_autofree char *name = vard_original_names_translate (&rules, names[i].path, &piece, &n_pieces);
+      g_autofree char *name =
+        vard_original_names_translate (&rules, names[i].path, &piece, &n_pieces);
 
       g_assert_cmpstr (name, ==, names[i].name);
       g_assert_cmpuint (piece, ==, names[i].piece);
@@ -75,8 +81,7 @@ test_names (void)
 }
 
 static void
-compare_models (VardModel *a,
-                VardModel *b)
+compare_models (VardModel *a, VardModel *b)
 {
   g_autofree float *first = tiny_predict (a), *second = tiny_predict (b);
 
@@ -97,7 +102,8 @@ test_both_ways (void)
   g_autoptr (GError) error = NULL;
   g_autoptr (VardModel) model = vard_model_load (folder, &error);
 
-  g_assert_true (vard_model_export (model, file, VARD_MODEL_FORM_SINGLE_FILE, VARD_DTYPE_F32, NULL, &error));
+  g_assert_true (
+    vard_model_export (model, file, VARD_MODEL_FORM_SINGLE_FILE, VARD_DTYPE_F32, NULL, &error));
   g_assert_no_error (error);
   g_assert_null (vard_model_load (file, &error));
   g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);
@@ -147,8 +153,7 @@ static const Damage damages[] = {
 /* clang-format on */
 
 static void
-damage_file (const char   *path,
-             const Damage *row)
+damage_file (const char *path, const Damage *row)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (VardSafetensors) file = vard_safetensors_open (path, &error);
@@ -163,14 +168,18 @@ damage_file (const char   *path,
       if (row->replaced)
         g_string_replace (name, row->replaced, row->with, 0);
 
-      VardSafetensorsEntry entry = { .name = g_intern_string (name->str), .tensor = tensor, .dtype = VARD_DTYPE_F32 };
+      VardSafetensorsEntry entry = { .name = g_intern_string (name->str),
+                                     .tensor = tensor,
+                                     .dtype = VARD_DTYPE_F32 };
 
       g_ptr_array_add (kept, tensor);
       g_array_append_val (entries, entry);
     }
   if (row->stray)
     {
-      VardSafetensorsEntry entry = { .name = row->stray, .tensor = kept->pdata[0], .dtype = VARD_DTYPE_F32 };
+      VardSafetensorsEntry entry = { .name = row->stray,
+                                     .tensor = kept->pdata[0],
+                                     .dtype = VARD_DTYPE_F32 };
 
       g_array_append_val (entries, entry);
     }
@@ -188,7 +197,8 @@ test_damage (gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_autoptr (VardModel) model = vard_model_load (folder, &error);
 
-  g_assert_true (vard_model_export (model, file, VARD_MODEL_FORM_SINGLE_FILE, VARD_DTYPE_F32, NULL, &error));
+  g_assert_true (
+    vard_model_export (model, file, VARD_MODEL_FORM_SINGLE_FILE, VARD_DTYPE_F32, NULL, &error));
   damage_file (file, row);
   g_assert_null (vard_model_load (file, &error));
   g_assert_error (error, VARD_ERROR, (gint) row->code);
@@ -199,8 +209,7 @@ test_damage (gconstpointer data)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/single-file/names", test_names);

@@ -96,7 +96,8 @@ test_graph_dump_names_everything (void)
   g_autoptr (VardGraph) graph = vard_graph_new ();
 
   vard_graph_push_scope (graph, "block");
-  vard_graph_add_output (graph, "y", vard_exp (vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (2, 7))));
+  vard_graph_add_output (graph, "y",
+                         vard_exp (vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (2, 7))));
 
   g_autofree char *text = vard_graph_dump (graph);
 

@@ -7,13 +7,13 @@
 #include <string.h>
 
 static void
-run_graph (VardGraph   *graph,
+run_graph (VardGraph *graph,
            const float *x,
-           gsize        n_x,
-           const char  *output,
-           float       *y,
-           gsize        n_y,
-           gsize       *workspace)
+           gsize n_x,
+           const char *output,
+           float *y,
+           gsize n_y,
+           gsize *workspace)
 {
   g_autoptr (VardEngine) engine = vard_reference_engine_new ();
   g_autoptr (GError) error = NULL;
@@ -92,8 +92,7 @@ test_vjp_unreached_is_zero (void)
 
 /* a stack of blocks whose inner values are many times larger than what passes between them */
 static VardNode *
-record_blocks (VardNode *x,
-               gboolean  use_segments)
+record_blocks (VardNode *x, gboolean use_segments)
 {
   for (guint block = 0; block < 6; block++)
     {
@@ -102,7 +101,8 @@ record_blocks (VardNode *x,
 
       VardNode *wide = vard_broadcast (vard_reshape (x, VARD_SHAPE (1, 64)), VARD_SHAPE (100, 64));
 
-      wide = vard_tanh (vard_mul (vard_sin (wide), vard_cos (vard_affine (wide, 0.5, 0.1 * block))));
+      wide =
+        vard_tanh (vard_mul (vard_sin (wide), vard_cos (vard_affine (wide, 0.5, 0.1 * block))));
       x = vard_reshape (vard_mean (vard_exp (wide), 1 << 0), VARD_SHAPE (64));
       if (use_segments)
         vard_graph_end_segment (x->graph);
@@ -131,7 +131,8 @@ test_vjp_segments (void)
     }
   for (guint i = 0; i < 64; i++)
     g_assert_cmpfloat (plain[i], ==, segmented[i]);
-  g_test_message ("arena: %" G_GSIZE_FORMAT " plain, %" G_GSIZE_FORMAT " with segments", plain_size, segmented_size);
+  g_test_message ("arena: %" G_GSIZE_FORMAT " plain, %" G_GSIZE_FORMAT " with segments", plain_size,
+                  segmented_size);
   g_assert_cmpuint (segmented_size * 2, <, plain_size);
 }
 

@@ -39,8 +39,8 @@ bench_init (Bench *bench, double ema)
   g_assert_cmpint (bench->set->count, ==, 48);
   g_assert_cmpint (bench->set->n_trainable, ==, 39);
   g_assert_cmpfloat (vard_tensor_peek_f32 (bench->set->weights)[16], ==, 1);
-  g_assert_true (vard_tensor_peek_f32 (second->tensor) ==
-                 vard_tensor_peek_f32 (bench->set->weights) + 16);
+  g_assert_true (vard_tensor_peek_f32 (second->tensor)
+                 == vard_tensor_peek_f32 (bench->set->weights) + 16);
 }
 
 static void
@@ -83,8 +83,9 @@ test_optimizer_formula (void)
 
           m[i] = 0.9 * m[i] + 0.1 * g;
           v[i] = 0.99 * v[i] + 0.01 * g * g;
-          w[i] -= 0.01 * (0.1 * w[i] +
-                          m[i] / (1 - pow (0.9, t)) / (sqrt (v[i] / (1 - pow (0.99, t))) + 1e-8));
+          w[i] -=
+            0.01
+            * (0.1 * w[i] + m[i] / (1 - pow (0.9, t)) / (sqrt (v[i] / (1 - pow (0.99, t))) + 1e-8));
         }
       g_assert_true (vard_optimizer_update (bench.optimizer, &numbers, &norm, NULL, NULL));
       g_assert_cmpfloat_with_epsilon (norm, sqrt (squares), 1e-5);
@@ -101,9 +102,10 @@ test_optimizer_diverged (void)
   Bench bench;
   bench_init (&bench, 0);
   float *weights = vard_tensor_peek_f32 (bench.set->weights);
-  VardOptimizerNumbers numbers = {
-    .learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.99, .clip_norm = 1
-  };
+  VardOptimizerNumbers numbers = { .learning_rate = 0.01,
+                                   .beta1 = 0.9,
+                                   .beta2 = 0.99,
+                                   .clip_norm = 1 };
   g_autoptr (GError) error = NULL;
   double norm;
 

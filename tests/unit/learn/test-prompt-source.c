@@ -24,7 +24,7 @@ static void
 test_prompt_source_text (void)
 {
   g_autoptr (VardPromptSource) source =
-      read_text ("a.txt", "# fruit\nred apple\n\n  pear \r\n", -1, NULL);
+    read_text ("a.txt", "# fruit\nred apple\n\n  pear \r\n", -1, NULL);
 
   g_assert_cmpuint (vard_prompt_source_get_count (source), ==, 2);
   g_assert_cmpstr (vard_prompt_source_get_text (source, 0), ==, "red apple");
@@ -35,8 +35,9 @@ test_prompt_source_text (void)
 static void
 test_prompt_source_json (void)
 {
-  g_autoptr (VardPromptSource) source = read_text (
-      "a.jsonl", "{\"prompt\": \"a cat\", \"answer\": 4}\n\n{\"prompt\": \"# b\"}\n", -1, NULL);
+  g_autoptr (VardPromptSource) source =
+    read_text ("a.jsonl", "{\"prompt\": \"a cat\", \"answer\": 4}\n\n{\"prompt\": \"# b\"}\n", -1,
+               NULL);
   JsonObject *metadata = vard_prompt_source_get_metadata (source, 0);
 
   g_assert_cmpuint (vard_prompt_source_get_count (source), ==, 2);
@@ -44,7 +45,12 @@ test_prompt_source_json (void)
   g_assert_cmpstr (vard_prompt_source_get_text (source, 1), ==, "# b");
 }
 
-typedef struct { const char *name, *text; gssize length; const char *says; } BadRow;
+typedef struct
+{
+  const char *name, *text;
+  gssize length;
+  const char *says;
+} BadRow;
 
 static const BadRow bad_rows[] = {
   { "a.txt", "# nothing\n\n", -1, "no prompts" },
@@ -62,8 +68,8 @@ test_prompt_source_bad (void)
   for (guint i = 0; i < G_N_ELEMENTS (bad_rows); i++)
     {
       g_autoptr (GError) error = NULL;
-      g_autoptr (VardPromptSource) source
-        = read_text (bad_rows[i].name, bad_rows[i].text, bad_rows[i].length, &error);
+      g_autoptr (VardPromptSource) source =
+        read_text (bad_rows[i].name, bad_rows[i].text, bad_rows[i].length, &error);
 
       g_assert_null (source);
       g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);

@@ -49,7 +49,9 @@ test_other_files (void)
   static const struct
   {
     const char *file, *says;
-  } rows[] = { { "x.ckpt", "from_single_file" }, { "x.gguf", "folder" }, { "unet/x.bin", "pickle" } };
+  } rows[] = { { "x.ckpt", "from_single_file" },
+               { "x.gguf", "folder" },
+               { "unet/x.bin", "pickle" } };
   char *folder = tiny_model_make ();
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -76,8 +78,10 @@ static void
 test_variants (void)
 {
   char *folder = tiny_model_make ();
-  g_autofree char *plain = g_build_filename (folder, "unet", "diffusion_pytorch_model.safetensors", NULL);
-  g_autofree char *half = g_build_filename (folder, "unet", "diffusion_pytorch_model.fp16.safetensors", NULL);
+  g_autofree char *plain =
+    g_build_filename (folder, "unet", "diffusion_pytorch_model.safetensors", NULL);
+  g_autofree char *half =
+    g_build_filename (folder, "unet", "diffusion_pytorch_model.fp16.safetensors", NULL);
   g_autofree char *pickle = g_build_filename (folder, "unet", "diffusion_pytorch_model.bin", NULL);
   g_autoptr (GError) error = NULL;
   g_autoptr (VardModel) model = vard_model_load (folder, &error);
@@ -86,7 +90,8 @@ test_variants (void)
 
   g_autofree float *expected = tiny_predict (model);
 
-  g_assert_true (vard_weights_save (vard_model_peek_denoiser (model), half, VARD_DTYPE_F16, NULL, &error));
+  g_assert_true (
+    vard_weights_save (vard_model_peek_denoiser (model), half, VARD_DTYPE_F16, NULL, &error));
   g_rename (plain, pickle);
 
   g_autoptr (VardModel) again = vard_model_load (folder, &error);
@@ -114,13 +119,18 @@ test_harmless (void)
   } rows[] = {
     { "model_index.json", "\"safety_checker\":[null,null]",
       "\"safety_checker\":[\"stable_diffusion\",\"StableDiffusionSafetyChecker\"],"
-      "\"feature_extractor\":[\"transformers\",\"CLIPImageProcessor\"],\"requires_safety_checker\":true" },
+      "\"feature_extractor\":[\"transformers\",\"CLIPImageProcessor\"],\"requires_safety_checker\":"
+      "true" },
     { "model_index.json", "\"DDIMScheduler\"", "\"PNDMScheduler\"" },
-    { "scheduler/scheduler_config.json", "\"DDIMScheduler\"", "\"PNDMScheduler\",\"skip_prk_steps\":true" },
-    { "unet/config.json", "\"attention_head_dim\":2", "\"attention_head_dim\":[2,2],\"use_linear_projection\":null,"
-      "\"dual_cross_attention\":false,\"time_embedding_type\":\"positional\",\"encoder_hid_dim\":null,"
+    { "scheduler/scheduler_config.json", "\"DDIMScheduler\"",
+      "\"PNDMScheduler\",\"skip_prk_steps\":true" },
+    { "unet/config.json", "\"attention_head_dim\":2",
+      "\"attention_head_dim\":[2,2],\"use_linear_projection\":null,"
+      "\"dual_cross_attention\":false,\"time_embedding_type\":\"positional\",\"encoder_hid_dim\":"
+      "null,"
       "\"only_cross_attention\":null,\"upcast_attention\":true,\"dropout\":0.0" },
-    { "vae/config.json", "\"latent_channels\":4", "\"latent_channels\":4,\"scaling_factor\":null,"
+    { "vae/config.json", "\"latent_channels\":4",
+      "\"latent_channels\":4,\"scaling_factor\":null,"
       "\"force_upcast\":true,\"latents_mean\":null" },
   };
   char *folder = tiny_model_make ();
@@ -156,10 +166,7 @@ test_harmless (void)
 /* of a component's file: two shards and their index; text encoders with position_ids and an older
  * beginning */
 static void
-rewrite (const char *folder,
-         const char *from,
-         const char *prefix,
-         guint       n_shards)
+rewrite (const char *folder, const char *from, const char *prefix, guint n_shards)
 {
   g_autofree char *path = g_build_filename (folder, from, NULL);
   g_autoptr (GError) error = NULL;
@@ -169,14 +176,17 @@ rewrite (const char *folder,
   g_autoptr (GString) index = g_string_new ("{\"metadata\":{},\"weight_map\":{");
   g_autoptr (GPtrArray) kept = g_ptr_array_new_with_free_func (g_object_unref);
   g_autofree char *stem = g_strndup (from, strlen (from) - strlen (".safetensors"));
-  g_autofree char *index_name = g_strconcat (stem, n_shards > 1 ? ".safetensors.index.json" : ".json", NULL);
+  g_autofree char *index_name =
+    g_strconcat (stem, n_shards > 1 ? ".safetensors.index.json" : ".json", NULL);
 
   g_assert_no_error (error);
   for (guint shard = 0; shard < n_shards; shard++)
     {
       g_autoptr (GArray) entries = g_array_new (FALSE, TRUE, sizeof (VardSafetensorsEntry));
-      g_autofree char *name = n_shards > 1 ? g_strdup_printf ("%s-%u.safetensors", stem, shard) : g_strdup (from);
-      g_autofree char *target = g_build_filename (folder, name, NULL), *base = g_path_get_basename (name);
+      g_autofree char *name = n_shards > 1 ? g_strdup_printf ("%s-%u.safetensors", stem, shard)
+                                           : g_strdup (from);
+      g_autofree char *target = g_build_filename (folder, name, NULL),
+                      *base = g_path_get_basename (name);
       guint i = 0;
 
       for (const char *const *key = vard_safetensors_peek_names (file); *key; key++, i++)
@@ -184,7 +194,8 @@ rewrite (const char *folder,
           {
             g_autofree char *renamed = g_strconcat (prefix, *key, NULL);
             VardTensor *tensor = vard_safetensors_lookup (file, *key, NULL);
-            VardSafetensorsEntry entry = { .name = g_intern_string (renamed), .tensor = tensor,
+            VardSafetensorsEntry entry = { .name = g_intern_string (renamed),
+                                           .tensor = tensor,
                                            .dtype = VARD_DTYPE_F32 };
 
             g_ptr_array_add (kept, tensor);
@@ -192,12 +203,14 @@ rewrite (const char *folder,
             g_string_append_printf (index, "%s\"%s\":\"%s\"", shard + i ? "," : "", renamed, base);
           }
 
-      VardSafetensorsEntry extra = { .name = "text_model.embeddings.position_ids", .tensor = ids,
+      VardSafetensorsEntry extra = { .name = "text_model.embeddings.position_ids",
+                                     .tensor = ids,
                                      .dtype = VARD_DTYPE_I64 };
 
       if (*prefix)
         g_array_append_val (entries, extra);
-      vard_safetensors_write (target, (VardSafetensorsEntry *) entries->data, entries->len, NULL, &error);
+      vard_safetensors_write (target, (VardSafetensorsEntry *) entries->data, entries->len, NULL,
+                              &error);
       g_assert_no_error (error);
     }
   g_string_append (index, "}}");
@@ -231,10 +244,7 @@ test_old_files (void)
 
 /* writes a weight file again under older names and shapes, with what old files also hold */
 static void
-rename_tensors (const char        *folder,
-                const char        *name,
-                const char *const *renames,
-                const char        *extra)
+rename_tensors (const char *folder, const char *name, const char *const *renames, const char *extra)
 {
   g_autofree char *path = g_build_filename (folder, name, NULL);
   g_autoptr (GError) error = NULL;
@@ -257,10 +267,11 @@ rename_tensors (const char        *folder,
       if (is_changed && shape.n_dims == 2 && strstr (*old, ".to_"))
         shape = VARD_SHAPE (shape.dims[0], shape.dims[1], 1, 1);
 
-      VardSafetensorsEntry row = { .name = g_intern_string (renamed->str), .dtype = VARD_DTYPE_F32 };
+      VardSafetensorsEntry row = { .name = g_intern_string (renamed->str),
+                                   .dtype = VARD_DTYPE_F32 };
 
-      row.tensor = vard_tensor_new_view (vard_tensor_peek_buffer (tensor), vard_tensor_get_offset (tensor),
-                                         VARD_DTYPE_F32, &shape);
+      row.tensor = vard_tensor_new_view (vard_tensor_peek_buffer (tensor),
+                                         vard_tensor_get_offset (tensor), VARD_DTYPE_F32, &shape);
       g_ptr_array_add (tensors, tensor);
       g_ptr_array_add (tensors, row.tensor);
       g_array_append_val (entries, row);
@@ -280,13 +291,12 @@ typedef struct
 } Values;
 
 static void
-collect (const char    *path,
-         VardParameter *parameter,
-         gpointer       data)
+collect (const char *path, VardParameter *parameter, gpointer data)
 {
   g_autoptr (VardTensor) values = vard_parameter_dup_values (parameter);
 
-  g_array_append_vals (((Values *) data)->values, vard_tensor_peek_f32 (values), vard_tensor_get_count (values));
+  g_array_append_vals (((Values *) data)->values, vard_tensor_peek_f32 (values),
+                       vard_tensor_get_count (values));
 }
 
 static Values
@@ -295,24 +305,29 @@ collect_all (VardModel *model)
   VardStableDiffusion *self = VARD_STABLE_DIFFUSION (model);
   Values values = { g_array_new (FALSE, FALSE, sizeof (float)) };
 
-  vard_module_foreach_parameter (VARD_MODULE (vard_stable_diffusion_peek_text (self)), collect, &values);
-  vard_module_foreach_parameter (VARD_MODULE (vard_stable_diffusion_peek_autoencoder (self)), collect, &values);
+  vard_module_foreach_parameter (VARD_MODULE (vard_stable_diffusion_peek_text (self)), collect,
+                                 &values);
+  vard_module_foreach_parameter (VARD_MODULE (vard_stable_diffusion_peek_autoencoder (self)),
+                                 collect, &values);
   return values;
 }
 
 static void
 test_old_names (void)
 {
-  static const char *const text[] = { "embeddings.", "text_model.embeddings.", "encoder.", "text_model.encoder.",
-                                      "final_layer_norm.", "text_model.final_layer_norm.", NULL };
-  static const char *const vae[] = { ".to_q.", ".query.", ".to_k.", ".key.", ".to_v.", ".value.", ".to_out.0.",
-                                     ".proj_attn.", NULL };
+  static const char *const text[] = {
+    "embeddings.",       "text_model.embeddings.",       "encoder.", "text_model.encoder.",
+    "final_layer_norm.", "text_model.final_layer_norm.", NULL
+  };
+  static const char *const vae[] = { ".to_q.",  ".query.",    ".to_k.",      ".key.", ".to_v.",
+                                     ".value.", ".to_out.0.", ".proj_attn.", NULL };
   char *folder = tiny_model_make ();
   g_autoptr (GError) error = NULL;
   g_autoptr (VardModel) model = vard_model_load (folder, &error);
 
   g_assert_no_error (error);
-  rename_tensors (folder, "text_encoder/model.safetensors", text, "text_model.embeddings.position_ids");
+  rename_tensors (folder, "text_encoder/model.safetensors", text,
+                  "text_model.embeddings.position_ids");
   rename_tensors (folder, "vae/diffusion_pytorch_model.safetensors", vae, NULL);
 
   g_autoptr (VardModel) old = vard_model_load (folder, &error);
@@ -321,7 +336,8 @@ test_old_names (void)
 
   Values a = collect_all (model), b = collect_all (old);
 
-  g_assert_cmpmem (a.values->data, a.values->len * sizeof (float), b.values->data, b.values->len * sizeof (float));
+  g_assert_cmpmem (a.values->data, a.values->len * sizeof (float), b.values->data,
+                   b.values->len * sizeof (float));
   g_array_unref (a.values);
   g_array_unref (b.values);
   tiny_model_remove (folder);
@@ -364,8 +380,7 @@ test_save_to_full_disk (void)
 
 /* tokenizer.json of the same vocabulary, merges as pairs or as lines */
 static void
-write_tokenizer_json (const char *folder,
-                      gboolean    has_pairs)
+write_tokenizer_json (const char *folder, gboolean has_pairs)
 {
   g_autofree char *vocabulary = g_build_filename (folder, "tokenizer", "vocab.json", NULL);
   g_autofree char *merges = g_build_filename (folder, "tokenizer", "merges.txt", NULL);
@@ -433,7 +448,8 @@ test_tokenizer_json (void)
       g_assert_true (vard_model_tokenize (other, prompts[i / 2], found, &n_found, &error));
       g_assert_cmpmem (expected, sizeof expected, found, sizeof found);
     }
-  tiny_write (folder, "tokenizer/tokenizer.json", "{\"model\":{\"vocab\":{},\"merges\":[[\"a\"]]}}");
+  tiny_write (folder, "tokenizer/tokenizer.json",
+              "{\"model\":{\"vocab\":{},\"merges\":[[\"a\"]]}}");
   g_assert_null (vard_model_load (folder, &error));
   g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);
   tiny_model_remove (folder);
@@ -443,7 +459,8 @@ static void
 test_not_a_number (void)
 {
   char *folder = tiny_model_make ();
-  g_autofree char *path = g_build_filename (folder, "unet", "diffusion_pytorch_model.safetensors", NULL);
+  g_autofree char *path =
+    g_build_filename (folder, "unet", "diffusion_pytorch_model.safetensors", NULL);
   g_autoptr (GError) error = NULL;
   g_autofree char *bytes = NULL;
   gsize size;
@@ -479,8 +496,7 @@ test_size (void)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/model-loader/load", test_load);

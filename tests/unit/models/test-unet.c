@@ -51,10 +51,7 @@ record_run (Record *self)
 }
 
 static void
-get (VardExecutable *executable,
-     const char     *name,
-     float          *values,
-     gsize           n)
+get (VardExecutable *executable, const char *name, float *values, gsize n)
 {
   g_autoptr (GError) error = NULL;
 
@@ -63,9 +60,7 @@ get (VardExecutable *executable,
 }
 
 static void
-collect (const char    *path,
-         VardParameter *parameter,
-         gpointer       data)
+collect (const char *path, VardParameter *parameter, gpointer data)
 {
   g_ptr_array_add (data, parameter);
 }
@@ -84,8 +79,7 @@ weigh (const float *y)
 
 /* all parameters one step along a fixed random direction */
 static void
-move (GPtrArray *parameters,
-      double     step)
+move (GPtrArray *parameters, double step)
 {
   for (guint p = 0; p < parameters->len; p++)
     {
@@ -122,9 +116,7 @@ is_recomputed (VardGraph *graph)
 
 /* d/ds of the weighted output along the direction, by reverse mode */
 static double
-differentiate (VardModel *model,
-               GPtrArray *parameters,
-               gboolean   has_segments)
+differentiate (VardModel *model, GPtrArray *parameters, gboolean has_segments)
 {
   Record record = record_new (model);
   g_autofree VardNode **wrt = g_new (VardNode *, parameters->len);
@@ -199,8 +191,9 @@ test_shared (void)
   Record record = record_new (model);
   guint n = vard_graph_get_n_nodes (record.graph);
 
-  g_assert_true (vard_model_record_predict (model, record.inputs[0], record.inputs[1], record.inputs[2])
-                 == record.output);
+  g_assert_true (
+    vard_model_record_predict (model, record.inputs[0], record.inputs[1], record.inputs[2])
+    == record.output);
   g_assert_cmpuint (vard_graph_get_n_nodes (record.graph), ==, n);
   vard_graph_unref (record.graph);
   tiny_model_remove (folder);
@@ -224,8 +217,7 @@ test_wrong_sizes (void)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_data_func ("/unet/slope", GINT_TO_POINTER (FALSE), test_slope);

@@ -9,17 +9,13 @@
 #include "nn/vard-layer-norm.h"
 
 static void
-append_path (const char    *path,
-             VardParameter *parameter,
-             gpointer       data)
+append_path (const char *path, VardParameter *parameter, gpointer data)
 {
   g_string_append_printf (data, "%s ", path);
 }
 
 static void
-append_module (const char *path,
-               VardModule *module,
-               gpointer    data)
+append_module (const char *path, VardModule *module, gpointer data)
 {
   g_string_append_printf (data, "<%s> ", path);
 }
@@ -28,11 +24,13 @@ static VardModule *
 make_tree (void)
 {
   VardModule *root = g_object_new (VARD_TYPE_MODULE, NULL);
-  VardModule *block = vard_module_add_child (root, "blocks.0", g_object_new (VARD_TYPE_MODULE, NULL));
+  VardModule *block =
+    vard_module_add_child (root, "blocks.0", g_object_new (VARD_TYPE_MODULE, NULL));
 
   vard_module_add_child (block, "norm", vard_layer_norm_new (4, 1e-5));
-  vard_module_add_child (block, "attn", vard_attention_new (4, 6, 2, 2, &vard_attention_style_unet,
-                                                            VARD_LAYOUT_PLAIN));
+  vard_module_add_child (block, "attn",
+                         vard_attention_new (4, 6, 2, 2, &vard_attention_style_unet,
+                                             VARD_LAYOUT_PLAIN));
   vard_module_add_child (root, "conv", vard_conv2d_new_same (4, 8, 3));
   return root;
 }
@@ -45,10 +43,14 @@ test_paths (void)
 
   vard_module_foreach_parameter (root, append_path, paths);
   g_assert_cmpstr (paths->str, ==,
-                   "blocks.0.norm.weight blocks.0.norm.bias blocks.0.attn.to_q.weight blocks.0.attn.to_k.weight blocks.0.attn.to_v.weight blocks.0.attn.to_out.0.weight blocks.0.attn.to_out.0.bias conv.weight conv.bias ");
+                   "blocks.0.norm.weight blocks.0.norm.bias blocks.0.attn.to_q.weight "
+                   "blocks.0.attn.to_k.weight blocks.0.attn.to_v.weight "
+                   "blocks.0.attn.to_out.0.weight blocks.0.attn.to_out.0.bias conv.weight "
+                   "conv.bias ");
   vard_module_foreach (root, append_module, modules);
   g_assert_cmpstr (modules->str, ==,
-                   "<> <blocks.0> <blocks.0.norm> <blocks.0.attn> <blocks.0.attn.to_q> <blocks.0.attn.to_k> "
+                   "<> <blocks.0> <blocks.0.norm> <blocks.0.attn> <blocks.0.attn.to_q> "
+                   "<blocks.0.attn.to_k> "
                    "<blocks.0.attn.to_v> <blocks.0.attn.to_out.0> <conv> ");
 }
 
@@ -57,11 +59,13 @@ static void
 test_record (void)
 {
   g_autoptr (VardModule) root = g_object_new (VARD_TYPE_MODULE, NULL);
-  VardLinear *layer = vard_module_add_child (root, "a.b", vard_linear_new (3, 2, TRUE, VARD_LAYOUT_PLAIN));
+  VardLinear *layer =
+    vard_module_add_child (root, "a.b", vard_linear_new (3, 2, TRUE, VARD_LAYOUT_PLAIN));
   g_autoptr (VardGraph) graph = vard_graph_new ();
   VardNode *x = vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (5, 7, 3));
   VardNode *y = vard_linear_record (layer, x);
-  const VardSourceAttrs *attrs = vard_parameter_record (vard_linear_peek_weight (layer), graph)->attrs;
+  const VardSourceAttrs *attrs =
+    vard_parameter_record (vard_linear_peek_weight (layer), graph)->attrs;
   g_autofree char *path = vard_module_dup_path (VARD_MODULE (layer));
 
   g_assert_null (vard_graph_peek_error (graph));
@@ -74,9 +78,7 @@ test_record (void)
 }
 
 static void
-count_trainable (const char    *path,
-                 VardParameter *parameter,
-                 gpointer       data)
+count_trainable (const char *path, VardParameter *parameter, gpointer data)
 {
   *(guint *) data += parameter->is_trainable;
 }
@@ -99,10 +101,7 @@ test_flags (void)
 
 /* A of a layer depends on seed and path, not on which other layers are targets */
 static void
-first_number (const char *path,
-              VardLinear *layer,
-              VardLora   *lora,
-              gpointer    data)
+first_number (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 {
   if (g_str_has_suffix (path, "to_k"))
     *(float *) data = vard_tensor_peek_f32 (vard_lora_peek_down (lora)->tensor)[0];
@@ -134,14 +133,16 @@ test_halves (gconstpointer data)
 {
   static const char *const targets[] = { "layer", NULL };
   g_autoptr (VardModule) root = g_object_new (VARD_TYPE_MODULE, NULL);
-  VardLinear *layer = vard_module_add_child (root, "layer", vard_linear_new (3, 4, TRUE, VARD_LAYOUT_PLAIN));
+  VardLinear *layer =
+    vard_module_add_child (root, "layer", vard_linear_new (3, 4, TRUE, VARD_LAYOUT_PLAIN));
   g_autoptr (VardEngine) engine = vard_reference_engine_new ();
   g_autoptr (VardGraph) graph = vard_graph_new ();
   g_autoptr (GError) error = NULL;
   float values[2 * 5 * 3], worst = 1;
   VardNode *first, *second;
 
-  vard_random_fill_normal (1, 0, vard_tensor_peek_f32 (vard_linear_peek_weight (layer)->tensor), 12);
+  vard_random_fill_normal (1, 0, vard_tensor_peek_f32 (vard_linear_peek_weight (layer)->tensor),
+                           12);
   vard_random_fill_normal (2, 0, vard_tensor_peek_f32 (vard_linear_peek_bias (layer)->tensor), 4);
   if (GPOINTER_TO_INT (data))
     g_assert_true (vard_lora_attach (root, targets, 2, 2, 3, NULL));
@@ -174,7 +175,8 @@ count_products (VardGraph *graph, gint64 rows, gint64 columns)
     {
       const VardNode *node = vard_graph_get_node (graph, id);
 
-      n += node->op == &vard_op_matmul && node->shape.dims[0] == rows && node->shape.dims[1] == columns;
+      n += node->op == &vard_op_matmul && node->shape.dims[0] == rows
+           && node->shape.dims[1] == columns;
     }
   return n;
 }
@@ -184,10 +186,18 @@ count_products (VardGraph *graph, gint64 rows, gint64 columns)
 static void
 test_lora_ways (void)
 {
-  enum { MANY = 64, FEW = 5, N_IN = 12, N_OUT = 20, RANK = 2 };
+  enum
+  {
+    MANY = 64,
+    FEW = 5,
+    N_IN = 12,
+    N_OUT = 20,
+    RANK = 2
+  };
   static const char *const targets[] = { "layer", NULL }, *const names[] = { "y", "down", "up" };
   g_autoptr (VardModule) root = g_object_new (VARD_TYPE_MODULE, NULL);
-  VardLinear *layer = vard_module_add_child (root, "layer", vard_linear_new (N_IN, N_OUT, TRUE, VARD_LAYOUT_PLAIN));
+  VardLinear *layer =
+    vard_module_add_child (root, "layer", vard_linear_new (N_IN, N_OUT, TRUE, VARD_LAYOUT_PLAIN));
   g_autoptr (VardEngine) engine = vard_reference_engine_new ();
   g_autoptr (VardGraph) graph = vard_graph_new ();
   float values[MANY * N_IN], worst = 1;
@@ -197,8 +207,10 @@ test_lora_ways (void)
 
   VardLora *lora = VARD_LORA (vard_linear_peek_adapter (layer));
 
-  vard_random_fill_normal (1, 0, vard_tensor_peek_f32 (vard_linear_peek_weight (layer)->tensor), N_IN * N_OUT);
-  vard_random_fill_normal (2, 0, vard_tensor_peek_f32 (vard_lora_peek_up (lora)->tensor), N_OUT * RANK);
+  vard_random_fill_normal (1, 0, vard_tensor_peek_f32 (vard_linear_peek_weight (layer)->tensor),
+                           N_IN * N_OUT);
+  vard_random_fill_normal (2, 0, vard_tensor_peek_f32 (vard_lora_peek_up (lora)->tensor),
+                           N_OUT * RANK);
 
   VardNode *x = vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (MANY, N_IN));
   VardNode *wrt[] = { vard_parameter_record (vard_lora_peek_down (lora), graph),
@@ -217,7 +229,8 @@ test_lora_ways (void)
       vard_vjp (&loss, NULL, 1, wrt, 2, y + 1);
     }
   for (guint i = 0; i < 3; i++)
-    vard_graph_add_output (graph, names[i], vard_sum_all (vard_square (vard_sub (of_many[i], of_few[i]))));
+    vard_graph_add_output (graph, names[i],
+                           vard_sum_all (vard_square (vard_sub (of_many[i], of_few[i]))));
 
   g_autoptr (VardExecutable) executable = vard_engine_compile (engine, graph, NULL);
 
@@ -235,7 +248,8 @@ static void
 test_child_outlives_parent (void)
 {
   VardModule *root = g_object_new (VARD_TYPE_MODULE, NULL);
-  g_autoptr (VardModule) child = g_object_ref (vard_module_add_child (root, "a", vard_layer_norm_new (4, 1e-5)));
+  g_autoptr (VardModule) child =
+    g_object_ref (vard_module_add_child (root, "a", vard_layer_norm_new (4, 1e-5)));
   g_autofree char *path = NULL;
 
   g_assert_finalize_object (root);
@@ -244,8 +258,7 @@ test_child_outlives_parent (void)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/module/paths", test_paths);

@@ -5,7 +5,10 @@
 #include <vard.h>
 
 /* A spec, and how it is written in full, or the sentence that says what is wrong */
-static const struct { const char *text, *written, *message; } rows[] = {
+static const struct
+{
+  const char *text, *written, *message;
+} rows[] = {
   { "jpeg-size", "jpeg-size", NULL },
   { "jpeg-size:target=small", "jpeg-size:target=small", NULL },
   { "a:b=c,d=e", "a:b=c,d=e", NULL },
@@ -57,7 +60,8 @@ test_plugin_spec_values (void)
   g_assert_cmpstr (vard_plugin_spec_get_value (spec, "b"), ==, "c,d");
   g_assert_null (vard_plugin_spec_get_value (spec, "c"));
   g_assert_true (vard_plugin_spec_is_reserved ("weight") && vard_plugin_spec_is_reserved ("policy")
-                 && vard_plugin_spec_is_reserved ("isolate") && vard_plugin_spec_is_reserved ("label"));
+                 && vard_plugin_spec_is_reserved ("isolate")
+                 && vard_plugin_spec_is_reserved ("label"));
   g_assert_false (vard_plugin_spec_is_reserved ("target"));
 }
 

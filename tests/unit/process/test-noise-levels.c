@@ -19,10 +19,15 @@ read_config (JsonObject *row)
   const char *prediction = json_object_get_string_member (row, "prediction");
 
   return (VardScheduleConfig) {
-    .n_train_timesteps = 1000, .beta_start = 0.00085, .beta_end = 0.012,
-    .betas = VARD_BETAS_SCALED_LINEAR, .steps_offset = 1, .has_spacing = spacing != NULL,
-    .spacing = g_strcmp0 (spacing, "trailing") == 0 ? VARD_SPACING_TRAILING
-               : g_strcmp0 (spacing, "linspace") == 0 ? VARD_SPACING_LINSPACE : VARD_SPACING_LEADING,
+    .n_train_timesteps = 1000,
+    .beta_start = 0.00085,
+    .beta_end = 0.012,
+    .betas = VARD_BETAS_SCALED_LINEAR,
+    .steps_offset = 1,
+    .has_spacing = spacing != NULL,
+    .spacing = g_strcmp0 (spacing, "trailing") == 0   ? VARD_SPACING_TRAILING
+               : g_strcmp0 (spacing, "linspace") == 0 ? VARD_SPACING_LINSPACE
+                                                      : VARD_SPACING_LEADING,
     .prediction = g_str_equal (prediction, "epsilon") ? VARD_PREDICTION_EPSILON : VARD_PREDICTION_V,
     .use_karras_sigmas = json_object_get_boolean_member (row, "karras"),
     .ends_at_sigma_min = json_object_get_boolean_member (row, "sigma_min"),
@@ -33,8 +38,8 @@ static VardSamplerKind
 read_kind (JsonObject *row)
 {
   g_autoptr (GEnumClass) kinds = g_type_class_ref (VARD_TYPE_SAMPLER_KIND);
-  const GEnumValue *value
-      = g_enum_get_value_by_nick (kinds, json_object_get_string_member (row, "sampler"));
+  const GEnumValue *value =
+    g_enum_get_value_by_nick (kinds, json_object_get_string_member (row, "sampler"));
 
   g_assert_nonnull (value);
 
@@ -91,9 +96,9 @@ check_row (JsonObject *row)
   JsonArray *states = json_object_get_array_member (row, "rows");
   g_autoptr (VardNoiseSchedule) schedule = vard_noise_schedule_new (&config, NULL);
   g_autoptr (GError) error = NULL;
-  g_autoptr (VardSampler) sampler
-      = vard_sampler_new (schedule, read_kind (row), json_object_get_int_member (row, "n_steps"),
-                          json_object_get_double_member (row, "eta"), &error);
+  g_autoptr (VardSampler) sampler =
+    vard_sampler_new (schedule, read_kind (row), json_object_get_int_member (row, "n_steps"),
+                      json_object_get_double_member (row, "eta"), &error);
   double x[SIZE], clean[SIZE] = { 0 }, worst = 0, largest = 0;
 
   g_assert_no_error (error);
@@ -122,8 +127,8 @@ check_row (JsonObject *row)
 static void
 test_noise_levels_trajectories (void)
 {
-  g_autofree char *path
-      = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "trajectories.json", NULL);
+  g_autofree char *path =
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "trajectories.json", NULL);
   g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) error = NULL;
 
@@ -138,8 +143,12 @@ test_noise_levels_trajectories (void)
 }
 
 static const VardScheduleConfig latent = {
-  .n_train_timesteps = 1000, .beta_start = 0.00085, .beta_end = 0.012,
-  .betas = VARD_BETAS_SCALED_LINEAR, .spacing = VARD_SPACING_LEADING, .steps_offset = 1,
+  .n_train_timesteps = 1000,
+  .beta_start = 0.00085,
+  .beta_end = 0.012,
+  .betas = VARD_BETAS_SCALED_LINEAR,
+  .spacing = VARD_SPACING_LEADING,
+  .steps_offset = 1,
 };
 
 /* Euler's method is DDIM without noise, its ancestral form DDPM, on the same levels */
@@ -150,16 +159,16 @@ test_noise_levels_kinship (void)
 
   config.has_spacing = TRUE;
   g_autoptr (VardNoiseSchedule) schedule = vard_noise_schedule_new (&config, NULL);
-  g_autoptr (VardSampler) ddpm
-      = vard_sampler_new (schedule, VARD_SAMPLER_KIND_DDPM, 20, 0, NULL);
-  g_autoptr (VardSampler) ancestral
-      = vard_sampler_new (schedule, VARD_SAMPLER_KIND_EULER_ANCESTRAL, 20, 0, NULL);
+  g_autoptr (VardSampler) ddpm = vard_sampler_new (schedule, VARD_SAMPLER_KIND_DDPM, 20, 0, NULL);
+  g_autoptr (VardSampler) ancestral =
+    vard_sampler_new (schedule, VARD_SAMPLER_KIND_EULER_ANCESTRAL, 20, 0, NULL);
 
   g_assert_cmpfloat (ancestral->initial_scale, ==, 1);
   for (guint i = 0; i < 20; i++)
     {
       g_assert_cmpfloat_with_epsilon (ddpm->steps[i].x_scale, ancestral->steps[i].x_scale, 1e-9);
-      g_assert_cmpfloat_with_epsilon (ddpm->steps[i].out_scale, ancestral->steps[i].out_scale, 1e-9);
+      g_assert_cmpfloat_with_epsilon (ddpm->steps[i].out_scale, ancestral->steps[i].out_scale,
+                                      1e-9);
       g_assert_cmpfloat_with_epsilon (ddpm->steps[i].sigma, ancestral->steps[i].sigma, 1e-9);
     }
 }

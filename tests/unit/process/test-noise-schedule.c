@@ -9,7 +9,7 @@ typedef struct
 {
   VardBetas betas;
   double beta_start, beta_end;
-  double first, middle, last;   /* abar at 0, 500, 999 */
+  double first, middle, last; /* abar at 0, 500, 999 */
 } Row;
 
 /* From numpy.cumprod in double precision */
@@ -23,8 +23,10 @@ test_noise_schedule_values (void)
 {
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
     {
-      VardScheduleConfig config = { .n_train_timesteps = 1000, .beta_start = rows[i].beta_start,
-                                    .beta_end = rows[i].beta_end, .betas = rows[i].betas };
+      VardScheduleConfig config = { .n_train_timesteps = 1000,
+                                    .beta_start = rows[i].beta_start,
+                                    .beta_end = rows[i].beta_end,
+                                    .betas = rows[i].betas };
       g_autoptr (VardNoiseSchedule) schedule = vard_noise_schedule_new (&config, NULL);
 
       g_assert_cmpfloat_with_epsilon (vard_noise_schedule_get_alpha_bar (schedule, 0),

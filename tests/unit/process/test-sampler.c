@@ -21,8 +21,9 @@ read_config (JsonObject *row)
     .beta_start = json_object_get_double_member (row, "beta_start"),
     .beta_end = json_object_get_double_member (row, "beta_end"),
     .betas = g_str_equal (betas, "linear") ? VARD_BETAS_LINEAR : VARD_BETAS_SCALED_LINEAR,
-    .spacing = g_str_equal (spacing, "leading") ? VARD_SPACING_LEADING
-               : g_str_equal (spacing, "trailing") ? VARD_SPACING_TRAILING : VARD_SPACING_LINSPACE,
+    .spacing = g_str_equal (spacing, "leading")    ? VARD_SPACING_LEADING
+               : g_str_equal (spacing, "trailing") ? VARD_SPACING_TRAILING
+                                                   : VARD_SPACING_LINSPACE,
     .steps_offset = json_object_get_int_member (row, "steps_offset"),
     .set_alpha_to_one = json_object_get_boolean_member (row, "set_alpha_to_one"),
     .prediction = g_str_equal (prediction, "epsilon") ? VARD_PREDICTION_EPSILON : VARD_PREDICTION_V,
@@ -34,9 +35,9 @@ check_row (JsonObject *row)
 {
   VardScheduleConfig config = read_config (row);
   g_autoptr (VardNoiseSchedule) schedule = vard_noise_schedule_new (&config, NULL);
-  g_autoptr (VardSampler) sampler
-    = vard_sampler_new_ddim (schedule, json_object_get_int_member (row, "n_steps"),
-                             json_object_get_double_member (row, "eta"), NULL);
+  g_autoptr (VardSampler) sampler =
+    vard_sampler_new_ddim (schedule, json_object_get_int_member (row, "n_steps"),
+                           json_object_get_double_member (row, "eta"), NULL);
   JsonArray *steps = json_object_get_array_member (row, "steps");
 
   g_assert_cmpuint (json_array_get_length (steps), ==, sampler->n_steps);
@@ -58,7 +59,7 @@ static void
 test_sampler_diffusers (void)
 {
   g_autofree char *path =
-      g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "sampler.json", NULL);
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "sampler.json", NULL);
   g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) error = NULL;
 
@@ -73,8 +74,12 @@ test_sampler_diffusers (void)
 }
 
 static const VardScheduleConfig latent = {
-  .n_train_timesteps = 1000, .beta_start = 0.00085, .beta_end = 0.012,
-  .betas = VARD_BETAS_SCALED_LINEAR, .spacing = VARD_SPACING_LEADING, .steps_offset = 1,
+  .n_train_timesteps = 1000,
+  .beta_start = 0.00085,
+  .beta_end = 0.012,
+  .betas = VARD_BETAS_SCALED_LINEAR,
+  .spacing = VARD_SPACING_LEADING,
+  .steps_offset = 1,
 };
 
 /* Known of Stable Diffusion 1.x with 50 leading steps with offset 1, sum 11.0, half of it in one

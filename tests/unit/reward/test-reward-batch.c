@@ -36,8 +36,8 @@ test_reward_batch_statuses (void)
   vard_reward_batch_set_score (batch, 2, -INFINITY);
   vard_reward_batch_set_failed (batch, 3, "too dark");
   vard_reward_batch_set_failed (batch, 4, NULL);
-  const char *const messages[] = { NULL, "its score is not a number", "its score is infinite", "too dark",
-                                   "it failed without a reason" };
+  const char *const messages[] = { NULL, "its score is not a number", "its score is infinite",
+                                   "too dark", "it failed without a reason" };
   for (guint i = 1; i < 5; i++)
     {
       g_assert_cmpint (vard_reward_batch_get_status (batch, i), ==, VARD_REWARD_STATUS_FAILED);
@@ -72,8 +72,12 @@ test_reward_batch_pixels (void)
 static void
 test_reward_batch_sizes (void)
 {
-  const struct { guint width, height; } bad[] = {
-    { 0, 0 }, { 0, 4 }, { 3, 1 }, { 5, 1 }, { 65536, 65536 }, { 0x80000000, 0x80000000 }, { 4, 0x40000001 },
+  const struct
+  {
+    guint width, height;
+  } bad[] = {
+    { 0, 0 },          { 0, 4 }, { 3, 1 }, { 5, 1 }, { 65536, 65536 }, { 0x80000000, 0x80000000 },
+    { 4, 0x40000001 },
   };
   g_autoptr (VardRewardBatch) batch = vard_reward_batch_new ();
   g_autoptr (GBytes) pixels = g_bytes_new ("twelve bytes", 12);
@@ -83,8 +87,8 @@ test_reward_batch_sizes (void)
     {
       g_autoptr (GError) error = NULL;
 
-      g_assert_false (vard_reward_batch_append (batch, pixels, bad[i].width, bad[i].height, NULL, NULL, 0,
-                                                &error));
+      g_assert_false (vard_reward_batch_append (batch, pixels, bad[i].width, bad[i].height, NULL,
+                                                NULL, 0, &error));
       g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);
     }
   g_assert_false (vard_reward_batch_append (batch, odd, 4, 1, NULL, NULL, 0, NULL));

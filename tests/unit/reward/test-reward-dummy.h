@@ -29,15 +29,16 @@ typedef struct
   guint n_prepared;
   GThread *thread; /* of the last call */
 } DummyReward;
-typedef struct { VardRewardClass parent_class; } DummyRewardClass;
+typedef struct
+{
+  VardRewardClass parent_class;
+} DummyRewardClass;
 
 static GType dummy_reward_get_type (void);
 G_DEFINE_TYPE (DummyReward, dummy_reward, VARD_TYPE_REWARD)
 
 static gboolean
-dummy_reward_prepare (VardReward   *reward,
-                      GCancellable *cancellable,
-                      GError      **error)
+dummy_reward_prepare (VardReward *reward, GCancellable *cancellable, GError **error)
 {
   DummyReward *self = (DummyReward *) reward;
 
@@ -48,9 +49,7 @@ dummy_reward_prepare (VardReward   *reward,
 }
 
 static gboolean
-dummy_reward_score (VardReward      *reward,
-                    VardRewardBatch *batch,
-                    GError         **error)
+dummy_reward_score (VardReward *reward, VardRewardBatch *batch, GError **error)
 {
   DummyReward *self = (DummyReward *) reward;
 

@@ -7,8 +7,7 @@
 #include <math.h>
 
 static VardRewardMix *
-make_mix (DummyMode        mode,
-          VardRewardPolicy policy)
+make_mix (DummyMode mode, VardRewardPolicy policy)
 {
   VardRewardMix *mix = vard_reward_mix_new ();
   g_autoptr (VardReward) fine = VARD_REWARD (dummy_reward_new (DUMMY_FINE));
@@ -53,7 +52,8 @@ test_reward_mix_totals (void)
   g_assert_cmpfloat_with_epsilon (total, 1.5 * 2 / sqrt (2), 1e-12);
   json_object_remove_member (json, "other");
   g_assert_false (vard_reward_mix_set_statistics (twin, json, &error));
-  g_assert_cmpstr (error->message, ==, "the statistics have no mean and positive sd for the reward other");
+  g_assert_cmpstr (error->message, ==,
+                   "the statistics have no mean and positive sd for the reward other");
   g_object_unref (pool[0]);
   g_object_unref (pool[1]);
 }
@@ -61,10 +61,17 @@ test_reward_mix_totals (void)
 static void
 test_reward_mix_required (void)
 {
-  const struct { DummyMode mode; const char *message; } rows[] = {
-    { DUMMY_NAN, "the reward other has no score for picture 1 (red apple): its score is not a number; policy=required ends the run" },
-    { DUMMY_FORGETFUL, "the reward other has no score for picture 1 (red apple): the reward passed it over; policy=required ends the run" },
-    { DUMMY_LOUD, "the reward other failed to score: the judge is asleep; policy=required ends the run" },
+  const struct
+  {
+    DummyMode mode;
+    const char *message;
+  } rows[] = {
+    { DUMMY_NAN, "the reward other has no score for picture 1 (red apple): its score is not a "
+                 "number; policy=required ends the run" },
+    { DUMMY_FORGETFUL, "the reward other has no score for picture 1 (red apple): the reward passed "
+                       "it over; policy=required ends the run" },
+    { DUMMY_LOUD,
+      "the reward other failed to score: the judge is asleep; policy=required ends the run" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -81,8 +88,7 @@ test_reward_mix_required (void)
 
 /* Fits on a batch of four pictures and says which of them have totals. */
 static char *
-list_totals (DummyMode        mode,
-             VardRewardPolicy policy)
+list_totals (DummyMode mode, VardRewardPolicy policy)
 {
   g_autoptr (VardRewardMix) mix = make_mix (mode, policy);
   g_autoptr (VardRewardBatch) batch = dummy_batch_new (4);
@@ -104,7 +110,12 @@ list_totals (DummyMode        mode,
 static void
 test_reward_mix_policies (void)
 {
-  const struct { DummyMode mode; VardRewardPolicy policy; const char *expected; } rows[] = {
+  const struct
+  {
+    DummyMode mode;
+    VardRewardPolicy policy;
+    const char *expected;
+  } rows[] = {
     { DUMMY_FINE, VARD_REWARD_POLICY_SKIP_SAMPLE, "yyyy, 0 warnings" },
     { DUMMY_NAN, VARD_REWARD_POLICY_SKIP_SAMPLE, "ynyy, 1 warnings" },
     { DUMMY_FORGETFUL, VARD_REWARD_POLICY_SKIP_SAMPLE, "ynyy, 1 warnings" },
@@ -186,10 +197,19 @@ test_reward_mix_running (void)
 static void
 test_reward_mix_words (void)
 {
-  const struct { DummyMode mode; VardRewardPolicy policy; const char *warning; } rows[] = {
-    { DUMMY_NAN, VARD_REWARD_POLICY_SKIP_SAMPLE, "the reward other has no score for 1 of 4 pictures: its score is not a number; policy=skip-sample leaves them out" },
-    { DUMMY_LOUD, VARD_REWARD_POLICY_SKIP_SAMPLE, "the reward other failed to score: the judge is asleep; policy=skip-sample leaves them out" },
-    { DUMMY_LOUD, VARD_REWARD_POLICY_MONITOR_ONLY, "the reward other failed to score: the judge is asleep; policy=monitor-only goes on" },
+  const struct
+  {
+    DummyMode mode;
+    VardRewardPolicy policy;
+    const char *warning;
+  } rows[] = {
+    { DUMMY_NAN, VARD_REWARD_POLICY_SKIP_SAMPLE,
+      "the reward other has no score for 1 of 4 pictures: its score is not a number; "
+      "policy=skip-sample leaves them out" },
+    { DUMMY_LOUD, VARD_REWARD_POLICY_SKIP_SAMPLE,
+      "the reward other failed to score: the judge is asleep; policy=skip-sample leaves them out" },
+    { DUMMY_LOUD, VARD_REWARD_POLICY_MONITOR_ONLY,
+      "the reward other failed to score: the judge is asleep; policy=monitor-only goes on" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -215,7 +235,9 @@ test_reward_mix_no_spread (void)
   g_assert_false (vard_reward_mix_fit_statistics (mix, &scores, 1, &error));
   g_assert_error (error, VARD_ERROR, VARD_ERROR_REWARD);
   g_assert_cmpstr (error->message, ==,
-                   "the reward other gave all 8 pictures of the base model's pool the score 3: nothing can be learned from it; change its settings, or give it policy=monitor-only");
+                   "the reward other gave all 8 pictures of the base model's pool the score 3: "
+                   "nothing can be learned from it; change its settings, or give it "
+                   "policy=monitor-only");
 }
 
 static void
@@ -223,10 +245,17 @@ test_reward_mix_refusals (void)
 {
   g_autoptr (VardRewardMix) mix = vard_reward_mix_new ();
   g_autoptr (VardReward) reward = VARD_REWARD (dummy_reward_new (DUMMY_FINE));
-  const struct { const char *label; double weight; const char *message; } rows[] = {
+  const struct
+  {
+    const char *label;
+    double weight;
+    const char *message;
+  } rows[] = {
     { "a/b", 1, "\"a/b\" cannot be the label of a reward: letters, digits, '.', '_' and '-'" },
-    { "a", 0, "the weight of the reward a is 0: a reward that shall not count has policy=monitor-only" },
-    { "a", NAN, "the weight of the reward a is nan: a reward that shall not count has policy=monitor-only" },
+    { "a", 0,
+      "the weight of the reward a is 0: a reward that shall not count has policy=monitor-only" },
+    { "a", NAN,
+      "the weight of the reward a is nan: a reward that shall not count has policy=monitor-only" },
     { "a", 1, NULL },
     { "a", 1, "two rewards are called \"a\": give one of them another label (label=NAME)" },
   };

@@ -7,11 +7,16 @@
 static void
 test_reward_answers (void)
 {
-  const struct { DummyMode mode; const char *message; } rows[] = {
+  const struct
+  {
+    DummyMode mode;
+    const char *message;
+  } rows[] = {
     { DUMMY_FINE, NULL },
     { DUMMY_NAN, NULL },
     { DUMMY_FORGETFUL, NULL },
-    { DUMMY_SILENT, "the reward dummy failed to score and did not say why: its function returned FALSE without an error" },
+    { DUMMY_SILENT, "the reward dummy failed to score and did not say why: its function returned "
+                    "FALSE without an error" },
     { DUMMY_LOUD, "the reward dummy failed to score: the judge is asleep" },
     { DUMMY_LIAR, "the reward dummy failed to score: the judge is asleep" },
   };
@@ -43,7 +48,11 @@ test_reward_answers (void)
 static void
 test_reward_broken_off (void)
 {
-  const struct { DummyMode mode; const char *message; } rows[] = {
+  const struct
+  {
+    DummyMode mode;
+    const char *message;
+  } rows[] = {
     { DUMMY_BREAKS, "the reward's function failed, or raised an exception, and did not say why" },
     { DUMMY_THROWS, "the judge fell asleep" },
   };
@@ -85,7 +94,14 @@ static void
 test_reward_needs (void)
 {
   const char *const keys[] = { "colour", NULL };
-  const struct { VardRewardNeeds needs; const char *key; gboolean prompts; guint group; const char *message; } rows[] = {
+  const struct
+  {
+    VardRewardNeeds needs;
+    const char *key;
+    gboolean prompts;
+    guint group;
+    const char *message;
+  } rows[] = {
     { VARD_REWARD_NEEDS_NOTHING, NULL, FALSE, 1, NULL },
     { VARD_REWARD_NEEDS_PROMPT, NULL, TRUE, 1, NULL },
     { VARD_REWARD_NEEDS_PROMPT, NULL, FALSE, 1,
@@ -95,7 +111,8 @@ test_reward_needs (void)
       "the reward dummy compares pictures of one prompt, and there is one picture a prompt" },
     { VARD_REWARD_NEEDS_NOTHING, "colour", TRUE, 1, NULL },
     { VARD_REWARD_NEEDS_NOTHING, "colour,count", TRUE, 1,
-      "the reward dummy needs \"count\" with each prompt, and the prompts of this run do not all have it" },
+      "the reward dummy needs \"count\" with each prompt, and the prompts of this run do not all "
+      "have it" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -187,7 +204,7 @@ test_reward_cancel (void)
 
   g_usleep (20000);
   g_cancellable_cancel (cancellable);
-  g_thread_join (thread); /* nobody iterates, and yet it ends */
+  g_thread_join (thread);                        /* nobody iterates, and yet it ends */
   while (g_main_context_iteration (NULL, FALSE)) /* the abandoned call is dropped */
     ;
   g_assert_null (((DummyReward *) reward)->thread);
@@ -202,7 +219,8 @@ test_reward_forgotten (void)
   gpointer pair[2] = { reward, cancellable };
 
   vard_reward_set_label (reward, "mine");
-  g_test_expect_message ("Vard", G_LOG_LEVEL_WARNING, "the reward mine waits for the thread that made it*");
+  g_test_expect_message ("Vard", G_LOG_LEVEL_WARNING,
+                         "the reward mine waits for the thread that made it*");
   GThread *thread = g_thread_new ("trainer", score_until_cancelled, pair);
   g_usleep (6 * G_USEC_PER_SEC);
   g_cancellable_cancel (cancellable);

@@ -68,7 +68,8 @@ static void
 test_run_settings_whole (void)
 {
   g_autoptr (VardRunSettings) settings = vard_run_settings_new ();
-  g_autoptr (JsonNode) node = json_from_string ("{\"model\": \"m\", \"steps\": 3, \"kl-weight\": -1}", NULL);
+  g_autoptr (JsonNode) node =
+    json_from_string ("{\"model\": \"m\", \"steps\": 3, \"kl-weight\": -1}", NULL);
   g_autoptr (JsonObject) before = vard_run_settings_to_json (settings);
   g_autoptr (GError) error = NULL;
 

@@ -268,7 +268,8 @@ test_run_cut (Fixture *fixture, gconstpointer data)
   g_autofree char *kept = NULL, *logged = NULL;
 
   g_assert_true (vard_run_cut_metrics (run, 5, &error));
-  g_assert_true (vard_run_append (run, "metrics.jsonl", "{\"step\":4}\n{\"step\":5,\"a\":1}\n", &error));
+  g_assert_true (
+    vard_run_append (run, "metrics.jsonl", "{\"step\":4}\n{\"step\":5,\"a\":1}\n", &error));
 
   guint64 size = vard_run_get_metrics_size (run);
 
@@ -286,8 +287,7 @@ test_run_cut (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (vard_run_get_metrics_size (run), ==, size);
 }
 
-#define TEST(name) \
-  g_test_add ("/run/" #name, Fixture, NULL, set_up, test_run_##name, tear_down)
+#define TEST(name) g_test_add ("/run/" #name, Fixture, NULL, set_up, test_run_##name, tear_down)
 
 int
 main (int argc, char **argv)

@@ -41,7 +41,8 @@ test_pool_places (void)
 
       guint8 *seen = mmap (NULL, place.size, PROT_READ, MAP_SHARED, place.fd, 0);
       g_assert_true (seen != MAP_FAILED);
-      g_assert_cmpmem (seen + place.offset, 5 * MB + i, g_bytes_get_data (pictures[i], NULL), 5 * MB + i);
+      g_assert_cmpmem (seen + place.offset, 5 * MB + i, g_bytes_get_data (pictures[i], NULL),
+                       5 * MB + i);
       g_assert_cmpuint (seen[place.offset], ==, 10 + i);
       munmap (seen, place.size);
     }

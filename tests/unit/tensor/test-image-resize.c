@@ -10,9 +10,7 @@
 
 /* The same formula is in tests/golden/make-resize-golden.py. */
 static VardImage *
-draw (guint width,
-      guint height,
-      guint seed)
+draw (guint width, guint height, guint seed)
 {
   gsize n = (gsize) 3 * width * height;
   guint8 *rgb = g_malloc (n);
@@ -32,7 +30,8 @@ draw (guint width,
 static JsonNode *
 load_golden (void)
 {
-  g_autofree char *path = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "resize.json", NULL);
+  g_autofree char *path =
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "resize.json", NULL);
   g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) error = NULL;
 
@@ -52,7 +51,8 @@ open_source (JsonObject *row)
                    json_object_get_int_member (row, "seed"));
     }
 
-  g_autofree char *path = g_build_filename (g_getenv ("VARD_DATA"), json_object_get_string_member (row, "file"), NULL);
+  g_autofree char *path =
+    g_build_filename (g_getenv ("VARD_DATA"), json_object_get_string_member (row, "file"), NULL);
   g_autoptr (GError) error = NULL;
   VardImage *image = vard_image_new_from_file (path, &error);
 
@@ -74,15 +74,17 @@ test_golden (void)
       JsonArray *to = json_object_get_array_member (row, "to");
       g_autoptr (VardImage) source = open_source (row);
       g_autoptr (GError) error = NULL;
-      g_autoptr (VardImage) image = vard_image_new_resized (source, json_array_get_int_element (to, 0),
-                                                            json_array_get_int_element (to, 1), &error);
+      g_autoptr (VardImage) image =
+        vard_image_new_resized (source, json_array_get_int_element (to, 0),
+                                json_array_get_int_element (to, 1), &error);
       g_assert_no_error (error);
       GBytes *rgb = vard_image_get_rgb (image);
       g_autofree char *checksum = g_compute_checksum_for_bytes (G_CHECKSUM_SHA256, rgb);
 
       for (guint k = 0; json_object_has_member (row, "pixels") && k < g_bytes_get_size (rgb); k++)
         g_assert_cmpint (vard_image_peek_pixels (image)[k], ==,
-                         json_array_get_int_element (json_object_get_array_member (row, "pixels"), k));
+                         json_array_get_int_element (json_object_get_array_member (row, "pixels"),
+                                                     k));
       g_test_message ("%u", i);
       g_assert_cmpstr (checksum, ==, json_object_get_string_member (row, "sha256"));
     }
@@ -92,8 +94,8 @@ static void
 test_window (void)
 {
   static const VardImageWindow windows[] = {
-    { 90, 70, 0, 0, 90, 70 }, { 90, 70, 89, 69, 1, 1 }, { 90, 70, 20, 5, 33, 44 }, { 9, 7, 2, 1, 5, 3 },
-    { 31, 47, 0, 10, 31, 4 },
+    { 90, 70, 0, 0, 90, 70 }, { 90, 70, 89, 69, 1, 1 }, { 90, 70, 20, 5, 33, 44 },
+    { 9, 7, 2, 1, 5, 3 },     { 31, 47, 0, 10, 31, 4 },
   };
   g_autoptr (VardImage) source = draw (31, 47, 5);
 
@@ -106,7 +108,8 @@ test_window (void)
       vard_image_resize_rgb (vard_image_peek_pixels (source), 31, 47, w, part);
       for (guint y = 0; y < w->n_rows; y++)
         g_assert_cmpmem (part + 3 * w->n_columns * y, 3 * w->n_columns,
-                         vard_image_peek_pixels (whole) + 3 * ((w->top + y) * w->width + w->left), 3 * w->n_columns);
+                         vard_image_peek_pixels (whole) + 3 * ((w->top + y) * w->width + w->left),
+                         3 * w->n_columns);
     }
 }
 
@@ -138,8 +141,7 @@ test_bad_sizes (void)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/image-resize/golden", test_golden);

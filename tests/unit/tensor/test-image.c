@@ -9,9 +9,7 @@
 #include <string.h>
 
 static VardImage *
-make_image (guint  width,
-            guint  height,
-            guint8 first)
+make_image (guint width, guint height, guint8 first)
 {
   gsize n = (gsize) width * height * 3;
   guint8 *rgb = g_malloc (n);
@@ -85,23 +83,25 @@ test_chunks (void)
 static void
 append_chunk (GByteArray *png,
               const char *head,
-              gsize       n_head,
+              gsize n_head,
               const char *text,
-              gsize       n_text,
-              gboolean    is_packed)
+              gsize n_text,
+              gboolean is_packed)
 {
   g_autoptr (GZlibCompressor) packer = g_zlib_compressor_new (G_ZLIB_COMPRESSOR_FORMAT_ZLIB, 9);
   g_autofree char *packed = g_malloc (n_text + 100);
   gsize n_read, n_packed;
 
-  g_assert_cmpint (g_converter_convert (G_CONVERTER (packer), text, n_text, packed, n_text + 100, G_CONVERTER_INPUT_AT_END,
-                                        &n_read, &n_packed, NULL), ==, G_CONVERTER_FINISHED);
+  g_assert_cmpint (g_converter_convert (G_CONVERTER (packer), text, n_text, packed, n_text + 100,
+                                        G_CONVERTER_INPUT_AT_END, &n_read, &n_packed, NULL),
+                   ==, G_CONVERTER_FINISHED);
 
   guint32 length = GUINT32_TO_BE (n_head - 4 + (is_packed ? n_packed : n_text));
 
   g_byte_array_append (png, (const guint8 *) &length, 4);
   g_byte_array_append (png, (const guint8 *) head, n_head);
-  g_byte_array_append (png, (const guint8 *) (is_packed ? packed : text), is_packed ? n_packed : n_text);
+  g_byte_array_append (png, (const guint8 *) (is_packed ? packed : text),
+                       is_packed ? n_packed : n_text);
   g_byte_array_append (png, (const guint8 *) "\0\0\0\0", 4);
 }
 
@@ -110,13 +110,22 @@ static void
 test_foreign_texts (void)
 {
 #define HEAD(text) text, sizeof (text) - 1
-  static const struct { const char *head; gsize n; const char *text; gboolean is_packed; const char *key, *value; } rows[] = {
+  static const struct
+  {
+    const char *head;
+    gsize n;
+    const char *text;
+    gboolean is_packed;
+    const char *key, *value;
+  } rows[] = {
     { HEAD ("tEXtplain\0"), "caf\xe9", FALSE, "plain", "caf\u00e9" },
     { HEAD ("tEXtempty\0"), "", FALSE, "empty", NULL },
     { HEAD ("tEXtno end"), "", FALSE, "no end", NULL },
     { HEAD ("tEXt\0"), "no key", FALSE, "", NULL },
     { HEAD ("tEXtcaf\xe9\0"), "a key that is not ASCII", FALSE, "caf\u00e9", NULL },
-    { HEAD ("tEXt0123456789012345678901234567890123456789012345678901234567890123456789012345678901\0"), "", FALSE, "0", NULL },
+    { HEAD (
+        "tEXt0123456789012345678901234567890123456789012345678901234567890123456789012345678901\0"),
+      "", FALSE, "0", NULL },
     { HEAD ("zTXtpacked\0\0"), "red apple red apple", TRUE, "packed", "red apple red apple" },
     { HEAD ("zTXtdamaged\0\0"), "red apple", FALSE, "damaged", NULL },
     { HEAD ("iTXtopen\0\0\0en\0\0"), "caf\u00e9", FALSE, "open", "caf\u00e9" },
@@ -134,11 +143,13 @@ test_foreign_texts (void)
 
   g_byte_array_append (png, g_bytes_get_data (bytes, NULL), 33); /* behind IHDR */
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
-    append_chunk (png, rows[i].head, rows[i].n, rows[i].text, strlen (rows[i].text), rows[i].is_packed);
+    append_chunk (png, rows[i].head, rows[i].n, rows[i].text, strlen (rows[i].text),
+                  rows[i].is_packed);
   memset (bomb, 'a', 2 << 20);
   append_chunk (png, HEAD ("zTXtbomb\0\0"), bomb, 2 << 20, TRUE);
   append_chunk (png, HEAD ("tEXtlong\0"), bomb, 2 << 20, FALSE);
-  g_byte_array_append (png, (const guint8 *) g_bytes_get_data (bytes, NULL) + 33, g_bytes_get_size (bytes) - 33);
+  g_byte_array_append (png, (const guint8 *) g_bytes_get_data (bytes, NULL) + 33,
+                       g_bytes_get_size (bytes) - 33);
   g_assert_true (g_file_set_contents (path, (const char *) png->data, png->len, NULL));
 
   g_autoptr (VardImage) read = vard_image_new_from_file (path, &error);
@@ -154,7 +165,8 @@ test_foreign_texts (void)
 static void
 test_grid (void)
 {
-  g_autoptr (VardImage) a = make_image (2, 3, 0), b = make_image (2, 3, 100), odd = make_image (3, 3, 0);
+  g_autoptr (VardImage) a = make_image (2, 3, 0), b = make_image (2, 3, 100),
+                        odd = make_image (3, 3, 0);
   VardImage *three[] = { a, b, a }, *mixed[] = { a, odd };
   g_autoptr (GError) error = NULL;
   g_autoptr (VardImage) grid = vard_image_new_grid (three, 3, 2, 1, &error);
@@ -203,8 +215,9 @@ test_damaged (void)
       g_autofree char *bytes = g_memdup2 (g_bytes_get_data (png, NULL), size);
 
       bytes[g_test_rand_int_range (24, size)] = g_test_rand_int ();
-      g_unlink (path);   /* without flags the file is not cut */
-      g_file_set_contents_full (path, bytes, g_test_rand_int_range (0, size + 1), G_FILE_SET_CONTENTS_NONE, 0600, NULL);
+      g_unlink (path); /* without flags the file is not cut */
+      g_file_set_contents_full (path, bytes, g_test_rand_int_range (0, size + 1),
+                                G_FILE_SET_CONTENTS_NONE, 0600, NULL);
 
       g_autoptr (VardImage) read = vard_image_new_from_file (path, NULL);
     }
@@ -219,8 +232,7 @@ test_damaged (void)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/image/round-trip", test_round_trip);

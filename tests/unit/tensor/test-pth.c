@@ -28,10 +28,7 @@ open_file (const char *name)
 
 /* every tensor of the .pth is in the .safetensors, with the same bytes */
 static void
-compare (const char *pth_name,
-         const char *other_name,
-         const char *prefix,
-         guint       n_expected)
+compare (const char *pth_name, const char *other_name, const char *prefix, guint n_expected)
 {
   g_autofree char *path = find_data (other_name);
   g_autoptr (VardPth) file = open_file (pth_name);
@@ -47,8 +44,8 @@ compare (const char *pth_name,
       g_assert_true (g_str_has_prefix (*name, prefix));
       g_assert_true (vard_shape_equal (vard_tensor_peek_shape (a), vard_tensor_peek_shape (b)));
       g_assert_cmpint (vard_tensor_get_dtype (a), ==, vard_tensor_get_dtype (b));
-      g_assert_cmpmem (vard_tensor_peek_data (a), vard_tensor_get_n_bytes (a), vard_tensor_peek_data (b),
-                       vard_tensor_get_n_bytes (b));
+      g_assert_cmpmem (vard_tensor_peek_data (a), vard_tensor_get_n_bytes (a),
+                       vard_tensor_peek_data (b), vard_tensor_get_n_bytes (b));
     }
   g_assert_cmpuint (n, ==, n_expected);
 }
@@ -57,18 +54,33 @@ static void
 test_torch (void)
 {
   compare ("tiny-clip/predictor.pth", "tiny-clip/predictor.safetensors", "", 10);
-  compare ("tiny-open-clip/checkpoint.pt", "tiny-open-clip/open_clip_model.safetensors", "state_dict.", 38);
+  compare ("tiny-open-clip/checkpoint.pt", "tiny-open-clip/open_clip_model.safetensors",
+           "state_dict.", 38);
 }
 
 /* views, transposes, steps and types; tests/data/make-views-pth.py says what is in it */
 static void
 test_views (void)
 {
-  static const struct { const char *name; guint n; double values[6]; } rows[] = {
-    { "whole", 6, { 0, 1, 2, 3, 4, 5 } }, { "turned", 6, { 0, 3, 1, 4, 2, 5 } }, { "row", 3, { 3, 4, 5 } },
-    { "column", 2, { 1, 4 } }, { "step", 3, { 0, 2, 4 } }, { "scalar", 1, { 5 } }, { "empty", 0, { 0 } },
-    { "nested.f64", 2, { 0.5, -2 } }, { "nested.f16", 2, { 0.5, -2 } }, { "nested.bf16", 2, { 0.5, -2 } },
-    { "nested.i64", 2, { 1, -3 } }, { "nested.u8", 2, { 7, 255 } }, { "nested.bool", 2, { 1, 0 } },
+  static const struct
+  {
+    const char *name;
+    guint n;
+    double values[6];
+  } rows[] = {
+    { "whole", 6, { 0, 1, 2, 3, 4, 5 } },
+    { "turned", 6, { 0, 3, 1, 4, 2, 5 } },
+    { "row", 3, { 3, 4, 5 } },
+    { "column", 2, { 1, 4 } },
+    { "step", 3, { 0, 2, 4 } },
+    { "scalar", 1, { 5 } },
+    { "empty", 0, { 0 } },
+    { "nested.f64", 2, { 0.5, -2 } },
+    { "nested.f16", 2, { 0.5, -2 } },
+    { "nested.bf16", 2, { 0.5, -2 } },
+    { "nested.i64", 2, { 1, -3 } },
+    { "nested.u8", 2, { 7, 255 } },
+    { "nested.bool", 2, { 1, 0 } },
   };
   g_autoptr (VardPth) file = open_file ("views.pth");
   g_autoptr (GError) error = NULL;
@@ -93,22 +105,32 @@ test_views (void)
 
 /* ---- pickles by hand ---- */
 
-#define STORAGE(n) "(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" "0X\3\0\0\0cpuK" n "tQ"
+#define STORAGE(n)                                   \
+  "(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" \
+  "0X\3\0\0\0cpuK" n "tQ"
 #define TENSOR(rest) "\200\2}X\1\0\0\0actorch._utils\n_rebuild_tensor_v2\n(" rest "tRs."
 #define NO_HOOKS "\211ccollections\nOrderedDict\n)R"
 #define PICKLE(text) text, sizeof (text) - 1
 
-static const struct { const char *name, *data; gsize size; const char *message; } bad[] = {
-  { "system", PICKLE ("\200\2cos\nsystem\nX\4\0\0\0true\205R."), "the pickle asks for \"os system\", which could be any program" },
+static const struct
+{
+  const char *name, *data;
+  gsize size;
+  const char *message;
+} bad[] = {
+  { "system", PICKLE ("\200\2cos\nsystem\nX\4\0\0\0true\205R."),
+    "the pickle asks for \"os system\", which could be any program" },
   { "eval", PICKLE ("\200\2c__builtin__\neval\n."), "\"__builtin__ eval\"" },
-  { "other-rebuild", PICKLE ("\200\2ctorch._utils\n_rebuild_parameter\n."), "\"torch._utils _rebuild_parameter\"" },
+  { "other-rebuild", PICKLE ("\200\2ctorch._utils\n_rebuild_parameter\n."),
+    "\"torch._utils _rebuild_parameter\"" },
   { "old-instance", PICKLE ("\200\2(ios\nsystem\n."), "the word 0x69" },
   { "new-object", PICKLE ("\200\2ccollections\nOrderedDict\n)\201."), "the word 0x81" },
   { "stack-global", PICKLE ("\200\2\214\2os\214\6system\223."), "the word 0x8c" },
   { "extension", PICKLE ("\200\2\202\1."), "the word 0x82" },
   { "protocol", PICKLE ("\200\4}."), "not of protocol 2" },
   { "call-of-number", PICKLE ("\200\2K\1)R."), "calls what is no tensor" },
-  { "call-with-items", PICKLE ("\200\2ccollections\nOrderedDict\nK\1\205R."), "calls what is no tensor" },
+  { "call-with-items", PICKLE ("\200\2ccollections\nOrderedDict\nK\1\205R."),
+    "calls what is no tensor" },
   { "empty", PICKLE (""), "the pickle is cut off" },
   { "cut-number", PICKLE ("\200\2J\1\2"), "the pickle is cut off" },
   { "cut-text", PICKLE ("\200\2X\377\377\377\377a"), "the pickle is cut off" },
@@ -122,14 +144,22 @@ static const struct { const char *name, *data; gsize size; const char *message; 
   { "not-utf8", PICKLE ("\200\2X\1\0\0\0\377."), "not UTF-8" },
   { "long-number", PICKLE ("\200\2\212\11\1\1\1\1\1\1\1\1\1."), "a number of 9 bytes" },
   { "outside", PICKLE ("\200\2K\1Q."), "refers to something outside" },
-  { "too-long", PICKLE (TENSOR (STORAGE ("\5") "K\0K\6\205K\1\205" NO_HOOKS)), "does not lie within its storage" },
-  { "offset", PICKLE (TENSOR (STORAGE ("\5") "K\1K\5\205K\1\205" NO_HOOKS)), "does not lie within its storage" },
-  { "negative-stride", PICKLE (TENSOR (STORAGE ("\5") "K\4K\5\205J\377\377\377\377\205" NO_HOOKS)), "does not lie within" },
-  { "bomb", PICKLE (TENSOR (STORAGE ("\5") "K\0J\377\377\377\177\205K\0\205" NO_HOOKS)), "does not lie within" },
-  { "overflow", PICKLE (TENSOR (STORAGE ("\5") "K\0J\377\377\377\177J\377\377\377\177J\377\377\377\177\207K\0K\0K\0\207"
-                                NO_HOOKS)), "does not lie within" },
-  { "twice", PICKLE ("\200\2}X\1\0\0\0actorch._utils\n_rebuild_tensor_v2\n(" STORAGE ("\5") "K\0K\5\205K\1\205" NO_HOOKS
-                     "tRq\1sX\1\0\0\0ah\1s."), "a tensor's name is there twice" },
+  { "too-long", PICKLE (TENSOR (STORAGE ("\5") "K\0K\6\205K\1\205" NO_HOOKS)),
+    "does not lie within its storage" },
+  { "offset", PICKLE (TENSOR (STORAGE ("\5") "K\1K\5\205K\1\205" NO_HOOKS)),
+    "does not lie within its storage" },
+  { "negative-stride", PICKLE (TENSOR (STORAGE ("\5") "K\4K\5\205J\377\377\377\377\205" NO_HOOKS)),
+    "does not lie within" },
+  { "bomb", PICKLE (TENSOR (STORAGE ("\5") "K\0J\377\377\377\177\205K\0\205" NO_HOOKS)),
+    "does not lie within" },
+  { "overflow",
+    PICKLE (TENSOR (STORAGE (
+      "\5") "K\0J\377\377\377\177J\377\377\377\177J\377\377\377\177\207K\0K\0K\0\207" NO_HOOKS)),
+    "does not lie within" },
+  { "twice",
+    PICKLE ("\200\2}X\1\0\0\0actorch._utils\n_rebuild_tensor_v2\n(" STORAGE (
+      "\5") "K\0K\5\205K\1\205" NO_HOOKS "tRq\1sX\1\0\0\0ah\1s."),
+    "a tensor's name is there twice" },
 };
 
 static void
@@ -139,7 +169,8 @@ test_bad_pickles (void)
     {
       g_autoptr (GError) error = NULL;
 
-      g_assert_null (vard_pickle_read_tensors ("x.pth", (const guint8 *) bad[i].data, bad[i].size, &error));
+      g_assert_null (
+        vard_pickle_read_tensors ("x.pth", (const guint8 *) bad[i].data, bad[i].size, &error));
       g_test_message ("%s: %s", bad[i].name, error->message);
       g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);
       g_assert_true (g_str_has_prefix (error->message, "x.pth: "));
@@ -152,7 +183,8 @@ test_good_pickle (void)
 {
   static const char data[] = TENSOR (STORAGE ("\5") "K\1K\2K\2\206K\2K\1\206" NO_HOOKS);
   g_autoptr (GError) error = NULL;
-  g_autoptr (GPtrArray) tensors = vard_pickle_read_tensors ("x", (const guint8 *) data, sizeof data - 1, &error);
+  g_autoptr (GPtrArray) tensors =
+    vard_pickle_read_tensors ("x", (const guint8 *) data, sizeof data - 1, &error);
 
   g_assert_no_error (error);
   g_assert_cmpuint (tensors->len, ==, 1);
@@ -197,9 +229,7 @@ test_shared_dicts (void)
 /* ---- archives ---- */
 
 static void
-check_bytes (const char *data,
-             gsize       size,
-             const char *message)
+check_bytes (const char *data, gsize size, const char *message)
 {
   g_autofree char *folder = g_dir_make_tmp ("vard-pth-XXXXXX", NULL);
   g_autofree char *path = g_build_filename (folder, "x.pth", NULL);
@@ -223,7 +253,8 @@ test_bad_archives (void)
   g_assert_true (g_file_get_contents (path, &data, &size, NULL));
   check_bytes (data, size / 2, "the zip archive is damaged: it has no end");
   check_bytes ("", 0, "is not a weight file of PyTorch");
-  check_bytes ("\200\2\212\nl\374\234F\371 j\250P\31.", 15, "is in the format from before PyTorch 1.6");
+  check_bytes ("\200\2\212\nl\374\234F\371 j\250P\31.", 15,
+               "is in the format from before PyTorch 1.6");
   check_bytes ("hello", 5, "is not a weight file of PyTorch");
   /* members move by a byte */
   g_autofree char *longer = g_malloc (size + 1);
@@ -253,8 +284,7 @@ test_missing (void)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/pth/torch", test_torch);

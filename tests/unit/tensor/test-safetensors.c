@@ -18,16 +18,14 @@ typedef struct
 } Fixture;
 
 static void
-fixture_set_up (Fixture      *self,
-                gconstpointer data)
+fixture_set_up (Fixture *self, gconstpointer data)
 {
   self->folder = g_dir_make_tmp (NULL, NULL);
   self->path = g_build_filename (self->folder, "weights.safetensors", NULL);
 }
 
 static void
-fixture_tear_down (Fixture      *self,
-                   gconstpointer data)
+fixture_tear_down (Fixture *self, gconstpointer data)
 {
   g_autoptr (GDir) dir = g_dir_open (self->folder, 0, NULL);
   const char *name;
@@ -56,10 +54,7 @@ count_files (Fixture *self)
 
 /* a file of this header and n_data bytes of zeros */
 static void
-write_file (const char *path,
-            const char *header,
-            gsize       n_header,
-            gsize       n_data)
+write_file (const char *path, const char *header, gsize n_header, gsize n_data)
 {
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
   guint64 length = GUINT64_TO_LE (n_header);
@@ -69,13 +64,13 @@ write_file (const char *path,
   g_byte_array_append (bytes, (guint8 *) &length, 8);
   g_byte_array_append (bytes, (const guint8 *) header, strlen (header));
   g_byte_array_append (bytes, data, n_data);
-  g_file_set_contents_full (path, (char *) bytes->data, bytes->len, G_FILE_SET_CONTENTS_NONE, 0600, &error);
+  g_file_set_contents_full (path, (char *) bytes->data, bytes->len, G_FILE_SET_CONTENTS_NONE, 0600,
+                            &error);
   g_assert_no_error (error);
 }
 
 static VardTensor *
-make_tensor (VardShape shape,
-             float     first)
+make_tensor (VardShape shape, float first)
 {
   VardTensor *tensor = vard_tensor_new (VARD_DTYPE_F32, &shape);
 
@@ -85,29 +80,34 @@ make_tensor (VardShape shape,
 }
 
 static void
-test_round_trip (Fixture      *self,
-                 gconstpointer data)
+test_round_trip (Fixture *self, gconstpointer data)
 {
   g_autoptr (VardTensor) a = make_tensor (VARD_SHAPE (2, 3), 1), b = make_tensor (VARD_SCALAR, 7);
   g_autoptr (VardTensor) c = make_tensor (VARD_SHAPE (0, 4), 0);
   const VardSafetensorsEntry entries[] = {
-    { .name = "half", .tensor = a, .dtype = VARD_DTYPE_F16 }, { .name = "b\"ad \u00e9", .tensor = b },
-    { .name = "empty", .tensor = c }, { .name = "ids", .tensor = a, .dtype = VARD_DTYPE_I64 },
-    { .name = "bytes", .tensor = a, .dtype = VARD_DTYPE_U8 }, { .name = "last", .tensor = a, .dtype = VARD_DTYPE_BF16 },
+    { .name = "half", .tensor = a, .dtype = VARD_DTYPE_F16 },
+    { .name = "b\"ad \u00e9", .tensor = b },
+    { .name = "empty", .tensor = c },
+    { .name = "ids", .tensor = a, .dtype = VARD_DTYPE_I64 },
+    { .name = "bytes", .tensor = a, .dtype = VARD_DTYPE_U8 },
+    { .name = "last", .tensor = a, .dtype = VARD_DTYPE_BF16 },
   };
   g_autoptr (GHashTable) metadata = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GError) error = NULL;
 
   g_hash_table_insert (metadata, (gpointer) "prompt", (gpointer) "a \"red\" apple\n");
-  g_assert_true (vard_safetensors_write (self->path, entries, G_N_ELEMENTS (entries), metadata, &error));
+  g_assert_true (
+    vard_safetensors_write (self->path, entries, G_N_ELEMENTS (entries), metadata, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (count_files (self), ==, 1);
 
   g_autoptr (VardSafetensors) file = vard_safetensors_open (self->path, &error);
 
   g_assert_no_error (error);
-  g_assert_cmpuint (g_strv_length ((char **) vard_safetensors_peek_names (file)), ==, G_N_ELEMENTS (entries));
-  g_assert_cmpstr (g_hash_table_lookup (vard_safetensors_peek_metadata (file), "prompt"), ==, "a \"red\" apple\n");
+  g_assert_cmpuint (g_strv_length ((char **) vard_safetensors_peek_names (file)), ==,
+                    G_N_ELEMENTS (entries));
+  g_assert_cmpstr (g_hash_table_lookup (vard_safetensors_peek_metadata (file), "prompt"), ==,
+                   "a \"red\" apple\n");
   g_assert_cmpstr (g_hash_table_lookup (vard_safetensors_peek_metadata (file), "format"), ==, "pt");
   for (guint i = 0; i < G_N_ELEMENTS (entries); i++)
     {
@@ -118,9 +118,11 @@ test_round_trip (Fixture      *self,
 
       g_autoptr (VardTensor) floats = vard_tensor_convert (found, VARD_DTYPE_F32);
 
-      g_assert_true (vard_shape_equal (vard_tensor_peek_shape (floats), vard_tensor_peek_shape (entries[i].tensor)));
+      g_assert_true (vard_shape_equal (vard_tensor_peek_shape (floats),
+                                       vard_tensor_peek_shape (entries[i].tensor)));
       g_assert_cmpmem (vard_tensor_peek_data (floats), vard_tensor_get_n_bytes (floats),
-                       vard_tensor_peek_data (entries[i].tensor), vard_tensor_get_n_bytes (entries[i].tensor));
+                       vard_tensor_peek_data (entries[i].tensor),
+                       vard_tensor_get_n_bytes (entries[i].tensor));
     }
   g_assert_null (vard_safetensors_lookup (file, "nothing", &error));
   g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);
@@ -128,14 +130,12 @@ test_round_trip (Fixture      *self,
 
 /* 1 byte before the floats: they are unaligned and must be copied; F64 becomes F32 */
 static void
-test_unaligned (Fixture      *self,
-                gconstpointer data)
+test_unaligned (Fixture *self, gconstpointer data)
 {
-  const char *header =
-    "{\"a\":{\"dtype\":\"BOOL\",\"shape\":[1],\"data_offsets\":[0,1]},"
-    "\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[1,9]},"
-    "\"c\":{\"dtype\":\"F64\",\"shape\":[1,1],\"data_offsets\":[9,17]},"
-    "\"d\":{\"dtype\":\"F8_E4M3\",\"shape\":[1],\"data_offsets\":[17,18]}}   ";
+  const char *header = "{\"a\":{\"dtype\":\"BOOL\",\"shape\":[1],\"data_offsets\":[0,1]},"
+                       "\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[1,9]},"
+                       "\"c\":{\"dtype\":\"F64\",\"shape\":[1,1],\"data_offsets\":[9,17]},"
+                       "\"d\":{\"dtype\":\"F8_E4M3\",\"shape\":[1],\"data_offsets\":[17,18]}}   ";
   g_autoptr (GError) error = NULL;
 
   write_file (self->path, header, strlen (header), 18);
@@ -160,9 +160,9 @@ typedef struct
 {
   const char *name;
   const char *header;
-  gsize n_header;            /* 0: its length */
+  gsize n_header; /* 0: its length */
   gsize n_data;
-  const char *says;          /* what the message must contain */
+  const char *says; /* what the message must contain */
 } Hostile;
 
 #define TENSOR(name, dtype, shape, offsets) \
@@ -184,10 +184,14 @@ static const Hostile hostile[] = {
   { "deep", "{\"a\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}", 0, 0, "nested" },
   { "closes-more", "{}}}}", 0, 0, NULL },
   { "nul-in-name", "{" TENSOR ("a\\u0000b", "U8", "[1]", "[0,1]") "}", 0, 1, "NUL" },
-  { "twice", "{" TENSOR ("a", "U8", "[1]", "[0,1]") "," TENSOR ("a", "U8", "[1]", "[1,2]") "}", 0, 2, "twice" },
-  { "twice-escaped", "{" TENSOR ("a", "U8", "[1]", "[0,1]") "," TENSOR ("\\u0061", "U8", "[1]", "[1,2]") "}", 0, 2,
+  { "twice", "{" TENSOR ("a", "U8", "[1]", "[0,1]") "," TENSOR ("a", "U8", "[1]", "[1,2]") "}", 0,
+    2, "twice" },
+  { "twice-escaped",
+    "{" TENSOR ("a", "U8", "[1]", "[0,1]") "," TENSOR ("\\u0061", "U8", "[1]", "[1,2]") "}", 0, 2,
     "twice" },
-  { "inner-twice", "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,1]}}", 0, 1, "twice" },
+  { "inner-twice",
+    "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,1]}}", 0, 1,
+    "twice" },
   { "metadata-number", "{\"__metadata__\":{\"a\":1}}", 0, 0, "not a string" },
   { "metadata-array", "{\"__metadata__\":[]}", 0, 0, "not an object" },
   { "no-dtype", "{\"a\":{\"shape\":[1],\"data_offsets\":[0,1]}}", 0, 1, "needs" },
@@ -198,27 +202,31 @@ static const Hostile hostile[] = {
   { "fraction", "{" TENSOR ("a", "U8", "[1.0]", "[0,1]") "}", 0, 1, "extent 0" },
   { "string-extent", "{" TENSOR ("a", "U8", "[\"1\"]", "[0,1]") "}", 0, 1, "extent 0" },
   { "overflow", "{" TENSOR ("a", "F32", "[4294967296,4294967296]", "[0,4]") "}", 0, 4, "overflow" },
-  { "overflow-to-zero", "{" TENSOR ("a", "F32", "[4611686018427387904,4]", "[0,0]") "}", 0, 0, "overflow" },
-  { "extent-beyond-64-bits", "{" TENSOR ("a", "U8", "[18446744073709551617]", "[0,1]") "}", 0, 1, "extent 0" },
+  { "overflow-to-zero", "{" TENSOR ("a", "F32", "[4611686018427387904,4]", "[0,0]") "}", 0, 0,
+    "overflow" },
+  { "extent-beyond-64-bits", "{" TENSOR ("a", "U8", "[18446744073709551617]", "[0,1]") "}", 0, 1,
+    "extent 0" },
   { "many-extents", "{" TENSOR ("a", "U8", "[1,1,1,1,1,1,1]", "[0,1]") "}", 0, 1, "7 extents" },
   { "too-short", "{" TENSOR ("a", "F32", "[2]", "[0,4]") "}", 0, 4, "needs 8 bytes" },
   { "past-end", "{" TENSOR ("a", "F32", "[2]", "[0,8]") "}", 0, 4, "outside" },
   { "backwards", "{" TENSOR ("a", "U8", "[1]", "[1,0]") "}", 0, 1, "outside" },
   { "negative-offset", "{" TENSOR ("a", "U8", "[1]", "[-1,0]") "}", 0, 1, "two whole numbers" },
   { "one-offset", "{" TENSOR ("a", "U8", "[1]", "[1]") "}", 0, 1, "two whole numbers" },
-  { "overlap", "{" TENSOR ("a", "U8", "[2]", "[0,2]") "," TENSOR ("b", "U8", "[2]", "[1,3]") "}", 0, 3, "begins at 1" },
-  { "hole", "{" TENSOR ("a", "U8", "[1]", "[0,1]") "," TENSOR ("b", "U8", "[1]", "[2,3]") "}", 0, 3, "begins at 2" },
+  { "overlap", "{" TENSOR ("a", "U8", "[2]", "[0,2]") "," TENSOR ("b", "U8", "[2]", "[1,3]") "}", 0,
+    3, "begins at 1" },
+  { "hole", "{" TENSOR ("a", "U8", "[1]", "[0,1]") "," TENSOR ("b", "U8", "[1]", "[2,3]") "}", 0, 3,
+    "begins at 2" },
   { "data-after", "{" TENSOR ("a", "U8", "[1]", "[0,1]") "}", 0, 5, "end at 1" },
 };
 
 static void
-test_hostile (Fixture      *self,
-              gconstpointer data)
+test_hostile (Fixture *self, gconstpointer data)
 {
   const Hostile *row = data;
   g_autoptr (GError) error = NULL;
 
-  write_file (self->path, row->header, row->n_header ? row->n_header : strlen (row->header), row->n_data);
+  write_file (self->path, row->header, row->n_header ? row->n_header : strlen (row->header),
+              row->n_data);
   g_assert_null (vard_safetensors_open (self->path, &error));
   g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);
   g_assert_nonnull (strstr (error->message, self->path));
@@ -227,8 +235,7 @@ test_hostile (Fixture      *self,
 }
 
 static void
-test_short_files (Fixture      *self,
-                  gconstpointer data)
+test_short_files (Fixture *self, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
 
@@ -248,12 +255,12 @@ test_short_files (Fixture      *self,
 /* No change of a few bytes may crash; what opens must be readable to its last byte. A few rounds:
  * the fuzzer, whose files are not on a disk, does the rest. */
 static void
-test_mutations (Fixture      *self,
-                gconstpointer data)
+test_mutations (Fixture *self, gconstpointer data)
 {
   g_autoptr (VardTensor) a = make_tensor (VARD_SHAPE (2, 3), 1);
   const VardSafetensorsEntry entries[] = {
-    { .name = "one", .tensor = a }, { .name = "two", .tensor = a, .dtype = VARD_DTYPE_F16 },
+    { .name = "one", .tensor = a },
+    { .name = "two", .tensor = a, .dtype = VARD_DTYPE_F16 },
   };
   g_autofree char *whole = NULL;
   gsize size;
@@ -267,18 +274,21 @@ test_mutations (Fixture      *self,
       gsize length = round % 7 == 0 ? (gsize) g_test_rand_int_range (0, size) : size;
 
       for (int i = g_test_rand_int_range (1, 4); i > 0; i--)
-        bytes[g_test_rand_int_range (0, g_test_rand_int_range (0, 2) ? 8 : size)] = g_test_rand_int ();
-      g_unlink (self->path);   /* without flags the file is not cut */
+        bytes[g_test_rand_int_range (0, g_test_rand_int_range (0, 2) ? 8 : size)] =
+          g_test_rand_int ();
+      g_unlink (self->path); /* without flags the file is not cut */
       g_file_set_contents_full (self->path, bytes, length, G_FILE_SET_CONTENTS_NONE, 0600, NULL);
 
       g_autoptr (VardSafetensors) file = vard_safetensors_open (self->path, NULL);
 
       n_refused += file == NULL;
       n_opened += file != NULL;
-      for (const char *const *name = file ? vard_safetensors_peek_names (file) : NULL; name && *name; name++)
+      for (const char *const *name = file ? vard_safetensors_peek_names (file) : NULL;
+           name && *name; name++)
         {
           g_autoptr (VardTensor) tensor = vard_safetensors_lookup (file, *name, NULL);
-          g_autoptr (VardTensor) copy = tensor ? vard_tensor_convert (tensor, VARD_DTYPE_F32) : NULL;
+          g_autoptr (VardTensor) copy = tensor ? vard_tensor_convert (tensor, VARD_DTYPE_F32)
+                                               : NULL;
         }
     }
   g_assert_cmpuint (n_opened + n_refused, ==, 60);
@@ -286,19 +296,21 @@ test_mutations (Fixture      *self,
 }
 
 static void
-test_sharded (Fixture      *self,
-              gconstpointer data)
+test_sharded (Fixture *self, gconstpointer data)
 {
   g_autoptr (VardTensor) a = make_tensor (VARD_SHAPE (2), 1), b = make_tensor (VARD_SHAPE (3), 5);
-  const VardSafetensorsEntry first = { .name = "a", .tensor = a }, second = { .name = "b", .tensor = b };
+  const VardSafetensorsEntry first = { .name = "a", .tensor = a },
+                             second = { .name = "b", .tensor = b };
   g_autofree char *other = g_build_filename (self->folder, "other.safetensors", NULL);
   g_autofree char *index = g_build_filename (self->folder, "weights.safetensors.index.json", NULL);
   g_autoptr (GError) error = NULL;
 
   vard_safetensors_write (self->path, &first, 1, NULL, NULL);
   vard_safetensors_write (other, &second, 1, NULL, NULL);
-  g_file_set_contents (index, "{\"metadata\":{\"total_size\":20},\"weight_map\":"
-                       "{\"a\":\"weights.safetensors\",\"b\":\"other.safetensors\"}}", -1, NULL);
+  g_file_set_contents (index,
+                       "{\"metadata\":{\"total_size\":20},\"weight_map\":"
+                       "{\"a\":\"weights.safetensors\",\"b\":\"other.safetensors\"}}",
+                       -1, NULL);
 
   g_autoptr (VardSafetensors) file = vard_safetensors_open (index, &error);
 
@@ -311,8 +323,14 @@ test_sharded (Fixture      *self,
   g_assert_true (vard_safetensors_contains (file, "a"));
 
   static const char *const wrong[] = {
-    "{\"weight_map\":{\"a\":\"../weights.safetensors\"}}", "{\"weight_map\":{\"a\":\"missing.safetensors\"}}",
-    "{\"weight_map\":{\"c\":\"other.safetensors\"}}", "{\"weight_map\":{\"a\":7}}", "{\"weight_map\":[]}", "{}", "[", "",
+    "{\"weight_map\":{\"a\":\"../weights.safetensors\"}}",
+    "{\"weight_map\":{\"a\":\"missing.safetensors\"}}",
+    "{\"weight_map\":{\"c\":\"other.safetensors\"}}",
+    "{\"weight_map\":{\"a\":7}}",
+    "{\"weight_map\":[]}",
+    "{}",
+    "[",
+    "",
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (wrong); i++)
@@ -338,8 +356,7 @@ count_resident (void)
 /* a view's memory is given back, and its numbers are there again when they are read; a tensor's own
  * stays */
 static void
-test_drop_pages (Fixture      *self,
-                 gconstpointer data)
+test_drop_pages (Fixture *self, gconstpointer data)
 {
   gsize n = 16 << 20;
   g_autoptr (VardTensor) large = make_tensor (VARD_SHAPE (n / sizeof (float)), 0);
@@ -367,11 +384,12 @@ test_drop_pages (Fixture      *self,
 /* the disk is full when the process may not write more: an error, the old file intact, nothing left
  * beside it */
 static void
-test_full_disk (Fixture      *self,
-                gconstpointer data)
+test_full_disk (Fixture *self, gconstpointer data)
 {
-  g_autoptr (VardTensor) small = make_tensor (VARD_SHAPE (4), 1), large = make_tensor (VARD_SHAPE (100000), 0);
-  const VardSafetensorsEntry good = { .name = "a", .tensor = small }, bad = { .name = "a", .tensor = large };
+  g_autoptr (VardTensor) small = make_tensor (VARD_SHAPE (4), 1),
+                         large = make_tensor (VARD_SHAPE (100000), 0);
+  const VardSafetensorsEntry good = { .name = "a", .tensor = small },
+                             bad = { .name = "a", .tensor = large };
   struct rlimit before, limit;
   g_autoptr (GError) error = NULL;
 
@@ -394,11 +412,11 @@ test_full_disk (Fixture      *self,
 }
 
 static void
-test_refused_names (Fixture      *self,
-                    gconstpointer data)
+test_refused_names (Fixture *self, gconstpointer data)
 {
   g_autoptr (VardTensor) a = make_tensor (VARD_SHAPE (1), 1);
-  const VardSafetensorsEntry twice[] = { { .name = "a", .tensor = a }, { .name = "a", .tensor = a } };
+  const VardSafetensorsEntry twice[] = { { .name = "a", .tensor = a },
+                                         { .name = "a", .tensor = a } };
   const VardSafetensorsEntry metadata = { .name = "__metadata__", .tensor = a };
   g_autoptr (GError) error = NULL;
 
@@ -410,11 +428,11 @@ test_refused_names (Fixture      *self,
   g_assert_cmpuint (count_files (self), ==, 0);
 }
 
-#define ADD(path, data, func) g_test_add (path, Fixture, data, fixture_set_up, func, fixture_tear_down)
+#define ADD(path, data, func) \
+  g_test_add (path, Fixture, data, fixture_set_up, func, fixture_tear_down)
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   ADD ("/safetensors/round-trip", NULL, test_round_trip);

@@ -54,8 +54,9 @@ test_jsonl_append (Fixture *fixture, gconstpointer data)
       g_assert_true (vard_tracker_close (tracker, &error));
     }
   g_assert_true (g_file_get_contents (fixture->path, &text, NULL, NULL));
-  g_assert_cmpstr (text, ==, "{\"step\":1,\"time\":0.5,\"reward/mean\":-1.25}\n"
-                             "{\"step\":2,\"time\":1.0,\"reward/mean\":-1.25}\n");
+  g_assert_cmpstr (text, ==,
+                   "{\"step\":1,\"time\":0.5,\"reward/mean\":-1.25}\n"
+                   "{\"step\":2,\"time\":1.0,\"reward/mean\":-1.25}\n");
 }
 
 static void

@@ -14,7 +14,7 @@ make (void)
   const guint64 seeds[] = { 5, 6 };
   char *names[] = { (char *) "a", NULL };
   VardEvaluation *self =
-      vard_evaluation_new ((const char *[]){ "one", "two", NULL }, 2, seeds, 2, names);
+    vard_evaluation_new ((const char *[]) { "one", "two", NULL }, 2, seeds, 2, names);
 
   for (guint i = 0; i < 4; i++)
     {

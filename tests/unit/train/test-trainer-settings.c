@@ -25,8 +25,8 @@ test_trainer_settings_copy (void)
   g_autoptr (VardTrainerSettings) settings = vard_trainer_settings_new ();
   const char *targets[] = { "to_k", NULL };
 
-  g_object_set (settings, "seed", G_MAXUINT64, "gamma", 0.9, "value-refresh", TRUE,
-                "weights", VARD_TRAINED_WEIGHTS_FULL, "lora-targets", targets, NULL);
+  g_object_set (settings, "seed", G_MAXUINT64, "gamma", 0.9, "value-refresh", TRUE, "weights",
+                VARD_TRAINED_WEIGHTS_FULL, "lora-targets", targets, NULL);
   g_autoptr (VardTrainerSettings) copy = vard_trainer_settings_copy (settings);
   g_autoptr (JsonObject) a = vard_settings_to_json (G_OBJECT (settings));
   g_autoptr (JsonObject) b = vard_settings_to_json (G_OBJECT (copy));

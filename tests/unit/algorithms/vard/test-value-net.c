@@ -21,13 +21,14 @@ typedef struct
 } Net;
 
 static void
-net_record (Net          *self,
-            VardValueNet *net)
+net_record (Net *self, VardValueNet *net)
 {
   self->graph = vard_graph_new ();
   self->x = vard_input (self->graph, "x", VARD_DTYPE_F32, VARD_SHAPE (N, SIDE, SIDE, CHANNELS));
-  self->value = vard_value_net_record (net, self->x, vard_input (self->graph, "t", VARD_DTYPE_F32, VARD_SHAPE (N)),
-                                       vard_input (self->graph, "text", VARD_DTYPE_F32, VARD_SHAPE (N, TEXT)));
+  self->value =
+    vard_value_net_record (net, self->x,
+                           vard_input (self->graph, "t", VARD_DTYPE_F32, VARD_SHAPE (N)),
+                           vard_input (self->graph, "text", VARD_DTYPE_F32, VARD_SHAPE (N, TEXT)));
   vard_graph_add_output (self->graph, "value", self->value);
   vard_random_fill_normal (1, 0, self->latents, N_X);
   vard_random_fill_normal (2, 0, self->text, N * TEXT);
@@ -47,9 +48,7 @@ net_compile (Net *self)
 }
 
 static void
-net_run (Net            *self,
-         VardExecutable *executable,
-         float          *values)
+net_run (Net *self, VardExecutable *executable, float *values)
 {
   g_autoptr (GError) error = NULL;
 
@@ -62,9 +61,7 @@ net_run (Net            *self,
 }
 
 static void
-count (const char    *path,
-       VardParameter *parameter,
-       gpointer       data)
+count (const char *path, VardParameter *parameter, gpointer data)
 {
   g_assert_true (parameter->is_trainable);
   *(gint64 *) data += vard_tensor_get_count (parameter->tensor);
@@ -95,9 +92,7 @@ test_start (void)
 }
 
 static void
-fill (const char    *path,
-      VardParameter *parameter,
-      gpointer       data)
+fill (const char *path, VardParameter *parameter, gpointer data)
 {
   float *values = vard_tensor_peek_f32 (parameter->tensor);
 
@@ -184,8 +179,7 @@ test_slope (void)
 }
 
 int
-main (int    argc,
-      char **argv)
+main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/value-net/start", test_start);
