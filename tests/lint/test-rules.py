@@ -2,6 +2,7 @@
 """test-rules.py - the lints find what they are there to find"""
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ HEAD = '/* %s - a test\n *\n * SPDX-License-Identifier: LGPL-2.1-or-later\n */\n
 
 
 class Rules(unittest.TestCase):
-    def lint(self, lint, files):
+    def lint(self, lint, files, style=None):
         """Runs one lint on a tree made of the given files; returns the exit status and the complaints"""
         with tempfile.TemporaryDirectory() as root:
             for name, text in files.items():
@@ -20,6 +21,9 @@ class Rules(unittest.TestCase):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 with open(path, 'w', encoding='utf-8') as file:
                     file.write(HEAD % os.path.basename(name) + text)
+            if style is not None:
+                with open(os.path.join(root, '.clang-format'), 'w', encoding='utf-8') as file:
+                    file.write(style)
             done = subprocess.run([sys.executable, os.path.join(HERE, lint + '.py'), root],
                                   capture_output=True, text=True, check=False)
             return done.returncode, done.stderr
@@ -57,6 +61,18 @@ class Rules(unittest.TestCase):
     def test_long_table(self):
         table = 'int table[] =\n{\n' + '  1,\n' * 90 + '};\n'
         self.assertEqual(self.lint('sizes', {'libvard/nn/a.c': table}), (0, ''))
+
+    def test_wide_line(self):
+        self.refuses('format', {'libvard/nn/a.c': 'int ' + 'a' * 97 + ';\n'}, '102 columns')
+
+    def test_layout(self):
+        if shutil.which('clang-format-14') is None:
+            self.skipTest('no clang-format 14')
+        with open(os.path.join(HERE, '..', '..', '.clang-format'), encoding='utf-8') as file:
+            style = file.read()
+        for text, status in (('int\none (int a)\n{\n  return a;\n}\n', 0), ('int one (int a) { return a; }\n', 1)):
+            found, complaints = self.lint('format', {'libvard/nn/a.c': text}, style)
+            self.assertEqual(found, status, complaints)
 
     def test_line_comment(self):
         self.refuses('words', {'libvard/nn/a.c': 'int a; /' '/ no\n'}, 'line comment')
