@@ -50,7 +50,7 @@ time_forward (VardRunner *runner, guint n, guint n_steps, GCancellable *cancella
   const char *prompts[] = { vard_runner_get_trainer (runner)->texts[0], NULL };
   g_autofree guint64 *seeds = g_new0 (guint64, n);
   g_autofree guint *prompt_of = g_new0 (guint, n);
-  g_autoptr (VardSampler) sampler = vard_sampler_new (vard_pipeline_peek_schedule (pipeline),
+  g_autoptr (VardSampler) sampler = vard_sampler_new (vard_pipeline_peek_process (pipeline),
                                                       s->sampler, n_steps, s->sampler_eta, error);
   VardSampleRequest request = { .n = n,
                                 .prompts = prompts,

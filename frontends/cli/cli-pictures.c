@@ -133,7 +133,7 @@ cli_pictures_sample (VardPipeline *pipeline,
 {
   const VardModelInfo *info = vard_model_peek_info (vard_pipeline_peek_model (pipeline));
   guint n = g_strv_length ((char **) request->prompts) * request->count;
-  g_autoptr (VardSampler) sampler = vard_sampler_new (vard_pipeline_peek_schedule (pipeline),
+  g_autoptr (VardSampler) sampler = vard_sampler_new (vard_pipeline_peek_process (pipeline),
                                                       request->sampler, request->steps,
                                                       request->eta, error);
   g_autofree guint *prompts = g_new (guint, n);
@@ -197,7 +197,8 @@ set_texts (VardImage *image, const CliPictures *request, guint i)
     { "seed", seed },
     { "sampler", vard_sampler_kind_to_string (request->sampler) },
     { "steps", steps },
-    { "eta", request->sampler == VARD_SAMPLER_KIND_DDIM ? eta : NULL },
+    { "eta",
+      vard_sampler_kind_get_flags (request->sampler) & VARD_SAMPLER_FLAGS_HAS_ETA ? eta : NULL },
     { "guidance-scale", scale },
     { "size", size },
     { "batch", batch },

@@ -174,10 +174,15 @@ load_pipeline (CliSampleSettings *settings, CliOptions *options, char **name, GE
 static gboolean
 check_settings (CliSampleSettings *settings, CliOptions *options, GError **error)
 {
-  if (settings->sampler != VARD_SAMPLER_KIND_DDIM && cli_options_has (options, "eta"))
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "--eta is for the sampler ddim, and this one is %s",
-                 vard_sampler_kind_to_string (settings->sampler));
+  if (!(vard_sampler_kind_get_flags (settings->sampler) & VARD_SAMPLER_FLAGS_HAS_ETA)
+      && cli_options_has (options, "eta"))
+    {
+      g_autofree char *names = vard_sampler_kind_list (VARD_SAMPLER_FLAGS_HAS_ETA);
+
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                   "--eta is for the sampler %s, and this one is %s", names,
+                   vard_sampler_kind_to_string (settings->sampler));
+    }
   else if (settings->negative_prompt && *settings->negative_prompt && settings->guidance_scale == 1)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
                  "--negative-prompt has no effect at guidance scale 1: use --guidance-scale 5 or "

@@ -35,7 +35,7 @@ typedef void (*VardSampleProgress) (double fraction, gpointer data);
 VardPipeline *vard_pipeline_new (VardEngine *engine, VardModel *model, GError **error);
 VardEngine *vard_pipeline_peek_engine (VardPipeline *self);
 VardModel *vard_pipeline_peek_model (VardPipeline *self);
-const VardNoiseSchedule *vard_pipeline_peek_schedule (VardPipeline *self);
+const VardProcess *vard_pipeline_peek_process (VardPipeline *self);
 /* floats of one latent */
 gsize vard_pipeline_get_state_size (VardPipeline *self);
 const VardTextState *vard_pipeline_encode (VardPipeline *self,

@@ -20,7 +20,7 @@ struct _VardPipeline
 
   VardEngine *engine;
   VardModel *model;
-  VardNoiseSchedule *schedule;
+  VardProcess *process;
   VardTextCache *texts;
   VardImagePool *pool; /* where pictures are made; NULL for ordinary memory */
   /* n << 4 | noise << 2 | keeps_clean << 1 | is_guided -> VardDenoiseStep */
@@ -52,10 +52,18 @@ get_noise (const VardSampleRequest *request)
   return VARD_STEP_NOISE_NONE;
 }
 
+/* whether a step leaves its x_0 for the next */
+static gboolean
+pipeline_keeps_clean (const VardSampler *sampler)
+{
+  return (vard_sampler_get_flags (sampler) & VARD_SAMPLER_FLAGS_MULTISTEP) != 0;
+}
+
 static VardDenoiseStep *
 ensure_step (VardPipeline *self, const VardSampleRequest *request, guint n, GError **error)
 {
-  gboolean is_guided = request->guidance_scale != 1.0, keeps_clean = request->sampler->needs_clean;
+  gboolean is_guided = request->guidance_scale != 1.0;
+  gboolean keeps_clean = pipeline_keeps_clean (request->sampler);
   VardStepNoise noise = get_noise (request);
   gpointer key =
     GUINT_TO_POINTER (n << 4 | noise << 2 | (keeps_clean ? 2 : 0) | (is_guided ? 1 : 0));
@@ -260,7 +268,7 @@ vard_pipeline_rollout (VardPipeline *self,
   g_autofree float *x = g_new (float, batch * trajectory->state_size);
   g_autofree gint64 *counters = g_new (gint64, 2 * batch);
   g_autofree float *clean =
-    request->sampler->needs_clean ? g_new (float, batch * trajectory->state_size) : NULL;
+    pipeline_keeps_clean (request->sampler) ? g_new (float, batch * trajectory->state_size) : NULL;
   Rollout rollout = { self, request, trajectory, progress, data, x, clean, counters };
 
   for (guint first = 0; first < request->n; first += batch)
@@ -390,8 +398,8 @@ vard_pipeline_new (VardEngine *engine, VardModel *model, GError **error)
 
   g_autoptr (VardPipeline) self = g_object_new (VARD_TYPE_PIPELINE, NULL);
 
-  self->schedule = vard_noise_schedule_new (&vard_model_peek_info (model)->schedule, error);
-  if (self->schedule == NULL)
+  self->process = vard_process_new (&vard_model_peek_info (model)->schedule, error);
+  if (self->process == NULL)
     return NULL;
   self->engine = g_object_ref (engine);
   self->model = g_object_ref (model);
@@ -418,10 +426,10 @@ vard_pipeline_peek_model (VardPipeline *self)
   return self->model;
 }
 
-const VardNoiseSchedule *
-vard_pipeline_peek_schedule (VardPipeline *self)
+const VardProcess *
+vard_pipeline_peek_process (VardPipeline *self)
 {
-  return self->schedule;
+  return self->process;
 }
 
 gsize
@@ -487,7 +495,7 @@ vard_pipeline_sample (VardPipeline *self,
   g_return_val_if_fail (prompts != NULL && seeds != NULL, NULL);
 
   guint n = g_strv_length ((char **) prompts) * n_seeds;
-  g_autoptr (VardSampler) sampler = vard_sampler_new_ddim (self->schedule, n_steps, eta, error);
+  g_autoptr (VardSampler) sampler = vard_sampler_new_with_eta (self->process, n_steps, eta, error);
   if (sampler == NULL)
     return NULL;
 
@@ -524,7 +532,7 @@ vard_pipeline_finalize (GObject *object)
   g_clear_pointer (&self->steps, g_hash_table_unref);
   g_clear_pointer (&self->decoders, g_hash_table_unref);
   g_clear_pointer (&self->texts, vard_text_cache_free);
-  g_clear_pointer (&self->schedule, vard_noise_schedule_free);
+  g_clear_pointer (&self->process, vard_process_free);
   g_clear_object (&self->pool);
   g_clear_object (&self->model);
   g_clear_object (&self->engine);

@@ -2,8 +2,9 @@
  *
  * DDIM and DDPM go by timesteps. Euler's methods and DPM-Solver++ go by
  *   sigma = sqrt ((1 - alpha_bar) / alpha_bar),
- * interpolated between timesteps, which may also be spread as arXiv 2206.00364 does (Karras). The
- * samplers' classes in diffusers differ in small ways, and pictures with them; each is followed.
+ * interpolated between timesteps, which may also be spread as arXiv 2206.00364 does (Karras). A
+ * flow goes by its time. The samplers' classes in diffusers differ in small ways, and pictures with
+ * them; each is followed.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -15,109 +16,100 @@
 
 #define KARRAS_RHO 7.0
 
+typedef enum
+{
+  SIGMA_RULE_CONFIGURED, /* use_karras_sigmas and final_sigmas_type count */
+  SIGMA_RULE_PLAIN,
+  /* CONFIGURED, at whole timesteps, of one step more than it takes: it never visits 0 */
+  SIGMA_RULE_SOLVER,
+} SigmaRule;
+
+static void
+noise_levels_set (VardNoiseLevel *self, double time, double alpha_bar)
+{
+  *self = (VardNoiseLevel) { time, alpha_bar, 1 - alpha_bar };
+}
+
+/* k of numpy.linspace (from, to, n): the last is exact, the others count in steps that are rounded
+ * first */
 static double
-get_sigma (const VardNoiseSchedule *schedule, guint t)
+noise_levels_interpolate (double from, double to, guint n, guint k)
 {
-  double bar = schedule->alpha_bar[t];
+  if (n > 1 && k == n - 1)
+    return to;
 
-  return sqrt ((1 - bar) / bar);
+  return k * ((to - from) / MAX (n - 1.0, 1.0)) + from;
 }
 
+/* The timestep of step i; NumPy and Python round halves to even, and so do the timesteps of
+ * published models */
 static double
-get_alpha_bar (double sigma)
+noise_levels_space (const VardScheduleConfig *config,
+                    VardSpacing spacing,
+                    guint n_steps,
+                    guint n_extra,
+                    guint i)
 {
-  return 1 / (1 + sigma * sigma);
-}
-
-/* linear between whole timesteps */
-static double
-interpolate_sigma (const VardNoiseSchedule *schedule, double time)
-{
-  guint last = schedule->config.n_train_timesteps - 1;
-  guint low = (guint) CLAMP (floor (time), 0, last), high = MIN (low + 1, last);
-  double part = CLAMP (time - low, 0, 1);
-
-  return (1 - part) * get_sigma (schedule, low) + part * get_sigma (schedule, high);
-}
-
-/* linear in the logarithm */
-static double
-find_time (const VardNoiseSchedule *schedule, double sigma)
-{
-  guint low = 0, last = schedule->config.n_train_timesteps - 1;
-
-  while (low + 1 < last && get_sigma (schedule, low + 1) <= sigma)
-    low++;
-
-  double from = log (get_sigma (schedule, low)), to = log (get_sigma (schedule, low + 1));
-
-  return low + CLAMP ((log (sigma) - from) / (to - from), 0, 1);
-}
-
-VardSpacing
-vard_noise_levels_get_spacing (const VardNoiseSchedule *schedule, VardSamplerKind kind)
-{
-  gboolean is_by_time = kind == VARD_SAMPLER_KIND_DDIM || kind == VARD_SAMPLER_KIND_DDPM;
-
-  if (schedule->config.has_spacing)
-    return schedule->config.spacing;
-  return is_by_time ? VARD_SPACING_LEADING : VARD_SPACING_LINSPACE;
-}
-
-/* ---- DDIM and DDPM ---- */
-
-static VardNoiseLevel *
-new_by_time (const VardNoiseSchedule *schedule, guint n_steps, GError **error)
-{
-  g_autofree gint *timesteps = vard_noise_schedule_space (schedule, n_steps, error);
-
-  if (timesteps == NULL)
-    return NULL;
-
-  VardNoiseLevel *levels = g_new0 (VardNoiseLevel, n_steps + 1);
-
-  for (guint i = 0; i < n_steps; i++)
-    levels[i] = (VardNoiseLevel) { timesteps[i], schedule->alpha_bar[timesteps[i]] };
-  levels[n_steps] = (VardNoiseLevel) { -1, 1 };
-
-  return levels;
-}
-
-/* ---- by sigma ---- */
-
-/* DPM-Solver++ divides into one more than it uses, so that it never ends at timestep 0 */
-static double
-space_time (const VardNoiseSchedule *schedule,
-            VardSamplerKind kind,
-            VardSpacing spacing,
-            guint n_steps,
-            guint i)
-{
-  const VardScheduleConfig *config = &schedule->config;
-  gboolean is_solver = kind == VARD_SAMPLER_KIND_DPMPP_2M;
-  guint n = config->n_train_timesteps, extra = is_solver ? 1 : 0, n_left = n_steps - 1 - i + extra;
+  guint n = config->n_train_timesteps, n_left = n_steps - 1 - i + n_extra;
 
   if (spacing == VARD_SPACING_TRAILING)
     return nearbyint (n - i * ((double) n / n_steps)) - 1;
   if (spacing == VARD_SPACING_LEADING)
-    return (double) n_left * (n / (n_steps + extra)) + config->steps_offset;
+    return (double) n_left * (n / (n_steps + n_extra)) + config->steps_offset;
 
-  double time = (n - 1.0) * n_left / MAX (n_steps - 1.0 + extra, 1.0);
-
-  return is_solver ? nearbyint (time) : time;
+  return noise_levels_interpolate (0, n - 1.0, n_steps + n_extra, n_left);
 }
 
-static void
-spread_karras (const VardNoiseSchedule *schedule,
-               VardSamplerKind kind,
-               VardNoiseLevel *levels,
-               double *sigmas,
-               guint n_steps)
+static gboolean
+noise_levels_check_time (const VardScheduleConfig *config,
+                         guint n_steps,
+                         double time,
+                         GError **error)
 {
-  gboolean is_solver = kind == VARD_SAMPLER_KIND_DPMPP_2M;
-  double most = is_solver ? get_sigma (schedule, schedule->config.n_train_timesteps - 1)
-                          : sigmas[0];
-  double least = is_solver ? get_sigma (schedule, 0) : sigmas[n_steps - 1];
+  if (time >= 0 && time <= config->n_train_timesteps - 1.0)
+    return TRUE;
+
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "With %u steps and steps_offset %d the sampler starts at timestep %g of %u", n_steps,
+               config->steps_offset, time, config->n_train_timesteps);
+  return FALSE;
+}
+
+gboolean
+vard_noise_levels_by_timestep (const VardProcess *process,
+                               VardSpacing spacing,
+                               guint n_steps,
+                               VardNoiseLevel *levels,
+                               GError **error)
+{
+  const VardScheduleConfig *config = &process->config;
+
+  for (guint i = 0; i < n_steps; i++)
+    {
+      double time = nearbyint (noise_levels_space (config, spacing, n_steps, 0, i));
+
+      if (!noise_levels_check_time (config, n_steps, time, error))
+        return FALSE;
+      noise_levels_set (&levels[i], time, process->schedule->alpha_bar[(guint) time]);
+    }
+  noise_levels_set (&levels[n_steps], -1, 1);
+
+  return TRUE;
+}
+
+/* ---- by sigma ---- */
+
+static void
+noise_levels_spread_karras (const VardNoiseSchedule *schedule,
+                            SigmaRule rule,
+                            guint n_steps,
+                            VardNoiseLevel *levels,
+                            double *sigmas)
+{
+  gboolean is_solver = rule == SIGMA_RULE_SOLVER;
+  guint last = schedule->config.n_train_timesteps - 1;
+  double most = is_solver ? vard_noise_schedule_get_sigma (schedule, last) : sigmas[0];
+  double least = is_solver ? vard_noise_schedule_get_sigma (schedule, 0) : sigmas[n_steps - 1];
   double from = pow (most, 1 / KARRAS_RHO), to = pow (least, 1 / KARRAS_RHO);
 
   for (guint i = 0; i < n_steps; i++)
@@ -125,71 +117,113 @@ spread_karras (const VardNoiseSchedule *schedule,
       double at = n_steps > 1 ? i / (n_steps - 1.0) : 0;
 
       sigmas[i] = pow (from + at * (to - from), KARRAS_RHO);
-      levels[i].time = find_time (schedule, sigmas[i]);
+      levels[i].time = vard_noise_schedule_find_time (schedule, sigmas[i]);
       if (is_solver)
         levels[i].time = nearbyint (levels[i].time);
     }
 }
 
 static gboolean
-check_time (const VardNoiseSchedule *schedule, guint n_steps, double time, GError **error)
+noise_levels_fill (const VardProcess *process,
+                   SigmaRule rule,
+                   VardSpacing spacing,
+                   guint n_steps,
+                   VardNoiseLevel *levels,
+                   GError **error)
 {
-  if (time >= 0 && time <= schedule->config.n_train_timesteps - 1.0)
-    return TRUE;
-
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "With %u steps and steps_offset %d the sampler starts at timestep %g of %u", n_steps,
-               schedule->config.steps_offset, time, schedule->config.n_train_timesteps);
-  return FALSE;
-}
-
-static VardNoiseLevel *
-new_by_sigma (const VardNoiseSchedule *schedule,
-              VardSamplerKind kind,
-              guint n_steps,
-              GError **error)
-{
-  const VardScheduleConfig *config = &schedule->config;
-  VardSpacing spacing = vard_noise_levels_get_spacing (schedule, kind);
-  gboolean is_ancestral = kind == VARD_SAMPLER_KIND_EULER_ANCESTRAL;
-  g_autofree VardNoiseLevel *levels = g_new0 (VardNoiseLevel, n_steps + 1);
+  const VardScheduleConfig *config = &process->config;
+  const VardNoiseSchedule *schedule = process->schedule;
+  gboolean is_solver = rule == SIGMA_RULE_SOLVER, is_plain = rule == SIGMA_RULE_PLAIN;
   g_autofree double *sigmas = g_new0 (double, n_steps + 1);
 
   for (guint i = 0; i < n_steps; i++)
     {
-      levels[i].time = space_time (schedule, kind, spacing, n_steps, i);
-      if (!check_time (schedule, n_steps, levels[i].time, error))
-        return NULL;
-      sigmas[i] = interpolate_sigma (schedule, levels[i].time);
+      double time = noise_levels_space (config, spacing, n_steps, is_solver ? 1 : 0, i);
+
+      levels[i].time = is_solver ? nearbyint (time) : time;
+      if (!noise_levels_check_time (config, n_steps, levels[i].time, error))
+        return FALSE;
+      sigmas[i] = vard_noise_schedule_interpolate_sigma (schedule, levels[i].time);
     }
 
-  if (config->use_karras_sigmas && !is_ancestral)
-    spread_karras (schedule, kind, levels, sigmas, n_steps);
-  if (config->ends_at_sigma_min && !is_ancestral)
-    sigmas[n_steps] = get_sigma (schedule, 0);
+  if (config->use_karras_sigmas && !is_plain)
+    noise_levels_spread_karras (schedule, rule, n_steps, levels, sigmas);
+  if (config->ends_at_sigma_min && !is_plain)
+    sigmas[n_steps] = vard_noise_schedule_get_sigma (schedule, 0);
   levels[n_steps].time = -1;
   for (guint i = 0; i <= n_steps; i++)
-    levels[i].alpha_bar = get_alpha_bar (sigmas[i]);
+    noise_levels_set (&levels[i], levels[i].time, 1 / (1 + sigmas[i] * sigmas[i]));
 
-  return g_steal_pointer (&levels);
+  return TRUE;
 }
 
-VardNoiseLevel *
-vard_noise_levels_new (const VardNoiseSchedule *schedule,
-                       VardSamplerKind kind,
-                       guint n_steps,
-                       GError **error)
+gboolean
+vard_noise_levels_by_sigma (const VardProcess *process,
+                            VardSpacing spacing,
+                            guint n_steps,
+                            VardNoiseLevel *levels,
+                            GError **error)
 {
-  guint n = schedule->config.n_train_timesteps;
+  return noise_levels_fill (process, SIGMA_RULE_CONFIGURED, spacing, n_steps, levels, error);
+}
 
-  if (n_steps == 0 || n_steps > n)
+gboolean
+vard_noise_levels_ancestral (const VardProcess *process,
+                             VardSpacing spacing,
+                             guint n_steps,
+                             VardNoiseLevel *levels,
+                             GError **error)
+{
+  return noise_levels_fill (process, SIGMA_RULE_PLAIN, spacing, n_steps, levels, error);
+}
+
+gboolean
+vard_noise_levels_for_solver (const VardProcess *process,
+                              VardSpacing spacing,
+                              guint n_steps,
+                              VardNoiseLevel *levels,
+                              GError **error)
+{
+  return noise_levels_fill (process, SIGMA_RULE_SOLVER, spacing, n_steps, levels, error);
+}
+
+/* ---- flow ---- */
+
+static double
+noise_levels_shift (const VardScheduleConfig *config, double t)
+{
+  return config->shift * t / (1 + (config->shift - 1) * t);
+}
+
+/* Trailing: equal parts of the way from noise to picture. Linspace: as diffusers spaces by itself,
+ * from pure noise to the cleanest time of training, which it bends twice. */
+gboolean
+vard_noise_levels_of_flow (const VardProcess *process,
+                           VardSpacing spacing,
+                           guint n_steps,
+                           VardNoiseLevel *levels,
+                           GError **error)
+{
+  const VardScheduleConfig *config = &process->config;
+  double cleanest = noise_levels_shift (config, 1.0 / config->n_train_timesteps);
+
+  if (spacing == VARD_SPACING_LEADING)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "%u sampler steps, but the model knows %u timesteps", n_steps, n);
-      return NULL;
+      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                           "A flow begins at pure noise, which timestep_spacing “leading” leaves "
+                           "out: use trailing or linspace");
+      return FALSE;
     }
-  if (kind == VARD_SAMPLER_KIND_DDIM || kind == VARD_SAMPLER_KIND_DDPM)
-    return new_by_time (schedule, n_steps, error);
+  for (guint i = 0; i < n_steps; i++)
+    {
+      double t = spacing == VARD_SPACING_TRAILING
+                   ? (double) (n_steps - i) / n_steps
+                   : noise_levels_interpolate (1, cleanest, n_steps, i);
 
-  return new_by_sigma (schedule, kind, n_steps, error);
+      levels[i] = vard_process_get_level (process, config->n_train_timesteps
+                                                     * noise_levels_shift (config, t));
+    }
+  levels[n_steps] = (VardNoiseLevel) { -1, 1, 0 };
+
+  return TRUE;
 }

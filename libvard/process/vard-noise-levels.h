@@ -4,26 +4,43 @@
  */
 #pragma once
 
-#include "process/vard-noise-schedule.h"
-#include "process/vard-sampler-kind.h"
+#include "process/vard-process.h"
 
 G_BEGIN_DECLS
 
-/* A state at this level is sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) noise */
-typedef struct
-{
-  double time; /* what the model is told: not always whole; -1 at the clean end */
-  double alpha_bar;
-} VardNoiseLevel;
+/* Each writes n_steps + 1 levels from the noisiest on, as the diffusers classes that the comment
+ * names have them, and fails with VARD_ERROR_CONFIG where the spacing leads out of the training
+ * timesteps. n_steps is 1 to n_train_timesteps. */
 
-/* [n_steps + 1] from the noisiest on, as the diffusers class of that sampler has them; (transfer
- * full) */
-VardNoiseLevel *vard_noise_levels_new (const VardNoiseSchedule *schedule,
-                                       VardSamplerKind kind,
+/* whole training timesteps: DDIM and DDPM */
+gboolean vard_noise_levels_by_timestep (const VardProcess *process,
+                                        VardSpacing spacing,
+                                        guint n_steps,
+                                        VardNoiseLevel *levels,
+                                        GError **error);
+/* by sigma = noise / signal, as the configuration spreads and ends it: EulerDiscrete */
+gboolean vard_noise_levels_by_sigma (const VardProcess *process,
+                                     VardSpacing spacing,
+                                     guint n_steps,
+                                     VardNoiseLevel *levels,
+                                     GError **error);
+/* by sigma and nothing else: EulerAncestralDiscrete */
+gboolean vard_noise_levels_ancestral (const VardProcess *process,
+                                      VardSpacing spacing,
+                                      guint n_steps,
+                                      VardNoiseLevel *levels,
+                                      GError **error);
+/* by sigma, at whole training timesteps: DPMSolverMultistep */
+gboolean vard_noise_levels_for_solver (const VardProcess *process,
+                                       VardSpacing spacing,
                                        guint n_steps,
+                                       VardNoiseLevel *levels,
                                        GError **error);
-/* what the configuration says, or what the sampler's class in diffusers does where it says
- * nothing */
-VardSpacing vard_noise_levels_get_spacing (const VardNoiseSchedule *schedule, VardSamplerKind kind);
+/* from pure noise down to clean, then bent by the flow's shift: FlowMatchEulerDiscrete */
+gboolean vard_noise_levels_of_flow (const VardProcess *process,
+                                    VardSpacing spacing,
+                                    guint n_steps,
+                                    VardNoiseLevel *levels,
+                                    GError **error);
 
 G_END_DECLS

@@ -82,53 +82,35 @@ vard_noise_schedule_get_alpha_bar (const VardNoiseSchedule *self, gint timestep)
   return timestep < 0 ? self->final_alpha_bar : self->alpha_bar[timestep];
 }
 
-/* NumPy and Python round halves to even, and so do the timesteps of published models */
-static gint
-round_even (double x)
+double
+vard_noise_schedule_get_sigma (const VardNoiseSchedule *self, guint timestep)
 {
-  return (gint) nearbyint (x);
+  double bar = self->alpha_bar[timestep];
+
+  return sqrt ((1 - bar) / bar);
 }
 
-static gint
-space_one (const VardScheduleConfig *config, guint n_steps, guint i)
+double
+vard_noise_schedule_interpolate_sigma (const VardNoiseSchedule *self, double time)
 {
-  double n = config->n_train_timesteps;
+  guint last = self->config.n_train_timesteps - 1;
+  guint low = (guint) CLAMP (floor (time), 0, last), high = MIN (low + 1, last);
+  double part = CLAMP (time - low, 0, 1);
 
-  switch (config->spacing)
-    {
-    case VARD_SPACING_TRAILING: return round_even (n - i * (n / n_steps)) - 1;
-    case VARD_SPACING_LINSPACE:
-      return round_even ((n - 1) * (n_steps - 1 - i) / MAX (n_steps - 1.0, 1.0));
-    case VARD_SPACING_LEADING:
-    default:
-      return (gint) (n_steps - 1 - i) * (gint) (config->n_train_timesteps / n_steps)
-             + config->steps_offset;
-    }
+  return (1 - part) * vard_noise_schedule_get_sigma (self, low)
+         + part * vard_noise_schedule_get_sigma (self, high);
 }
 
-gint *
-vard_noise_schedule_space (const VardNoiseSchedule *self, guint n_steps, GError **error)
+double
+vard_noise_schedule_find_time (const VardNoiseSchedule *self, double sigma)
 {
-  guint n = self->config.n_train_timesteps;
+  guint low = 0, last = self->config.n_train_timesteps - 1;
 
-  if (n_steps == 0 || n_steps > n)
-    {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "%u sampler steps, but the model knows %u timesteps", n_steps, n);
-      return NULL;
-    }
+  while (low + 1 < last && vard_noise_schedule_get_sigma (self, low + 1) <= sigma)
+    low++;
 
-  g_autofree gint *timesteps = g_new (gint, n_steps);
-  for (guint i = 0; i < n_steps; i++)
-    {
-      timesteps[i] = space_one (&self->config, n_steps, i);
-      if (timesteps[i] >= 0 && timesteps[i] < (gint) n)
-        continue;
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "With %u steps and steps_offset %d the sampler starts at timestep %d of %u",
-                   n_steps, self->config.steps_offset, timesteps[i], n);
-      return NULL;
-    }
+  double from = log (vard_noise_schedule_get_sigma (self, low));
+  double to = log (vard_noise_schedule_get_sigma (self, low + 1));
 
-  return g_steal_pointer (&timesteps);
+  return low + CLAMP ((log (sigma) - from) / (to - from), 0, 1);
 }

@@ -21,8 +21,12 @@ VardNoiseSchedule *vard_noise_schedule_new (const VardScheduleConfig *config, GE
 void vard_noise_schedule_free (VardNoiseSchedule *self);
 /* timesteps before 0 mean the clean end */
 double vard_noise_schedule_get_alpha_bar (const VardNoiseSchedule *self, gint timestep);
-/* [n_steps] training timesteps from the noisiest on, as diffusers spaces them; (transfer full) */
-gint *vard_noise_schedule_space (const VardNoiseSchedule *self, guint n_steps, GError **error);
+/* noise / signal = sqrt ((1 - alpha_bar) / alpha_bar) at a training timestep */
+double vard_noise_schedule_get_sigma (const VardNoiseSchedule *self, guint timestep);
+/* the same between timesteps, linear in sigma */
+double vard_noise_schedule_interpolate_sigma (const VardNoiseSchedule *self, double time);
+/* the time of a sigma, linear in its logarithm */
+double vard_noise_schedule_find_time (const VardNoiseSchedule *self, double sigma);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardNoiseSchedule, vard_noise_schedule_free)
 

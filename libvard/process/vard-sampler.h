@@ -4,54 +4,58 @@
  */
 #pragma once
 
-#include "process/vard-noise-schedule.h"
+#include "process/vard-process.h"
 #include "process/vard-sampler-kind.h"
 
 G_BEGIN_DECLS
 
-/* One step from x_t to x_s, in what the model predicts (epsilon or v):
+typedef struct _VardSamplerClass VardSamplerClass;
+
+/* One step from x_t to x_s, in what the model predicts:
  *   x_s = x_scale x_t + out_scale out + clean_scale clean + sigma z,   z ~ N(0, 1)
- * States are sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) noise for every sampler, so that one model
- * and one graph serve them all. Only DPM-Solver++ looks at clean, the x_0 that the step before
- * predicted:
+ * States are those of the process for every sampler, so that one model and one graph serve them
+ * all. Only multistep samplers look at clean, the x_0 that the step before predicted:
  *   clean = clean_per_x x + clean_per_out out */
 typedef struct
 {
-  gint timestep;       /* of x_t */
-  gint value_timestep; /* of x_s, what the value network is told */
-  double model_time;   /* what the model is told: timestep, or between two of them */
-  double alpha_bar_t, alpha_bar_s;
+  double
+    model_time; /* of x_t, what the model is told: a training timestep, or between two of them */
+  double value_time;       /* of x_s, what a value network is told */
+  VardNoiseLevel from, to; /* of x_t and x_s */
   double x_scale, out_scale, sigma;
   double clean_scale, clean_per_x, clean_per_out;
-  double epsilon_per_out; /* change of epsilon for one unit of the model's output */
-  /* KL in nats of two models' steps = kl_weight |epsilon - epsilon'|^2; infinite where sigma is 0
-   */
-  double kl_weight;
+  /* change of the process's unit (epsilon, or a flow's velocity) for one unit of the model's
+   * output */
+  double change_per_out;
+  /* KL in nats of two models' steps = kl_per_change |change|^2; infinite where sigma is 0 */
+  double kl_per_change;
 } VardSamplerStep;
 
 typedef struct
 {
-  VardSamplerKind kind;
+  const VardSamplerClass *klass;
   guint n_steps;
-  double eta;
-  double initial_scale; /* of the noise that the first state is */
-  gboolean needs_clean;
+  double eta;             /* of samplers with VARD_SAMPLER_FLAGS_HAS_ETA */
+  double initial_scale;   /* of the noise that the first state is */
   VardSamplerStep *steps; /* from the noisiest on */
 } VardSampler;
 
-/* @eta is DDIM's; the others have their own */
-VardSampler *vard_sampler_new (const VardNoiseSchedule *schedule,
+/* An error where the sampler is for another process, or eta is not 0 to 1 */
+VardSampler *vard_sampler_new (const VardProcess *process,
                                VardSamplerKind kind,
                                guint n_steps,
                                double eta,
                                GError **error);
-VardSampler *vard_sampler_new_ddim (const VardNoiseSchedule *schedule,
-                                    guint n_steps,
-                                    double eta,
-                                    GError **error);
+/* The process's sampler with an eta: ddim, or flow-sde */
+VardSampler *vard_sampler_new_with_eta (const VardProcess *process,
+                                        guint n_steps,
+                                        double eta,
+                                        GError **error);
 void vard_sampler_free (VardSampler *self);
-/* state 0 is pure noise, state n_steps the finished latent */
-gint vard_sampler_get_state_timestep (const VardSampler *self, guint state);
+const char *vard_sampler_get_name (const VardSampler *self);
+VardSamplerFlags vard_sampler_get_flags (const VardSampler *self);
+/* What a value network is told of a state: 0 is pure noise, n_steps the finished latent */
+double vard_sampler_get_state_time (const VardSampler *self, guint state);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardSampler, vard_sampler_free)
 

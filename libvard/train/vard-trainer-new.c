@@ -158,7 +158,7 @@ prepare (VardTrainer *self, GError **error)
 
   if (!vard_sampler_kind_check_train (settings->sampler, error))
     return FALSE;
-  self->sampler = vard_sampler_new (vard_pipeline_peek_schedule (self->pipeline), settings->sampler,
+  self->sampler = vard_sampler_new (vard_pipeline_peek_process (self->pipeline), settings->sampler,
                                     n_steps, settings->sampler_eta, error);
   if (self->sampler == NULL || !encode_prompts (self, self->prompts, error)
       || !prepare_policy (self, error) || !compile (self, error))

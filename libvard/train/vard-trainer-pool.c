@@ -86,12 +86,11 @@ count_held_out (VardTrainer *self)
 }
 
 /* Of the finished picture for every state when the value network knows no other */
-gint
-vard_trainer_get_value_timestep (VardTrainer *self, guint state)
+double
+vard_trainer_get_value_time (VardTrainer *self, guint state)
 {
-  return vard_sampler_get_state_timestep (self->sampler, self->settings->value_noisy
-                                                           ? state
-                                                           : self->sampler->n_steps);
+  return vard_sampler_get_state_time (self->sampler,
+                                      self->settings->value_noisy ? state : self->sampler->n_steps);
 }
 
 static void
@@ -102,7 +101,7 @@ set_state (VardTrainer *self,
            VardValueState *out)
 {
   out->x = vard_trajectory_store_peek_state (store, trajectory, state);
-  out->timestep = vard_trainer_get_value_timestep (self, state);
+  out->time = vard_trainer_get_value_time (self, state);
   out->text = vard_trainer_peek_text (self, store->prompts[trajectory]);
   out->target = (store->rewards[trajectory] - self->reward_mean) / self->reward_sd;
 }

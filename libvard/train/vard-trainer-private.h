@@ -94,7 +94,7 @@ gboolean vard_trainer_advance_value_fit (VardTrainer *self,
  * units */
 gboolean vard_trainer_rewhiten (VardTrainer *self, GError **error);
 /* What the value network is told of a state of a trajectory */
-gint vard_trainer_get_value_timestep (VardTrainer *self, guint state);
+double vard_trainer_get_value_time (VardTrainer *self, guint state);
 /* One update of the value network, from the ring too when there is one */
 gboolean vard_trainer_update_value (VardTrainer *self,
                                     double learning_rate,

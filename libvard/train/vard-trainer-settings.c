@@ -46,13 +46,14 @@ static const VardField fields[] = {
   UINT (threads, "Threads of the engine, 0 for one per core", 0, 1024, 0),
 
   VARD_FIELD_ENUM (VardTrainerSettings, sampler,
-                   "What goes from noise to a picture: ddim, or ddpm, which ends clean; the others "
-                   "are for sampling alone",
+                   "What turns noise into a picture. Training needs steps with a density: ddim, or "
+                   "ddpm, which ends clean; a flow model takes flow-sde",
                    vard_sampler_kind_get_type, VARD_SAMPLER_KIND_DDIM),
   UINT (sampler_steps, "Denoising steps per picture; time and stored states grow with it", 2, 1000,
         20),
-  DOUBLE (sampler_eta, "Noise of ddim: 1 is DDPM; below 1 the KL of a given change grows", 0.05, 1,
-          1),
+  DOUBLE (sampler_eta,
+          "Noise of ddim and flow-sde: 1 is DDPM; below 1 the KL of a given change grows",
+          0.05, 1, 1),
   DOUBLE (guidance_scale, "Classifier-free guidance in training and evaluation; 1 halves the cost",
           1, 30, 1),
 

@@ -158,7 +158,7 @@ draw_states (VardTrainer *self,
       states[i] = (VardPolicyState) {
         .x = vard_trajectory_peek_state (rollout, step, trajectory),
         .step = &self->sampler->steps[step],
-        .value_timestep = vard_trainer_get_value_timestep (self, step + 1),
+        .value_time = vard_trainer_get_value_time (self, step + 1),
         .text = vard_trainer_peek_text (self, rollout->prompts[trajectory]),
         .noise_key = vard_random_derive_key (key, "noise", i),
         .gain = is_trusted ? pow (settings->gamma, n_steps - 1 - step) : 0,

@@ -159,7 +159,7 @@ describe_start (VardTrainer *self)
   for (guint i = 0; i < n; i++)
     {
       g_autofree char *name =
-        g_strdup_printf ("value/r2/%d", vard_sampler_get_state_timestep (self->sampler, i));
+        g_strdup_printf ("value/r2/%g", vard_sampler_get_state_time (self->sampler, i));
 
       vard_metrics_set (self->metrics, name, self->r2[i]);
       sum += self->r2[i];

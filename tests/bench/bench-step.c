@@ -110,13 +110,13 @@ bench_run (Bench *self, GError **error)
   g_autofree VardPolicyState *states = g_new0 (VardPolicyState, n_states);
   g_autofree double *seconds = g_new0 (double, n_rounds);
   VardTextState text_state = { text, text };
-  VardSamplerStep step = { .timestep = 500,
-                           .value_timestep = 450,
+  VardSamplerStep step = { .model_time = 500,
+                           .value_time = 450,
                            .x_scale = 1,
                            .out_scale = -0.1,
                            .sigma = 0.3,
-                           .epsilon_per_out = 1,
-                           .kl_weight = 0.2 };
+                           .change_per_out = 1,
+                           .kl_per_change = 0.2 };
 
   vard_random_fill_normal (1, 0, x, n_states * x_size);
   vard_random_fill_normal (2, 0, text, text_size);

@@ -137,18 +137,17 @@ make_states (Bench *self)
   vard_random_fill_normal (1, 0, self->x, batch * size);
   vard_random_fill_normal (2, 0, self->text, text_size);
   self->text_state = (VardTextState) { self->text, self->text };
-  self->sampler_step = (VardSamplerStep) { .timestep = 500,
-                                           .value_timestep = 450,
-                                           .model_time = 500,
+  self->sampler_step = (VardSamplerStep) { .model_time = 500,
+                                           .value_time = 450,
                                            .x_scale = 1,
                                            .out_scale = -0.1,
                                            .sigma = 0.3,
-                                           .epsilon_per_out = 1,
-                                           .kl_weight = 0.2 };
+                                           .change_per_out = 1,
+                                           .kl_per_change = 0.2 };
   for (int i = 0; i < batch; i++)
     self->states[i] = (VardPolicyState) { .x = self->x + i * size,
                                           .step = &self->sampler_step,
-                                          .value_timestep = 450,
+                                          .value_time = 450,
                                           .text = &self->text_state,
                                           .noise_key = i + 1,
                                           .gain = 1,

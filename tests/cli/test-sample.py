@@ -111,6 +111,8 @@ class Sample(cli.CliTest):
     def test_sampler_of_a_run(self):
         """A run is sampled as it was trained, unless the command line says otherwise"""
         self.good('train', '--model', TINY, '--reward', 'colorfulness', '--run', 'run', '--sampler', 'ddpm', *cli.QUICK)
+        self.good('train', '--model', TINY, '--reward', 'colorfulness', '--run', 'between', '--sampler', 'euler-ancestral',
+                  *cli.QUICK)
         for more, name in ([], 'ddpm'), (['--sampler', 'euler'], 'euler'):
             self.good('sample', 'run', '--prompt', 'apple', '-o', name, *more)
             _w, _h, texts = read_png(self.path(name, '000-apple-0.png'))
@@ -134,9 +136,11 @@ class Sample(cli.CliTest):
         self.bad(2, ['eulr', 'did you mean euler'], 'sample', '--model', TINY, '--prompt', 'x', '--sampler', 'eulr')
         self.bad(2, ['--eta', 'ddim', 'euler'], 'sample', '--model', TINY, '--prompt', 'x', '--sampler', 'euler',
                  '--eta', '0')
-        for name in SAMPLERS[2:]:
-            self.bad(2, ['ddim or ddpm', name, 'sampling alone'], 'train', '--model', TINY, '--reward', 'colorfulness',
+        for name in 'euler', 'dpmpp-2m':
+            self.bad(2, [name + ' cannot train', 'ddim, ddpm'], 'train', '--model', TINY, '--reward', 'colorfulness',
                      '--run', 'run', '--sampler', name)
+        self.bad(2, ['flow-sde', 'variance preserving', 'use ddim, ddpm'], 'sample', '--model', TINY, '--prompt', 'x',
+                 '--sampler', 'flow-sde')
 
     def test_wrong_sizes(self):
         for option, size in ('width', '501'), ('height', '35'):

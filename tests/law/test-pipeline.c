@@ -44,7 +44,8 @@ request_init (Request *self, VardPipeline *pipeline, guint n, guint n_steps, dou
     .prompts = self->prompts,
     .prompt_of = self->prompt_of,
     .seeds = self->seeds,
-    .sampler = vard_sampler_new_ddim (vard_pipeline_peek_schedule (pipeline), n_steps, eta, NULL),
+    .sampler =
+      vard_sampler_new_with_eta (vard_pipeline_peek_process (pipeline), n_steps, eta, NULL),
     .guidance_scale = 1,
   };
 }
@@ -94,13 +95,27 @@ test_pipeline_seeds (void)
   vard_sampler_free ((VardSampler *) all.request.sampler);
 }
 
-/* Exact score, 20 steps of DDPM: the variance of x_0 is 0.783, its mean nearly mu */
-static void
-test_pipeline_distribution (void)
+typedef struct
 {
-  g_autoptr (VardPipeline) pipeline = new_pipeline (VARD_PREDICTION_EPSILON);
+  const char *name;
+  VardPrediction prediction;
+  double eta, variance; /* of x_0 with 20 steps; tests/law/test-processes.c */
+} DistributionRow;
+
+static const DistributionRow distributions[] = {
+  { "/pipeline/distribution/epsilon", VARD_PREDICTION_EPSILON, 1, 0.783 },
+  { "/pipeline/distribution/flow", VARD_PREDICTION_VELOCITY, 1, 0.793 },
+  { "/pipeline/distribution/flow-still", VARD_PREDICTION_VELOCITY, 0, 0.879 },
+};
+
+/* Exact score, 20 steps: the variance of x_0 is known, its mean nearly mu */
+static void
+test_pipeline_distribution (gconstpointer data)
+{
+  const DistributionRow *row = data;
+  g_autoptr (VardPipeline) pipeline = new_pipeline (row->prediction);
   Request request;
-  request_init (&request, pipeline, 512, 20, 1);
+  request_init (&request, pipeline, 512, 20, row->eta);
   request.request.batch = 128;
   g_autoptr (VardTrajectory) ends = roll (pipeline, &request.request);
   double sum[2] = { 0 }, squares[2] = { 0 };
@@ -115,25 +130,30 @@ test_pipeline_distribution (void)
       }
   g_assert_cmpfloat_with_epsilon (sum[1], 0, 0.05);
   g_assert_cmpfloat_with_epsilon (sum[0], 0.5, 0.06);
-  g_assert_cmpfloat_with_epsilon (squares[1] - sum[1] * sum[1], 0.783, 0.06);
+  g_assert_cmpfloat_with_epsilon (squares[1] - sum[1] * sum[1], row->variance, 0.06);
   vard_sampler_free ((VardSampler *) request.request.sampler);
 }
 
-/* One model in two spellings draws the same pictures */
+/* One model in three spellings draws the same pictures */
 static void
 test_pipeline_predictions (void)
 {
   g_autoptr (VardPipeline) epsilon = new_pipeline (VARD_PREDICTION_EPSILON);
   g_autoptr (VardPipeline) v = new_pipeline (VARD_PREDICTION_V);
-  Request a, b;
+  g_autoptr (VardPipeline) clean = new_pipeline (VARD_PREDICTION_CLEAN);
+  Request a, b, c;
   request_init (&a, epsilon, 4, 10, 1);
   request_init (&b, v, 4, 10, 1);
+  request_init (&c, clean, 4, 10, 1);
   g_autoptr (VardTrajectory) first = roll (epsilon, &a.request);
   g_autoptr (VardTrajectory) second = roll (v, &b.request);
+  g_autoptr (VardTrajectory) third = roll (clean, &c.request);
 
   g_assert_cmpfloat (max_difference (first->states, second->states, 4 * SIZE), <, 1e-4);
+  g_assert_cmpfloat (max_difference (first->states, third->states, 4 * SIZE), <, 1e-4);
   vard_sampler_free ((VardSampler *) a.request.sampler);
   vard_sampler_free ((VardSampler *) b.request.sampler);
+  vard_sampler_free ((VardSampler *) c.request.sampler);
 }
 
 /* For this model guidance by 2 away from mu 0 is the prompt of twice the mu */
@@ -249,7 +269,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/pipeline/seeds", test_pipeline_seeds);
-  g_test_add_func ("/pipeline/distribution", test_pipeline_distribution);
+  for (guint i = 0; i < G_N_ELEMENTS (distributions); i++)
+    g_test_add_data_func (distributions[i].name, &distributions[i], test_pipeline_distribution);
   g_test_add_func ("/pipeline/predictions", test_pipeline_predictions);
   g_test_add_func ("/pipeline/guidance", test_pipeline_guidance);
   g_test_add_func ("/pipeline/given-noise", test_pipeline_given_noise);

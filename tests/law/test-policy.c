@@ -16,11 +16,11 @@
 
 /* ---- value functions ---- */
 
-/* sqrt (abar) times the sum of x: the exact value of the reward sum (x_0) */
+/* The slope times the sum of x: the exact value of the reward sum (x_0), where mu is 0 */
 static VardNode *
 record_linear (VardNode *x, VardNode *t, VardNode *text, gpointer model)
 {
-  VardNode *scaled = vard_mul (vard_sqrt (toy_model_record_alpha_bar (model, t)), x);
+  VardNode *scaled = vard_mul (toy_model_record_slope (model, t), x);
 
   return vard_reshape (vard_sum (scaled, 0xe), VARD_SHAPE (x->shape.dims[0]));
 }
@@ -76,7 +76,7 @@ bench_init (Bench *bench,
     toy_model_disturb (TOY_MODEL (bench->model), 5, disturbance);
   bench->pipeline = vard_pipeline_new (bench->engine, bench->model, NULL);
   bench->sampler =
-    vard_sampler_new_ddim (vard_pipeline_peek_schedule (bench->pipeline), n_steps, 1, NULL);
+    vard_sampler_new_with_eta (vard_pipeline_peek_process (bench->pipeline), n_steps, 1, NULL);
   bench->state_size = side * side * channels;
 
   VardModule *denoiser = vard_model_peek_denoiser (bench->model);
@@ -112,7 +112,7 @@ make_state (Bench *bench, const float *x, guint step, const char *prompt, guint6
   return (VardPolicyState) {
     .x = x,
     .step = &bench->sampler->steps[step],
-    .value_timestep = bench->sampler->steps[step].value_timestep,
+    .value_time = bench->sampler->steps[step].value_time,
     .noise_key = noise_key,
     .gain = 1,
     .gradient_limit = INFINITY,
@@ -153,12 +153,29 @@ peek_gradients (Bench *bench)
 
 /* ---- (1) the value's gradient against central differences of the value ---- */
 
+/* The exact model's output at mu 0.5: the noise, or in a flow the velocity */
+static double
+eval_exact (VardPrediction prediction, const VardNoiseLevel *level, double x)
+{
+  double a = sqrt (level->signal2), b = sqrt (level->noise2), off = x - a * 0.5;
+
+  return prediction == VARD_PREDICTION_VELOCITY ? (b - a) / (a * a + b * b) * off - 0.5 : b * off;
+}
+
+/* which of the toy's shifts a step takes */
+static guint
+find_shift (const VardSamplerStep *step)
+{
+  return MIN (999, (guint) nearbyint (step->model_time));
+}
+
 /* With one element a state and no KL, the shift's gradient is - out_scale g */
 static void
-test_policy_value_gradient (void)
+test_policy_value_gradient (gconstpointer data)
 {
+  VardPrediction prediction = GPOINTER_TO_UINT (data);
   Bench bench;
-  bench_init (&bench, 1, 1, VARD_PREDICTION_EPSILON, 0.2, 20);
+  bench_init (&bench, 1, 1, prediction, 0.2, 20);
   bench.config.n = 1;
   g_autoptr (VardPolicyStep) policy = new_policy (&bench);
 
@@ -166,7 +183,7 @@ test_policy_value_gradient (void)
     {
       const VardSamplerStep *own = &bench.sampler->steps[step];
       float x = 0.7f - 0.1f * step, z,
-            shift = vard_tensor_peek_f32 (bench.set->weights)[own->timestep];
+            shift = vard_tensor_peek_f32 (bench.set->weights)[find_shift (own)];
       float layer =
         vard_tensor_peek_f32 (bench.set->weights)[1008]; /* 1000 shifts, aligned to 16 */
       VardPolicyState state = make_state (&bench, &x, step, "0.5", step);
@@ -176,15 +193,14 @@ test_policy_value_gradient (void)
       accumulate (policy, &state, 1, 0, 1e9, &sample);
 
       vard_random_fill_normal (step, 0, &z, 1);
-      double abar = own->alpha_bar_t;
-      double epsilon = sqrt (1 - abar) * (x - sqrt (abar) * 0.5) + shift + layer * x;
-      double next = own->x_scale * x + own->out_scale * epsilon + own->sigma * z;
+      double out = eval_exact (prediction, &own->from, x) + shift + layer * x;
+      double next = own->x_scale * x + own->out_scale * out + own->sigma * z;
       float up = next + 1e-3, down = next - 1e-3;
-      double slope = (eval_curved (&up, 1, own->value_timestep, 0.5)
-                      - eval_curved (&down, 1, own->value_timestep, 0.5))
-                     / ((double) up - down);
+      double slope =
+        (eval_curved (&up, 1, own->value_time, 0.5) - eval_curved (&down, 1, own->value_time, 0.5))
+        / ((double) up - down);
 
-      g_assert_cmpfloat_with_epsilon (peek_gradients (&bench)[own->timestep],
+      g_assert_cmpfloat_with_epsilon (peek_gradients (&bench)[find_shift (own)],
                                       -own->out_scale * slope, 2e-4);
       g_assert_cmpfloat_with_epsilon (sample.gradient_norm, fabs (slope), 1e-3);
     }
@@ -209,7 +225,7 @@ record_definition (Bench *bench,
       const VardModelInfo *info = vard_model_peek_info (bench->model);
       VardShape shape = VARD_SHAPE (1, info->height, info->width, info->channels);
       g_autofree float *z = g_new (float, bench->state_size);
-      float t = step->timestep, next_t = step->value_timestep;
+      float t = step->model_time, next_t = step->value_time;
       VardGuidanceInputs inputs = {
         .latents = vard_constant_f32 (graph, shape, states[i].x),
         .timesteps = vard_constant_f32 (graph, VARD_SHAPE (1), &t),
@@ -318,10 +334,10 @@ test_policy_gates (void)
   VardPolicySample samples[3];
 
   silent.sigma = 0;
-  silent.kl_weight = INFINITY;
+  silent.kl_per_change = INFINITY;
   states[2].step = &silent;
   states[1].gain = 0;
-  g_assert_cmpfloat (states[0].step->kl_weight, >, 1);
+  g_assert_cmpfloat (states[0].step->kl_per_change, >, 1);
   accumulate (policy, states, 3, 0.05, 1, samples);
   for (gint64 i = 0; i < bench.set->count; i++)
     g_assert_cmpfloat (peek_gradients (&bench)[i], ==, 0);
@@ -329,8 +345,8 @@ test_policy_gates (void)
   /* away from them the capped weight acts, and the true one is reported */
   move_weights (&bench, 0.1);
   accumulate (policy, states, 3, 0.05, 1, samples);
-  g_assert_cmpfloat_with_epsilon (samples[0].kl / samples[0].kl_capped, states[0].step->kl_weight,
-                                  1e-9);
+  g_assert_cmpfloat_with_epsilon (samples[0].kl / samples[0].kl_capped,
+                                  states[0].step->kl_per_change, 1e-9);
   g_assert_cmpfloat_with_epsilon (samples[0].loss, 0.05 * samples[0].kl_capped, 1e-6);
   g_assert_cmpfloat (samples[2].kl, ==, 0);
   g_assert_cmpfloat (samples[2].loss, >, 0);
@@ -346,7 +362,7 @@ test_policy_gradient_limit (void)
   float x[4] = { 0.1f, -0.2f, 0.3f, 0.4f };
   VardPolicyState state = make_state (&bench, x, 8, "0", 1);
   VardPolicySample sample;
-  guint t = bench.sampler->steps[8].timestep;
+  guint t = bench.sampler->steps[8].model_time;
 
   accumulate (policy, &state, 1, 0, 1e9, &sample);
   double whole = peek_gradients (&bench)[t], norm = sample.gradient_norm;
@@ -362,10 +378,10 @@ test_policy_gradient_limit (void)
 /* ---- (4) no KL before the first update ---- */
 
 static void
-test_policy_no_kl_at_first (void)
+test_policy_no_kl_at_first (gconstpointer data)
 {
   Bench bench;
-  bench_init (&bench, 2, 3, VARD_PREDICTION_V, 0.3, 20);
+  bench_init (&bench, 2, 3, GPOINTER_TO_UINT (data), 0.3, 20);
   g_autoptr (VardKlMeter) meter = vard_kl_meter_new (&bench.config, NULL);
   float x[12];
   VardPolicyState states[19];
@@ -408,12 +424,13 @@ measure_mean (Bench *bench)
   return end->states[0];
 }
 
-/* Plain gradient descent on all steps at once until it stands still; returns E[x_0] */
+/* Plain gradient descent on all steps with noise at once until it stands still; returns E[x_0].
+ * @kl: of a trajectory, in nats */
 static double
-descend (double kl_weight, guint n_steps, guint n_updates)
+descend (VardPrediction prediction, double kl_weight, guint n_steps, guint n_updates, double *kl)
 {
   Bench bench;
-  bench_init (&bench, 1, 1, VARD_PREDICTION_EPSILON, 0, n_steps);
+  bench_init (&bench, 1, 1, prediction, 0, n_steps);
   bench.config.value = (VardValueFunction) { .record = record_linear, .data = bench.model };
   bench.config.n = n_steps;
   g_autoptr (VardPolicyStep) policy = new_policy (&bench);
@@ -421,24 +438,30 @@ descend (double kl_weight, guint n_steps, guint n_updates)
   VardPolicyState states[20];
   VardPolicySample samples[20];
   float x = 0;
-  double largest = 0;
 
-  for (guint i = 0; i < n_steps; i++)
-    {
-      states[i] = make_state (&bench, &x, i, "0", i);
-      largest = MAX (largest, states[i].step->kl_weight);
-    }
+  guint n = n_steps;
 
-  /* the loss's curvature along a shift is 2 kl_weight w / n_steps */
-  double rate = 1.6 / (2 * kl_weight * largest / n_steps);
+  if (bench.sampler->steps[n_steps - 1].sigma == 0)
+    n--;
+  for (guint i = 0; i < n; i++)
+    states[i] = make_state (&bench, &x, i, "0", i);
 
   for (guint update = 0; update < n_updates; update++)
     {
       memset (gradients, 0, bench.set->count * sizeof (float));
-      accumulate (policy, states, n_steps, kl_weight, 1e9, samples);
-      for (guint i = 0; i < n_steps; i++)
-        weights[states[i].step->timestep] -= rate * gradients[states[i].step->timestep];
+      accumulate (policy, states, n, kl_weight, 1e9, samples);
+      for (guint i = 0; i < n; i++)
+        {
+          const VardSamplerStep *step = states[i].step;
+          double curvature = 2 * kl_weight * step->kl_per_change
+                             / n; /* of the loss, along this shift */
+
+          weights[find_shift (step)] -= 0.8 / curvature * gradients[find_shift (step)];
+        }
     }
+  *kl = 0;
+  for (guint i = 0; i < n; i++)
+    *kl += samples[i].kl;
 
   double mean = measure_mean (&bench);
   bench_clear (&bench);
@@ -446,35 +469,68 @@ descend (double kl_weight, guint n_steps, guint n_updates)
   return mean;
 }
 
-/* Whoever follows the exact value of a linear reward, under the sampler of 20 steps, ends here */
+/* Whoever follows the exact value of a linear reward, under the sampler of 20 steps, ends here, and
+ * pays half as many nats as the reward gains: tests/law/test-processes.c has the numbers */
 static void
-test_policy_closed_form (void)
+test_policy_closed_form (gconstpointer data)
 {
-  g_assert_cmpfloat_with_epsilon (descend (1.0, 20, 400), 0.7747, 0.002);
+  VardPrediction prediction = GPOINTER_TO_UINT (data);
+  double expected = prediction == VARD_PREDICTION_VELOCITY ? 0.7935 : 0.7747, kl;
+
+  g_assert_cmpfloat_with_epsilon (descend (prediction, 1.0, 20, 30, &kl), expected, 0.002);
+  g_assert_cmpfloat_with_epsilon (kl, expected / 2, 0.002);
 }
 
 static void
-test_policy_displacement (void)
+test_policy_displacement (gconstpointer data)
 {
-  double one = descend (1, 6, 150), four = descend (4, 6, 150);
+  VardPrediction prediction = GPOINTER_TO_UINT (data);
+  double kl, one = descend (prediction, 1, 6, 30, &kl), four = descend (prediction, 4, 6, 30, &kl);
 
   g_assert_cmpfloat (one, >, 0.2);
   g_assert_cmpfloat_with_epsilon (one / four, 4, 0.01);
+}
+
+typedef struct
+{
+  const char *name;
+  VardPrediction prediction;
+} Spelling;
+
+static const Spelling spellings[] = {
+  { "epsilon", VARD_PREDICTION_EPSILON },
+  { "v", VARD_PREDICTION_V },
+  { "clean", VARD_PREDICTION_CLEAN },
+  { "flow", VARD_PREDICTION_VELOCITY },
+};
+
+/* a law for one of the spellings, or all of them where it is NULL */
+static void
+add_law (const char *law, const char *only, GTestDataFunc test)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (spellings); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/policy/%s/%s", law, spellings[i].name);
+
+      if (only == NULL || g_str_equal (only, spellings[i].name))
+        g_test_add_data_func (path, GUINT_TO_POINTER (spellings[i].prediction), test);
+    }
 }
 
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/policy/value-gradient", test_policy_value_gradient);
-  g_test_add_data_func ("/policy/definition/epsilon", GUINT_TO_POINTER (VARD_PREDICTION_EPSILON),
-                        test_policy_definition);
-  g_test_add_data_func ("/policy/definition/v", GUINT_TO_POINTER (VARD_PREDICTION_V),
-                        test_policy_definition);
+  add_law ("value-gradient", "epsilon", test_policy_value_gradient);
+  add_law ("value-gradient", "flow", test_policy_value_gradient);
+  add_law ("definition", NULL, test_policy_definition);
   g_test_add_func ("/policy/gates", test_policy_gates);
   g_test_add_func ("/policy/gradient-limit", test_policy_gradient_limit);
-  g_test_add_func ("/policy/no-kl-at-first", test_policy_no_kl_at_first);
-  g_test_add_func ("/policy/closed-form", test_policy_closed_form);
-  g_test_add_func ("/policy/displacement", test_policy_displacement);
+  add_law ("no-kl-at-first", "v", test_policy_no_kl_at_first);
+  add_law ("no-kl-at-first", "flow", test_policy_no_kl_at_first);
+  add_law ("closed-form", "epsilon", test_policy_closed_form);
+  add_law ("closed-form", "flow", test_policy_closed_form);
+  add_law ("displacement", "epsilon", test_policy_displacement);
+  add_law ("displacement", "flow", test_policy_displacement);
   return g_test_run ();
 }

@@ -17,6 +17,7 @@ typedef struct
 {
   guint n_steps, n_evaluations, n_samples, n_checkpoints;
   GString *phases;
+  const char *last_noisy; /* the metric of the last state with noise */
   double base_kl, last_kl, gain;
 } Heard;
 
@@ -40,7 +41,7 @@ on_step (VardTrainer *trainer, guint64 step, VardMetrics *metrics, Heard *heard)
   toy_run_lookup (metrics, "reward/mean");
   toy_run_lookup (metrics, "kl/trajectory");
   if (step == 0)
-    toy_run_lookup (metrics, "value/r2/1");
+    toy_run_lookup (metrics, heard->last_noisy);
 }
 
 static void
@@ -75,7 +76,7 @@ on_checkpoint (VardTrainer *trainer, guint64 step, Heard *heard)
 static void
 listen (ToyRun *run, Heard *heard)
 {
-  *heard = (Heard) { .phases = g_string_new ("") };
+  *heard = (Heard) { .phases = g_string_new (""), .last_noisy = "value/r2/1" };
   g_signal_connect (run->trainer, "progress", G_CALLBACK (on_progress), heard);
   g_signal_connect (run->trainer, "step", G_CALLBACK (on_step), heard);
   g_signal_connect (run->trainer, "evaluation", G_CALLBACK (on_evaluation), heard);
@@ -91,12 +92,22 @@ typedef struct
   VardTrainedWeights weights;
   gboolean refreshes;
   double guidance, ema;
+  VardSamplerKind sampler;
+  const char *last_noisy;
+  double w_max;
 } LearnRow;
 
 static const LearnRow learn_rows[] = {
-  { "/trainer/learns/full", VARD_TRAINED_WEIGHTS_FULL, FALSE, 1, 0 },
-  { "/trainer/learns/full-refresh", VARD_TRAINED_WEIGHTS_FULL, TRUE, 1, 0 },
-  { "/trainer/learns/full-guided-ema", VARD_TRAINED_WEIGHTS_FULL, FALSE, 2, 0.5 },
+  { "/trainer/learns/full", VARD_TRAINED_WEIGHTS_FULL, FALSE, 1, 0, VARD_SAMPLER_KIND_DDIM,
+    "value/r2/1", 1 },
+  { "/trainer/learns/full-refresh", VARD_TRAINED_WEIGHTS_FULL, TRUE, 1, 0, VARD_SAMPLER_KIND_DDIM,
+    "value/r2/1", 1 },
+  { "/trainer/learns/full-guided-ema", VARD_TRAINED_WEIGHTS_FULL, FALSE, 2, 0.5,
+    VARD_SAMPLER_KIND_DDIM, "value/r2/1", 1 },
+  { "/trainer/learns/euler-ancestral", VARD_TRAINED_WEIGHTS_FULL, FALSE, 1, 0,
+    VARD_SAMPLER_KIND_EULER_ANCESTRAL, "value/r2/0", 4 },
+  { "/trainer/learns/flow", VARD_TRAINED_WEIGHTS_FULL, TRUE, 1, 0, VARD_SAMPLER_KIND_FLOW_SDE,
+    "value/r2/166.667", 1 },
 };
 
 static void
@@ -110,10 +121,12 @@ test_trainer_learns (gconstpointer data)
   g_object_set (settings, "weights", row->weights, "value-refresh", row->refreshes, "steps", 12,
                 "guidance-scale", row->guidance, "ema", row->ema, "learning-rate", 0.05,
                 "value-fit-updates", 80, "value-gradient-quantile", 0.9, "sample-interval", 5,
-                NULL);
+                "sampler", row->sampler, "w-max", row->w_max, NULL);
   toy_run_init (&run, settings, 2);
   listen (&run, &heard);
+  heard.last_noisy = row->last_noisy;
   toy_run_go (&run);
+  g_test_message ("KL %.3f nats, gain %.2f sd", heard.last_kl, heard.gain);
 
   g_assert_cmpstr (heard.phases->str, ==,
                    " pool value-fit evaluation step evaluation step evaluation step evaluation");

@@ -5,7 +5,7 @@
 #include "toy-model.h"
 
 #include "base/vard-random.h"
-#include "process/vard-noise-schedule.h"
+#include "process/vard-process.h"
 #include "nn/vard-linear.h"
 
 #define N_TOKENS 2
@@ -52,29 +52,77 @@ toy_model_record_encode (VardModel *model, VardNode *ids)
   return vard_gather (vard_constant_f32 (ids->graph, VARD_SHAPE (N_WORDS, WIDTH), table), ids);
 }
 
-/* rows of the table by timestep, [n, 1, 1, columns]: a product with ones where |t - k| < 1/2 */
+/* rows of the table by timestep, [n, 1, 1, columns]: a product with ones where |t - k| < 1/2; pure
+ * noise in a flow has the last row */
 static VardNode *
 lookup (VardNode *table, VardNode *timesteps)
 {
   gint64 n = timesteps->shape.dims[0];
+  VardNode *last = vard_fill (table->graph, N_TRAIN - 1, timesteps->shape);
   float steps[N_TRAIN];
 
   for (guint k = 0; k < N_TRAIN; k++)
     steps[k] = k;
 
   VardNode *all = vard_constant_f32 (table->graph, VARD_SHAPE (1, N_TRAIN), steps);
-  VardNode *distance = vard_abs (vard_sub (vard_reshape (timesteps, VARD_SHAPE (n, 1)), all));
+  VardNode *distance =
+    vard_abs (vard_sub (vard_reshape (vard_minimum (timesteps, last), VARD_SHAPE (n, 1)), all));
   VardNode *is_equal = vard_step (vard_affine (distance, -1, 0.5));
   VardNode *rows = vard_matmul (is_equal, table, FALSE, FALSE);
 
   return vard_reshape (rows, VARD_SHAPE (n, 1, 1, table->shape.dims[1]));
 }
 
-VardNode *
-toy_model_record_alpha_bar (ToyModel *self, VardNode *timesteps)
+/* picture and noise in a state at the timesteps f32 [n], as [n, 1, 1, 1] each */
+typedef struct
 {
-  return lookup (vard_constant_f32 (timesteps->graph, VARD_SHAPE (N_TRAIN, 1), self->alpha_bar),
-                 timesteps);
+  VardNode *a, *b;
+} Level;
+
+static Level
+record_level (ToyModel *self, VardNode *timesteps)
+{
+  VardGraph *graph = timesteps->graph;
+
+  if (vard_model_peek_info (VARD_MODEL (self))->schedule.process == VARD_PROCESS_FLOW)
+    {
+      VardNode *t = vard_reshape (timesteps, VARD_SHAPE (timesteps->shape.dims[0], 1, 1, 1));
+      VardNode *b = vard_scale (t, 1.0 / N_TRAIN);
+
+      return (Level) { vard_complement (b), b };
+    }
+
+  VardNode *table = vard_constant_f32 (graph, VARD_SHAPE (N_TRAIN, 1), self->alpha_bar);
+  VardNode *abar = lookup (table, timesteps);
+
+  return (Level) { vard_sqrt (abar), vard_sqrt (vard_complement (abar)) };
+}
+
+static VardNode *
+record_variance (const Level *level)
+{
+  return vard_add (vard_square (level->a), vard_square (level->b));
+}
+
+VardNode *
+toy_model_record_slope (ToyModel *self, VardNode *timesteps)
+{
+  Level level = record_level (self, timesteps);
+
+  if (vard_model_peek_info (VARD_MODEL (self))->schedule.process == VARD_PROCESS_FLOW)
+    return vard_div (level.a, record_variance (&level));
+
+  return level.a;
+}
+
+/* of a flow: E[noise | x] - E[x_0 | x] */
+static VardNode *
+record_velocity (const Level *level, VardNode *x, VardNode *mu)
+{
+  VardNode *off = vard_sub (x, vard_mul (level->a, mu));
+  VardNode *share = vard_div (vard_sub (level->b, level->a), record_variance (level));
+
+  return vard_sub (vard_mul (share, off), mu);
 }
 
 static VardNode *
@@ -90,20 +138,25 @@ static VardNode *
 toy_model_record_predict (VardModel *model, VardNode *x, VardNode *timesteps, VardNode *context)
 {
   ToyModel *self = TOY_MODEL (model);
-  VardNode *abar = toy_model_record_alpha_bar (self, timesteps);
-  VardNode *rest = vard_sqrt (vard_complement (abar));
+  VardPrediction prediction = vard_model_peek_info (model)->schedule.prediction;
+  Level level = record_level (self, timesteps);
   VardNode *mu = vard_slice (vard_slice (context, 1, 0, 1), 2, 0, 1);
-  VardNode *mean =
-    vard_mul (vard_sqrt (abar), vard_reshape (mu, VARD_SHAPE (x->shape.dims[0], 1, 1, 1)));
-  VardNode *exact = vard_mul (rest, vard_sub (x, mean));
+
+  mu = vard_reshape (mu, VARD_SHAPE (x->shape.dims[0], 1, 1, 1));
+
+  VardNode *exact = prediction == VARD_PREDICTION_VELOCITY
+                      ? record_velocity (&level, x, mu)
+                      : vard_mul (level.b, vard_sub (x, vard_mul (level.a, mu)));
   VardNode *shift = lookup (vard_parameter_record (self->shift, x->graph), timesteps);
-  VardNode *epsilon = vard_add (vard_add (exact, shift), record_layer (self, x));
+  VardNode *out = vard_add (vard_add (exact, shift), record_layer (self, x));
 
-  if (vard_model_peek_info (model)->schedule.prediction == VARD_PREDICTION_EPSILON)
-    return epsilon;
+  /* epsilon = a v + b x, and x = a x_0 + b epsilon */
+  if (prediction == VARD_PREDICTION_V)
+    return vard_div (vard_sub (out, vard_mul (level.b, x)), level.a);
+  if (prediction == VARD_PREDICTION_CLEAN)
+    return vard_div (vard_sub (x, vard_mul (level.b, out)), level.a);
 
-  /* epsilon = sqrt (abar) v + sqrt (1 - abar) x */
-  return vard_div (vard_sub (epsilon, vard_mul (rest, x)), vard_sqrt (abar));
+  return out;
 }
 
 static VardNode *
@@ -126,19 +179,21 @@ VardModel *
 toy_model_new (gint64 height, gint64 width, gint64 channels, VardPrediction prediction)
 {
   ToyModel *self = g_object_new (TOY_TYPE_MODEL, NULL);
+  gboolean is_flow = prediction == VARD_PREDICTION_VELOCITY;
   VardModelInfo info = {
     .height = height, .width = width, .channels = channels, .scale = 1,
     .n_tokens = N_TOKENS, .context_width = WIDTH,
     .schedule = {
-      .n_train_timesteps = N_TRAIN, .beta_start = 0.00085, .beta_end = 0.012,
+      .process = is_flow ? VARD_PROCESS_FLOW : VARD_PROCESS_VARIANCE_PRESERVING,
+      .shift = 1, .n_train_timesteps = N_TRAIN, .beta_start = 0.00085, .beta_end = 0.012,
       .betas = VARD_BETAS_SCALED_LINEAR, .spacing = VARD_SPACING_LEADING, .steps_offset = 1,
       .prediction = prediction,
     },
   };
-  g_autoptr (VardNoiseSchedule) schedule = vard_noise_schedule_new (&info.schedule, NULL);
+  g_autoptr (VardProcess) process = vard_process_new (&info.schedule, NULL);
 
-  for (guint i = 0; i < N_TRAIN; i++)
-    self->alpha_bar[i] = (float) schedule->alpha_bar[i];
+  for (guint i = 0; process->schedule != NULL && i < N_TRAIN; i++)
+    self->alpha_bar[i] = (float) process->schedule->alpha_bar[i];
   vard_model_set_info (VARD_MODEL (self), NULL, &info);
 
   self->denoiser = g_object_new (VARD_TYPE_MODULE, NULL);

@@ -5,6 +5,7 @@
 #include "toy-run.h"
 
 #include "engine/vard-reference-engine.h"
+#include "process/vard-sampler-class.h"
 
 VardTrainerSettings *
 toy_run_settings (void)
@@ -22,9 +23,14 @@ void
 toy_run_init (ToyRun *self, VardTrainerSettings *settings, double peak)
 {
   g_autoptr (GError) error = NULL;
+  VardSamplerKind sampler;
 
+  g_object_get (settings, "sampler", &sampler, NULL);
   self->engine = vard_reference_engine_new ();
-  self->model = toy_model_new (4, 4, 1, VARD_PREDICTION_V);
+  self->model = toy_model_new (4, 4, 1,
+                               vard_sampler_class_lookup (sampler)->process == VARD_PROCESS_FLOW
+                                 ? VARD_PREDICTION_VELOCITY
+                                 : VARD_PREDICTION_V);
   self->pipeline = vard_pipeline_new (self->engine, self->model, &error);
   g_assert_no_error (error);
   self->reward = toy_reward_new (peak);

@@ -24,7 +24,8 @@ typedef struct
 
 /* small numbers of everything; take them as a start */
 VardTrainerSettings *toy_run_settings (void);
-/* 4 x 4 latents of one channel; the reward peaks at a grey level */
+/* 4 x 4 latents of one channel, of the process that the sampler is for; the reward peaks at a grey
+ * level */
 void toy_run_init (ToyRun *self, VardTrainerSettings *settings, double peak);
 void toy_run_clear (ToyRun *self);
 void toy_run_go (ToyRun *self);

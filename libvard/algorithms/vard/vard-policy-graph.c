@@ -68,15 +68,15 @@ static void
 fill_numbers (const VardPolicyState *state, double share, double w_max, float *row)
 {
   const VardSamplerStep *step = state->step;
-  gboolean is_open = step->sigma > 0 && step->kl_weight <= w_max;
-  double unit = step->epsilon_per_out * step->epsilon_per_out;
+  gboolean is_open = step->sigma > 0 && step->kl_per_change <= w_max;
+  double unit = step->change_per_out * step->change_per_out;
 
   row[VARD_POLICY_X_SCALE] = step->x_scale;
   row[VARD_POLICY_OUT_SCALE] = step->out_scale;
   row[VARD_POLICY_SIGMA] = step->sigma;
   row[VARD_POLICY_GAIN] = is_open ? state->gain : 0;
   row[VARD_POLICY_LIMIT] = MIN (state->gradient_limit, G_MAXFLOAT);
-  row[VARD_POLICY_PENALTY] = MIN (step->kl_weight, w_max) * unit;
+  row[VARD_POLICY_PENALTY] = MIN (step->kl_per_change, w_max) * unit;
   row[VARD_POLICY_SHARE] = share;
 }
 
@@ -94,8 +94,8 @@ fill_row (Rows *rows, guint i, const VardPolicyState *state, double share, doubl
   memcpy (rows->context + i * rows->context_size, state->text->states,
           rows->context_size * sizeof (float));
   memcpy (rows->text + i * rows->text_size, state->text->mean, rows->text_size * sizeof (float));
-  rows->t[i] = state->step->timestep;
-  rows->next_t[i] = state->value_timestep;
+  rows->t[i] = state->step->model_time;
+  rows->next_t[i] = state->value_time;
   rows->counters[2 * i] = (gint64) state->noise_key;
   rows->counters[2 * i + 1] = 0;
   fill_numbers (state, share, w_max, rows->numbers + i * VARD_POLICY_N_NUMBERS);
@@ -163,8 +163,8 @@ vard_policy_sample_set_kl (VardPolicySample *self,
                            double w_max,
                            double change)
 {
-  double unit = step->epsilon_per_out * step->epsilon_per_out * change;
+  double unit = step->change_per_out * step->change_per_out * change;
 
-  self->kl = step->sigma > 0 ? step->kl_weight * unit : 0;
-  self->kl_capped = step->sigma > 0 ? MIN (step->kl_weight, w_max) * unit : 0;
+  self->kl = step->sigma > 0 ? step->kl_per_change * unit : 0;
+  self->kl_capped = step->sigma > 0 ? MIN (step->kl_per_change, w_max) * unit : 0;
 }

@@ -4,7 +4,7 @@
  * For a state x_t of a fresh rollout, taken as data, with x_s = mean (x_t) + sigma z and g the
  * value's gradient at x_s, held fixed:
  *
- *   loss = - g . mean + kl_weight min (w, w_max) |epsilon - epsilon'|^2
+ *   loss = - g . mean + kl_weight min (w, w_max) |change|^2
  *
  * Its gradient is that of - V (x_s) + kl_weight KL, by the chain rule through the reparameterised
  * step. Steps without noise, or whose KL weight w is above w_max, keep the second term alone.
@@ -175,9 +175,9 @@ take_sample (VardPolicyStep *self,
     return TRUE;
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_DIVERGED,
-               "the policy loss at timestep %d is %g (value %g, squared change of the prediction "
+               "the policy loss at timestep %g is %g (value %g, squared change of the prediction "
                "%g)",
-               step->timestep, sample->loss, sample->value, (double) self->change[i]);
+               step->model_time, sample->loss, sample->value, (double) self->change[i]);
   return FALSE;
 }
 

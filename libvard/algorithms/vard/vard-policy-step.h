@@ -32,7 +32,7 @@ typedef struct
 {
   const float *x; /* [state_size] */
   const VardSamplerStep *step;
-  gint value_timestep; /* what the value network is told of the state after it */
+  double value_time; /* what the value network is told of the state after it */
   const VardTextState *text;
   guint64 noise_key;     /* of z */
   double gain;           /* on the value gradient: gamma, q_min; 0 for none */

@@ -120,7 +120,7 @@ bind (VardValueFit *self,
 
       memcpy (self->x + i * self->state_size, state->x, self->state_size * f);
       memcpy (self->text + i * self->text_size, state->text->mean, self->text_size * f);
-      self->t[i] = state->timestep;
+      self->t[i] = state->time;
       self->target[i] = (float) state->target;
     }
 

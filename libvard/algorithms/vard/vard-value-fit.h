@@ -16,7 +16,7 @@ typedef struct _VardValueFit VardValueFit;
 typedef struct
 {
   const float *x; /* [state_size] */
-  gint timestep;
+  double time;
   const VardTextState *text;
   double target;
 } VardValueState;

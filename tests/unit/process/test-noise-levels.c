@@ -17,8 +17,11 @@ read_config (JsonObject *row)
 {
   const char *spacing = json_object_get_string_member_with_default (row, "spacing", NULL);
   const char *prediction = json_object_get_string_member (row, "prediction");
+  gboolean is_flow = g_str_equal (prediction, "velocity");
 
   return (VardScheduleConfig) {
+    .process = is_flow ? VARD_PROCESS_FLOW : VARD_PROCESS_VARIANCE_PRESERVING,
+    .shift = json_object_get_double_member_with_default (row, "shift", 1),
     .n_train_timesteps = 1000,
     .beta_start = 0.00085,
     .beta_end = 0.012,
@@ -28,7 +31,9 @@ read_config (JsonObject *row)
     .spacing = g_strcmp0 (spacing, "trailing") == 0   ? VARD_SPACING_TRAILING
                : g_strcmp0 (spacing, "linspace") == 0 ? VARD_SPACING_LINSPACE
                                                       : VARD_SPACING_LEADING,
-    .prediction = g_str_equal (prediction, "epsilon") ? VARD_PREDICTION_EPSILON : VARD_PREDICTION_V,
+    .prediction = is_flow                               ? VARD_PREDICTION_VELOCITY
+                  : g_str_equal (prediction, "epsilon") ? VARD_PREDICTION_EPSILON
+                                                        : VARD_PREDICTION_V,
     .use_karras_sigmas = json_object_get_boolean_member (row, "karras"),
     .ends_at_sigma_min = json_object_get_boolean_member (row, "sigma_min"),
   };
@@ -94,7 +99,7 @@ check_row (JsonObject *row)
 {
   VardScheduleConfig config = read_config (row);
   JsonArray *states = json_object_get_array_member (row, "rows");
-  g_autoptr (VardNoiseSchedule) schedule = vard_noise_schedule_new (&config, NULL);
+  g_autoptr (VardProcess) schedule = vard_process_new (&config, NULL);
   g_autoptr (GError) error = NULL;
   g_autoptr (VardSampler) sampler =
     vard_sampler_new (schedule, read_kind (row), json_object_get_int_member (row, "n_steps"),
@@ -117,29 +122,46 @@ check_row (JsonObject *row)
       take_step (&sampler->steps[k], k, x, clean);
     }
 
-  g_test_message ("%s, %u steps, %s: %.2g", vard_sampler_kind_to_string (sampler->kind),
-                  sampler->n_steps,
+  g_test_message ("%s, %u steps, %s: %.2g", vard_sampler_get_name (sampler), sampler->n_steps,
                   json_object_get_string_member_with_default (row, "spacing", "default"),
                   worst / largest);
   g_assert_cmpfloat (worst / largest, <, TOLERANCE);
 }
 
-static void
-test_noise_levels_trajectories (void)
+static JsonNode *
+load_golden (const char *name)
 {
-  g_autofree char *path =
-    g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "trajectories.json", NULL);
+  g_autofree char *path = g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", name, NULL);
   g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) error = NULL;
 
   g_assert_true (json_parser_load_from_file (parser, path, &error));
   g_assert_no_error (error);
 
-  JsonArray *rows = json_node_get_array (json_parser_get_root (parser));
+  return json_parser_steal_root (parser);
+}
 
-  g_assert_cmpuint (json_array_get_length (rows), ==, 52);
-  for (guint i = 0; i < json_array_get_length (rows); i++)
+static void
+check_trajectories (const char *name, guint n_rows)
+{
+  g_autoptr (JsonNode) root = load_golden (name);
+  JsonArray *rows = json_node_get_array (root);
+
+  g_assert_cmpuint (json_array_get_length (rows), ==, n_rows);
+  for (guint i = 0; i < n_rows; i++)
     check_row (json_array_get_object_element (rows, i));
+}
+
+static void
+test_noise_levels_trajectories (void)
+{
+  check_trajectories ("trajectories.json", 52);
+}
+
+static void
+test_noise_levels_flow (void)
+{
+  check_trajectories ("trajectories-flow.json", 6);
 }
 
 static const VardScheduleConfig latent = {
@@ -158,7 +180,7 @@ test_noise_levels_kinship (void)
   VardScheduleConfig config = latent;
 
   config.has_spacing = TRUE;
-  g_autoptr (VardNoiseSchedule) schedule = vard_noise_schedule_new (&config, NULL);
+  g_autoptr (VardProcess) schedule = vard_process_new (&config, NULL);
   g_autoptr (VardSampler) ddpm = vard_sampler_new (schedule, VARD_SAMPLER_KIND_DDPM, 20, 0, NULL);
   g_autoptr (VardSampler) ancestral =
     vard_sampler_new (schedule, VARD_SAMPLER_KIND_EULER_ANCESTRAL, 20, 0, NULL);
@@ -173,18 +195,36 @@ test_noise_levels_kinship (void)
     }
 }
 
+/* As NumPy rounds them, at every number of steps */
 static void
-test_noise_levels_training (void)
+check_spacing (VardSamplerKind kind, const char *name)
 {
-  for (guint kind = VARD_SAMPLER_KIND_DDIM; kind <= VARD_SAMPLER_KIND_DPMPP_2M; kind++)
-    {
-      g_autoptr (GError) error = NULL;
-      gboolean is_gaussian = kind == VARD_SAMPLER_KIND_DDIM || kind == VARD_SAMPLER_KIND_DDPM;
+  g_autoptr (JsonNode) root = load_golden ("spacings.json");
+  JsonArray *sums = json_object_get_array_member (json_node_get_object (root), name);
+  VardScheduleConfig config = latent;
 
-      g_assert_true (vard_sampler_kind_check_train (kind, &error) == is_gaussian);
-      if (!is_gaussian)
-        g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
+  config.has_spacing = TRUE;
+  config.spacing = VARD_SPACING_LINSPACE;
+
+  g_autoptr (VardProcess) process = vard_process_new (&config, NULL);
+
+  g_assert_cmpuint (json_array_get_length (sums), ==, 1000);
+  for (guint n_steps = 1; n_steps <= 1000; n_steps++)
+    {
+      g_autoptr (VardSampler) sampler = vard_sampler_new (process, kind, n_steps, 1, NULL);
+      double sum = 0;
+
+      for (guint i = 0; i < n_steps; i++)
+        sum += (i + 1) * sampler->steps[i].model_time;
+      g_assert_cmpfloat (sum, ==, json_array_get_double_element (sums, n_steps - 1));
     }
+}
+
+static void
+test_noise_levels_linspace (void)
+{
+  check_spacing (VARD_SAMPLER_KIND_DDIM, "linspace");
+  check_spacing (VARD_SAMPLER_KIND_DPMPP_2M, "solver");
 }
 
 static void
@@ -193,16 +233,27 @@ test_noise_levels_bad_values (void)
   VardScheduleConfig config = latent;
 
   config.steps_offset = 60;
-  g_autoptr (VardNoiseSchedule) schedule = vard_noise_schedule_new (&config, NULL);
-  g_autoptr (GError) none = NULL, many = NULL, late = NULL;
+  config.has_spacing = TRUE;
 
-  schedule->config.has_spacing = TRUE;
-  g_assert_null (vard_sampler_new (schedule, VARD_SAMPLER_KIND_EULER, 0, 0, &none));
+  g_autoptr (VardProcess) process = vard_process_new (&config, NULL);
+  g_autoptr (GError) none = NULL, many = NULL, late = NULL, early = NULL;
+
+  g_assert_null (vard_sampler_new (process, VARD_SAMPLER_KIND_EULER, 0, 0, &none));
   g_assert_error (none, VARD_ERROR, VARD_ERROR_USAGE);
-  g_assert_null (vard_sampler_new (schedule, VARD_SAMPLER_KIND_DPMPP_2M, 1001, 0, &many));
+  g_assert_null (vard_sampler_new (process, VARD_SAMPLER_KIND_DPMPP_2M, 1001, 0, &many));
   g_assert_error (many, VARD_ERROR, VARD_ERROR_USAGE);
-  g_assert_null (vard_sampler_new (schedule, VARD_SAMPLER_KIND_EULER, 20, 0, &late));
+  g_assert_null (vard_sampler_new (process, VARD_SAMPLER_KIND_EULER, 20, 0, &late));
   g_assert_error (late, VARD_ERROR, VARD_ERROR_CONFIG);
+
+  VardScheduleConfig flow = { .process = VARD_PROCESS_FLOW,
+                              .n_train_timesteps = 1000,
+                              .shift = 1,
+                              .has_spacing = TRUE,
+                              .prediction = VARD_PREDICTION_VELOCITY };
+  g_autoptr (VardProcess) leading = vard_process_new (&flow, NULL);
+
+  g_assert_null (vard_sampler_new (leading, VARD_SAMPLER_KIND_FLOW_SDE, 20, 1, &early));
+  g_assert_error (early, VARD_ERROR, VARD_ERROR_CONFIG);
 }
 
 int
@@ -210,8 +261,9 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/noise-levels/trajectories", test_noise_levels_trajectories);
+  g_test_add_func ("/noise-levels/flow", test_noise_levels_flow);
   g_test_add_func ("/noise-levels/kinship", test_noise_levels_kinship);
-  g_test_add_func ("/noise-levels/training", test_noise_levels_training);
+  g_test_add_func ("/noise-levels/linspace", test_noise_levels_linspace);
   g_test_add_func ("/noise-levels/bad-values", test_noise_levels_bad_values);
   return g_test_run ();
 }

@@ -18,6 +18,7 @@ read_config (JsonObject *row)
 
   return (VardScheduleConfig) {
     .n_train_timesteps = 1000,
+    .has_spacing = TRUE,
     .beta_start = json_object_get_double_member (row, "beta_start"),
     .beta_end = json_object_get_double_member (row, "beta_end"),
     .betas = g_str_equal (betas, "linear") ? VARD_BETAS_LINEAR : VARD_BETAS_SCALED_LINEAR,
@@ -34,10 +35,10 @@ static void
 check_row (JsonObject *row)
 {
   VardScheduleConfig config = read_config (row);
-  g_autoptr (VardNoiseSchedule) schedule = vard_noise_schedule_new (&config, NULL);
+  g_autoptr (VardProcess) schedule = vard_process_new (&config, NULL);
   g_autoptr (VardSampler) sampler =
-    vard_sampler_new_ddim (schedule, json_object_get_int_member (row, "n_steps"),
-                           json_object_get_double_member (row, "eta"), NULL);
+    vard_sampler_new_with_eta (schedule, json_object_get_int_member (row, "n_steps"),
+                               json_object_get_double_member (row, "eta"), NULL);
   JsonArray *steps = json_object_get_array_member (row, "steps");
 
   g_assert_cmpuint (json_array_get_length (steps), ==, sampler->n_steps);
@@ -47,7 +48,7 @@ check_row (JsonObject *row)
       const VardSamplerStep *own = &sampler->steps[i];
 
       /* the oracle's cumulative product is in single precision */
-      g_assert_cmpint (own->timestep, ==, json_array_get_int_element (step, 0));
+      g_assert_cmpfloat (own->model_time, ==, json_array_get_int_element (step, 0));
       g_assert_cmpfloat_with_epsilon (own->x_scale, json_array_get_double_element (step, 1), 3e-5);
       g_assert_cmpfloat_with_epsilon (own->out_scale, json_array_get_double_element (step, 2),
                                       3e-5);
@@ -87,17 +88,17 @@ static const VardScheduleConfig latent = {
 static void
 test_sampler_kl_weights (void)
 {
-  g_autoptr (VardNoiseSchedule) schedule = vard_noise_schedule_new (&latent, NULL);
-  g_autoptr (VardSampler) sampler = vard_sampler_new_ddim (schedule, 50, 1, NULL);
+  g_autoptr (VardProcess) schedule = vard_process_new (&latent, NULL);
+  g_autoptr (VardSampler) sampler = vard_sampler_new_with_eta (schedule, 50, 1, NULL);
   double sum = 0;
 
   for (guint i = 0; i < 50; i++)
-    sum += sampler->steps[i].kl_weight;
+    sum += sampler->steps[i].kl_per_change;
 
-  g_assert_cmpint (sampler->steps[48].timestep, ==, 21);
-  g_assert_cmpfloat_with_epsilon (sampler->steps[0].kl_weight, 0.13, 0.01);
-  g_assert_cmpfloat_with_epsilon (sampler->steps[48].kl_weight, 5.36, 0.01);
-  g_assert_cmpfloat_with_epsilon (sampler->steps[49].kl_weight, 0.50, 0.01);
+  g_assert_cmpfloat (sampler->steps[48].model_time, ==, 21);
+  g_assert_cmpfloat_with_epsilon (sampler->steps[0].kl_per_change, 0.13, 0.01);
+  g_assert_cmpfloat_with_epsilon (sampler->steps[48].kl_per_change, 5.36, 0.01);
+  g_assert_cmpfloat_with_epsilon (sampler->steps[49].kl_per_change, 0.50, 0.01);
   g_assert_cmpfloat_with_epsilon (sum, 11.0, 0.1);
 }
 
@@ -110,17 +111,17 @@ test_sampler_kl_definition (void)
       VardScheduleConfig config = latent;
 
       config.prediction = v ? VARD_PREDICTION_V : VARD_PREDICTION_EPSILON;
-      g_autoptr (VardNoiseSchedule) schedule = vard_noise_schedule_new (&config, NULL);
-      g_autoptr (VardSampler) sampler = vard_sampler_new_ddim (schedule, 20, 0.7, NULL);
+      g_autoptr (VardProcess) schedule = vard_process_new (&config, NULL);
+      g_autoptr (VardSampler) sampler = vard_sampler_new_with_eta (schedule, 20, 0.7, NULL);
 
       for (guint i = 0; i < 20; i++)
         {
           const VardSamplerStep *step = &sampler->steps[i];
           double change = 0.3;
           double kl = pow (step->out_scale * change, 2) / (2 * step->sigma * step->sigma);
-          double epsilon = step->epsilon_per_out * change;
+          double epsilon = step->change_per_out * change;
 
-          g_assert_cmpfloat_with_epsilon (step->kl_weight * epsilon * epsilon / kl, 1, 1e-9);
+          g_assert_cmpfloat_with_epsilon (step->kl_per_change * epsilon * epsilon / kl, 1, 1e-9);
         }
     }
 }
@@ -128,14 +129,14 @@ test_sampler_kl_definition (void)
 static void
 test_sampler_bad_values (void)
 {
-  g_autoptr (VardNoiseSchedule) schedule = vard_noise_schedule_new (&latent, NULL);
+  g_autoptr (VardProcess) schedule = vard_process_new (&latent, NULL);
   g_autoptr (GError) steps = NULL, eta = NULL, offset = NULL;
 
-  g_assert_null (vard_sampler_new_ddim (schedule, 1001, 1, &steps));
+  g_assert_null (vard_sampler_new_with_eta (schedule, 1001, 1, &steps));
   g_assert_error (steps, VARD_ERROR, VARD_ERROR_USAGE);
-  g_assert_null (vard_sampler_new_ddim (schedule, 20, 1.5, &eta));
+  g_assert_null (vard_sampler_new_with_eta (schedule, 20, 1.5, &eta));
   g_assert_error (eta, VARD_ERROR, VARD_ERROR_USAGE);
-  g_assert_null (vard_sampler_new_ddim (schedule, 1000, 1, &offset));
+  g_assert_null (vard_sampler_new_with_eta (schedule, 1000, 1, &offset));
   g_assert_error (offset, VARD_ERROR, VARD_ERROR_CONFIG);
 }
 
@@ -145,14 +146,14 @@ test_sampler_clean_timestep (void)
   VardScheduleConfig config = latent;
 
   config.steps_offset = 0;
-  g_autoptr (VardNoiseSchedule) with_zero = vard_noise_schedule_new (&config, NULL);
-  g_autoptr (VardSampler) taken = vard_sampler_new_ddim (with_zero, 10, 1, NULL);
-  g_autoptr (VardNoiseSchedule) without = vard_noise_schedule_new (&latent, NULL);
-  g_autoptr (VardSampler) open = vard_sampler_new_ddim (without, 10, 1, NULL);
+  g_autoptr (VardProcess) with_zero = vard_process_new (&config, NULL);
+  g_autoptr (VardSampler) taken = vard_sampler_new_with_eta (with_zero, 10, 1, NULL);
+  g_autoptr (VardProcess) without = vard_process_new (&latent, NULL);
+  g_autoptr (VardSampler) open = vard_sampler_new_with_eta (without, 10, 1, NULL);
 
-  g_assert_cmpint (vard_sampler_get_state_timestep (taken, 10), ==, -1);
-  g_assert_cmpint (vard_sampler_get_state_timestep (open, 10), ==, 0);
-  g_assert_cmpint (open->steps[3].value_timestep, ==, open->steps[4].timestep);
+  g_assert_cmpfloat (vard_sampler_get_state_time (taken, 10), ==, -1);
+  g_assert_cmpfloat (vard_sampler_get_state_time (open, 10), ==, 0);
+  g_assert_cmpfloat (open->steps[3].value_time, ==, open->steps[4].model_time);
 }
 
 int
