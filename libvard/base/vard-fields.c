@@ -195,6 +195,17 @@ vard_field_create_pspec (const VardField *self)
     }
 }
 
+/**
+ * vard_fields_install: (skip)
+ * @klass: a class being initialised
+ * @fields: (array length=n_fields): one row a property; must outlive the class, so make it static
+ * @n_fields: the number of rows
+ *
+ * Installs a property for each row and reads and writes the members that the rows name. Call it in
+ * class_init. Members get their defaults while the object is constructed, after instance init: read
+ * them in `constructed` or later. A class that has other properties sets its get_property and
+ * set_property first and uses ids below %VARD_FIELDS_FIRST_ID.
+ */
 void
 vard_fields_install (GObjectClass *klass, const VardField *fields, guint n_fields)
 {

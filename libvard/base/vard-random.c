@@ -17,7 +17,14 @@
 
 #define SINGLE_BLOCKS (G_GUINT64_CONSTANT (1) << 63)
 
-/* One Philox4x32-10 block: 128 bits of counter and 64 of key to 128 random bits. */
+/**
+ * vard_philox4x32: (skip)
+ * @counter: the counter, 4 words
+ * @key: the key, 2 words
+ * @out: 4 random words
+ *
+ * Computes one block of Philox 4x32-10 (Salmon, Moraes, Dror and Shaw, SC 2011).
+ */
 void
 vard_philox4x32 (const guint32 counter[4], const guint32 key[2], guint32 out[4])
 {
@@ -51,7 +58,14 @@ vard_random_block (guint64 key, guint64 counter, guint64 block, guint32 out[4])
   vard_philox4x32 (words, keys, out);
 }
 
-/* A key for one use of randomness: equal for equal arguments, unrelated otherwise. */
+/**
+ * vard_random_derive_key: (skip)
+ * @seed: the seed of the run or picture
+ * @stream: the name of one use of randomness
+ * @number: tells several keys of a stream apart
+ *
+ * Returns: a key; equal for equal arguments, unrelated otherwise
+ */
 guint64
 vard_random_derive_key (guint64 seed, const char *stream, guint64 number)
 {
@@ -76,8 +90,16 @@ vard_random_normal_pair (guint32 a, guint32 b, float *out)
   out[1] = (float) (radius * sin (angle));
 }
 
-/* Elements first to first + n - 1 of the draw (key, counter): pieces may be made by different
- * threads. */
+/**
+ * vard_random_fill_normal_at: (skip)
+ * @key: the key of the draw
+ * @counter: tells draws with the same key apart
+ * @first: the index of the first element
+ * @out: (out caller-allocates) (array length=n): elements @first to @first + @n - 1 of the draw
+ * @n: how many
+ *
+ * Fills @out with a piece of a draw, so that several threads can share one.
+ */
 void
 vard_random_fill_normal_at (guint64 key, guint64 counter, guint64 first, float *out, gsize n)
 {
@@ -94,12 +116,29 @@ vard_random_fill_normal_at (guint64 key, guint64 counter, guint64 first, float *
     }
 }
 
+/**
+ * vard_random_fill_normal: (skip)
+ * @key: the key of the draw
+ * @counter: tells draws with the same key apart
+ * @out: (out caller-allocates) (array length=n): the numbers
+ * @n: how many
+ *
+ * Fills @out with standard normal numbers. Element i depends on @key, @counter and i alone.
+ */
 void
 vard_random_fill_normal (guint64 key, guint64 counter, float *out, gsize n)
 {
   vard_random_fill_normal_at (key, counter, 0, out, n);
 }
 
+/**
+ * vard_random_bits: (skip)
+ * @key: the key of the draw
+ * @counter: tells draws with the same key apart
+ * @index: the element
+ *
+ * Returns: 64 random bits
+ */
 guint64
 vard_random_bits (guint64 key, guint64 counter, guint64 index)
 {
@@ -109,14 +148,31 @@ vard_random_bits (guint64 key, guint64 counter, guint64 index)
   return (guint64) out[1] << 32 | out[0];
 }
 
-/* From 0 (included) to 1 (excluded) */
+/**
+ * vard_random_uniform: (skip)
+ * @key: the key of the draw
+ * @counter: tells draws with the same key apart
+ * @index: the element
+ *
+ * Returns: a uniform number, at least 0 and below 1
+ */
 double
 vard_random_uniform (guint64 key, guint64 counter, guint64 index)
 {
   return (double) (vard_random_bits (key, counter, index) >> 11) * 0x1p-53;
 }
 
-/* From 0 to n - 1. The high word of a product: no rejection, and a bias below 2^-32. */
+/**
+ * vard_random_uniform_int: (skip)
+ * @key: the key of the draw
+ * @counter: tells draws with the same key apart
+ * @index: the element
+ * @n: the number of values; above 0
+ *
+ * Takes the high word of a product. The bias is below 2^-32.
+ *
+ * Returns: a number from 0 to @n - 1
+ */
 guint
 vard_random_uniform_int (guint64 key, guint64 counter, guint64 index, guint n)
 {
@@ -125,7 +181,15 @@ vard_random_uniform_int (guint64 key, guint64 counter, guint64 index, guint n)
   return (guint) (((unsigned __int128) vard_random_bits (key, counter, index) * n) >> 64);
 }
 
-/* The numbers 0 to n - 1 in a random order (Fisher and Yates). */
+/**
+ * vard_random_permutation: (skip)
+ * @key: the key of the draw
+ * @counter: tells draws with the same key apart
+ * @out: (out caller-allocates) (array length=n): the numbers 0 to @n - 1 in random order
+ * @n: how many
+ *
+ * Shuffles as Fisher and Yates do.
+ */
 void
 vard_random_permutation (guint64 key, guint64 counter, guint *out, guint n)
 {

@@ -38,7 +38,16 @@ vard_trace_open_from_environment (void)
     }
 }
 
-/* Opens the sink; what was open before is closed. */
+/**
+ * vard_trace_open: (skip)
+ * @path: (type filename): where to write the trace
+ * @error: return location for an error
+ *
+ * Opens the sink of the trace and closes the one before. The environment variable `VARD_TRACE` does
+ * the same when the library is loaded.
+ *
+ * Returns: %FALSE when the file cannot be created
+ */
 gboolean
 vard_trace_open (const char *path, GError **error)
 {
@@ -60,6 +69,11 @@ vard_trace_open (const char *path, GError **error)
   return TRUE;
 }
 
+/**
+ * vard_trace_close: (skip)
+ *
+ * Closes the sink. Events after that go nowhere.
+ */
 void
 vard_trace_close (void)
 {
@@ -69,6 +83,11 @@ vard_trace_close (void)
   g_mutex_unlock (&trace_lock);
 }
 
+/**
+ * vard_trace_flush: (skip)
+ *
+ * Writes what is buffered to the file.
+ */
 void
 vard_trace_flush (void)
 {
@@ -78,6 +97,11 @@ vard_trace_flush (void)
   g_mutex_unlock (&trace_lock);
 }
 
+/**
+ * vard_trace_is_enabled: (skip)
+ *
+ * Returns: whether a sink is open
+ */
 gboolean
 vard_trace_is_enabled (void)
 {
@@ -85,7 +109,12 @@ vard_trace_is_enabled (void)
   return g_atomic_int_get (&trace_enabled);
 }
 
-/* Returns 0 when nothing listens: pass it to vard_trace_end() all the same. */
+/**
+ * vard_trace_begin: (skip)
+ *
+ * Returns: the monotonic time in microseconds, or 0 when no sink is open; pass it to
+ *   vard_trace_end() in either case
+ */
 gint64
 vard_trace_begin (void)
 {
@@ -135,13 +164,29 @@ vard_trace_write (const char *phase,
   g_mutex_unlock (&trace_lock);
 }
 
+/**
+ * vard_trace_end: (skip)
+ * @begin: the return value of vard_trace_begin()
+ * @category: the subsystem: "cpu", "train"
+ * @name: what took the time
+ *
+ * Writes a duration that ends now.
+ */
 void
 vard_trace_end (gint64 begin, const char *category, const char *name)
 {
   vard_trace_end_with (begin, category, name, NULL);
 }
 
-/* @args: a JSON object with what a viewer should show beside the duration, or NULL */
+/**
+ * vard_trace_end_with: (skip)
+ * @begin: the return value of vard_trace_begin()
+ * @category: the subsystem
+ * @name: what took the time
+ * @args: (nullable): a JSON object for viewers to show beside the duration
+ *
+ * Writes a duration that ends now, with details.
+ */
 void
 vard_trace_end_with (gint64 begin, const char *category, const char *name, const char *args)
 {
@@ -155,7 +200,15 @@ vard_trace_end_with (gint64 begin, const char *category, const char *name, const
   vard_trace_write ("X", begin, category, name, rest);
 }
 
-/* An instant with a sentence: what was chosen, and why */
+/**
+ * vard_trace_note: (skip)
+ * @category: the subsystem
+ * @name: what was decided
+ * @format: a printf() format for the sentence
+ * @...: its arguments
+ *
+ * Writes an instant with a sentence, for example which algorithm was chosen and why.
+ */
 void
 vard_trace_note (const char *category, const char *name, const char *format, ...)
 {

@@ -51,6 +51,18 @@ load (const VardClipFiles *files, const char *engine, guint threads, GError **er
   return device ? vard_clip_new (files, device, error) : NULL;
 }
 
+/**
+ * vard_load_clip: (skip)
+ * @files: where the encoder comes from
+ * @engine: the name of an engine: "cpu"
+ * @threads: how many; 0 for one a core
+ * @error: return location for an error
+ *
+ * Rewards of one process share encoders: a second call with the same files (by their real paths),
+ * engine and threads returns the same object while somebody holds it.
+ *
+ * Returns: (transfer full): an encoder, or %NULL
+ */
 VardClip *
 vard_load_clip (const VardClipFiles *files, const char *engine, guint threads, GError **error)
 {

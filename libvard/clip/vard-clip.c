@@ -139,6 +139,15 @@ load_text (VardClip *self, GError **error)
   return TRUE;
 }
 
+/**
+ * vard_clip_load_text: (skip)
+ * @self: an encoder
+ * @error: return location for an error
+ *
+ * Loads the text encoder and its tokenizer. Later calls do nothing.
+ *
+ * Returns: %FALSE when files are missing or do not fit
+ */
 gboolean
 vard_clip_load_text (VardClip *self, GError **error)
 {
@@ -152,6 +161,12 @@ vard_clip_load_text (VardClip *self, GError **error)
   return is_loaded;
 }
 
+/**
+ * vard_clip_get_n_features: (skip)
+ * @self: an encoder
+ *
+ * Returns: the length of a feature vector, of pictures and texts alike
+ */
 guint
 vard_clip_get_n_features (VardClip *self)
 {
@@ -160,6 +175,12 @@ vard_clip_get_n_features (VardClip *self)
   return self->config.n_features;
 }
 
+/**
+ * vard_clip_get_size: (skip)
+ * @self: an encoder
+ *
+ * Returns: the side of the square that the encoder sees, in pixels
+ */
 guint
 vard_clip_get_size (VardClip *self)
 {
@@ -168,6 +189,12 @@ vard_clip_get_size (VardClip *self)
   return vard_clip_vision_get_size (self->vision.encoder);
 }
 
+/**
+ * vard_clip_get_scale: (skip)
+ * @self: an encoder
+ *
+ * Returns: the factor that training multiplied the cosine by: exp (logit_scale)
+ */
 double
 vard_clip_get_scale (VardClip *self)
 {
@@ -178,6 +205,17 @@ vard_clip_get_scale (VardClip *self)
 
 /* ---- computing ---- */
 
+/**
+ * vard_clip_prepare: (skip)
+ * @self: an encoder
+ * @rgb: 8-bit RGB, @height rows of 3 @width bytes
+ * @width: of the picture, in pixels
+ * @height: of the picture, in pixels
+ * @crop: how to find the middle square
+ * @pixels: (out caller-allocates): size x size x 3 normalised values
+ *
+ * Resizes a picture of any size, crops and normalises it as the encoder's own preprocessing does.
+ */
 void
 vard_clip_prepare (VardClip *self,
                    const guint8 *rgb,
@@ -250,6 +288,19 @@ encode_pictures (VardClip *self,
                                         n * self->config.n_features * sizeof (float), error);
 }
 
+/**
+ * vard_clip_encode_pictures: (skip)
+ * @self: an encoder
+ * @pixels: [@n, size, size, 3] values of vard_clip_prepare()
+ * @n: how many pictures
+ * @features: (out caller-allocates): [@n, n_features], each row of length 1
+ * @cancellable: (nullable): a cancellable
+ * @error: return location for an error
+ *
+ * May be called from any thread; calls are made one after the other.
+ *
+ * Returns: %FALSE when the engine failed or @cancellable was cancelled
+ */
 gboolean
 vard_clip_encode_pictures (VardClip *self,
                            const float *pixels,
@@ -320,6 +371,18 @@ encode_text (VardClip *self, const char *text, GCancellable *cancellable, GError
   return g_steal_pointer (&features);
 }
 
+/**
+ * vard_clip_encode_text: (skip)
+ * @self: an encoder whose text encoder is loaded
+ * @text: a prompt; what does not fit is cut
+ * @features: (out caller-allocates): [n_features], of length 1
+ * @cancellable: (nullable): a cancellable
+ * @error: return location for an error
+ *
+ * Remembers the features of recent texts.
+ *
+ * Returns: %FALSE when the engine failed or @cancellable was cancelled
+ */
 gboolean
 vard_clip_encode_text (VardClip *self,
                        const char *text,

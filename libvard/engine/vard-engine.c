@@ -214,6 +214,12 @@ vard_engine_supports (VardEngine *self, const VardNode *node)
   return VARD_ENGINE_GET_CLASS (self)->supports (self, node);
 }
 
+/**
+ * vard_engine_is_exact: (skip)
+ * @self: an engine
+ *
+ * Returns: whether products read their operands in single precision, without rounding them first
+ */
 gboolean
 vard_engine_is_exact (VardEngine *self)
 {
@@ -292,6 +298,13 @@ vard_engine_get_expected_arena (VardEngine *self)
   return PRIVATE (self)->largest;
 }
 
+/**
+ * vard_engine_get_arena_size: (skip)
+ * @self: an engine
+ *
+ * Returns: the present size in bytes of the workspace that all programs of @self share; it grows
+ *   when a program needs more
+ */
 gsize
 vard_engine_get_arena_size (VardEngine *self)
 {

@@ -12,6 +12,12 @@
 
 #include "graph/vard-ops.h"
 
+/**
+ * vard_fusion_passes_through: (skip)
+ * @node: a node
+ *
+ * Returns: whether the value of @node is that of its input, so that a group looks through it
+ */
 gboolean
 vard_fusion_passes_through (const VardNode *node)
 {
@@ -73,12 +79,27 @@ vard_fusion_find_sinks (VardFusion *self)
     }
 }
 
+/**
+ * vard_fusion_count_readers: (skip)
+ * @self: a fusion
+ * @node: a node
+ *
+ * Returns: the number of live nodes that read @node
+ */
 guint
 vard_fusion_count_readers (VardFusion *self, const VardNode *node)
 {
   return self->first_reader[node->id + 1] - self->first_reader[node->id];
 }
 
+/**
+ * vard_fusion_get_reader: (skip)
+ * @self: a fusion
+ * @node: a node
+ * @index: below vard_fusion_count_readers()
+ *
+ * Returns: (transfer none): a reader of @node
+ */
 VardNode *
 vard_fusion_get_reader (VardFusion *self, const VardNode *node, guint index)
 {
@@ -116,7 +137,19 @@ vard_fusion_group_add (VardFusion *self, VardFusionGroup *group, VardNode *node)
   self->group_of[node->id] = group;
 }
 
-/* readers elsewhere must come after the group's step */
+/**
+ * vard_fusion_can_feed: (skip)
+ * @self: a fusion
+ * @node: a node that the group reads
+ * @group: a group
+ * @is_output: (out): whether others need the value of @node afterwards, and the group has room for
+ *   it among its outputs
+ *
+ * Readers of @node outside the group must come after the group's step.
+ *
+ * Returns: whether the step that computes @node may compute @group along with it, element by
+ *   element
+ */
 gboolean
 vard_fusion_can_feed (VardFusion *self,
                       const VardNode *node,
@@ -153,6 +186,14 @@ group_reads (const VardFusionGroup *self, const VardNode *node)
   return FALSE;
 }
 
+/**
+ * vard_fusion_is_update: (skip)
+ * @self: a fusion
+ * @group: a group
+ *
+ * Returns: whether a value of @group replaces a param that the group reads, so that a step of the
+ *   group alone may write the param in place
+ */
 gboolean
 vard_fusion_is_update (const VardFusion *self, const VardFusionGroup *group)
 {
@@ -202,6 +243,15 @@ vard_fusion_place (VardFusion *self, VardNode *node)
   vard_fusion_group_add (self, group, node);
 }
 
+/**
+ * vard_fusion_new: (skip)
+ * @lowering: a lowering
+ * @rules: what the engine can put into one step; must outlive the fusion
+ *
+ * Groups the elementwise nodes of a graph into steps.
+ *
+ * Returns: (transfer full): the groups
+ */
 VardFusion *
 vard_fusion_new (VardLowering *lowering, const VardFusionRules *rules)
 {
@@ -228,6 +278,12 @@ vard_fusion_new (VardLowering *lowering, const VardFusionRules *rules)
   return self;
 }
 
+/**
+ * vard_fusion_free: (skip)
+ * @self: (nullable) (transfer full): a fusion
+ *
+ * Frees the groups.
+ */
 void
 vard_fusion_free (VardFusion *self)
 {
@@ -240,6 +296,15 @@ vard_fusion_free (VardFusion *self)
   g_free (self);
 }
 
+/**
+ * vard_fusion_set_producer: (skip)
+ * @self: a fusion
+ * @group: a group
+ * @node: the node whose step computes the group as well
+ * @is_output: whether the step also stores the value of @node
+ *
+ * Makes @node the producer of @group.
+ */
 void
 vard_fusion_set_producer (VardFusion *self,
                           VardFusionGroup *group,
@@ -255,6 +320,13 @@ vard_fusion_set_producer (VardFusion *self,
   group->outputs[group->n_outputs++] = node;
 }
 
+/**
+ * vard_fusion_is_needed: (skip)
+ * @self: a fusion
+ * @node: a node
+ *
+ * Returns: whether a step outside the groups reads the value of @node
+ */
 gboolean
 vard_fusion_is_needed (VardFusion *self, const VardNode *node)
 {

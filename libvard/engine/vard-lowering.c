@@ -77,36 +77,78 @@ vard_lowering_free (VardLowering *self)
   g_free (self);
 }
 
+/**
+ * vard_lowering_get_graph: (skip)
+ * @self: a lowering
+ *
+ * Returns: (transfer none): the graph to lower
+ */
 VardGraph *
 vard_lowering_get_graph (VardLowering *self)
 {
   return self->graph;
 }
 
+/**
+ * vard_lowering_is_live: (skip)
+ * @self: a lowering
+ * @node: a node of its graph
+ *
+ * Returns: whether an output or an assignment needs @node
+ */
 gboolean
 vard_lowering_is_live (VardLowering *self, const VardNode *node)
 {
   return self->live[node->id];
 }
 
+/**
+ * vard_lowering_is_claimed: (skip)
+ * @self: a lowering
+ * @node: a node of its graph
+ *
+ * Returns: whether a step, a view or vard_lowering_absorb() has claimed @node
+ */
 gboolean
 vard_lowering_is_claimed (VardLowering *self, const VardNode *node)
 {
   return self->claims[node->id].is_claimed;
 }
 
+/**
+ * vard_lowering_get_n_uses: (skip)
+ * @self: a lowering
+ * @node: a node of its graph
+ *
+ * Returns: the number of live nodes, outputs and assignments that read @node; 1 means that it may
+ *   be fused into its reader
+ */
 guint
 vard_lowering_get_n_uses (VardLowering *self, const VardNode *node)
 {
   return self->n_uses[node->id];
 }
 
+/**
+ * vard_lowering_get_reader: (skip)
+ * @self: a lowering
+ * @node: a node of its graph
+ *
+ * Returns: (transfer none) (nullable): the only live reader, if it is a node
+ */
 VardNode *
 vard_lowering_get_reader (VardLowering *self, const VardNode *node)
 {
   return self->n_uses[node->id] == 1 ? self->readers[node->id] : NULL;
 }
 
+/**
+ * vard_lowering_add_step: (skip)
+ * @self: a lowering
+ * @step: the step; copied
+ *
+ * Adds a step that computes one or more nodes. Steps execute in the order they are added.
+ */
 void
 vard_lowering_add_step (VardLowering *self, const VardStep *step)
 {
@@ -123,6 +165,15 @@ vard_lowering_add_step (VardLowering *self, const VardStep *step)
   g_array_append_val (self->steps, copy);
 }
 
+/**
+ * vard_lowering_add_view: (skip)
+ * @self: a lowering
+ * @node: the node that needs no step
+ * @source: the node whose bytes it shares
+ * @offset: where @node begins in @source, in bytes
+ *
+ * Declares @node to be the bytes of @source under another shape.
+ */
 void
 vard_lowering_add_view (VardLowering *self, VardNode *node, VardNode *source, gsize offset)
 {
@@ -132,12 +183,28 @@ vard_lowering_add_view (VardLowering *self, VardNode *node, VardNode *source, gs
     (VardClaim) { .is_claimed = TRUE, .view_of = source, .view_offset = offset };
 }
 
+/**
+ * vard_lowering_absorb: (skip)
+ * @self: a lowering
+ * @node: the node
+ *
+ * Claims a node that another step computes on the way and that has no storage.
+ */
 void
 vard_lowering_absorb (VardLowering *self, VardNode *node)
 {
   self->claims[node->id] = (VardClaim) { .is_claimed = TRUE, .is_absorbed = TRUE };
 }
 
+/**
+ * vard_lowering_set_storage: (skip)
+ * @self: a lowering
+ * @node: a computed node that is neither an output nor assigned
+ * @dtype: the type that it has in memory
+ *
+ * Stores a value as another type than its own. All steps of the engine that touch @node must write
+ * and read that type. Views of it follow.
+ */
 void
 vard_lowering_set_storage (VardLowering *self, VardNode *node, VardDType dtype)
 {
@@ -145,6 +212,13 @@ vard_lowering_set_storage (VardLowering *self, VardNode *node, VardDType dtype)
   self->claims[node->id].storage = dtype;
 }
 
+/**
+ * vard_lowering_get_storage: (skip)
+ * @self: a lowering
+ * @node: a node of its graph
+ *
+ * Returns: the type that @node has in memory
+ */
 VardDType
 vard_lowering_get_storage (VardLowering *self, const VardNode *node)
 {
@@ -153,6 +227,16 @@ vard_lowering_get_storage (VardLowering *self, const VardNode *node)
   return self->claims[node->id].has_storage ? self->claims[node->id].storage : node->dtype;
 }
 
+/**
+ * vard_lowering_keep: (skip)
+ * @self: a lowering
+ * @node: a param, a constant, or a node computed from these alone
+ * @buffer: (nullable): the engine's own copy, which must outlive the program; %NULL when no step
+ *   reads the node
+ *
+ * Tells the core that the engine keeps the value of @node itself. The core does not adopt a param
+ * that is kept.
+ */
 void
 vard_lowering_keep (VardLowering *self, VardNode *node, VardBuffer *buffer)
 {

@@ -152,30 +152,64 @@ vard_program_run (VardProgram *self, GCancellable *cancellable, GError **error)
          && program_copy_all (self, self->staged, error);
 }
 
+/**
+ * vard_program_get_n_steps: (skip)
+ * @self: a program
+ *
+ * Returns: the number of steps
+ */
 guint
 vard_program_get_n_steps (VardProgram *self)
 {
   return self->steps->len;
 }
 
+/**
+ * vard_program_get_step: (skip)
+ * @self: a program
+ * @i: a step
+ *
+ * Returns: (transfer none): step @i
+ */
 const VardStep *
 vard_program_get_step (VardProgram *self, guint i)
 {
   return program_step (self, i);
 }
 
+/**
+ * vard_program_get_in: (skip)
+ * @self: a program
+ * @i: a step
+ *
+ * Returns: (transfer none): the addresses of what step @i reads, valid for this execution
+ */
 gpointer *
 vard_program_get_in (VardProgram *self, guint i)
 {
   return self->in[i];
 }
 
+/**
+ * vard_program_get_out: (skip)
+ * @self: a program
+ * @i: a step
+ *
+ * Returns: (transfer none): the addresses of what step @i computes, valid for this execution
+ */
 gpointer *
 vard_program_get_out (VardProgram *self, guint i)
 {
   return self->out[i];
 }
 
+/**
+ * vard_program_get_scratch: (skip)
+ * @self: a program
+ * @i: a step
+ *
+ * Returns: (transfer none) (nullable): the scratch memory that step @i asked for
+ */
 gpointer
 vard_program_get_scratch (VardProgram *self, guint i)
 {
@@ -196,6 +230,14 @@ join_shapes (VardNode **nodes, guint n)
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
+/**
+ * vard_step_trace: (skip)
+ * @self: a step
+ * @begin: the return value of vard_trace_begin() before the step ran
+ * @category: the engine's name
+ *
+ * Ends a duration of the trace, with the shapes and the operations of the step.
+ */
 void
 vard_step_trace (const VardStep *self, gint64 begin, const char *category)
 {

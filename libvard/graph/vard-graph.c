@@ -134,12 +134,25 @@ vard_graph_unref (VardGraph *self)
   g_free (self);
 }
 
+/**
+ * vard_graph_get_n_nodes: (skip)
+ * @self: a graph
+ *
+ * Returns: the number of nodes; ids run from 0
+ */
 guint
 vard_graph_get_n_nodes (VardGraph *self)
 {
   return self->nodes->len;
 }
 
+/**
+ * vard_graph_get_node: (skip)
+ * @self: a graph
+ * @id: below vard_graph_get_n_nodes()
+ *
+ * Returns: (transfer none): the node
+ */
 VardNode *
 vard_graph_get_node (VardGraph *self, guint id)
 {
@@ -445,6 +458,14 @@ vard_graph_end_segment (VardGraph *self)
   self->emission.segment = 0;
 }
 
+/**
+ * vard_graph_get_outputs: (skip)
+ * @self: a graph
+ * @n_outputs: (out): how many
+ *
+ * Returns: (transfer none) (array length=n_outputs): the values that are kept for reading after an
+ *   execution
+ */
 const VardOutput *
 vard_graph_get_outputs (VardGraph *self, guint *n_outputs)
 {
@@ -452,6 +473,14 @@ vard_graph_get_outputs (VardGraph *self, guint *n_outputs)
   return (const VardOutput *) self->outputs->data;
 }
 
+/**
+ * vard_graph_get_assignments: (skip)
+ * @self: a graph
+ * @n_assignments: (out): how many
+ *
+ * Returns: (transfer none) (array length=n_assignments): the params that an execution replaces, and
+ *   with what
+ */
 const VardAssignment *
 vard_graph_get_assignments (VardGraph *self, guint *n_assignments)
 {

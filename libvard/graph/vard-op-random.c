@@ -64,6 +64,12 @@ is_pair (const VardShape *counter, const VardShape *shape)
          && (d == 1 || (d == 2 && shape->n_dims >= 1 && counter->dims[0] == shape->dims[0]));
 }
 
+/**
+ * vard_random_normal_count_rows: (skip)
+ * @self: a node of the operation random_normal
+ *
+ * Returns: the number of draws, each with a key and a counter, that make up the node's value
+ */
 gint64
 vard_random_normal_count_rows (const VardNode *self)
 {

@@ -11,6 +11,16 @@
 
 G_DEFINE_BOXED_TYPE (VardBuffer, vard_buffer, vard_buffer_ref, vard_buffer_unref)
 
+/**
+ * vard_buffer_new_wrapped: (skip)
+ * @data: the memory; a device address when @is_host is %FALSE
+ * @size: in bytes
+ * @is_host: whether the processor can follow @data
+ * @owner: (nullable): what @destroy is called with
+ * @destroy: (nullable): called with @owner when the last reference is dropped
+ *
+ * Returns: (transfer full): a buffer on memory that somebody else allocated
+ */
 VardBuffer *
 vard_buffer_new_wrapped (gpointer data,
                          gsize size,
@@ -29,9 +39,15 @@ vard_buffer_new_wrapped (gpointer data,
   return self;
 }
 
-/* Zeroed host memory. Large blocks come from the system as untouched pages, which
- * g_aligned_alloc0 would write: a model's parameters are made before its file is read, and cost
- * nothing until then. */
+/**
+ * vard_buffer_new: (skip)
+ * @size: in bytes
+ *
+ * Large blocks come from the system as untouched pages, so that parameters cost nothing until they
+ * are read from a file.
+ *
+ * Returns: (transfer full): zeroed host memory, aligned to 64 bytes
+ */
 VardBuffer *
 vard_buffer_new (gsize size)
 {
@@ -41,7 +57,12 @@ vard_buffer_new (gsize size)
   return vard_buffer_new_wrapped (block + (ALIGNMENT - misfit), size, TRUE, block, g_free);
 }
 
-/* the bytes where they are: read-only */
+/**
+ * vard_buffer_new_for_bytes: (skip)
+ * @bytes: the contents
+ *
+ * Returns: (transfer full): a read-only buffer on the memory of @bytes; it keeps a reference to them
+ */
 VardBuffer *
 vard_buffer_new_for_bytes (GBytes *bytes)
 {
@@ -54,6 +75,12 @@ vard_buffer_new_for_bytes (GBytes *bytes)
   return self;
 }
 
+/**
+ * vard_buffer_ref: (skip)
+ * @self: a buffer
+ *
+ * Returns: (transfer full): @self
+ */
 VardBuffer *
 vard_buffer_ref (VardBuffer *self)
 {
@@ -61,6 +88,12 @@ vard_buffer_ref (VardBuffer *self)
   return self;
 }
 
+/**
+ * vard_buffer_unref: (skip)
+ * @self: (nullable) (transfer full): a buffer
+ *
+ * Drops a reference. The last one frees the memory.
+ */
 void
 vard_buffer_unref (VardBuffer *self)
 {

@@ -16,6 +16,12 @@ static const struct
   [VARD_DTYPE_I64] = { "i64", 8 },   [VARD_DTYPE_U8] = { "u8", 1 },
 };
 
+/**
+ * vard_dtype_get_size: (skip)
+ * @dtype: an element type
+ *
+ * Returns: the bytes of one element
+ */
 gsize
 vard_dtype_get_size (VardDType dtype)
 {
@@ -24,6 +30,12 @@ vard_dtype_get_size (VardDType dtype)
   return dtypes[dtype].size;
 }
 
+/**
+ * vard_dtype_get_name: (skip)
+ * @dtype: an element type
+ *
+ * Returns: (transfer none): its name: "f32"
+ */
 const char *
 vard_dtype_get_name (VardDType dtype)
 {
@@ -32,6 +44,12 @@ vard_dtype_get_name (VardDType dtype)
   return dtypes[dtype].name;
 }
 
+/**
+ * vard_half_to_float: (skip)
+ * @half: the bits of an IEEE half
+ *
+ * Returns: its value, exactly
+ */
 float
 vard_half_to_float (guint16 half)
 {
@@ -55,6 +73,12 @@ vard_half_to_float (guint16 half)
   return value;
 }
 
+/**
+ * vard_float_to_half: (skip)
+ * @value: a number
+ *
+ * Returns: the bits of the nearest IEEE half, ties to even; infinity above the range
+ */
 guint16
 vard_float_to_half (float value)
 {

@@ -172,6 +172,16 @@ read_archive (VardPth *self, GError **error)
   return self->tensors && check_byte_order (self, error) && check_tensors (self, error);
 }
 
+/**
+ * vard_pth_open: (skip)
+ * @path: (type filename): a .pth, .pt or .bin file of PyTorch 1.6 or later
+ * @error: return location for an error
+ *
+ * Such a file is a program that makes tensors when it runs. vard does not run it: it reads the
+ * words for plain data and refuses a file that needs any other, with %VARD_ERROR_UNSUPPORTED.
+ *
+ * Returns: (transfer full): a reader, or %NULL
+ */
 VardPth *
 vard_pth_open (const char *path, GError **error)
 {
@@ -186,6 +196,12 @@ vard_pth_open (const char *path, GError **error)
   return g_steal_pointer (&self);
 }
 
+/**
+ * vard_pth_get_path: (skip)
+ * @self: a reader
+ *
+ * Returns: (transfer none) (type filename): the path it was opened with
+ */
 const char *
 vard_pth_get_path (VardPth *self)
 {
@@ -194,6 +210,13 @@ vard_pth_get_path (VardPth *self)
   return self->path;
 }
 
+/**
+ * vard_pth_peek_names: (skip)
+ * @self: a reader
+ *
+ * Returns: (transfer none) (array zero-terminated=1): the keys of nested dictionaries, joined by
+ *   '.'
+ */
 const char *const *
 vard_pth_peek_names (VardPth *self)
 {
@@ -202,6 +225,13 @@ vard_pth_peek_names (VardPth *self)
   return (const char *const *) self->names->pdata;
 }
 
+/**
+ * vard_pth_contains: (skip)
+ * @self: a reader
+ * @name: the name of a tensor
+ *
+ * Returns: whether there is such a tensor
+ */
 gboolean
 vard_pth_contains (VardPth *self, const char *name)
 {
@@ -258,6 +288,17 @@ copy_tensor (const VardPickleTensor *tensor, const guint8 *storage)
   return copy;
 }
 
+/**
+ * vard_pth_lookup: (skip)
+ * @self: a reader
+ * @name: the name of a tensor
+ * @error: return location for an error
+ *
+ * The tensor is a read-only view of the mapped file. Where the data is unaligned, not contiguous or
+ * f64, it is a copy; f64 becomes f32.
+ *
+ * Returns: (transfer full): the tensor, or %NULL with %VARD_ERROR_CONFIG when there is none
+ */
 VardTensor *
 vard_pth_lookup (VardPth *self, const char *name, GError **error)
 {

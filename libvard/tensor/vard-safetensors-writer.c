@@ -197,6 +197,20 @@ check_entries (const VardSafetensorsEntry *entries, guint n_entries, GError **er
   return TRUE;
 }
 
+/**
+ * vard_safetensors_write: (skip)
+ * @path: (type filename): the file to write
+ * @entries: (array length=n_entries): the tensors
+ * @n_entries: how many
+ * @metadata: (nullable) (element-type utf8 utf8): strings for the header; `format` is `pt` unless
+ *   they say otherwise
+ * @error: return location for an error
+ *
+ * Writes a temporary file, flushes it and renames it, so that the file appears whole or not at all.
+ * Entries with a `prepare` function are made one at a time.
+ *
+ * Returns: %FALSE with an error when a tensor could not be made or the disk could not be written
+ */
 gboolean
 vard_safetensors_write (const char *path,
                         const VardSafetensorsEntry *entries,

@@ -283,6 +283,16 @@ open_sharded (VardSafetensors *self, GError **error)
   return TRUE;
 }
 
+/**
+ * vard_safetensors_open: (skip)
+ * @path: (type filename): a .safetensors file, or a .safetensors.index.json that names shards
+ * @error: return location for an error
+ *
+ * Maps the file or all its shards and checks the whole header. A damaged header, a missing shard or
+ * tensors that overlap are %VARD_ERROR_CONFIG.
+ *
+ * Returns: (transfer full): a reader, or %NULL
+ */
 VardSafetensors *
 vard_safetensors_open (const char *path, GError **error)
 {
@@ -297,6 +307,12 @@ vard_safetensors_open (const char *path, GError **error)
   return g_steal_pointer (&self);
 }
 
+/**
+ * vard_safetensors_get_path: (skip)
+ * @self: a reader
+ *
+ * Returns: (transfer none) (type filename): the path it was opened with
+ */
 const char *
 vard_safetensors_get_path (VardSafetensors *self)
 {
@@ -305,6 +321,12 @@ vard_safetensors_get_path (VardSafetensors *self)
   return self->path;
 }
 
+/**
+ * vard_safetensors_peek_names: (skip)
+ * @self: a reader
+ *
+ * Returns: (transfer none) (array zero-terminated=1): the names of all tensors, in file order
+ */
 const char *const *
 vard_safetensors_peek_names (VardSafetensors *self)
 {
@@ -313,6 +335,13 @@ vard_safetensors_peek_names (VardSafetensors *self)
   return (const char *const *) self->names->pdata;
 }
 
+/**
+ * vard_safetensors_contains: (skip)
+ * @self: a reader
+ * @name: the name of a tensor
+ *
+ * Returns: whether there is such a tensor
+ */
 gboolean
 vard_safetensors_contains (VardSafetensors *self, const char *name)
 {
@@ -321,6 +350,14 @@ vard_safetensors_contains (VardSafetensors *self, const char *name)
   return g_hash_table_contains (self->entries, name);
 }
 
+/**
+ * vard_safetensors_get_shape: (skip)
+ * @self: a reader
+ * @name: the name of a tensor
+ * @shape: (out): its extents; untouched when there is no such tensor
+ *
+ * Returns: whether there is such a tensor
+ */
 gboolean
 vard_safetensors_get_shape (VardSafetensors *self, const char *name, VardShape *shape)
 {
@@ -333,6 +370,12 @@ vard_safetensors_get_shape (VardSafetensors *self, const char *name, VardShape *
   return entry != NULL;
 }
 
+/**
+ * vard_safetensors_peek_metadata: (skip)
+ * @self: a reader
+ *
+ * Returns: (transfer none) (element-type utf8 utf8): the header's `__metadata__`, of all shards
+ */
 GHashTable *
 vard_safetensors_peek_metadata (VardSafetensors *self)
 {
@@ -381,6 +424,17 @@ copy_doubles (const guint8 *from, const VardShape *shape)
   return tensor;
 }
 
+/**
+ * vard_safetensors_lookup: (skip)
+ * @self: a reader
+ * @name: the name of a tensor
+ * @error: return location for an error
+ *
+ * The tensor is a read-only view of the mapped file. Where the data is unaligned, or of a type that
+ * only files know, it is a converted copy: f64 becomes f32, bool becomes u8.
+ *
+ * Returns: (transfer full): the tensor, or %NULL with %VARD_ERROR_CONFIG when there is none
+ */
 VardTensor *
 vard_safetensors_lookup (VardSafetensors *self, const char *name, GError **error)
 {

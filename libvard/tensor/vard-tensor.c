@@ -40,7 +40,13 @@ vard_tensor_init (VardTensor *self)
 {
 }
 
-/* zeros on the host */
+/**
+ * vard_tensor_new: (skip)
+ * @dtype: the type of the elements
+ * @shape: the extents
+ *
+ * Returns: (transfer full): a tensor of zeros in host memory
+ */
 VardTensor *
 vard_tensor_new (VardDType dtype, const VardShape *shape)
 {
@@ -50,6 +56,15 @@ vard_tensor_new (VardDType dtype, const VardShape *shape)
   return vard_tensor_new_view (buffer, 0, dtype, shape);
 }
 
+/**
+ * vard_tensor_new_view: (skip)
+ * @buffer: the memory; the tensor keeps a reference
+ * @offset: where the elements begin, in bytes
+ * @dtype: the type of the elements
+ * @shape: the extents; they must fit the buffer
+ *
+ * Returns: (transfer full): a tensor on memory that is already there
+ */
 VardTensor *
 vard_tensor_new_view (VardBuffer *buffer, gsize offset, VardDType dtype, const VardShape *shape)
 {
@@ -112,6 +127,12 @@ vard_tensor_new_from_bytes (VardDType dtype,
   return self;
 }
 
+/**
+ * vard_tensor_get_dtype:
+ * @self: a tensor
+ *
+ * Returns: the type of the elements
+ */
 VardDType
 vard_tensor_get_dtype (VardTensor *self)
 {
@@ -120,6 +141,12 @@ vard_tensor_get_dtype (VardTensor *self)
   return self->dtype;
 }
 
+/**
+ * vard_tensor_peek_shape: (skip)
+ * @self: a tensor
+ *
+ * Returns: (transfer none): the extents, slowest first
+ */
 const VardShape *
 vard_tensor_peek_shape (VardTensor *self)
 {
@@ -144,6 +171,12 @@ vard_tensor_get_dims (VardTensor *self, guint *n_dims)
   return g_memdup2 (self->shape.dims, self->shape.n_dims * sizeof (gint64));
 }
 
+/**
+ * vard_tensor_get_count:
+ * @self: a tensor
+ *
+ * Returns: the number of elements
+ */
 gint64
 vard_tensor_get_count (VardTensor *self)
 {
@@ -152,6 +185,12 @@ vard_tensor_get_count (VardTensor *self)
   return vard_shape_get_count (&self->shape);
 }
 
+/**
+ * vard_tensor_get_n_bytes:
+ * @self: a tensor
+ *
+ * Returns: the size of all elements in bytes
+ */
 gsize
 vard_tensor_get_n_bytes (VardTensor *self)
 {
@@ -160,6 +199,15 @@ vard_tensor_get_n_bytes (VardTensor *self)
   return vard_shape_get_count (&self->shape) * vard_dtype_get_size (self->dtype);
 }
 
+/**
+ * vard_tensor_drop_pages: (skip)
+ * @self: a tensor
+ *
+ * Gives the memory of a view of a mapped file back to the system, which reads the file again when
+ * the elements are next used.
+ *
+ * Returns: the bytes given back; 0 for a tensor that is not a view of a mapped file
+ */
 gsize
 vard_tensor_drop_pages (VardTensor *self)
 {
@@ -191,6 +239,12 @@ vard_tensor_get_bytes (VardTensor *self)
   return g_bytes_new (vard_tensor_peek_data (self), vard_tensor_get_n_bytes (self));
 }
 
+/**
+ * vard_tensor_peek_buffer: (skip)
+ * @self: a tensor
+ *
+ * Returns: (transfer none): the buffer that holds the elements
+ */
 VardBuffer *
 vard_tensor_peek_buffer (VardTensor *self)
 {
@@ -199,6 +253,12 @@ vard_tensor_peek_buffer (VardTensor *self)
   return self->buffer;
 }
 
+/**
+ * vard_tensor_get_offset: (skip)
+ * @self: a tensor
+ *
+ * Returns: where the elements begin in the buffer, in bytes
+ */
 gsize
 vard_tensor_get_offset (VardTensor *self)
 {
@@ -207,6 +267,13 @@ vard_tensor_get_offset (VardTensor *self)
   return self->offset;
 }
 
+/**
+ * vard_tensor_peek_data: (skip)
+ * @self: a tensor
+ *
+ * Returns: (transfer none): the address of the first element; a device's own address when the
+ *   buffer is not on the host
+ */
 gpointer
 vard_tensor_peek_data (VardTensor *self)
 {
@@ -215,6 +282,12 @@ vard_tensor_peek_data (VardTensor *self)
   return self->buffer->data + self->offset;
 }
 
+/**
+ * vard_tensor_peek_f32: (skip)
+ * @self: a tensor of type f32 on the host
+ *
+ * Returns: (transfer none): the elements, row-major, valid as long as the tensor keeps its storage
+ */
 float *
 vard_tensor_peek_f32 (VardTensor *self)
 {
@@ -224,6 +297,14 @@ vard_tensor_peek_f32 (VardTensor *self)
   return vard_tensor_peek_data (self);
 }
 
+/**
+ * vard_tensor_set_storage: (skip)
+ * @self: a tensor
+ * @buffer: a buffer with the same contents
+ * @offset: where the elements begin in it, in bytes
+ *
+ * Moves the tensor to other memory. An engine does so when it adopts a tensor.
+ */
 void
 vard_tensor_set_storage (VardTensor *self, VardBuffer *buffer, gsize offset)
 {
@@ -295,6 +376,16 @@ store_float (guint8 *data, VardDType dtype, gint64 i, float value)
     }
 }
 
+/**
+ * vard_tensor_convert: (skip)
+ * @self: a tensor on the host
+ * @dtype: the type wanted
+ *
+ * Converts element by element. Floating types round to nearest, ties to even; integers lose their
+ * fraction.
+ *
+ * Returns: (transfer full): a new host tensor
+ */
 VardTensor *
 vard_tensor_convert (VardTensor *self, VardDType dtype)
 {
