@@ -7,7 +7,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "graph/vard-op-family.h"
+#include "graph/ops/vard-op-family.h"
 
 gboolean
 vard_node_is_fill (const VardNode *x, double *value)

@@ -61,7 +61,8 @@ vard_buffer_new (gsize size)
  * vard_buffer_new_for_bytes: (skip)
  * @bytes: the contents
  *
- * Returns: (transfer full): a read-only buffer on the memory of @bytes; it keeps a reference to them
+ * Returns: (transfer full): a read-only buffer on the memory of @bytes, to which it keeps a
+ *   reference
  */
 VardBuffer *
 vard_buffer_new_for_bytes (GBytes *bytes)

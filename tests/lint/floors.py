@@ -91,12 +91,14 @@ def find_circle(graph):
 
 
 def check_outside(root, folder):
-    """A plugin sees what is installed: <vard.h>, and its own folder's files"""
+    """A plugin sees what is installed: <vard.h>, and the files of its own folder and the folders in it"""
     complaints = []
     for path in sources(os.path.join(root, folder)):
+        plugin = os.path.relpath(path, os.path.join(root, folder)).split(os.sep)[0]
+        own = {os.path.basename(p) for p in sources(os.path.join(root, folder, plugin))}
         for include in read_includes(path):
             beside = os.path.join(os.path.dirname(path), include)
-            if not os.path.exists(beside):
+            if include not in own and not os.path.exists(beside):
                 complaints.append(f'{os.path.relpath(path, root)}: includes "{include}"; '
                                   'a plugin may include <vard.h> and its own files')
     return complaints

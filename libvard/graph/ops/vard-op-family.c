@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "graph/vard-op-family.h"
+#include "graph/ops/vard-op-family.h"
 
 #include "base/vard-error.h"
 

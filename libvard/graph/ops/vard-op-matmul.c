@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "graph/vard-op-family.h"
+#include "graph/ops/vard-op-family.h"
 
 /* a [m, k] and b [k, n] as they are multiplied, each with its strides in memory */
 typedef struct

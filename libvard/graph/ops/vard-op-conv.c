@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "graph/vard-op-family.h"
+#include "graph/ops/vard-op-family.h"
 
 static gint64
 get_extent (gint64 x, gint32 before, gint32 after, gint64 kernel, gint32 stride)
