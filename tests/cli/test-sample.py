@@ -9,7 +9,7 @@ import zlib
 import cli
 
 TINY = os.path.join(cli.TESTS, 'data/tiny-model')
-SAMPLERS = ['ddim', 'ddpm', 'euler', 'euler-ancestral', 'dpmpp-2m']
+SAMPLERS = ['ddim', 'ddpm', 'euler', 'euler-ancestral', 'dpmpp-2m', 'dpmpp-2m-sde']
 
 
 def read_png(path):

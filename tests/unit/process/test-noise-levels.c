@@ -12,12 +12,29 @@
 #define SIZE 3
 #define TOLERANCE 1e-5
 
+static VardPrediction
+read_prediction (JsonObject *row)
+{
+  static const char *const names[] = {
+    [VARD_PREDICTION_EPSILON] = "epsilon",
+    [VARD_PREDICTION_V] = "v_prediction",
+    [VARD_PREDICTION_CLEAN] = "sample",
+    [VARD_PREDICTION_VELOCITY] = "velocity",
+  };
+  const char *name = json_object_get_string_member (row, "prediction");
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    if (g_str_equal (names[i], name))
+      return i;
+  g_assert_not_reached ();
+}
+
 static VardScheduleConfig
 read_config (JsonObject *row)
 {
   const char *spacing = json_object_get_string_member_with_default (row, "spacing", NULL);
-  const char *prediction = json_object_get_string_member (row, "prediction");
-  gboolean is_flow = g_str_equal (prediction, "velocity");
+  VardPrediction prediction = read_prediction (row);
+  gboolean is_flow = prediction == VARD_PREDICTION_VELOCITY;
 
   return (VardScheduleConfig) {
     .process = is_flow ? VARD_PROCESS_FLOW : VARD_PROCESS_VARIANCE_PRESERVING,
@@ -31,9 +48,7 @@ read_config (JsonObject *row)
     .spacing = g_strcmp0 (spacing, "trailing") == 0   ? VARD_SPACING_TRAILING
                : g_strcmp0 (spacing, "linspace") == 0 ? VARD_SPACING_LINSPACE
                                                       : VARD_SPACING_LEADING,
-    .prediction = is_flow                               ? VARD_PREDICTION_VELOCITY
-                  : g_str_equal (prediction, "epsilon") ? VARD_PREDICTION_EPSILON
-                                                        : VARD_PREDICTION_V,
+    .prediction = prediction,
     .use_karras_sigmas = json_object_get_boolean_member (row, "karras"),
     .ends_at_sigma_min = json_object_get_boolean_member (row, "sigma_min"),
   };
@@ -159,6 +174,12 @@ test_noise_levels_trajectories (void)
 }
 
 static void
+test_noise_levels_dpmpp_2m_sde (void)
+{
+  check_trajectories ("trajectories-dpmpp-2m-sde.json", 16);
+}
+
+static void
 test_noise_levels_flow (void)
 {
   check_trajectories ("trajectories-flow.json", 6);
@@ -261,6 +282,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/noise-levels/trajectories", test_noise_levels_trajectories);
+  g_test_add_func ("/noise-levels/dpmpp-2m-sde", test_noise_levels_dpmpp_2m_sde);
   g_test_add_func ("/noise-levels/flow", test_noise_levels_flow);
   g_test_add_func ("/noise-levels/kinship", test_noise_levels_kinship);
   g_test_add_func ("/noise-levels/linspace", test_noise_levels_linspace);
