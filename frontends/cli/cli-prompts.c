@@ -77,12 +77,13 @@ cli_prompts_say_cuts (VardModel *model, const char *const *prompts)
 
   for (guint i = 0; prompts[i]; i++)
     {
-      gsize at = vard_model_find_cut (model, prompts[i]);
+      guint n_tokens;
+      gsize at = vard_model_find_cut (model, prompts[i], &n_tokens);
 
       if (!prompts[i][at] || !g_hash_table_add (seen, (gpointer) prompts[i]))
         continue;
       if (n_cut++ < N_SHOWN)
-        say_cut (prompts[i], at, vard_model_peek_info (model)->n_tokens);
+        say_cut (prompts[i], at, n_tokens);
     }
   if (n_cut > N_SHOWN)
     fprintf (stderr, "and %u more prompts are cut\n", n_cut - N_SHOWN);

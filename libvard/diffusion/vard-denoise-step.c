@@ -9,6 +9,11 @@
 
 #include "diffusion/vard-guidance.h"
 
+/* what the inputs of the prompts' slots, and of the negative prompt's, are called before the
+ * slot */
+#define CONDITION "condition"
+#define NULL_CONDITION "null-condition"
+
 struct _VardDenoiseStep
 {
   VardExecutable *executable;
@@ -16,8 +21,7 @@ struct _VardDenoiseStep
   gboolean is_guided, keeps_clean;
   VardStepNoise noise;
   gsize state_size;
-  gsize context_size;
-  float *buffer; /* [n][max (1, context)] for inputs that are put together here */
+  float *timesteps; /* [n] */
 };
 
 static VardNode *
@@ -47,18 +51,17 @@ record (VardModel *model, guint n, gboolean is_guided, gboolean keeps_clean, Var
 {
   const VardModelInfo *info = vard_model_peek_info (model);
   VardShape latents = VARD_SHAPE (n, info->height, info->width, info->channels);
-  VardShape context = VARD_SHAPE (n, info->n_tokens, info->context_width);
-  VardShape null_context = VARD_SHAPE (1, info->n_tokens, info->context_width);
   VardGraph *graph = vard_graph_new ();
   VardGuidanceInputs inputs = {
     .latents = vard_input (graph, "x", VARD_DTYPE_F32, latents),
     .timesteps = vard_input (graph, "t", VARD_DTYPE_F32, VARD_SHAPE (n)),
-    .context = vard_input (graph, "context", VARD_DTYPE_F32, context),
   };
 
+  vard_condition_layout_record_inputs (&info->condition, graph, CONDITION, n, inputs.condition);
   if (is_guided)
     {
-      inputs.null_context = vard_input (graph, "null-context", VARD_DTYPE_F32, null_context);
+      vard_condition_layout_record_inputs (&info->condition, graph, NULL_CONDITION, 1,
+                                           inputs.null_condition);
       inputs.scale = scalar_input (graph, "guidance-scale");
     }
 
@@ -107,8 +110,7 @@ vard_denoise_step_new (VardEngine *engine,
   self->keeps_clean = keeps_clean;
   self->noise = noise;
   self->state_size = info->height * info->width * info->channels;
-  self->context_size = info->n_tokens * info->context_width;
-  self->buffer = g_new (float, n *MAX (self->context_size, 1));
+  self->timesteps = g_new (float, n);
 
   return self;
 }
@@ -119,7 +121,7 @@ vard_denoise_step_free (VardDenoiseStep *self)
   if (self == NULL)
     return;
   g_clear_object (&self->executable);
-  g_free (self->buffer);
+  g_free (self->timesteps);
   g_free (self);
 }
 
@@ -139,21 +141,16 @@ set_scalar (VardDenoiseStep *self, const char *name, double value, GError **erro
 
 gboolean
 vard_denoise_step_set_prompts (VardDenoiseStep *self,
-                               const VardTextState *const *texts,
-                               const VardTextState *null_text,
+                               const VardCondition *const *conditions,
+                               const VardCondition *null_condition,
                                double guidance_scale,
                                GError **error)
 {
-  gsize row = self->context_size * sizeof (float);
-
-  for (guint i = 0; i < self->n; i++)
-    memcpy (self->buffer + i * self->context_size, texts[i]->states, row);
-  if (!vard_executable_set_input (self->executable, "context", self->buffer, self->n * row, error))
+  if (!vard_condition_bind (conditions, self->n, self->executable, CONDITION, error))
     return FALSE;
 
   return !self->is_guided
-         || (vard_executable_set_input (self->executable, "null-context", null_text->states, row,
-                                        error)
+         || (vard_condition_bind (&null_condition, 1, self->executable, NULL_CONDITION, error)
              && set_scalar (self, "guidance-scale", guidance_scale, error));
 }
 
@@ -196,10 +193,10 @@ vard_denoise_step_run (VardDenoiseStep *self,
   gsize size = self->n * self->state_size * sizeof (float);
 
   for (guint i = 0; i < self->n; i++)
-    self->buffer[i] = step->model_time;
+    self->timesteps[i] = step->model_time;
 
-  return vard_executable_set_input (self->executable, "t", self->buffer, self->n * sizeof (float),
-                                    error)
+  return vard_executable_set_input (self->executable, "t", self->timesteps,
+                                    self->n * sizeof (float), error)
          && vard_executable_set_input (self->executable, "x", x, size, error)
          && set_noise (self, step, noise, error)
          && set_scalar (self, "x-scale", step->x_scale, error)

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "process/vard-sampler.h"
-#include "diffusion/vard-text-cache.h"
+#include "models/vard-model.h"
 
 G_BEGIN_DECLS
 
@@ -30,10 +30,10 @@ VardDenoiseStep *vard_denoise_step_new (VardEngine *engine,
                                         GError **error);
 void vard_denoise_step_free (VardDenoiseStep *self);
 VardExecutable *vard_denoise_step_peek_executable (VardDenoiseStep *self);
-/* once per batch: [n] contexts, and the empty prompt's when guided */
+/* once per batch: [n] conditions, and the negative prompt's when guided */
 gboolean vard_denoise_step_set_prompts (VardDenoiseStep *self,
-                                        const VardTextState *const *texts,
-                                        const VardTextState *null_text,
+                                        const VardCondition *const *conditions,
+                                        const VardCondition *null_condition,
                                         double guidance_scale,
                                         GError **error);
 /* x [n][state] in, the next state [n][state] into next, which may be x. @noise: NULL, keys and

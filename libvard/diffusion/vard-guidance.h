@@ -8,15 +8,15 @@
 
 G_BEGIN_DECLS
 
-/* What one prediction reads: latents [n, h, w, c], timesteps f32 [n], context [n, tokens, width].
- * For guidance also null_context [1, tokens, width], of the empty prompt, and scale [1, 1, 1, 1];
- * else both are NULL. */
+/* What one prediction reads: latents [n, h, w, c], timesteps f32 [n] and a node [n, shape] for each
+ * of the model's slots. For guidance also scale [1, 1, 1, 1], which is NULL otherwise, and a node
+ * [1, shape] for each slot, of the prompt that guidance leads away from. */
 typedef struct
 {
   VardNode *latents;
   VardNode *timesteps;
-  VardNode *context;
-  VardNode *null_context;
+  VardNode *condition[VARD_CONDITION_MAX_SLOTS];
+  VardNode *null_condition[VARD_CONDITION_MAX_SLOTS];
   VardNode *scale;
 } VardGuidanceInputs;
 

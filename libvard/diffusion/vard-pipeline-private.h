@@ -6,7 +6,7 @@
 
 #include "diffusion/vard-pipeline.h"
 #include "process/vard-sampler.h"
-#include "diffusion/vard-text-cache.h"
+#include "diffusion/vard-condition-cache.h"
 #include "diffusion/vard-trajectory.h"
 #include "tensor/vard-image-pool.h"
 
@@ -38,7 +38,7 @@ VardModel *vard_pipeline_peek_model (VardPipeline *self);
 const VardProcess *vard_pipeline_peek_process (VardPipeline *self);
 /* floats of one latent */
 gsize vard_pipeline_get_state_size (VardPipeline *self);
-const VardTextState *vard_pipeline_encode (VardPipeline *self,
+const VardCondition *vard_pipeline_encode (VardPipeline *self,
                                            const char *prompt,
                                            GCancellable *cancellable,
                                            GError **error);

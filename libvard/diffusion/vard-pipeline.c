@@ -21,7 +21,7 @@ struct _VardPipeline
   VardEngine *engine;
   VardModel *model;
   VardProcess *process;
-  VardTextCache *texts;
+  VardConditionCache *conditions;
   VardImagePool *pool; /* where pictures are made; NULL for ordinary memory */
   /* n << 4 | noise << 2 | keeps_clean << 1 | is_guided -> VardDenoiseStep */
   GHashTable *steps;
@@ -143,28 +143,29 @@ set_prompts (Rollout *rollout,
              GError **error)
 {
   const VardSampleRequest *request = rollout->request;
-  g_autofree const VardTextState **texts = g_new (const VardTextState *, n);
+  g_autofree const VardCondition **conditions = g_new (const VardCondition *, n);
 
   for (guint i = 0; i < n; i++)
     {
       const char *prompt = request->prompts[request->prompt_of[first + i]];
 
-      texts[i] = vard_pipeline_encode (rollout->self, prompt, cancellable, error);
-      if (texts[i] == NULL)
+      conditions[i] = vard_pipeline_encode (rollout->self, prompt, cancellable, error);
+      if (conditions[i] == NULL)
         return FALSE;
     }
 
-  const VardTextState *null_text = NULL;
+  const VardCondition *null_condition = NULL;
   if (request->guidance_scale != 1.0)
     {
       const char *negative = request->negative_prompt != NULL ? request->negative_prompt : "";
 
-      null_text = vard_pipeline_encode (rollout->self, negative, cancellable, error);
-      if (null_text == NULL)
+      null_condition = vard_pipeline_encode (rollout->self, negative, cancellable, error);
+      if (null_condition == NULL)
         return FALSE;
     }
 
-  return vard_denoise_step_set_prompts (program, texts, null_text, request->guidance_scale, error);
+  return vard_denoise_step_set_prompts (program, conditions, null_condition,
+                                        request->guidance_scale, error);
 }
 
 static void
@@ -403,7 +404,7 @@ vard_pipeline_new (VardEngine *engine, VardModel *model, GError **error)
     return NULL;
   self->engine = g_object_ref (engine);
   self->model = g_object_ref (model);
-  self->texts = vard_text_cache_new (engine, model);
+  self->conditions = vard_condition_cache_new (engine, model);
 
   return g_steal_pointer (&self);
 }
@@ -440,13 +441,13 @@ vard_pipeline_get_state_size (VardPipeline *self)
   return info->height * info->width * info->channels;
 }
 
-const VardTextState *
+const VardCondition *
 vard_pipeline_encode (VardPipeline *self,
                       const char *prompt,
                       GCancellable *cancellable,
                       GError **error)
 {
-  return vard_text_cache_lookup (self->texts, prompt, cancellable, error);
+  return vard_condition_cache_lookup (self->conditions, prompt, cancellable, error);
 }
 
 void
@@ -531,7 +532,7 @@ vard_pipeline_finalize (GObject *object)
 
   g_clear_pointer (&self->steps, g_hash_table_unref);
   g_clear_pointer (&self->decoders, g_hash_table_unref);
-  g_clear_pointer (&self->texts, vard_text_cache_free);
+  g_clear_pointer (&self->conditions, vard_condition_cache_free);
   g_clear_pointer (&self->process, vard_process_free);
   g_clear_object (&self->pool);
   g_clear_object (&self->model);

@@ -128,45 +128,116 @@ vard_model_dup_hash (VardModel *self)
   return g_strdup (g_checksum_get_string (checksum));
 }
 
-gboolean
-vard_model_tokenize (VardModel *self,
-                     const char *prompt,
-                     gint32 *ids,
-                     guint *n_valid,
-                     GError **error)
-{
-  g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
-
-  return VARD_MODEL_GET_CLASS (self)->tokenize (self, prompt, ids, n_valid, error);
-}
-
+/**
+ * vard_model_find_cut: (skip)
+ * @self: a model
+ * @prompt: a prompt
+ * @n_tokens: (out) (optional): gets how many tokens the model reads; 0 where it reads all
+ *
+ * Returns: the first byte of the words that the model does not read; the prompt's length if it
+ *   reads all
+ */
 gsize
-vard_model_find_cut (VardModel *self, const char *prompt)
+vard_model_find_cut (VardModel *self, const char *prompt, guint *n_tokens)
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), 0);
 
   VardModelClass *klass = VARD_MODEL_GET_CLASS (self);
+  guint limit = 0;
+  gsize cut = klass->find_cut != NULL ? klass->find_cut (self, prompt, &limit) : strlen (prompt);
 
-  return klass->find_cut ? klass->find_cut (self, prompt) : strlen (prompt);
+  if (n_tokens != NULL)
+    *n_tokens = limit;
+
+  return cut;
 }
 
-VardNode *
-vard_model_record_encode (VardModel *self, VardNode *ids)
+/**
+ * vard_model_compile_encoder: (skip)
+ * @self: a model
+ * @engine: what computes
+ * @encoder: (out) (nullable) (transfer full): gets the program for vard_model_encode(); %NULL for a
+ *   model that encodes without one
+ * @error: where to put an error
+ *
+ * Compiles whatever turns prompts into conditions.
+ *
+ * Returns: %TRUE when it is compiled or not needed
+ */
+gboolean
+vard_model_compile_encoder (VardModel *self,
+                            VardEngine *engine,
+                            VardExecutable **encoder,
+                            GError **error)
+{
+  g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
+
+  VardModelClass *klass = VARD_MODEL_GET_CLASS (self);
+  g_autoptr (VardGraph) graph = vard_graph_new ();
+
+  if (klass->record_encode == NULL)
+    {
+      *encoder = NULL;
+      return TRUE;
+    }
+  klass->record_encode (self, graph);
+
+  VardExecutable *executable = vard_engine_compile (engine, graph, error);
+
+  if (executable == NULL)
+    return FALSE;
+  *encoder = executable;
+
+  return TRUE;
+}
+
+/**
+ * vard_model_encode: (skip)
+ * @self: a model
+ * @encoder: (nullable): what vard_model_compile_encoder() gave
+ * @prompt: what pictures should show; "" for none
+ * @cancellable: (nullable): stops the program
+ * @error: where to put an error
+ *
+ * Turns a prompt into numbers for each of the model's slots, for pictures of the present size.
+ *
+ * Returns: (transfer full): the condition, or %NULL when the prompt cannot be encoded
+ */
+VardCondition *
+vard_model_encode (VardModel *self,
+                   VardExecutable *encoder,
+                   const char *prompt,
+                   GCancellable *cancellable,
+                   GError **error)
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
 
-  return VARD_MODEL_GET_CLASS (self)->record_encode (self, ids);
+  g_autoptr (VardCondition) condition = vard_condition_new (&PRIVATE (self)->info.condition);
+
+  if (!VARD_MODEL_GET_CLASS (self)->encode (self, encoder, prompt, condition, cancellable, error))
+    return NULL;
+
+  return g_steal_pointer (&condition);
 }
 
+/**
+ * vard_model_record_predict: (skip)
+ * @self: a model
+ * @latents: noisy states [n, height, width, channels]
+ * @timesteps: f32 [n], in training timesteps
+ * @condition: a node [n, shape] for each slot of the model, in the order of its layout
+ *
+ * Returns: (transfer none): what the schedule's prediction type says, of the latents' shape
+ */
 VardNode *
 vard_model_record_predict (VardModel *self,
                            VardNode *latents,
                            VardNode *timesteps,
-                           VardNode *context)
+                           VardNode *const *condition)
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
 
-  return VARD_MODEL_GET_CLASS (self)->record_predict (self, latents, timesteps, context);
+  return VARD_MODEL_GET_CLASS (self)->record_predict (self, latents, timesteps, condition);
 }
 
 VardNode *

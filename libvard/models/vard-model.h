@@ -9,6 +9,7 @@
 
 #include "adapters/vard-lora-file.h"
 #include "files/vard-model-options.h"
+#include "models/vard-condition.h"
 #include "process/vard-schedule.h"
 #include <gio/gio.h>
 
@@ -21,9 +22,12 @@ typedef struct
 {
   gint64 height, width, channels; /* of the latent */
   gint64 scale;                   /* picture height = scale x latent height */
-  guint n_tokens;                 /* of a prompt, padded */
-  gint64 context_width;           /* of one text state */
+  VardConditionLayout condition;  /* what a prompt becomes */
   VardScheduleConfig schedule;
+  /* By what names other programs know the family, for the headers of exported files; static, NULL
+   * for a family that they do not know: modelspec.architecture, and kohya's
+   * ss_base_model_version */
+  const char *architecture, *base_version;
 } VardModelInfo;
 
 /**
@@ -43,17 +47,23 @@ struct _VardModelClass
 {
   GObjectClass parent_class;
 
-  /* ids gets info.n_tokens values; *n_valid the count before padding, start and end included */
-  gboolean (
-    *tokenize) (VardModel *self, const char *prompt, gint32 *ids, guint *n_valid, GError **error);
-  /* ids i32 [n, tokens] -> states [n, tokens, context_width] */
-  VardNode *(*record_encode) (VardModel *self, VardNode *ids);
-  /* latents [n, h, w, c], timesteps f32 [n] (0..999), context [n, tokens, width] -> the prediction,
-   * latents' shape */
+  /* The encoders of one prompt, with inputs and outputs as encode () likes; NULL where a prompt
+   * needs no program */
+  void (*record_encode) (VardModel *self, VardGraph *graph);
+  /* Fills every slot of @condition and its summary. @encoder is what record_encode () recorded, or
+   * NULL. Pictures have the size that the info says; when it changes, prompts are encoded again. */
+  gboolean (*encode) (VardModel *self,
+                      VardExecutable *encoder,
+                      const char *prompt,
+                      VardCondition *condition,
+                      GCancellable *cancellable,
+                      GError **error);
+  /* latents [n, h, w, c], timesteps f32 [n] (0..999), a node [n, shape] for each slot of the info's
+   * layout, in its order -> the prediction, latents' shape */
   VardNode *(*record_predict) (VardModel *self,
                                VardNode *latents,
                                VardNode *timesteps,
-                               VardNode *context);
+                               VardNode *const *condition);
   /* sampler latents (scaled) [n, h, w, c] -> pictures [n, H, W, 3], nominally -1..1 */
   VardNode *(*record_decode) (VardModel *self, VardNode *latents);
   VardModule *(*get_denoiser) (VardModel *self);
@@ -68,9 +78,9 @@ struct _VardModelClass
                     VardDType dtype,
                     GHashTable *metadata,
                     GError **error);
-  /* where in a prompt the words begin that do not fit, in bytes, or its length; NULL: all fits
-   * always */
-  gsize (*find_cut) (VardModel *self, const char *prompt);
+  /* where in a prompt the words begin that do not fit, in bytes, or its length; *n_tokens
+   * gets how many tokens fit. NULL: all fits always */
+  gsize (*find_cut) (VardModel *self, const char *prompt, guint *n_tokens);
   /* the ends of the paths of a kind of linear layers of the denoiser, for vard_lora_attach ();
    * NULL where there is no such kind. "attention" is what adapters are put on unless others are
    * named. */
@@ -91,18 +101,20 @@ gboolean vard_model_set_size (VardModel *self, guint width, guint height, GError
 const char *vard_model_get_path (VardModel *self);
 /* a hash of the weight files, for run.json */
 char *vard_model_dup_hash (VardModel *self);
-gboolean vard_model_tokenize (VardModel *self,
-                              const char *prompt,
-                              gint32 *ids,
-                              guint *n_valid,
-                              GError **error);
-/* of what tokenize leaves out, the first byte; the prompt's length where it takes all */
-gsize vard_model_find_cut (VardModel *self, const char *prompt);
-VardNode *vard_model_record_encode (VardModel *self, VardNode *ids);
+gsize vard_model_find_cut (VardModel *self, const char *prompt, guint *n_tokens);
+gboolean vard_model_compile_encoder (VardModel *self,
+                                     VardEngine *engine,
+                                     VardExecutable **encoder,
+                                     GError **error);
+VardCondition *vard_model_encode (VardModel *self,
+                                  VardExecutable *encoder,
+                                  const char *prompt,
+                                  GCancellable *cancellable,
+                                  GError **error);
 VardNode *vard_model_record_predict (VardModel *self,
                                      VardNode *latents,
                                      VardNode *timesteps,
-                                     VardNode *context);
+                                     VardNode *const *condition);
 VardNode *vard_model_record_decode (VardModel *self, VardNode *latents);
 VardModule *vard_model_peek_denoiser (VardModel *self);
 gboolean vard_model_save (VardModel *self, const char *path, VardDType dtype, GError **error);

@@ -23,6 +23,8 @@ struct _VardStableDiffusion
   VardUnet *unet;
   VardAutoencoder *autoencoder;
   VardUnetConfig config;
+  guint n_tokens;     /* of a prompt, padded */
+  gboolean is_second; /* 2.x, whose text encoder is OpenCLIP's */
 };
 
 G_DEFINE_FINAL_TYPE (VardStableDiffusion, vard_stable_diffusion, VARD_TYPE_MODEL)
@@ -90,12 +92,31 @@ make_names (VardStableDiffusion *self, VardOriginalPart part)
 static VardOriginalPart
 get_text_part (VardStableDiffusion *self)
 {
+  return self->is_second ? VARD_ORIGINAL_OPEN_CLIP : VARD_ORIGINAL_CLIP;
+}
+
+/* A single file has OpenCLIP's names. A folder calls both encoders CLIP; OpenCLIP's differs in the
+ * activation, since only OpenAI trained with the quick one. */
+static gboolean
+find_generation (VardStableDiffusion *self, VardConfigReader *text_config)
+{
   VardSingleFile *file = vard_model_source_peek_file (self->source);
 
-  if (file)
-    return vard_single_file_is_open_clip (file) ? VARD_ORIGINAL_OPEN_CLIP : VARD_ORIGINAL_CLIP;
-  /* programs tell the two by the width: 1.x has 768, 2.x 1024 */
-  return self->config.context_width[0] == 1024 ? VARD_ORIGINAL_OPEN_CLIP : VARD_ORIGINAL_CLIP;
+  if (file != NULL)
+    return vard_single_file_is_open_clip (file);
+  return g_str_equal (vard_config_reader_get_string (text_config, "hidden_act", "quick_gelu"),
+                      "gelu");
+}
+
+static void
+identify (VardStableDiffusion *self, VardModelInfo *info)
+{
+  gboolean is_v = info->schedule.prediction == VARD_PREDICTION_V;
+
+  info->base_version = self->is_second ? "sd_v2" : "sd_v1";
+  info->architecture = !self->is_second ? "stable-diffusion-v1"
+                       : is_v           ? "stable-diffusion-v2-768-v"
+                                        : "stable-diffusion-v2-512";
 }
 
 static gboolean
@@ -127,7 +148,7 @@ load_weights (VardStableDiffusion *self,
 }
 
 static gboolean
-load_tokenizer (VardStableDiffusion *self, VardModelInfo *info, GError **error)
+load_tokenizer (VardStableDiffusion *self, GError **error)
 {
   const char *path = vard_model_source_get_path (self->source);
   const char *folder = vard_model_source_get_tokenizer (self->source);
@@ -145,15 +166,15 @@ load_tokenizer (VardStableDiffusion *self, VardModelInfo *info, GError **error)
                    vard_clip_text_get_n_ids (self->text));
       return FALSE;
     }
-  info->n_tokens = vard_clip_tokenizer_get_max_length (self->tokenizer);
-  if (info->n_tokens == 0)
-    info->n_tokens = n_positions;
-  if (info->n_tokens < 2 || info->n_tokens > n_positions)
+  self->n_tokens = vard_clip_tokenizer_get_max_length (self->tokenizer);
+  if (self->n_tokens == 0)
+    self->n_tokens = n_positions;
+  if (self->n_tokens < 2 || self->n_tokens > n_positions)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                    "%s: the tokenizer's model_max_length is %u, the text encoder has "
                    "%" G_GINT64_FORMAT " positions",
-                   path, info->n_tokens, n_positions);
+                   path, self->n_tokens, n_positions);
       return FALSE;
     }
   return TRUE;
@@ -166,9 +187,12 @@ load_text (VardStableDiffusion *self, VardModelInfo *info, GError **error)
     vard_model_source_open_config (self->source, "text_encoder", error);
 
   self->text = config ? vard_clip_text_new (config, error) : NULL;
-  if (!self->text || !load_tokenizer (self, info, error))
+  if (!self->text || !load_tokenizer (self, error))
     return FALSE;
-  info->context_width = vard_clip_text_get_width (self->text);
+  self->is_second = find_generation (self, config);
+  vard_condition_layout_add (&info->condition, "context", VARD_DTYPE_F32,
+                             VARD_SHAPE (self->n_tokens, vard_clip_text_get_width (self->text)));
+  info->condition.summary_width = vard_clip_text_get_width (self->text);
   return load_weights (self, VARD_MODULE (self->text), get_text_part (self), "text_encoder",
                        "model", text_aliases, text_ignored, error);
 }
@@ -200,13 +224,16 @@ check_unet (const VardUnetConfig *unet, const VardModelInfo *info, const char *p
                    path, unet->n_in, unet->n_out, info->channels);
       return FALSE;
     }
+
+  gint64 width = info->condition.slots[0].shape.dims[1];
+
   for (guint i = 0; i < unet->n_blocks; i++)
-    if (unet->context_width[i] != info->context_width)
+    if (unet->context_width[i] != width)
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                      "%s: the denoiser's cross_attention_dim is %" G_GINT64_FORMAT
                      ", the text encoder's hidden_size %" G_GINT64_FORMAT,
-                     path, unet->context_width[i], info->context_width);
+                     path, unet->context_width[i], width);
         return FALSE;
       }
   return TRUE;
@@ -247,6 +274,7 @@ load_parts (VardStableDiffusion *self, GError **error)
   if (!load_schedule (self, &info, error) || !load_text (self, &info, error)
       || !load_autoencoder (self, &info, error) || !load_unet (self, &info, error))
     return FALSE;
+  identify (self, &info);
   vard_model_set_info (VARD_MODEL (self), vard_model_source_get_path (self->source), &info);
   return TRUE;
 }
@@ -300,37 +328,74 @@ vard_stable_diffusion_peek_autoencoder (VardStableDiffusion *self)
   return self->autoencoder;
 }
 
-static gboolean
-vard_stable_diffusion_tokenize (VardModel *model,
-                                const char *prompt,
-                                gint32 *ids,
-                                guint *n_valid,
-                                GError **error)
-{
-  return vard_clip_tokenizer_encode (VARD_STABLE_DIFFUSION (model)->tokenizer, prompt, ids,
-                                     vard_model_peek_info (model)->n_tokens, n_valid, NULL, error);
-}
-
 static gsize
-vard_stable_diffusion_find_cut (VardModel *model, const char *prompt)
+vard_stable_diffusion_find_cut (VardModel *model, const char *prompt, guint *n_tokens)
 {
-  return vard_clip_tokenizer_find_cut (VARD_STABLE_DIFFUSION (model)->tokenizer, prompt,
-                                       vard_model_peek_info (model)->n_tokens);
+  VardStableDiffusion *self = VARD_STABLE_DIFFUSION (model);
+
+  *n_tokens = self->n_tokens;
+
+  return vard_clip_tokenizer_find_cut (self->tokenizer, prompt, self->n_tokens);
 }
 
-static VardNode *
-vard_stable_diffusion_record_encode (VardModel *model, VardNode *ids)
+static void
+vard_stable_diffusion_record_encode (VardModel *model, VardGraph *graph)
 {
-  return vard_clip_text_record (VARD_STABLE_DIFFUSION (model)->text, ids);
+  VardStableDiffusion *self = VARD_STABLE_DIFFUSION (model);
+  VardNode *ids = vard_input (graph, "ids", VARD_DTYPE_I32, VARD_SHAPE (1, self->n_tokens));
+
+  vard_graph_add_output (graph, "context", vard_clip_text_record (self->text, ids));
+}
+
+/* the mean over the first rows */
+static void
+average_rows (const float *rows, guint n_rows, gint64 width, float *mean)
+{
+  for (gint64 i = 0; i < width; i++)
+    {
+      double sum = 0;
+
+      for (guint row = 0; row < n_rows; row++)
+        sum += rows[row * width + i];
+      mean[i] = (float) (sum / MAX (n_rows, 1u));
+    }
+}
+
+/* the text encoder's last states; their mean over the prompt's own tokens is the summary */
+static gboolean
+vard_stable_diffusion_encode (VardModel *model,
+                              VardExecutable *encoder,
+                              const char *prompt,
+                              VardCondition *condition,
+                              GCancellable *cancellable,
+                              GError **error)
+{
+  VardStableDiffusion *self = VARD_STABLE_DIFFUSION (model);
+  gint64 width = vard_clip_text_get_width (self->text);
+  g_autofree gint32 *ids = g_new0 (gint32, self->n_tokens);
+  float *states = vard_condition_peek_values (condition, 0);
+  guint n_valid = 0;
+
+  if (!vard_clip_tokenizer_encode (self->tokenizer, prompt, ids, self->n_tokens, &n_valid, NULL,
+                                   error)
+      || !vard_executable_set_input (encoder, "ids", ids, self->n_tokens * sizeof *ids, error)
+      || !vard_executable_run (encoder, cancellable, error)
+      || !vard_executable_get_output (encoder, "context", states,
+                                      self->n_tokens * width * sizeof *states, error))
+    return FALSE;
+  average_rows (states, MIN (n_valid, self->n_tokens), width,
+                vard_condition_peek_summary (condition));
+
+  return TRUE;
 }
 
 static VardNode *
 vard_stable_diffusion_record_predict (VardModel *model,
                                       VardNode *latents,
                                       VardNode *timesteps,
-                                      VardNode *context)
+                                      VardNode *const *condition)
 {
-  return vard_unet_record (VARD_STABLE_DIFFUSION (model)->unet, latents, timesteps, context);
+  return vard_unet_record (VARD_STABLE_DIFFUSION (model)->unet, latents, timesteps, condition[0]);
 }
 
 static VardNode *
@@ -515,9 +580,9 @@ vard_stable_diffusion_class_init (VardStableDiffusionClass *klass)
   VardModelClass *model_class = VARD_MODEL_CLASS (klass);
 
   G_OBJECT_CLASS (klass)->finalize = vard_stable_diffusion_finalize;
-  model_class->tokenize = vard_stable_diffusion_tokenize;
   model_class->find_cut = vard_stable_diffusion_find_cut;
   model_class->record_encode = vard_stable_diffusion_record_encode;
+  model_class->encode = vard_stable_diffusion_encode;
   model_class->record_predict = vard_stable_diffusion_record_predict;
   model_class->record_decode = vard_stable_diffusion_record_decode;
   model_class->get_denoiser = vard_stable_diffusion_get_denoiser;

@@ -86,17 +86,13 @@ static void
 add_modelspec (GHashTable *table, VardModel *model, const char *title, gboolean is_lora)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
-  gboolean is_v = info->schedule.prediction == VARD_PREDICTION_V,
-           is_second = info->context_width == 1024;
+  gboolean is_v = info->schedule.prediction == VARD_PREDICTION_V;
   g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
   g_autofree char *date = g_date_time_format (now, "%Y-%m-%dT%H:%M:%SZ");
 
   put (table, "modelspec.sai_model_spec", "1.0.1");
-  put (table, "modelspec.architecture", "%s%s",
-       !is_second ? "stable-diffusion-v1"
-       : is_v     ? "stable-diffusion-v2-768-v"
-                  : "stable-diffusion-v2-512",
-       is_lora ? "/lora" : "");
+  if (info->architecture != NULL)
+    put (table, "modelspec.architecture", "%s%s", info->architecture, is_lora ? "/lora" : "");
   put (table, "modelspec.implementation", "diffusers");
   put (table, "modelspec.title", "%s", title);
   put (table, "modelspec.date", "%s", date);
@@ -123,6 +119,7 @@ add_base (GHashTable *table, VardModel *model, VardRun *run, gboolean is_kohya)
   const char *path = settings ? vard_run_settings_get_model (settings) : NULL;
   JsonNode *node = run ? json_object_get_member (vard_run_get_record (run), "model") : NULL;
   JsonObject *known = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+  const char *base_version = vard_model_peek_info (model)->base_version;
   g_autofree char *name = g_path_get_basename (path && *path ? path : vard_model_get_path (model));
   g_autofree char *hash =
     known ? g_strdup (json_object_get_string_member_with_default (known, "hash", ""))
@@ -132,8 +129,8 @@ add_base (GHashTable *table, VardModel *model, VardRun *run, gboolean is_kohya)
   put (table, "vard_base_model_hash", "%s", hash);
   if (!is_kohya)
     return;
-  put (table, "ss_base_model_version", "%s",
-       vard_model_peek_info (model)->context_width == 1024 ? "sd_v2" : "sd_v1");
+  if (base_version != NULL)
+    put (table, "ss_base_model_version", "%s", base_version);
   put (table, "ss_sd_model_name", "%s", name);
   add_base_hash (table, vard_model_get_path (model));
 }

@@ -32,6 +32,8 @@ G_DEFINE_ENUM_TYPE (VardExportFormat,
 /* latents of the comparison: small, and what eight times halving needs */
 #define SIDE 8
 #define TIMESTEP 481
+#define PROMPT "a b c"
+#define CONDITION "condition"
 
 static gboolean
 is_lora_format (VardExportFormat format)
@@ -56,18 +58,26 @@ output_clear (Output *self)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Output, output_clear)
 
 static gboolean
-set_inputs (VardExecutable *executable, VardModel *model, gsize n, GError **error)
+set_inputs (VardExecutable *executable, const VardCondition *condition, gsize n, GError **error)
 {
-  guint n_tokens = vard_model_peek_info (model)->n_tokens, n_valid;
   g_autofree float *latents = g_new (float, n);
-  g_autofree gint32 *ids = g_new (gint32, n_tokens);
   const float timestep = TIMESTEP;
 
   vard_random_fill_normal (1, 0, latents, n);
-  return vard_model_tokenize (model, "a b c", ids, &n_valid, error)
-         && vard_executable_set_input (executable, "latents", latents, n * sizeof (float), error)
+  return vard_executable_set_input (executable, "latents", latents, n * sizeof (float), error)
          && vard_executable_set_input (executable, "timestep", &timestep, sizeof timestep, error)
-         && vard_executable_set_input (executable, "ids", ids, n_tokens * sizeof (gint32), error);
+         && vard_condition_bind (&condition, 1, executable, CONDITION, error);
+}
+
+/* by the model as it is now: its text encoders may have adapters */
+static VardCondition *
+encode_prompt (VardModel *model, VardEngine *engine, GError **error)
+{
+  g_autoptr (VardExecutable) encoder = NULL;
+
+  return vard_model_compile_encoder (model, engine, &encoder, error)
+           ? vard_model_encode (model, encoder, PROMPT, NULL, error)
+           : NULL;
 }
 
 /* prompt to prediction, and the same latents decoded where @is_decoded */
@@ -86,18 +96,20 @@ run_model (VardModel *model,
   g_autoptr (VardGraph) graph = vard_graph_new ();
   VardNode *latents = vard_input (graph, "latents", VARD_DTYPE_F32, shape);
   VardNode *timestep = vard_input (graph, "timestep", VARD_DTYPE_F32, VARD_SHAPE (1));
-  VardNode *ids = vard_input (graph, "ids", VARD_DTYPE_I32, VARD_SHAPE (1, info->n_tokens));
+  VardNode *slots[VARD_CONDITION_MAX_SLOTS];
 
+  vard_condition_layout_record_inputs (&info->condition, graph, CONDITION, 1, slots);
   vard_graph_add_output (graph, "prediction",
-                         vard_model_record_predict (model, latents, timestep,
-                                                    vard_model_record_encode (model, ids)));
+                         vard_model_record_predict (model, latents, timestep, slots));
   if (is_decoded)
     vard_graph_add_output (graph, "picture", vard_model_record_decode (model, latents));
 
-  g_autoptr (VardExecutable) executable = vard_engine_compile (engine, graph, error);
+  g_autoptr (VardCondition) condition = encode_prompt (model, engine, error);
+  g_autoptr (VardExecutable) executable =
+    condition != NULL ? vard_engine_compile (engine, graph, error) : NULL;
   g_autofree float *values = g_new (float, n + n_pixels);
 
-  if (!executable || !set_inputs (executable, model, n, error)
+  if (executable == NULL || !set_inputs (executable, condition, n, error)
       || !vard_executable_run (executable, NULL, error)
       || !vard_executable_get_output (executable, "prediction", values, n * sizeof (float), error)
       || (is_decoded

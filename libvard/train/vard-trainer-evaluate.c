@@ -59,7 +59,7 @@ measure_kl (Work *work,
     {
       states[k].x = vard_trajectory_peek_state (rollout, k, i);
       states[k].step = &self->sampler->steps[k];
-      states[k].text = vard_trainer_peek_text (self, rollout->prompts[i]);
+      states[k].condition = vard_trainer_peek_condition (self, rollout->prompts[i]);
     }
   if (!vard_kl_meter_measure (self->meter, states, n, self->settings->w_max, samples, cancellable,
                               error))

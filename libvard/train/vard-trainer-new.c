@@ -106,9 +106,9 @@ prepare_policy (VardTrainer *self, GError **error)
 }
 
 static VardNode *
-record_value (VardNode *x, VardNode *t, VardNode *text, gpointer data)
+record_value (VardNode *x, VardNode *t, VardNode *summary, gpointer data)
 {
-  return vard_value_net_record (data, x, t, text);
+  return vard_value_net_record (data, x, t, summary);
 }
 
 static gboolean
@@ -119,9 +119,9 @@ compile (VardTrainer *self, GError **error)
   VardValueFunction value = { .record = record_value };
   guint micro = settings->micro_batch > 0 ? settings->micro_batch : settings->states_per_update;
 
-  self->value_net =
-    VARD_MODULE (vard_value_net_new (info->channels, info->context_width, settings->value_channels,
-                                     vard_random_derive_key (settings->seed, "value-net", 0)));
+  self->value_net = VARD_MODULE (
+    vard_value_net_new (info->channels, info->condition.summary_width, settings->value_channels,
+                        vard_random_derive_key (settings->seed, "value-net", 0)));
   value.data = value.module = self->value_net;
   self->value =
     vard_value_fit_new (self->engine, self->model, &value, settings->value_batch, error);
@@ -139,8 +139,8 @@ compile (VardTrainer *self, GError **error)
   };
   if (settings->guidance_scale != 1.0)
     {
-      config.null_text = vard_pipeline_encode (self->pipeline, "", NULL, error);
-      if (config.null_text == NULL)
+      config.null_condition = vard_pipeline_encode (self->pipeline, "", NULL, error);
+      if (config.null_condition == NULL)
         return FALSE;
     }
   self->policy = vard_policy_step_new (&config, error);

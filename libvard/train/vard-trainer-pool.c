@@ -102,7 +102,7 @@ set_state (VardTrainer *self,
 {
   out->x = vard_trajectory_store_peek_state (store, trajectory, state);
   out->time = vard_trainer_get_value_time (self, state);
-  out->text = vard_trainer_peek_text (self, store->prompts[trajectory]);
+  out->condition = vard_trainer_peek_condition (self, store->prompts[trajectory]);
   out->target = (store->rewards[trajectory] - self->reward_mean) / self->reward_sd;
 }
 

@@ -147,7 +147,7 @@ VardTrajectory *vard_trainer_rollout (VardTrainer *self,
 guint vard_trainer_get_evaluation_prompt (VardTrainer *self, guint i);
 guint vard_trainer_count_evaluation_prompts (VardTrainer *self);
 JsonObject *vard_trainer_peek_metadata (VardTrainer *self, guint prompt);
-const VardTextState *vard_trainer_peek_text (VardTrainer *self, guint prompt);
+const VardCondition *vard_trainer_peek_condition (VardTrainer *self, guint prompt);
 void vard_trainer_emit_progress (VardTrainer *self,
                                  const char *phase,
                                  double fraction,

@@ -60,8 +60,8 @@ vard_trainer_warn (VardTrainer *self, const char *format, ...)
 }
 
 /* Encoded once, when the trainer was made */
-const VardTextState *
-vard_trainer_peek_text (VardTrainer *self, guint prompt)
+const VardCondition *
+vard_trainer_peek_condition (VardTrainer *self, guint prompt)
 {
   return vard_pipeline_encode (self->pipeline, self->texts[prompt], NULL, NULL);
 }

@@ -296,7 +296,7 @@ static void
 bench_model (VardModel *model)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
-  static const char *const names[] = { "latents", "timesteps", "context" };
+  static const char *const names[] = { "latents", "timesteps", "condition/context" };
   VardShape latents = VARD_SHAPE (batch, info->height, info->width, info->channels);
   g_autoptr (VardGraph) predict = vard_graph_new (), gradient = vard_graph_new (),
                         decode = vard_graph_new ();
@@ -308,9 +308,8 @@ bench_model (VardModel *model)
     {
       in[0] = vard_input (graphs[i], names[0], VARD_DTYPE_F32, latents);
       in[1] = vard_input (graphs[i], names[1], VARD_DTYPE_F32, VARD_SHAPE (batch));
-      in[2] = vard_input (graphs[i], names[2], VARD_DTYPE_F32,
-                          VARD_SHAPE (batch, info->n_tokens, info->context_width));
-      eps = vard_model_record_predict (model, in[0], in[1], in[2]);
+      vard_condition_layout_record_inputs (&info->condition, graphs[i], "condition", batch, &in[2]);
+      eps = vard_model_record_predict (model, in[0], in[1], &in[2]);
       if (i == 0)
         vard_graph_add_output (graphs[i], "eps", eps);
     }

@@ -19,9 +19,9 @@ static VardNode *
 bench_model_record_predict (VardModel *model,
                             VardNode *latents,
                             VardNode *timesteps,
-                            VardNode *context)
+                            VardNode *const *condition)
 {
-  return vard_unet_record (BENCH_MODEL (model)->denoiser, latents, timesteps, context);
+  return vard_unet_record (BENCH_MODEL (model)->denoiser, latents, timesteps, condition[0]);
 }
 
 static VardModule *
@@ -60,8 +60,10 @@ bench_model_new (VardUnet *denoiser, gint64 latent, guint n_tokens)
     .width = latent,
     .channels = config->n_in,
     .scale = SCALE,
-    .n_tokens = n_tokens,
-    .context_width = config->context_width[0],
+    .condition = { .slots = { { "context", VARD_DTYPE_F32,
+                                VARD_SHAPE (n_tokens, config->context_width[0]) } },
+                   .n_slots = 1,
+                   .summary_width = config->context_width[0] },
     .schedule = { .n_train_timesteps = 1000,
                   .beta_start = 0.00085,
                   .beta_end = 0.012,

@@ -80,10 +80,12 @@ record (Bench *self, VardModel *model)
   VardGraph *graph = vard_graph_new ();
   VardNode *x = vard_input (graph, "x", VARD_DTYPE_F32, shape);
   VardNode *t = vard_input (graph, "t", VARD_DTYPE_F32, VARD_SHAPE (1));
-  VardNode *context = vard_input (graph, "context", VARD_DTYPE_F32,
-                                  VARD_SHAPE (1, info->n_tokens, info->context_width));
+  VardNode *slots[VARD_CONDITION_MAX_SLOTS];
   VardNode *target = vard_input (graph, "target", VARD_DTYPE_F32, shape);
-  VardNode *out = vard_model_record_predict (model, x, t, context);
+
+  vard_condition_layout_record_inputs (&info->condition, graph, "condition", 1, slots);
+
+  VardNode *out = vard_model_record_predict (model, x, t, slots);
 
   if (rank == 0)
     vard_graph_add_output (graph, "out", out);
@@ -137,7 +139,9 @@ set_inputs (Bench *self, VardModel *model, GError **error)
   const float t = 500;
 
   return set_random (self, "x", count, error) && set_random (self, "target", count, error)
-         && set_random (self, "context", info->n_tokens * info->context_width, error)
+         && set_random (self, "condition/context",
+                        vard_condition_layout_get_size (&info->condition, 0) / sizeof (float),
+                        error)
          && vard_executable_set_input (self->executable, "t", &t, sizeof t, error);
 }
 

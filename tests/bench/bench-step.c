@@ -41,9 +41,9 @@ typedef struct
 } Bench;
 
 static VardNode *
-record_value (VardNode *x, VardNode *t, VardNode *text, gpointer data)
+record_value (VardNode *x, VardNode *t, VardNode *summary, gpointer data)
 {
-  return vard_value_net_record (data, x, t, text);
+  return vard_value_net_record (data, x, t, summary);
 }
 
 static gboolean
@@ -53,7 +53,7 @@ bench_prepare (Bench *self, GError **error)
   const VardModelInfo *info = vard_model_peek_info (self->model);
   VardModule *denoiser = vard_model_peek_denoiser (self->model);
   VardModule *value_net =
-    VARD_MODULE (vard_value_net_new (info->channels, info->context_width, 32, 1));
+    VARD_MODULE (vard_value_net_new (info->channels, info->condition.summary_width, 32, 1));
 
   if (is_full)
     vard_module_set_trainable (denoiser, TRUE);
@@ -104,12 +104,11 @@ static gboolean
 bench_run (Bench *self, GError **error)
 {
   const VardModelInfo *info = vard_model_peek_info (self->model);
-  gsize x_size = info->height * info->width * info->channels,
-        text_size = info->n_tokens * info->context_width;
-  g_autofree float *x = g_new (float, n_states *x_size), *text = g_new (float, text_size);
+  gsize x_size = info->height * info->width * info->channels;
+  g_autofree float *x = g_new (float, n_states *x_size);
+  g_autoptr (VardCondition) condition = vard_condition_new (&info->condition);
   g_autofree VardPolicyState *states = g_new0 (VardPolicyState, n_states);
   g_autofree double *seconds = g_new0 (double, n_rounds);
-  VardTextState text_state = { text, text };
   VardSamplerStep step = { .model_time = 500,
                            .value_time = 450,
                            .x_scale = 1,
@@ -119,11 +118,13 @@ bench_run (Bench *self, GError **error)
                            .kl_per_change = 0.2 };
 
   vard_random_fill_normal (1, 0, x, n_states * x_size);
-  vard_random_fill_normal (2, 0, text, text_size);
+  for (guint i = 0; i < info->condition.n_slots; i++)
+    vard_random_fill_normal (2, i, vard_condition_peek_values (condition, i),
+                             vard_condition_layout_get_size (&info->condition, i) / sizeof (float));
   for (int i = 0; i < n_states; i++)
     states[i] = (VardPolicyState) { .x = x + i * x_size,
                                     .step = &step,
-                                    .text = &text_state,
+                                    .condition = condition,
                                     .noise_key = i + 1,
                                     .gain = 1,
                                     .gradient_limit = 1e9 };

@@ -63,8 +63,8 @@ typedef struct
   VardValueNet *value_net;
   VardFrozenWeights *frozen;
   VardPolicyStep *policy;
-  float *x, *text;
-  VardTextState text_state;
+  float *x;
+  VardCondition *condition;
   VardSamplerStep sampler_step;
   VardPolicyState *states;
 } Bench;
@@ -119,24 +119,23 @@ record (Bench *self)
 }
 
 static VardNode *
-record_value (VardNode *x, VardNode *t, VardNode *text, gpointer data)
+record_value (VardNode *x, VardNode *t, VardNode *summary, gpointer data)
 {
-  return vard_value_net_record (data, x, t, text);
+  return vard_value_net_record (data, x, t, summary);
 }
 
 static void
 make_states (Bench *self)
 {
   const VardModelInfo *info = vard_model_peek_info (self->model);
-  gsize size = info->height * info->width * info->channels,
-        text_size = info->n_tokens * info->context_width;
+  gsize size = info->height * info->width * info->channels;
 
   self->x = g_new (float, batch *size);
-  self->text = g_new (float, text_size);
+  self->condition = vard_condition_new (&info->condition);
   self->states = g_new0 (VardPolicyState, batch);
   vard_random_fill_normal (1, 0, self->x, batch * size);
-  vard_random_fill_normal (2, 0, self->text, text_size);
-  self->text_state = (VardTextState) { self->text, self->text };
+  vard_random_fill_normal (2, 0, vard_condition_peek_values (self->condition, 0),
+                           vard_condition_layout_get_size (&info->condition, 0) / sizeof (float));
   self->sampler_step = (VardSamplerStep) { .model_time = 500,
                                            .value_time = 450,
                                            .x_scale = 1,
@@ -148,7 +147,7 @@ make_states (Bench *self)
     self->states[i] = (VardPolicyState) { .x = self->x + i * size,
                                           .step = &self->sampler_step,
                                           .value_time = 450,
-                                          .text = &self->text_state,
+                                          .condition = self->condition,
                                           .noise_key = i + 1,
                                           .gain = 1,
                                           .gradient_limit = 1e9 };
@@ -340,7 +339,7 @@ bench_clear (Bench *self)
   g_clear_object (&self->value_net);
   g_clear_object (&self->model);
   g_free (self->states);
-  g_free (self->text);
+  g_clear_pointer (&self->condition, vard_condition_unref);
   g_free (self->x);
   g_clear_object (&self->unet);
   g_clear_object (&self->engine);

@@ -28,13 +28,15 @@ typedef VardNode *(*Record) (Parts *parts, VardNode *x, VardNode *t, VardNode *c
 static VardNode *
 record_states (Parts *parts, VardNode *x, VardNode *t, VardNode *context)
 {
-  return vard_model_record_encode (parts->model, x);
+  return vard_clip_text_record (vard_stable_diffusion_peek_text (
+                                  VARD_STABLE_DIFFUSION (parts->model)),
+                                x);
 }
 
 static VardNode *
 record_prediction (Parts *parts, VardNode *x, VardNode *t, VardNode *context)
 {
-  return vard_model_record_predict (parts->model, x, t, context);
+  return vard_model_record_predict (parts->model, x, t, &context);
 }
 
 static VardNode *

@@ -116,7 +116,7 @@ make_state (Bench *bench, const float *x, guint step, const char *prompt, guint6
     .noise_key = noise_key,
     .gain = 1,
     .gradient_limit = INFINITY,
-    .text = vard_pipeline_encode (bench->pipeline, prompt, NULL, NULL),
+    .condition = vard_pipeline_encode (bench->pipeline, prompt, NULL, NULL),
   };
 }
 
@@ -229,10 +229,9 @@ record_definition (Bench *bench,
       VardGuidanceInputs inputs = {
         .latents = vard_constant_f32 (graph, shape, states[i].x),
         .timesteps = vard_constant_f32 (graph, VARD_SHAPE (1), &t),
-        .context = vard_constant_f32 (graph, VARD_SHAPE (1, info->n_tokens, info->context_width),
-                                      states[i].text->states),
       };
 
+      vard_condition_record_constants (states[i].condition, graph, inputs.condition);
       vard_random_fill_normal (states[i].noise_key, 0, z, bench->state_size);
       VardNode *out = vard_guidance_record (bench->model, &inputs);
       vard_frozen_weights_enter (bench->frozen);
@@ -246,8 +245,8 @@ record_definition (Bench *bench,
         vard_add (mean, vard_scale (vard_constant_f32 (graph, shape, z), step->sigma));
       VardNode *value =
         record_curved (next, vard_constant_f32 (graph, VARD_SHAPE (1), &next_t),
-                       vard_constant_f32 (graph, VARD_SHAPE (1, info->context_width),
-                                          states[i].text->mean),
+                       vard_constant_f32 (graph, VARD_SHAPE (1, info->condition.summary_width),
+                                          vard_condition_peek_summary (states[i].condition)),
                        NULL);
       VardNode *kl = vard_scale (vard_sum_all (vard_square (vard_sub (mean, mean_frozen))),
                                  1 / (2 * step->sigma * step->sigma));

@@ -81,7 +81,8 @@ predict (Bench *bench, guint state, float *values)
     {
       states[i].x = vard_trajectory_peek_state (bench->fresh, state, i);
       states[i].time = vard_sampler_get_state_time (bench->run.trainer->sampler, state);
-      states[i].text = vard_trainer_peek_text (bench->run.trainer, bench->fresh->prompts[i]);
+      states[i].condition =
+        vard_trainer_peek_condition (bench->run.trainer, bench->fresh->prompts[i]);
     }
   g_assert_true (vard_value_fit_predict (bench->run.trainer->value, states, n, values, NULL, NULL));
 }
@@ -148,7 +149,9 @@ find_directions (Bench *bench, guint step, float *directions)
   for (guint i = 0; i < n; i++)
     {
       t[i] = trainer->sampler->steps[step].model_time;
-      memcpy (text + i * 3, vard_trainer_peek_text (trainer, bench->fresh->prompts[i])->mean,
+      memcpy (text + i * 3,
+              vard_condition_peek_summary (
+                vard_trainer_peek_condition (trainer, bench->fresh->prompts[i])),
               3 * sizeof (float));
     }
 

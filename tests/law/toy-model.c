@@ -27,29 +27,39 @@ G_DEFINE_FINAL_TYPE (ToyModel, toy_model, VARD_TYPE_MODEL)
 
 /* the first token is mu in thousandths, offset to be positive; the second only fills */
 static gboolean
-toy_model_tokenize (VardModel *model,
-                    const char *prompt,
-                    gint32 *ids,
-                    guint *n_valid,
-                    GError **error)
+toy_model_encode (VardModel *model,
+                  VardExecutable *encoder,
+                  const char *prompt,
+                  VardCondition *condition,
+                  GCancellable *cancellable,
+                  GError **error)
 {
-  ids[0] = (gint32) (g_ascii_strtod (prompt, NULL) * 1000) + 5000;
-  ids[1] = 0;
-  *n_valid = 1;
+  const gint32 ids[N_TOKENS] = { (gint32) (g_ascii_strtod (prompt, NULL) * 1000) + 5000, 0 };
+  float *states = vard_condition_peek_values (condition, 0);
+
+  if (!vard_executable_set_input (encoder, "ids", ids, sizeof ids, error)
+      || !vard_executable_run (encoder, cancellable, error)
+      || !vard_executable_get_output (encoder, "context", states, N_TOKENS * WIDTH * sizeof (float),
+                                      error))
+    return FALSE;
+  memcpy (vard_condition_peek_summary (condition), states, WIDTH * sizeof (float));
 
   return TRUE;
 }
 
 /* states hold mu in their first number */
-static VardNode *
-toy_model_record_encode (VardModel *model, VardNode *ids)
+static void
+toy_model_record_encode (VardModel *model, VardGraph *graph)
 {
   g_autofree float *table = g_new0 (float, N_WORDS *WIDTH);
+  VardNode *ids = vard_input (graph, "ids", VARD_DTYPE_I32, VARD_SHAPE (1, N_TOKENS));
 
   for (guint i = 0; i < N_WORDS; i++)
     table[i * WIDTH] = i * 1e-3f - 5;
 
-  return vard_gather (vard_constant_f32 (ids->graph, VARD_SHAPE (N_WORDS, WIDTH), table), ids);
+  vard_graph_add_output (graph, "context",
+                         vard_gather (vard_constant_f32 (graph, VARD_SHAPE (N_WORDS, WIDTH), table),
+                                      ids));
 }
 
 /* rows of the table by timestep, [n, 1, 1, columns]: a product with ones where |t - k| < 1/2; pure
@@ -135,12 +145,15 @@ record_layer (ToyModel *self, VardNode *x)
 }
 
 static VardNode *
-toy_model_record_predict (VardModel *model, VardNode *x, VardNode *timesteps, VardNode *context)
+toy_model_record_predict (VardModel *model,
+                          VardNode *x,
+                          VardNode *timesteps,
+                          VardNode *const *condition)
 {
   ToyModel *self = TOY_MODEL (model);
   VardPrediction prediction = vard_model_peek_info (model)->schedule.prediction;
   Level level = record_level (self, timesteps);
-  VardNode *mu = vard_slice (vard_slice (context, 1, 0, 1), 2, 0, 1);
+  VardNode *mu = vard_slice (vard_slice (condition[0], 1, 0, 1), 2, 0, 1);
 
   mu = vard_reshape (mu, VARD_SHAPE (x->shape.dims[0], 1, 1, 1));
 
@@ -182,7 +195,8 @@ toy_model_new (gint64 height, gint64 width, gint64 channels, VardPrediction pred
   gboolean is_flow = prediction == VARD_PREDICTION_VELOCITY;
   VardModelInfo info = {
     .height = height, .width = width, .channels = channels, .scale = 1,
-    .n_tokens = N_TOKENS, .context_width = WIDTH,
+    .condition = { .slots = { { "context", VARD_DTYPE_F32, VARD_SHAPE (N_TOKENS, WIDTH) } },
+                   .n_slots = 1, .summary_width = WIDTH },
     .schedule = {
       .process = is_flow ? VARD_PROCESS_FLOW : VARD_PROCESS_VARIANCE_PRESERVING,
       .shift = 1, .n_train_timesteps = N_TRAIN, .beta_start = 0.00085, .beta_end = 0.012,
@@ -252,8 +266,8 @@ toy_model_class_init (ToyModelClass *klass)
   VardModelClass *model = VARD_MODEL_CLASS (klass);
 
   G_OBJECT_CLASS (klass)->finalize = toy_model_finalize;
-  model->tokenize = toy_model_tokenize;
   model->record_encode = toy_model_record_encode;
+  model->encode = toy_model_encode;
   model->record_predict = toy_model_record_predict;
   model->record_decode = toy_model_record_decode;
   model->get_denoiser = toy_model_get_denoiser;

@@ -22,15 +22,29 @@ toy_run_settings (void)
 void
 toy_run_init (ToyRun *self, VardTrainerSettings *settings, double peak)
 {
-  g_autoptr (GError) error = NULL;
   VardSamplerKind sampler;
 
   g_object_get (settings, "sampler", &sampler, NULL);
+
+  VardProcessKind process = vard_sampler_class_lookup (sampler)->process;
+  VardModel *model =
+    toy_model_new (4, 4, 1,
+                   process == VARD_PROCESS_FLOW ? VARD_PREDICTION_VELOCITY : VARD_PREDICTION_V);
+
+  toy_run_init_model (self, model, (const char *[]) { "0.2", "-0.2", NULL }, settings, peak);
+}
+
+void
+toy_run_init_model (ToyRun *self,
+                    VardModel *model,
+                    const char *const *prompts,
+                    VardTrainerSettings *settings,
+                    double peak)
+{
+  g_autoptr (GError) error = NULL;
+
   self->engine = vard_reference_engine_new ();
-  self->model = toy_model_new (4, 4, 1,
-                               vard_sampler_class_lookup (sampler)->process == VARD_PROCESS_FLOW
-                                 ? VARD_PREDICTION_VELOCITY
-                                 : VARD_PREDICTION_V);
+  self->model = model;
   self->pipeline = vard_pipeline_new (self->engine, self->model, &error);
   g_assert_no_error (error);
   self->reward = toy_reward_new (peak);
@@ -38,7 +52,7 @@ toy_run_init (ToyRun *self, VardTrainerSettings *settings, double peak)
   g_assert_true (
     vard_reward_mix_add (self->mix, self->reward, "grey", 1, VARD_REWARD_POLICY_REQUIRED, NULL));
   g_assert_true (vard_reward_mix_prepare (self->mix, NULL, NULL));
-  self->prompts = vard_prompt_source_new ((const char *[]) { "0.2", "-0.2", NULL });
+  self->prompts = vard_prompt_source_new (prompts);
   self->trainer = vard_trainer_new (self->pipeline, self->mix, self->prompts, settings, &error);
   g_assert_no_error (error);
 }

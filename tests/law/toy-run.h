@@ -27,6 +27,12 @@ VardTrainerSettings *toy_run_settings (void);
 /* 4 x 4 latents of one channel, of the process that the sampler is for; the reward peaks at a grey
  * level */
 void toy_run_init (ToyRun *self, VardTrainerSettings *settings, double peak);
+/* takes the model */
+void toy_run_init_model (ToyRun *self,
+                         VardModel *model,
+                         const char *const *prompts,
+                         VardTrainerSettings *settings,
+                         double peak);
 void toy_run_clear (ToyRun *self);
 void toy_run_go (ToyRun *self);
 double toy_run_lookup (VardMetrics *metrics, const char *name);

@@ -220,7 +220,7 @@ tiny_predict (VardModel *model)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
   gsize n = info->height * info->width * info->channels,
-        n_context = info->n_tokens * info->context_width;
+        n_context = vard_condition_layout_get_size (&info->condition, 0) / sizeof (float);
   g_autofree float *x = g_new (float, n);
   g_autofree float *context = g_new (float, n_context);
   float *y = g_new (float, n);
@@ -230,22 +230,23 @@ tiny_predict (VardModel *model)
     vard_input (graph, "x", VARD_DTYPE_F32,
                 VARD_SHAPE (1, info->height, info->width, info->channels)),
     vard_input (graph, "t", VARD_DTYPE_F32, VARD_SHAPE (1)),
-    vard_input (graph, "c", VARD_DTYPE_F32, VARD_SHAPE (1, info->n_tokens, info->context_width)),
   };
+  VardNode *slots[VARD_CONDITION_MAX_SLOTS];
   g_autoptr (VardEngine) engine = vard_reference_engine_new ();
   g_autoptr (GError) error = NULL;
 
   vard_random_fill_normal (1, 0, x, n);
   vard_random_fill_normal (2, 0, context, n_context);
-  vard_graph_add_output (graph, "y",
-                         vard_model_record_predict (model, nodes[0], nodes[1], nodes[2]));
+  vard_condition_layout_record_inputs (&info->condition, graph, "condition", 1, slots);
+  vard_graph_add_output (graph, "y", vard_model_record_predict (model, nodes[0], nodes[1], slots));
 
   g_autoptr (VardExecutable) executable = vard_engine_compile (engine, graph, &error);
 
   g_assert_no_error (error);
   vard_executable_set_input (executable, "x", x, n * sizeof (float), &error);
   vard_executable_set_input (executable, "t", &t, sizeof t, &error);
-  vard_executable_set_input (executable, "c", context, n_context * sizeof (float), &error);
+  vard_executable_set_input (executable, "condition/context", context, n_context * sizeof (float),
+                             &error);
   vard_executable_run (executable, NULL, &error);
   vard_executable_get_output (executable, "y", y, n * sizeof (float), &error);
   g_assert_no_error (error);

@@ -9,6 +9,8 @@
 
 #include <math.h>
 
+#define CONDITION "condition"
+
 static VardGuidanceInputs
 record_inputs (const VardPolicyStepConfig *config, VardGraph *graph)
 {
@@ -18,18 +20,15 @@ record_inputs (const VardPolicyStepConfig *config, VardGraph *graph)
     .latents = vard_input (graph, "x", VARD_DTYPE_F32,
                            VARD_SHAPE (n, info->height, info->width, info->channels)),
     .timesteps = vard_input (graph, "t", VARD_DTYPE_F32, VARD_SHAPE (n)),
-    .context = vard_input (graph, "context", VARD_DTYPE_F32,
-                           VARD_SHAPE (n, info->n_tokens, info->context_width)),
   };
 
+  vard_condition_layout_record_inputs (&info->condition, graph, CONDITION, n, inputs.condition);
   if (config->guidance_scale != 1.0)
     {
       float scale = (float) config->guidance_scale;
 
       /* fixed for a run: no inputs that would be written again and again */
-      inputs.null_context = vard_constant_f32 (graph,
-                                               VARD_SHAPE (1, info->n_tokens, info->context_width),
-                                               config->null_text->states);
+      vard_condition_record_constants (config->null_condition, graph, inputs.null_condition);
       inputs.scale = vard_constant_f32 (graph, VARD_SHAPE (1, 1, 1, 1), &scale);
     }
 
@@ -82,18 +81,19 @@ fill_numbers (const VardPolicyState *state, double share, double w_max, float *r
 
 typedef struct
 {
-  float *x, *t, *numbers, *context, *next_t, *text;
+  const VardCondition **conditions;
+  float *x, *t, *numbers, *next_t, *summary;
   gint64 *counters; /* [n][2]: each state's z is the first draw of its key */
-  gsize x_size, context_size, text_size;
+  gsize x_size, summary_size;
 } Rows;
 
 static void
 fill_row (Rows *rows, guint i, const VardPolicyState *state, double share, double w_max)
 {
   memcpy (rows->x + i * rows->x_size, state->x, rows->x_size * sizeof (float));
-  memcpy (rows->context + i * rows->context_size, state->text->states,
-          rows->context_size * sizeof (float));
-  memcpy (rows->text + i * rows->text_size, state->text->mean, rows->text_size * sizeof (float));
+  memcpy (rows->summary + i * rows->summary_size, vard_condition_peek_summary (state->condition),
+          rows->summary_size * sizeof (float));
+  rows->conditions[i] = state->condition;
   rows->t[i] = state->step->model_time;
   rows->next_t[i] = state->value_time;
   rows->counters[2 * i] = (gint64) state->noise_key;
@@ -113,16 +113,15 @@ write_rows (const Rows *rows,
 
   return vard_executable_set_input (executable, "x", rows->x, n * rows->x_size * f, error)
          && vard_executable_set_input (executable, "t", rows->t, n * f, error)
-         && vard_executable_set_input (executable, "context", rows->context,
-                                       n * rows->context_size * f, error)
+         && vard_condition_bind (rows->conditions, n, executable, CONDITION, error)
          && vard_executable_set_input (executable, "numbers", rows->numbers,
                                        n * VARD_POLICY_N_NUMBERS * f, error)
          && (!has_value
              || (vard_executable_set_input (executable, "counters", rows->counters,
                                             n * 2 * sizeof (gint64), error)
                  && vard_executable_set_input (executable, "next-t", rows->next_t, n * f, error)
-                 && vard_executable_set_input (executable, "text", rows->text,
-                                               n * rows->text_size * f, error)));
+                 && vard_executable_set_input (executable, "summary", rows->summary,
+                                               n * rows->summary_size * f, error)));
 }
 
 gboolean
@@ -137,16 +136,17 @@ vard_policy_graph_bind (const VardPolicyStepConfig *config,
   const VardModelInfo *info = vard_model_peek_info (config->model);
   guint n = config->n;
   gsize x_size = info->height * info->width * info->channels;
-  gsize context_size = info->n_tokens * info->context_width;
-  gsize row = x_size + context_size + info->context_width + 2 + VARD_POLICY_N_NUMBERS;
+  gsize summary_size = info->condition.summary_width;
+  gsize row = x_size + summary_size + 2 + VARD_POLICY_N_NUMBERS;
   g_autofree float *memory = g_new (float, n *row);
   g_autofree gint64 *counters = g_new (gint64, 2 * n);
-  Rows rows = { .x_size = x_size, .context_size = context_size, .text_size = info->context_width };
+  g_autofree const VardCondition **conditions = g_new (const VardCondition *, n);
+  Rows rows = { .x_size = x_size, .summary_size = summary_size };
 
+  rows.conditions = conditions;
   rows.x = memory;
-  rows.context = rows.x + n * x_size;
-  rows.text = rows.context + n * context_size;
-  rows.t = rows.text + n * rows.text_size;
+  rows.summary = rows.x + n * x_size;
+  rows.t = rows.summary + n * summary_size;
   rows.next_t = rows.t + n;
   rows.numbers = rows.next_t + n;
   rows.counters = counters;

@@ -51,9 +51,9 @@ record_value_gradient (const VardPolicyStepConfig *config, VardPolicyGraph *poli
   VardNode *noise = vard_mul (vard_policy_graph_get_number (policy, VARD_POLICY_SIGMA), z);
   VardNode *next = vard_stop (vard_add (mean, noise));
   VardNode *t = vard_input (graph, "next-t", VARD_DTYPE_F32, VARD_SHAPE (config->n));
-  VardNode *text =
-    vard_input (graph, "text", VARD_DTYPE_F32, VARD_SHAPE (config->n, info->context_width));
-  VardNode *value = config->value.record (next, t, text, config->value.data);
+  VardNode *summary = vard_input (graph, "summary", VARD_DTYPE_F32,
+                                  VARD_SHAPE (config->n, info->condition.summary_width));
+  VardNode *value = config->value.record (next, t, summary, config->value.data);
   VardNode *gradient;
 
   vard_vjp (&value, NULL, 1, &next, 1, &gradient);

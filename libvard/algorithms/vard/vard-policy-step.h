@@ -6,9 +6,9 @@
 #pragma once
 
 #include "process/vard-sampler.h"
-#include "diffusion/vard-text-cache.h"
 #include "learn/vard-frozen-weights.h"
 #include "learn/vard-parameter-set.h"
+#include "models/vard-model.h"
 #include "algorithms/vard/vard-value-function.h"
 
 G_BEGIN_DECLS
@@ -24,7 +24,7 @@ typedef struct
   VardValueFunction value;
   guint n; /* states at once */
   double guidance_scale;
-  const VardTextState *null_text; /* when guided */
+  const VardCondition *null_condition; /* when guided */
 } VardPolicyStepConfig;
 
 /* One noisy state of one trajectory */
@@ -33,7 +33,7 @@ typedef struct
   const float *x; /* [state_size] */
   const VardSamplerStep *step;
   double value_time; /* what the value network is told of the state after it */
-  const VardTextState *text;
+  const VardCondition *condition;
   guint64 noise_key;     /* of z */
   double gain;           /* on the value gradient: gamma, q_min; 0 for none */
   double gradient_limit; /* longest value gradient; infinite for any */

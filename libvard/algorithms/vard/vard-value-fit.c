@@ -15,12 +15,12 @@ struct _VardValueFit
 {
   VardEngine *engine;
   guint n;
-  gsize state_size, text_size;
+  gsize state_size, summary_size;
   VardParameterSet *set;
   VardOptimizer *optimizer;
   VardExecutable *fit;
   VardExecutable *predict;
-  float *x, *t, *text, *target, *values;
+  float *x, *t, *summary, *target, *values;
 };
 
 static VardNode *
@@ -30,9 +30,10 @@ record_value (VardGraph *graph, VardModel *model, const VardValueFunction *value
   VardNode *x = vard_input (graph, "x", VARD_DTYPE_F32,
                             VARD_SHAPE (n, info->height, info->width, info->channels));
   VardNode *t = vard_input (graph, "t", VARD_DTYPE_F32, VARD_SHAPE (n));
-  VardNode *text = vard_input (graph, "text", VARD_DTYPE_F32, VARD_SHAPE (n, info->context_width));
+  VardNode *summary =
+    vard_input (graph, "summary", VARD_DTYPE_F32, VARD_SHAPE (n, info->condition.summary_width));
 
-  return value->record (x, t, text, value->data);
+  return value->record (x, t, summary, value->data);
 }
 
 static gboolean
@@ -71,10 +72,10 @@ vard_value_fit_new (VardEngine *engine,
   self->engine = g_object_ref (engine);
   self->n = n;
   self->state_size = info->height * info->width * info->channels;
-  self->text_size = info->context_width;
+  self->summary_size = info->condition.summary_width;
   self->x = g_new (float, n * self->state_size);
   self->t = g_new (float, n);
-  self->text = g_new (float, n *MAX (self->text_size, 1));
+  self->summary = g_new (float, n *MAX (self->summary_size, 1));
   self->target = g_new (float, n);
   self->values = g_new (float, n);
 
@@ -98,7 +99,7 @@ vard_value_fit_free (VardValueFit *self)
   g_clear_object (&self->engine);
   g_free (self->x);
   g_free (self->t);
-  g_free (self->text);
+  g_free (self->summary);
   g_free (self->target);
   g_free (self->values);
   g_free (self);
@@ -119,15 +120,16 @@ bind (VardValueFit *self,
       const VardValueState *state = &states[i < n_states ? i : 0];
 
       memcpy (self->x + i * self->state_size, state->x, self->state_size * f);
-      memcpy (self->text + i * self->text_size, state->text->mean, self->text_size * f);
+      memcpy (self->summary + i * self->summary_size,
+              vard_condition_peek_summary (state->condition), self->summary_size * f);
       self->t[i] = state->time;
       self->target[i] = (float) state->target;
     }
 
   return vard_executable_set_input (executable, "x", self->x, self->n * self->state_size * f, error)
          && vard_executable_set_input (executable, "t", self->t, self->n * f, error)
-         && vard_executable_set_input (executable, "text", self->text,
-                                       self->n * self->text_size * f, error);
+         && vard_executable_set_input (executable, "summary", self->summary,
+                                       self->n * self->summary_size * f, error);
 }
 
 gboolean

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "diffusion/vard-text-cache.h"
 #include "learn/vard-optimizer.h"
+#include "models/vard-model.h"
 #include "algorithms/vard/vard-value-function.h"
 
 G_BEGIN_DECLS
@@ -17,7 +17,7 @@ typedef struct
 {
   const float *x; /* [state_size] */
   double time;
-  const VardTextState *text;
+  const VardCondition *condition;
   double target;
 } VardValueState;
 

@@ -8,10 +8,10 @@
 
 G_BEGIN_DECLS
 
-/* latents [n, h, w, c], timesteps f32 [n], text f32 [n, width] -> values [n] */
+/* latents [n, h, w, c], timesteps f32 [n], the prompts' summaries f32 [n, width] -> values [n] */
 typedef VardNode *(*VardValueRecord) (VardNode *latents,
                                       VardNode *timesteps,
-                                      VardNode *text,
+                                      VardNode *summary,
                                       gpointer data);
 
 typedef struct

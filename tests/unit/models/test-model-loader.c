@@ -11,6 +11,15 @@
 #include <string.h>
 #include <sys/resource.h>
 
+static gboolean
+tokenize (VardModel *model, const char *prompt, gint32 *ids, guint *n_valid, GError **error)
+{
+  VardClipTokenizer *tokenizer =
+    vard_stable_diffusion_peek_tokenizer (VARD_STABLE_DIFFUSION (model));
+
+  return vard_clip_tokenizer_encode (tokenizer, prompt, ids, 16, n_valid, NULL, error);
+}
+
 static void
 test_load (void)
 {
@@ -27,13 +36,16 @@ test_load (void)
 
   g_assert_cmpint (info->height, ==, 4);
   g_assert_cmpint (info->scale, ==, 2);
-  g_assert_cmpuint (info->n_tokens, ==, 16);
-  g_assert_cmpint (info->context_width, ==, 16);
+  g_assert_cmpuint (info->condition.n_slots, ==, 1);
+  g_assert_cmpstr (info->condition.slots[0].name, ==, "context");
+  g_assert_cmpint (info->condition.slots[0].shape.dims[0], ==, 16);
+  g_assert_cmpint (info->condition.slots[0].shape.dims[1], ==, 16);
+  g_assert_cmpint (info->condition.summary_width, ==, 16);
   g_assert_cmpint (info->schedule.prediction, ==, VARD_PREDICTION_V);
   g_assert_cmpint (info->schedule.spacing, ==, VARD_SPACING_TRAILING);
   g_assert_cmpstr (vard_model_get_path (model), ==, folder);
   g_assert_cmpuint (strlen (hash), ==, 64);
-  g_assert_true (vard_model_tokenize (model, "red apple", ids, &n_valid, &error));
+  g_assert_true (tokenize (model, "red apple", ids, &n_valid, &error));
   g_assert_cmpuint (n_valid, ==, 4);
 
   g_autofree float *y = tiny_predict (model);
@@ -444,8 +456,8 @@ test_tokenizer_json (void)
       g_autoptr (VardModel) other = vard_model_load (folder, &error);
 
       g_assert_no_error (error);
-      g_assert_true (vard_model_tokenize (model, prompts[i / 2], expected, &n, &error));
-      g_assert_true (vard_model_tokenize (other, prompts[i / 2], found, &n_found, &error));
+      g_assert_true (tokenize (model, prompts[i / 2], expected, &n, &error));
+      g_assert_true (tokenize (other, prompts[i / 2], found, &n_found, &error));
       g_assert_cmpmem (expected, sizeof expected, found, sizeof found);
     }
   tiny_write (folder, "tokenizer/tokenizer.json",

@@ -25,7 +25,7 @@ record_new (VardModel *model)
   self.inputs[0] = vard_input (self.graph, "x", VARD_DTYPE_F32, VARD_SHAPE (1, 4, 4, 4));
   self.inputs[1] = vard_input (self.graph, "t", VARD_DTYPE_F32, VARD_SHAPE (1));
   self.inputs[2] = vard_input (self.graph, "c", VARD_DTYPE_F32, VARD_SHAPE (1, 16, 16));
-  self.output = vard_model_record_predict (model, self.inputs[0], self.inputs[1], self.inputs[2]);
+  self.output = vard_model_record_predict (model, self.inputs[0], self.inputs[1], &self.inputs[2]);
   vard_graph_add_output (self.graph, "y", self.output);
   return self;
 }
@@ -192,7 +192,7 @@ test_shared (void)
   guint n = vard_graph_get_n_nodes (record.graph);
 
   g_assert_true (
-    vard_model_record_predict (model, record.inputs[0], record.inputs[1], record.inputs[2])
+    vard_model_record_predict (model, record.inputs[0], record.inputs[1], &record.inputs[2])
     == record.output);
   g_assert_cmpuint (vard_graph_get_n_nodes (record.graph), ==, n);
   vard_graph_unref (record.graph);
@@ -210,7 +210,7 @@ test_wrong_sizes (void)
   VardNode *t = vard_input (graph, "t", VARD_DTYPE_F32, VARD_SHAPE (1));
   VardNode *c = vard_input (graph, "c", VARD_DTYPE_F32, VARD_SHAPE (1, 16, 16));
 
-  vard_model_record_predict (model, x, t, c);
+  vard_model_record_predict (model, x, t, &c);
   g_assert_error (vard_graph_peek_error (graph), VARD_ERROR, VARD_ERROR_USAGE);
   g_assert_nonnull (strstr (vard_graph_peek_error (graph)->message, "5 x 4"));
   tiny_model_remove (folder);
