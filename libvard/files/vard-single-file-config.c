@@ -263,6 +263,8 @@ guess_prediction (VardSingleFile *self)
 
   if (g_strcmp0 (said, "epsilon") == 0)
     return "epsilon";
+  if (g_strcmp0 (said, "sample") == 0)
+    return "sample";
   if (g_strcmp0 (said, "v") == 0 || g_strcmp0 (said, "v_prediction") == 0 || has (self, "v_pred"))
     return "v_prediction";
   /* of the file of 2-base */

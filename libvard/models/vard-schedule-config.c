@@ -68,7 +68,7 @@ vard_schedule_config_read (VardScheduleConfig *self, VardConfigReader *reader, G
   static const char *const betas[] = { "linear", "scaled_linear", NULL };
   static const char *const spacings[] = { "leading", "trailing", "linspace", NULL };
   static const char *const ends[] = { "zero", "sigma_min", NULL };
-  static const char *const predictions[] = { "epsilon", "v_prediction", NULL };
+  static const char *const predictions[] = { "epsilon", "v_prediction", "sample", NULL };
 
   check_class (reader);
   vard_config_reader_check_fixed (reader, fixed, G_N_ELEMENTS (fixed));

@@ -85,8 +85,13 @@ add_run (GHashTable *table, VardRun *run, guint64 step, gboolean is_kohya)
 static void
 add_modelspec (GHashTable *table, VardModel *model, const char *title, gboolean is_lora)
 {
+  static const char *const predictions[] = {
+    [VARD_PREDICTION_EPSILON] = "epsilon",
+    [VARD_PREDICTION_V] = "v",
+    [VARD_PREDICTION_CLEAN] = "sample",
+    [VARD_PREDICTION_VELOCITY] = "velocity",
+  };
   const VardModelInfo *info = vard_model_peek_info (model);
-  gboolean is_v = info->schedule.prediction == VARD_PREDICTION_V;
   g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
   g_autofree char *date = g_date_time_format (now, "%Y-%m-%dT%H:%M:%SZ");
 
@@ -98,7 +103,7 @@ add_modelspec (GHashTable *table, VardModel *model, const char *title, gboolean 
   put (table, "modelspec.date", "%s", date);
   put (table, "modelspec.resolution", "%" G_GINT64_FORMAT "x%" G_GINT64_FORMAT,
        info->width * info->scale, info->height * info->scale);
-  put (table, "modelspec.prediction_type", "%s", is_v ? "v" : "epsilon");
+  put (table, "modelspec.prediction_type", "%s", predictions[info->schedule.prediction]);
 }
 
 /* only a single file has one by kohya's rule */

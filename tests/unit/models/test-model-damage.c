@@ -83,8 +83,8 @@ static const Damage damages[] = {
     VARD_ERROR_UNSUPPORTED, { "FlowMatchEulerDiscreteScheduler" } },
   { "zero-snr", "scheduler/scheduler_config.json", "\"trained_betas\":null",
     "\"rescale_betas_zero_snr\":true", VARD_ERROR_UNSUPPORTED, { "rescale_betas_zero_snr" } },
-  { "prediction", "scheduler/scheduler_config.json", "v_prediction", "sample",
-    VARD_ERROR_UNSUPPORTED, { "prediction_type", "sample" } },
+  { "prediction", "scheduler/scheduler_config.json", "v_prediction", "flow_prediction",
+    VARD_ERROR_UNSUPPORTED, { "prediction_type", "flow_prediction" } },
 };
 /* clang-format on */
 

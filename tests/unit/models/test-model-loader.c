@@ -55,6 +55,37 @@ test_load (void)
   tiny_model_remove (folder);
 }
 
+/* The prediction types of the DDPM family by the names of diffusers */
+static void
+test_predictions (void)
+{
+  static const struct
+  {
+    const char *name;
+    VardPrediction prediction;
+  } rows[] = { { "epsilon", VARD_PREDICTION_EPSILON },
+               { "v_prediction", VARD_PREDICTION_V },
+               { "sample", VARD_PREDICTION_CLEAN } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      char *folder = tiny_model_make ();
+      g_autoptr (GString) text = g_string_new (tiny_scheduler);
+      g_autoptr (GError) error = NULL;
+
+      g_assert_cmpuint (g_string_replace (text, "v_prediction", rows[i].name, 0), ==, 1);
+      tiny_write (folder, "scheduler/scheduler_config.json", text->str);
+
+      g_autoptr (VardModel) model = vard_model_load (folder, &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpint (vard_model_peek_info (model)->schedule.prediction, ==, rows[i].prediction);
+      g_assert_cmpint (vard_model_peek_info (model)->schedule.process, ==,
+                       VARD_PROCESS_VARIANCE_PRESERVING);
+      tiny_model_remove (folder);
+    }
+}
+
 static void
 test_other_files (void)
 {
@@ -512,6 +543,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/model-loader/load", test_load);
+  g_test_add_func ("/model-loader/predictions", test_predictions);
   g_test_add_func ("/model-loader/other-files", test_other_files);
   g_test_add_func ("/model-loader/variants", test_variants);
   g_test_add_func ("/model-loader/harmless", test_harmless);
