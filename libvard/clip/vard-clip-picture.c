@@ -16,6 +16,17 @@ find_start (gint64 length, guint size, VardClipCrop crop)
   return crop == VARD_CLIP_CROP_FLOOR ? spare / 2 : (gint64) rint (spare / 2.0);
 }
 
+/**
+ * vard_clip_picture_crop: (skip)
+ * @rgb: 8-bit RGB, @height rows of 3 @width bytes
+ * @width: of the picture, in pixels
+ * @height: of the picture, in pixels
+ * @size: the side of the square, in pixels
+ * @crop: how to find the middle
+ * @square: (out caller-allocates): @size x @size x 3 bytes
+ *
+ * Scales the shorter side to @size by bicubic interpolation and keeps the middle square.
+ */
 void
 vard_clip_picture_crop (const guint8 *rgb,
                         guint width,
@@ -37,6 +48,16 @@ vard_clip_picture_crop (const guint8 *rgb,
   vard_image_resize_rgb (rgb, width, height, &window, square);
 }
 
+/**
+ * vard_clip_picture_normalize: (skip)
+ * @square: 8-bit RGB
+ * @n_pixels: how many
+ * @mean: of each of the 3 colours
+ * @std: of each of the 3 colours
+ * @pixels: (out caller-allocates): @n_pixels x 3 values
+ *
+ * Computes (value / 255 - mean) / std of each colour.
+ */
 void
 vard_clip_picture_normalize (const guint8 *square,
                              gsize n_pixels,

@@ -11,6 +11,7 @@
 #include "clip/vard-clip-tokenizer.h"
 #include "clip/vard-clip-vision.h"
 #include "clip/vard-clip-weights.h"
+#include "engine/vard-executable.h"
 #include "nn/vard-linear.h"
 
 #include <math.h>
@@ -86,6 +87,18 @@ load_vision (VardClip *self, GError **error)
                         &self->vision, error);
 }
 
+/**
+ * vard_clip_new: (skip)
+ * @files: where the encoder comes from
+ * @engine: what computes it; the encoder keeps a reference
+ * @error: return location for an error
+ *
+ * Loads the picture encoder. vard_load_clip() shares encoders between rewards and is what a reward
+ * wants.
+ *
+ * Returns: (transfer full): an encoder, or %NULL with %VARD_ERROR_CONFIG when files are missing or
+ *   do not fit
+ */
 VardClip *
 vard_clip_new (const VardClipFiles *files, VardEngine *engine, GError **error)
 {

@@ -4,7 +4,8 @@
  */
 #pragma once
 
-#include "engine/vard-executable.h"
+#include "engine/vard-engine.h"
+#include <gio/gio.h>
 #include "clip/vard-clip-picture.h"
 
 G_BEGIN_DECLS

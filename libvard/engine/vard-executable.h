@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "engine/vard-engine.h"
+#include "engine/vard-engine-buffers.h"
 
 G_BEGIN_DECLS
 

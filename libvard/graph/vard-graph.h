@@ -4,8 +4,7 @@
  */
 #pragma once
 
-#include "graph/vard-node.h"
-#include "tensor/vard-tensor.h"
+#include "graph/vard-graph-view.h"
 
 G_BEGIN_DECLS
 
@@ -18,8 +17,14 @@ void vard_graph_unref (VardGraph *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardGraph, vard_graph_unref)
 
-guint vard_graph_get_n_nodes (VardGraph *self);
-VardNode *vard_graph_get_node (VardGraph *self, guint id);
+/* Emits a node, or returns the equal node that is already there. Inputs must be of one graph.
+ * Errors are kept in the graph (the first wins) and poison what depends on them. @attrs is
+ * copied. */
+VardNode *vard_node_emit (VardGraph *graph,
+                          const VardOpClass *op,
+                          VardNode *const *inputs,
+                          guint n_inputs,
+                          gconstpointer attrs);
 
 /* The first error of the recording, or NULL; (transfer none) */
 const GError *vard_graph_peek_error (VardGraph *self);
@@ -47,39 +52,6 @@ void vard_graph_pop_scope (VardGraph *self);
  * keeping its inner values alive (gradient checkpointing, arXiv 1604.06174). Not nested. */
 void vard_graph_begin_segment (VardGraph *self);
 void vard_graph_end_segment (VardGraph *self);
-
-/* Source records, for engines */
-typedef enum
-{
-  VARD_SOURCE_INPUT,
-  VARD_SOURCE_PARAM,
-  VARD_SOURCE_CONST
-} VardSourceKind;
-
-typedef struct
-{
-  VardSourceKind kind;
-  guint index;        /* the n-th of its graph */
-  const char *name;   /* interned */
-  VardTensor *tensor; /* param and const; owned by the graph */
-} VardSourceAttrs;
-
-extern const VardOpClass vard_op_source;
-
-typedef struct
-{
-  const char *name;
-  VardNode *node;
-} VardOutput;
-
-typedef struct
-{
-  VardNode *param;
-  VardNode *value;
-} VardAssignment;
-
-const VardOutput *vard_graph_get_outputs (VardGraph *self, guint *n_outputs);
-const VardAssignment *vard_graph_get_assignments (VardGraph *self, guint *n_assignments);
 
 /* marks[id] is TRUE for nodes that an output or an assignment needs; (transfer full) n_nodes
  * bytes */

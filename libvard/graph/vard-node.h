@@ -68,13 +68,4 @@ vard_node_get_count (const VardNode *self)
   return vard_shape_get_count (&self->shape);
 }
 
-/* Emits a node, or returns the equal node that is already there. Inputs must be of one graph.
- * Errors are kept in the graph (the first wins) and poison what depends on them. @attrs is
- * copied. */
-VardNode *vard_node_emit (VardGraph *graph,
-                          const VardOpClass *op,
-                          VardNode *const *inputs,
-                          guint n_inputs,
-                          gconstpointer attrs);
-
 G_END_DECLS

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "graph/vard-graph.h"
+#include "graph/vard-op-classes.h"
 
 G_BEGIN_DECLS
 
@@ -67,12 +68,6 @@ VardNode *vard_softmax (VardNode *x);               /* over the last axis */
 /* [m, k] x [k, n], or with equal leading batch extents; flags take the last two axes transposed */
 VardNode *vard_matmul (VardNode *a, VardNode *b, gboolean transpose_a, gboolean transpose_b);
 
-typedef struct
-{
-  gint32 stride;
-  gint32 pad_top, pad_bottom, pad_left, pad_right;
-} VardConv2dAttrs;
-
 /* x [n, h, w, c_in], w [c_out, kh, kw, c_in] -> [n, h', w', c_out], h' = (h + pads - kh) / stride +
  * 1 */
 VardNode *vard_conv2d (VardNode *x, VardNode *w, const VardConv2dAttrs *attrs);
@@ -124,95 +119,6 @@ VardNode *vard_gather_gradient (VardNode *ids, VardNode *dy, gint64 n_rows); /* 
  * vard_random_fill_normal does (Philox 4x32-10). Or [n, 2] with shape [n, ...]: a draw for each
  * row. */
 VardNode *vard_random_normal (VardNode *counter, VardShape shape);
-gint64 vard_random_normal_count_rows (const VardNode *self); /* draws that make it up */
-
-/* ---- attributes, for engines ---- */
-typedef struct
-{
-  double scale, shift;
-} VardAffineAttrs; /* affine */
-typedef struct
-{
-  double low, high;
-} VardClampAttrs; /* clamp */
-typedef struct
-{
-  double value;
-  VardShape shape;
-} VardFillAttrs; /* fill */
-typedef struct
-{
-  VardDType dtype;
-  guint32 reserved;
-} VardCastAttrs;
-/* reshape, broadcast, random_normal */
-typedef struct
-{
-  VardShape shape;
-} VardShapeAttrs;
-typedef struct
-{
-  guint order[VARD_MAX_DIMS];
-} VardPermuteAttrs;
-typedef struct
-{
-  gint64 axis, start, length;
-} VardSliceAttrs;
-typedef struct
-{
-  gint64 axis, before, after;
-} VardPadAttrs;
-typedef struct
-{
-  gint64 axis;
-} VardConcatAttrs;
-typedef struct
-{
-  guint32 axes_mask;
-} VardReduceAttrs;
-typedef struct
-{
-  gint32 transpose_a, transpose_b;
-} VardMatmulAttrs;
-typedef struct
-{
-  VardConv2dAttrs conv;
-  gint32 reserved;
-  VardShape shape;
-} VardConv2dGradientAttrs;
-typedef struct
-{
-  double scale;
-  gint32 is_causal;
-  gint32 which;
-} VardAttentionAttrs;
-typedef struct
-{
-  double eps;
-  guint32 n_outer, groups;
-} VardNormalizeAttrs;
-typedef struct
-{
-  gint64 factor;
-} VardResampleAttrs;
-typedef struct
-{
-  gint64 n_rows;
-} VardGatherGradientAttrs;
-
-extern const VardOpClass vard_op_neg, vard_op_exp, vard_op_log, vard_op_sqrt, vard_op_rsqrt,
-  vard_op_square, vard_op_reciprocal, vard_op_sigmoid, vard_op_silu, vard_op_tanh, vard_op_erf,
-  vard_op_gelu, vard_op_sin, vard_op_cos, vard_op_abs, vard_op_step, vard_op_affine, vard_op_clamp,
-  vard_op_stop, vard_op_cast, vard_op_add, vard_op_sub, vard_op_mul, vard_op_div, vard_op_maximum,
-  vard_op_minimum, vard_op_select, vard_op_reshape, vard_op_permute, vard_op_slice, vard_op_pad,
-  vard_op_concat, vard_op_broadcast, vard_op_sum, vard_op_softmax, vard_op_matmul, vard_op_conv2d,
-  vard_op_conv2d_input_gradient, vard_op_conv2d_weight_gradient, vard_op_attention,
-  vard_op_attention_gradient, vard_op_normalize, vard_op_normalize_gradient, vard_op_upsample,
-  vard_op_pool_sum, vard_op_gather, vard_op_gather_gradient, vard_op_random_normal, vard_op_fill;
-
-/* All of them */
-extern const VardOpClass *const vard_ops[];
-extern const guint vard_n_ops;
 
 /* Shape rules shared by the families */
 gboolean vard_infer_same (const VardNode *self, VardShape *shape, VardDType *dtype, GError **error);

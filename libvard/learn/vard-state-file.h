@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "engine/vard-engine.h"
+#include "engine/vard-engine-buffers.h"
 #include "tensor/vard-safetensors.h"
 
 #include <json-glib/json-glib.h>

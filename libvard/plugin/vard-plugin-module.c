@@ -84,6 +84,18 @@ vard_plugin_module_find (const char *path,
   return vard_plugin_module_check (descriptor, error) ? descriptor : NULL;
 }
 
+/**
+ * vard_plugin_module_open: (skip)
+ * @plugin: a plugin whose file is known
+ * @stage: (nullable): told how far the call got, for a process that may not survive it
+ * @data: what @stage is called with
+ * @state: (out): what the failure means for the plugin's state
+ * @error: return location for an error
+ *
+ * Opens a plugin file for good and calls its provide().
+ *
+ * Returns: %FALSE when the file is no plugin, has another ABI, or lacks a library
+ */
 gboolean
 vard_plugin_module_open (VardPlugin *plugin,
                          VardPluginStageFunc stage,

@@ -212,6 +212,15 @@ vard_plugin_set_loaded (VardPlugin *self)
   self->is_loaded = TRUE;
 }
 
+/**
+ * vard_plugin_provide: (skip)
+ * @plugin: the plugin that the manager handed to provide()
+ * @feature: a name: "jpeg-size"
+ * @type: the type of the objects; its base class says the kind of feature: #VardReward is a
+ *   "reward", #VardEngine an "engine"
+ *
+ * Names one feature of a plugin. Call it from the plugin's provide() only.
+ */
 void
 vard_plugin_provide (VardPlugin *self, const char *feature, GType type)
 {

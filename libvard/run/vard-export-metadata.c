@@ -140,6 +140,18 @@ add_base (GHashTable *table, VardModel *model, VardRun *run, gboolean is_kohya)
   add_base_hash (table, vard_model_get_path (model));
 }
 
+/**
+ * vard_export_dup_metadata: (skip)
+ * @model: the model
+ * @run: (nullable): the run that trained the weights
+ * @step: the step of @run that the weights are from
+ * @title: (nullable): a title for modelspec.title
+ * @format: the form of the export
+ * @adapters: (nullable) (array zero-terminated=1): LoRA files that are merged in
+ *
+ * Returns: (transfer full) (element-type utf8 utf8): provenance for the header of a file: keys
+ *   vard_*, modelspec.* and, for kohya's readers, ss_*
+ */
 GHashTable *
 vard_export_dup_metadata (VardModel *model,
                           VardRun *run,

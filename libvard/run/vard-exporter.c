@@ -323,6 +323,21 @@ check_export (VardModel *model,
   return FALSE;
 }
 
+/**
+ * vard_export_model: (skip)
+ * @model: the model, with its adapters
+ * @engine: computes the comparison
+ * @path: (type filename): what to write; it must not exist
+ * @request: what to write, and how
+ * @report: (out): what was written and how well it reads back
+ * @error: return location for an error
+ *
+ * Writes @path, reads it back and compares the outputs of one forward pass with those of the live
+ * model. A file that does not reproduce them is removed again. LoRA formats take the adapters off
+ * the model.
+ *
+ * Returns: %FALSE with an error when nothing was written
+ */
 gboolean
 vard_export_model (VardModel *model,
                    VardEngine *engine,

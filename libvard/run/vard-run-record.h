@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "engine/vard-engine.h"
+#include "engine/vard-engine-buffers.h"
 #include "models/vard-model.h"
 #include "run/vard-run-settings.h"
 #include "run/vard-run.h"

@@ -16,6 +16,14 @@
 /* Pixels between the pictures of a grid */
 #define GRID_GAP 2
 
+/**
+ * vard_run_build_samples_path:
+ * @self: a run
+ * @step: a step
+ *
+ * Returns: (transfer full) (type filename): the folder of that step's samples, whether it exists or
+ *   not
+ */
 char *
 vard_run_build_samples_path (VardRun *self, guint64 step)
 {
@@ -142,6 +150,18 @@ write_files (VardEvaluation *evaluation, guint64 step, const char *folder, GErro
   return vard_folder_write_file (path, text, -1, error);
 }
 
+/**
+ * vard_run_write_samples: (skip)
+ * @self: a run
+ * @step: the step
+ * @evaluation: the pictures and their scores
+ * @error: return location for an error
+ *
+ * Writes samples/step-NNNNNN/: a PNG a picture, grid.png and samples.json. The folder appears whole
+ * or not at all.
+ *
+ * Returns: %FALSE when the disk could not be written
+ */
 gboolean
 vard_run_write_samples (VardRun *self, guint64 step, VardEvaluation *evaluation, GError **error)
 {
@@ -157,6 +177,14 @@ vard_run_write_samples (VardRun *self, guint64 step, VardEvaluation *evaluation,
   return FALSE;
 }
 
+/**
+ * vard_run_read_evaluation: (skip)
+ * @self: a run
+ * @step: the step
+ * @error: return location for an error
+ *
+ * Returns: (transfer full): the object "metrics" of that step's samples.json, or %NULL
+ */
 JsonObject *
 vard_run_read_evaluation (VardRun *self, guint64 step, GError **error)
 {

@@ -6,7 +6,7 @@
 
 #include "train/vard-trainer.h"
 
-#include "engine/vard-engine.h"
+#include "engine/vard-engine-buffers.h"
 
 G_BEGIN_DECLS
 

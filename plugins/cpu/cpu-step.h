@@ -13,7 +13,7 @@
 #include "cpu-reduce.h"
 #include "cpu-weight.h"
 
-#include <vard.h>
+#include <vard-engine-sdk.h>
 
 G_BEGIN_DECLS
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include <vard.h>
+#include <vard-engine-sdk.h>
 
 G_BEGIN_DECLS
 

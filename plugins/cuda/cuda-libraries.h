@@ -11,7 +11,7 @@
 #include <cublasLt.h>
 #include <cuda.h>
 #include <nvrtc.h>
-#include <vard.h>
+#include <vard-engine-sdk.h>
 
 G_BEGIN_DECLS
 

@@ -11,7 +11,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cpu-engine.h"
-#include <vard.h>
+#include <vard-internal.h>
 
 #include "models/vard-model.h"
 #include "nn/vard-lora.h"

@@ -7,6 +7,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <vard-internal.h>
+
 #include "cuda-cudnn-step.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <math.h>
-#include <vard.h>
+#include <vard-internal.h>
 
 static inline float *
 random_floats (gint64 n, guint64 counter)

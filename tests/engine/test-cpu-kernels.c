@@ -13,7 +13,7 @@
 #include "cpu-tile.h"
 
 #include <math.h>
-#include <vard.h>
+#include <vard-internal.h>
 
 /* ---- threads ---- */
 

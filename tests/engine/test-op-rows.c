@@ -6,6 +6,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <vard-internal.h>
+
 #include "vard-op-rows.h"
 
 #include "engine/vard-reference-engine.h"

@@ -8,7 +8,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <vard.h>
+#include <vard-internal.h>
 
 #include "base/vard-random.h"
 #include "engine/vard-reference-engine.h"

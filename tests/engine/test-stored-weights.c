@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "cpu-engine.h"
-#include <vard.h>
+#include <vard-internal.h>
 
 #include "files/vard-weights.h"
 #include "nn/vard-conv2d.h"

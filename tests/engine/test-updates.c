@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <vard.h>
+#include <vard-internal.h>
 
 #include "graph/vard-ops.h"
 #include "plugin/vard-plugin-manager.h"

@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <vard-internal.h>
+
 #include "vard-op-rows.h"
 
 #include "base/vard-random.h"

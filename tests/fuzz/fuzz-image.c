@@ -4,7 +4,7 @@
  */
 #include "fuzz-driver.h"
 
-#include <vard.h>
+#include <vard-internal.h>
 
 /* larger ones are valid, and only take time */
 #define MAX_SIDE 1024

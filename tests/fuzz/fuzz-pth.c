@@ -7,7 +7,7 @@
 #include "tensor/vard-pickle.h"
 
 #include <string.h>
-#include <vard.h>
+#include <vard-internal.h>
 
 static const char pickle[] = "\200\2}q\0(X\1\0\0\0aq\1ctorch._utils\n_rebuild_tensor_v2\nq\2(("
                              "X\7\0\0\0storageq\3ctorch\nFloatStorage\nq\4X\1\0\0\0"

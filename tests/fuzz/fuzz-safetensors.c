@@ -5,7 +5,7 @@
 #include "fuzz-driver.h"
 
 #include <string.h>
-#include <vard.h>
+#include <vard-internal.h>
 
 static const char header[] =
   "{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":"

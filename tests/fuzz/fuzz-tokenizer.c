@@ -5,7 +5,7 @@
 #include "fuzz-driver.h"
 
 #include <string.h>
-#include <vard.h>
+#include <vard-internal.h>
 
 #include "clip/vard-clip-bpe.h"
 #include "clip/vard-clip-tokenizer.h"

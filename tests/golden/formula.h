@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include <vard.h>
+#include <vard-internal.h>
 
 #include "tensor/vard-safetensors.h"
 

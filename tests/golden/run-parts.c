@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <vard.h>
+#include <vard-internal.h>
 
 #include "models/vard-stable-diffusion.h"
 #include "engine/vard-engine-loader.h"

@@ -53,7 +53,7 @@ def check_library(root):
             continue
         for include in read_includes(path):
             other = include.split('/')[0] if '/' in include else own
-            if include == 'vard.h':
+            if include in ('vard.h', 'vard-engine-sdk.h', 'vard-internal.h'):
                 complaints.append(f'libvard/{name}: includes the umbrella header')
             elif other in FLOORS and other != own and FLOORS[other] >= FLOORS[own]:
                 word = 'sideways' if FLOORS[other] == FLOORS[own] else 'upwards'

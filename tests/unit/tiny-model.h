@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include <vard.h>
+#include <vard-internal.h>
 
 #include "models/vard-autoencoder.h"
 #include "clip/vard-clip-text.h"

@@ -6,7 +6,7 @@
 
 #include "cpu-pool.h"
 
-#include <vard.h>
+#include <vard-engine-sdk.h>
 
 G_BEGIN_DECLS
 

@@ -9,7 +9,7 @@
 #pragma once
 
 #include <cudnn_graph.h>
-#include <vard.h>
+#include <vard-engine-sdk.h>
 
 G_BEGIN_DECLS
 

@@ -7,7 +7,7 @@
 #include <glib/gstdio.h>
 #include <math.h>
 #include <string.h>
-#include <vard.h>
+#include <vard-internal.h>
 
 static VardTensor *
 new_tensor (guint n, const float *values)

@@ -4,7 +4,7 @@
  */
 #include "engine/vard-plan.h"
 
-#include <vard.h>
+#include <vard-internal.h>
 
 static void
 test_plan_chain (void)

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <vard.h>
+#include <vard-internal.h>
 
 #include <string.h>
 

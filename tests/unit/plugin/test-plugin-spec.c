@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <vard.h>
+#include <vard-internal.h>
 
 /* A spec, and how it is written in full, or the sentence that says what is wrong */
 static const struct

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include <vard.h>
+#include <vard-internal.h>
 
 typedef enum
 {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #define _GNU_SOURCE
-#include <vard.h>
+#include <vard-internal.h>
 
 #include <glib/gstdio.h>
 #include <string.h>
