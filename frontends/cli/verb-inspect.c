@@ -1,8 +1,8 @@
-/* verb-inspect.c - vard inspect: engines and rewards with their properties, and plugin files with
- * their reasons
+/* verb-inspect.c - vard inspect: engines, rewards, metrics, and plugin files with their reasons
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "cli-metrics.h"
 #include "cli-options.h"
 
 #include <stdio.h>
@@ -290,9 +290,10 @@ cli_inspect (int argc, char **argv)
 {
   g_autoptr (CliInspectSettings) settings = g_object_new (CLI_TYPE_INSPECT_SETTINGS, NULL);
   g_autoptr (CliOptions) options =
-    cli_options_new ("inspect [[KIND:]NAME] [OPTION...]",
+    cli_options_new ("inspect [[KIND:]NAME | metrics] [OPTION...]",
                      "Lists engines and rewards, and the plugin files that cannot be used with the "
-                     "reason; or one of them with its properties.");
+                     "reason; or one of them with its properties. The word metrics lists what a "
+                     "run measures: each metric's unit, direction and healthy values.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Listing", G_OBJECT (settings));
@@ -304,6 +305,12 @@ cli_inspect (int argc, char **argv)
   if (!name && (settings->exists || settings->atleast_version))
     return cli_fail ("inspect", g_error_new (VARD_ERROR, VARD_ERROR_USAGE,
                                              "of what? name an engine or a reward"));
+
+  if (g_strcmp0 (name, "metrics") == 0 && !settings->exists && !settings->atleast_version)
+    {
+      cli_print_metrics (settings->json);
+      return CLI_DONE;
+    }
 
   VardPluginManager *manager = vard_plugin_manager_get_default ();
 
@@ -322,5 +329,6 @@ cli_inspect (int argc, char **argv)
   return CLI_DONE;
 }
 
-const CliVerb cli_verb_inspect = { "inspect", "lists engines and rewards with their properties",
+const CliVerb cli_verb_inspect = { "inspect",
+                                   "lists engines, rewards and metrics with their properties",
                                    cli_inspect };

@@ -7,6 +7,7 @@
 #include "reward/vard-reward.h"
 #include "reward/vard-reward-scores.h"
 #include "tensor/vard-image-pool.h"
+#include "track/vard-metric-table.h"
 
 G_BEGIN_DECLS
 
@@ -55,6 +56,7 @@ VardRewardScores *vard_reward_mix_score (VardRewardMix *self,
                                          VardRewardBatch *batch,
                                          GCancellable *cancellable,
                                          GError **error);
+void vard_reward_mix_add_metrics (VardRewardMix *self, VardMetricTable *table);
 
 gboolean vard_reward_mix_fit_statistics (VardRewardMix *self,
                                          VardRewardScores **pool,

@@ -7,17 +7,7 @@
 #include "base/vard-error.h"
 #include "diffusion/vard-pipeline-private.h"
 #include "run/vard-run-record.h"
-#include "track/vard-jsonl-tracker.h"
 #include "train/vard-trainer-memory.h"
-
-static gboolean
-vard_runner_open_tracker (VardRunner *self, GError **error)
-{
-  g_autofree char *path = vard_run_build_path (self->run, "metrics.jsonl");
-
-  self->tracker = vard_jsonl_tracker_new (path, error);
-  return self->tracker != NULL;
-}
 
 /**
  * vard_runner_start:
@@ -99,6 +89,22 @@ vard_runner_continue (VardRunner *self, VardRun *run, guint64 *metrics_size, GEr
   return TRUE;
 }
 
+/* Lines that a checkpoint counts and that are gone, as after a power cut, cannot be had back */
+static void
+vard_runner_note_lost_metrics (VardRunner *self, guint64 size)
+{
+  guint64 found = vard_run_get_metrics_size (self->run);
+
+  if (found >= size)
+    return;
+
+  g_free (self->notice);
+  self->notice = g_strdup_printf ("metrics.jsonl has %" G_GUINT64_FORMAT
+                                  " bytes, and the checkpoint knows of %" G_GUINT64_FORMAT
+                                  ": the lines between are lost, the training is not",
+                                  found, size);
+}
+
 /**
  * vard_runner_resume:
  * @self: a runner made with the settings of @run, changed only where
@@ -132,6 +138,7 @@ vard_runner_resume (VardRunner *self, VardRun *run, GError **error)
     g_strdup_printf ("resumed at step %" G_GUINT64_FORMAT ", vard %s", step, VARD_VERSION);
 
   self->run = g_object_ref (run);
+  vard_runner_note_lost_metrics (self, metrics_size);
   return vard_run_cut_metrics (run, metrics_size, error)
          && vard_run_record_resume (run, self->settings, step, error)
          && vard_run_set_state (run, VARD_RUN_STATE_STARTING, step, NULL, error)

@@ -83,14 +83,21 @@ on_progress (VardTrainer *trainer,
   g_signal_emit (self, signals[SIGNAL_PROGRESS], 0, phase, fraction, metrics);
 }
 
-static void
-on_warning (VardTrainer *trainer, const char *message, VardRunner *self)
+void
+vard_runner_warn (VardRunner *self, const char *message)
 {
   GError *error = NULL;
 
   if (self->run && !vard_run_log (self->run, message, &error))
     take_failure (self, error);
   g_signal_emit (self, signals[SIGNAL_WARNING], 0, message);
+}
+
+/* Of the trainer, and of the trackers */
+static void
+on_warning (gpointer source, const char *message, VardRunner *self)
+{
+  vard_runner_warn (self, message);
 }
 
 /* Nothing happens in a run whose value network is trusted nowhere: say so before an hour is spent
@@ -113,7 +120,7 @@ warn_of_value (VardRunner *self, VardMetrics *metrics)
                      "value-fit-updates",
                      best, q_min);
 
-  on_warning (self->trainer, message, self);
+  vard_runner_warn (self, message);
 }
 
 static void
@@ -122,7 +129,7 @@ on_step (VardTrainer *trainer, guint64 step, VardMetrics *metrics, VardRunner *s
   GError *error = NULL;
 
   if (self->run
-      && (!vard_tracker_write (self->tracker, metrics, &error)
+      && (!vard_tracker_write (VARD_TRACKER (self->trackers), metrics, &error)
           || !vard_run_set_state (self->run, VARD_RUN_STATE_RUNNING, step, NULL, &error)))
     take_failure (self, error);
   g_signal_emit (self, signals[SIGNAL_STEP], 0, step, metrics);
@@ -135,7 +142,9 @@ on_evaluation (VardTrainer *trainer, guint64 step, VardEvaluation *evaluation, V
 {
   GError *error = NULL;
 
-  if (self->run && !vard_run_write_samples (self->run, step, evaluation, &error))
+  if (self->run
+      && (!vard_run_write_samples (self->run, step, evaluation, &error)
+          || !vard_runner_track_evaluation (self, step, evaluation, &error)))
     take_failure (self, error);
   g_signal_emit (self, signals[SIGNAL_EVALUATION], 0, step, evaluation);
 }
@@ -154,6 +163,11 @@ static gboolean
 fill_checkpoint (VardRunner *self, const char *folder, GError **error)
 {
   g_autofree char *path = g_build_filename (folder, VARD_RUNNER_METRICS_SIZE, NULL);
+
+  /* first the lines, then their number: a checkpoint counts none that a power cut can take */
+  if (!vard_tracker_flush (VARD_TRACKER (self->trackers), error))
+    return FALSE;
+
   g_autofree char *text =
     g_strdup_printf ("%" G_GUINT64_FORMAT "\n", vard_run_get_metrics_size (self->run));
 
@@ -187,7 +201,8 @@ on_checkpoint (VardTrainer *trainer, guint64 step, VardRunner *self)
 {
   GError *error = NULL;
 
-  if (self->run && !vard_runner_save (self, &error))
+  /* a step whose line or pictures could not be written must not become one to go on from */
+  if (self->run && self->failure == NULL && !vard_runner_save (self, &error))
     take_failure (self, error);
 }
 
@@ -365,7 +380,8 @@ vard_runner_train (VardRunner *self, GCancellable *cancellable, GError **error)
     return FALSE;
   if (!self->is_saved && !vard_runner_save (self, error))
     return FALSE;
-  return vard_runner_export (self, error) && vard_tracker_close (self->tracker, error);
+  return vard_runner_export (self, error)
+         && vard_tracker_close (VARD_TRACKER (self->trackers), error);
 }
 
 /**
@@ -387,6 +403,8 @@ vard_runner_run (VardRunner *self, GCancellable *cancellable, GError **error)
   g_autoptr (GError) problem = NULL;
 
   take_messages (self, TRUE);
+  if (self->notice != NULL)
+    vard_runner_warn (self, self->notice);
 
   gboolean is_done = vard_runner_train (self, cancellable, &problem);
   gboolean is_cancelled = g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_CANCELLED);
@@ -398,6 +416,8 @@ vard_runner_run (VardRunner *self, GCancellable *cancellable, GError **error)
 
   take_messages (self, FALSE);
   /* A full disk may keep these from being written too: the first error is the one that counts */
+  if (!is_done)
+    vard_tracker_close (VARD_TRACKER (self->trackers), NULL);
   vard_run_log (self->run, message ? message : "finished", NULL);
   if (!vard_run_set_state (self->run, state, step, is_cancelled ? NULL : message,
                            problem ? NULL : &problem))
@@ -498,7 +518,8 @@ vard_runner_finalize (GObject *object)
   VardRunner *self = VARD_RUNNER (object);
 
   g_clear_error (&self->failure);
-  g_clear_object (&self->tracker);
+  g_clear_pointer (&self->notice, g_free);
+  g_clear_object (&self->trackers);
   g_clear_object (&self->run);
   g_clear_object (&self->trainer);
   g_clear_object (&self->rewards);
@@ -538,4 +559,6 @@ vard_runner_class_init (VardRunnerClass *klass)
 static void
 vard_runner_init (VardRunner *self)
 {
+  self->trackers = vard_tracker_group_new ();
+  g_signal_connect_object (self->trackers, "warning", G_CALLBACK (on_warning), self, 0);
 }

@@ -6,6 +6,8 @@
 
 #include "run/vard-run-settings.h"
 #include "run/vard-run.h"
+#include "track/vard-metric-table.h"
+#include "track/vard-tracker.h"
 #include "train/vard-trainer.h"
 
 G_BEGIN_DECLS
@@ -23,6 +25,10 @@ gboolean vard_runner_load_checkpoint (VardRunner *self, VardRun *run, guint64 st
 VardEvaluation *vard_runner_evaluate (VardRunner *self, GCancellable *cancellable, GError **error);
 gboolean vard_runner_run (VardRunner *self, GCancellable *cancellable, GError **error);
 void vard_runner_stop (VardRunner *self);
+
+void vard_runner_add_tracker (VardRunner *self, VardTracker *tracker);
+VardMetricTable *vard_runner_dup_metric_table (VardRunner *self);
+VardMetricTable *vard_list_metrics (void);
 
 VardRunSettings *vard_runner_get_settings (VardRunner *self);
 VardTrainer *vard_runner_get_trainer (VardRunner *self);

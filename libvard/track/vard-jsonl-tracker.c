@@ -91,6 +91,18 @@ vard_jsonl_tracker_write (VardTracker *tracker, VardMetrics *metrics, GError **e
   return fail (self, "write", code, error);
 }
 
+/* A pipe or a device cannot be flushed, and need not be */
+static gboolean
+vard_jsonl_tracker_flush (VardTracker *tracker, GError **error)
+{
+  VardJsonlTracker *self = VARD_JSONL_TRACKER (tracker);
+
+  if (self->fd < 0)
+    return fail (self, "flush", EBADF, error);
+
+  return fsync (self->fd) == 0 || errno == EINVAL || fail (self, "flush", errno, error);
+}
+
 static gboolean
 vard_jsonl_tracker_close (VardTracker *tracker, GError **error)
 {
@@ -99,12 +111,12 @@ vard_jsonl_tracker_close (VardTracker *tracker, GError **error)
   if (self->fd < 0)
     return TRUE;
 
-  gboolean ok = fsync (self->fd) == 0 || errno == EINVAL;
-  int code = errno;
+  gboolean ok = vard_jsonl_tracker_flush (tracker, error);
 
   close (self->fd);
   self->fd = -1;
-  return ok || fail (self, "flush", code, error);
+
+  return ok;
 }
 
 static void
@@ -125,6 +137,7 @@ vard_jsonl_tracker_class_init (VardJsonlTrackerClass *klass)
 
   G_OBJECT_CLASS (klass)->finalize = vard_jsonl_tracker_finalize;
   tracker_class->write = vard_jsonl_tracker_write;
+  tracker_class->flush = vard_jsonl_tracker_flush;
   tracker_class->close = vard_jsonl_tracker_close;
 }
 

@@ -216,6 +216,31 @@ vard_metrics_get_value (VardMetrics *self, guint i)
 }
 
 /**
+ * vard_metrics_dup_prefixed:
+ * @self: the metrics
+ * @prefix: text to put before every name: `evaluation/`
+ *
+ * Returns: (transfer full): the same numbers of the same step under longer names
+ */
+VardMetrics *
+vard_metrics_dup_prefixed (VardMetrics *self, const char *prefix)
+{
+  g_return_val_if_fail (self != NULL && prefix != NULL, NULL);
+
+  VardMetrics *copy = vard_metrics_new (self->step, self->time);
+
+  for (guint i = 0; i < self->items->len; i++)
+    {
+      const Metric *metric = &g_array_index (self->items, Metric, i);
+      g_autofree char *name = g_strconcat (prefix, metric->name, NULL);
+
+      vard_metrics_set (copy, name, metric->value);
+    }
+
+  return copy;
+}
+
+/**
  * vard_metrics_to_json:
  * @self: the metrics
  *

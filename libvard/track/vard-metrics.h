@@ -23,6 +23,7 @@ gboolean vard_metrics_lookup (VardMetrics *self, const char *name, double *value
 guint vard_metrics_get_count (VardMetrics *self);
 const char *vard_metrics_get_name (VardMetrics *self, guint i);
 double vard_metrics_get_value (VardMetrics *self, guint i);
+VardMetrics *vard_metrics_dup_prefixed (VardMetrics *self, const char *prefix);
 char *vard_metrics_to_json (VardMetrics *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardMetrics, vard_metrics_unref)

@@ -54,6 +54,26 @@ vard_tracker_write_picture (VardTracker *self,
 }
 
 /**
+ * vard_tracker_flush:
+ * @self: a tracker
+ * @error: return location for an error
+ *
+ * Brings to the disk, or to wherever the tracker records, all that was written so far. vard does so
+ * before every checkpoint, so that a checkpoint never knows more than its record.
+ *
+ * Returns: whether everything was recorded
+ */
+gboolean
+vard_tracker_flush (VardTracker *self, GError **error)
+{
+  g_return_val_if_fail (VARD_IS_TRACKER (self), FALSE);
+
+  VardTrackerClass *klass = VARD_TRACKER_GET_CLASS (self);
+
+  return klass->flush == NULL || klass->flush (self, error);
+}
+
+/**
  * vard_tracker_close:
  * @self: a tracker
  * @error: return location for an error

@@ -17,6 +17,7 @@ G_DECLARE_DERIVABLE_TYPE (VardTracker, vard_tracker, VARD, TRACKER, GObject)
  * @write: records the numbers of a step, whole or not at all
  * @write_picture: records a picture, given as the bytes of a PNG; may be left out
  * @close: flushes; nothing is written after it; may be left out
+ * @flush: brings to the disk all that was written; may be left out
  */
 struct _VardTrackerClass
 {
@@ -29,9 +30,10 @@ struct _VardTrackerClass
                              GBytes *png,
                              GError **error);
   gboolean (*close) (VardTracker *self, GError **error);
+  gboolean (*flush) (VardTracker *self, GError **error);
 
   /*< private >*/
-  gpointer padding[8];
+  gpointer padding[7];
 };
 
 gboolean vard_tracker_write (VardTracker *self, VardMetrics *metrics, GError **error);
@@ -40,6 +42,7 @@ gboolean vard_tracker_write_picture (VardTracker *self,
                                      const char *name,
                                      GBytes *png,
                                      GError **error);
+gboolean vard_tracker_flush (VardTracker *self, GError **error);
 gboolean vard_tracker_close (VardTracker *self, GError **error);
 
 G_END_DECLS

@@ -46,8 +46,9 @@ def evaluation_of(run):
 
 
 def steps_of(run):
+    """The lines of steps, without those of evaluations"""
     with open(os.path.join(run, "metrics.jsonl"), encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+        return [line for line in map(json.loads, lines) if "reward-calls" in line]
 
 
 def print_row(name, run):

@@ -15,7 +15,7 @@ import cli
 
 TINY = os.path.join(cli.TESTS, 'data', 'tiny-model')
 # What depends on the clock and the machine, and not on the training
-CLOCKS = ('time', 'images-per-second', 'memory/', 'seconds/')
+CLOCKS = ('time', 'images-per-second', 'memory/', 'seconds/', 'evaluation/seconds/')
 
 
 def read(path):
@@ -37,6 +37,10 @@ class Training(cli.CliTest):
     def metrics(self, run='run'):
         lines = [json.loads(line) for line in read(self.path(run, 'metrics.jsonl')).splitlines()]
         return [{k: v for k, v in line.items() if not k.startswith(CLOCKS)} for line in lines]
+
+    def steps(self, run='run'):
+        """The lines of steps, without those of evaluations"""
+        return [line for line in self.metrics(run) if not any(name.startswith('evaluation/') for name in line)]
 
     def same_end(self, a, b):
         """Two runs ended with the same weights, the same numbers and the same pictures"""
@@ -71,7 +75,8 @@ class Whole(Training):
         self.assertEqual(record['settings']['rewards'], ['colorfulness'])
         self.assertEqual([p['name'] for p in record['plugins']], ['cpu', 'colorfulness'])
         self.assertEqual(len(record['model']['hash']), 64)
-        self.assertEqual([m['step'] for m in self.metrics()], [0, 1, 2, 3, 4])
+        self.assertEqual([m['step'] for m in self.metrics()], [0, 0, 1, 2, 3, 4, 4])
+        self.assertEqual([m['step'] for m in self.steps()], [0, 1, 2, 3, 4])
         self.assertEqual(self.state()['state'], 'finished')
         self.assertEqual(self.state()['step'], 4)
         self.assertIn('pytorch_lora_weights.safetensors', os.listdir(self.path('run/final')))
@@ -82,7 +87,7 @@ class Whole(Training):
 
     def test_kl_begins_at_zero_and_weights_move(self):
         self.good(*self.arguments())
-        kl = [m['kl/trajectory'] for m in self.metrics()]
+        kl = [m['kl/trajectory'] for m in self.steps()]
         self.assertEqual(kl[0], 0)
         self.assertGreater(kl[-1], 0)
 
@@ -91,7 +96,7 @@ class Whole(Training):
         done = self.good(*self.arguments('run', '--q-min', '1'))
         self.assertIn('q-min is 1', done.stderr)
         self.assertIn('q-min is 1', read(self.path('run/log.txt')).decode())
-        self.assertEqual(self.metrics()[-1]['kl/trajectory'], 0)
+        self.assertEqual(self.steps()[-1]['kl/trajectory'], 0)
 
     def test_repeats(self):
         self.good(*self.arguments('a'))
@@ -216,7 +221,21 @@ class Resume(Training):
         self.assertEqual(self.state()['step'], 5)
         last = json.loads(read(self.path('run/resumes.jsonl')).splitlines()[-1])
         self.assertEqual(last['changed'], {'steps': 5})
-        self.assertEqual([m['step'] for m in self.metrics()], [0, 1, 2, 3, 4, 5])
+        self.assertEqual([m['step'] for m in self.metrics()], [0, 0, 1, 2, 3, 4, 4, 5, 5])
+
+    def test_lost_metrics(self):
+        """metrics.jsonl is shorter than the checkpoint knows: the resume says so with both numbers and goes on"""
+        self.good(*self.arguments())
+        path = self.path('run/metrics.jsonl')
+        knows = int(read(self.path('run/checkpoints/step-000004/metrics-size')))
+        lines = read(path).splitlines(keepends=True)
+        self.assertEqual(knows, sum(map(len, lines)))
+        self.write('run/metrics.jsonl', b''.join(lines[:3]))
+        done = self.good('resume', 'run', '--steps', '5')
+        said = 'metrics.jsonl has %d bytes, and the checkpoint knows of %d' % (sum(map(len, lines[:3])), knows)
+        self.assertIn(said, read(self.path('run/log.txt')).decode())
+        self.assertIn(said, done.stderr)
+        self.assertEqual([m['step'] for m in self.metrics()], [0, 0, 1, 5, 5])
 
     def test_another_run(self):
         self.good(*self.arguments())

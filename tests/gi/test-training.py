@@ -35,6 +35,35 @@ class Redness(Vard.Reward):
         return True
 
 
+class Notes(Vard.Tracker):
+    """Writes down what a run hands to its trackers, and fails when told to"""
+
+    __gtype_name__ = "TestTrainingNotes"
+
+    def __init__(self, fails=False):
+        super().__init__()
+        self.fails, self.lines, self.pictures, self.flushed, self.closed = fails, [], [], 0, 0
+
+    def do_write(self, metrics):
+        if self.fails:
+            raise GLib.Error("the paper is full")
+        self.lines.append((metrics.get_step(), metrics.lookup("reward/mean")[0],
+                           metrics.lookup("evaluation/reward/mean")[0]))
+        return True
+
+    def do_write_picture(self, step, name, png):
+        self.pictures.append((step, name, png.get_data()[1:4]))
+        return True
+
+    def do_flush(self):
+        self.flushed += 1
+        return True
+
+    def do_close(self):
+        self.closed += 1
+        return True
+
+
 def check(name, truth):
     global N_TESTS
     N_TESTS += 1
@@ -69,8 +98,22 @@ def test_training(folder):
     runner.connect("step", lambda _, step, metrics: steps.append((step, metrics.lookup("reward/mean")[0])))
     runner.connect("evaluation", lambda _, step, evaluation: evaluations.append((step, evaluation.get_n_prompts())))
     runner.connect("checkpoint", lambda _, step: saved.append(step))
+    notes, broken, warnings = Notes(), Notes(fails=True), []
+    runner.connect("warning", lambda _, message: warnings.append(message))
+    runner.add_tracker(broken)
+    runner.add_tracker(notes)
     runner.start(os.path.join(folder, "run"))
     check("two steps", runner.run(None))
+    check("a tracker in Python gets steps and evaluations",
+          notes.lines == [(0, True, False), (0, False, True), (1, True, False), (2, True, False), (2, False, True)])
+    check("and grids", notes.pictures == [(0, "evaluation/grid", b"PNG"), (2, "evaluation/grid", b"PNG")])
+    check("and is flushed and closed", (notes.flushed, notes.closed) == (len(saved), 1))
+    check("a tracker that fails is dropped with one warning",
+          [w for w in warnings if "TestTrainingNotes" in w and "the paper is full" in w] != [] and
+          sum("tracker" in w for w in warnings) == 1)
+    table = runner.dup_metric_table()
+    check("the table knows the run's reward", table.lookup("reward/redness/mean").direction == Vard.MetricDirection.HIGHER)
+    check("and a unit", table.lookup("kl/trajectory").unit == "nats")
     check("progress of every phase", phases == {(p, True) for p in ("pool", "value-fit", "evaluation", "step")})
     check("a signal a step, with its numbers", steps == [(0, True), (1, True), (2, True)])
     check("evaluations before and after", evaluations == [(0, 4), (2, 4)])

@@ -51,7 +51,13 @@ test_jsonl_append (Fixture *fixture, gconstpointer data)
 
       g_assert_no_error (error);
       g_assert_true (write_step (tracker, step, &error));
+      g_assert_true (vard_tracker_flush (tracker, &error));
       g_assert_true (vard_tracker_close (tracker, &error));
+      g_assert_true (vard_tracker_close (tracker, &error));
+      g_assert_no_error (error);
+      g_assert_false (vard_tracker_flush (tracker, &error));
+      g_assert_nonnull (strstr (error->message, fixture->path));
+      g_clear_error (&error);
     }
   g_assert_true (g_file_get_contents (fixture->path, &text, NULL, NULL));
   g_assert_cmpstr (text, ==,

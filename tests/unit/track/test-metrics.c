@@ -24,6 +24,20 @@ test_metrics_order (void)
 }
 
 static void
+test_metrics_prefixed (void)
+{
+  g_autoptr (VardMetrics) metrics = vard_metrics_new (7, 1.5);
+
+  vard_metrics_set (metrics, "b", 1);
+  vard_metrics_set (metrics, "a", 2);
+
+  g_autoptr (VardMetrics) copy = vard_metrics_dup_prefixed (metrics, "evaluation/");
+  g_autofree char *line = vard_metrics_to_json (copy);
+
+  g_assert_cmpstr (line, ==, "{\"step\":7,\"time\":1.5,\"evaluation/b\":1.0,\"evaluation/a\":2.0}");
+}
+
+static void
 test_metrics_json (void)
 {
   static const double values[] = { 0.1, 1.0 / 3, -1e-300, 6.02214076e23, 0.0300000000000000001 };
@@ -62,6 +76,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/metrics/order", test_metrics_order);
+  g_test_add_func ("/metrics/prefixed", test_metrics_prefixed);
   g_test_add_func ("/metrics/json", test_metrics_json);
   return g_test_run ();
 }
