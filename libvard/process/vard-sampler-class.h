@@ -49,8 +49,8 @@ void vard_sampler_step_set_epsilon (VardSamplerStep *self,
                                     double sigma);
 /* The step of DDIM between the step's levels, with eta times the noise of DDPM's posterior */
 void vard_sampler_step_set_ddim (VardSamplerStep *self, const VardProcess *process, double eta);
-/* x_s = clean_scale x_0 + epsilon_scale epsilon + sigma z, both as the model predicts them; good at
- * pure noise too */
+/* x_s = clean_scale x_0 + epsilon_scale epsilon + sigma z, both as the model predicts them; this is
+ * also defined at pure noise */
 void vard_sampler_step_set_mix (VardSamplerStep *self,
                                 const VardProcess *process,
                                 double clean_scale,

@@ -1,19 +1,21 @@
-/* vard-sampler-flow-sde.c - a flow-matching model with as much noise as eta says
+/* vard-sampler-flow-sde.c - the stochastic sampler of flow matching
  *
- * For every g the reverse-time equation
+ * For every g, the reverse-time equation
  *   dx = (velocity + g^2 / (2 t) (x + (1 - t) velocity)) dt + g dw
- * has the marginals of the flow's ordinary one, since x + (1 - t) velocity is the predicted noise
- * and the score is that over - t (arXiv 2209.15571; arXiv 2505.05470 trains on it). With g = a sqrt
- * (t / (1 - t)), the latter's choice, g is infinite at pure noise, where the step by Euler and
- * Maruyama must be patched. So the step taken here is that of the posterior of x_s given x_t and
- * the predicted x_0 (arXiv 2107.00630), with eta times its noise:
+ * has the same marginals as the flow's ODE: x + (1 - t) velocity is the predicted noise, and the
+ * score is the predicted noise divided by - t (arXiv 2209.15571). Flow-GRPO (arXiv 2505.05470)
+ * trains with g = a sqrt (t / (1 - t)), which is infinite at pure noise, and patches the first step
+ * of its Euler-Maruyama scheme.
+ *
+ * This sampler needs no patch. It draws x_s from its posterior given x_t and the predicted x_0
+ * (arXiv 2107.00630), with eta times the posterior's noise:
  *   sigma = eta s sqrt (1 - ((1 - t) s / ((1 - s) t))^2)
  *   x_s   = (1 - s) x_0 + sqrt (s^2 - sigma^2) epsilon + sigma z
- * Its limit for small steps is that equation with a = eta sqrt (2). It is finite at both ends: the
- * first step's noise is all fresh at eta 1, and the last step arrives at the predicted x_0. Eta 0
- * is Euler's method. Eta 1 is the schedule without memory, x_0 independent of the noise that it
- * began with; only then the best policy for a price of KL is the tilted distribution (arXiv
- * 2409.08861).
+ * The limit for small steps is the equation above with a = eta sqrt (2). The first step's noise is
+ * all fresh at eta 1, and the last step arrives at the predicted x_0. Eta 0 is Euler's method.
+ *
+ * Eta 1 is the memoryless schedule: x_0 is independent of the noise that the sampler began with.
+ * Only then does training converge to the tilted distribution (arXiv 2409.08861).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

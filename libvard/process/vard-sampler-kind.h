@@ -31,7 +31,7 @@ typedef enum
 
 /**
  * VardSamplerFlags:
- * @VARD_SAMPLER_FLAGS_NONE: nothing of the below
+ * @VARD_SAMPLER_FLAGS_NONE: no flag
  * @VARD_SAMPLER_FLAGS_STOCHASTIC: steps add noise of their own
  * @VARD_SAMPLER_FLAGS_HAS_ETA: the user chooses how much, from 0 to 1
  * @VARD_SAMPLER_FLAGS_MULTISTEP: a step also reads the picture that the step before it predicted
