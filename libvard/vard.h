@@ -41,6 +41,7 @@
 #include "clip/vard-clip-cache.h"
 #include "diffusion/vard-pipeline.h"
 #include "learn/vard-prompt-source.h"
+#include "learn/vard-training-settings.h"
 #include "train/vard-evaluation.h"
 #include "train/vard-trainer.h"
 #include "train/vard-trainer-settings.h"

@@ -12,14 +12,16 @@
 
 #include "diffusion/vard-pipeline-private.h"
 #include "train/vard-trainer-memory.h"
-#include "train/vard-trainer-settings-private.h"
+#include "learn/vard-training-settings-private.h"
+#include "algorithms/vard/vard-vard-settings.h"
 
 #include <stdio.h>
 #include <sys/statvfs.h>
 
 typedef struct
 {
-  const VardTrainerSettings *settings;
+  const VardTrainingSettings *settings;
+  const VardVardSettings *vard;
   VardPipeline *pipeline;
   gsize n_weights, n_trained; /* scalars */
   guint n_evaluations;
@@ -49,9 +51,10 @@ print_size (const char *what, double n_bytes, const char *remedy)
 static void
 print_counts (const Plan *plan)
 {
-  const VardTrainerSettings *s = plan->settings;
-  double online = s->value_refresh    ? (double) s->steps * s->batch_size
-                  : s->score_interval ? (double) (s->steps / s->score_interval) * s->batch_size
+  const VardTrainingSettings *s = plan->settings;
+  const VardVardSettings *v = plan->vard;
+  double online = v->value_refresh    ? (double) s->steps * s->batch_size
+                  : v->score_interval ? (double) (s->steps / v->score_interval) * s->batch_size
                                       : 0;
   double evaluated = (double) plan->n_evaluations * s->evaluation_prompts * s->evaluation_seeds;
 
@@ -59,12 +62,12 @@ print_counts (const Plan *plan)
   printf ("  %u steps, each of %u trajectories of %u denoising steps and %u policy updates of %u "
           "states\n",
           s->steps, s->batch_size, s->sampler_steps, s->policy_updates, s->states_per_update);
-  printf ("  first %u pictures of the base model and %u value updates of %u states\n", s->pool_size,
-          s->value_fit_updates, s->value_batch);
+  printf ("  first %u pictures of the base model and %u value updates of %u states\n", v->pool_size,
+          v->value_fit_updates, v->value_batch);
   printf ("  %u evaluations of %u prompts x %u seeds\n", plan->n_evaluations, s->evaluation_prompts,
           s->evaluation_seeds);
   printf ("  %.0f reward calls: %u for the pool, %.0f in training, %.0f in evaluations\n",
-          s->pool_size + online + evaluated, s->pool_size, online, evaluated);
+          v->pool_size + online + evaluated, v->pool_size, online, evaluated);
 }
 
 static void
@@ -117,11 +120,12 @@ get_free_space (const char *path)
 static void
 print_disk (const Plan *plan, VardRunner *runner, const char *path)
 {
-  const VardTrainerSettings *s = plan->settings;
+  const VardTrainingSettings *s = plan->settings;
+  const VardVardSettings *v = plan->vard;
   double trajectory = (s->sampler_steps + 1.0) * vard_pipeline_get_state_size (plan->pipeline)
                       * sizeof (float);
-  double checkpoint = plan->n_trained * 12.0 + s->pool_size * trajectory
-                      + (s->value_refresh ? s->ring_size * trajectory : 0);
+  double checkpoint = plan->n_trained * 12.0 + v->pool_size * trajectory
+                      + (v->value_refresh ? v->ring_size * trajectory : 0);
   guint kept = vard_run_settings_get_keep_checkpoints (vard_runner_get_settings (runner));
   guint n_written = 1 + (s->checkpoint_interval ? s->steps / s->checkpoint_interval : 0);
 
@@ -138,7 +142,10 @@ cli_dry_run (VardRunner *runner, const char *path)
 {
   VardRunSettings *settings = vard_runner_get_settings (runner);
   Plan plan = {
-    .settings = vard_run_settings_get_trainer (settings),
+    .settings = VARD_TRAINING_SETTINGS (vard_run_settings_get_trainer (settings)),
+    .vard = VARD_VARD_SETTINGS (
+      vard_trainer_settings_get_algorithm_settings (vard_run_settings_get_trainer (settings),
+                                                    "vard")),
     .pipeline = vard_runner_get_pipeline (runner),
   };
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);

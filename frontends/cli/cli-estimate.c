@@ -8,6 +8,7 @@
 #include "cli-estimate.h"
 
 #include "diffusion/vard-pipeline-private.h"
+#include "algorithms/vard/vard-vard-settings.h"
 #include "train/vard-trainer-private.h"
 
 #include <stdio.h>
@@ -20,19 +21,23 @@
 #define DAY 86400.0
 
 guint
-cli_estimate_count_evaluations (VardTrainerSettings *settings)
+cli_estimate_count_evaluations (VardTrainerSettings *trainer)
 {
+  const VardTrainingSettings *settings = VARD_TRAINING_SETTINGS (trainer);
   guint interval = settings->evaluation_interval;
 
   return 1 + (settings->steps > 0 ? 1 + (interval ? (settings->steps - 1) / interval : 0) : 0);
 }
 
 static double
-count_forwards (VardTrainerSettings *s)
+count_forwards (VardTrainerSettings *trainer)
 {
+  const VardTrainingSettings *s = VARD_TRAINING_SETTINGS (trainer);
+  const VardVardSettings *v =
+    VARD_VARD_SETTINGS (vard_trainer_settings_get_algorithm_settings (trainer, "vard"));
   double branches = s->guidance_scale != 1 ? 2 : 1;
-  double pictures = s->pool_size + (double) s->steps * s->batch_size
-                    + (double) cli_estimate_count_evaluations (s) * s->evaluation_prompts
+  double pictures = v->pool_size + (double) s->steps * s->batch_size
+                    + (double) cli_estimate_count_evaluations (trainer) * s->evaluation_prompts
                         * s->evaluation_seeds;
 
   return branches
@@ -46,8 +51,9 @@ static double
 time_forward (VardRunner *runner, guint n, guint n_steps, GCancellable *cancellable, GError **error)
 {
   VardPipeline *pipeline = vard_runner_get_pipeline (runner);
-  VardTrainerSettings *s = vard_run_settings_get_trainer (vard_runner_get_settings (runner));
-  const char *prompts[] = { vard_runner_get_trainer (runner)->texts[0], NULL };
+  VardTrainingSettings *s =
+    VARD_TRAINING_SETTINGS (vard_run_settings_get_trainer (vard_runner_get_settings (runner)));
+  const char *prompts[] = { vard_runner_get_trainer (runner)->training->texts[0], NULL };
   g_autofree guint64 *seeds = g_new0 (guint64, n);
   g_autofree guint *prompt_of = g_new0 (guint, n);
   g_autoptr (VardSampler) sampler = vard_sampler_new (vard_pipeline_peek_process (pipeline),
@@ -87,8 +93,9 @@ cli_estimate_measure (CliEstimate *self,
   self->n_forwards = count_forwards (settings);
   self->seconds_each = time_forward (runner, 1, 1, cancellable, error);
   if (self->seconds_each >= 0 && self->seconds_each < QUICK)
-    self->seconds_each =
-      time_forward (runner, MIN (settings->batch_size, 16), 2, cancellable, error);
+    self->seconds_each = time_forward (runner,
+                                       MIN (VARD_TRAINING_SETTINGS (settings)->batch_size, 16), 2,
+                                       cancellable, error);
   vard_pipeline_invalidate (vard_runner_get_pipeline (runner));
   return self->seconds_each >= 0;
 }

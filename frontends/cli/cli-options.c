@@ -281,19 +281,31 @@ print_help (CliOptions *self)
 
 /* ---- reading ---- */
 
+/* Algorithms may share a name: all of them are told */
 static gboolean
 add_assignment (CliOptions *self,
-                Section *section,
                 GParamSpec *pspec,
                 const char *text,
                 gboolean is_item,
                 GError **error)
 {
-  Assignment assignment = { section, pspec, g_strdup (text), is_item };
-  g_auto (GValue) value = G_VALUE_INIT;
+  for (guint s = 0; s < self->sections->len; s++)
+    {
+      Section *other = self->sections->pdata[s];
 
-  g_array_append_val (self->assignments, assignment);
-  return is_item || vard_settings_parse_text (pspec, text, &value, error);
+      for (guint i = 0; i < other->n_settings; i++)
+        if (g_str_equal (other->settings[i]->name, pspec->name))
+          {
+            Assignment assignment = { other, other->settings[i], g_strdup (text), is_item };
+            g_auto (GValue) value = G_VALUE_INIT;
+
+            g_array_append_val (self->assignments, assignment);
+            if (!is_item && !vard_settings_parse_text (other->settings[i], text, &value, error))
+              return FALSE;
+          }
+    }
+
+  return TRUE;
 }
 
 static gboolean
@@ -317,7 +329,7 @@ parse_set (CliOptions *self, const char *text, GError **error)
       fail_unknown (self, name, FALSE, error);
       return FALSE;
     }
-  return add_assignment (self, section, pspec, equals + 1, FALSE, error);
+  return add_assignment (self, pspec, equals + 1, FALSE, error);
 }
 
 static gboolean
@@ -352,7 +364,7 @@ parse_option (CliOptions *self, const char *name, const char *value, char ***nex
     {
       if (value && is_negated)
         return fail_value (name, "takes no value", error);
-      return add_assignment (self, section, pspec,
+      return add_assignment (self, pspec,
                              value        ? value
                              : is_negated ? "false"
                                           : "true",
@@ -360,7 +372,7 @@ parse_option (CliOptions *self, const char *name, const char *value, char ***nex
     }
   if (!value && !**next)
     return fail_value (name, "needs a value", error);
-  return add_assignment (self, section, pspec, value ? value : *(*next)++, is_list (pspec), error);
+  return add_assignment (self, pspec, value ? value : *(*next)++, is_list (pspec), error);
 }
 
 static gboolean

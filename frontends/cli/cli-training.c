@@ -135,3 +135,52 @@ cli_training_run (const char *verb,
   print_summary (runner);
   return CLI_DONE;
 }
+
+/* The objects that have a run's settings, with the titles of their sections */
+static GPtrArray *
+list_sections (VardRunSettings *settings, GPtrArray *titles)
+{
+  VardTrainerSettings *trainer = vard_run_settings_get_trainer (settings);
+  GPtrArray *objects = g_ptr_array_new ();
+  g_auto (GStrv) algorithms = vard_trainer_settings_dup_algorithms (trainer);
+
+  g_ptr_array_add (objects, settings);
+  g_ptr_array_add (titles, g_strdup ("What is trained"));
+  g_ptr_array_add (objects, trainer);
+  g_ptr_array_add (titles, g_strdup ("Training"));
+  for (guint i = 0; algorithms[i] != NULL; i++)
+    {
+      g_ptr_array_add (objects,
+                       vard_trainer_settings_get_algorithm_settings (trainer, algorithms[i]));
+      g_ptr_array_add (titles, g_strdup_printf ("The algorithm %s", algorithms[i]));
+    }
+
+  return objects;
+}
+
+void
+cli_training_add_settings (CliOptions *options, VardRunSettings *settings)
+{
+  g_autoptr (GPtrArray) titles = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) objects = list_sections (settings, titles);
+
+  for (guint i = 0; i < objects->len; i++)
+    cli_options_add_object (options, titles->pdata[i], objects->pdata[i]);
+}
+
+char **
+cli_training_dup_names (CliOptions *options, VardRunSettings *settings)
+{
+  g_autoptr (GPtrArray) titles = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) objects = list_sections (settings, titles);
+  g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
+
+  for (guint i = 0; i < objects->len; i++)
+    {
+      g_auto (GStrv) own = cli_options_dup_names (options, objects->pdata[i]);
+
+      g_strv_builder_addv (names, (const char **) own);
+    }
+
+  return g_strv_builder_end (names);
+}

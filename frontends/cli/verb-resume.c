@@ -38,16 +38,12 @@ cli_resume_settings_init (CliResumeSettings *self)
 static gboolean
 apply_changes (CliOptions *options, VardRunSettings *settings, GError **error)
 {
-  GObject *objects[] = { G_OBJECT (settings), G_OBJECT (vard_run_settings_get_trainer (settings)) };
+  g_auto (GStrv) names = cli_training_dup_names (options, settings);
 
-  for (guint i = 0; i < G_N_ELEMENTS (objects); i++)
-    {
-      g_auto (GStrv) names = cli_options_dup_names (options, objects[i]);
+  for (guint i = 0; names[i] != NULL; i++)
+    if (!vard_run_settings_check_change (settings, names[i], error))
+      return FALSE;
 
-      for (guint j = 0; names[j]; j++)
-        if (!vard_run_settings_check_change (settings, names[j], error))
-          return FALSE;
-    }
   return cli_options_apply (options, error);
 }
 
@@ -101,9 +97,7 @@ cli_resume (int argc, char **argv)
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Resume", G_OBJECT (settings));
-  cli_options_add_object (options, "What is trained", G_OBJECT (run_settings));
-  cli_options_add_object (options, "Training",
-                          G_OBJECT (vard_run_settings_get_trainer (run_settings)));
+  cli_training_add_settings (options, run_settings);
   if (!cli_options_parse (options, argc, argv, &error))
     return error ? cli_fail ("resume", g_steal_pointer (&error)) : CLI_DONE;
   return resume (options, settings, run_settings);

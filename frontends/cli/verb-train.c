@@ -159,9 +159,7 @@ cli_train (int argc, char **argv)
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Run", G_OBJECT (settings));
-  cli_options_add_object (options, "What is trained", G_OBJECT (run_settings));
-  cli_options_add_object (options, "Training",
-                          G_OBJECT (vard_run_settings_get_trainer (run_settings)));
+  cli_training_add_settings (options, run_settings);
   cli_options_set_notes (options, "Ctrl-C once finishes the step, writes a checkpoint and ends; "
                                   "twice stops at once.");
   if (!cli_options_parse (options, argc, argv, &error))

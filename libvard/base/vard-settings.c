@@ -14,6 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A property that passes on to another object's is a setting of that object alone */
+static gboolean
+vard_settings_is_passed_on (GParamSpec *pspec)
+{
+  GParamSpec *target = g_param_spec_get_redirect_target (pspec);
+
+  return target != NULL && !g_type_is_a (pspec->owner_type, target->owner_type);
+}
+
 /**
  * vard_settings_get_kind:
  * @pspec: a property
@@ -27,7 +36,7 @@ vard_settings_get_kind (GParamSpec *pspec)
   g_return_val_if_fail (G_IS_PARAM_SPEC (pspec), NULL);
 
   if ((pspec->flags & G_PARAM_READWRITE) != G_PARAM_READWRITE
-      || (pspec->flags & G_PARAM_CONSTRUCT_ONLY) != 0)
+      || (pspec->flags & G_PARAM_CONSTRUCT_ONLY) != 0 || vard_settings_is_passed_on (pspec))
     return NULL;
 
   switch (G_TYPE_FUNDAMENTAL (pspec->value_type))
@@ -489,4 +498,30 @@ vard_settings_dup_text (GObject *object, const char *name, GError **error)
   g_value_init (&value, pspec->value_type);
   g_object_get_property (object, pspec->name, &value);
   return vard_settings_value_to_text (&value);
+}
+
+/**
+ * vard_settings_copy: (skip)
+ * @object: an object whose settings say all there is to say of it
+ *
+ * Returns: (transfer full): another object of its class with the same settings
+ */
+gpointer
+vard_settings_copy (GObject *object)
+{
+  g_return_val_if_fail (G_IS_OBJECT (object), NULL);
+
+  GObject *copy = g_object_new (G_OBJECT_TYPE (object), NULL);
+  guint n;
+  g_autofree GParamSpec **settings = vard_settings_list (G_OBJECT_GET_CLASS (object), &n);
+
+  for (guint i = 0; i < n; i++)
+    {
+      g_auto (GValue) value = G_VALUE_INIT;
+
+      g_object_get_property (object, settings[i]->name, &value);
+      g_object_set_property (copy, settings[i]->name, &value);
+    }
+
+  return copy;
 }

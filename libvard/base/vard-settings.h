@@ -25,5 +25,6 @@ gboolean vard_settings_set_text (GObject *object,
 char *vard_settings_dup_text (GObject *object, const char *name, GError **error);
 gboolean vard_settings_apply_json (GObject *object, JsonObject *json, GError **error);
 JsonObject *vard_settings_to_json (GObject *object);
+gpointer vard_settings_copy (GObject *object);
 
 G_END_DECLS

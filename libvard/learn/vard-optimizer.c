@@ -288,6 +288,12 @@ vard_optimizer_peek_average (VardOptimizer *self)
   return self->average;
 }
 
+gsize
+vard_optimizer_count_bytes (VardOptimizer *self)
+{
+  return vard_tensor_get_n_bytes (self->set->gradients) * (self->average != NULL ? 4 : 3);
+}
+
 gboolean
 vard_optimizer_swap_average (VardOptimizer *self, GError **error)
 {

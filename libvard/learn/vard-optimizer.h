@@ -35,6 +35,8 @@ void vard_optimizer_set_n_updates (VardOptimizer *self, guint64 n_updates);
 VardTensor *vard_optimizer_peek_mean (VardOptimizer *self);
 VardTensor *vard_optimizer_peek_square (VardOptimizer *self);
 VardTensor *vard_optimizer_peek_average (VardOptimizer *self);
+/* Bytes of gradients, moments and average */
+gsize vard_optimizer_count_bytes (VardOptimizer *self);
 /* Puts the average in the weights' place, and back: call it in pairs; nothing happens without ema
  */
 gboolean vard_optimizer_swap_average (VardOptimizer *self, GError **error);

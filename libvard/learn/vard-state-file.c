@@ -11,6 +11,7 @@
 #include "base/vard-json.h"
 
 #define NUMBERS_KEY "vard_state"
+#define FORMAT_KEY "format"
 
 /* ---- writing ---- */
 
@@ -23,6 +24,7 @@ vard_state_writer_new (void)
   self->owned = g_ptr_array_new_with_free_func (g_object_unref);
   self->fetches = g_ptr_array_new_with_free_func (g_free);
   self->numbers = json_object_new ();
+  json_object_set_int_member (self->numbers, FORMAT_KEY, VARD_STATE_FORMAT);
 
   return self;
 }
@@ -98,6 +100,13 @@ vard_state_writer_add (VardStateWriter *self,
   add_entry (self, &(VardSafetensorsEntry) { .tensor = tensor }, name, tensor);
 }
 
+void
+vard_state_writer_add_doubles (VardStateWriter *self, const char *name, double *data, gsize count)
+{
+  vard_state_writer_add (self, name, VARD_DTYPE_I64, data, count);
+  g_array_index (self->entries, VardSafetensorsEntry, self->entries->len - 1).has_doubles = TRUE;
+}
+
 gboolean
 vard_state_writer_write (VardStateWriter *self, const char *path, GError **error)
 {
@@ -127,19 +136,37 @@ read_numbers (VardSafetensors *file, GError **error)
   return NULL;
 }
 
+/* A file without a format is of the first one */
+static gint64
+read_format (VardSafetensors *file, JsonObject *numbers, GError **error)
+{
+  gint64 format = json_object_get_int_member_with_default (numbers, FORMAT_KEY, 1);
+
+  if (format >= 1 && format <= VARD_STATE_FORMAT)
+    return format;
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "%s: written by a newer vard: its format is %" G_GINT64_FORMAT
+               ", and this vard knows formats up to %d",
+               vard_safetensors_get_path (file), format, VARD_STATE_FORMAT);
+
+  return 0;
+}
+
 VardStateReader *
 vard_state_reader_new (const char *path, GError **error)
 {
   g_autoptr (VardSafetensors) file = vard_safetensors_open (path, error);
-  JsonObject *numbers = file != NULL ? read_numbers (file, error) : NULL;
+  g_autoptr (JsonObject) numbers = file != NULL ? read_numbers (file, error) : NULL;
+  gint64 format = numbers != NULL ? read_format (file, numbers, error) : 0;
 
-  if (numbers == NULL)
+  if (format == 0)
     return NULL;
 
   VardStateReader *self = g_new0 (VardStateReader, 1);
 
   self->file = g_steal_pointer (&file);
-  self->numbers = numbers;
+  self->numbers = g_steal_pointer (&numbers);
+  self->format = format;
 
   return self;
 }
@@ -162,6 +189,25 @@ vard_state_reader_get_count (VardStateReader *self, const char *name)
   return vard_safetensors_get_shape (self->file, name, &shape) ? vard_shape_get_count (&shape) : 0;
 }
 
+static gboolean
+check_count (VardStateReader *self,
+             const char *name,
+             VardTensor *tensor,
+             const char *dtype,
+             gsize count,
+             GError **error)
+{
+  if ((gsize) vard_tensor_get_count (tensor) == count)
+    return TRUE;
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "%s: %s has %" G_GINT64_FORMAT " elements of %s, but this run needs %" G_GSIZE_FORMAT
+               ": was it made with other settings or another model?",
+               vard_safetensors_get_path (self->file), name, vard_tensor_get_count (tensor), dtype,
+               count);
+
+  return FALSE;
+}
+
 VardTensor *
 vard_state_reader_lookup (VardStateReader *self,
                           const char *name,
@@ -173,19 +219,16 @@ vard_state_reader_lookup (VardStateReader *self,
 
   if (tensor == NULL)
     return NULL;
-  if (vard_tensor_get_dtype (tensor) != dtype || (gsize) vard_tensor_get_count (tensor) != count)
-    {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s: %s has %" G_GINT64_FORMAT
-                   " elements of %s, but this run needs %" G_GSIZE_FORMAT
-                   " of %s: was it made with other settings or another model?",
-                   vard_safetensors_get_path (self->file), name, vard_tensor_get_count (tensor),
-                   vard_dtype_get_name (vard_tensor_get_dtype (tensor)), count,
-                   vard_dtype_get_name (dtype));
-      return NULL;
-    }
 
-  return g_steal_pointer (&tensor);
+  const char *found = vard_dtype_get_name (vard_tensor_get_dtype (tensor));
+
+  if (vard_tensor_get_dtype (tensor) == dtype)
+    return check_count (self, name, tensor, found, count, error) ? g_steal_pointer (&tensor) : NULL;
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+               "%s: the elements of %s are %s, and should be %s",
+               vard_safetensors_get_path (self->file), name, found, vard_dtype_get_name (dtype));
+
+  return NULL;
 }
 
 gboolean
@@ -199,6 +242,25 @@ vard_state_reader_read (VardStateReader *self,
   g_autoptr (VardTensor) tensor = vard_state_reader_lookup (self, name, dtype, count, error);
 
   if (tensor == NULL)
+    return FALSE;
+  memcpy (data, vard_tensor_peek_data (tensor), vard_tensor_get_n_bytes (tensor));
+
+  return TRUE;
+}
+
+gboolean
+vard_state_reader_read_doubles (VardStateReader *self,
+                                const char *name,
+                                double *data,
+                                gsize count,
+                                GError **error)
+{
+  if (self->format == 1)
+    return vard_state_reader_read (self, name, VARD_DTYPE_I64, data, count, error);
+
+  g_autoptr (VardTensor) tensor = vard_safetensors_lookup_doubles (self->file, name, error);
+
+  if (tensor == NULL || !check_count (self, name, tensor, "f64", count, error))
     return FALSE;
   memcpy (data, vard_tensor_peek_data (tensor), vard_tensor_get_n_bytes (tensor));
 
@@ -240,4 +302,22 @@ vard_state_reader_get_double (VardStateReader *self,
     *value = json_node_get_double (node);
 
   return node != NULL;
+}
+
+gboolean
+vard_state_reader_get_text (VardStateReader *self,
+                            const char *name,
+                            const char **value,
+                            GError **error)
+{
+  JsonNode *node = find_number (self, name, error);
+
+  if (node == NULL)
+    return FALSE;
+  *value = json_node_get_string (node);
+  if (*value == NULL)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: “%s” of the training state is no text",
+                 vard_safetensors_get_path (self->file), name);
+
+  return *value != NULL;
 }

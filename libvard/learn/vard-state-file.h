@@ -11,6 +11,10 @@
 
 G_BEGIN_DECLS
 
+/* The format that is written, a number in every file. Format 1 has none, and keeps doubles bit by
+ * bit in arrays of I64. */
+#define VARD_STATE_FORMAT 2
+
 /* Collects what to write; arrays are not copied and must stay until it is written */
 typedef struct
 {
@@ -22,12 +26,16 @@ typedef struct
 
 VardStateWriter *vard_state_writer_new (void);
 void vard_state_writer_free (VardStateWriter *self);
-/* 4 bytes an element: f32 and i32; 8: i64, which also carries doubles bit by bit */
+/* Of 4 bytes an element, f32 and i32, or of 8, i64 */
 void vard_state_writer_add (VardStateWriter *self,
                             const char *name,
                             VardDType dtype,
                             gpointer data,
                             gsize count);
+void vard_state_writer_add_doubles (VardStateWriter *self,
+                                    const char *name,
+                                    double *data,
+                                    gsize count);
 /* what an engine has is read from it when its turn comes, one tensor at a time */
 void vard_state_writer_add_tensor (VardStateWriter *self,
                                    const char *name,
@@ -39,6 +47,7 @@ typedef struct
 {
   VardSafetensors *file;
   JsonObject *numbers;
+  gint64 format; /* 1 to VARD_STATE_FORMAT */
 } VardStateReader;
 
 VardStateReader *vard_state_reader_new (const char *path, GError **error);
@@ -67,6 +76,18 @@ gboolean vard_state_reader_get_double (VardStateReader *self,
                                        const char *name,
                                        double *value,
                                        GError **error);
+
+/* Exactly count doubles, whatever the format of the file is */
+gboolean vard_state_reader_read_doubles (VardStateReader *self,
+                                         const char *name,
+                                         double *data,
+                                         gsize count,
+                                         GError **error);
+/* Borrowed from the file; an error where it is no text */
+gboolean vard_state_reader_get_text (VardStateReader *self,
+                                     const char *name,
+                                     const char **value,
+                                     GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardStateWriter, vard_state_writer_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardStateReader, vard_state_reader_free)

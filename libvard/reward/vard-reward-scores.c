@@ -42,6 +42,34 @@ vard_reward_scores_new (guint n_components, guint n_items)
 }
 
 /**
+ * vard_reward_scores_new_from_raw: (skip)
+ * @n_components: how many rewards
+ * @n_items: how many pictures
+ * @raw: [n_items][n_components], NaN where there is no score
+ *
+ * Returns: (transfer full): scores that were kept as numbers
+ */
+VardRewardScores *
+vard_reward_scores_new_from_raw (guint n_components, guint n_items, const double *raw)
+{
+  VardRewardScores *self = vard_reward_scores_new (n_components, n_items);
+
+  for (guint i = 0; i < n_items; i++)
+    for (guint k = 0; k < n_components; k++)
+      {
+        gsize at = (gsize) k * n_items + i;
+
+        self->raw[at] = raw[(gsize) i * n_components + k];
+        if (isfinite (self->raw[at]))
+          continue;
+        self->raw[at] = NAN;
+        self->messages[at] = g_strdup ("no score was kept");
+      }
+
+  return self;
+}
+
+/**
  * vard_reward_scores_read_batch: (skip)
  * @self: scores
  * @component: which reward

@@ -23,6 +23,9 @@ const char *const *vard_reward_scores_get_warnings (VardRewardScores *self);
 
 /* For who fills it in */
 VardRewardScores *vard_reward_scores_new (guint n_components, guint n_items);
+VardRewardScores *vard_reward_scores_new_from_raw (guint n_components,
+                                                   guint n_items,
+                                                   const double *raw);
 void vard_reward_scores_read_batch (VardRewardScores *self,
                                     guint component,
                                     VardRewardBatch *batch,

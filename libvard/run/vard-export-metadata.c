@@ -69,6 +69,7 @@ add_run (GHashTable *table, VardRun *run, guint64 step, gboolean is_kohya)
   g_autoptr (GString) rate = g_string_new (NULL);
 
   vard_json_append_number (rate, vard_trainer_settings_find_learning_rate (trainer));
+  put (table, "vard_algorithm", "%s", vard_trainer_settings_get_algorithm (trainer));
   put (table, "vard_rewards", "%s", joined);
   put (table, "vard_seed", "%s", seed);
   put (table, "vard_learning_rate", "%s", rate->str);

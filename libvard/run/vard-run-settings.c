@@ -2,12 +2,14 @@
  * numbers
  *
  * To people they are one flat list of names: in a settings file, on a command line, in run.json.
- * Here they are two objects, because a trainer knows nothing of files.
+ * Here they are several objects, because a trainer knows nothing of files, and an algorithm nothing
+ * of the others.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "run/vard-run-settings.h"
 
+#include "algorithms/vard-algorithm-table.h"
 #include "base/vard-error.h"
 #include "base/vard-fields.h"
 #include "base/vard-settings.h"
@@ -175,32 +177,53 @@ vard_run_settings_get_keep_checkpoints (VardRunSettings *self)
   return self->keep_checkpoints;
 }
 
-/* Which of the two objects has a setting, or NULL */
-static GObject *
-find_owner (VardRunSettings *self, const char *name)
+/* The objects that have settings: the run's, the trainer's, and one for each algorithm. Algorithms
+ * may share a name: it is set in all of them, since which of them trains is a setting too. */
+static GPtrArray *
+list_owners (VardRunSettings *self)
 {
-  GObject *owners[] = { G_OBJECT (self), G_OBJECT (self->trainer) };
+  GPtrArray *owners = g_ptr_array_new ();
+  g_auto (GStrv) algorithms = vard_trainer_settings_dup_algorithms (self->trainer);
 
-  for (guint i = 0; i < G_N_ELEMENTS (owners); i++)
-    {
-      GParamSpec *pspec = g_object_class_find_property (G_OBJECT_GET_CLASS (owners[i]), name);
+  g_ptr_array_add (owners, self);
+  g_ptr_array_add (owners, self->trainer);
+  for (guint i = 0; algorithms[i] != NULL; i++)
+    g_ptr_array_add (owners,
+                     vard_trainer_settings_get_algorithm_settings (self->trainer, algorithms[i]));
 
-      if (pspec && vard_settings_get_kind (pspec))
-        return owners[i];
-    }
-  return NULL;
+  return owners;
+}
+
+/* What another object's property only passes on is no setting of this one */
+static gboolean
+has_setting (GObject *owner, const char *name)
+{
+  GParamSpec *pspec = g_object_class_find_property (G_OBJECT_GET_CLASS (owner), name);
+
+  return pspec != NULL && g_type_is_a (G_OBJECT_TYPE (owner), pspec->owner_type)
+         && vard_settings_get_kind (pspec) != NULL;
+}
+
+static gboolean
+is_known (GPtrArray *owners, const char *name)
+{
+  for (guint i = 0; i < owners->len; i++)
+    if (has_setting (owners->pdata[i], name))
+      return TRUE;
+
+  return FALSE;
 }
 
 static void
-fail_unknown (VardRunSettings *self, const char *name, GError **error)
+fail_unknown (GPtrArray *owners, const char *name, GError **error)
 {
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
-  GObject *owners[] = { G_OBJECT (self), G_OBJECT (self->trainer) };
 
-  for (guint i = 0; i < G_N_ELEMENTS (owners); i++)
+  for (guint i = 0; i < owners->len; i++)
     {
       guint n;
-      g_autofree GParamSpec **settings = vard_settings_list (G_OBJECT_GET_CLASS (owners[i]), &n);
+      g_autofree GParamSpec **settings =
+        vard_settings_list (G_OBJECT_GET_CLASS (owners->pdata[i]), &n);
 
       for (guint j = 0; j < n; j++)
         g_ptr_array_add (names, (gpointer) settings[j]->name);
@@ -210,13 +233,14 @@ fail_unknown (VardRunSettings *self, const char *name, GError **error)
   const char *near = vard_suggest (name, (const char *const *) names->pdata);
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no setting \"%s\"%s%s%s", name,
-               near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+               near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+               near != NULL ? "\"?" : "");
 }
 
 /**
  * vard_run_settings_set:
  * @self: settings
- * @name: the name of a setting, of the run or of its trainer
+ * @name: the name of a setting, of the run, of its trainer or of an algorithm
  * @text: its value as text
  * @error: return location for an error
  *
@@ -228,11 +252,74 @@ vard_run_settings_set (VardRunSettings *self, const char *name, const char *text
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self) && name != NULL && text != NULL, FALSE);
 
-  GObject *owner = find_owner (self, name);
+  g_autoptr (GPtrArray) owners = list_owners (self);
 
-  if (!owner)
-    fail_unknown (self, name, error);
-  return owner && vard_settings_set_text (owner, name, text, error);
+  if (!is_known (owners, name))
+    {
+      fail_unknown (owners, name, error);
+      return FALSE;
+    }
+  for (guint i = 0; i < owners->len; i++)
+    if (has_setting (owners->pdata[i], name)
+        && !vard_settings_set_text (owners->pdata[i], name, text, error))
+      return FALSE;
+
+  return TRUE;
+}
+
+/* The members of @json that an object has as settings */
+static JsonObject *
+pick_settings (GObject *owner, JsonObject *json)
+{
+  JsonObject *own = json_object_new ();
+  JsonObjectIter iter;
+  const char *name;
+  JsonNode *node;
+
+  json_object_iter_init (&iter, json);
+  while (json_object_iter_next (&iter, &name, &node))
+    if (has_setting (owner, name))
+      json_object_set_member (own, name, json_node_copy (node));
+
+  return own;
+}
+
+static gboolean
+check_names (GPtrArray *owners, JsonObject *json, GError **error)
+{
+  JsonObjectIter iter;
+  const char *name;
+  JsonNode *node;
+
+  json_object_iter_init (&iter, json);
+  while (json_object_iter_next (&iter, &name, &node))
+    if (!is_known (owners, name))
+      {
+        fail_unknown (owners, name, error);
+        return FALSE;
+      }
+
+  return TRUE;
+}
+
+/* Owner by owner; what was set is set back where a later one refuses */
+static gboolean
+apply_owners (GPtrArray *owners, guint first, JsonObject *json, GError **error)
+{
+  if (first == owners->len)
+    return TRUE;
+
+  GObject *owner = owners->pdata[first];
+  g_autoptr (JsonObject) own = pick_settings (owner, json);
+  g_autoptr (JsonObject) before = vard_settings_to_json (owner);
+
+  if (!vard_settings_apply_json (owner, own, error))
+    return FALSE;
+  if (apply_owners (owners, first + 1, json, error))
+    return TRUE;
+  vard_settings_apply_json (owner, before, NULL);
+
+  return FALSE;
 }
 
 /**
@@ -248,34 +335,9 @@ vard_run_settings_apply_json (VardRunSettings *self, JsonObject *json, GError **
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self) && json != NULL, FALSE);
 
-  g_autoptr (JsonObject) own = json_object_new ();
-  g_autoptr (JsonObject) trainer = json_object_new ();
-  JsonObjectIter iter;
-  const char *name;
-  JsonNode *node;
+  g_autoptr (GPtrArray) owners = list_owners (self);
 
-  json_object_iter_init (&iter, json);
-  while (json_object_iter_next (&iter, &name, &node))
-    {
-      GObject *owner = find_owner (self, name);
-
-      if (!owner)
-        {
-          fail_unknown (self, name, error);
-          return FALSE;
-        }
-      json_object_set_member (owner == G_OBJECT (self) ? own : trainer, name,
-                              json_node_copy (node));
-    }
-
-  g_autoptr (JsonObject) before = vard_settings_to_json (G_OBJECT (self));
-
-  if (!vard_settings_apply_json (G_OBJECT (self), own, error))
-    return FALSE;
-  if (vard_settings_apply_json (G_OBJECT (self->trainer), trainer, error))
-    return TRUE;
-  vard_settings_apply_json (G_OBJECT (self), before, NULL);
-  return FALSE;
+  return check_names (owners, json, error) && apply_owners (owners, 0, json, error);
 }
 
 /* Paths in a settings file are meant from where that file is */
@@ -351,15 +413,57 @@ vard_run_settings_to_json (VardRunSettings *self)
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self), NULL);
 
   JsonObject *json = vard_settings_to_json (G_OBJECT (self));
-  g_autoptr (JsonObject) trainer = vard_settings_to_json (G_OBJECT (self->trainer));
-  JsonObjectIter iter;
-  const char *name;
-  JsonNode *node;
+  GObject *parts[] = { G_OBJECT (self->trainer),
+                       vard_trainer_settings_get_algorithm_settings (self->trainer, NULL) };
 
-  json_object_iter_init (&iter, trainer);
-  while (json_object_iter_next (&iter, &name, &node))
-    json_object_set_member (json, name, json_node_copy (node));
+  for (guint i = 0; i < G_N_ELEMENTS (parts) && parts[i] != NULL; i++)
+    {
+      g_autoptr (JsonObject) part = vard_settings_to_json (parts[i]);
+      JsonObjectIter iter;
+      const char *name;
+      JsonNode *node;
+
+      json_object_iter_init (&iter, part);
+      while (json_object_iter_next (&iter, &name, &node))
+        json_object_set_member (json, name, json_node_copy (node));
+    }
+
   return json;
+}
+
+/* What would have no effect is an error: a setting of an algorithm that does not train */
+static gboolean
+check_algorithms (VardRunSettings *self, GError **error)
+{
+  const char *chosen = vard_trainer_settings_get_algorithm (self->trainer);
+  g_auto (GStrv) algorithms = vard_trainer_settings_dup_algorithms (self->trainer);
+  g_autoptr (JsonObject) known = vard_run_settings_to_json (self);
+
+  if (vard_algorithm_find_type (chosen, error) == G_TYPE_INVALID)
+    return FALSE;
+
+  for (guint i = 0; algorithms[i] != NULL; i++)
+    {
+      GObject *part = vard_trainer_settings_get_algorithm_settings (self->trainer, algorithms[i]);
+      guint n;
+      g_autofree GParamSpec **settings = vard_settings_list (G_OBJECT_GET_CLASS (part), &n);
+
+      for (guint j = 0; j < n; j++)
+        {
+          g_auto (GValue) value = G_VALUE_INIT;
+
+          g_object_get_property (part, settings[j]->name, &value);
+          if (json_object_has_member (known, settings[j]->name)
+              || g_param_value_defaults (settings[j], &value))
+            continue;
+          g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                       "%s is a setting of the algorithm %s, and this run is trained by %s",
+                       settings[j]->name, algorithms[i], chosen);
+          return FALSE;
+        }
+    }
+
+  return TRUE;
 }
 
 /**
@@ -367,7 +471,8 @@ vard_run_settings_to_json (VardRunSettings *self)
  * @self: settings
  * @error: return location for an error
  *
- * Returns: whether what has no default is there: a model and a reward
+ * Returns: whether what has no default is there, a model and a reward, and no setting is of another
+ *   algorithm than the one that trains
  */
 gboolean
 vard_run_settings_check (VardRunSettings *self, GError **error)
@@ -380,7 +485,7 @@ vard_run_settings_check (VardRunSettings *self, GError **error)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
                  "no reward is named: set rewards to one at least");
   else
-    return TRUE;
+    return check_algorithms (self, error);
   return FALSE;
 }
 

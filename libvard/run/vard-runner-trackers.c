@@ -8,7 +8,7 @@
  */
 #include "run/vard-runner-private.h"
 
-#include "algorithms/vard/vard-vard-metrics.h"
+#include "algorithms/vard-algorithm-table.h"
 #include "run/vard-run-samples.h"
 #include "track/vard-jsonl-tracker.h"
 
@@ -103,9 +103,16 @@ VardMetricTable *
 vard_list_metrics (void)
 {
   VardMetricTable *table = vard_metric_table_new ();
+  guint n_types;
+  g_autofree GType *types = vard_algorithm_list_types (&n_types);
 
-  for (guint i = 0; i < vard_n_vard_metrics; i++)
-    vard_metric_table_add (table, &vard_vard_metrics[i]);
+  for (guint i = 0; i < n_types; i++)
+    {
+      VardAlgorithmClass *algorithm = vard_algorithm_peek_class (types[i]);
+
+      for (guint k = 0; k < algorithm->n_metrics; k++)
+        vard_metric_table_add (table, &algorithm->metrics[k]);
+    }
 
   return table;
 }

@@ -59,7 +59,7 @@ add_entry (JsonBuilder *builder, const VardSafetensorsEntry *entry, guint64 *at)
   json_builder_set_member_name (builder, entry->name);
   json_builder_begin_object (builder);
   json_builder_set_member_name (builder, "dtype");
-  json_builder_add_string_value (builder, spellings[entry->dtype]);
+  json_builder_add_string_value (builder, entry->has_doubles ? "F64" : spellings[entry->dtype]);
   json_builder_set_member_name (builder, "shape");
   json_builder_begin_array (builder);
   for (guint i = 0; i < shape->n_dims; i++)

@@ -22,6 +22,10 @@ gboolean vard_safetensors_get_shape (VardSafetensors *self, const char *name, Va
 /* A read-only view of the mapped file, or a copy where the data is unaligned or of a type that only
  * files know (f64 becomes f32, bool becomes u8); (transfer full) */
 VardTensor *vard_safetensors_lookup (VardSafetensors *self, const char *name, GError **error);
+/* F64 elements bit by bit, as I64: no digit is lost. Anything but F64 is an error. */
+VardTensor *vard_safetensors_lookup_doubles (VardSafetensors *self,
+                                             const char *name,
+                                             GError **error);
 /* string to string, of all shards */
 GHashTable *vard_safetensors_peek_metadata (VardSafetensors *self);
 
@@ -33,9 +37,10 @@ typedef struct _VardSafetensorsEntry VardSafetensorsEntry;
 struct _VardSafetensorsEntry
 {
   const char *name;
-  VardTensor *tensor; /* in the host's memory; may be NULL with @prepare */
-  VardDType dtype;    /* in the file */
-  VardShape shape;    /* in the file; with @prepare only */
+  VardTensor *tensor;   /* in the host's memory; may be NULL with @prepare */
+  VardDType dtype;      /* in the file */
+  gboolean has_doubles; /* the I64 elements are the bits of doubles: F64 in the file */
+  VardShape shape;      /* in the file; with @prepare only */
   VardTensor *(*prepare) (const VardSafetensorsEntry *self, GError **error);
   gpointer data;
 };

@@ -36,13 +36,13 @@ static void
 work_progress (double fraction, gpointer data)
 {
   Work *work = data;
-  guint n = MIN (work->trainer->settings->batch_size, work->n - work->n_done);
+  guint n = MIN (work->trainer->training->settings->batch_size, work->n - work->n_done);
 
-  vard_trainer_emit_progress (work->trainer, "evaluation", (work->n_done + fraction * n) / work->n,
-                              NULL);
+  vard_training_emit_progress (work->trainer->training, "evaluation",
+                               (work->n_done + fraction * n) / work->n, NULL);
 }
 
-/* The KL of trajectory i of a rollout, summed over its steps */
+/* Adds the KL of trajectory i of a rollout */
 static gboolean
 measure_kl (Work *work,
             const VardTrajectory *rollout,
@@ -50,26 +50,9 @@ measure_kl (Work *work,
             GCancellable *cancellable,
             GError **error)
 {
-  VardTrainer *self = work->trainer;
-  guint n = self->sampler->n_steps;
-  g_autofree VardPolicyState *states = g_new0 (VardPolicyState, n);
-  g_autofree VardPolicySample *samples = g_new (VardPolicySample, n);
-
-  for (guint k = 0; k < n; k++)
-    {
-      states[k].x = vard_trajectory_peek_state (rollout, k, i);
-      states[k].step = &self->sampler->steps[k];
-      states[k].condition = vard_trainer_peek_condition (self, rollout->prompts[i]);
-    }
-  if (!vard_kl_meter_measure (self->meter, states, n, self->settings->w_max, samples, cancellable,
-                              error))
+  if (!vard_algorithm_measure_kl (work->trainer->algorithm, rollout, i, &work->kl, &work->kl_capped,
+                                  cancellable, error))
     return FALSE;
-
-  for (guint k = 0; k < n; k++)
-    {
-      work->kl += samples[k].kl;
-      work->kl_capped += samples[k].kl_capped;
-    }
   work->n_measured++;
 
   return TRUE;
@@ -79,26 +62,24 @@ static gboolean
 run_batch (Work *work, GCancellable *cancellable, GError **error)
 {
   VardTrainer *self = work->trainer;
-  guint n = MIN (self->settings->batch_size, work->n - work->n_done);
-  guint stride = self->step == 0 ? KL_STRIDE_BASE : KL_STRIDE;
+  guint n = MIN (self->training->settings->batch_size, work->n - work->n_done);
+  guint stride = self->training->step == 0 ? KL_STRIDE_BASE : KL_STRIDE;
   VardSampleRequest request = {
     .n = n,
-    .prompts = (const char *const *) self->texts,
+    .prompts = (const char *const *) self->training->texts,
     .prompt_of = work->prompts + work->n_done,
     .seeds = work->seeds + work->n_done,
-    .sampler = self->sampler,
-    .guidance_scale = self->settings->guidance_scale,
+    .sampler = self->training->sampler,
+    .guidance_scale = self->training->settings->guidance_scale,
     .keep_states = TRUE,
   };
-  g_autoptr (VardTrajectory) rollout =
-    vard_pipeline_rollout (self->pipeline, &request, work_progress, work, cancellable, error);
+  g_autoptr (VardTrajectory) rollout = vard_pipeline_rollout (self->training->pipeline, &request,
+                                                              work_progress, work, cancellable,
+                                                              error);
   if (rollout == NULL)
     return FALSE;
 
-  g_autoptr (GPtrArray) images =
-    vard_pipeline_decode (self->pipeline,
-                          vard_trajectory_peek_state (rollout, rollout->n_states - 1, 0), n, n,
-                          cancellable, error);
+  g_autoptr (GPtrArray) images = vard_training_decode (self->training, rollout, cancellable, error);
   if (images == NULL)
     return FALSE;
   for (guint i = 0; i < n; i++)
@@ -118,14 +99,15 @@ score (Work *work, GCancellable *cancellable, GError **error)
 {
   VardTrainer *self = work->trainer;
   VardEvaluation *evaluation = work->evaluation;
-  g_autoptr (VardRewardScores) scores =
-    vard_trainer_score (self, evaluation->images, work->prompts, FALSE, cancellable, error);
+  g_autoptr (VardRewardScores) scores = vard_training_score (self->training, evaluation->images,
+                                                             work->prompts, FALSE, cancellable,
+                                                             error);
 
   if (scores == NULL)
     return FALSE;
   for (guint i = 0; i < work->n; i++)
     {
-      evaluation->rewards[i] = vard_trainer_get_total (self, scores, i);
+      evaluation->rewards[i] = vard_training_get_total (self->training, scores, i);
       for (guint k = 0; k < vard_reward_scores_get_n_components (scores); k++)
         {
           double raw = NAN;
@@ -134,7 +116,7 @@ score (Work *work, GCancellable *cancellable, GError **error)
           evaluation->scores[k * work->n + i] = raw;
         }
     }
-  vard_trainer_add_reward_metrics (self, scores, evaluation->metrics);
+  vard_training_add_reward_metrics (self->training, scores, evaluation->metrics);
 
   return TRUE;
 }
@@ -171,8 +153,8 @@ dup_labels (VardTrainer *self)
 {
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
 
-  for (guint k = 0; k < vard_reward_mix_get_n_components (self->rewards); k++)
-    g_strv_builder_add (builder, vard_reward_mix_get_label (self->rewards, k));
+  for (guint k = 0; k < vard_reward_mix_get_n_components (self->training->rewards); k++)
+    g_strv_builder_add (builder, vard_reward_mix_get_label (self->training->rewards, k));
 
   return g_strv_builder_end (builder);
 }
@@ -184,8 +166,8 @@ evaluate (VardTrainer *self,
           GCancellable *cancellable,
           GError **error)
 {
-  guint n_prompts = vard_trainer_count_evaluation_prompts (self);
-  guint first = vard_trainer_get_evaluation_prompt (self, 0);
+  guint n_prompts = vard_training_count_evaluation_prompts (self->training);
+  guint first = vard_training_get_first_evaluation_prompt (self->training);
   g_autofree guint *prompts = g_new (guint, n_prompts * n_seeds);
   g_autofree guint64 *seeds = g_new (guint64, n_prompts * n_seeds);
   g_auto (GStrv) labels = dup_labels (self);
@@ -193,7 +175,7 @@ evaluate (VardTrainer *self,
                 .n = n_prompts * n_seeds,
                 .prompts = prompts,
                 .seeds = seeds,
-                .measures_kl = measures_kl };
+                .measures_kl = measures_kl && vard_algorithm_can_measure_kl (self->algorithm) };
 
   for (guint i = 0; i < work.n; i++)
     {
@@ -202,10 +184,11 @@ evaluate (VardTrainer *self,
     }
 
   g_autoptr (VardEvaluation) evaluation =
-    vard_evaluation_new ((const char *const *) self->texts + first, n_prompts, seeds, n_seeds,
-                         labels);
+    vard_evaluation_new ((const char *const *) self->training->texts + first, n_prompts, seeds,
+                         n_seeds, labels);
   work.evaluation = evaluation;
-  evaluation->metrics = vard_metrics_new (self->step, vard_trainer_get_seconds (self));
+  evaluation->metrics =
+    vard_metrics_new (self->training->step, vard_training_get_seconds (self->training));
 
   while (work.n_done < work.n)
     if (!run_batch (&work, cancellable, error))
@@ -215,12 +198,6 @@ evaluate (VardTrainer *self,
   add_metrics (&work);
 
   return g_steal_pointer (&evaluation);
-}
-
-gboolean
-vard_trainer_swap_average (VardTrainer *self, GError **error)
-{
-  return self->is_averaged || vard_optimizer_swap_average (self->optimizer, error);
 }
 
 /**
@@ -239,9 +216,9 @@ vard_trainer_use_average (VardTrainer *self, GError **error)
 {
   g_return_val_if_fail (VARD_IS_TRAINER (self), FALSE);
 
-  if (!vard_trainer_swap_average (self, error))
+  if (!vard_training_swap_average (self->training, error))
     return FALSE;
-  self->is_averaged = TRUE;
+  self->training->is_averaged = TRUE;
 
   return TRUE;
 }
@@ -253,11 +230,11 @@ evaluate_average (VardTrainer *self,
                   GCancellable *cancellable,
                   GError **error)
 {
-  if (!vard_trainer_swap_average (self, error))
+  if (!vard_training_swap_average (self->training, error))
     return NULL;
 
   g_autoptr (VardEvaluation) evaluation = evaluate (self, n_seeds, measures_kl, cancellable, error);
-  if (!vard_trainer_swap_average (self, evaluation != NULL ? error : NULL))
+  if (!vard_training_swap_average (self->training, evaluation != NULL ? error : NULL))
     return NULL;
 
   return g_steal_pointer (&evaluation);
@@ -266,8 +243,8 @@ evaluate_average (VardTrainer *self,
 VardEvaluation *
 vard_trainer_sample (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
-  return evaluate_average (self, MIN (N_SAMPLE_SEEDS, self->settings->evaluation_seeds), FALSE,
-                           cancellable, error);
+  return evaluate_average (self, MIN (N_SAMPLE_SEEDS, self->training->settings->evaluation_seeds),
+                           FALSE, cancellable, error);
 }
 
 /**
@@ -286,7 +263,8 @@ vard_trainer_evaluate (VardTrainer *self, GCancellable *cancellable, GError **er
 {
   g_return_val_if_fail (VARD_IS_TRAINER (self), NULL);
 
-  return evaluate_average (self, self->settings->evaluation_seeds, TRUE, cancellable, error);
+  return evaluate_average (self, self->training->settings->evaluation_seeds, TRUE, cancellable,
+                           error);
 }
 
 gboolean
@@ -305,7 +283,7 @@ vard_trainer_advance_base (VardTrainer *self, GCancellable *cancellable, GError 
       g_array_append_val (self->base_rewards, reward);
     }
   vard_metrics_lookup (evaluation->metrics, "diversity/pairwise", &self->base_diversity);
-  self->phase = VARD_TRAINER_PHASE_STEPS;
+  self->phase = vard_trainer_get_step_phase (self);
   self->evaluated_step = 0;
   vard_trainer_emit_step (self);
   g_signal_emit_by_name (self, "evaluation", (guint64) 0, evaluation);

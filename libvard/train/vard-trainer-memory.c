@@ -33,29 +33,16 @@ count_weights (VardModule *module)
   return sum;
 }
 
-/* of a flat set: gradients and two moments, and an average where there is one */
-static gsize
-count_optimizer (VardParameterSet *set, VardOptimizer *optimizer)
-{
-  return vard_tensor_get_n_bytes (set->gradients)
-         * (vard_optimizer_peek_average (optimizer) ? 4 : 3);
-}
-
-static gsize
-count_store (const VardTrajectoryStore *store)
-{
-  return store ? (gsize) store->capacity * store->n_states * store->state_size * sizeof (float) : 0;
-}
-
 /* a rollout with its states, and the pictures that are kept until they are scored and written */
 static gsize
 count_batch (VardTrainer *self)
 {
-  const VardTrainerSettings *s = self->settings;
-  const VardModelInfo *info = vard_model_peek_info (self->model);
+  const VardTrainingSettings *s = self->training->settings;
+  const VardModelInfo *info = vard_model_peek_info (self->training->model);
   gsize picture = info->height * info->width * info->scale * info->scale * PICTURE_CHANNELS;
-  gsize state = vard_pipeline_get_state_size (self->pipeline) * sizeof (float);
-  gsize n_evaluated = (gsize) vard_trainer_count_evaluation_prompts (self) * s->evaluation_seeds;
+  gsize state = vard_pipeline_get_state_size (self->training->pipeline) * sizeof (float);
+  gsize n_evaluated = (gsize) vard_training_count_evaluation_prompts (self->training)
+                      * s->evaluation_seeds;
 
   return s->batch_size * (s->sampler_steps + 3) * state
          + MAX (s->batch_size, n_evaluated) * picture;
@@ -77,36 +64,37 @@ read_status (const char *field)
 static gboolean
 compile_sampling (VardTrainer *self, gsize *ports, GError **error)
 {
-  const VardTrainerSettings *s = self->settings;
+  const VardTrainingSettings *s = self->training->settings;
   VardSampleRequest request = { .n = s->batch_size,
-                                .sampler = self->sampler,
+                                .sampler = self->training->sampler,
                                 .guidance_scale = s->guidance_scale };
 
-  return vard_pipeline_compile (self->pipeline, &request, ports, error);
+  return vard_pipeline_compile (self->training->pipeline, &request, ports, error);
 }
 
 gboolean
 vard_trainer_estimate_memory (VardTrainer *self, VardMemoryEstimate *estimate, GError **error)
 {
   VardMemoryEstimate e = { .before = read_status ("VmHWM:") };
-  gsize trained = vard_policy_step_get_workspace_size (self->policy), ports, known;
+  VardAlgorithmCosts costs;
+  gsize ports, known;
 
+  vard_algorithm_forecast (self->algorithm, &costs);
   if (!compile_sampling (self, &ports, error))
     return FALSE;
-  e.denoiser = count_weights (vard_model_peek_denoiser (self->model));
-  e.text_encoder = count_weights (vard_model_peek_text_encoder (self->model)) - self->n_dropped;
-  e.frozen = self->settings->weights == VARD_TRAINED_WEIGHTS_FULL ? e.denoiser : 0;
+  e.denoiser = count_weights (vard_model_peek_denoiser (self->training->model));
+  e.text_encoder = count_weights (vard_model_peek_text_encoder (self->training->model))
+                   - self->training->n_dropped;
+  e.frozen = self->training->settings->weights == VARD_TRAINED_WEIGHTS_FULL ? e.denoiser : 0;
   known = e.denoiser + e.text_encoder + e.frozen;
   e.loaded = MAX (read_status ("VmRSS:"), known) - known;
-  e.optimizer = count_optimizer (self->set, self->optimizer)
-                + count_optimizer (vard_value_fit_peek_parameters (self->value),
-                                   vard_value_fit_peek_optimizer (self->value));
-  e.pool = count_store (self->pool);
-  e.ring = count_store (self->ring);
-  e.activations = vard_engine_get_expected_arena (self->engine);
+  e.optimizer = vard_optimizer_count_bytes (self->training->optimizer) + costs.optimizer;
+  e.pool = costs.pool;
+  e.ring = costs.ring;
+  e.activations = vard_engine_get_expected_arena (self->training->engine);
   e.batch = ports + count_batch (self);
-  e.has_device = vard_engine_describe_memory (self->engine, &e.device);
-  e.is_policy = trained >= e.activations;
+  e.has_device = vard_engine_describe_memory (self->training->engine, &e.device);
+  e.is_policy = costs.workspace >= e.activations;
   e.peak =
     MAX (e.before, known + e.loaded + e.optimizer + e.pool + e.ring + e.activations + e.batch);
   *estimate = e;
@@ -117,7 +105,7 @@ vard_trainer_estimate_memory (VardTrainer *self, VardMemoryEstimate *estimate, G
 static char *
 dup_remedies (VardTrainer *self)
 {
-  const VardTrainerSettings *s = self->settings;
+  const VardTrainingSettings *s = self->training->settings;
   g_autoptr (GPtrArray) words = g_ptr_array_new ();
 
   if (s->micro_batch != 1)
@@ -126,7 +114,7 @@ dup_remedies (VardTrainer *self)
     g_ptr_array_add (words, "--segments");
   if (s->weights == VARD_TRAINED_WEIGHTS_FULL)
     g_ptr_array_add (words, "--weights lora");
-  if (vard_engine_is_exact (self->engine))
+  if (vard_engine_is_exact (self->training->engine))
     g_ptr_array_add (words, "--engine cuda:precision=bf16");
   g_ptr_array_add (words, "a smaller --batch-size or --value-batch");
   g_ptr_array_add (words, "smaller pictures");
@@ -140,7 +128,7 @@ vard_trainer_check_device (VardTrainer *self, GError **error)
   VardMemoryEstimate estimate;
   VardDeviceMemory m;
 
-  if (!vard_engine_describe_memory (self->engine, &m))
+  if (!vard_engine_describe_memory (self->training->engine, &m))
     return TRUE;
   if (!vard_trainer_estimate_memory (self, &estimate, error))
     return FALSE;
@@ -148,7 +136,8 @@ vard_trainer_check_device (VardTrainer *self, GError **error)
   if (!estimate.has_device || m.missing <= m.free)
     return TRUE;
 
-  g_autofree char *remedies = dup_remedies (self), *engine = vard_engine_describe (self->engine);
+  g_autofree char *remedies = dup_remedies (self),
+                  *engine = vard_engine_describe (self->training->engine);
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
                "training takes %.3g GB of the device's memory, and there is room for %.3g of its "

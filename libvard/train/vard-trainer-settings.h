@@ -4,47 +4,23 @@
  */
 #pragma once
 
-#include <glib-object.h>
+#include "learn/vard-training-settings.h"
 
 G_BEGIN_DECLS
 
-/**
- * VardTrainedWeights:
- * @VARD_TRAINED_WEIGHTS_LORA: low-rank adapters beside the frozen weights
- * @VARD_TRAINED_WEIGHTS_FULL: every weight of the denoiser; the reference is a second, frozen copy
- *
- * What a run trains.
- */
-typedef enum
-{
-  VARD_TRAINED_WEIGHTS_LORA,
-  VARD_TRAINED_WEIGHTS_FULL,
-} VardTrainedWeights;
-
-#define VARD_TYPE_TRAINED_WEIGHTS (vard_trained_weights_get_type ())
-GType vard_trained_weights_get_type (void) G_GNUC_CONST;
-
-/**
- * VardWhitening:
- * @VARD_WHITENING_BASE: the mean and spread of the base model's pool, fixed for the run
- * @VARD_WHITENING_RUNNING: those of the newest pictures, about as many as the pool has
- *
- * The units that rewards are learned in.
- */
-typedef enum
-{
-  VARD_WHITENING_BASE,
-  VARD_WHITENING_RUNNING,
-} VardWhitening;
-
-#define VARD_TYPE_WHITENING (vard_whitening_get_type ())
-GType vard_whitening_get_type (void) G_GNUC_CONST;
-
 #define VARD_TYPE_TRAINER_SETTINGS (vard_trainer_settings_get_type ())
-G_DECLARE_FINAL_TYPE (VardTrainerSettings, vard_trainer_settings, VARD, TRAINER_SETTINGS, GObject)
+G_DECLARE_FINAL_TYPE (VardTrainerSettings,
+                      vard_trainer_settings,
+                      VARD,
+                      TRAINER_SETTINGS,
+                      VardTrainingSettings)
 
 VardTrainerSettings *vard_trainer_settings_new (void);
 VardTrainerSettings *vard_trainer_settings_copy (VardTrainerSettings *self);
 double vard_trainer_settings_find_learning_rate (VardTrainerSettings *self);
+const char *vard_trainer_settings_get_algorithm (VardTrainerSettings *self);
+char **vard_trainer_settings_dup_algorithms (VardTrainerSettings *self);
+GObject *vard_trainer_settings_get_algorithm_settings (VardTrainerSettings *self,
+                                                       const char *algorithm);
 
 G_END_DECLS

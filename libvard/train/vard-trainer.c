@@ -1,17 +1,17 @@
 /* vard-trainer.c - fine-tunes a pipeline's model on a reward, one step at a time
  *
- * The trainer is a machine of four phases: a pool of pictures of the base model, a value network
- * fitted on them, an evaluation of the base model, then policy iterations. Each call of advance
- * does one unit of work and ends where a checkpoint may be taken: all randomness is a function of
- * the seed and of counters, so that a state that was saved goes on exactly as if nothing had
- * happened.
+ * The trainer is a loop around an algorithm: the algorithm's own phases, an evaluation of the base
+ * model, then steps. Each call of advance does one unit of work and ends where a checkpoint may be
+ * taken: all randomness is a function of the seed and of counters, so that a state that was saved
+ * goes on exactly as if nothing had happened.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "train/vard-trainer-private.h"
 
 #include "base/vard-error.h"
-#include "base/vard-random.h"
+
+#include <sys/resource.h>
 
 /* Between checkpoints while there are no steps yet, in microseconds */
 #define CHECKPOINT_TIME (60 * G_USEC_PER_SEC)
@@ -31,158 +31,52 @@ static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE (VardTrainer, vard_trainer, G_TYPE_OBJECT)
 
-/* ---- for the phases ---- */
-
-double
-vard_trainer_get_seconds (VardTrainer *self)
-{
-  return self->seconds + (g_get_monotonic_time () - self->advance_began) / 1e6;
-}
-
-void
-vard_trainer_emit_progress (VardTrainer *self,
-                            const char *phase,
-                            double fraction,
-                            VardMetrics *metrics)
-{
-  g_signal_emit (self, signals[SIGNAL_PROGRESS], 0, phase, fraction, metrics);
-}
-
-void
-vard_trainer_warn (VardTrainer *self, const char *format, ...)
-{
-  va_list arguments;
-
-  va_start (arguments, format);
-  g_autofree char *message = g_strdup_vprintf (format, arguments);
-  va_end (arguments);
-  g_signal_emit (self, signals[SIGNAL_WARNING], 0, message);
-}
-
-/* Encoded once, when the trainer was made */
-const VardCondition *
-vard_trainer_peek_condition (VardTrainer *self, guint prompt)
-{
-  return vard_pipeline_encode (self->pipeline, self->texts[prompt], NULL, NULL);
-}
-
-guint
-vard_trainer_get_evaluation_prompt (VardTrainer *self, guint i)
-{
-  return self->evaluation_prompts != NULL ? vard_prompt_source_get_count (self->prompts) + i : i;
-}
-
-guint
-vard_trainer_count_evaluation_prompts (VardTrainer *self)
-{
-  VardPromptSource *source = self->evaluation_prompts != NULL ? self->evaluation_prompts
-                                                              : self->prompts;
-
-  return MIN (self->settings->evaluation_prompts, vard_prompt_source_get_count (source));
-}
-
-JsonObject *
-vard_trainer_peek_metadata (VardTrainer *self, guint prompt)
-{
-  guint n = vard_prompt_source_get_count (self->prompts);
-
-  return prompt < n ? vard_prompt_source_get_metadata (self->prompts, prompt)
-                    : vard_prompt_source_get_metadata (self->evaluation_prompts, prompt - n);
-}
-
-/* Every prompt once before any twice, each round in its own order */
-static guint
-draw_prompt (VardTrainer *self, const char *stream, guint64 number)
-{
-  guint n = vard_prompt_source_get_count (self->prompts);
-  g_autofree guint *order = g_new (guint, n);
-
-  vard_random_permutation (vard_random_derive_key (self->settings->seed, stream, number / n), 1,
-                           order, n);
-
-  return order[number % n];
-}
-
-VardTrajectory *
-vard_trainer_rollout (VardTrainer *self,
-                      const char *stream,
-                      guint64 first,
-                      guint n,
-                      VardSampleProgress progress,
-                      GCancellable *cancellable,
-                      GError **error)
-{
-  g_autofree guint *prompts = g_new (guint, n);
-  g_autofree guint64 *seeds = g_new (guint64, n);
-  VardSampleRequest request = {
-    .n = n,
-    .prompts = (const char *const *) self->texts,
-    .prompt_of = prompts,
-    .seeds = seeds,
-    .sampler = self->sampler,
-    .guidance_scale = self->settings->guidance_scale,
-    .keep_states = TRUE,
-  };
-
-  for (guint i = 0; i < n; i++)
-    {
-      prompts[i] = draw_prompt (self, stream, first + i);
-      seeds[i] = vard_random_derive_key (self->settings->seed, stream, first + i);
-    }
-
-  return vard_pipeline_rollout (self->pipeline, &request, progress, self, cancellable, error);
-}
-
 void
 vard_trainer_emit_step (VardTrainer *self)
 {
-  g_signal_emit (self, signals[SIGNAL_STEP], 0, self->step, self->metrics);
+  g_signal_emit (self, signals[SIGNAL_STEP], 0, self->training->step, self->training->metrics);
+}
+
+guint
+vard_trainer_get_base_phase (VardTrainer *self)
+{
+  return vard_algorithm_count_phases (self->algorithm);
+}
+
+guint
+vard_trainer_get_step_phase (VardTrainer *self)
+{
+  return vard_trainer_get_base_phase (self) + 1;
+}
+
+const char *
+vard_trainer_get_phase_name (VardTrainer *self, guint phase)
+{
+  if (phase < vard_trainer_get_base_phase (self))
+    return VARD_ALGORITHM_GET_CLASS (self->algorithm)->phases[phase];
+
+  return phase == vard_trainer_get_base_phase (self) ? "evaluation" : "step";
 }
 
 /* ---- going on ---- */
 
-/* What phase 0 found, as the metrics of step 0 */
-static void
-describe_start (VardTrainer *self)
-{
-  double sum = 0;
-  guint n = self->sampler->n_steps + 1;
-
-  g_clear_pointer (&self->metrics, vard_metrics_unref);
-  self->metrics = vard_metrics_new (0, vard_trainer_get_seconds (self));
-  vard_metrics_set (self->metrics, "reward/mean", self->reward_mean);
-  vard_metrics_set (self->metrics, "reward/std", self->reward_sd);
-  vard_metrics_set (self->metrics, "reward-calls", self->reward_calls);
-  vard_metrics_set (self->metrics, "kl/trajectory", 0);
-  vard_metrics_set (self->metrics, "kl-weight", self->kl.weight);
-  vard_metrics_set (self->metrics, "value/loss", self->fit_loss);
-  for (guint i = 0; i < n; i++)
-    {
-      g_autofree char *name =
-        g_strdup_printf ("value/r2/%g", vard_sampler_get_state_time (self->sampler, i));
-
-      vard_metrics_set (self->metrics, name, self->r2[i]);
-      sum += self->r2[i];
-    }
-  vard_metrics_set (self->metrics, "value/r2", sum / n);
-}
-
 static gboolean
 is_evaluation_due (VardTrainer *self)
 {
-  guint interval = self->settings->evaluation_interval;
+  guint interval = self->training->settings->evaluation_interval;
 
-  if (self->step == self->evaluated_step)
+  if (self->training->step == self->evaluated_step)
     return FALSE;
-  return self->step >= self->settings->steps || (interval > 0 && self->step % interval == 0);
+  return self->training->step >= self->training->settings->steps
+         || (interval > 0 && self->training->step % interval == 0);
 }
 
 static gboolean
 are_samples_due (VardTrainer *self)
 {
-  guint interval = self->settings->sample_interval;
+  guint interval = self->training->settings->sample_interval;
 
-  return interval > 0 && self->step % interval == 0;
+  return interval > 0 && self->training->step % interval == 0;
 }
 
 static gboolean
@@ -191,8 +85,9 @@ finish_step (VardTrainer *self, GCancellable *cancellable, GError **error)
   gboolean is_evaluation = is_evaluation_due (self);
 
   vard_trainer_emit_step (self);
-  vard_trainer_emit_progress (self, "step", self->step / (double) self->settings->steps,
-                              self->metrics);
+  vard_training_emit_progress (self->training, "step",
+                               self->training->step / (double) self->training->settings->steps,
+                               self->training->metrics);
   if (!is_evaluation && !are_samples_due (self))
     return TRUE;
 
@@ -202,44 +97,94 @@ finish_step (VardTrainer *self, GCancellable *cancellable, GError **error)
   if (evaluation == NULL)
     return FALSE;
   if (is_evaluation)
-    self->evaluated_step = self->step;
-  g_signal_emit (self, signals[is_evaluation ? SIGNAL_EVALUATION : SIGNAL_SAMPLES], 0, self->step,
-                 evaluation);
+    self->evaluated_step = self->training->step;
+  g_signal_emit (self, signals[is_evaluation ? SIGNAL_EVALUATION : SIGNAL_SAMPLES], 0,
+                 self->training->step, evaluation);
 
   return TRUE;
 }
 
 static void
-offer_checkpoint (VardTrainer *self, VardTrainerPhase phase_before)
+offer_checkpoint (VardTrainer *self, guint phase_before)
 {
-  guint interval = self->settings->checkpoint_interval;
+  guint interval = self->training->settings->checkpoint_interval;
   gint64 now = g_get_monotonic_time ();
   gboolean is_due = now - self->last_checkpoint > CHECKPOINT_TIME;
 
-  if (phase_before == VARD_TRAINER_PHASE_STEPS)
-    is_due = self->step >= self->settings->steps || (interval > 0 && self->step % interval == 0);
+  if (phase_before == vard_trainer_get_step_phase (self))
+    is_due = self->training->step >= self->training->settings->steps
+             || (interval > 0 && self->training->step % interval == 0);
   if (!is_due)
     return;
   self->last_checkpoint = now;
-  g_signal_emit (self, signals[SIGNAL_CHECKPOINT], 0, self->step);
+  g_signal_emit (self, signals[SIGNAL_CHECKPOINT], 0, self->training->step);
+}
+
+/* One unit of work before the first step */
+static gboolean
+advance_algorithm (VardTrainer *self, GCancellable *cancellable, GError **error)
+{
+  gboolean is_done;
+
+  if (!vard_algorithm_advance (self->algorithm, self->phase, &is_done, cancellable, error))
+    return FALSE;
+  if (is_done)
+    self->phase++;
+
+  return TRUE;
+}
+
+static void
+take_metrics (VardTrainer *self, VardMetrics *metrics)
+{
+  g_clear_pointer (&self->training->metrics, vard_metrics_unref);
+  self->training->metrics = metrics;
+}
+
+/* The numbers of step 0, then the evaluation of the base model */
+static gboolean
+advance_base (VardTrainer *self, GCancellable *cancellable, GError **error)
+{
+  take_metrics (self, vard_metrics_new (0, vard_training_get_seconds (self->training)));
+  vard_algorithm_describe (self->algorithm, self->training->metrics);
+
+  return vard_trainer_advance_base (self, cancellable, error);
+}
+
+/* The most memory that the process has held so far */
+static void
+add_memory (VardMetrics *metrics)
+{
+  struct rusage usage;
+
+  /* the kernel counts in kilobytes */
+  if (getrusage (RUSAGE_SELF, &usage) == 0)
+    vard_metrics_set (metrics, "memory/peak-bytes", usage.ru_maxrss * 1024.0);
+}
+
+static gboolean
+advance_step (VardTrainer *self, GCancellable *cancellable, GError **error)
+{
+  VardMetrics *metrics = vard_algorithm_step (self->algorithm, cancellable, error);
+
+  if (metrics == NULL)
+    return FALSE;
+  add_memory (metrics);
+  take_metrics (self, metrics);
+  self->training->step++;
+
+  return finish_step (self, cancellable, error);
 }
 
 static gboolean
 advance_phase (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
-  switch (self->phase)
-    {
-    case VARD_TRAINER_PHASE_POOL: return vard_trainer_advance_pool (self, cancellable, error);
-    case VARD_TRAINER_PHASE_VALUE_FIT:
-      return vard_trainer_advance_value_fit (self, cancellable, error);
-    case VARD_TRAINER_PHASE_BASE:
-      describe_start (self);
-      return vard_trainer_advance_base (self, cancellable, error);
-    case VARD_TRAINER_PHASE_STEPS:
-    default:
-      return vard_trainer_advance_step (self, cancellable, error)
-             && finish_step (self, cancellable, error);
-    }
+  if (self->phase < vard_trainer_get_base_phase (self))
+    return advance_algorithm (self, cancellable, error);
+  if (self->phase == vard_trainer_get_base_phase (self))
+    return advance_base (self, cancellable, error);
+
+  return advance_step (self, cancellable, error);
 }
 
 /**
@@ -248,9 +193,9 @@ advance_phase (VardTrainer *self, GCancellable *cancellable, GError **error)
  * @cancellable: (nullable): stops at any moment
  * @error: where to put an error
  *
- * Does one unit of work: a batch of the pool, a burst of value updates, the evaluation of the base
- * model, or one step with the evaluation that is due after it. After an error, cancellation too,
- * the trainer is of no more use: go on from a checkpoint.
+ * Does one unit of work: a part of a phase of the algorithm (a batch of the pool, a burst of value
+ * updates), the evaluation of the base model, or one step with the evaluation that is due after it.
+ * After an error, cancellation too, the trainer is of no more use: go on from a checkpoint.
  *
  * Returns: %TRUE when it was done, or when there was nothing left to do
  */
@@ -259,7 +204,7 @@ vard_trainer_advance (VardTrainer *self, GCancellable *cancellable, GError **err
 {
   g_return_val_if_fail (VARD_IS_TRAINER (self), FALSE);
 
-  VardTrainerPhase phase = self->phase;
+  guint phase = self->phase;
 
   if (vard_trainer_is_finished (self))
     return TRUE;
@@ -271,12 +216,12 @@ vard_trainer_advance (VardTrainer *self, GCancellable *cancellable, GError **err
       return FALSE;
     }
 
-  self->advance_began = g_get_monotonic_time ();
+  self->training->advance_began = g_get_monotonic_time ();
   if (self->last_checkpoint == 0)
-    self->last_checkpoint = self->advance_began;
+    self->last_checkpoint = self->training->advance_began;
   self->is_broken = !advance_phase (self, cancellable, error);
-  self->seconds = vard_trainer_get_seconds (self);
-  self->advance_began = g_get_monotonic_time ();
+  self->training->seconds = vard_training_get_seconds (self->training);
+  self->training->advance_began = g_get_monotonic_time ();
   if (self->is_broken)
     return FALSE;
   offer_checkpoint (self, phase);
@@ -298,7 +243,7 @@ vard_trainer_advance (VardTrainer *self, GCancellable *cancellable, GError **err
 gboolean
 vard_trainer_run (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
-  g_return_val_if_fail (VARD_IS_TRAINER (self) && !self->is_averaged, FALSE);
+  g_return_val_if_fail (VARD_IS_TRAINER (self) && !self->training->is_averaged, FALSE);
 
   while (!vard_trainer_is_finished (self) && !g_atomic_int_get (&self->is_stopping))
     if (!vard_trainer_advance (self, cancellable, error))
@@ -306,7 +251,7 @@ vard_trainer_run (VardTrainer *self, GCancellable *cancellable, GError **error)
 
   if (g_atomic_int_compare_and_exchange (&self->is_stopping, TRUE, FALSE)
       && !vard_trainer_is_finished (self))
-    g_signal_emit (self, signals[SIGNAL_CHECKPOINT], 0, self->step);
+    g_signal_emit (self, signals[SIGNAL_CHECKPOINT], 0, self->training->step);
 
   return TRUE;
 }
@@ -337,7 +282,8 @@ vard_trainer_is_finished (VardTrainer *self)
 {
   g_return_val_if_fail (VARD_IS_TRAINER (self), FALSE);
 
-  return self->phase == VARD_TRAINER_PHASE_STEPS && self->step >= self->settings->steps;
+  return self->phase == vard_trainer_get_step_phase (self)
+         && self->training->step >= self->training->settings->steps;
 }
 
 /**
@@ -351,7 +297,7 @@ vard_trainer_get_step (VardTrainer *self)
 {
   g_return_val_if_fail (VARD_IS_TRAINER (self), 0);
 
-  return self->step;
+  return self->training->step;
 }
 
 /**
@@ -365,7 +311,7 @@ vard_trainer_peek_metrics (VardTrainer *self)
 {
   g_return_val_if_fail (VARD_IS_TRAINER (self), NULL);
 
-  return self->metrics;
+  return self->training->metrics;
 }
 
 /* ---- the object ---- */
@@ -375,29 +321,9 @@ vard_trainer_finalize (GObject *object)
 {
   VardTrainer *self = VARD_TRAINER (object);
 
-  g_clear_pointer (&self->policy, vard_policy_step_free);
-  g_clear_pointer (&self->meter, vard_kl_meter_free);
-  g_clear_pointer (&self->value, vard_value_fit_free);
-  g_clear_object (&self->value_net);
-  g_clear_pointer (&self->optimizer, vard_optimizer_free);
-  g_clear_pointer (&self->set, vard_parameter_set_free);
-  g_clear_pointer (&self->frozen, vard_frozen_weights_free);
-  g_clear_pointer (&self->sampler, vard_sampler_free);
-  g_clear_pointer (&self->pool, vard_trajectory_store_free);
-  g_clear_pointer (&self->ring, vard_trajectory_store_free);
-  g_clear_pointer (&self->ring_scores, g_free);
-  g_clear_pointer (&self->pool_scores, g_array_unref);
-  g_clear_pointer (&self->pool_valid, g_array_unref);
+  g_clear_object (&self->algorithm);
   g_clear_pointer (&self->base_rewards, g_array_unref);
-  g_clear_pointer (&self->r2, g_free);
-  g_clear_pointer (&self->histories, g_free);
-  g_clear_pointer (&self->metrics, vard_metrics_unref);
-  g_clear_pointer (&self->texts, g_strfreev);
-  g_clear_object (&self->settings);
-  g_clear_object (&self->prompts);
-  g_clear_object (&self->evaluation_prompts);
-  g_clear_object (&self->rewards);
-  g_clear_object (&self->pipeline);
+  g_clear_pointer (&self->training, vard_training_free);
 
   G_OBJECT_CLASS (vard_trainer_parent_class)->finalize (object);
 }
@@ -408,7 +334,7 @@ vard_trainer_install_signals (void)
   /**
    * VardTrainer::progress:
    * @self: the trainer
-   * @phase: pool, value-fit, evaluation or step
+   * @phase: a phase of the algorithm (pool, value-fit), evaluation or step
    * @fraction: how much of the phase is done, 0 to 1
    * @metrics: (nullable): numbers that changed
    */
@@ -474,5 +400,6 @@ vard_trainer_class_init (VardTrainerClass *klass)
 static void
 vard_trainer_init (VardTrainer *self)
 {
+  self->base_rewards = g_array_new (FALSE, FALSE, sizeof (float));
   self->evaluated_step = G_MAXUINT64;
 }

@@ -178,9 +178,9 @@ test_trainer_value_of_pictures (void)
                     "steps", 1, NULL);
       toy_run_init (&run, settings, 2);
       toy_run_go (&run);
-      n_steps = run.trainer->sampler->n_steps;
-      finished[i] = run.trainer->r2[n_steps];
-      noisy[i] = run.trainer->r2[n_steps / 2];
+      n_steps = run.trainer->training->sampler->n_steps;
+      finished[i] = toy_run_peek_vard (&run)->r2[n_steps];
+      noisy[i] = toy_run_peek_vard (&run)->r2[n_steps / 2];
       toy_run_clear (&run);
     }
   g_test_message ("R2 of finished and half noisy states: %.3f %.3f, and without noisy ones %.3f "
@@ -207,7 +207,7 @@ test_trainer_adapters (void)
   toy_run_go (&run);
   g_assert_cmpfloat (heard.base_kl, ==, 0);
   g_assert_cmpfloat (heard.last_kl, >, 0);
-  g_assert_cmpint (run.trainer->set->n_trainable, ==, 4);
+  g_assert_cmpint (run.trainer->training->set->n_trainable, ==, 4);
   for (guint i = 0; i < 1000; i++)
     g_assert_cmpfloat (vard_tensor_peek_f32 (
                          toy_model_peek_shift (TOY_MODEL (run.model))->tensor)[i],
@@ -223,7 +223,10 @@ test_trainer_adapters (void)
   /* A is first in the flat weights, B begins at the next boundary; readers take alpha to be the
    * rank */
   g_assert_cmpfloat_with_epsilon (vard_tensor_peek_f32 (up)[1],
-                                  3 * vard_tensor_peek_f32 (run.trainer->set->weights)[17], 1e-7);
+                                  3
+                                    * vard_tensor_peek_f32 (
+                                      run.trainer->training->set->weights)[17],
+                                  1e-7);
   g_string_free (heard.phases, TRUE);
   toy_run_clear (&run);
   remove_folder (folder);
@@ -234,11 +237,11 @@ test_trainer_adapters (void)
 static float *
 dup_weights (ToyRun *run, gsize *size)
 {
-  VardParameterSet *value = vard_value_fit_peek_parameters (run->trainer->value);
-  gsize n = run->trainer->set->count, m = value->count;
+  VardParameterSet *value = vard_value_fit_peek_parameters (toy_run_peek_vard (run)->value);
+  gsize n = run->trainer->training->set->count, m = value->count;
   float *all = g_new (float, n + m);
 
-  memcpy (all, vard_tensor_peek_f32 (run->trainer->set->weights), n * sizeof (float));
+  memcpy (all, vard_tensor_peek_f32 (run->trainer->training->set->weights), n * sizeof (float));
   memcpy (all + n, vard_tensor_peek_f32 (value->weights), m * sizeof (float));
   *size = (n + m) * sizeof (float);
 
@@ -296,10 +299,12 @@ test_trainer_resume (gconstpointer data)
 
   g_assert_cmpuint (size, ==, size_again);
   g_assert_cmpint (memcmp (expected, found, size), ==, 0);
-  g_assert_cmpfloat (toy_run_lookup (whole.trainer->metrics, "reward/mean"), ==,
-                     toy_run_lookup (second.trainer->metrics, "reward/mean"));
-  g_assert_cmpfloat (whole.trainer->kl.weight, ==, second.trainer->kl.weight);
-  g_assert_cmpfloat (whole.trainer->kl.weight, !=, whole.trainer->kl.start);
+  g_assert_cmpfloat (toy_run_lookup (whole.trainer->training->metrics, "reward/mean"), ==,
+                     toy_run_lookup (second.trainer->training->metrics, "reward/mean"));
+  g_assert_cmpfloat (toy_run_peek_vard (&whole)->kl.weight, ==,
+                     toy_run_peek_vard (&second)->kl.weight);
+  g_assert_cmpfloat (toy_run_peek_vard (&whole)->kl.weight, !=,
+                     toy_run_peek_vard (&whole)->kl.start);
   toy_run_clear (&whole);
   toy_run_clear (&second);
   remove_folder (folder);
@@ -422,13 +427,13 @@ test_trainer_rate_of_weights (void)
 
   g_object_set (settings, "learning-rate", 0.0, NULL);
   toy_run_init (&run, settings, 0.6);
-  g_assert_cmpfloat (run.trainer->settings->learning_rate, ==, 3e-5);
+  g_assert_cmpfloat (run.trainer->training->settings->learning_rate, ==, 3e-5);
   toy_run_clear (&run);
 
   g_object_set (settings, "weights", VARD_TRAINED_WEIGHTS_LORA, "lora-rank", 2, "lora-targets",
                 (const char *[]) { "to_q", NULL }, NULL);
   toy_run_init (&run, settings, 0.6);
-  g_assert_cmpfloat (run.trainer->settings->learning_rate, ==, 3e-4);
+  g_assert_cmpfloat (run.trainer->training->settings->learning_rate, ==, 3e-4);
   toy_run_clear (&run);
 }
 
@@ -441,11 +446,11 @@ test_trainer_diverges (void)
 
   g_object_set (settings, "learning-rate", 1.0, "weight-decay", 0.0, "steps", 3, NULL);
   toy_run_init (&run, settings, 0.6);
-  while (run.trainer->phase != VARD_TRAINER_PHASE_STEPS)
+  while (run.trainer->phase != VARD_VARD_N_PHASES + 1)
     g_assert_true (vard_trainer_advance (run.trainer, NULL, NULL));
-  vard_tensor_peek_f32 (run.trainer->set->weights)[991] = NAN;
+  vard_tensor_peek_f32 (run.trainer->training->set->weights)[991] = NAN;
   for (guint i = 0; i < 1000; i++)
-    vard_tensor_peek_f32 (run.trainer->set->weights)[i] = NAN;
+    vard_tensor_peek_f32 (run.trainer->training->set->weights)[i] = NAN;
   g_assert_false (vard_trainer_run (run.trainer, NULL, &error));
   g_assert_error (error, VARD_ERROR, VARD_ERROR_DIVERGED);
   g_assert_nonnull (strstr (error->message, "step 1"));

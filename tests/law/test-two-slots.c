@@ -373,8 +373,8 @@ test_two_slots_trains (gconstpointer data)
 static float *
 dup_weights (ToyRun *run, gsize *size)
 {
-  VardParameterSet *sets[] = { run->trainer->set,
-                               vard_value_fit_peek_parameters (run->trainer->value) };
+  VardParameterSet *sets[] = { run->trainer->training->set,
+                               vard_value_fit_peek_parameters (toy_run_peek_vard (run)->value) };
   GByteArray *all = g_byte_array_new ();
 
   for (guint i = 0; i < G_N_ELEMENTS (sets); i++)

@@ -28,19 +28,20 @@ reward_of (Bench *bench, const float *latent)
     sum += latent[i];
 
   /* the toy reward below its peak, without the picture's rounding */
-  return (0.5 + 0.25 * sum / 16 - bench->run.trainer->reward_mean) / bench->run.trainer->reward_sd;
+  return (0.5 + 0.25 * sum / 16 - toy_run_peek_vard (&bench->run)->reward_mean)
+         / toy_run_peek_vard (&bench->run)->reward_sd;
 }
 
 /* the trainer's unit in terms of grey levels: the mix whitens first, then the total */
 static void
-take_unit (VardTrainer *trainer)
+take_unit (VardVardAlgorithm *vard)
 {
-  g_autoptr (JsonObject) statistics = vard_reward_mix_get_statistics (trainer->rewards);
+  g_autoptr (JsonObject) statistics = vard_reward_mix_get_statistics (vard->training->rewards);
   JsonObject *grey = json_object_get_object_member (statistics, "grey");
   double sd = json_object_get_double_member (grey, "sd");
 
-  trainer->reward_mean = json_object_get_double_member (grey, "mean") + trainer->reward_mean * sd;
-  trainer->reward_sd *= sd;
+  vard->reward_mean = json_object_get_double_member (grey, "mean") + vard->reward_mean * sd;
+  vard->reward_sd *= sd;
 }
 
 static void
@@ -54,13 +55,14 @@ bench_init (Bench *bench, VardSamplerKind sampler, guint n_updates, guint n)
                 sampler, NULL);
   bench->is_flow = sampler == VARD_SAMPLER_KIND_FLOW_SDE;
   toy_run_init (&bench->run, settings, 2);
-  while (bench->run.trainer->phase != VARD_TRAINER_PHASE_BASE)
+  while (bench->run.trainer->phase != VARD_VARD_N_PHASES)
     {
       vard_trainer_advance (bench->run.trainer, NULL, &error);
       g_assert_no_error (error);
     }
-  take_unit (bench->run.trainer);
-  bench->fresh = vard_trainer_rollout (bench->run.trainer, "held-out", 0, n, NULL, NULL, NULL);
+  take_unit (toy_run_peek_vard (&bench->run));
+  bench->fresh =
+    vard_training_rollout (bench->run.trainer->training, "held-out", 0, n, NULL, NULL, NULL, NULL);
   bench->rewards = g_new (double, n);
   for (guint i = 0; i < n; i++)
     bench->rewards[i] = reward_of (bench, vard_trajectory_peek_state (bench->fresh, 8, i));
@@ -83,11 +85,12 @@ predict (Bench *bench, guint state, float *values)
   for (guint i = 0; i < n; i++)
     {
       states[i].x = vard_trajectory_peek_state (bench->fresh, state, i);
-      states[i].time = vard_sampler_get_state_time (bench->run.trainer->sampler, state);
+      states[i].time = vard_sampler_get_state_time (bench->run.trainer->training->sampler, state);
       states[i].condition =
-        vard_trainer_peek_condition (bench->run.trainer, bench->fresh->prompts[i]);
+        vard_training_peek_condition (bench->run.trainer->training, bench->fresh->prompts[i]);
     }
-  g_assert_true (vard_value_fit_predict (bench->run.trainer->value, states, n, values, NULL, NULL));
+  g_assert_true (
+    vard_value_fit_predict (toy_run_peek_vard (&bench->run)->value, states, n, values, NULL, NULL));
 }
 
 /* ---- (5) a value is a martingale along the model's own trajectories ---- */
@@ -151,17 +154,18 @@ find_directions (Bench *bench, guint step, float *directions)
 
   for (guint i = 0; i < n; i++)
     {
-      t[i] = trainer->sampler->steps[step].model_time;
+      t[i] = trainer->training->sampler->steps[step].model_time;
       memcpy (text + i * 3,
               vard_condition_peek_summary (
-                vard_trainer_peek_condition (trainer, bench->fresh->prompts[i])),
+                vard_training_peek_condition (trainer->training, bench->fresh->prompts[i])),
               3 * sizeof (float));
     }
 
   VardNode *x = vard_input (graph, "x", VARD_DTYPE_F32, VARD_SHAPE (n, 4, 4, 1));
-  VardNode *value = vard_value_net_record (VARD_VALUE_NET (trainer->value_net), x,
-                                           vard_constant_f32 (graph, VARD_SHAPE (n), t),
-                                           vard_constant_f32 (graph, VARD_SHAPE (n, 3), text));
+  VardNode *value =
+    vard_value_net_record (VARD_VALUE_NET (toy_run_peek_vard (&bench->run)->value_net), x,
+                           vard_constant_f32 (graph, VARD_SHAPE (n), t),
+                           vard_constant_f32 (graph, VARD_SHAPE (n, 3), text));
   VardNode *gradient;
 
   vard_vjp (&value, NULL, 1, &x, 1, &gradient);
@@ -183,7 +187,7 @@ push (Bench *bench, guint step, float *directions, double nats)
 {
   VardTrainer *trainer = bench->run.trainer;
   guint n = bench->fresh->n;
-  double distance = trainer->sampler->steps[step - 1].sigma * sqrt (2 * nats), gain = 0;
+  double distance = trainer->training->sampler->steps[step - 1].sigma * sqrt (2 * nats), gain = 0;
   g_autofree float *moved = g_new (float, n * 16);
 
   for (guint i = 0; i < n; i++)
@@ -199,10 +203,10 @@ push (Bench *bench, guint step, float *directions, double nats)
 
   VardSampleRequest request = {
     .n = n,
-    .prompts = (const char *const *) trainer->texts,
+    .prompts = (const char *const *) trainer->training->texts,
     .prompt_of = bench->fresh->prompts,
     .seeds = bench->fresh->seeds,
-    .sampler = trainer->sampler,
+    .sampler = trainer->training->sampler,
     .guidance_scale = 1,
     .first_step = step,
     .initial_noise = moved,

@@ -57,6 +57,12 @@ toy_run_init_model (ToyRun *self,
   g_assert_no_error (error);
 }
 
+VardVardAlgorithm *
+toy_run_peek_vard (ToyRun *self)
+{
+  return VARD_VARD_ALGORITHM (self->trainer->algorithm);
+}
+
 void
 toy_run_clear (ToyRun *self)
 {

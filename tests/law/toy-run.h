@@ -7,6 +7,7 @@
 #include "toy-model.h"
 #include "toy-reward.h"
 
+#include "algorithms/vard/vard-vard-algorithm-private.h"
 #include "train/vard-trainer-private.h"
 
 G_BEGIN_DECLS
@@ -33,6 +34,8 @@ void toy_run_init_model (ToyRun *self,
                          const char *const *prompts,
                          VardTrainerSettings *settings,
                          double peak);
+/* Members of the algorithm vard */
+VardVardAlgorithm *toy_run_peek_vard (ToyRun *self);
 void toy_run_clear (ToyRun *self);
 void toy_run_go (ToyRun *self);
 double toy_run_lookup (VardMetrics *metrics, const char *name);

@@ -38,6 +38,14 @@ def read_includes(path):
         return INCLUDE.findall(file.read())
 
 
+def enters_algorithm(name, include):
+    """Whether a file of the trainer or of one algorithm includes a file of another algorithm's folder"""
+    folder = os.path.dirname(include)
+    own = os.path.dirname(name)
+    return (folder.startswith('algorithms/') and folder != own and
+            (own == 'train' or own.startswith('algorithms/')))
+
+
 def check_library(root):
     """Returns the complaints and the graph of includes between the library's files"""
     complaints, graph = [], {}
@@ -59,6 +67,9 @@ def check_library(root):
                 word = 'sideways' if FLOORS[other] == FLOORS[own] else 'upwards'
                 complaints.append(f'libvard/{name}: includes {include}, which is {word} '
                                   f'({own} is floor {FLOORS[own]}, {other} is floor {FLOORS[other]})')
+            elif enters_algorithm(name, include):
+                complaints.append(f'libvard/{name}: includes {include}: an algorithm knows no other, '
+                                  'and the trainer knows none')
             target = include if '/' in include else f'{own}/{include}'
             graph[name].append(target)
     return complaints, graph

@@ -44,6 +44,13 @@ class Rules(unittest.TestCase):
     def test_sideways(self):
         self.refuses('floors', {'libvard/nn/a.c': '#include "engine/b.h"\n'}, 'sideways')
 
+    def test_other_algorithm(self):
+        self.refuses('floors', {'libvard/algorithms/a/x.c': '#include "algorithms/b/y.h"\n'}, 'knows no other')
+        self.refuses('floors', {'libvard/train/x.c': '#include "algorithms/b/y.h"\n'}, 'the trainer knows none')
+        self.assertEqual(self.lint('floors', {
+            'libvard/algorithms/a/x.c': '#include "algorithms/a/y.h"\n#include "algorithms/seam.h"\n',
+            'libvard/algorithms/table.c': '#include "algorithms/a/y.h"\n'}), (0, ''))
+
     def test_circle(self):
         self.refuses('floors', {'libvard/nn/a.h': '#include "nn/b.h"\n',
                                 'libvard/nn/b.h': '#include "nn/a.h"\n'}, 'circle')

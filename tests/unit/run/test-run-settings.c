@@ -114,6 +114,26 @@ test_run_settings_change (void)
   g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
 }
 
+/* The run trains with an algorithm that there is, and names no setting of another one */
+static void
+test_run_settings_algorithm (void)
+{
+  g_autoptr (VardRunSettings) settings = vard_run_settings_new ();
+  g_autoptr (GError) error = NULL, unknown = NULL, change = NULL;
+
+  g_assert_true (vard_run_settings_set (settings, "model", "m", &error));
+  g_assert_true (vard_run_settings_set (settings, "rewards", "x", &error));
+  g_assert_true (vard_run_settings_check (settings, &error));
+  g_assert_no_error (error);
+  g_assert_false (vard_run_settings_check_change (settings, "algorithm", &change));
+  g_assert_nonnull (strstr (change->message, "algorithm"));
+
+  g_assert_true (vard_run_settings_set (settings, "algorithm", "vadr", &error));
+  g_assert_false (vard_run_settings_check (settings, &unknown));
+  g_assert_error (unknown, VARD_ERROR, VARD_ERROR_USAGE);
+  g_assert_nonnull (strstr (unknown->message, "did you mean \"vard\"?"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -123,5 +143,6 @@ main (int argc, char **argv)
   g_test_add_func ("/run-settings/whole", test_run_settings_whole);
   g_test_add_func ("/run-settings/paths", test_run_settings_paths);
   g_test_add_func ("/run-settings/change", test_run_settings_change);
+  g_test_add_func ("/run-settings/algorithm", test_run_settings_algorithm);
   return g_test_run ();
 }

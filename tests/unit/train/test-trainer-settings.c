@@ -47,6 +47,44 @@ test_trainer_settings_text (void)
   g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
 }
 
+/* The settings of an algorithm are an object of their own; the trainer's pass on to it */
+static void
+test_trainer_settings_algorithm (void)
+{
+  g_autoptr (VardTrainerSettings) settings = vard_trainer_settings_new ();
+  g_auto (GStrv) names = vard_trainer_settings_dup_algorithms (settings);
+  GObject *own = vard_trainer_settings_get_algorithm_settings (settings, NULL);
+  double kl_weight;
+  guint n, n_own;
+
+  g_assert_cmpstr (vard_trainer_settings_get_algorithm (settings), ==, "vard");
+  g_assert_cmpstr (names[0], ==, "vard");
+  g_assert_true (own == vard_trainer_settings_get_algorithm_settings (settings, "vard"));
+  g_assert_null (vard_trainer_settings_get_algorithm_settings (settings, "other"));
+
+  g_object_set (settings, "kl-weight", 0.5, NULL);
+  g_object_get (own, "kl-weight", &kl_weight, NULL);
+  g_assert_cmpfloat (kl_weight, ==, 0.5);
+  g_object_set (own, "kl-weight", 0.25, NULL);
+  g_object_get (settings, "kl-weight", &kl_weight, NULL);
+  g_assert_cmpfloat (kl_weight, ==, 0.25);
+
+  g_autoptr (VardTrainerSettings) copy = vard_trainer_settings_copy (settings);
+
+  g_assert_true (vard_trainer_settings_get_algorithm_settings (copy, NULL) != own);
+  g_object_get (copy, "kl-weight", &kl_weight, NULL);
+  g_assert_cmpfloat (kl_weight, ==, 0.25);
+
+  /* and yet a name is listed once */
+  g_autofree GParamSpec **listed = vard_settings_list (G_OBJECT_GET_CLASS (settings), &n);
+  g_autofree GParamSpec **listed_own = vard_settings_list (G_OBJECT_GET_CLASS (own), &n_own);
+
+  g_assert_cmpuint (n_own, >, 10);
+  for (guint i = 0; i < n; i++)
+    for (guint k = 0; k < n_own; k++)
+      g_assert_cmpstr (listed[i]->name, !=, listed_own[k]->name);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -54,5 +92,6 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer-settings/defaults", test_trainer_settings_defaults);
   g_test_add_func ("/trainer-settings/copy", test_trainer_settings_copy);
   g_test_add_func ("/trainer-settings/text", test_trainer_settings_text);
+  g_test_add_func ("/trainer-settings/algorithm", test_trainer_settings_algorithm);
   return g_test_run ();
 }

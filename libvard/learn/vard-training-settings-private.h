@@ -1,22 +1,24 @@
-/* vard-trainer-settings-private.h - the members behind the properties, for the trainer and its
- * parts
+/* vard-training-settings-private.h - the members behind the properties, for the training context
+ * and algorithms
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
 
+#include "learn/vard-training-settings.h"
 #include "process/vard-sampler-kind.h"
-#include "train/vard-trainer-settings.h"
 
 G_BEGIN_DECLS
 
-struct _VardTrainerSettings
+/* VardTrainerSettings derives from it */
+struct _VardTrainingSettings
 {
   GObject parent_instance;
 
   /* the run */
   guint steps;
   guint64 seed;
+  char *algorithm;
   char *engine;
   guint threads;
 
@@ -26,27 +28,14 @@ struct _VardTrainerSettings
   double sampler_eta;
   double guidance_scale;
 
-  /* the pool and the value network */
-  guint pool_size;
-  guint value_fit_updates;
-  guint value_batch;
-  guint value_channels;
-  double value_learning_rate;
-  double value_learning_rate_end;
-  gboolean value_noisy;
-  gboolean value_refresh;
-  guint value_updates;
-  double value_refresh_learning_rate;
-  guint ring_size;
-  double ring_share;
-  VardWhitening whitening;
-
-  /* the policy */
+  /* a step */
   guint batch_size;
   guint states_per_update;
   guint micro_batch;
   gboolean segments;
   guint policy_updates;
+
+  /* what is trained, and how fast */
   VardTrainedWeights weights;
   guint lora_rank;
   double lora_alpha;
@@ -60,19 +49,10 @@ struct _VardTrainerSettings
   double clip_norm;
   double ema;
 
-  /* the objective */
-  double kl_weight;
-  double kl_target;
-  double gamma;
-  double q_min;
-  double w_max;
-  double value_gradient_quantile;
-
   /* what is looked at, and when */
   guint evaluation_interval;
   guint evaluation_prompts;
   guint evaluation_seeds;
-  guint score_interval;
   guint sample_interval;
   guint checkpoint_interval;
 };

@@ -1,0 +1,250 @@
+/* vard-training-rewards.c - a run asks its rewards
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "learn/vard-training-private.h"
+
+#include "base/vard-error.h"
+
+#include <math.h>
+
+gboolean
+vard_training_check_rewards (VardTraining *self, VardPromptSource *prompts, GError **error)
+{
+  g_auto (GStrv) keys = vard_prompt_source_dup_common_keys (prompts);
+  gboolean has_prompts = TRUE;
+
+  for (guint i = 0; i < vard_prompt_source_get_count (prompts); i++)
+    has_prompts = has_prompts && vard_prompt_source_get_text (prompts, i)[0] != 0;
+  return vard_reward_mix_check_needs (self->rewards, has_prompts, (const char *const *) keys,
+                                      self->group_size, error);
+}
+
+static VardRewardBatch *
+vard_training_make_batch (VardTraining *self,
+                          GPtrArray *images,
+                          const guint *prompts,
+                          GError **error)
+{
+  g_autoptr (VardRewardBatch) batch = vard_reward_batch_new ();
+
+  for (guint i = 0; i < images->len; i++)
+    {
+      VardImage *image = images->pdata[i];
+      GBytes *rgb = vard_image_get_rgb (image);
+
+      if (!vard_reward_batch_append (batch, rgb, vard_image_get_width (image),
+                                     vard_image_get_height (image), self->texts[prompts[i]],
+                                     vard_training_peek_metadata (self, prompts[i]), prompts[i],
+                                     error))
+        return NULL;
+    }
+
+  return g_steal_pointer (&batch);
+}
+
+VardRewardScores *
+vard_training_score (VardTraining *self,
+                     GPtrArray *images,
+                     const guint *prompts,
+                     gboolean is_training,
+                     GCancellable *cancellable,
+                     GError **error)
+{
+  g_autoptr (VardRewardBatch) batch = vard_training_make_batch (self, images, prompts, error);
+  VardRewardScores *scores;
+
+  if (batch == NULL)
+    return NULL;
+  scores = vard_reward_mix_score (self->rewards, batch, cancellable, error);
+  if (scores == NULL)
+    return NULL;
+  if (is_training)
+    self->reward_calls += images->len;
+
+  const char *const *warnings = vard_reward_scores_get_warnings (scores);
+  for (guint i = 0; warnings != NULL && warnings[i] != NULL; i++)
+    vard_training_warn (self, "%s", warnings[i]);
+
+  return scores;
+}
+
+double
+vard_training_get_total (VardTraining *self, VardRewardScores *scores, guint item)
+{
+  double total;
+
+  return vard_reward_mix_get_total (self->rewards, scores, item, &total) ? total : NAN;
+}
+
+typedef struct
+{
+  guint n;
+  double sum, squares, lowest, highest;
+} VardScoreSummary;
+
+static void
+vard_score_summary_add (VardScoreSummary *summary, double value)
+{
+  summary->lowest = summary->n > 0 ? MIN (summary->lowest, value) : value;
+  summary->highest = summary->n > 0 ? MAX (summary->highest, value) : value;
+  summary->sum += value;
+  summary->squares += value * value;
+  summary->n++;
+}
+
+static void
+vard_training_add_component (VardTraining *self,
+                             VardRewardScores *scores,
+                             guint component,
+                             VardMetrics *metrics)
+{
+  const char *label = vard_reward_mix_get_label (self->rewards, component);
+  g_autofree char *name = g_strdup_printf ("reward/%s/mean", label);
+  g_autofree char *time = g_strdup_printf ("seconds/reward/%s", label);
+  VardScoreSummary summary = { 0 };
+  double raw;
+
+  for (guint i = 0; i < vard_reward_scores_get_n_items (scores); i++)
+    if (vard_reward_scores_get_raw (scores, component, i, &raw))
+      vard_score_summary_add (&summary, raw);
+  if (summary.n > 0)
+    vard_metrics_set (metrics, name, summary.sum / summary.n);
+  vard_metrics_set (metrics, time, vard_reward_scores_get_seconds (scores, component));
+}
+
+void
+vard_training_add_reward_metrics (VardTraining *self,
+                                  VardRewardScores *scores,
+                                  VardMetrics *metrics)
+{
+  VardScoreSummary summary = { 0 };
+
+  for (guint i = 0; i < vard_reward_scores_get_n_items (scores); i++)
+    {
+      double total = vard_training_get_total (self, scores, i);
+
+      if (isfinite (total))
+        vard_score_summary_add (&summary, total);
+    }
+  for (guint k = 0; k < vard_reward_scores_get_n_components (scores); k++)
+    vard_training_add_component (self, scores, k, metrics);
+  if (summary.n == 0)
+    return;
+
+  double mean = summary.sum / summary.n;
+
+  vard_metrics_set (metrics, "reward/mean", mean);
+  vard_metrics_set (metrics, "reward/std",
+                    sqrt (MAX (0.0, summary.squares / summary.n - mean * mean)));
+  vard_metrics_set (metrics, "reward/min", summary.lowest);
+  vard_metrics_set (metrics, "reward/max", summary.highest);
+}
+
+VardRewardScores *
+vard_training_score_rollout (VardTraining *self,
+                             const VardTrajectory *rollout,
+                             GCancellable *cancellable,
+                             GError **error)
+{
+  g_autoptr (GPtrArray) images = vard_training_decode (self, rollout, cancellable, error);
+
+  return images != NULL
+           ? vard_training_score (self, images, rollout->prompts, TRUE, cancellable, error)
+           : NULL;
+}
+
+/* ---- raw scores that were kept ---- */
+
+void
+vard_training_copy_raw (VardTraining *self, VardRewardScores *scores, guint item, double *raw)
+{
+  for (guint k = 0; k < vard_reward_scores_get_n_components (scores); k++)
+    if (!vard_reward_scores_get_raw (scores, k, item, &raw[k]))
+      raw[k] = NAN;
+}
+
+static VardRewardScores *
+vard_training_restore_scores (VardTraining *self, const double *raw, guint n)
+{
+  return vard_reward_scores_new_from_raw (vard_reward_mix_get_n_components (self->rewards), n, raw);
+}
+
+void
+vard_training_rewhiten (VardTraining *self, const double *raw, guint n, float *totals)
+{
+  g_autoptr (VardRewardScores) scores = vard_training_restore_scores (self, raw, n);
+  double total;
+
+  for (guint i = 0; i < n; i++)
+    totals[i] = vard_reward_mix_get_running_total (self->rewards, scores, i, &total) ? (float) total
+                                                                                     : NAN;
+}
+
+/* Mean and standard deviation of the valid totals, in which there must be something to learn */
+static gboolean
+vard_training_measure_totals (const float *totals,
+                              guint n,
+                              const GArray *valid,
+                              double *mean,
+                              double *sd,
+                              GError **error)
+{
+  double sum = 0, squares = 0;
+
+  for (guint i = 0; i < valid->len; i++)
+    {
+      double total = totals[g_array_index (valid, guint, i)];
+
+      sum += total;
+      squares += total * total;
+    }
+  if (valid->len < 16)
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
+                   "only %u of the pool's %u pictures have a score: too few to learn from",
+                   valid->len, n);
+      return FALSE;
+    }
+  *mean = sum / valid->len;
+  *sd = sqrt (MAX (0.0, squares / valid->len - *mean * *mean));
+  if (*sd < 1e-9)
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
+                   "all pictures of the pool have the same total reward, %g: nothing can be "
+                   "learned",
+                   *mean);
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
+gboolean
+vard_training_settle (VardTraining *self,
+                      const double *raw,
+                      guint n,
+                      float *totals,
+                      GArray *valid,
+                      double *mean,
+                      double *sd,
+                      GError **error)
+{
+  g_autoptr (VardRewardScores) scores = vard_training_restore_scores (self, raw, n);
+
+  if (!vard_reward_mix_has_statistics (self->rewards)
+      && !vard_reward_mix_fit_statistics (self->rewards, &scores, 1, error))
+    return FALSE;
+
+  g_array_set_size (valid, 0);
+  for (guint i = 0; i < n; i++)
+    {
+      double total = vard_training_get_total (self, scores, i);
+
+      totals[i] = total;
+      if (isfinite (total))
+        g_array_append_val (valid, i);
+    }
+
+  return vard_training_measure_totals (totals, n, valid, mean, sd, error);
+}

@@ -1,0 +1,145 @@
+/* vard-training-settings.c - the numbers of a training that do not depend on its algorithm
+ *
+ * Nothing here is from the paper: the defaults are those that were measured on small models, and
+ * the ranges are where the method is defined.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "learn/vard-training-settings-private.h"
+
+#include "base/vard-fields.h"
+
+/* where none is set; of the fine-tuning scripts that people come from */
+#define LORA_LEARNING_RATE 3e-4
+#define FULL_LEARNING_RATE 3e-5
+
+/**
+ * VardTrainingSettings:
+ *
+ * The numbers of a training that do not depend on its algorithm: the loop, the sampler, what is
+ * trained and how fast, and when it is looked at. #VardTrainingSettings adds those of the
+ * algorithms.
+ */
+G_DEFINE_TYPE (VardTrainingSettings, vard_training_settings, G_TYPE_OBJECT)
+
+G_DEFINE_ENUM_TYPE (VardTrainedWeights,
+                    vard_trained_weights,
+                    G_DEFINE_ENUM_VALUE (VARD_TRAINED_WEIGHTS_LORA, "lora"),
+                    G_DEFINE_ENUM_VALUE (VARD_TRAINED_WEIGHTS_FULL, "full"))
+
+G_DEFINE_ENUM_TYPE (VardWhitening,
+                    vard_whitening,
+                    G_DEFINE_ENUM_VALUE (VARD_WHITENING_BASE, "base"),
+                    G_DEFINE_ENUM_VALUE (VARD_WHITENING_RUNNING, "running"))
+
+#define BOOLEAN(m, blurb, value) VARD_FIELD_BOOLEAN (VardTrainingSettings, m, blurb, value)
+#define UINT(m, blurb, min, max, value) \
+  VARD_FIELD_UINT (VardTrainingSettings, m, blurb, min, max, value)
+#define UINT64(m, blurb, min, max, value) \
+  VARD_FIELD_UINT64 (VardTrainingSettings, m, blurb, min, max, value)
+#define DOUBLE(m, blurb, min, max, value) \
+  VARD_FIELD_DOUBLE (VardTrainingSettings, m, blurb, min, max, value)
+#define STRING(m, blurb, value) VARD_FIELD_STRING (VardTrainingSettings, m, blurb, value)
+#define STRV(m, blurb) VARD_FIELD_STRV (VardTrainingSettings, m, blurb)
+
+/* clang-format off */
+static const VardField fields[] = {
+  UINT (steps,
+        "Policy iterations: more move the model further; learning-rate decay is spread over them",
+        0, 1000000, 40),
+  UINT64 (seed, "Where all random numbers come from: the same seed repeats the run", 0, G_MAXUINT64,
+          1),
+  STRING (algorithm, "What turns rewards into updates of the model: vard", "vard"),
+  STRING (engine, "What computes: cpu, cuda or reference", "cpu"),
+  UINT (threads, "Threads of the engine, 0 for one per core", 0, 1024, 0),
+
+  VARD_FIELD_ENUM (VardTrainingSettings, sampler,
+                   "What turns noise into a picture. Training needs steps with a density: ddim, or "
+                   "ddpm, which ends clean; a flow model takes flow-sde",
+                   vard_sampler_kind_get_type, VARD_SAMPLER_KIND_DDIM),
+  UINT (sampler_steps, "Denoising steps per picture; time and stored states grow with it", 2, 1000,
+        20),
+  DOUBLE (sampler_eta,
+          "Noise of ddim and flow-sde: 1 is DDPM; below 1 the KL of a given change grows",
+          0.05, 1, 1),
+  DOUBLE (guidance_scale, "Classifier-free guidance in training and evaluation; 1 halves the cost",
+          1, 30, 1),
+
+  UINT (batch_size, "Trajectories sampled per step", 1, 65536, 32),
+  UINT (states_per_update, "Noisy states per policy update", 1, 65536, 64),
+  UINT (micro_batch, "States held in memory at once, 0 for all: lower it when memory is short", 0,
+        65536, 0),
+  BOOLEAN (segments,
+           "Compute the blocks of the model again on the way back instead of keeping what is "
+           "inside: less memory, about a quarter more work in policy updates",
+           FALSE),
+  UINT (policy_updates, "Policy updates per step", 1, 10000, 2),
+
+  VARD_FIELD_ENUM (VardTrainingSettings, weights, "What is trained: lora (adapters) or full",
+                   vard_trained_weights_get_type, VARD_TRAINED_WEIGHTS_LORA),
+  UINT (lora_rank, "Rank of the adapters: more can change more, and weighs more", 1, 4096, 8),
+  DOUBLE (lora_alpha, "Strength of the adapters: they are scaled by alpha over rank", 1e-3, 1e4, 8),
+  STRV (lora_targets, "Layers that get an adapter: attention, feed-forward, projections, or the "
+                      "end of a layer's name; empty for attention"),
+
+  DOUBLE (learning_rate,
+          "Adam's rate of the policy, 0 for what suits the weights: 3e-4 for adapters, 3e-5 for "
+          "full; a model of a few million parameters bears five times more",
+          0, 1, 0),
+  DOUBLE (learning_rate_end,
+          "Share of it that is left at the last step; without decay the last model may be a bad "
+          "one",
+          0, 1, 0.05),
+  UINT (decay_steps,
+        "Steps over which the rate falls, 0 for all: set it when a run may be prolonged", 0,
+        1000000, 0),
+  UINT (warm_up, "Policy updates until the full rate", 0, 100000, 10),
+  DOUBLE (adam_beta1, "Adam's decay of the mean gradient", 0, 0.9999, 0.9),
+  DOUBLE (adam_beta2, "Adam's decay of the squared gradient", 0, 0.999999, 0.99),
+  DOUBLE (adam_epsilon, "Added to Adam's denominator", 0, 1, 1e-8),
+  DOUBLE (weight_decay, "Decoupled weight decay (AdamW); 0 is Adam", 0, 1, 0),
+  DOUBLE (clip_norm, "Gradients longer than this are shortened to it", 1e-6, 1e9, 1),
+  DOUBLE (ema, "Decay of the averaged weights that are evaluated and saved; 0 for none", 0, 0.99999,
+          0),
+
+  UINT (evaluation_interval, "Steps between evaluations; 0 for the first and the last step only", 0,
+        1000000, 0),
+  UINT (evaluation_prompts, "Prompts of the evaluation, the first ones of the list", 1, 4096, 16),
+  UINT (evaluation_seeds, "Pictures per evaluated prompt, with seeds that training never uses", 2,
+        4096, 8),
+  UINT (sample_interval,
+        "Steps between sample pictures, two per evaluated prompt; 0 for evaluations only", 0,
+        1000000, 10),
+  UINT (checkpoint_interval, "Steps between checkpoints; 0 for the last step only", 0, 1000000, 10),
+};
+/* clang-format on */
+
+/**
+ * vard_training_settings_find_learning_rate:
+ * @self: settings
+ *
+ * Returns: the rate that the policy is trained with: learning-rate, or where that is 0 the rate
+ * that
+ *   suits the weights
+ */
+double
+vard_training_settings_find_learning_rate (VardTrainingSettings *self)
+{
+  g_return_val_if_fail (VARD_IS_TRAINING_SETTINGS (self), 0);
+
+  if (self->learning_rate > 0)
+    return self->learning_rate;
+
+  return self->weights == VARD_TRAINED_WEIGHTS_LORA ? LORA_LEARNING_RATE : FULL_LEARNING_RATE;
+}
+
+static void
+vard_training_settings_class_init (VardTrainingSettingsClass *klass)
+{
+  vard_fields_install (G_OBJECT_CLASS (klass), fields, G_N_ELEMENTS (fields));
+}
+
+static void
+vard_training_settings_init (VardTrainingSettings *self)
+{
+}
