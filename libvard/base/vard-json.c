@@ -12,6 +12,13 @@
 
 static void append_node (GString *out, JsonNode *node, gboolean is_pretty, guint depth);
 
+/**
+ * vard_json_append_string:
+ * @out: where to append
+ * @text: a string in UTF-8
+ *
+ * Appends a JSON string, quoted and escaped, for writers that build no tree of nodes.
+ */
 void
 vard_json_append_string (GString *out, const char *text)
 {
@@ -28,8 +35,14 @@ vard_json_append_string (GString *out, const char *text)
   g_string_append_c (out, '"');
 }
 
-/* The fewest digits that read back as the same number. JSON has no word for what is not finite:
- * null keeps the name visible. A '.' or an exponent says that it is no integer. */
+/**
+ * vard_json_append_number:
+ * @out: where to append
+ * @value: a number
+ *
+ * Appends the fewest digits that read back as the same double. JSON has no word for a number that
+ * is not finite: it becomes null.
+ */
 void
 vard_json_append_number (GString *out, double value)
 {

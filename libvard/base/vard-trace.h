@@ -25,6 +25,12 @@ void vard_trace_flush (void);
 gboolean vard_trace_open (const char *path, GError **error);
 void vard_trace_close (void);
 
+/**
+ * vard_trace_scope_end: (skip)
+ * @self: a scope
+ *
+ * Writes the duration of a scope; VARD_TRACE_SCOPE() calls it.
+ */
 static inline void
 vard_trace_scope_end (VardTraceScope *self)
 {

@@ -62,6 +62,12 @@ struct _VardNode
   guint generation;    /* 0: recorded; above: re-emitted by the reverse sweep */
 };
 
+/**
+ * vard_node_get_count: (skip)
+ * @self: a node
+ *
+ * Returns: the number of elements of its value
+ */
 static inline gint64
 vard_node_get_count (const VardNode *self)
 {
