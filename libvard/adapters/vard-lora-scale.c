@@ -5,6 +5,7 @@
 #include "adapters/vard-lora-scale.h"
 
 #include "base/vard-error.h"
+#include "base/vard-json-parse.h"
 
 #include <json-glib/json-glib.h>
 #include <math.h>
@@ -21,7 +22,7 @@ read_text (VardLoraScale *self, const char *text, GError **error)
 {
   g_autoptr (GError) reason = NULL;
 
-  self->root = json_from_string (text, &reason);
+  self->root = vard_json_parse (text, -1, &reason);
   if (self->root && JSON_NODE_HOLDS_OBJECT (self->root))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,

@@ -10,6 +10,7 @@
 #include "clip/vard-clip-bpe.h"
 
 #include "base/vard-error.h"
+#include "base/vard-json-parse.h"
 
 #include <json-glib/json-glib.h>
 #include <string.h>
@@ -65,20 +66,21 @@ read_vocabulary (VardClipBpe *self, JsonObject *object, const char *path, GError
   return TRUE;
 }
 
-/* owned by the parser */
+/* (transfer full) */
 static JsonObject *
-read_object (JsonParser *parser, const char *path, GError **error)
+read_object (const char *path, GError **error)
 {
   g_autoptr (GError) reason = NULL;
+  g_autoptr (JsonNode) node = vard_json_parse_file (path, &reason);
 
-  if (!json_parser_load_from_file (parser, path, &reason))
+  if (node == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                    "cannot read the tokenizer's vocabulary %s: %s", path, reason->message);
       return NULL;
     }
-  if (json_parser_get_root (parser) && JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)))
-    return json_node_get_object (json_parser_get_root (parser));
+  if (JSON_NODE_HOLDS_OBJECT (node))
+    return json_node_dup_object (node);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not a JSON object of tokens and ids",
                path);
   return NULL;
@@ -87,8 +89,7 @@ read_object (JsonParser *parser, const char *path, GError **error)
 static gboolean
 load_vocabulary (VardClipBpe *self, const char *path, GError **error)
 {
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
-  JsonObject *object = read_object (parser, path, error);
+  g_autoptr (JsonObject) object = read_object (path, error);
 
   return object && read_vocabulary (self, object, path, error);
 }
@@ -273,8 +274,7 @@ VardClipBpe *
 vard_clip_bpe_new_from_json (const char *path, GError **error)
 {
   g_autoptr (VardClipBpe) self = new_empty ();
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
-  JsonObject *root = read_object (parser, path, error);
+  g_autoptr (JsonObject) root = read_object (path, error);
   JsonNode *model = root ? peek_member (root, "model", JSON_NODE_OBJECT) : NULL;
 
   if (!root || !read_model (self, model ? json_node_get_object (model) : NULL, path, error))

@@ -6,12 +6,13 @@
 
 #include "base/vard-error.h"
 #include "base/vard-json.h"
+#include "base/vard-json-parse.h"
 
 struct _VardConfigReader
 {
   char *path;
-  JsonParser *parser;
-  JsonObject *root; /* owned by the parser */
+  JsonNode *node;
+  JsonObject *root; /* owned by the node */
   GError *error;
 };
 
@@ -21,27 +22,22 @@ read_json (const char *path, const char *text, GError **error)
 {
   g_autoptr (VardConfigReader) self = g_new0 (VardConfigReader, 1);
   g_autoptr (GError) reason = NULL;
-  gboolean ok;
 
   self->path = g_strdup (path);
-  self->parser = json_parser_new_immutable ();
-  ok = text ? json_parser_load_from_data (self->parser, text, -1, &reason)
-            : json_parser_load_from_file (self->parser, path, &reason);
-  if (!ok)
+  self->node = text != NULL ? vard_json_parse (text, -1, &reason)
+                            : vard_json_parse_file (path, &reason);
+  if (self->node == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot read %s: %s", path,
                    reason->message);
       return NULL;
     }
-
-  JsonNode *root = json_parser_get_root (self->parser);
-
-  if (!root || !JSON_NODE_HOLDS_OBJECT (root))
+  if (!JSON_NODE_HOLDS_OBJECT (self->node))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not a JSON object", path);
       return NULL;
     }
-  self->root = json_node_get_object (root);
+  self->root = json_node_get_object (self->node);
   return g_steal_pointer (&self);
 }
 
@@ -61,7 +57,7 @@ void
 vard_config_reader_free (VardConfigReader *self)
 {
   g_free (self->path);
-  g_clear_object (&self->parser);
+  g_clear_pointer (&self->node, json_node_unref);
   g_clear_error (&self->error);
   g_free (self);
 }
@@ -256,7 +252,7 @@ vard_config_reader_check_fixed (VardConfigReader *self, const VardConfigFixed *f
   for (guint i = 0; i < n_fixed; i++)
     {
       JsonNode *node = vard_config_reader_peek (self, fixed[i].key);
-      g_autoptr (JsonNode) wanted = json_from_string (fixed[i].json, NULL);
+      g_autoptr (JsonNode) wanted = vard_json_parse (fixed[i].json, -1, NULL);
       gboolean is_same = !node;
 
       if (node && JSON_NODE_HOLDS_VALUE (node) && JSON_NODE_HOLDS_VALUE (wanted)

@@ -5,6 +5,7 @@
 #include "learn/vard-prompt-source.h"
 
 #include "base/vard-error.h"
+#include "base/vard-json-parse.h"
 
 static void
 unref_object (gpointer object)
@@ -33,14 +34,10 @@ add (VardPromptSource *self, const char *text, JsonObject *metadata)
 static gboolean
 add_json_line (VardPromptSource *self, const char *line, GError **error)
 {
-  g_autoptr (JsonNode) node = json_from_string (line, error);
+  g_autoptr (JsonNode) node = vard_json_parse (line, -1, error);
 
   if (node == NULL)
-    {
-      if (error != NULL && *error == NULL)
-        g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG, "the line is empty");
-      return FALSE;
-    }
+    return FALSE;
 
   JsonObject *object = JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
   JsonNode *prompt = object != NULL ? json_object_get_member (object, "prompt") : NULL;

@@ -9,6 +9,7 @@
 
 #include "base/vard-error.h"
 #include "base/vard-json.h"
+#include "base/vard-json-parse.h"
 
 #define NUMBERS_KEY "vard_state"
 #define FORMAT_KEY "format"
@@ -126,7 +127,7 @@ read_numbers (VardSafetensors *file, GError **error)
 {
   GHashTable *metadata = vard_safetensors_peek_metadata (file);
   const char *text = metadata != NULL ? g_hash_table_lookup (metadata, NUMBERS_KEY) : NULL;
-  g_autoptr (JsonNode) node = text != NULL ? json_from_string (text, NULL) : NULL;
+  g_autoptr (JsonNode) node = text != NULL ? vard_json_parse (text, -1, NULL) : NULL;
 
   if (node != NULL && JSON_NODE_HOLDS_OBJECT (node))
     return json_object_ref (json_node_get_object (node));

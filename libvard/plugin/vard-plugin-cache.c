@@ -11,6 +11,7 @@
 
 #include "base/vard-error.h"
 #include "base/vard-json.h"
+#include "base/vard-json-parse.h"
 #include "plugin/vard-plugin-module.h"
 
 #define FORMAT 1
@@ -87,13 +88,12 @@ vard_plugin_cache_check (JsonObject *root, GError **error)
 gboolean
 vard_plugin_cache_read (VardPluginCache *self, const char *text, gssize length, GError **error)
 {
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
+  g_autoptr (JsonNode) root = vard_json_parse (text, length, error);
+  JsonNode *node = root;
 
-  if (!json_parser_load_from_data (parser, text, length, error))
+  if (root == NULL)
     return FALSE;
-
-  JsonNode *node = json_parser_get_root (parser);
-  if (node == NULL || !JSON_NODE_HOLDS_OBJECT (node))
+  if (!JSON_NODE_HOLDS_OBJECT (node))
     {
       g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG,
                            "the plugin cache is no JSON object");

@@ -10,6 +10,7 @@
 
 #include "base/vard-error.h"
 #include "base/vard-json.h"
+#include "base/vard-json-parse.h"
 #include "base/vard-poll.h"
 #include "plugin/vard-plugin-module.h"
 #include "plugin/vard-plugin-private.h"
@@ -138,7 +139,7 @@ vard_plugin_probe_parse (const char *text, char **stage)
 
   for (guint i = 0; lines[i] != NULL; i++)
     {
-      g_autoptr (JsonNode) node = json_from_string (lines[i], NULL);
+      g_autoptr (JsonNode) node = vard_json_parse (lines[i], -1, NULL);
 
       if (node == NULL || !JSON_NODE_HOLDS_OBJECT (node))
         continue;

@@ -9,6 +9,7 @@
 #include "reward/vard-reward-wire.h"
 
 #include "base/vard-json.h"
+#include "base/vard-json-parse.h"
 #include "base/vard-poll.h"
 
 #include <errno.h>
@@ -214,7 +215,7 @@ vard_reward_wire_receive (int fd,
     return NULL;
   text[length] = 0;
 
-  g_autoptr (JsonNode) node = json_from_string ((const char *) text, NULL);
+  g_autoptr (JsonNode) node = vard_json_parse ((const char *) text, -1, NULL);
   if (node == NULL || !JSON_NODE_HOLDS_OBJECT (node))
     {
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,

@@ -7,6 +7,7 @@
 
 #include "base/vard-error.h"
 #include "base/vard-json.h"
+#include "base/vard-json-parse.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -241,7 +242,7 @@ vard_folder_check (const char *path, GError **error)
   if (!g_file_get_contents (file, &text, NULL, error))
     return FALSE;
 
-  g_autoptr (JsonNode) node = json_from_string (text, NULL);
+  g_autoptr (JsonNode) node = vard_json_parse (text, -1, NULL);
 
   if (!node || !JSON_NODE_HOLDS_OBJECT (node))
     {

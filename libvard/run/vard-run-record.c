@@ -9,6 +9,7 @@
 
 #include "base/vard-error.h"
 #include "base/vard-json.h"
+#include "base/vard-json-parse.h"
 #include "plugin/vard-plugin-manager.h"
 #include "run/vard-runner.h"
 
@@ -157,7 +158,7 @@ apply_resumes (VardRun *run, VardRunSettings *settings, GError **error)
 
   for (guint i = 0; lines[i]; i++)
     {
-      g_autoptr (JsonNode) node = *lines[i] ? json_from_string (lines[i], NULL) : NULL;
+      g_autoptr (JsonNode) node = *lines[i] ? vard_json_parse (lines[i], -1, NULL) : NULL;
       JsonNode *changed = node && JSON_NODE_HOLDS_OBJECT (node)
                             ? json_object_get_member (json_node_get_object (node), "changed")
                             : NULL;

@@ -9,6 +9,7 @@
 
 #include "base/vard-error.h"
 #include "base/vard-json.h"
+#include "base/vard-json-parse.h"
 #include "run/vard-folder.h"
 
 #include <math.h>
@@ -197,7 +198,7 @@ vard_run_read_evaluation (VardRun *self, guint64 step, GError **error)
   if (!g_file_get_contents (path, &text, NULL, error))
     return NULL;
 
-  g_autoptr (JsonNode) node = json_from_string (text, NULL);
+  g_autoptr (JsonNode) node = vard_json_parse (text, -1, NULL);
   JsonObject *object = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
 
   if (object && json_object_has_member (object, "metrics"))

@@ -11,6 +11,7 @@
 
 #include "algorithms/vard-algorithm-table.h"
 #include "base/vard-error.h"
+#include "base/vard-json-parse.h"
 #include "base/vard-fields.h"
 #include "base/vard-settings.h"
 #include "base/vard-suggest.h"
@@ -367,30 +368,24 @@ vard_run_settings_load_file (VardRunSettings *self, const char *path, GError **e
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self) && path != NULL, FALSE);
 
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
   g_autofree char *text = NULL;
   g_autoptr (GError) problem = NULL;
   gsize length;
 
   if (!g_file_get_contents (path, &text, &length, error))
     return FALSE;
-  if (json_parser_load_from_data (parser, text, length, &problem))
-    {
-      JsonNode *root = json_parser_get_root (parser);
 
-      if (!root || !JSON_NODE_HOLDS_OBJECT (root))
-        g_set_error (&problem, VARD_ERROR, VARD_ERROR_CONFIG, "it does not hold a JSON object");
-      else
-        vard_run_settings_apply_json (self, json_node_get_object (root), &problem);
-    }
-  if (problem)
+  g_autoptr (JsonObject) object = vard_json_parse_object (text, length, &problem);
+
+  if (object != NULL)
+    vard_run_settings_apply_json (self, object, &problem);
+  if (problem != NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s", path, problem->message);
       return FALSE;
     }
 
   g_autofree char *folder = g_path_get_dirname (path);
-  JsonObject *object = json_node_get_object (json_parser_get_root (parser));
 
   if (json_object_has_member (object, "model"))
     resolve (&self->model, folder, G_OBJECT (self), "model");

@@ -6,6 +6,7 @@
 
 #include "base/vard-error.h"
 #include "base/vard-json.h"
+#include "base/vard-json-parse.h"
 #include "run/vard-folder.h"
 
 #include <unistd.h>
@@ -86,7 +87,7 @@ vard_run_refresh (VardRun *self, GError **error)
 
   if (!g_file_get_contents (path, &text, NULL, error))
     return FALSE;
-  node = json_from_string (text, NULL);
+  node = vard_json_parse (text, -1, NULL);
 
   const char *word =
     node && JSON_NODE_HOLDS_OBJECT (node) ? get_text (json_node_get_object (node), "state") : NULL;

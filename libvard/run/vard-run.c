@@ -11,6 +11,7 @@
 
 #include "base/vard-error.h"
 #include "base/vard-json.h"
+#include "base/vard-json-parse.h"
 #include "run/vard-folder.h"
 
 #include <errno.h>
@@ -159,7 +160,7 @@ vard_run_open (const char *path, GError **error)
       return NULL;
     }
 
-  g_autoptr (JsonNode) node = json_from_string (text, NULL);
+  g_autoptr (JsonNode) node = vard_json_parse (text, -1, NULL);
 
   if (!node || !JSON_NODE_HOLDS_OBJECT (node))
     {

@@ -10,6 +10,7 @@
 #include "tensor/vard-safetensors-header.h"
 
 #include "base/vard-error.h"
+#include "base/vard-json-parse.h"
 
 #include <json-glib/json-glib.h>
 #include <string.h>
@@ -81,7 +82,7 @@ static char *
 unescape (const char *quoted, gsize length)
 {
   g_autofree char *text = g_strndup (quoted, length);
-  g_autoptr (JsonNode) node = json_from_string (text, NULL);
+  g_autoptr (JsonNode) node = vard_json_parse (text, -1, NULL);
 
   if (node && JSON_NODE_HOLDS_VALUE (node) && json_node_get_string (node))
     return json_node_dup_string (node);
@@ -365,7 +366,6 @@ vard_safetensors_parse_header (const char *path,
 {
   g_autoptr (GPtrArray) records =
     g_ptr_array_new_with_free_func ((GDestroyNotify) vard_safetensors_record_free);
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
   g_autoptr (GError) reason = NULL;
 
   if (length == 0 || json[0] != '{' || !g_utf8_validate_len (json, length, NULL))
@@ -375,18 +375,20 @@ vard_safetensors_parse_header (const char *path,
     }
   if (!scan_header (path, json, length, error))
     return NULL;
-  if (!json_parser_load_from_data (parser, json, length, &reason))
+
+  g_autoptr (JsonNode) root = vard_json_parse (json, length, &reason);
+
+  if (root == NULL)
     {
       fail (path, error, "the header is not JSON: %s", reason->message);
       return NULL;
     }
-  if (!JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)))
+  if (!JSON_NODE_HOLDS_OBJECT (root))
     {
       fail (path, error, "the header is not a JSON object");
       return NULL;
     }
-  if (!parse_members (path, json_node_get_object (json_parser_get_root (parser)), n_data, records,
-                      metadata, error))
+  if (!parse_members (path, json_node_get_object (root), n_data, records, metadata, error))
     return NULL;
   g_ptr_array_sort (records, compare_records);
   if (!check_cover (path, records, n_data, error))

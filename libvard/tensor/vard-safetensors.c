@@ -9,6 +9,7 @@
 #include "tensor/vard-safetensors.h"
 
 #include "base/vard-error.h"
+#include "base/vard-json-parse.h"
 #include "tensor/vard-safetensors-header.h"
 
 #include <json-glib/json-glib.h>
@@ -197,26 +198,27 @@ open_single (VardSafetensors *self, GError **error)
   return TRUE;
 }
 
+/* (transfer full) */
 static JsonObject *
-load_weight_map (VardSafetensors *self, JsonParser *parser, GError **error)
+load_weight_map (VardSafetensors *self, GError **error)
 {
   g_autoptr (GError) reason = NULL;
-  JsonNode *root, *map = NULL;
+  g_autoptr (JsonNode) root = vard_json_parse_file (self->path, &reason);
+  JsonNode *map = NULL;
 
-  if (!json_parser_load_from_file (parser, self->path, &reason))
+  if (root == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s", self->path, reason->message);
       return NULL;
     }
-  root = json_parser_get_root (parser);
-  if (root && JSON_NODE_HOLDS_OBJECT (root))
+  if (JSON_NODE_HOLDS_OBJECT (root))
     map = json_object_get_member (json_node_get_object (root), "weight_map");
   if (!map || !JSON_NODE_HOLDS_OBJECT (map))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: there is no weight_map", self->path);
       return NULL;
     }
-  return json_node_get_object (map);
+  return json_node_dup_object (map);
 }
 
 /* shards lie beside the index: a name with a folder in it is refused */
@@ -255,9 +257,8 @@ open_shard (VardSafetensors *self, const char *name, JsonObject *map, GError **e
 static gboolean
 open_sharded (VardSafetensors *self, GError **error)
 {
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
   g_autoptr (GHashTable) opened = g_hash_table_new (g_str_hash, g_str_equal);
-  JsonObject *map = load_weight_map (self, parser, error);
+  g_autoptr (JsonObject) map = load_weight_map (self, error);
   JsonObjectIter iter;
   const char *tensor;
   JsonNode *node;

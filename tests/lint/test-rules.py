@@ -84,6 +84,9 @@ class Rules(unittest.TestCase):
     def test_line_comment(self):
         self.refuses('words', {'libvard/nn/a.c': 'int a; /' '/ no\n'}, 'line comment')
 
+    def test_json(self):
+        self.refuses('words', {'libvard/nn/a.c': 'x = json_from_string (a, NULL);\n'}, 'vard_json_parse')
+
     def test_mark(self):
         self.refuses('words', {'libvard/nn/a.c': '/* TO' 'DO: all */\n'}, 'unfinished')
 
