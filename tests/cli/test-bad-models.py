@@ -284,7 +284,7 @@ class Others(ModelTest):
         self.bad_model(['FlowMatchEulerDiscreteScheduler', 'DDIMScheduler'])
 
     def test_scheduler_values(self):
-        for key, value, word in (('prediction_type', 'sample', 'epsilon'), ('beta_schedule', 'squaredcos_cap_v2', 'linear'),
+        for key, value, word in (('prediction_type', 'score', 'epsilon'), ('beta_schedule', 'squaredcos_cap_v2', 'linear'),
                                  ('timestep_spacing', 'log', 'trailing'), ('rescale_betas_zero_snr', True, 'false'),
                                  ('final_sigmas_type', 'tiny', 'sigma_min'),
                                  ('use_beta_sigmas', True, 'false'), ('interpolation_type', 'log_linear', 'linear')):
