@@ -100,29 +100,6 @@ on_warning (gpointer source, const char *message, VardRunner *self)
   vard_runner_warn (self, message);
 }
 
-/* Nothing happens in a run whose value network is trusted nowhere: say so before an hour is spent
- * on it */
-static void
-warn_of_value (VardRunner *self, VardMetrics *metrics)
-{
-  double q_min, best = -G_MAXDOUBLE;
-
-  g_object_get (vard_run_settings_get_trainer (self->settings), "q-min", &q_min, NULL);
-  for (guint i = 0; i < vard_metrics_get_count (metrics); i++)
-    if (g_str_has_prefix (vard_metrics_get_name (metrics, i), "value/r2/"))
-      best = MAX (best, vard_metrics_get_value (metrics, i));
-  if (best == -G_MAXDOUBLE || best >= q_min)
-    return;
-
-  g_autofree char *message =
-    g_strdup_printf ("the value network explains nothing of the reward yet (value/r2 is at most "
-                     "%.2f, q-min is %g), so the model is left as it is: raise pool-size or "
-                     "value-fit-updates",
-                     best, q_min);
-
-  vard_runner_warn (self, message);
-}
-
 static void
 on_step (VardTrainer *trainer, guint64 step, VardMetrics *metrics, VardRunner *self)
 {
@@ -133,8 +110,6 @@ on_step (VardTrainer *trainer, guint64 step, VardMetrics *metrics, VardRunner *s
           || !vard_run_set_state (self->run, VARD_RUN_STATE_RUNNING, step, NULL, &error)))
     take_failure (self, error);
   g_signal_emit (self, signals[SIGNAL_STEP], 0, step, metrics);
-  if (step == 0)
-    warn_of_value (self, metrics);
 }
 
 static void

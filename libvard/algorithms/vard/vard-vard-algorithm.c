@@ -133,6 +133,23 @@ vard_vard_algorithm_advance (VardAlgorithm *algorithm,
            : vard_vard_algorithm_advance_value_fit (self, is_done, cancellable, error);
 }
 
+/* Nothing happens in a run whose value network is trusted nowhere: say so before an hour is spent
+ * on it */
+static void
+vard_vard_warn_of_value (VardVardAlgorithm *self)
+{
+  double best = self->r2[0];
+
+  for (guint i = 1; i <= self->training->sampler->n_steps; i++)
+    best = MAX (best, self->r2[i]);
+  if (best < self->settings->q_min)
+    vard_training_warn (self->training,
+                        "the value network explains nothing of the reward yet (value/r2 is at most "
+                        "%.2f, q-min is "
+                        "%g), so the model is left as it is: raise pool-size or value-fit-updates",
+                        best, self->settings->q_min);
+}
+
 /* What the phases found, as the numbers of step 0 */
 static void
 vard_vard_algorithm_describe (VardAlgorithm *algorithm, VardMetrics *metrics)
@@ -157,6 +174,7 @@ vard_vard_algorithm_describe (VardAlgorithm *algorithm, VardMetrics *metrics)
       sum += self->r2[i];
     }
   vard_metrics_set (metrics, "value/r2", sum / n);
+  vard_vard_warn_of_value (self);
 }
 
 static gboolean
