@@ -4,47 +4,32 @@
  */
 #include "cli-lora.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
 
-/* What stands after the last ':' is a strength, unless there is a file of the whole name */
-static gboolean
-split (const char *spec, char **path, double *strength, GError **error)
+void
+cli_lora_tell (const char *spec, guint n_layers)
 {
-  const char *colon = strrchr (spec, ':');
-  char *end;
+  g_autofree char *path = NULL;
+  double strength;
 
-  *strength = 1;
-  if (!colon || g_file_test (spec, G_FILE_TEST_EXISTS))
-    {
-      *path = g_strdup (spec);
-      return TRUE;
-    }
-  *strength = g_ascii_strtod (colon + 1, &end);
-  if (end == colon + 1 || *end || !isfinite (*strength))
-    {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "--lora takes FILE[:STRENGTH]; \"%s\" is no strength", colon + 1);
-      return FALSE;
-    }
-  *path = g_strndup (spec, colon - spec);
-  return TRUE;
+  if (vard_lora_spec_parse (spec, &path, &strength, NULL))
+    printf ("%s: %u layer%s, strength %g\n", path, n_layers, n_layers == 1 ? "" : "s", strength);
 }
 
 gboolean
 cli_lora_add (VardModel *model, char **specs, GError **error)
 {
-  for (guint i = 0; specs && specs[i]; i++)
+  for (guint i = 0; specs != NULL && specs[i] != NULL; i++)
     {
       g_autofree char *path = NULL;
       double strength;
       guint n_layers;
 
-      if (!split (specs[i], &path, &strength, error)
+      if (!vard_lora_spec_parse (specs[i], &path, &strength, error)
           || !vard_model_add_lora (model, path, strength, &n_layers, error))
         return FALSE;
-      printf ("%s: %u layer%s, strength %g\n", path, n_layers, n_layers == 1 ? "" : "s", strength);
+      cli_lora_tell (specs[i], n_layers);
     }
+
   return TRUE;
 }

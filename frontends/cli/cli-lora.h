@@ -8,3 +8,5 @@
 
 /* Adds each of the list (NULL for none) to the model; says on stdout how many layers it fits */
 gboolean cli_lora_add (VardModel *model, char **specs, GError **error);
+/* Says on stdout how many layers of the model a file changes */
+void cli_lora_tell (const char *spec, guint n_layers);

@@ -5,8 +5,6 @@
 #include "cli-lora.h"
 #include "cli-options.h"
 
-#include "diffusion/vard-pipeline-private.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -30,9 +28,6 @@ struct _CliExportSettings
 
 G_DEFINE_FINAL_TYPE (CliExportSettings, cli_export_settings, G_TYPE_OBJECT)
 
-#define FINAL G_MAXUINT64
-#define FINAL_ADAPTER "final/pytorch_lora_weights.safetensors"
-
 /* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_ENUM (CliExportSettings, format,
@@ -47,7 +42,7 @@ static const VardField fields[] = {
                      NULL),
   VARD_FIELD_UINT64 (CliExportSettings, checkpoint,
                      "Which checkpoint of a run, by its step; what it ended with unless named", 0,
-                     FINAL, FINAL),
+                     G_MAXUINT64, VARD_CHECKPOINT_FINAL),
   VARD_FIELD_BOOLEAN (CliExportSettings, half, "Merged weights in half precision", FALSE),
   VARD_FIELD_STRING (CliExportSettings, title,
                      "A name for the header; that of the run or the file unless given", NULL),
@@ -106,61 +101,30 @@ is_run (const char *path)
   return g_file_test (record, G_FILE_TEST_EXISTS);
 }
 
-/* what a run's checkpoint has, as its trainer sees it */
 static VardModel *
-load_checkpoint (CliExportSettings *settings,
-                 VardRunSettings *known,
-                 Subject *subject,
-                 GError **error)
+cli_export_load_run (CliExportSettings *settings,
+                     Subject *subject,
+                     VardEngine *engine,
+                     GError **error)
 {
-  g_object_set (vard_run_settings_get_trainer (known), "engine", settings->engine, "threads",
-                settings->threads, NULL);
+  VardRunModelOptions options = {
+    .base = or_null (settings->model),
+    .tokenizer = or_null (settings->tokenizer),
+    .engine = engine,
+  };
 
-  g_autoptr (VardRunner) runner = vard_runner_new (known, error);
+  if (settings->checkpoint == VARD_CHECKPOINT_FINAL && !vard_run_has_final (subject->run))
+    printf ("%s has not ended: its newest checkpoint is used\n", vard_run_get_name (subject->run));
 
-  if (!runner || !vard_runner_load_checkpoint (runner, subject->run, settings->checkpoint, error))
-    return NULL;
-  subject->step = vard_trainer_get_step (vard_runner_get_trainer (runner));
-  return g_object_ref (vard_pipeline_peek_model (vard_runner_get_pipeline (runner)));
+  return vard_run_load_model (subject->run, settings->checkpoint, &options, &subject->step, error);
 }
 
 static VardModel *
-load_base (CliExportSettings *settings, const char *path, GError **error)
+cli_export_load_model (CliExportSettings *settings, const char *path, GError **error)
 {
   VardModelOptions options = { .tokenizer = or_null (settings->tokenizer) };
 
   return vard_model_load_full (path, &options, error);
-}
-
-static VardModel *
-load_run (CliExportSettings *settings, Subject *subject, GError **error)
-{
-  VardRun *run = subject->run;
-  g_autoptr (VardRunSettings) known = vard_run_dup_settings (run, error);
-  g_autofree char *adapter = vard_run_build_path (run, FINAL_ADAPTER),
-                  *whole = vard_run_build_path (run, "final/model");
-  gboolean is_newest = settings->checkpoint == FINAL;
-  /* a run that was resumed and has not ended again keeps what it ended with before */
-  gboolean is_final = is_newest && vard_run_get_state (run) == VARD_RUN_STATE_FINISHED;
-
-  if (!known)
-    return NULL;
-  subject->step = vard_run_get_step (run);
-  if (or_null (settings->model))
-    g_object_set (known, "model", settings->model, NULL);
-  if (is_final && g_file_test (whole, G_FILE_TEST_IS_DIR))
-    return load_base (settings, whole, error);
-  if (!is_final || !g_file_test (adapter, G_FILE_TEST_EXISTS))
-    {
-      if (is_newest)
-        printf ("%s has not ended: its newest checkpoint is used\n", vard_run_get_name (run));
-      return load_checkpoint (settings, known, subject, error);
-    }
-
-  g_autoptr (VardModel) model = load_base (settings, vard_run_settings_get_model (known), error);
-
-  return model && vard_model_add_lora (model, adapter, 1, NULL, error) ? g_steal_pointer (&model)
-                                                                       : NULL;
 }
 
 /* where a reader of the new file finds the tokenizer: with the base model */
@@ -179,15 +143,20 @@ find_tokenizer (CliExportSettings *settings, VardModel *model)
 }
 
 static gboolean
-load_subject (CliExportSettings *settings, const char *path, Subject *subject, GError **error)
+load_subject (CliExportSettings *settings,
+              const char *path,
+              Subject *subject,
+              VardEngine *engine,
+              GError **error)
 {
   if (is_run (path))
     {
       subject->run = vard_run_open (path, error);
-      subject->model = subject->run ? load_run (settings, subject, error) : NULL;
+      subject->model = subject->run != NULL ? cli_export_load_run (settings, subject, engine, error)
+                                            : NULL;
     }
   else
-    subject->model = load_base (settings, path, error);
+    subject->model = cli_export_load_model (settings, path, error);
   if (!subject->model || !cli_lora_add (subject->model, settings->lora, error))
     return FALSE;
   subject->tokenizer = find_tokenizer (settings, subject->model);
@@ -231,7 +200,7 @@ static gboolean export(CliExportSettings *settings, const char *path, GError **e
   g_auto (Subject) subject = { NULL };
   g_autoptr (VardEngine) engine = vard_load_engine (settings->engine, settings->threads, error);
 
-  if (!engine || !load_subject (settings, path, &subject, error))
+  if (!engine || !load_subject (settings, path, &subject, engine, error))
     return FALSE;
 
   g_autofree char *title = dup_title (settings, subject.run);

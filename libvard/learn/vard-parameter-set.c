@@ -12,19 +12,45 @@
 /* floats: parameters begin on cache lines */
 #define ALIGNMENT 16
 
-static void
-collect (const char *path, VardParameter *parameter, gpointer data)
+typedef struct
 {
-  VardParameterSet *self = data;
+  VardParameterPlaceFunc func;
+  gpointer data;
+  gint64 count;
+} Layout;
+
+static void
+place (const char *path, VardParameter *parameter, gpointer data)
+{
+  Layout *layout = data;
   gint64 count = vard_tensor_get_count (parameter->tensor);
 
   if (!parameter->is_trainable)
     return;
+  if (layout->func != NULL)
+    layout->func (path, parameter, layout->count, layout->data);
+  layout->count += (count + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+gint64
+vard_parameter_set_foreach (VardModule *root, VardParameterPlaceFunc func, gpointer data)
+{
+  Layout layout = { func, data, 0 };
+
+  vard_module_foreach_parameter (root, place, &layout);
+
+  return layout.count;
+}
+
+static void
+collect (const char *path, VardParameter *parameter, gint64 at, gpointer data)
+{
+  VardParameterSet *self = data;
+
   g_ptr_array_add (self->parameters, parameter);
   g_ptr_array_add (self->paths, g_strdup (path));
-  g_array_append_val (self->offsets, self->count);
-  self->n_trainable += count;
-  self->count += (count + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  g_array_append_val (self->offsets, at);
+  self->n_trainable += vard_tensor_get_count (parameter->tensor);
 }
 
 static gint64
@@ -75,7 +101,7 @@ vard_parameter_set_new (VardEngine *engine, VardModule *root, GError **error)
   self->parameters = g_ptr_array_new ();
   self->paths = g_ptr_array_new_with_free_func (g_free);
   self->offsets = g_array_new (FALSE, FALSE, sizeof (gint64));
-  vard_module_foreach_parameter (root, collect, self);
+  self->count = vard_parameter_set_foreach (root, collect, self);
 
   if (self->count == 0)
     {

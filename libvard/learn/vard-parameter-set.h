@@ -23,6 +23,13 @@ typedef struct
   VardModule *root;
 } VardParameterSet;
 
+/* Calls @func (NULL for nobody) for each trainable parameter below @root with its place in a flat
+ * tensor, in floats; returns the count of that tensor */
+typedef void (*VardParameterPlaceFunc) (const char *path,
+                                        VardParameter *parameter,
+                                        gint64 at,
+                                        gpointer data);
+gint64 vard_parameter_set_foreach (VardModule *root, VardParameterPlaceFunc func, gpointer data);
 /* All trainable parameters below @root; an error when there is none */
 VardParameterSet *vard_parameter_set_new (VardEngine *engine, VardModule *root, GError **error);
 void vard_parameter_set_free (VardParameterSet *self);

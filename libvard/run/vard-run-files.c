@@ -70,7 +70,8 @@ vard_run_list_checkpoints (VardRun *self, guint *n_checkpoints)
 /**
  * vard_run_find_checkpoint:
  * @self: a run
- * @step: (inout): the step that is wanted, or %G_MAXUINT64 for the newest; on success the one found
+ * @step: the step that is wanted, or %VARD_CHECKPOINT_NEWEST
+ * @found: (out) (optional): the step of the checkpoint that was found
  * @error: return location for an error
  *
  * Finds a checkpoint that is whole. Of the newest ones, damaged ones are passed over.
@@ -78,9 +79,9 @@ vard_run_list_checkpoints (VardRun *self, guint *n_checkpoints)
  * Returns: (transfer full) (type filename): its folder, or %NULL
  */
 char *
-vard_run_find_checkpoint (VardRun *self, guint64 *step, GError **error)
+vard_run_find_checkpoint (VardRun *self, guint64 step, guint64 *found, GError **error)
 {
-  g_return_val_if_fail (VARD_IS_RUN (self) && step != NULL, NULL);
+  g_return_val_if_fail (VARD_IS_RUN (self), NULL);
 
   guint n;
   g_autofree guint64 *steps = vard_run_list_checkpoints (self, &n);
@@ -90,20 +91,21 @@ vard_run_find_checkpoint (VardRun *self, guint64 *step, GError **error)
     {
       g_autofree char *path = build_checkpoint_path (self, steps[i]);
 
-      if (*step != G_MAXUINT64 && *step != steps[i])
+      if (step != VARD_CHECKPOINT_NEWEST && step != steps[i])
         continue;
       if (vard_folder_check (path, first ? NULL : &first))
         {
-          *step = steps[i];
+          if (found != NULL)
+            *found = steps[i];
           return g_steal_pointer (&path);
         }
     }
   if (first)
     g_propagate_prefixed_error (error, g_steal_pointer (&first),
                                 "%s has no whole checkpoint: ", self->path);
-  else if (*step != G_MAXUINT64)
+  else if (step != VARD_CHECKPOINT_NEWEST)
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                 "%s has no checkpoint of step %" G_GUINT64_FORMAT, self->path, *step);
+                 "%s has no checkpoint of step %" G_GUINT64_FORMAT, self->path, step);
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no checkpoint yet", self->path);
   return NULL;

@@ -33,6 +33,21 @@ typedef enum
   VARD_RUN_STATE_INTERRUPTED,
 } VardRunState;
 
+/**
+ * VARD_CHECKPOINT_NEWEST: (value 18446744073709551615) (type guint64)
+ *
+ * In place of a checkpoint's step: the newest checkpoint that is whole.
+ */
+#define VARD_CHECKPOINT_NEWEST ((guint64) -1)
+
+/**
+ * VARD_CHECKPOINT_FINAL: (value 18446744073709551614) (type guint64)
+ *
+ * In place of a checkpoint's step, where a model is loaded: what the run ended with, or its newest
+ * checkpoint where it has not ended.
+ */
+#define VARD_CHECKPOINT_FINAL ((guint64) -2)
+
 #define VARD_TYPE_RUN_STATE (vard_run_state_get_type ())
 GType vard_run_state_get_type (void) G_GNUC_CONST;
 const char *vard_run_state_to_text (VardRunState state);
@@ -72,7 +87,7 @@ guint64 vard_run_get_metrics_size (VardRun *self);
 gboolean vard_run_cut_metrics (VardRun *self, guint64 size, GError **error);
 
 guint64 *vard_run_list_checkpoints (VardRun *self, guint *n_checkpoints);
-char *vard_run_find_checkpoint (VardRun *self, guint64 *step, GError **error);
+char *vard_run_find_checkpoint (VardRun *self, guint64 step, guint64 *found, GError **error);
 char *vard_run_begin_checkpoint (VardRun *self, guint64 step, GError **error);
 gboolean vard_run_commit_checkpoint (VardRun *self, guint64 step, guint n_kept, GError **error);
 void vard_run_abandon_checkpoint (VardRun *self, guint64 step);

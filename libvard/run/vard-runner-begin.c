@@ -42,7 +42,7 @@ vard_runner_start (VardRunner *self, const char *path, GError **error)
  * vard_runner_load_checkpoint:
  * @self: a runner made with the settings of @run
  * @run: a run
- * @step: a step that has a checkpoint, or %G_MAXUINT64 for the newest
+ * @step: a step that has a checkpoint, or %VARD_CHECKPOINT_NEWEST
  * @error: return location for an error
  *
  * Sets the trainer to a checkpoint, to look at it: the run is neither held nor changed. Where there
@@ -56,7 +56,7 @@ vard_runner_load_checkpoint (VardRunner *self, VardRun *run, guint64 step, GErro
 {
   g_return_val_if_fail (VARD_IS_RUNNER (self) && VARD_IS_RUN (run), FALSE);
 
-  g_autofree char *folder = vard_run_find_checkpoint (run, &step, error);
+  g_autofree char *folder = vard_run_find_checkpoint (run, step, NULL, error);
 
   return folder
          && vard_run_record_check_model (run, vard_pipeline_peek_model (self->pipeline), error)
@@ -69,7 +69,6 @@ vard_runner_load_checkpoint (VardRunner *self, VardRun *run, guint64 step, GErro
 static gboolean
 vard_runner_continue (VardRunner *self, VardRun *run, guint64 *metrics_size, GError **error)
 {
-  guint64 step = G_MAXUINT64;
   guint n;
   g_autofree guint64 *steps = vard_run_list_checkpoints (run, &n);
   g_autofree char *folder = NULL, *text = NULL, *path = NULL;
@@ -77,7 +76,7 @@ vard_runner_continue (VardRunner *self, VardRun *run, guint64 *metrics_size, GEr
   *metrics_size = 0;
   if (n == 0)
     return TRUE;
-  folder = vard_run_find_checkpoint (run, &step, error);
+  folder = vard_run_find_checkpoint (run, VARD_CHECKPOINT_NEWEST, NULL, error);
   if (!folder)
     return FALSE;
   path = g_build_filename (folder, VARD_RUNNER_METRICS_SIZE, NULL);

@@ -168,7 +168,7 @@ class Arguments(cli.CliTest):
         self.bad(3, ['run', 'exists'], *self.train('--reward', 'colorfulness'))
 
     def test_sample_without_prompt(self):
-        self.bad(2, ['--prompt'], 'sample', '--model', TINY)
+        self.bad(2, ['prompt'], 'sample', '--model', TINY)
 
     def test_sample_without_model(self):
         self.bad(2, ['--model'], 'sample', '--prompt', 'x')

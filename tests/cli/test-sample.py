@@ -83,7 +83,7 @@ class Sample(cli.CliTest):
     def test_negative_prompt(self):
         guided = self.pixels('guided', '--guidance-scale', '4')
         self.assertNotEqual(guided, self.pixels('away', '--guidance-scale', '4', '--negative-prompt', 'fire'))
-        self.bad(2, ['--negative-prompt', '--guidance-scale'], 'sample', '--model', TINY, '--prompt', 'x',
+        self.bad(2, ['negative-prompt', 'guidance-scale'], 'sample', '--model', TINY, '--prompt', 'x',
                  '--negative-prompt', 'y', '-o', 'out')
 
     def test_long_prompt(self):

@@ -177,10 +177,10 @@ test_run_checkpoints (Fixture *fixture, gconstpointer data)
 {
   g_autoptr (VardRun) run = make_run (fixture);
   g_autoptr (GError) none = NULL, missing = NULL, error = NULL;
-  guint64 step = G_MAXUINT64;
+  guint64 step = 0;
   guint n;
 
-  g_assert_null (vard_run_find_checkpoint (run, &step, &none));
+  g_assert_null (vard_run_find_checkpoint (run, VARD_CHECKPOINT_NEWEST, &step, &none));
   g_assert_error (none, VARD_ERROR, VARD_ERROR_CONFIG);
   for (guint64 i = 1; i <= 4; i++)
     write_checkpoint (run, i * 10, 2);
@@ -192,13 +192,13 @@ test_run_checkpoints (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (steps[0], ==, 30);
   g_assert_cmpuint (steps[1], ==, 40);
 
-  g_autofree char *path = vard_run_find_checkpoint (run, &step, &error);
+  g_autofree char *path = vard_run_find_checkpoint (run, VARD_CHECKPOINT_NEWEST, &step, &error);
 
   g_assert_no_error (error);
   g_assert_cmpuint (step, ==, 40);
   g_assert_true (g_str_has_suffix (path, "checkpoints/step-000040"));
-  step = 10;
-  g_assert_null (vard_run_find_checkpoint (run, &step, &missing));
+  g_assert_null (vard_run_find_checkpoint (run, 10, &step, &missing));
+  g_assert_cmpuint (step, ==, 40);
   g_assert_nonnull (strstr (missing->message, "step 10"));
 }
 
@@ -208,7 +208,7 @@ test_run_torn (Fixture *fixture, gconstpointer data)
 {
   g_autoptr (VardRun) run = make_run (fixture);
   g_autoptr (GError) error = NULL, damaged = NULL;
-  guint64 step = G_MAXUINT64;
+  guint64 step = 0;
 
   write_checkpoint (run, 10, 0);
   write_checkpoint (run, 20, 0);
@@ -217,12 +217,11 @@ test_run_torn (Fixture *fixture, gconstpointer data)
 
   g_assert_cmpint (truncate (file, 9), ==, 0);
 
-  g_autofree char *path = vard_run_find_checkpoint (run, &step, &error);
+  g_autofree char *path = vard_run_find_checkpoint (run, VARD_CHECKPOINT_NEWEST, &step, &error);
 
   g_assert_no_error (error);
   g_assert_cmpuint (step, ==, 10);
-  step = 20;
-  g_assert_null (vard_run_find_checkpoint (run, &step, &damaged));
+  g_assert_null (vard_run_find_checkpoint (run, 20, NULL, &damaged));
   g_assert_nonnull (strstr (damaged->message, "has 9 bytes, and had 10"));
 }
 
@@ -233,7 +232,7 @@ test_run_full (Fixture *fixture, gconstpointer data)
   g_autoptr (VardRun) run = make_run (fixture);
   g_autoptr (GError) error = NULL, full = NULL;
   struct rlimit before, limit;
-  guint64 step = G_MAXUINT64;
+  guint64 step = 0;
 
   write_checkpoint (run, 10, 0);
 
@@ -252,7 +251,7 @@ test_run_full (Fixture *fixture, gconstpointer data)
   g_assert_nonnull (strstr (full->message, "COMPLETE"));
   g_assert_false (g_file_test (folder, G_FILE_TEST_EXISTS));
 
-  g_autofree char *path = vard_run_find_checkpoint (run, &step, &error);
+  g_autofree char *path = vard_run_find_checkpoint (run, VARD_CHECKPOINT_NEWEST, &step, &error);
 
   g_assert_no_error (error);
   g_assert_cmpuint (step, ==, 10);
