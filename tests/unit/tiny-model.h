@@ -12,6 +12,7 @@
 #include "files/vard-weights.h"
 
 #include <glib/gstdio.h>
+#include <math.h>
 #include <stdlib.h>
 
 static const char tiny_index[] =
