@@ -7,39 +7,22 @@
 #include "adapters/vard-lora-file.h"
 #include "learn/vard-host-weights.h"
 #include "learn/vard-learning-rate.h"
-#include "nn/vard-lora.h"
+#include "learn/vard-trained-model.h"
 
 #define ADAPTER_FILE "pytorch_lora_weights.safetensors"
 #define KOHYA_FILE "lora-kohya.safetensors"
 #define MODEL_FOLDER "model"
 
-static gboolean
-vard_training_attach_lora (VardTraining *self, GError **error)
-{
-  const VardTrainingSettings *settings = self->settings;
-  VardModule *denoiser = vard_model_peek_denoiser (self->model);
-  g_auto (GStrv) names =
-    vard_model_dup_adapter_names (self->model, (const char *const *) settings->lora_targets);
-
-  if (!vard_lora_attach (denoiser, (const char *const *) names, settings->lora_rank,
-                         settings->lora_alpha, settings->seed, error))
-    return FALSE;
-  vard_lora_set_merging (denoiser, vard_engine_is_exact (self->engine));
-
-  return TRUE;
-}
-
 gboolean
 vard_training_prepare_weights (VardTraining *self, GError **error)
 {
-  const VardTrainingSettings *settings = self->settings;
+  VardTrainingSettings *settings = self->settings;
   VardModule *denoiser = vard_model_peek_denoiser (self->model);
   gboolean is_lora = settings->weights == VARD_TRAINED_WEIGHTS_LORA;
+  gboolean may_merge = vard_engine_is_exact (self->engine);
 
-  if (is_lora && !vard_training_attach_lora (self, error))
+  if (!vard_trained_model_prepare (self->model, settings, may_merge, error))
     return FALSE;
-  if (!is_lora)
-    vard_module_set_trainable (denoiser, TRUE);
   vard_module_set_segments (denoiser, settings->segments);
 
   self->frozen = vard_frozen_weights_new (self->engine, denoiser, is_lora, error);

@@ -96,26 +96,6 @@ vard_run_load_final (VardRun *self,
            : NULL;
 }
 
-static gboolean
-vard_run_load_trained (VardRunSettings *settings,
-                       VardModel *model,
-                       VardEngine *engine,
-                       const char *folder,
-                       GError **error)
-{
-  VardTrainedWeights weights;
-  g_auto (GStrv) targets = NULL;
-  VardTrainedModelConfig config = { .may_merge = engine != NULL && vard_engine_is_exact (engine) };
-
-  g_object_get (vard_run_settings_get_trainer (settings), "weights", &weights, "lora-targets",
-                &targets, "lora-rank", &config.rank, "lora-alpha", &config.alpha, "seed",
-                &config.seed, NULL);
-  config.is_full = weights == VARD_TRAINED_WEIGHTS_FULL;
-  config.targets = targets;
-
-  return vard_trained_model_load (model, &config, folder, error);
-}
-
 static VardModel *
 vard_run_load_checkpoint (VardRun *self,
                           guint64 step,
@@ -127,8 +107,11 @@ vard_run_load_checkpoint (VardRun *self,
   g_autofree char *folder = vard_run_find_checkpoint (self, step, found, error);
   g_autoptr (VardModel) model = folder != NULL ? vard_run_load_base (self, settings, options, error)
                                                : NULL;
+  VardTrainingSettings *training =
+    VARD_TRAINING_SETTINGS (vard_run_settings_get_trainer (settings));
+  gboolean may_merge = options->engine != NULL && vard_engine_is_exact (options->engine);
 
-  return model != NULL && vard_run_load_trained (settings, model, options->engine, folder, error)
+  return model != NULL && vard_trained_model_load (model, training, may_merge, folder, error)
            ? g_steal_pointer (&model)
            : NULL;
 }
