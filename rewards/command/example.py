@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""example.py - a reward in a few lines: likes red; use it with --reward command:picture=rgb,command=./example.py"""
+"""example.py - a reward that likes red: --reward command:picture=rgb,command=./example.py"""
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import base64
 import json
@@ -11,5 +11,5 @@ for line in sys.stdin:
     if any(rgb):
         answer = {'id': request['id'], 'score': sum(rgb[0::3]) / sum(rgb)}
     else:
-        answer = {'id': request['id'], 'error': 'a black picture has no color'}
+        answer = {'id': request['id'], 'error': 'a black picture has no colour'}
     print(json.dumps(answer), flush=True)

@@ -193,7 +193,7 @@ test_command_example (void)
   g_assert_true (vard_reward_batch_append (batch, second, 1, 1, NULL, NULL, 0, NULL));
   outside_score (reward, batch);
   outside_assert_score (batch, 0, 0.75);
-  outside_assert_failed (batch, 1, "a black picture has no color");
+  outside_assert_failed (batch, 1, "a black picture has no colour");
 }
 
 int

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""reward-server.py - a server for vard's reward "remote", to copy: change score() and little else
+"""reward-server.py - a server for vard's reward "remote": copy it and change score()
 
     reward-server.py --port 8000
     vard score --reward remote:url=http://127.0.0.1:8000 pictures/
 
-It listens on this machine alone. To listen elsewhere it wants a secret (--token-file), and a body and a picture
-have a largest size. GET /health; POST /compute with {"prompt": [...], "image": ["<base64 of a PNG file>", ...]} answers
-{"rewards": [...], "errors": [...]}: a picture that cannot be scored has null and a message, never a number.
+It listens only on this machine. To listen elsewhere it requires a secret (--token-file). It limits the size of
+bodies and pictures. It answers GET /health, and POST /compute with {"prompt": [...], "image": ["<base64 of a PNG
+file>", ...]} by {"rewards": [...], "errors": [...]}. A picture that cannot be scored gets null and a message.
 """
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import argparse
@@ -24,7 +24,7 @@ MAX_SIDE = 4096
 
 
 def score(picture, prompt):
-    """The reward: how red a picture is, from -1 to 1. A model would be loaded once, above."""
+    """The reward: how red a picture is, from -1 to 1. Load a model once, above this function."""
     red, green, blue = (sum(picture.pixels[c::3]) for c in range(3))
     return (red - (green + blue) / 2) / (255 * picture.width * picture.height)
 
