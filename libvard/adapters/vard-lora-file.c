@@ -1,4 +1,4 @@
-/* vard-lora-file.c - reads adapters that other programs wrote
+/* vard-lora-file.c - reads adapters from the files of other programs
  *
  * Each linear layer asks the file for its path in every spelling; what then was not asked for fits
  * nothing. All is read and checked before the first layer is changed.
@@ -80,7 +80,8 @@ read_rank (Load *load, const char *name, guint *rank)
   g_autofree char *text = vard_shape_to_string (&shape);
 
   g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "%s: %s has the shape %s, which has no rank", get_path (load), name, text);
+               "%s: %s has the shape %s, which is not that of a LoRA matrix", get_path (load), name,
+               text);
   return FALSE;
 }
 
@@ -137,7 +138,7 @@ check_once (Load *load, VardLinear *layer, const char *name)
   if (!last || last->layer != layer)
     return TRUE;
   g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "%s: %s is there in another spelling too", get_path (load), name);
+               "%s: %s is present under another name too", get_path (load), name);
   return FALSE;
 }
 
@@ -207,7 +208,7 @@ check_left_over (const Load *load, gboolean has_text, GError **error)
   if (n_left == 0 && load->matches->len > 0)
     return TRUE;
   if (!first)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s holds no tensors", get_path (load));
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no tensors", get_path (load));
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                  "%s: %u tensor%s fit%s no linear layer of the denoiser%s, the first is %s%s",
@@ -242,7 +243,7 @@ check_file_name (const char *path, GError **error)
     if (g_str_has_suffix (path, pickles[i]))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                     "%s is a pickle, which can run code when it is read; convert it with "
+                     "%s is a pickle, and reading it can run code: convert it with "
                      "safetensors.torch.save_file (torch.load (file, weights_only=True), new_file)",
                      path);
         return FALSE;
@@ -333,7 +334,7 @@ check_ranks (GArray *matches, const char *path, GError **error)
           g_autofree char *layer = vard_module_dup_path (VARD_MODULE (match->layer));
 
           g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                       "%s: %s has rank %u, the model's adapter there has %u", path, layer,
+                       "%s: %s has rank %u, but the model's adapter has %u", path, layer,
                        vard_lora_get_rank (match->lora), rank);
           return FALSE;
         }

@@ -1,4 +1,4 @@
-/* vard-lora-file.h - adapters in files that other programs read
+/* vard-lora-file.h - reads adapters from the files of other programs
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

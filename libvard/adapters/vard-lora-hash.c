@@ -1,4 +1,4 @@
-/* vard-lora-hash.c - the two hashes by which programs of kohya's family know a LoRA file
+/* vard-lora-hash.c - the two hashes by which kohya's programs identify a LoRA file
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-lora-names.c - how files spell the tensors of a layer's adapter
+/* vard-lora-names.c - the names that LoRA files give to the tensors of a layer's adapter
  *
  * Spellings differ in what is put around the path of a layer.
  *

@@ -1,4 +1,4 @@
-/* vard-lora-names.h - how files spell the tensors of a layer's adapter
+/* vard-lora-names.h - the names that LoRA files give to the tensors of a layer's adapter
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

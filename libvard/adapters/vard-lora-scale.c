@@ -1,4 +1,4 @@
-/* vard-lora-scale.c - what multiplies B A where a file has no alpha beside it
+/* vard-lora-scale.c - the factor of B A for files that store no alpha
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -132,7 +132,7 @@ vard_lora_scale_find (VardLoraScale *self,
   if (is_true (self, place, "use_dora"))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                   "%s: the adapter is a DoRA; vard reads LoRA alone", self->path);
+                   "%s: the adapter is a DoRA, and vard reads only LoRA", self->path);
       return FALSE;
     }
   if (node && JSON_NODE_HOLDS_VALUE (node))
@@ -140,8 +140,8 @@ vard_lora_scale_find (VardLoraScale *self,
   else if (needs_config)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s: PEFT's own files keep lora_alpha in adapter_config.json, which is not "
-                   "beside it or does not say it",
+                   "%s: a PEFT file needs lora_alpha in adapter_config.json beside it, which is "
+                   "missing or lacks it",
                    self->path);
       return FALSE;
     }

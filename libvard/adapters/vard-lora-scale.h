@@ -1,4 +1,4 @@
-/* vard-lora-scale.h - what multiplies B A where a file has no alpha beside it
+/* vard-lora-scale.h - the factor of B A for files that store no alpha
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

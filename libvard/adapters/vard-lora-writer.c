@@ -1,4 +1,4 @@
-/* vard-lora-writer.c - writes adapters as other programs read them
+/* vard-lora-writer.c - writes adapters in the formats of other programs
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-fields.c - one table of members becomes the properties of a class
+/* vard-fields.c - turns a table of struct members into the properties of a class
  *
  * The table must live as long as the class, which is for ever: each GParamSpec points to its row.
  * Strings belong to the object's data list, so that no finalize function is needed and a class

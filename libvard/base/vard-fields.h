@@ -1,4 +1,4 @@
-/* vard-fields.h - one table of members becomes the properties of a class
+/* vard-fields.h - turns a table of struct members into the properties of a class
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-json.c - JSON as text, with numbers that read back as the same bits
+/* vard-json.c - writes JSON with numbers that read back bit for bit
  *
  * json-glib's own writer (1.6) prints 1e-08 as "1e-08.0", which is no JSON, and 0.03 as
  * 0.029999999999999999.

@@ -1,4 +1,4 @@
-/* vard-json.h - JSON as text, with numbers that read back as the same bits
+/* vard-json.h - writes JSON with numbers that read back bit for bit
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-random.c - random numbers as a function of (key, counter, index): no state, no order
+/* vard-random.c - random numbers as a function of (key, counter, index), without state or order
  *
  * Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3"
  * (SC 2011). One block is four words. Here a block's 128-bit counter is

@@ -1,4 +1,4 @@
-/* vard-random.h - random numbers as a function of (key, counter, index): no state, no order
+/* vard-random.h - random numbers as a function of (key, counter, index), without state or order
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-settings-json.c - the settings of an object to JSON and back
+/* vard-settings-json.c - converts the settings of an object to JSON and back
  *
  * JSON numbers stop at 2^63 here, so larger unsigned ones are written as text; a list is an array,
  * a choice its name, an empty text null.
@@ -91,7 +91,7 @@ vard_settings_parse_array (GParamSpec *pspec, JsonArray *array, GValue *value, G
 
       if (json_node_get_value_type (item) != G_TYPE_STRING)
         {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "item %u of %s should be a text", i,
+          g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "item %u of %s must be a string", i,
                        pspec->name);
           return FALSE;
         }
@@ -133,8 +133,8 @@ vard_settings_parse_node (GParamSpec *pspec, JsonNode *node, GValue *value, GErr
       g_autofree char *range = vard_settings_describe_range (pspec);
       g_autofree char *found = vard_json_to_text (node, FALSE);
 
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s is %.60s, and should be %s",
-                   pspec->name, found, range);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s is %.60s, but must be %s", pspec->name,
+                   found, range);
       return FALSE;
     }
 

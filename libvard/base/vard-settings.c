@@ -219,7 +219,7 @@ vard_settings_describe_range (GParamSpec *pspec)
     return vard_settings_describe_enum (G_PARAM_SPEC_ENUM (pspec)->enum_class);
   if (pspec->value_type == G_TYPE_STRV)
     return g_strdup ("texts with ';' between them");
-  return g_strdup ("a text");
+  return g_strdup ("text");
 }
 
 static char *
@@ -314,7 +314,7 @@ vard_settings_fail (GParamSpec *pspec, const char *text, GError **error)
         nicks[i] = klass->values[i].value_nick;
       near = vard_suggest (text, nicks);
     }
-  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s is \"%s\", and should be %s%s%s%s",
+  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s is \"%s\", but must be %s%s%s%s",
                pspec->name, text, range, near != NULL ? " (did you mean " : "",
                near != NULL ? near : "", near != NULL ? "?)" : "");
   return FALSE;

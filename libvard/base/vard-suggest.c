@@ -1,4 +1,4 @@
-/* vard-suggest.c - the nearest known name to a mistyped one
+/* vard-suggest.c - finds the known name nearest to a mistyped one
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

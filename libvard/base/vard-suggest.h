@@ -1,4 +1,4 @@
-/* vard-suggest.h - the nearest known name to a mistyped one
+/* vard-suggest.h - finds the known name nearest to a mistyped one
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

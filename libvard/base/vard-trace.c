@@ -1,4 +1,4 @@
-/* vard-trace.c - named durations and notes, written when VARD_TRACE names a file
+/* vard-trace.c - records named durations and notes if VARD_TRACE names a file
  *
  * The file is a Chrome trace in array form with one event a line and no closing bracket, which
  * its viewers accept: a process that is killed leaves a file that can still be read.

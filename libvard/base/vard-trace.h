@@ -1,4 +1,4 @@
-/* vard-trace.h - named durations and notes, written when VARD_TRACE names a file
+/* vard-trace.h - records named durations and notes if VARD_TRACE names a file
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-clip-bpe.c - the byte-pair vocabulary under CLIP's tokenizer
+/* vard-clip-bpe.c - the byte-pair vocabulary of CLIP's tokenizer
  *
  * A word begins as one symbol a byte (the last one marked by "</w>"); the pair that comes first in
  * merges.txt is joined wherever it stands, until no pair of neighbours is in the list. In a sound
@@ -57,7 +57,7 @@ read_vocabulary (VardClipBpe *self, JsonObject *object, const char *path, GError
       if (id < 0 || id >= G_MAXINT32 || json_node_get_value_type (node) != G_TYPE_INT64)
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                       "%s: the id of “%s” is not a whole number from 0 on", path, token);
+                       "%s: the id of “%s” is not a whole number of at least 0", path, token);
           return FALSE;
         }
       g_hash_table_insert (self->vocabulary, g_strdup (token), GINT_TO_POINTER ((gint32) id));
@@ -181,8 +181,8 @@ load_merges (VardClipBpe *self, const char *path, GError **error)
       if (!g_utf8_validate (lines[i], -1, NULL) || !add_merge (self, lines[i]))
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                       "%s: line %u is not two tokens of the vocabulary whose join is one too",
-                       path, i + 1);
+                       "%s: line %u does not join two tokens of the vocabulary into a third", path,
+                       i + 1);
           return FALSE;
         }
     }
@@ -263,7 +263,7 @@ read_model (VardClipBpe *self, JsonObject *model, const char *path, GError **err
     if (!read_merge (self, json_array_get_element (json_node_get_array (merges), i)))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                     "%s: merge %u is not two tokens of the vocabulary whose join is one too", path,
+                     "%s: merge %u does not join two tokens of the vocabulary into a third", path,
                      i + 1);
         return FALSE;
       }

@@ -1,4 +1,4 @@
-/* vard-clip-bpe.h - the byte-pair vocabulary under CLIP's tokenizer
+/* vard-clip-bpe.h - the byte-pair vocabulary of CLIP's tokenizer
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-clip-cache.c - one encoder for all rewards of a process that use the same weights
+/* vard-clip-cache.c - shares one encoder among the rewards of a process that use the same weights
  *
  * Two rewards come from two plugin files, so what they share cannot be in either. The table holds
  * no encoder alive: the last reward that lets go of one frees it.

@@ -1,4 +1,4 @@
-/* vard-clip-cache.h - one encoder for all rewards of a process that use the same weights
+/* vard-clip-cache.h - shares one encoder among the rewards of a process that use the same weights
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

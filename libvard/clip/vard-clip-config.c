@@ -1,4 +1,4 @@
-/* vard-clip-config.c - what a CLIP folder says of its two encoders and of the pictures it wants
+/* vard-clip-config.c - reads the configuration of a CLIP folder's encoders
  *
  * OpenCLIP's words are translated to those of transformers, and read as these are.
  *

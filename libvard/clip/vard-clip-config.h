@@ -1,4 +1,4 @@
-/* vard-clip-config.h - what a CLIP folder says of its two encoders and of the pictures it wants
+/* vard-clip-config.h - reads the configuration of a CLIP folder's encoders
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-clip-layer.c - one layer of CLIP's encoders, of text and of pictures
+/* vard-clip-layer.c - one layer of CLIP's text and vision encoders
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

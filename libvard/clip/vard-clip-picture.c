@@ -1,4 +1,4 @@
-/* vard-clip-picture.c - what CLIP sees of a picture
+/* vard-clip-picture.c - preprocesses a picture for CLIP
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

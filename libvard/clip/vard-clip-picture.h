@@ -1,4 +1,4 @@
-/* vard-clip-picture.h - what CLIP sees of a picture
+/* vard-clip-picture.h - preprocesses a picture for CLIP
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

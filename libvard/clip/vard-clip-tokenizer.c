@@ -379,8 +379,8 @@ vard_clip_tokenizer_encode (VardClipTokenizer *self,
   if (strlen (text) > MAX_TEXT)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "the prompt has %" G_GSIZE_FORMAT " bytes; at most %d are read", strlen (text),
-                   MAX_TEXT);
+                   "the prompt has %" G_GSIZE_FORMAT " bytes; at most %d are allowed",
+                   strlen (text), MAX_TEXT);
       return FALSE;
     }
   encode_text (self, text, FALSE, all);

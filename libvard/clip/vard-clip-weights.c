@@ -1,4 +1,4 @@
-/* vard-clip-weights.c - the weights of CLIP's two encoders, in either spelling and format
+/* vard-clip-weights.c - reads the weights of CLIP's two encoders in any supported naming and format
  *
  * OpenCLIP keeps the three projections of attention in one matrix, and the last projection of an
  * encoder transposed. Checkpoints of training programs have its names below "state_dict.".
@@ -46,7 +46,7 @@ lookup (VardClipWeights *self, const char *name, GError **error)
   if (contains (self, name))
     return self->pth ? vard_pth_lookup (self->pth, name, error)
                      : vard_safetensors_lookup (self->safetensors, name, error);
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: there is no %s", self->path, name);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no tensor %s", self->path, name);
   return NULL;
 }
 
@@ -257,8 +257,8 @@ check_left_over (VardClipWeights *self, VardClipPart part, GHashTable *used, GEr
         && belongs_to (self, part, *name + strlen (self->prefix))
         && !g_hash_table_contains (used, *name))
       {
-        g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                     "%s: %s has no place in the configuration", self->path, *name);
+        g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s does not fit the configuration",
+                     self->path, *name);
         return FALSE;
       }
   return TRUE;
@@ -295,6 +295,6 @@ vard_clip_weights_read_scale (VardClipWeights *self, double *scale, GError **err
   if (vard_tensor_get_count (value) == 1 && isfinite (*scale))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "%s: %s is no single number of reasonable size", self->path, name);
+               "%s: %s is not a single number of reasonable size", self->path, name);
   return FALSE;
 }

@@ -1,4 +1,4 @@
-/* vard-clip-weights.h - the weights of CLIP's two encoders, in either spelling and format
+/* vard-clip-weights.h - reads the weights of CLIP's two encoders in any supported naming and format
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

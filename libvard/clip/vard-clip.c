@@ -1,4 +1,4 @@
-/* vard-clip.c - CLIP: pictures and texts as directions, near each other when they belong together
+/* vard-clip.c - CLIP: encodes pictures and texts as directions that are close if they match
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -128,7 +128,7 @@ load_text (VardClip *self, GError **error)
   if (!self->config.text)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s has a vision encoder alone; texts need a CLIPModel", self->folder);
+                   "%s has only a vision encoder, but prompts need a CLIPModel", self->folder);
       return FALSE;
     }
   tokenizer = vard_clip_tokenizer_new (self->tokenizer_folder, error);
@@ -138,7 +138,7 @@ load_text (VardClip *self, GError **error)
   if (vard_clip_tokenizer_get_n_ids (tokenizer) > vard_clip_text_get_n_ids (text))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "the tokenizer in %s has %d tokens, and the text encoder of %s knows %d",
+                   "the tokenizer in %s has %d tokens, but the text encoder of %s knows %d",
                    self->tokenizer_folder, vard_clip_tokenizer_get_n_ids (tokenizer), self->folder,
                    (int) vard_clip_text_get_n_ids (text));
       g_object_unref (text);

@@ -1,4 +1,4 @@
-/* vard-engine-loader.c - from the name of an engine to the engine
+/* vard-engine-loader.c - creates an engine by its name
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-engine.c - the seam, with host memory as the default
+/* vard-engine.c - the engine interface, with host memory as the default
  *
  * All programs of an engine share one arena, as large as the largest needs, so executions take
  * turns. With VARD_DEBUG=poison in the environment the arena is filled with NaN before each

@@ -1,4 +1,4 @@
-/* vard-executable.c - a compiled graph and its ports
+/* vard-executable.c - a compiled graph with its inputs and outputs
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -82,8 +82,8 @@ find_port (GArray *ports, const char *kind, const char *name, gsize size, GError
         return port;
       shape = vard_shape_to_string (&port->node->shape);
       g_set_error (error, VARD_ERROR, VARD_ERROR_GRAPH,
-                   "%s \"%s\" is %s %s, %" G_GSIZE_FORMAT " bytes, and not %" G_GSIZE_FORMAT, kind,
-                   name, vard_dtype_get_name (port->node->dtype), shape, expected, size);
+                   "%s \"%s\" is %s %s, %" G_GSIZE_FORMAT " bytes, but was given %" G_GSIZE_FORMAT,
+                   kind, name, vard_dtype_get_name (port->node->dtype), shape, expected, size);
       return NULL;
     }
   g_set_error (error, VARD_ERROR, VARD_ERROR_GRAPH, "the graph has no %s named \"%s\"", kind, name);

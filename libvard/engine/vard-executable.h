@@ -1,4 +1,4 @@
-/* vard-executable.h - a graph compiled for one engine: write the inputs, run, read the outputs
+/* vard-executable.h - a compiled graph with its inputs and outputs
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

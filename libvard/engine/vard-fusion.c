@@ -1,4 +1,4 @@
-/* vard-fusion.c - which elementwise nodes an engine computes as one step
+/* vard-fusion.c - decides which elementwise nodes an engine computes in one step
  *
  * From the last node backwards: an elementwise node joins the group of its readers when all of them
  * are in that group, and is then never written to memory. It also joins, and is written, when its

@@ -1,4 +1,4 @@
-/* vard-fusion.h - which elementwise nodes an engine computes as one step
+/* vard-fusion.h - decides which elementwise nodes an engine computes in one step
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-layout.c - every node of a lowered graph gets a place
+/* vard-layout.c - assigns memory to every node of a lowered graph
  *
  * Inputs and outputs have buffers of their own, params are read where their tensors are, everything
  * else shares the engine's arena by liveness. An output, or a value assigned to a param that

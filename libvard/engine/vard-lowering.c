@@ -1,4 +1,4 @@
-/* vard-lowering.c - the record of an engine claiming a graph's nodes
+/* vard-lowering.c - records how an engine claims the nodes of a graph
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-plan.c - offline placement of blocks in one arena
+/* vard-plan.c - places memory blocks in one arena ahead of time
  *
  * Largest blocks first, each into the tightest gap among the blocks that are alive at the same
  * time. Measured by the design's trial within 0.4 % of the lower bound on a diffusion UNet's

@@ -1,4 +1,4 @@
-/* vard-plan.h - where values lie in an arena, from the steps at which they live
+/* vard-plan.h - places memory blocks in one arena ahead of time
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-program.c - steps with storage, and their execution
+/* vard-program.c - steps with their storage, and their execution
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-reference-engine.c - every op by its own reference function
+/* vard-reference-engine.c - computes every operation with its reference loop
  *
  * Slow and obvious on purpose: other engines are tested against it.
  *

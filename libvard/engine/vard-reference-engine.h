@@ -1,4 +1,4 @@
-/* vard-reference-engine.h - the oracle: plain loops, one thread
+/* vard-reference-engine.h - computes every operation with its reference loop
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-config-reader.c - a component's config.json, read key by key
+/* vard-config-reader.c - reads a component's config.json key by key
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -91,7 +91,7 @@ refuse_as (VardConfigReader *self, VardError code, const char *key, const char *
 void
 vard_config_reader_refuse (VardConfigReader *self, const char *key, const char *supported)
 {
-  g_autofree char *wanted = g_strdup_printf ("supported is %s", supported);
+  g_autofree char *wanted = g_strdup_printf ("vard supports %s", supported);
 
   refuse_as (self, VARD_ERROR_UNSUPPORTED, key, wanted);
 }
@@ -210,7 +210,7 @@ vard_config_reader_get_ints (VardConfigReader *self,
     values[i] = fallback;
   if (is_array && vard_config_reader_get_length (self, key) != n)
     {
-      g_autofree char *wanted = g_strdup_printf ("it must have %u elements, one a block", n);
+      g_autofree char *wanted = g_strdup_printf ("it must have %u elements, one per block", n);
 
       refuse_type (self, key, wanted);
       return;

@@ -1,4 +1,4 @@
-/* vard-config-reader.h - a component's config.json, read key by key
+/* vard-config-reader.h - reads a component's config.json key by key
  *
  * Absent and null both mean the default. The first wrong value is kept as the error, so that a
  * reader of twenty keys checks once at the end.

@@ -212,7 +212,8 @@ begin_folder (const char *to, GError **error)
   if (g_file_test (to, G_FILE_TEST_EXISTS))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_EXISTS,
-                   "%s exists: a model folder is not overwritten", to);
+                   "%s exists, and vard does not overwrite a model folder: choose another name",
+                   to);
       return NULL;
     }
   if (!g_mkdtemp_full (partial, 0755))

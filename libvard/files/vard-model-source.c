@@ -1,4 +1,4 @@
-/* vard-model-source.c - where the parts of a model come from: a folder or a single file
+/* vard-model-source.c - locates the parts of a model in a folder or a single file
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -46,8 +46,8 @@ find_tokenizer (const char *path, const char *named, GError **error)
   if (has_vocabulary (folder))
     return g_steal_pointer (&folder);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "%s holds no tokenizer, and there is none beside it: put the folder tokenizer "
-               "(vocab.json, merges.txt) of the model it was made from there",
+               "%s has no tokenizer, and there is none beside it: copy the folder tokenizer "
+               "(vocab.json, merges.txt) of its base model there",
                path);
   return NULL;
 }

@@ -1,4 +1,4 @@
-/* vard-model-source.h - where the parts of a model come from: a folder or a single file
+/* vard-model-source.h - locates the parts of a model in a folder or a single file
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-original-names.c - names of weights in single files, as the original programs wrote them
+/* vard-original-names.c - the tensor names of single-file models
  *
  * A name is the path that diffusers gives with its beginning exchanged by the first rule that fits,
  * and then parts of it by every rule that fits. Loading asks for the name of each of our parameters

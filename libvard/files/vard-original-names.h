@@ -1,4 +1,4 @@
-/* vard-original-names.h - names of weights in single files, as the original programs wrote them
+/* vard-original-names.h - the tensor names of single-file models
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

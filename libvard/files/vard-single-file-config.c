@@ -1,4 +1,4 @@
-/* vard-single-file-config.c - what the shapes of a single file's tensors tell about the model
+/* vard-single-file-config.c - derives a configuration from the tensor shapes of a single file
  *
  * Numbers that no shape shows are those of Stable Diffusion: 8 heads in 1.x, heads of 64 in 2.x, 32
  * groups. Files that vard wrote say everything in their header.
@@ -329,6 +329,6 @@ vard_single_file_dup_config (VardSingleFile *self, const char *component, GError
     return object_to_text (object);
   if (error && !*error)
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                 "%s: the blocks of the denoiser cannot be told from its tensors", self->path);
+                 "%s: cannot derive the blocks of the denoiser from its tensors", self->path);
   return NULL;
 }

@@ -1,4 +1,4 @@
-/* vard-single-file.c - a whole Stable Diffusion model in one .safetensors file
+/* vard-single-file.c - reads a whole Stable Diffusion model from one .safetensors file
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -36,12 +36,12 @@ refuse (VardSingleFile *self, GError **error)
       if (strstr (names[j], kinds[i].part))
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                       "%s is %s (it has %s); supported are Stable Diffusion 1.x and 2.x",
+                       "%s is %s (it has %s); vard supports Stable Diffusion 1.x and 2.x",
                        self->path, kinds[i].what, names[j]);
           return;
         }
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-               "%s is no Stable Diffusion 1.x or 2.x model: it lacks "
+               "%s is not a Stable Diffusion 1.x or 2.x model: it lacks "
                "model.diffusion_model.input_blocks.0.0.weight or the text encoder below "
                "cond_stage_model",
                self->path);
@@ -141,7 +141,7 @@ load_parameter (const char *path, VardParameter *parameter, gpointer data)
   g_autofree char *name = find_name (load, path, &piece, &n_pieces);
 
   if (!vard_safetensors_contains (load->file->weights, name))
-    g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: there is no %s",
+    g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no tensor %s",
                  load->file->path, name);
   else if (vard_weights_read_piece (load->file->weights, name, parameter, piece, n_pieces,
                                     &load->error))
@@ -189,7 +189,7 @@ vard_single_file_load (VardSingleFile *self,
         && !is_unused (self, names, *name))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                     "%s: %s has no place in the model that the other tensors make up", self->path,
+                     "%s: %s does not belong to the model that the other tensors form", self->path,
                      *name);
         return FALSE;
       }

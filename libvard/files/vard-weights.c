@@ -1,4 +1,4 @@
-/* vard-weights.c - between a tree of parameters and a weight file
+/* vard-weights.c - moves weights between a module's parameters and a weight file
  *
  * Files keep convolutions as [c_out, c_in, kh, kw], graphs as [c_out, kh, kw, c_in]; 1x1
  * convolutions are matrices in graphs. Shapes that differ only in trailing ones are taken as equal:
@@ -56,9 +56,8 @@ vard_weights_find (const char *folder, const char *stem, GError **error)
       if (g_file_test (path, G_FILE_TEST_EXISTS))
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                       "%s is a pickle, which can run code when it is read; load the model in "
-                       "diffusers and write it with save_pretrained (folder, "
-                       "safe_serialization=True)",
+                       "%s is a pickle, and reading it can run code: load the model in diffusers "
+                       "and write it with save_pretrained (folder, safe_serialization=True)",
                        path);
           return NULL;
         }
@@ -69,7 +68,7 @@ vard_weights_find (const char *folder, const char *stem, GError **error)
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "there are no weights %s.safetensors in %s%s%s%s", stem, folder,
                variant ? "; there is " : "", variant ? variant : "",
-               variant ? ", rename it if that is wanted" : "");
+               variant ? ", rename it to use it" : "");
   return NULL;
 }
 
@@ -194,7 +193,7 @@ check_shape (const char *file,
   g_autofree char *got = vard_shape_to_string (&found);
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "%s: %s has the shape %s, the configuration makes it %s", file, name, got, wanted);
+               "%s: %s has the shape %s, but the configuration needs %s", file, name, got, wanted);
   return FALSE;
 }
 

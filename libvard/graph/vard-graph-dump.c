@@ -1,4 +1,4 @@
-/* vard-graph-dump.c - a graph as text, one line a node
+/* vard-graph-dump.c - prints a graph as text, one line a node
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

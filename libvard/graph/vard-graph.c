@@ -1,4 +1,4 @@
-/* vard-graph.c - the arena of nodes, sharing of equal ones, sources and sinks
+/* vard-graph.c - the arena of nodes, the merging of equal nodes, inputs and outputs
  *
  * Nodes live in blocks that are freed with the graph. Each emission looks up an equal node first
  * (same op, inputs, attributes and generation), so common subexpressions are shared as they are

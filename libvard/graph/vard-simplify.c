@@ -1,4 +1,4 @@
-/* vard-simplify.c - what is rewritten as it is emitted
+/* vard-simplify.c - simplifies nodes as they are emitted
  *
  * Only rewrites that are right for every value, that need no search, and that the reverse sweep
  * makes often: cotangents of ones and zeros, scales by one. A rewrite may look through a fill and

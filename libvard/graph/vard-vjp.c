@@ -1,4 +1,4 @@
-/* vard-vjp.c - reverse mode: backward is more graph
+/* vard-vjp.c - reverse mode: emits the backward pass as graph nodes
  *
  * Each op's rule emits ordinary nodes, so gradients are planned, fused and differentiated again
  * like anything else. Cotangents are kept per original node; when the sweep first enters a segment,

@@ -1,4 +1,4 @@
-/* vard-adapter.c - the seam for what changes a linear layer's output beside its frozen weight
+/* vard-adapter.c - the interface of adapters beside a linear layer's frozen weight
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

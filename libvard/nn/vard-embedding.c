@@ -1,4 +1,4 @@
-/* vard-embedding.c - a table of rows looked up by number
+/* vard-embedding.c - looks up rows of a table by number
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

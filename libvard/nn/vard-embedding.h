@@ -1,4 +1,4 @@
-/* vard-embedding.h - a table of rows looked up by number
+/* vard-embedding.h - looks up rows of a table by number
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

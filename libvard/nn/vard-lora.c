@@ -220,7 +220,7 @@ check_search (const Search *search, GError **error)
   for (guint i = 0; i < search->layers->len; i++)
     if (vard_linear_peek_adapter (search->layers->pdata[i]))
       {
-        g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s has an adapter already",
+        g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s already has an adapter",
                      (const char *) search->paths->pdata[i]);
         return FALSE;
       }

@@ -1,4 +1,4 @@
-/* vard-parameter.c - a module's parameter between weight files and graphs
+/* vard-parameter.c - a module's parameter, between weight files and graphs
  *
  * A parameter that is frozen may stay stored: a view of the mapped file, in the file's type and
  * layout. Its graph then begins with a cast and a permutation, which an engine takes into the steps

@@ -1,4 +1,4 @@
-/* vard-plugin-cache.c - what is known of plugin files, kept between processes
+/* vard-plugin-cache.c - caches what vard knows about plugin files
  *
  * One JSON file: for each plugin file its size, time and description. It is a convenience and never
  * an authority: a damaged one is ignored, an entry counts only while size and time are those of the
@@ -73,7 +73,7 @@ vard_plugin_cache_check (JsonObject *root, GError **error)
       || g_strcmp0 (json_object_get_string_member_with_default (root, "maker", NULL), maker) != 0)
     {
       g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                           "the plugin cache is of another version");
+                           "the plugin cache is from another version");
       return FALSE;
     }
   if (files == NULL || !JSON_NODE_HOLDS_OBJECT (files))
@@ -96,7 +96,7 @@ vard_plugin_cache_read (VardPluginCache *self, const char *text, gssize length, 
   if (!JSON_NODE_HOLDS_OBJECT (node))
     {
       g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                           "the plugin cache is no JSON object");
+                           "the plugin cache is not a JSON object");
       return FALSE;
     }
   if (!vard_plugin_cache_check (json_node_get_object (node), error))

@@ -1,4 +1,4 @@
-/* vard-plugin-cache.h - what is known of plugin files, kept between processes
+/* vard-plugin-cache.h - caches what vard knows about plugin files
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-plugin-feature.c - one thing a plugin offers, and the settings it takes
+/* vard-plugin-feature.c - a feature that a plugin provides, with its settings
  *
  * Made from a class in the process that looks at the file, and from JSON everywhere else, so that
  * lists, help and forms need no plugin code.
@@ -142,7 +142,7 @@ vard_plugin_read_string (JsonObject *json, const char *name, char **out, GError 
 
   if (node == NULL || json_node_get_value_type (node) != G_TYPE_STRING)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "\"%s\" is missing or no text", name);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "\"%s\" is missing or not a string", name);
       return FALSE;
     }
   *out = json_node_dup_string (node);
@@ -167,7 +167,8 @@ vard_plugin_property_read_choices (VardPluginProperty *self, JsonNode *node, GEr
       self->choices[i] = json_node_dup_string (item);
     }
   if (array == NULL)
-    g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG, "\"choices\" is no list of texts");
+    g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                         "\"choices\" is not a list of strings");
   return array != NULL;
 }
 
@@ -178,7 +179,7 @@ vard_plugin_property_new_from_json (JsonNode *node, GError **error)
 
   if (!JSON_NODE_HOLDS_OBJECT (node))
     {
-      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG, "a property is no object");
+      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG, "a property is not an object");
       return NULL;
     }
 
@@ -383,8 +384,7 @@ vard_plugin_feature_new_from_type (const char *name, GType type, GError **error)
   if (!g_type_is_a (type, G_TYPE_OBJECT) || type == G_TYPE_OBJECT || G_TYPE_IS_ABSTRACT (type))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN,
-                   "the type of its feature \"%s\" (%s) is not a class of which objects can be "
-                   "made",
+                   "the type of its feature \"%s\" (%s) is not a class that can be instantiated",
                    name, type != 0 ? g_type_name (type) : "none: is its name taken?");
       return NULL;
     }
@@ -402,7 +402,7 @@ vard_plugin_feature_new_from_type (const char *name, GType type, GError **error)
       if (vard_plugin_spec_is_reserved (settings[i]->name))
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN,
-                       "its feature \"%s\" has a property \"%s\", which is a reserved word", name,
+                       "its feature \"%s\" has a property \"%s\", which is a reserved name", name,
                        settings[i]->name);
           return NULL;
         }
@@ -452,7 +452,7 @@ vard_plugin_feature_new_from_json (JsonObject *json, GError **error)
     return NULL;
   if (list == NULL || !JSON_NODE_HOLDS_ARRAY (list))
     {
-      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG, "\"properties\" is no list");
+      g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG, "\"properties\" is not a list");
       return NULL;
     }
 

@@ -1,4 +1,4 @@
-/* vard-plugin-feature.h - one thing a plugin offers, and the settings it takes
+/* vard-plugin-feature.h - a feature that a plugin provides, with its settings
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

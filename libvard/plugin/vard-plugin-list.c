@@ -1,4 +1,4 @@
-/* vard-plugin-list.c - where plugin files are, and which of them get into each other's way
+/* vard-plugin-list.c - finds plugin files and detects conflicts between them
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

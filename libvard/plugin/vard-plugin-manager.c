@@ -1,4 +1,4 @@
-/* vard-plugin-manager.c - all plugin files, as a list, and objects of what they offer
+/* vard-plugin-manager.c - lists all plugin files and creates objects of their features
  *
  * Files are looked at when the list is first wanted, each in a child process unless the cache knows
  * it. Of two files with the same feature or the same GType name the one earlier in the search path
@@ -37,7 +37,7 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (VardPluginManager,
 /* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_UINT (VardPluginManager, scan_seconds,
-                   "How long a plugin file may take to describe itself", 1, 600, 10),
+                   "Seconds that a plugin file may take to describe itself", 1, 600, 10),
 };
 /* clang-format on */
 
@@ -434,7 +434,7 @@ vard_plugin_manager_load (VardPlugin *plugin, const char *name, GError **error)
           || stamp.size != known->size || stamp.mtime != known->mtime)
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN,
-                       "%s changed since it was looked at: start again",
+                       "%s changed since vard scanned it: start the program again",
                        vard_plugin_get_path (plugin));
           return 0;
         }
@@ -449,7 +449,7 @@ vard_plugin_manager_load (VardPlugin *plugin, const char *name, GError **error)
   GType type = vard_plugin_find_type (plugin, name);
   if (type == 0)
     g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN,
-                 "%s no longer provides \"%s\": the file changed since it was looked at",
+                 "%s no longer provides \"%s\": the file changed since vard scanned it",
                  vard_plugin_get_path (plugin), name);
   return type;
 }
@@ -478,8 +478,8 @@ vard_plugin_manager_create (VardPluginManager *self,
   g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (self, feature);
   if (plugin == NULL)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN, "the file of the %s \"%s\" has gone", kind,
-                   name);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN,
+                   "the file of the %s \"%s\" no longer exists", kind, name);
       return NULL;
     }
 

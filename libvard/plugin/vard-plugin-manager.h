@@ -1,4 +1,4 @@
-/* vard-plugin-manager.h - all plugin files, as a list, and objects of what they offer
+/* vard-plugin-manager.h - lists all plugin files and creates objects of their features
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

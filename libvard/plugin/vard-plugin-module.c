@@ -1,4 +1,4 @@
-/* vard-plugin-module.c - opens a plugin file and reads what it says of itself
+/* vard-plugin-module.c - opens a plugin file and reads its descriptor
  *
  * Called in a child process to learn what a file is, and in the host only when a feature of a file
  * known to be good is used. A module is never closed: its types are registered for ever.
@@ -31,7 +31,7 @@ vard_plugin_module_check (const VardPluginDescriptor *descriptor, GError **error
       || descriptor->abi_minor > VARD_PLUGIN_ABI_MINOR)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN,
-                   "it was made for plugin interface %u.%u, and this is %u.%u: build it again",
+                   "it was built for plugin interface %u.%u, but this is %u.%u: rebuild it",
                    descriptor->abi_major, descriptor->abi_minor, VARD_PLUGIN_ABI_MAJOR,
                    VARD_PLUGIN_ABI_MINOR);
       return FALSE;
@@ -39,8 +39,8 @@ vard_plugin_module_check (const VardPluginDescriptor *descriptor, GError **error
   if (descriptor->size < sizeof *descriptor)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN,
-                   "its descriptor has %u bytes, and should have %" G_GSIZE_FORMAT,
-                   descriptor->size, sizeof *descriptor);
+                   "its descriptor has %u bytes, but must have %" G_GSIZE_FORMAT, descriptor->size,
+                   sizeof *descriptor);
       return FALSE;
     }
   if (descriptor->name == NULL || descriptor->version == NULL || descriptor->licence == NULL
@@ -78,7 +78,7 @@ vard_plugin_module_find (const char *path,
   if (descriptor == NULL)
     {
       g_set_error_literal (error, VARD_ERROR, VARD_ERROR_PLUGIN,
-                           "it has no symbol \"vard_plugin\": it is a library, but no plugin");
+                           "it has no symbol \"vard_plugin\": it is a library but not a plugin");
       return NULL;
     }
   return vard_plugin_module_check (descriptor, error) ? descriptor : NULL;

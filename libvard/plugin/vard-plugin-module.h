@@ -1,4 +1,4 @@
-/* vard-plugin-module.h - what a plugin file contains
+/* vard-plugin-module.h - opens a plugin file and reads its descriptor
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

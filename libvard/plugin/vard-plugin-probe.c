@@ -1,4 +1,4 @@
-/* vard-plugin-probe.c - looks at a plugin file in a child process
+/* vard-plugin-probe.c - inspects a plugin file in a child process
  *
  * The child (vard-plugin-scan) writes lines of JSON: {"stage": "..."} before each thing that may
  * kill it, and the plugin's description at the end. So a crash is known with the place where it
@@ -208,8 +208,7 @@ vard_plugin_probe (VardPlugin *self, guint seconds)
   if (child == NULL)
     {
       vard_plugin_set_problem (self, VARD_PLUGIN_STATE_UNAVAILABLE,
-                               "the program that looks at plugins did not start: %s",
-                               error->message);
+                               "the plugin scanner did not start: %s", error->message);
       return;
     }
 

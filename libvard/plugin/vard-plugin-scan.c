@@ -1,4 +1,4 @@
-/* vard-plugin-scan.c - the helper program that opens a plugin file to see what it is
+/* vard-plugin-scan.c - the helper program that opens a plugin file to describe it
  *
  * usage: vard-plugin-scan FILE. The answer goes to what was standard output; what the plugin itself
  * prints goes to standard error.

@@ -1,4 +1,4 @@
-/* vard-plugin-spec.c - "NAME:key=value,..." on a command line or in a settings file
+/* vard-plugin-spec.c - parses "NAME:key=value,..." from a command line or settings file
  *
  * The first ':' ends the name, ',' ends a value, the first '=' ends a key. In a value '\,' is a
  * comma and '\\' a backslash; any other backslash is itself. The reserved keys say how something is
@@ -73,7 +73,7 @@ vard_plugin_spec_take_pair (VardPluginSpec *self, const char **rest, GError **er
   if (equals <= 0)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "\"%s\" after \"%s:\" should be written key=value", text->str, self->name);
+                   "\"%s\" after \"%s:\" must have the form key=value", text->str, self->name);
       return FALSE;
     }
 

@@ -1,4 +1,4 @@
-/* vard-plugin-spec.h - "NAME:key=value,..." on a command line or in a settings file
+/* vard-plugin-spec.h - parses "NAME:key=value,..." from a command line or settings file
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

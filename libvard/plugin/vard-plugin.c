@@ -1,4 +1,4 @@
-/* vard-plugin.c - one plugin file: what it is, what it offers, or why it cannot be used
+/* vard-plugin.c - a plugin file: what it is and provides, or why it cannot be used
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -232,7 +232,7 @@ vard_plugin_provide (VardPlugin *self, const char *feature, GType type)
 
   if (feature == NULL || !g_regex_match_simple ("^[a-z][a-z0-9-]*$", feature, 0, 0))
     g_set_error (&error, VARD_ERROR, VARD_ERROR_PLUGIN,
-                 "\"%s\" cannot be a feature's name: small letters, digits and '-'",
+                 "\"%s\" cannot be a feature's name: use lower-case letters, digits and '-'",
                  feature != NULL ? feature : "");
   else
     made = vard_plugin_feature_new_from_type (feature, type, &error);
@@ -318,7 +318,7 @@ vard_plugin_read_features (VardPlugin *self, JsonNode *node, GError **error)
       if (feature == NULL)
         {
           if (error != NULL && *error == NULL)
-            g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "feature %u is no object", i);
+            g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "feature %u is not an object", i);
           return FALSE;
         }
       g_ptr_array_add (self->features, feature);

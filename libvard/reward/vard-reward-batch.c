@@ -1,4 +1,4 @@
-/* vard-reward-batch.c - pictures to be scored, and what became of each
+/* vard-reward-batch.c - pictures to score, with the score and status of each
  *
  * Score and status are different things: a picture starts as unset, and what is not a finite number
  * never becomes a score. Pictures are not copied.
@@ -81,8 +81,7 @@ vard_reward_batch_append (VardRewardBatch *self,
   if (width == 0 || height == 0 || size % 3 != 0 || (guint64) width * height != size / 3)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "picture %u is said to be %u x %u RGB pixels, and has %" G_GUINT64_FORMAT
-                   " bytes",
+                   "picture %u should have %u x %u RGB pixels, but has %" G_GUINT64_FORMAT " bytes",
                    self->items->len, width, height, size);
       return FALSE;
     }

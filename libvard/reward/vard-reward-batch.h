@@ -1,4 +1,4 @@
-/* vard-reward-batch.h - pictures to be scored, and what became of each
+/* vard-reward-batch.h - pictures to score, with the score and status of each
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

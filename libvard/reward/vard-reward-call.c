@@ -72,8 +72,8 @@ vard_reward_call_wait (VardRewardCall *call, const char *who, GCancellable *canc
       g_cond_wait_until (&call->ended, &call->lock,
                          g_get_monotonic_time () + G_TIME_SPAN_SECOND / 10);
       if (n == PATIENCE && !call->is_begun)
-        g_warning ("the reward %s waits for the thread that made it, whose main context nobody "
-                   "iterates",
+        g_warning ("the reward %s waits for the thread that created it, but that thread does not "
+                   "iterate its main context",
                    who);
     }
 }

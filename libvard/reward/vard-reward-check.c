@@ -1,4 +1,4 @@
-/* vard-reward-check.c - does a reward keep what its class promises?
+/* vard-reward-check.c - tests whether a reward behaves as a run expects
  *
  * Each check is a function that returns NULL or a sentence about what is wrong. They ask for what a
  * run relies on: the same picture has the same score, alone or in company; every picture gets a
@@ -129,10 +129,10 @@ vard_reward_check_compare (VardRewardBatch *a,
            has_y = vard_reward_batch_get_score (b, j, &y);
 
   if (has_x != has_y)
-    return g_strdup_printf ("picture %u has a score once and none the other time (%s)", i,
+    return g_strdup_printf ("picture %u has a score one time and none the other (%s)", i,
                             vard_reward_batch_get_message (has_x ? b : a, has_x ? j : i));
   if (fabs (x - y) > tolerance * (1 + fabs (x)))
-    return g_strdup_printf ("picture %u scores %.9g once and %.9g the other time", i, x, y);
+    return g_strdup_printf ("picture %u scores %.9g one time and %.9g the other", i, x, y);
   return NULL;
 }
 
@@ -151,7 +151,7 @@ static char *
 vard_reward_check_account (VardRewardBatch *batch)
 {
   static const char *const excuses[] = { "its score is not a number", "its score is infinite",
-                                         "the reward passed it over", "it failed without a reason",
+                                         "the reward skipped it", "it failed without a reason",
                                          NULL };
 
   for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
@@ -342,8 +342,8 @@ vard_reward_check_stop (VardRewardCheck *self)
   double seconds = (g_get_monotonic_time () - begin) / (double) G_USEC_PER_SEC;
   return seconds <= STOP_SECONDS
            ? NULL
-           : g_strdup_printf ("it went on for %.1f s after it was asked to stop; look at "
-                              "vard_reward_batch_get_cancellable()",
+           : g_strdup_printf ("it continued for %.1f s after it was cancelled: check "
+                              "vard_reward_batch_get_cancellable() while scoring",
                               seconds);
 }
 
@@ -388,7 +388,8 @@ vard_reward_check_leaks (VardRewardCheck *self)
     wrong = vard_reward_check_score (self->reward, batch);
   gint64 growth = vard_reward_check_measure () - before;
   if (wrong == NULL && growth > LEAK_BYTES)
-    return g_strdup_printf ("%u calls with four pictures of 64 x 64 kept %.1f MB", n, growth / 1e6);
+    return g_strdup_printf ("%u calls with four pictures of 64 x 64 leaked %.1f MB", n,
+                            growth / 1e6);
   return wrong;
 }
 

@@ -1,4 +1,4 @@
-/* vard-reward-check.h - does a reward keep what its class promises?
+/* vard-reward-check.h - tests whether a reward behaves as a run expects
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-reward-child.c - a reward in a process of its own: the side of the child
+/* vard-reward-child.c - an isolated reward: the side of the child process
  *
  * One thread reads, so that a request to stop reaches a reward that is scoring, and so that the
  * process ends with who started it even when the reward hangs. The main thread works. Pictures are
@@ -207,7 +207,7 @@ vard_reward_child_append (VardRewardChild *self,
   if (pixels == NULL)
     {
       g_set_error_literal (error, VARD_ERROR, VARD_ERROR_FAILED,
-                           "a picture lies outside of the shared memory");
+                           "a picture lies outside the shared memory");
       return FALSE;
     }
   return vard_reward_batch_append (batch, pixels, place[2], place[3],
@@ -261,7 +261,7 @@ vard_reward_child_settle (gboolean result, GError *inner, GError **error)
   if (inner != NULL)
     g_propagate_error (error, inner);
   else if (!result)
-    g_set_error_literal (error, VARD_ERROR, VARD_ERROR_REWARD, "it did not say why");
+    g_set_error_literal (error, VARD_ERROR, VARD_ERROR_REWARD, "it gave no reason");
   return result && inner == NULL;
 }
 

@@ -1,4 +1,4 @@
-/* vard-reward-child.h - a reward in a process of its own: the side of the child
+/* vard-reward-child.h - an isolated reward: the side of the child process
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-reward-helper.c - the helper program vard-reward-host: one reward, apart from the run
+/* vard-reward-helper.c - the helper program vard-reward-host, which runs one isolated reward
  *
  * It gets a socket as descriptor 3. What the reward prints goes to standard error.
  *

@@ -1,4 +1,4 @@
-/* vard-reward-host.c - a reward in a process of its own
+/* vard-reward-host.c - an isolated reward: the side of the run
  *
  * It looks like any reward. The real one lives in the helper program vard-reward-host
  * (vard-reward-process.c), so that a crash, a leak or a library that nothing else gets along with
@@ -45,10 +45,11 @@ G_DEFINE_FINAL_TYPE (VardRewardHost, vard_reward_host, VARD_TYPE_REWARD)
 /* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_UINT (VardRewardHost, start_seconds,
-                   "How long its own process may take to load the reward", 1, 86400, 600),
+                   "Seconds that an isolated reward may take to load", 1, 86400, 600),
   VARD_FIELD_UINT (VardRewardHost, answer_seconds,
-                   "How long its own process may take for one batch", 1, 86400, 600),
-  VARD_FIELD_UINT (VardRewardHost, restarts, "How often its own process is started again in all", 0,
+                   "Seconds that an isolated reward may take for one batch", 1, 86400, 600),
+  VARD_FIELD_UINT (VardRewardHost, restarts,
+                   "How often vard restarts the process of an isolated reward in total", 0,
                    1000, 8),
 };
 /* clang-format on */
@@ -129,7 +130,8 @@ vard_reward_host_ensure (VardRewardHost *self, GCancellable *cancellable, GError
   if (!vard_reward_host_may_start (self))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                   "its own process was started %u times, and is not started again",
+                   "its own process was started %u times, which is the limit: raise "
+                   "isolate-restarts to allow more",
                    self->n_restarts + 1);
       return FALSE;
     }
@@ -187,9 +189,7 @@ vard_reward_parcel_locate (VardRewardParcel *parcel, guint i, GError **error)
   if (shared == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED,
-                   "the system has no memory of %" G_GSIZE_FORMAT
-                   " bytes to share between processes",
-                   size);
+                   "cannot allocate %" G_GSIZE_FORMAT " bytes of shared memory", size);
       return FALSE;
     }
   memcpy (copy, bytes, size);
@@ -256,7 +256,7 @@ vard_reward_parcel_read (VardRewardParcel *parcel, JsonObject *answer, GError **
   if (scores == NULL || json_array_get_length (scores) != parcel->n)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                   "its own process has %u scores for %u pictures",
+                   "its own process returned %u scores for %u pictures",
                    scores != NULL ? json_array_get_length (scores) : 0, parcel->n);
       return FALSE;
     }

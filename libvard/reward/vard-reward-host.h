@@ -1,4 +1,4 @@
-/* vard-reward-host.h - a reward in a process of its own
+/* vard-reward-host.h - an isolated reward: the side of the run
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-reward-message.c - what rewards say beside their scores
+/* vard-reward-message.c - queues the log messages of rewards
  *
  * A reward has g_message() and g_warning() like any code, and one in a process of its own has
  * standard error. Both come together here and wait for who runs the rewards, so that a run has them

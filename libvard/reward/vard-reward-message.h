@@ -1,4 +1,4 @@
-/* vard-reward-message.h - what rewards say beside their scores
+/* vard-reward-message.h - queues the log messages of rewards
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

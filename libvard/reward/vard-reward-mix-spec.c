@@ -1,4 +1,4 @@
-/* vard-reward-mix-spec.c - rewards of a mix by their text, and the keys that say how one is used
+/* vard-reward-mix-spec.c - parses the rewards of a mix, and the keys that belong to vard
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -30,12 +30,18 @@ G_DEFINE_FINAL_TYPE (VardRewardUse, vard_reward_use, G_TYPE_OBJECT)
 
 /* clang-format off */
 static const VardField use_fields[] = {
-  VARD_FIELD_DOUBLE (VardRewardUse, weight, "Standard deviations that count as one", -1000, 1000,
+  VARD_FIELD_DOUBLE (VardRewardUse, weight,
+                     "Weight of the reward in the total, which adds rewards in standard deviations",
+                     -1000, 1000,
                      1),
-  VARD_FIELD_ENUM (VardRewardUse, policy, "What becomes of a picture without a score",
+  VARD_FIELD_ENUM (VardRewardUse, policy,
+                   "What to do with a picture that has no score: end the run, leave it out, or "
+                   "never train on this reward",
                    vard_reward_policy_get_type, VARD_REWARD_POLICY_REQUIRED),
-  VARD_FIELD_BOOLEAN (VardRewardUse, isolate, "Run it in a process of its own", FALSE),
-  VARD_FIELD_STRING (VardRewardUse, label, "What messages and metrics call it", NULL),
+  VARD_FIELD_BOOLEAN (VardRewardUse, isolate,
+                      "Run the reward in a process of its own, so a crash does not end the run",
+                      FALSE),
+  VARD_FIELD_STRING (VardRewardUse, label, "Name of the reward in messages and metrics", NULL),
 };
 /* clang-format on */
 

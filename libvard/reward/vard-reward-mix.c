@@ -1,4 +1,4 @@
-/* vard-reward-mix.c - several rewards, weighted, as one
+/* vard-reward-mix.c - several weighted rewards as one
  *
  * Every component keeps its own raw scores: what is learned from is a sum in common units
  * (vard-reward-statistics.c), what is shown is what each reward said.
@@ -42,7 +42,7 @@ vard_reward_mix_check_label (VardRewardMix *self, const char *label, GError **er
   if (!g_regex_match_simple ("^[A-Za-z0-9][A-Za-z0-9._-]*$", label, 0, 0))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "\"%s\" cannot be the label of a reward: letters, digits, '.', '_' and '-'",
+                   "\"%s\" cannot be the label of a reward: use letters, digits, '.', '_' and '-'",
                    label);
       return FALSE;
     }
@@ -50,8 +50,7 @@ vard_reward_mix_check_label (VardRewardMix *self, const char *label, GError **er
     if (g_str_equal (vard_reward_mix_peek (self, c)->label, label))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                     "two rewards are called \"%s\": give one of them another label (label=NAME)",
-                     label);
+                     "two rewards have the label \"%s\": set another one with label=NAME", label);
         return FALSE;
       }
   return TRUE;
@@ -85,7 +84,7 @@ vard_reward_mix_add (VardRewardMix *self,
   if (!isfinite (weight) || weight == 0)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "the weight of the reward %s is %g: a reward that shall not count has "
+                   "the reward %s has the weight %g: to score without training on it, set "
                    "policy=monitor-only",
                    label, weight);
       return FALSE;
@@ -309,16 +308,16 @@ vard_reward_mix_prepare (VardRewardMix *self, GCancellable *cancellable, GError 
       if (inner != NULL)
         {
           g_autofree char *text =
-            g_strdup_printf ("%s; policy=monitor-only goes on", inner->message);
+            g_strdup_printf ("%s; policy=monitor-only continues", inner->message);
 
           vard_reward_add_message (component->reward, text);
         }
     }
   if (n_counting == 0)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 self->components->len == 0
-                   ? "there is no reward: nothing can be learned"
-                   : "all rewards are monitor-only: nothing can be learned");
+                 self->components->len == 0 ? "there is nothing to learn: add a reward"
+                                            : "there is nothing to learn, because every reward is "
+                                              "monitor-only: change the policy of one");
   return n_counting > 0;
 }
 
@@ -347,7 +346,7 @@ vard_reward_component_check_required (const VardRewardComponent *self,
 static const char *
 vard_reward_component_get_consequence (const VardRewardComponent *self)
 {
-  return self->policy == VARD_REWARD_POLICY_SKIP_SAMPLE ? "leaves them out" : "goes on";
+  return self->policy == VARD_REWARD_POLICY_SKIP_SAMPLE ? "leaves them out" : "continues";
 }
 
 /* Why the first picture without a score has none */

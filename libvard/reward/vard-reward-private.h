@@ -1,4 +1,4 @@
-/* vard-reward-private.h - what both sides of a call do with an answer
+/* vard-reward-private.h - how both sides of a call treat an answer
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-reward-process.c - the process that one reward runs in
+/* vard-reward-process.c - the process of an isolated reward
  *
  * Questions and answers are JSON on a socket pair (vard-reward-wire.c), pictures stay where they
  * are (vard-image-pool.c): a slab's descriptor travels once. A thread reads what the process writes
@@ -96,8 +96,8 @@ vard_reward_process_spawn (VardRewardProcess *self, GError **error)
 
   if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "no socket for a process of its own: %s",
-                   g_strerror (errno));
+      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED,
+                   "cannot create a socket for its own process: %s", g_strerror (errno));
       return FALSE;
     }
   self->socket_fd = pair[0];
@@ -174,10 +174,10 @@ vard_reward_process_bury (VardRewardProcess *self, guint seconds, const GError *
   if (g_error_matches (why, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
     {
       self->death = VARD_REWARD_DEATH_SILENT;
-      self->epitaph = g_strdup_printf ("did not answer within %u s, and was ended", seconds);
+      self->epitaph = g_strdup_printf ("did not answer within %u s and was killed", seconds);
     }
   else if (!is_closed || was_alive)
-    self->epitaph = g_strdup_printf ("is out of order (%s), and was ended", why->message);
+    self->epitaph = g_strdup_printf ("broke the protocol (%s) and was killed", why->message);
   else if (g_subprocess_get_if_signaled (self->child))
     self->epitaph =
       g_strdup_printf ("crashed (%s)", g_strsignal (g_subprocess_get_term_sig (self->child)));

@@ -1,4 +1,4 @@
-/* vard-reward-process.h - the process that one reward runs in
+/* vard-reward-process.h - the process of an isolated reward
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-reward-scores.c - what several rewards said of one batch
+/* vard-reward-scores.c - the scores of several rewards for one batch
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

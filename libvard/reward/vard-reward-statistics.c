@@ -1,4 +1,4 @@
-/* vard-reward-statistics.c - the units in which the rewards of a mix are added
+/* vard-reward-statistics.c - the mean and standard deviation that scale the rewards of a mix
  *
  * Each raw score is whitened by the mean and the standard deviation that its reward had on the base
  * model's pool, fixed for the run: a weight then counts in standard deviations of the base model.
@@ -31,13 +31,13 @@ vard_reward_component_check_spread (VardRewardComponent *self,
     return TRUE;
   if (n < 2)
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                 "the reward %s scored %u pictures of the base model's pool, and at least 2 are "
+                 "the reward %s scored %u pictures of the base model's pool, but at least 2 are "
                  "needed",
                  self->label, n);
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                 "the reward %s gave all %u pictures of the base model's pool the score %g: "
-                 "nothing can be learned from it; change its settings, or give it "
+                 "the reward %s gave all %u pictures of the base model's pool the score %g, so "
+                 "there is nothing to learn from it: change its settings or set "
                  "policy=monitor-only",
                  self->label, n, mean);
   return FALSE;
@@ -174,7 +174,8 @@ vard_reward_component_read (VardRewardComponent *self, JsonObject *statistics, G
       || (sd == 0 && self->policy != VARD_REWARD_POLICY_MONITOR_ONLY))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "the statistics have no mean and positive sd for the reward %s", self->label);
+                   "the statistics lack a mean and a positive standard deviation for the reward %s",
+                   self->label);
       return FALSE;
     }
   self->mean = mean;

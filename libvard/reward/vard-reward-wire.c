@@ -1,4 +1,4 @@
-/* vard-reward-wire.c - JSON messages between a reward's own process and who asks it
+/* vard-reward-wire.c - JSON messages between an isolated reward and the run
  *
  * A message is its length in bytes (32 bits, the machine's order: both ends are on one machine) and
  * a JSON object; file descriptors come along with its first byte. Neither end waits for ever: the
@@ -165,7 +165,7 @@ vard_reward_wire_send_fds (int fd,
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE,
                    "prompts and metadata of a batch have %" G_GSIZE_FORMAT
-                   " bytes, and %u are the most",
+                   " bytes; at most %u are allowed",
                    length, MAX_LENGTH);
       return FALSE;
     }
@@ -205,7 +205,7 @@ vard_reward_wire_receive (int fd,
     return NULL;
   if (length > MAX_LENGTH)
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "a message says it has %u bytes",
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "a message claims to have %u bytes",
                    length);
       return NULL;
     }
@@ -219,7 +219,7 @@ vard_reward_wire_receive (int fd,
   if (node == NULL || !JSON_NODE_HOLDS_OBJECT (node))
     {
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                           "a message is no JSON object");
+                           "a message is not a JSON object");
       return NULL;
     }
   return json_object_ref (json_node_get_object (node));

@@ -1,4 +1,4 @@
-/* vard-reward-wire.h - JSON messages between a reward's own process and who asks it
+/* vard-reward-wire.h - JSON messages between an isolated reward and the run
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

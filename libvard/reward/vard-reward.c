@@ -1,4 +1,4 @@
-/* vard-reward.c - the seam: how good is a picture?
+/* vard-reward.c - the interface of rewards
  *
  * What comes back from a subclass is checked here, once for all: a FALSE without an error becomes
  * the error of the pictures that have no score, and a picture that was passed over has failed.
@@ -140,8 +140,8 @@ vard_reward_check_metadata_keys (VardReward *self, const char *const *metadata_k
     if (metadata_keys == NULL || !g_strv_contains (metadata_keys, needed[i]))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                     "the reward %s needs \"%s\" with each prompt, and the prompts of this run do "
-                     "not all have it",
+                     "the reward %s needs \"%s\" with each prompt, but not every prompt of this "
+                     "run has it: add it to the file of prompts",
                      vard_reward_get_label (self), needed[i]);
         return FALSE;
       }
@@ -173,14 +173,14 @@ vard_reward_check_needs (VardReward *self,
   if ((needs & VARD_REWARD_NEEDS_PROMPT) != 0 && !has_prompts)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "the reward %s needs a prompt with each picture, and there are none", label);
+                   "the reward %s needs a prompt with each picture, but there are none", label);
       return FALSE;
     }
   if ((needs & VARD_REWARD_NEEDS_GROUPS) != 0 && group_size < 2)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "the reward %s compares pictures of one prompt, and there is one picture a "
-                   "prompt",
+                   "the reward %s compares pictures of the same prompt, but there is only one "
+                   "picture per prompt",
                    label);
       return FALSE;
     }
@@ -210,7 +210,7 @@ vard_reward_settle (VardReward *self,
     return TRUE;
   if (inner == NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                 "the reward %s failed to %s and did not say why: its function returned FALSE "
+                 "the reward %s failed to %s and gave no reason: its function returned FALSE "
                  "without an error",
                  vard_reward_get_label (self), what);
   else if (g_error_matches (inner, G_IO_ERROR, G_IO_ERROR_CANCELLED))
@@ -245,7 +245,7 @@ vard_reward_settle_batch (VardRewardBatch *batch, gboolean result, GError **inne
       vard_reward_batch_set_failed (batch, i,
                                     *inner != NULL ? (*inner)->message
                                                    : "the reward's function failed, or raised an "
-                                                     "exception, and did not say why");
+                                                     "exception, and gave no reason");
   g_clear_error (inner);
   return TRUE;
 }
@@ -355,7 +355,7 @@ vard_reward_score_batch (VardReward *self,
 
   for (guint i = 0; result && i < vard_reward_batch_get_count (batch); i++)
     if (vard_reward_batch_get_status (batch, i) == VARD_REWARD_STATUS_UNSET)
-      vard_reward_batch_set_failed (batch, i, "the reward passed it over");
+      vard_reward_batch_set_failed (batch, i, "the reward skipped it");
   return result;
 }
 

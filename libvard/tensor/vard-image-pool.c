@@ -1,4 +1,4 @@
-/* vard-image-pool.c - memory for pictures that another process can read where they are
+/* vard-image-pool.c - memory for pictures that another process can read in place
  *
  * Pictures are carved one after another out of slabs; a slab is a file without a name, whose
  * descriptor another process maps. When the last picture of a slab is freed, the slab is used again

@@ -1,4 +1,4 @@
-/* vard-image-pool.h - memory for pictures that another process can read where they are
+/* vard-image-pool.h - memory for pictures that another process can read in place
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

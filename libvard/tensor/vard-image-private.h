@@ -1,4 +1,4 @@
-/* vard-image-private.h - between the picture and its codecs
+/* vard-image-private.h - shared by the picture and its codecs
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

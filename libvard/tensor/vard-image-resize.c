@@ -172,7 +172,7 @@ vard_image_new_resized (VardImage *self, guint width, guint height, GError **err
   if (width == 0 || height == 0 || width > VARD_IMAGE_MAX_SIDE || height > VARD_IMAGE_MAX_SIDE)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "a picture of %u x %u: sides must be 1 to %d", width, height,
+                   "a picture of %u x %u is out of range: each side must be 1 to %d", width, height,
                    VARD_IMAGE_MAX_SIDE);
       return NULL;
     }

@@ -1,4 +1,4 @@
-/* vard-image-text.c - the texts in a PNG file: tEXt, zTXt and iTXt chunks
+/* vard-image-text.c - the text chunks of a PNG file: tEXt, zTXt and iTXt
  *
  * Texts are told apart from pixels by their place in the file alone, so a file that is damaged
  * behind its pixels still has the texts before.

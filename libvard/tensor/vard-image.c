@@ -1,4 +1,4 @@
-/* vard-image.c - an 8-bit RGB picture with text beside it
+/* vard-image.c - an 8-bit RGB picture with text
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -52,8 +52,9 @@ check_size (guint width, guint height, GError **error)
 {
   if (width > 0 && height > 0 && width <= VARD_IMAGE_MAX_SIDE && height <= VARD_IMAGE_MAX_SIDE)
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "a picture of %u x %u: sides must be 1 to %d",
-               width, height, VARD_IMAGE_MAX_SIDE);
+  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+               "a picture of %u x %u is out of range: each side must be 1 to %d", width, height,
+               VARD_IMAGE_MAX_SIDE);
   return FALSE;
 }
 
@@ -76,7 +77,7 @@ vard_image_new (guint width, guint height, GBytes *rgb, GError **error)
   if (g_bytes_get_size (rgb) != (gsize) width * height * 3)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "%u x %u pixels are %" G_GSIZE_FORMAT " bytes of RGB, %" G_GSIZE_FORMAT
+                   "%u x %u pixels take %" G_GSIZE_FORMAT " bytes of RGB, but %" G_GSIZE_FORMAT
                    " were given",
                    width, height, (gsize) width * height * 3, g_bytes_get_size (rgb));
       return NULL;
@@ -167,7 +168,7 @@ vard_image_new_grid (VardImage **images, guint n_images, guint n_columns, guint 
     if (images[i]->width != cell_width || images[i]->height != cell_height)
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                     "picture %u is %u x %u, the first is %u x %u", i, images[i]->width,
+                     "picture %u is %u x %u, but the first one is %u x %u", i, images[i]->width,
                      images[i]->height, cell_width, cell_height);
         return NULL;
       }

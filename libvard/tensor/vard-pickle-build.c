@@ -1,4 +1,4 @@
-/* vard-pickle-build.c - the words for data of the pickle language, second protocol
+/* vard-pickle-build.c - the opcodes for data of pickle protocol 2
  *
  * A pickle is a program for a stack machine. Words that import, call or set attributes make it
  * dangerous; here the three that PyTorch needs are read as data: a name must be one of a short list
@@ -62,7 +62,7 @@ make_value (Machine *self, ValueKind kind)
     value->items = g_ptr_array_new ();
   g_ptr_array_add (self->arena, value);
   if (self->arena->len > MAX_VALUES)
-    fail (self, "it has more than %d values", MAX_VALUES);
+    fail (self, "the pickle has more than %d values", MAX_VALUES);
   return value;
 }
 
@@ -102,7 +102,7 @@ take (Machine *self, guint64 n)
 
   if (n > (guint64) (self->end - self->at))
     {
-      fail (self, "the pickle is cut off");
+      fail (self, "the pickle is truncated");
       return NULL;
     }
   self->at += n;
@@ -133,7 +133,7 @@ push_long (Machine *self)
   guint64 value = take_number (self, MIN (n, 8));
 
   if (n > 8)
-    fail (self, "the pickle has a number of %u bytes", n);
+    fail (self, "the pickle has a number of %u bytes; at most 8 are supported", n);
   else if (n > 0 && n < 8 && value >> (8 * n - 1))
     value |= ~(guint64) 0 << (8 * n);
   push_int (self, (gint64) value);
@@ -145,7 +145,7 @@ push_text (Machine *self, guint64 length)
   const guint8 *bytes = take (self, length);
 
   if (bytes && !g_utf8_validate_len ((const char *) bytes, length, NULL))
-    fail (self, "the pickle has a text that is not UTF-8");
+    fail (self, "the pickle has a string that is not UTF-8");
   push (self, VALUE_TEXT)->text = g_strndup ((const char *) bytes, bytes ? length : 0);
 }
 
@@ -199,7 +199,7 @@ extend (Machine *self, ValueKind kind, GPtrArray *items)
   Value *container = peek (self);
 
   if (container->kind != kind || (kind == VALUE_DICT && items->len % 2))
-    fail (self, "the pickle is damaged: items are added to what cannot have them");
+    fail (self, "the pickle is damaged: it adds items to a value that cannot hold any");
   else
     g_ptr_array_extend (container->items, items, NULL, NULL);
 }
@@ -258,8 +258,8 @@ push_name (Machine *self)
       g_autofree char *shown = g_strescape (name, NULL);
 
       fail (self,
-            "the pickle asks for \"%.100s\", which could be any program; tensors in plain "
-            "dictionaries alone are read",
+            "the pickle asks for \"%.100s\", which could run any program; vard reads only tensors "
+            "in plain dictionaries",
             shown);
       push (self, VALUE_NOTHING);
     }
@@ -279,14 +279,12 @@ call (Machine *self)
 
       tensor->tensor = vard_pickle_make_tensor (arguments->items);
       if (!tensor->tensor)
-        fail (self,
-              "the pickle has a tensor that does not lie within its storage, or has more than %d "
-              "dimensions",
+        fail (self, "a tensor of the pickle exceeds its storage or has more than %d dimensions",
               VARD_MAX_DIMS);
     }
   else
     {
-      fail (self, "the pickle calls what is no tensor and no empty dictionary");
+      fail (self, "the pickle calls something other than a tensor or an empty dictionary");
       push (self, VALUE_NOTHING);
     }
 }
@@ -304,7 +302,7 @@ push_storage (Machine *self)
   if (!is_good || ((Value *) id->items->pdata[4])->number < 0
       || !g_str_equal (((Value *) id->items->pdata[0])->text, "storage"))
     {
-      fail (self, "the pickle refers to something outside of it that is no storage of a tensor");
+      fail (self, "the pickle refers to an external object that is not the storage of a tensor");
       storage->kind = VALUE_NOTHING;
       return;
     }
@@ -329,7 +327,7 @@ recall (Machine *self, guint64 number)
   if (value)
     g_ptr_array_add (self->stack, value);
   else
-    fail (self, "the pickle is damaged: it refers to what it has not made");
+    fail (self, "the pickle is damaged: it refers to a value that it has not made");
 }
 
 /* ---- words ---- */
@@ -369,7 +367,7 @@ do_stack (Machine *self, guint8 word)
     {
     case 0x80:
       if (take_number (self, 1) != 2)
-        fail (self, "the pickle is not of protocol 2, which PyTorch writes");
+        fail (self, "the pickle does not use protocol 2, which PyTorch writes");
       return TRUE;
     case 't': push_group_as_tuple (self); return TRUE;
     case 0x85: push_tuple (self, 1); return TRUE;
@@ -409,7 +407,7 @@ vard_pickle_build (const char *path,
       if (word == '.')
         root = pop (&self);
       else if (!self.error && !do_value (&self, word) && !do_stack (&self, word))
-        fail (&self, "the pickle has the word 0x%02x, which is none of those for plain data", word);
+        fail (&self, "the pickle has the opcode 0x%02x, which is not one for plain data", word);
     }
   if (!self.error)
     return root;

@@ -1,4 +1,4 @@
-/* vard-pickle-private.h - values that a pickle builds
+/* vard-pickle-private.h - the values that a pickle builds
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-pickle.c - the tensors that a pickle of plain dictionaries names
+/* vard-pickle.c - reads the tensors of a pickle of plain dictionaries
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -140,7 +140,7 @@ walk_dict (Walk *walk, const Value *dict, guint depth)
       if (value->kind == VALUE_DICT)
         wrong = walk_dict (walk, value, depth + 1);
       else if (value->kind == VALUE_TENSOR && g_hash_table_contains (walk->names, walk->name->str))
-        wrong = "a tensor's name is there twice";
+        wrong = "two of its tensors have the same name";
       else if (value->kind == VALUE_TENSOR)
         add_tensor (walk, value->tensor);
       g_string_truncate (walk->name, length);
@@ -163,7 +163,7 @@ vard_pickle_read_tensors (const char *path, const guint8 *data, gsize size, GErr
 
   if (!root)
     return NULL;
-  wrong = root->kind == VALUE_DICT ? walk_dict (&walk, root, 0) : "it holds no dictionary";
+  wrong = root->kind == VALUE_DICT ? walk_dict (&walk, root, 0) : "it is not a dictionary";
   if (!wrong)
     return g_steal_pointer (&tensors);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s", path, wrong);

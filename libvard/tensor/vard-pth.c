@@ -1,4 +1,4 @@
-/* vard-pth.c - weight files of PyTorch (.pth, .pt, .bin), without running what they say
+/* vard-pth.c - reads PyTorch weight files (.pth, .pt, .bin) without running them
  *
  * The archive has a pickle, data.pkl, that says which tensors there are, and one member for each
  * storage, data/KEY.
@@ -69,12 +69,12 @@ check_kind (const char *path, GBytes *bytes, GError **error)
     return TRUE;
   if (size >= 2 && data[0] == '\x80' && data[1] == 2)
     g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                 "%s is in the format from before PyTorch 1.6; load it with torch.load (file, "
-                 "weights_only=True) and write it again with torch.save",
+                 "%s is in the format of before PyTorch 1.6: load it with torch.load (file, "
+                 "weights_only=True) and save it again with torch.save",
                  path);
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                 "%s is not a weight file of PyTorch, which is a zip archive", path);
+                 "%s is not a PyTorch weight file: it is not a zip archive", path);
   return FALSE;
 }
 
@@ -121,7 +121,7 @@ check_byte_order (VardPth *self, GError **error)
       || (member->size == 6 && memcmp (peek_data (self) + member->offset, "little", 6) == 0))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-               "%s was written on a machine with the other order of bytes", self->path);
+               "%s has the other byte order: save it again on this machine", self->path);
   return FALSE;
 }
 
@@ -137,8 +137,8 @@ check_tensors (VardPth *self, GError **error)
       if (!member || (guint64) tensor->n_stored > member->size / types[tensor->type].size)
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                       "%s: %s has %" G_GINT64_FORMAT " elements of %s, and the "
-                       "archive has %" G_GUINT64_FORMAT " bytes for it",
+                       "%s: %s has %" G_GINT64_FORMAT
+                       " elements of %s, but the archive has %" G_GUINT64_FORMAT " bytes for it",
                        self->path, tensor->name, tensor->n_stored, types[tensor->type].name,
                        member ? member->size : 0);
           return FALSE;
@@ -164,7 +164,7 @@ read_archive (VardPth *self, GError **error)
   if (!self->prefix)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s is a zip archive without data.pkl: PyTorch did not write it", self->path);
+                   "%s is not a PyTorch weight file: the zip archive has no data.pkl", self->path);
       return FALSE;
     }
   pickle = find_member (self, "", "data.pkl");
@@ -308,13 +308,14 @@ vard_pth_lookup (VardPth *self, const char *name, GError **error)
 
   if (!tensor)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: there is no %s", self->path, name);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no tensor %s", self->path, name);
       return NULL;
     }
   if (types[tensor->type].dtype < 0 && tensor->type != VARD_PICKLE_F64)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s: %s has elements of type %s",
-                   self->path, name, types[tensor->type].name);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
+                   "%s: %s has elements of type %s, which vard cannot use", self->path, name,
+                   types[tensor->type].name);
       return NULL;
     }
 

@@ -1,4 +1,4 @@
-/* vard-pth.h - weight files of PyTorch (.pth, .pt, .bin), without running what they say
+/* vard-pth.h - reads PyTorch weight files (.pth, .pt, .bin) without running them
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

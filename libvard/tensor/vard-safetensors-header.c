@@ -142,7 +142,7 @@ static gboolean
 scan_character (HeaderScan *scan, GError **error)
 {
   if (scan->is_done && !strchr (" \t\r\n", *scan->at))
-    return fail (scan->path, error, "the header goes on after its object");
+    return fail (scan->path, error, "the header continues after its object");
   switch (*scan->at)
     {
     case '"': return scan_string (scan, error);
@@ -211,17 +211,17 @@ parse_shape (VardSafetensorsRecord *record,
   guint n_dims = json_array_get_length (array);
 
   if (n_dims > VARD_MAX_DIMS)
-    return fail (path, error, "%s has %u extents; at most %d are supported", record->name, n_dims,
-                 VARD_MAX_DIMS);
+    return fail (path, error, "%s has %u dimensions; at most %d are supported", record->name,
+                 n_dims, VARD_MAX_DIMS);
   *n_bytes = vard_safetensors_dtype_size (record->dtype);
   record->shape.n_dims = n_dims;
   for (guint i = 0; i < n_dims; i++)
     {
       if (!get_integer (array, i, &record->shape.dims[i]))
-        return fail (path, error, "extent %u of %s is not a whole number from 0 on", i,
+        return fail (path, error, "dimension %u of %s is not a whole number of at least 0", i,
                      record->name);
       if (!g_size_checked_mul (n_bytes, *n_bytes, record->shape.dims[i]) || *n_bytes > G_MAXINT64)
-        return fail (path, error, "the shape of %s overflows: extent %u is %" G_GINT64_FORMAT,
+        return fail (path, error, "the shape of %s overflows: dimension %u is %" G_GINT64_FORMAT,
                      record->name, i, record->shape.dims[i]);
     }
   return TRUE;
@@ -250,7 +250,7 @@ parse_record (VardSafetensorsRecord *record,
   record->dtype = dtypes[find_dtype (spelling)].name;
   if (json_array_get_length (offsets) != 2 || !get_integer (offsets, 0, &begin)
       || !get_integer (offsets, 1, &end))
-    return fail (path, error, "data_offsets of %s are not two whole numbers from 0 on",
+    return fail (path, error, "data_offsets of %s are not two whole numbers of at least 0",
                  record->name);
   if (!parse_shape (record, path, shape, &n_bytes, error))
     return FALSE;
@@ -262,7 +262,7 @@ parse_record (VardSafetensorsRecord *record,
   if ((gsize) (end - begin) != n_bytes)
     return fail (path, error,
                  "%s needs %" G_GSIZE_FORMAT
-                 " bytes by its shape and dtype, its data_offsets give %" G_GINT64_FORMAT,
+                 " bytes by its shape and dtype, but its data_offsets give %" G_GINT64_FORMAT,
                  record->name, n_bytes, end - begin);
   record->begin = begin;
   record->end = end;
@@ -312,13 +312,13 @@ check_cover (const char *path, GPtrArray *records, guint64 n_data, GError **erro
       if (record->begin != at)
         return fail (path, error,
                      "%s begins at %" G_GUINT64_FORMAT
-                     ", the tensor before it ends at %" G_GUINT64_FORMAT,
+                     ", but the tensor before it ends at %" G_GUINT64_FORMAT,
                      record->name, record->begin, at);
       at = record->end;
     }
   if (at != n_data)
     return fail (path, error,
-                 "the tensors end at %" G_GUINT64_FORMAT ", the file has %" G_GUINT64_FORMAT
+                 "the tensors end at %" G_GUINT64_FORMAT ", but the file has %" G_GUINT64_FORMAT
                  " bytes of data",
                  at, n_data);
   return TRUE;

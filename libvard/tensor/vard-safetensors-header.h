@@ -1,4 +1,4 @@
-/* vard-safetensors-header.h - the JSON part of a weight file, checked
+/* vard-safetensors-header.h - parses and checks the JSON header of a weight file
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

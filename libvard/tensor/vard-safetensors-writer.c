@@ -1,4 +1,4 @@
-/* vard-safetensors-writer.c - writes weight files: whole under their name, or not at all
+/* vard-safetensors-writer.c - writes weight files atomically
  *
  * The header is known before the data, so tensors are converted and written one at a time into a
  * temporary file beside the target, which is flushed to the disk and renamed over it.
@@ -136,7 +136,7 @@ write_entry (int fd, const VardSafetensorsEntry *entry, const char *path, GError
       g_autofree char *got = vard_shape_to_string (vard_tensor_peek_shape (prepared));
       g_autofree char *expected = vard_shape_to_string (entry_peek_shape (entry));
 
-      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s was to be written as %s, it is %s",
+      g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s is declared as %s, but it is %s",
                    entry->name, expected, got);
       return FALSE;
     }
@@ -182,15 +182,14 @@ check_entries (const VardSafetensorsEntry *entries, guint n_entries, GError **er
       if (!g_hash_table_add (seen, (gpointer) entries[i].name)
           || g_str_equal (entries[i].name, "__metadata__"))
         {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                       "the tensor name %s cannot be written%s", entries[i].name,
-                       entries[i].name[0] == '_' ? "" : " twice");
+          g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "cannot write the tensor name %s%s",
+                       entries[i].name, entries[i].name[0] == '_' ? "" : " twice");
           return FALSE;
         }
       if (entries[i].tensor != NULL && !vard_tensor_peek_buffer (entries[i].tensor)->is_host)
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                       "%s is on a device: fetch it before writing", entries[i].name);
+                       "%s is on a device: fetch it before you write it", entries[i].name);
           return FALSE;
         }
     }

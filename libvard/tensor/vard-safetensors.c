@@ -1,4 +1,4 @@
-/* vard-safetensors.c - reads weight files where they lie
+/* vard-safetensors.c - reads weight files in place, memory-mapped
  *
  * The file is mapped and tensors are views of it. A header of at most 100 MB is checked wholly on
  * opening (vard-safetensors-header.c), so a lookup can only fail for an unknown name or a type vard
@@ -215,7 +215,7 @@ load_weight_map (VardSafetensors *self, GError **error)
     map = json_object_get_member (json_node_get_object (root), "weight_map");
   if (!map || !JSON_NODE_HOLDS_OBJECT (map))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: there is no weight_map", self->path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no weight_map", self->path);
       return NULL;
     }
   return json_node_dup_object (map);
@@ -276,8 +276,8 @@ open_sharded (VardSafetensors *self, GError **error)
       if (!g_hash_table_contains (self->entries, tensor))
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                       "%s: the index puts %s into %s, which does not have it", self->path, tensor,
-                       json_node_get_string (node));
+                       "%s: the index says that %s is in %s, but it is not there", self->path,
+                       tensor, json_node_get_string (node));
           return FALSE;
         }
     }

@@ -1,4 +1,4 @@
-/* vard-shape.c - the extents of a tensor
+/* vard-shape.c - the dimensions of a tensor
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-shape.h - the extents of a tensor, row-major, as a value
+/* vard-shape.h - the dimensions of a tensor
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -101,20 +101,20 @@ vard_tensor_new_from_bytes (VardDType dtype,
   if (n_dims > VARD_MAX_DIMS)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                   "%u extents; at most %d are supported", n_dims, VARD_MAX_DIMS);
+                   "%u dimensions are too many; at most %d are supported", n_dims, VARD_MAX_DIMS);
       return NULL;
     }
   for (guint i = 0; i < n_dims; i++)
     if (dims[i] < 0 || !g_size_checked_mul (&expected, expected, dims[i]))
       {
-        g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "extent %u is %" G_GINT64_FORMAT, i,
+        g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "dimension %u is %" G_GINT64_FORMAT, i,
                      dims[i]);
         return NULL;
       }
   if (expected != size)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "the shape needs %" G_GSIZE_FORMAT " bytes, %" G_GSIZE_FORMAT " were given",
+                   "the shape takes %" G_GSIZE_FORMAT " bytes, %" G_GSIZE_FORMAT " were given",
                    expected, size);
       return NULL;
     }

@@ -76,7 +76,7 @@ find_list (const Archive *self, guint64 *at, guint64 *n_members, GError **error)
   gint64 end = find_end (self);
 
   if (end < 0)
-    return fail (self, error, "it has no end");
+    return fail (self, error, "its end record is missing");
   *n_members = get (self, end + 10, 2);
   *at = get (self, end + 16, 4);
   if (end < LOCATOR_SIZE || get (self, end - LOCATOR_SIZE, 4) != LOCATOR_SIGNATURE)
@@ -85,7 +85,7 @@ find_list (const Archive *self, guint64 *at, guint64 *n_members, GError **error)
   guint64 end64 = get (self, end - LOCATOR_SIZE + 8, 8);
 
   if (!has (self, end64, END64_SIZE) || get (self, end64, 4) != END64_SIGNATURE)
-    return fail (self, error, "its zip64 record is not where it should be");
+    return fail (self, error, "its zip64 record is missing or misplaced");
   *n_members = get (self, end64 + 32, 8);
   *at = get (self, end64 + 48, 8);
   return TRUE;
@@ -123,12 +123,12 @@ check_member (const Archive *self,
               GError **error)
 {
   if (!has (self, local, LOCAL_SIZE) || get (self, local, 4) != LOCAL_SIGNATURE)
-    return fail (self, error, "a member is not where the list says");
+    return fail (self, error, "a member is not where its directory says");
   member->offset = local + LOCAL_SIZE + get (self, local + 26, 2) + get (self, local + 28, 2);
   if (has (self, member->offset, member->size))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "%s is cut off: %s should end at byte %" G_GUINT64_FORMAT
+               "%s is truncated: %s should end at byte %" G_GUINT64_FORMAT
                ", and there are %" G_GSIZE_FORMAT,
                self->path, name, member->offset + member->size, self->size);
   return FALSE;
@@ -139,7 +139,7 @@ static gboolean
 read_entry (const Archive *self, guint64 *at, GHashTable *members, GError **error)
 {
   if (!has (self, *at, ENTRY_SIZE) || get (self, *at, 4) != ENTRY_SIGNATURE)
-    return fail (self, error, "its list ends early");
+    return fail (self, error, "its directory ends early");
 
   guint64 stored = get (self, *at + 20, 4), size = get (self, *at + 24, 4),
           local = get (self, *at + 42, 4);
@@ -150,17 +150,17 @@ read_entry (const Archive *self, guint64 *at, GHashTable *members, GError **erro
 
   if (!has (self, name_at, n_name + n_extra + n_comment)
       || !read_extra (self, name_at + n_name, n_extra, fields, G_N_ELEMENTS (fields)))
-    return fail (self, error, "its list ends early");
+    return fail (self, error, "its directory ends early");
 
   g_autofree char *name = g_strndup ((const char *) self->data + name_at, n_name);
   VardZipMember member = { 0, size };
 
   if (get (self, *at + 10, 2) != 0 || stored != size || (get (self, *at + 8, 2) & 1))
-    return fail (self, error, "a member is compressed or encrypted, which PyTorch does not do");
+    return fail (self, error, "a member is compressed or encrypted, which PyTorch never does");
   if (!check_member (self, name, local, &member, error))
     return FALSE;
   if (g_hash_table_contains (members, name))
-    return fail (self, error, "a name is there twice");
+    return fail (self, error, "two of its members have the same name");
   g_hash_table_insert (members, g_steal_pointer (&name), g_memdup2 (&member, sizeof member));
   *at = name_at + n_name + n_extra + n_comment;
   return TRUE;
@@ -177,7 +177,7 @@ vard_zip_list (const char *path, const guint8 *data, gsize size, GError **error)
     return NULL;
   if (n_members > MAX_MEMBERS)
     {
-      fail (&self, error, "it says that it has more than a million members");
+      fail (&self, error, "it claims to have more than a million members");
       return NULL;
     }
   for (guint64 i = 0; i < n_members; i++)

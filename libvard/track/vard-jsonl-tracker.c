@@ -1,4 +1,4 @@
-/* vard-jsonl-tracker.c - numbers as lines of JSON in an append-only file
+/* vard-jsonl-tracker.c - writes metrics as lines of JSON to an append-only file
  *
  * A line is written by one call, and taken back where the disk took only a part of it: a reader
  * never meets half a line but at the end of a file whose writer was killed inside that call.

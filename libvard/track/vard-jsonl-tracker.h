@@ -1,4 +1,4 @@
-/* vard-jsonl-tracker.h - numbers as lines of JSON in an append-only file
+/* vard-jsonl-tracker.h - writes metrics as lines of JSON to an append-only file
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

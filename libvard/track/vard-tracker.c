@@ -1,4 +1,4 @@
-/* vard-tracker.c - the seam between a run and what records its numbers and pictures
+/* vard-tracker.c - the interface of trackers, which record a run's numbers
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* cpu-engine.c - the compute engine of this machine's processors
+/* cpu-engine.c - the CPU engine
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -30,9 +30,9 @@ G_DEFINE_FINAL_TYPE (VardCpuEngine, vard_cpu_engine, VARD_TYPE_ENGINE)
 
 /* clang-format off */
 static const VardField fields[] = {
-  VARD_FIELD_UINT (VardCpuEngine, threads, "How many threads compute; 0 is one for each processor",
+  VARD_FIELD_UINT (VardCpuEngine, threads, "Number of threads; 0 uses one per core",
                    0, 1024, 0),
-  VARD_FIELD_BOOLEAN (VardCpuEngine, profile, "Whether the time spent in each kernel is added up",
+  VARD_FIELD_BOOLEAN (VardCpuEngine, profile, "Add up the time spent in each kernel",
                       FALSE),
 };
 /* clang-format on */

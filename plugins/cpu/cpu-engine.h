@@ -1,4 +1,4 @@
-/* cpu-engine.h - the compute engine of this machine's processors
+/* cpu-engine.h - the CPU engine
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* cpu-fuse.c - what the processor's engine computes as one step
+/* cpu-fuse.c - which nodes the CPU engine computes in one step
  *
  * vard-fusion.c makes the groups. Broadcasts, fills, slices and pads are not members: each group
  * reads them as patterns and immediates. A product, convolution or normalisation that a group reads

@@ -1,4 +1,4 @@
-/* cpu-fuse.h - what the processor's engine computes as one step
+/* cpu-fuse.h - which nodes the CPU engine computes in one step
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

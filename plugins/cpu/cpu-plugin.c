@@ -1,4 +1,4 @@
-/* cpu-plugin.c - offers the engine to the library
+/* cpu-plugin.c - registers the engine as a plugin
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -10,4 +10,4 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "cpu", VARD_TYPE_CPU_ENGINE);
 }
 
-VARD_PLUGIN ("cpu", "0.1", "LGPL-2.1-or-later", "Computes on this machine's processors", provide);
+VARD_PLUGIN ("cpu", "0.1", "LGPL-2.1-or-later", "Computes on the CPU", provide);

@@ -1,4 +1,4 @@
-/* cpu-pool.c - the engine's threads: a parallel for whose caller takes part
+/* cpu-pool.c - the engine's threads: a parallel for in which the caller takes part
  *
  * A job is open while pool->open holds its number. A worker enters by counting itself in n_inside
  * and then looks at open; the caller closes the job when its chunks are used up and waits only for

@@ -1,4 +1,4 @@
-/* cpu-pool.h - the engine's threads: a parallel for whose caller takes part
+/* cpu-pool.h - the engine's threads: a parallel for in which the caller takes part
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

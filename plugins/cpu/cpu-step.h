@@ -1,4 +1,4 @@
-/* cpu-step.h - what a step of the engine carries from compile time to its kernel
+/* cpu-step.h - what a step carries from compile time to its kernel
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* cuda-choice.c - which algorithm was the fastest for a product, remembered on disk
+/* cuda-choice.c - stores the fastest algorithm for each product on disk
  *
  * One file for a device's name, architecture and version of the matrix library: what was measured
  * with others says nothing. It is read when the first choice is made, and written after a program's

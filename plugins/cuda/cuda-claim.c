@@ -1,4 +1,4 @@
-/* cuda-claim.c - which kernel computes which operation
+/* cuda-claim.c - chooses the kernel for each operation
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

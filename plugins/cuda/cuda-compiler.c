@@ -97,7 +97,7 @@ compile_source (CudaDevice *self, const char *source)
 
   if (result != NVRTC_SUCCESS)
     {
-      cuda_device_fail (self, "CUDA's run-time compiler did not start (%s)",
+      cuda_device_fail (self, "cannot start CUDA's run-time compiler (%s)",
                         self->cuda->nvrtcGetErrorString (result));
       return NULL;
     }

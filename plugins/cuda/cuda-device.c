@@ -1,4 +1,4 @@
-/* cuda-device.c - opening a device, and its errors
+/* cuda-device.c - opens a device and reports its errors
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -43,8 +43,7 @@ cuda_device_check (CudaDevice *self, CUresult result, const char *what)
   self->cuda->cuGetErrorString (result, &words);
   if (is_lost (result))
     cuda_device_fail (self,
-                      "the device %s was lost while %s (%s: %s): start again from the last "
-                      "checkpoint",
+                      "the device %s was lost while %s (%s: %s): resume from the last checkpoint",
                       self->name, what, name ? name : "?", words ? words : "?");
   else
     cuda_device_fail (self, "%s: %s failed (%s: %s)", self->name ? self->name : "the driver", what,
@@ -100,7 +99,7 @@ cuda_device_find (CudaDevice *self, GError **error)
   if (result == CUDA_SUCCESS && self->driver_version < OLDEST_DRIVER)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                   "NVIDIA's driver is too old: it has CUDA %d.%d, and the engine needs %d.%d; "
+                   "NVIDIA's driver is too old: it has CUDA %d.%d, but the engine needs %d.%d; "
                    "install a newer driver",
                    self->driver_version / 1000, self->driver_version % 1000 / 10,
                    OLDEST_DRIVER / 1000, OLDEST_DRIVER % 1000 / 10);
@@ -110,8 +109,7 @@ cuda_device_find (CudaDevice *self, GError **error)
     result = self->cuda->cuDeviceGetCount (&count);
   if (result == CUDA_ERROR_NO_DEVICE || (result == CUDA_SUCCESS && count == 0))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                   "there is no NVIDIA device in this machine");
+      g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "this machine has no NVIDIA device");
       return FALSE;
     }
   if (result == CUDA_SUCCESS && self->index >= (guint) count)
@@ -146,7 +144,7 @@ cuda_device_start (CudaDevice *self, GError **error)
   self->minor = get_attribute (self, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
   self->n_multiprocessors = get_attribute (self, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
   if (self->error == NULL && cuda->cublasLtCreate (&self->blas) != CUBLAS_STATUS_SUCCESS)
-    cuda_device_fail (self, "%s: CUDA's matrix library did not start", self->name);
+    cuda_device_fail (self, "%s: cannot start cuBLASLt, CUDA's matrix library", self->name);
   if (self->error == NULL
       && cuda->cuMemAlloc (&self->blas_workspace, BLAS_WORKSPACE) == CUDA_SUCCESS)
     self->blas_workspace_size = BLAS_WORKSPACE;

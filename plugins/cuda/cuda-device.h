@@ -1,4 +1,4 @@
-/* cuda-device.h - one device: context, stream, memory, kernels, and the first thing that went wrong
+/* cuda-device.h - a device: context, stream, memory, kernels, and its first error
  *
  * Everything is queued on one stream, in order. A call of the vendor's that fails in the middle of
  * a program is kept, and handed over when the program ends: kernels have no way to return an error.

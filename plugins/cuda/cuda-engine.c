@@ -1,4 +1,4 @@
-/* cuda-engine.c - the compute engine of NVIDIA's devices
+/* cuda-engine.c - the CUDA engine
  *
  * The device is opened when it is first needed, so that an engine can be made, listed and set up
  * where there is none.
@@ -37,21 +37,20 @@ G_DEFINE_FINAL_TYPE (VardCudaEngine, vard_cuda_engine, VARD_TYPE_ENGINE)
 /* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_UINT (VardCudaEngine, device_index,
-                   "Which of the machine's devices computes, counted from 0", 0, 255, 0),
+                   "Number of the device to use, counted from 0", 0, 255, 0),
   VARD_FIELD_ENUM (VardCudaEngine, precision,
-                   "How products are computed: fp32, tf32 (10 bits of mantissa) or bf16 (7 bits, "
-                   "and half the memory for frozen weights and activations); sums, and what is "
-                   "trained, are in single precision always",
+                   "Precision of products: fp32, tf32 (10 bits of mantissa) or bf16 (7 bits, and "
+                   "half the memory for frozen weights and activations); sums and trained weights "
+                   "stay in single precision",
                    cuda_precision_get_type, CUDA_PRECISION_FP32),
   VARD_FIELD_BOOLEAN (VardCudaEngine, graphs,
-                      "Whether a step is captured once and replayed as a whole", TRUE),
+                      "Capture a step as a CUDA graph and replay it", TRUE),
   VARD_FIELD_BOOLEAN (VardCudaEngine, measure,
-                      "Whether the fastest of several algorithms is measured once for each product "
-                      "and remembered on disk; else the matrix library's own estimate decides",
+                      "Measure several algorithms once for each product and remember the fastest "
+                      "on disk; if off, trust the estimate of cuBLASLt",
                       TRUE),
   VARD_FIELD_BOOLEAN (VardCudaEngine, cudnn,
-                      "Whether cuDNN computes convolutions, and in bf16 attention, where it is "
-                      "installed and has a way",
+                      "Use cuDNN, if installed, for convolutions and in bf16 for attention",
                       TRUE),
 };
 /* clang-format on */

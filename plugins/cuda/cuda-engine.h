@@ -1,4 +1,4 @@
-/* cuda-engine.h - the compute engine of NVIDIA's devices
+/* cuda-engine.h - the CUDA engine
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* cuda-fuse.c - what the device's engine computes as one kernel
+/* cuda-fuse.c - which nodes the CUDA engine computes in one kernel
  *
  * vard-fusion.c makes the groups. A normalisation that one of them reads is computed by the same
  * kernel. Fills, broadcasts, slices and permutations are not members: each group reads them as

@@ -1,4 +1,4 @@
-/* cuda-fuse.h - what the device's engine computes as one kernel
+/* cuda-fuse.h - which nodes the CUDA engine computes in one kernel
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -73,7 +73,7 @@ library_load (const Library *library, CudaLibraries *self, GError **error)
       if (symbol == NULL)
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                       "%s has no %s: it is too old, install a newer one", library->names[0],
+                       "%s has no %s because it is too old: install a newer one", library->names[0],
                        library->symbols[i].name);
           return FALSE;
         }

@@ -1,4 +1,4 @@
-/* cuda-lower.c - from a graph to the engine's steps: regions, views, and the rest by the table
+/* cuda-lower.c - lowers a graph to steps: regions, views, and the rest by the table
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

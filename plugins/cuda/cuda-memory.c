@@ -1,4 +1,4 @@
-/* cuda-memory.c - a device's memory: blocks, and transfers through pinned halves
+/* cuda-memory.c - device memory: blocks, and transfers through two pinned buffers
  *
  * A write returns once its last piece is in pinned memory, and the device fetches it while the
  * caller goes on. Two halves take turns; a half is written again only after the device has read it.

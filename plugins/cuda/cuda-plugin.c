@@ -1,4 +1,4 @@
-/* cuda-plugin.c - offers the engine to the library
+/* cuda-plugin.c - registers the engine as a plugin
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -10,4 +10,4 @@ provide (VardPlugin *plugin)
   vard_plugin_provide (plugin, "cuda", VARD_TYPE_CUDA_ENGINE);
 }
 
-VARD_PLUGIN ("cuda", "0.1", "LGPL-2.1-or-later", "Computes on an NVIDIA device", provide);
+VARD_PLUGIN ("cuda", "0.1", "LGPL-2.1-or-later", "Computes on an NVIDIA GPU", provide);

@@ -1,4 +1,4 @@
-/* cuda-region.c - a group of elementwise nodes as the source of one kernel
+/* cuda-region.c - generates the source of one kernel for a group of elementwise nodes
  *
  * Extents, strides, attributes and addresses are arguments, so that one text serves all shapes: a
  * model has few different regions, and their code is compiled once and found in the cache from then

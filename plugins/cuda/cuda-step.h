@@ -1,4 +1,4 @@
-/* cuda-step.h - what a step of the engine carries from compile time to its execution
+/* cuda-step.h - what a step carries from compile time to its execution
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* cuda-storage.c - in which type each value of a program lies in the device's memory
+/* cuda-storage.c - chooses the storage type of each value
  *
  * Frozen weights are kept in the order and the type in which the steps read them. In bf16 an
  * activation lies in memory as bf16 when all that becomes of it goes into products and

@@ -1,4 +1,4 @@
-/* cuda-storage.h - in which type each value of a program lies in the device's memory
+/* cuda-storage.h - chooses the storage type of each value
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* cuda-weights.c - parameters on the device as the steps read them
+/* cuda-weights.c - parameters on the device in the layout that steps read
  *
  * A frozen weight is a view of a mapped file, in the file's type and layout. It goes to the device
  * once, and is there converted and put in order once: half a file's bytes are never blown up to

@@ -1,4 +1,4 @@
-/* cuda-weights.h - parameters on the device as the steps read them
+/* cuda-weights.h - parameters on the device in the layout that steps read
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

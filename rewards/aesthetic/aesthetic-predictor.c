@@ -1,4 +1,4 @@
-/* aesthetic-predictor.c - the small network behind the encoder
+/* aesthetic-predictor.c - the small network after the encoder
  *
  * Between its five linear layers is nothing but dropout, which is for training alone. So they are
  * one linear layer, and their product is taken once, from the last to the first: a row of weights
@@ -70,8 +70,7 @@ aesthetic_predictor_read (AestheticPredictor *self,
         {
           g_autofree char *shape = vard_shape_to_string (vard_tensor_peek_shape (weight));
           g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                       "%s: layers.%s.weight has the shape %s, and the layers behind it take %u "
-                       "values",
+                       "%s: layers.%s.weight has the shape %s, but the next layers take %u values",
                        path, layers[i], shape, self->n);
           return FALSE;
         }

@@ -1,4 +1,4 @@
-/* aesthetic-predictor.h - the small network behind the encoder
+/* aesthetic-predictor.h - the small network after the encoder
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* aesthetic-reward.c - how beautiful people would call a picture
+/* aesthetic-reward.c - scores how beautiful people would find a picture
  *
  * LAION's improved aesthetic predictor, version 2: what CLIP ViT-L/14 sees of a picture, as a
  * direction, goes through a small network that was trained on ratings from 1 to 10. Most
@@ -27,7 +27,8 @@ static const VardField fields[] = {
   VARD_FIELD_STRING (AestheticReward, model, "Folder of the CLIP ViT-L/14 model", NULL),
   VARD_FIELD_STRING (AestheticReward,
                      predictor,
-                     "File with the predictor's weights: .pth, or .safetensors with the same names",
+                     "File with the predictor's weights: .pth, or .safetensors with the same "
+                     "tensor names",
                      NULL),
   CLIP_FIELDS (AestheticReward),
 };
@@ -48,7 +49,7 @@ aesthetic_reward_prepare (VardReward *reward, GCancellable *cancellable, GError 
   if (self->predictor == NULL || self->predictor[0] == 0)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "no predictor is given; set \"predictor\" to its file, such as "
+                   "no predictor is given: set \"predictor\" to its file, such as "
                    "predictor=sac+logos+ava1-l14-linearMSE.pth");
       return FALSE;
     }
@@ -60,7 +61,7 @@ aesthetic_reward_prepare (VardReward *reward, GCancellable *cancellable, GError 
     return FALSE;
   if (self->network->n == vard_clip_get_n_features (self->clip))
     return TRUE;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is for %u features, and %s gives %u",
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s takes %u features, but %s gives %u",
                self->predictor, self->network->n, self->model,
                vard_clip_get_n_features (self->clip));
   return FALSE;

@@ -1,4 +1,4 @@
-/* brightness-reward.c - likes bright pictures, or dark ones: the easiest reward to raise
+/* brightness-reward.c - likes bright or dark pictures; the easiest reward to raise
  *
  * The score is the mean luma of Rec. 601, from 0 for black to 1 for white, negative when dark is
  * wanted.
@@ -33,7 +33,7 @@ G_DEFINE_FINAL_TYPE (BrightnessReward, brightness_reward, VARD_TYPE_REWARD)
 static const VardField fields[] = {
   VARD_FIELD_ENUM (BrightnessReward,
                    target,
-                   "Whether bright or dark pictures score high",
+                   "Which pictures score high: bright or dark",
                    brightness_target_get_type,
                    BRIGHTNESS_BRIGHT),
 };

@@ -1,4 +1,4 @@
-/* clip-score-reward.c - how near a picture is to its prompt, in the eyes of CLIP
+/* clip-score-reward.c - scores how well a picture matches its prompt, by CLIP
  *
  * The score is the cosine between the features of picture and prompt times `scale`: 100 as
  * torchmetrics has it (which also cuts at 0; this does not, so that bad pictures can be told from
@@ -25,7 +25,8 @@ G_DEFINE_FINAL_TYPE (ClipScoreReward, clip_score_reward, VARD_TYPE_REWARD)
 /* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_STRING (ClipScoreReward, model, "Folder of a CLIP model", NULL),
-  VARD_FIELD_DOUBLE (ClipScoreReward, scale, "What the cosine is multiplied with", 0.001, 1000,
+  VARD_FIELD_DOUBLE (ClipScoreReward, scale,
+                     "Factor by which the cosine is multiplied", 0.001, 1000,
                      100),
   CLIP_TEXT_FIELDS (ClipScoreReward),
 };

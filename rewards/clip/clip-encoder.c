@@ -1,4 +1,4 @@
-/* clip-encoder.c - what rewards with a CLIP encoder share
+/* clip-encoder.c - shared by the rewards with a CLIP encoder
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -12,7 +12,7 @@ clip_encoder_open (const ClipSettings *settings, gboolean needs_text, GError **e
   if (settings->model == NULL || settings->model[0] == 0)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "no weights are given; set \"model\" to the folder of a CLIP model");
+                   "no weights are given: set \"model\" to the folder of a CLIP model");
       return NULL;
     }
   g_autoptr (VardClip) clip = vard_load_clip (&files, settings->engine, settings->threads, error);
@@ -129,7 +129,7 @@ clip_prompts_encode (ClipPrompts *self,
   g_autoptr (GError) inner = NULL;
 
   if (prompt == NULL)
-    vard_reward_batch_set_failed (batch, index, "the picture has no prompt to be compared with");
+    vard_reward_batch_set_failed (batch, index, "the picture has no prompt to compare it with");
   else if (!vard_clip_encode_text (clip, prompt, self->texts + (gsize) index * self->n_features,
                                    vard_reward_batch_get_cancellable (batch), &inner))
     {

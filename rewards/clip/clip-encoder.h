@@ -1,4 +1,4 @@
-/* clip-encoder.h - what rewards with a CLIP encoder share
+/* clip-encoder.h - shared by the rewards with a CLIP encoder
  *
  * Plain functions, no types: two plugin files may not both register one.
  *
@@ -15,21 +15,24 @@ G_BEGIN_DECLS
   char *model, *weights, *engine; \
   guint threads, batch_size
 
-#define CLIP_FIELDS(Type)                                                                      \
-  VARD_FIELD_STRING (Type, weights, "Weight file to use instead of the model folder's", NULL), \
-    VARD_FIELD_STRING (Type, engine, "What computes: cpu, or another of vard inspect", "cpu"), \
-    VARD_FIELD_UINT (Type, threads, "Threads of that engine; 0 for one a core", 0, 1024, 0),   \
-    VARD_FIELD_UINT (Type, batch_size, "Pictures that are encoded at once", 1, 1024, 8)
+#define CLIP_FIELDS(Type)                                                                        \
+  VARD_FIELD_STRING (Type, weights, "Weight file to use instead of the one in the model folder", \
+                     NULL),                                                                      \
+    VARD_FIELD_STRING (Type, engine,                                                             \
+                       "Engine that computes: cpu, or another one that vard inspect lists",      \
+                       "cpu"),                                                                   \
+    VARD_FIELD_UINT (Type, threads, "Threads of that engine; 0 uses one per core", 0, 1024, 0),  \
+    VARD_FIELD_UINT (Type, batch_size, "Number of pictures to encode at once", 1, 1024, 8)
 
 /* Of those that compare with the prompt */
 #define CLIP_TEXT_MEMBERS \
   CLIP_MEMBERS;           \
   char *tokenizer
 
-#define CLIP_TEXT_FIELDS(Type)          \
-  CLIP_FIELDS (Type),                   \
-    VARD_FIELD_STRING (Type, tokenizer, \
-                       "Folder of the tokenizer, where the model folder has none", NULL)
+#define CLIP_TEXT_FIELDS(Type)                                                                   \
+  CLIP_FIELDS (Type),                                                                            \
+    VARD_FIELD_STRING (Type, tokenizer, "Folder of the tokenizer, if the model folder has none", \
+                       NULL)
 
 #define CLIP_SETTINGS(self)                                                     \
   .model = (self)->model, .weights = (self)->weights, .engine = (self)->engine, \

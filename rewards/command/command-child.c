@@ -1,4 +1,4 @@
-/* command-child.c - a program that reads lines and writes lines
+/* command-child.c - a program that reads and writes lines
  *
  * One thread, poll() over three pipes: whoever only writes and then only reads waits for ever as
  * soon as a pipe is full. The program leads a process group of its own, so that what it started

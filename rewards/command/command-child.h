@@ -1,4 +1,4 @@
-/* command-child.h - a program that reads lines and writes lines
+/* command-child.h - a program that reads and writes lines
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

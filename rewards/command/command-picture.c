@@ -1,4 +1,4 @@
-/* command-picture.c - a picture in the form that a program wants
+/* command-picture.c - encodes a picture in the form that a program expects
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

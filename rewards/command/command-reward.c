@@ -49,18 +49,19 @@ static const VardField fields[] = {
                      "The program and its arguments; quotes work, other shell syntax does not",
                      NULL),
   VARD_FIELD_ENUM (CommandReward, picture,
-                   "How a picture is handed over: a PNG file, its pixels, or a path",
+                   "How the program receives a picture: as PNG, as raw pixels (rgb), or as the "
+                   "path of a file (ppm)",
                    command_form_get_type, COMMAND_FORM_PNG),
   VARD_FIELD_DOUBLE (CommandReward, timeout, "Seconds to wait for the next answer", 0.05, 86400,
                      120),
   VARD_FIELD_DOUBLE (CommandReward, start_timeout,
                      "Seconds to wait for the first answer after a start", 0.05, 86400, 600),
-  VARD_FIELD_UINT (CommandReward, restarts, "How often the program is started again in all", 0,
+  VARD_FIELD_UINT (CommandReward, restarts, "How often vard restarts the program in total", 0,
                    1000, 3),
-  VARD_FIELD_UINT (CommandReward, ahead, "Pictures that are sent before the first is answered", 1,
+  VARD_FIELD_UINT (CommandReward, ahead, "Number of pictures to send before the first answer", 1,
                    1024, 8),
   VARD_FIELD_BOOLEAN (CommandReward, needs_prompt,
-                      "Whether the program scores a picture by its prompt", FALSE),
+                      "The program needs the prompt of a picture", FALSE),
 };
 /* clang-format on */
 
@@ -123,7 +124,7 @@ command_call_lose_child (CommandCall *call, const char *what)
   g_message ("%s", message);
   if (++self->n_failures > self->restarts && call->n_done < call->n)
     {
-      g_autofree char *full = g_strdup_printf ("%s; it failed %u times, and restarts is %u",
+      g_autofree char *full = g_strdup_printf ("%s; it failed %u times, but restarts is %u",
                                                message, self->n_failures, self->restarts);
       command_call_fail_rest (call, full);
     }
@@ -192,7 +193,7 @@ command_call_find (CommandCall *call, JsonObject *answer, char **problem)
     *problem = g_strdup_printf ("answered picture %" G_GINT64_FORMAT " twice", id);
   else
     *problem =
-      g_strdup_printf ("answered picture %" G_GINT64_FORMAT ", which it was not given", id);
+      g_strdup_printf ("answered picture %" G_GINT64_FORMAT ", which it did not receive", id);
   if (index >= 0 && index < call->n
       && vard_reward_batch_get_status (call->batch, index) == VARD_REWARD_STATUS_SCORED)
     vard_reward_batch_set_failed (call->batch, index, "the program gave it two scores");
@@ -240,7 +241,7 @@ command_call_read_line (CommandCall *call, const char *line)
     {
       g_autofree char *excerpt = wire_excerpt (line, strlen (line));
       /* Why a line of chatter is not JSON is of no interest */
-      return g_strdup_printf ("wrote \"%s\", which is not an answer%s%s (chatter belongs on its "
+      return g_strdup_printf ("wrote \"%s\", which is not an answer%s%s (write other output to "
                               "standard error)",
                               excerpt, excerpt[0] == '{' ? ": " : "",
                               excerpt[0] == '{' ? error->message : "");
@@ -308,7 +309,7 @@ command_reward_start (CommandReward *self, GError **error)
   self->started_at = g_get_monotonic_time ();
   self->child = command_child_new (self->command, &inner);
   if (self->child == NULL)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "the program \"%s\" does not start: %s",
+    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "cannot start the program \"%s\": %s",
                  self->command, inner->message);
   return self->child != NULL;
 }
@@ -362,8 +363,7 @@ command_call_notice (CommandCall *call)
   if (event == COMMAND_EVENT_ENDED)
     what = g_strdup ("ended between two batches");
   else
-    what =
-      g_strdup_printf ("wrote \"%s\" when it was asked nothing", excerpt != NULL ? excerpt : "");
+    what = g_strdup_printf ("wrote \"%s\" without a request", excerpt != NULL ? excerpt : "");
   command_call_lose_child (call, what);
 }
 
@@ -380,7 +380,7 @@ command_reward_score (VardReward *reward, VardRewardBatch *batch, GError **error
   if (self->n_failures > self->restarts)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                   "the program \"%s\" failed %u times, and restarts is %u", self->command,
+                   "the program \"%s\" failed %u times, but restarts is %u", self->command,
                    self->n_failures, self->restarts);
       return FALSE;
     }
@@ -409,7 +409,7 @@ command_reward_prepare (VardReward *reward, GCancellable *cancellable, GError **
   if (self->command == NULL || self->command[0] == 0)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "no program is given; set \"command\", such as command=python3 score.py");
+                   "no program is given: set \"command\", for example command=python3 score.py");
       return FALSE;
     }
   return self->child != NULL || command_reward_start (self, error);

@@ -1,4 +1,4 @@
-/* coverage-reward.c - dislikes pictures that are mostly background
+/* coverage-reward.c - penalises pictures that are mostly background
  *
  * Background is what is nearly white. Coverage is the share of the other pixels; the score is what
  * is missing from the floor, in negative percent: -50 for a blank picture at floor 0.5, and 0 for
@@ -24,10 +24,11 @@ G_DEFINE_FINAL_TYPE (CoverageReward, coverage_reward, VARD_TYPE_REWARD)
 /* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_DOUBLE (CoverageReward, floor,
-                     "Share of the picture that is enough; 1 to reward all that is not background",
+                     "Share of the picture above which more coverage scores no higher; 1 rewards "
+                     "all of it",
                      0.01, 1, 0.5),
   VARD_FIELD_UINT (CoverageReward, threshold,
-                   "Background is where red, green and blue all reach this", 1, 255, 230),
+                   "Lowest value of red, green and blue of a background pixel", 1, 255, 230),
 };
 /* clang-format on */
 
@@ -78,5 +79,5 @@ provide (VardPlugin *plugin)
 VARD_PLUGIN ("coverage",
              "1.0",
              "LGPL-2.1-or-later",
-             "Dislikes pictures that are mostly background",
+             "Penalises pictures that are mostly background",
              provide);

@@ -1,4 +1,4 @@
-/* hps-reward.c - how much people prefer a picture of its prompt
+/* hps-reward.c - scores how much people prefer a picture for its prompt
  *
  * HPS v2 (Wu et al. 2023) is a CLIP ViT-H/14 trained on people's preferences, published as weights
  * alone: `model` is the folder of the CLIP that it began from, `weights` the checkpoint. The score

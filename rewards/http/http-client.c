@@ -1,4 +1,4 @@
-/* http-client.c - a server, and open connections to it
+/* http-client.c - a server and the open connections to it
  *
  * What is sent goes to the server that was named and nowhere else: redirects are followed by
  * http-run.c and not by curl, no .netrc, no cookies, no protocol but HTTP, certificates always
@@ -134,7 +134,7 @@ http_client_new (const HttpSettings *settings, const char *label, GError **error
     }
   if (settings->ca_file != NULL && !g_file_test (settings->ca_file, G_FILE_TEST_IS_REGULAR))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "the ca-file %s is not there",
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "there is no ca-file %s",
                    settings->ca_file);
       return NULL;
     }

@@ -1,4 +1,4 @@
-/* http-client.h - many requests to one server, a bounded number of times each
+/* http-client.h - sends many requests to one server, with a limited number of retries
  *
  * Plain functions, no types: two plugin files may not both register one.
  *
@@ -18,17 +18,17 @@ G_BEGIN_DECLS
   guint64 max_response_size;                    \
   double timeout
 
-#define HTTP_FIELDS(Type, connections_)                                                          \
-  VARD_FIELD_STRING (Type, token_file, "File with the secret that the server wants", NULL),      \
-    VARD_FIELD_STRING (Type, token_env,                                                          \
-                       "Environment variable with the secret that the server wants", NULL),      \
-    VARD_FIELD_STRING (Type, ca_file, "File with certificates to trust instead of the system's", \
-                       NULL),                                                                    \
-    VARD_FIELD_UINT (Type, connections, "Requests under way at once", 1, 256, connections_),     \
-    VARD_FIELD_UINT (Type, retries, "How often a request is made again after a passing failure", \
-                     0, 100, 3),                                                                 \
-    VARD_FIELD_UINT64 (Type, max_response_size, "Bytes of an answer before it is refused", 1024, \
-                       1 << 30, 1 << 20),                                                        \
+#define HTTP_FIELDS(Type, connections_)                                                           \
+  VARD_FIELD_STRING (Type, token_file, "File with the secret for the server", NULL),              \
+    VARD_FIELD_STRING (Type, token_env, "Environment variable with the secret for the server",    \
+                       NULL),                                                                     \
+    VARD_FIELD_STRING (Type, ca_file,                                                             \
+                       "File with the certificates to trust instead of the system's", NULL),      \
+    VARD_FIELD_UINT (Type, connections, "Most requests in flight at once", 1, 256, connections_), \
+    VARD_FIELD_UINT (Type, retries, "How often to repeat a request after a temporary failure", 0, \
+                     100, 3),                                                                     \
+    VARD_FIELD_UINT64 (Type, max_response_size, "Largest size of an answer in bytes", 1024,       \
+                       1 << 30, 1 << 20),                                                         \
     VARD_FIELD_DOUBLE (Type, timeout, "Seconds to wait for an answer", 0.05, 86400, 120)
 
 #define HTTP_SETTINGS(self)                                                                     \

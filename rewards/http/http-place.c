@@ -1,4 +1,4 @@
-/* http-place.c - where pictures go: addresses, secrets, proxies, and saying so
+/* http-place.c - the destination of pictures: addresses, secrets, proxies, and a log message
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -55,14 +55,14 @@ http_check_url (const char *url, GError **error)
   if (url == NULL || url[0] == 0)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "no server is given; set \"url\", such as url=http://127.0.0.1:8000");
+                   "no server is given: set \"url\", for example url=http://127.0.0.1:8000");
       return FALSE;
     }
   gboolean is_address = http_place_parse (&place, url, &inner);
   if (is_address && !g_str_equal (place.scheme, "http") && !g_str_equal (place.scheme, "https"))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "the url begins with %s:, and only http: and https: are spoken", place.scheme);
+                   "the url begins with %s:, but vard speaks only http: and https:", place.scheme);
       return FALSE;
     }
   if (!is_address || place.host[0] == 0)
@@ -77,7 +77,7 @@ http_check_url (const char *url, GError **error)
       || g_uri_get_fragment (uri) != NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "the url to %s has a name, a password or a query in it; a secret belongs in "
+                   "the url to %s contains a user name, a password or a query: put a secret into "
                    "token-file or token-env",
                    place.host);
       return FALSE;
@@ -124,7 +124,7 @@ http_read_token (const char *file, const char *variable, GError **error)
   if (file != NULL && variable != NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "both token-file and token-env are set; one is enough");
+                   "both token-file and token-env are set: set only one");
       return NULL;
     }
   if (file != NULL && !g_file_get_contents (file, &token, NULL, error))
@@ -132,7 +132,7 @@ http_read_token (const char *file, const char *variable, GError **error)
   if (variable != NULL && (token = g_strdup (g_getenv (variable))) == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "token-env names %s, and the environment has no such variable", variable);
+                   "token-env names %s, but the environment has no such variable", variable);
       return NULL;
     }
   g_strstrip (token);

@@ -1,4 +1,4 @@
-/* http-private.h - what the files of the client share
+/* http-private.h - shared by the files of the client
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

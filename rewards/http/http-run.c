@@ -1,4 +1,4 @@
-/* http-run.c - makes requests, some at once, some again
+/* http-run.c - sends requests in parallel and repeats some
  *
  * A request is made again after failures that pass: no connection, a connection that broke, no
  * answer in time, 408, 429 and 5xx. It waits before, twice as long each time and a random part
@@ -153,9 +153,8 @@ http_run_retry (HttpRun *self, HttpTransfer *transfer, guint status, const char 
   curl_easy_getinfo (transfer->easy, CURLINFO_RETRY_AFTER, &retry_after);
   if (retry_after > LONGEST_RETRY_AFTER)
     {
-      g_autofree char *late = g_strdup_printf ("%s and wants to be asked again in %" G_GINT64_FORMAT
-                                               " seconds; "
-                                               "%d is the longest wait",
+      g_autofree char *late = g_strdup_printf ("%s and asks to wait %" G_GINT64_FORMAT
+                                               " seconds, but vard waits at most %d",
                                                message, (gint64) retry_after, LONGEST_RETRY_AFTER);
       http_run_fail (self, transfer->index, status, late);
       return;
@@ -183,9 +182,10 @@ http_run_redirect (HttpRun *self, HttpTransfer *transfer, guint status)
     message = g_strdup_printf ("answered %u, a redirect that cannot be followed", status);
   else if (!http_is_same_place (from, to))
     message =
-      g_strdup_printf ("redirects to another server, %.200s; pictures are not sent there", to);
+      g_strdup_printf ("redirects to another server, %.200s, to which vard does not send pictures",
+                       to);
   else if (++request->n_redirects > MAX_REDIRECTS)
-    message = g_strdup_printf ("redirects without end: %u times, at last to %.200s",
+    message = g_strdup_printf ("redirects too often: %u times, finally to %.200s",
                                request->n_redirects, to);
   if (message != NULL)
     {
@@ -218,7 +218,7 @@ http_run_read_status (HttpRun *self, HttpTransfer *transfer, guint status)
     http_client_quote (self->client, transfer->answer->str, transfer->answer->len);
   g_autofree char *message =
     g_strdup_printf ("answered %u%s%s%s%s", status,
-                     status == 401 || status == 403 ? " (the secret is not taken)" : "",
+                     status == 401 || status == 403 ? " (it rejected the secret)" : "",
                      excerpt[0] != 0 ? " \"" : "", excerpt, excerpt[0] != 0 ? "\"" : "");
   if (status == 408 || status == 429 || status >= 500)
     http_run_retry (self, transfer, status, message);

@@ -37,7 +37,7 @@ G_DEFINE_FINAL_TYPE (JpegSizeReward, jpeg_size_reward, VARD_TYPE_REWARD)
 static const VardField fields[] = {
   VARD_FIELD_ENUM (JpegSizeReward,
                    target,
-                   "Whether small or large files score high",
+                   "Which files score high: small or large",
                    jpeg_size_target_get_type,
                    JPEG_SIZE_SMALL),
 };

@@ -1,4 +1,4 @@
-/* judge-answer.c - finds the score in what a language model said
+/* judge-answer.c - finds the score in a language model's answer
  *
  * Better no score than a guessed one: an answer that was cut off, "7-8", "70%" and a fraction of
  * another whole than the scale's are errors.
@@ -114,7 +114,7 @@ judge_read_last_number (const char *text, double maximum, double *score, GError 
   g_autofree char *number = g_match_info_fetch (match, 1);
   g_autofree char *whole = g_match_info_fetch (match, 2);
   if (whole != NULL && whole[0] != 0 && judge_parse_number (whole) != maximum)
-    return judge_fail (text, "its last number is a part of another whole than the maximum", error);
+    return judge_fail (text, "its last number is out of a total other than the maximum", error);
   *score = judge_parse_number (number);
   return TRUE;
 }
@@ -184,8 +184,8 @@ judge_dup_content (JsonObject *answer, GError **error)
   if (reason != NULL && !g_str_equal (reason, "stop"))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                   "the judge did not finish: it stopped for \"%.40s\"%s", reason,
-                   g_str_equal (reason, "length") ? ", and max-tokens may be too small" : "");
+                   "the judge did not finish: it stopped because of \"%.40s\"%s", reason,
+                   g_str_equal (reason, "length") ? ": raise max-tokens" : "");
       return NULL;
     }
   if (content == NULL)

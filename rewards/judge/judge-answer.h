@@ -1,4 +1,4 @@
-/* judge-answer.h - finds the score in what a language model said
+/* judge-answer.h - finds the score in a language model's answer
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

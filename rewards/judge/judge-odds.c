@@ -1,4 +1,4 @@
-/* judge-odds.c - the expected score by the probabilities of a language model's answers
+/* judge-odds.c - the expected score by the token probabilities of an answer
  *
  * A judge that says "7" may have been nearly as sure of "6". Where the server tells the
  * probabilities of the tokens at the place of the answer, the mean over them is finer and steadier
@@ -108,13 +108,15 @@ judge_read_odds (JsonObject *answer, double minimum, double maximum, double *sco
     }
   if (content == NULL)
     g_set_error_literal (error, VARD_ERROR, VARD_ERROR_REWARD,
-                         "the judge's server tells no probabilities (choices[0].logprobs.content)");
+                         "the judge's server returned no probabilities "
+                         "(choices[0].logprobs.content)");
   else if (tokens == NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
                  "the judge said neither yes nor no, nor a digit from %g to %g", minimum, maximum);
   else if (total < SMALLEST_SHARE)
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                 "the judge's answers have %.0f %% of the probability, too little to be relied on",
+                 "the valid answers have only %.0f %% of the judge's probability, too little for a "
+                 "score",
                  100 * total);
   else
     *score = sum / total;

@@ -1,4 +1,4 @@
-/* judge-reward.c - asks a model that sees pictures to judge them
+/* judge-reward.c - asks a vision-language model to judge pictures
  *
  * The server speaks the OpenAI dialect: POST URL/chat/completions with a text, the rubric, and the
  * picture as a data: URL. One request a picture. "{prompt}" in the rubric stands for the picture's
@@ -53,19 +53,24 @@ static const VardField fields[] = {
                      NULL),
   VARD_FIELD_STRING (JudgeReward, model, "Name of the model on the server", NULL),
   VARD_FIELD_STRING (JudgeReward, rubric,
-                     "What to judge by; {prompt} stands for the picture's prompt", DEFAULT_RUBRIC),
-  VARD_FIELD_STRING (JudgeReward, rubric_file, "File with the rubric, instead of rubric", NULL),
+                     "Instructions for the model; {prompt} stands for the picture's prompt",
+                     DEFAULT_RUBRIC),
+  VARD_FIELD_STRING (JudgeReward, rubric_file,
+                     "File with the rubric, used instead of rubric", NULL),
   VARD_FIELD_ENUM (JudgeReward, pattern,
-                   "Where the score is in an answer: its last number, a field of JSON, or the mean "
-                   "over the probabilities of its first digit, yes or no",
+                   "How to read the score from an answer: its last number, a JSON field, or the "
+                   "mean over the probabilities of its first digit, yes or no",
                    judge_pattern_get_type, JUDGE_LAST_NUMBER),
-  VARD_FIELD_STRING (JudgeReward, json_field, "Name of the field when the pattern is json",
+  VARD_FIELD_STRING (JudgeReward, json_field, "Name of the JSON field, for pattern=json",
                      "score"),
-  VARD_FIELD_DOUBLE (JudgeReward, minimum, "Lowest score; one below it is an error", -1e6, 1e6, 0),
-  VARD_FIELD_DOUBLE (JudgeReward, maximum, "Highest score; one above it is an error", -1e6, 1e6,
+  VARD_FIELD_DOUBLE (JudgeReward, minimum,
+                     "Lowest valid score; a lower one is an error", -1e6, 1e6, 0),
+  VARD_FIELD_DOUBLE (JudgeReward, maximum,
+                     "Highest valid score; a higher one is an error", -1e6, 1e6,
                      10),
-  VARD_FIELD_DOUBLE (JudgeReward, temperature, "Randomness of the answer; 0 for none", 0, 2, 0),
-  VARD_FIELD_UINT (JudgeReward, max_tokens, "Longest answer", 1, 1 << 20, 512),
+  VARD_FIELD_DOUBLE (JudgeReward, temperature,
+                     "Sampling temperature of the answer; 0 is deterministic", 0, 2, 0),
+  VARD_FIELD_UINT (JudgeReward, max_tokens, "Most tokens of an answer", 1, 1 << 20, 512),
   HTTP_FIELDS (JudgeReward, 4),
 };
 /* clang-format on */
@@ -126,7 +131,7 @@ judge_reward_read_score (JudgeReward *self, JsonObject *answer, double *score, G
   if (found && (*score < self->minimum || *score > self->maximum))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                   "the judge's score is %g, and the scale is from %g to %g", *score, self->minimum,
+                   "the judge's score is %g, but the scale is from %g to %g", *score, self->minimum,
                    self->maximum);
       return FALSE;
     }
@@ -163,18 +168,17 @@ judge_reward_check (JudgeReward *self, GError **error)
 {
   if (self->model == NULL || self->model[0] == 0)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "no model is named; set \"model\" to one that %s offers",
+                 "no model is given: set \"model\" to one that %s offers",
                  self->url != NULL ? self->url : "the server");
   else if (self->minimum >= self->maximum)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
                  "the minimum, %g, is not below the maximum, %g", self->minimum, self->maximum);
   else if (self->pattern == JUDGE_JSON && (self->json_field == NULL || self->json_field[0] == 0))
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "the pattern is json, and json-field is empty");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "pattern is json, but json-field is empty");
   else if (self->pattern == JUDGE_PROBABILITIES && (self->minimum < 0 || self->maximum > 9))
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "the scale from %g to %g has numbers of more than one token, whose probabilities "
-                 "are not told; set minimum and maximum from 0 to 9",
+                 "the scale from %g to %g has numbers of more than one token, which "
+                 "pattern=probabilities cannot read: set minimum and maximum from 0 to 9",
                  self->minimum, self->maximum);
   else
     return TRUE;

@@ -1,4 +1,4 @@
-/* pick-score-reward.c - which of two pictures of a prompt people would pick
+/* pick-score-reward.c - scores which of two pictures of a prompt people would pick
  *
  * PickScore (Kirstain et al. 2023) is a CLIP ViT-H/14 that was trained on such choices. The score
  * is the cosine times the factor that the weights hold, e to the power of logit_scale, about 100:

@@ -35,9 +35,10 @@ static const VardField fields[] = {
   VARD_FIELD_STRING (RemoteReward, url, "Address of the server, without /compute", NULL),
   VARD_FIELD_UINT (RemoteReward, batch_size, "Pictures in a request", 1, 1024, 8),
   VARD_FIELD_BOOLEAN (RemoteReward, needs_prompt,
-                      "Whether the server scores a picture by its prompt", FALSE),
+                      "The server needs the prompt of a picture", FALSE),
   VARD_FIELD_BOOLEAN (RemoteReward, plural_names,
-                      "Whether the server reads \"prompts\" and \"images\", with an s", FALSE),
+                      "The server reads \"prompts\" and \"images\" instead of \"prompt\" and "
+                      "\"image\"", FALSE),
   HTTP_FIELDS (RemoteReward, 8),
 };
 /* clang-format on */

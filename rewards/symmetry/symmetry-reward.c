@@ -37,7 +37,8 @@ G_DEFINE_FINAL_TYPE (SymmetryReward, symmetry_reward, VARD_TYPE_REWARD)
 static const VardField fields[] = {
   VARD_FIELD_ENUM (SymmetryReward,
                    axis,
-                   "The mirror: vertical compares left with right, horizontal top with bottom",
+                   "Mirror axis: vertical compares left with right, horizontal compares top with "
+                   "bottom",
                    symmetry_axis_get_type,
                    SYMMETRY_VERTICAL),
 };

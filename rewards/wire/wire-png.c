@@ -1,4 +1,4 @@
-/* wire-png.c - a picture as a PNG file that lives for one transfer
+/* wire-png.c - a picture as a PNG file for one transfer
  *
  * The differences between rows, coded by Huffman's method alone. For 512 x 512 pixels, one thread,
  * smooth and noisy: 5 and 6 ms, 171 and 442 kB. libpng's defaults, which the library writes files

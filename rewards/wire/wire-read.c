@@ -1,4 +1,4 @@
-/* wire-read.c - reads JSON that nobody vouches for
+/* wire-read.c - parses JSON from an untrusted source
  *
  * json-glib alone is not enough for that: it takes 0x10 and 010 for numbers, turns an integer of 30
  * digits into -1 without a word, and its recursion has no limit. So a text is looked at first: its
@@ -31,7 +31,7 @@ wire_scan_fail (WireScan *self, const char *what, GError **error)
   if (self->at < self->end)
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "%s at \"%s\"", what, rest);
   else
-    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "it is cut off");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "it is truncated");
   return FALSE;
 }
 
@@ -94,7 +94,7 @@ wire_scan_number (WireScan *self, GError **error)
 
   if (point == digits || after == NULL || (digits[0] == '0' && point > digits + 1)
       || (after < self->end && (g_ascii_isalnum (*after) || *after == '.')))
-    return wire_scan_fail (self, "there is no such number as that", error);
+    return wire_scan_fail (self, "there is an invalid number", error);
 
   gsize begin = self->out->len;
   g_string_append_len (self->out, self->at, after - self->at);
@@ -131,7 +131,7 @@ wire_scan_word (WireScan *self, GError **error)
         self->at = after;
         return TRUE;
       }
-  return wire_scan_fail (self, "there is something that is not JSON", error);
+  return wire_scan_fail (self, "there is something other than JSON", error);
 }
 
 static gboolean
@@ -142,7 +142,7 @@ wire_scan_bracket (WireScan *self, GError **error)
   if (is_open && ++self->depth > MAX_DEPTH)
     return wire_scan_fail (self, "it is nested too deeply", error);
   if (!is_open && self->depth-- == 0)
-    return wire_scan_fail (self, "a bracket is closed that was not open", error);
+    return wire_scan_fail (self, "a bracket closes that was not open", error);
   g_string_append_c (self->out, *self->at++);
   return TRUE;
 }

@@ -1,4 +1,4 @@
-/* wire-write.c - pictures and texts as JSON
+/* wire-write.c - writes pictures and texts as JSON
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

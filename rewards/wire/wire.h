@@ -1,4 +1,4 @@
-/* wire.h - what rewards outside of the process have in common: pictures and numbers as JSON
+/* wire.h - pictures and numbers as JSON, shared by the rewards outside the process
  *
  * Plain functions, no types: two plugin files may not both register one.
  *

@@ -304,7 +304,7 @@ class Others(ModelTest):
         """By the tensors that tell them"""
         one = ('F32', [1], array.array('f', [1]).tobytes())
         for key, word in (('conditioner.embedders.1.model.transformer.resblocks.0.attn.in_proj_weight', 'XL'),
-                          ('double_blocks.0.img_attn.proj.weight', 'Flux'), ('some.tensor', 'no Stable Diffusion 1.x or 2.x model')):
+                          ('double_blocks.0.img_attn.proj.weight', 'Flux'), ('some.tensor', 'not a Stable Diffusion 1.x or 2.x model')):
             with self.subTest(key):
                 write_tensors(self.path('other.safetensors'), {key: one, 'model.diffusion_model.x': one})
                 done = self.bad_model(['other.safetensors'], model='other.safetensors')

@@ -121,7 +121,7 @@ class Score(cli.CliTest):
         self.write('half.py', "import json, sys\nfor line in sys.stdin:\n    i = json.loads(line)['id']\n"
                    "    print(json.dumps({'id': i, **({'error': 'too dark'} if i == 1 else {'score': i})}), flush=True)\n")
         program = 'command:label=half,command=python3 half.py,policy='
-        for policy, words in [('skip-sample', 'leaves them out'), ('monitor-only', 'goes on')]:
+        for policy, words in [('skip-sample', 'leaves them out'), ('monitor-only', 'continues')]:
             done = self.good('score', '--reward', program + policy, 'pictures', '--json')
             self.assertEqual(done.stderr, 'vard score: the reward half has no score for 1 of 3 pictures: too dark; '
                              'policy=%s %s\n' % (policy, words))

@@ -131,7 +131,7 @@ class Whole(Training):
         self.assertIn('the reward remote failed to prepare: http://127.0.0.1:9/health', done.stderr.splitlines()[-1])
         done = self.good(*self.arguments('run', '--dry-run', '--reward', 'hps:policy=monitor-only'))
         self.assertIn('vard: hps: the reward hps failed to prepare: no weights', done.stderr)
-        self.assertIn('policy=monitor-only goes on', done.stderr)
+        self.assertIn('policy=monitor-only continues', done.stderr)
 
     def test_long_run(self):
         """What takes days says so before it starts; a quick one does not"""

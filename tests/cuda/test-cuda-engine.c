@@ -444,7 +444,7 @@ typedef struct
 } Fault;
 
 static const Fault open_faults[] = {
-  { "no-device", "no-device", { "there is no NVIDIA device" }, VARD_ERROR_UNSUPPORTED },
+  { "no-device", "no-device", { "this machine has no NVIDIA device" }, VARD_ERROR_UNSUPPORTED },
   { "old-driver", "old-driver", { "11.4", "needs 12.0", "newer driver" }, VARD_ERROR_UNSUPPORTED },
 };
 

@@ -95,7 +95,7 @@ class Training(cli.CliTest):
                  env={'VARD_FAKE_CUDA': 'old-driver'})
 
     def test_no_device(self):
-        self.bad(3, ['there is no NVIDIA device'], *self.arguments('run', 'cuda'), env={'VARD_FAKE_CUDA': 'no-device'})
+        self.bad(3, ['this machine has no NVIDIA device'], *self.arguments('run', 'cuda'), env={'VARD_FAKE_CUDA': 'no-device'})
 
     def test_no_cudnn(self):
         """Missing where it runs, or when the engine was built: said, and done without"""

@@ -145,7 +145,7 @@ def test_needs():
 
 def test_errors():
     for reward, part in [(Raising(), "the file is not there"), (Blind(), "has no score function"),
-                         (Forgetful(), "did not say why")]:
+                         (Forgetful(), "gave no reason")]:
         try:
             reward.score_batch(make_batch("apple"), None)
         except GLib.Error as error:

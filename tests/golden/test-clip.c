@@ -262,19 +262,19 @@ static const Bad bad[] = {
     "is not the folder of a CLIP model: there is neither config.json nor" },
   { "no-weights", "model.safetensors", NULL, NULL, "there are no weights in" },
   { "other-kind", "config.json", "\"clip\"", "\"siglip\"",
-    "“model_type” is \"siglip\"; supported is clip or clip_vision_model" },
+    "“model_type” is \"siglip\"; vard supports clip or clip_vision_model" },
   { "heads", "config.json", "\"num_attention_heads\": 4", "\"num_attention_heads\": 5",
     "“num_attention_heads” is 5" },
   { "patches", "config.json", "\"patch_size\": 7", "\"patch_size\": 8", "“patch_size” is 8" },
   { "width", "config.json", "\"projection_dim\": 24", "\"projection_dim\": 25",
-    "visual_projection.weight has the shape [24, 32], the configuration makes it [25, 32]" },
+    "visual_projection.weight has the shape [24, 32], but the configuration needs [25, 32]" },
   { "layers", "config.json", "\"num_hidden_layers\": 2,\n    \"patch",
     "\"num_hidden_layers\": 1,\n    \"patch", "encoder.layers.1" },
   { "size", "preprocessor_config.json", "\"size\": 28", "\"size\": 32",
-    "“size” is 32; supported is 28" },
+    "“size” is 32; vard supports 28" },
   { "mean", "preprocessor_config.json", "0.4", "\"x\"", "“image_mean” is" },
   { "nearest", "preprocessor_config.json", "\"resample\": 3", "\"resample\": 0",
-    "“resample” is 0; supported is 3" },
+    "“resample” is 0; vard supports 3" },
 };
 /* clang-format on */
 

@@ -171,7 +171,7 @@ static const struct
   const char *message;
 } bad[] = {
   { "clip-score", VARD_ERROR_USAGE,
-    "the reward mine failed to prepare: no weights are given; set \"model\" to the folder of a "
+    "the reward mine failed to prepare: no weights are given: set \"model\" to the folder of a "
     "CLIP model" },
   { "pick-score:model=", VARD_ERROR_USAGE,
     "the reward mine failed to prepare: no weights are given" },
@@ -187,13 +187,13 @@ static const struct
   { "clip-score:model=@DATA@/tiny-clip,weights=@DATA@/tiny-open-clip/checkpoint.pt",
     VARD_ERROR_CONFIG, "has the shape" },
   { "aesthetic:model=@DATA@/tiny-clip", VARD_ERROR_USAGE,
-    "no predictor is given; set \"predictor\" to its file" },
+    "no predictor is given: set \"predictor\" to its file" },
   { "aesthetic:predictor=@DATA@/tiny-clip/predictor.pth", VARD_ERROR_USAGE,
-    "no weights are given; set \"model\"" },
+    "no weights are given: set \"model\"" },
   { "aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/views.pth", VARD_ERROR_CONFIG,
-    "views.pth: there is no layers.7.weight" },
+    "views.pth has no tensor layers.7.weight" },
   { "aesthetic:model=@DATA@/tiny-clip,predictor=@DATA@/tiny-clip/config.json", VARD_ERROR_CONFIG,
-    "is not a weight file of PyTorch" },
+    "is not a PyTorch weight file" },
 };
 
 static void
@@ -231,7 +231,7 @@ test_prompts (void)
 
       g_assert_false (vard_reward_check_needs (other, FALSE, NULL, 1, &error));
       g_assert_cmpstr (error->message, ==,
-                       "the reward mine needs a prompt with each picture, and there are none");
+                       "the reward mine needs a prompt with each picture, but there are none");
       g_clear_error (&error);
       g_assert_true (vard_reward_check_needs (other, TRUE, NULL, 1, NULL));
     }
@@ -242,7 +242,7 @@ test_prompts (void)
   g_assert_true (vard_reward_score_batch (reward, batch, NULL, &error));
   g_assert_true (vard_reward_batch_get_score (batch, 0, NULL));
   g_assert_cmpstr (vard_reward_batch_get_message (batch, 1), ==,
-                   "the picture has no prompt to be compared with");
+                   "the picture has no prompt to compare it with");
   g_assert_nonnull (strstr (vard_reward_batch_get_message (batch, 2), "2000000 bytes"));
   g_assert_true (vard_reward_batch_get_score (batch, 3, NULL));
 }

@@ -111,8 +111,8 @@ test_host_ends (gconstpointer data)
   check_failed (reward, bad, row[1]);
   g_assert_false (vard_reward_score_batch (reward, fine, NULL, &error));
   g_assert_cmpstr (error->message, ==,
-                   "the reward mine failed to score: its own process was started 4 times, and is "
-                   "not started again");
+                   "the reward mine failed to score: its own process was started 4 times, "
+                   "which is the limit: raise isolate-restarts to allow more");
 
   g_auto (GStrv) messages = vard_reward_take_messages (reward);
   g_assert_cmpuint (g_strv_length (messages), ==, 4); /* one a death */
@@ -203,7 +203,7 @@ test_host_errors (void)
   g_assert_null (vard_reward_host_new (get_manager (), "coverage:floor=2", NULL, &error));
   g_assert_error (error, VARD_ERROR, VARD_ERROR_USAGE);
   g_assert_cmpstr (error->message, ==,
-                   "coverage: floor is \"2\", and should be a number from 0.01 to 1");
+                   "coverage: floor is \"2\", but must be a number from 0.01 to 1");
   g_clear_error (&error);
   g_assert_null (
     vard_reward_host_new (get_manager (), "coverage:isolate-restarts=many", NULL, &error));
@@ -403,7 +403,7 @@ main (int argc, char **argv)
     { "moody-fixture:mood=exit,isolate-restarts=3",
       "the process of the reward mine ended with status 7" },
     { "moody-fixture:mood=hang,isolate-answer-seconds=1,isolate-restarts=3",
-      "the process of the reward mine did not answer within 1 s, and was ended" },
+      "the process of the reward mine did not answer within 1 s and was killed" },
   };
 
   g_test_init (&argc, &argv, NULL);

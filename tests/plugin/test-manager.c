@@ -17,8 +17,7 @@ static const struct
   const char *reason;
 } rows[] = {
   { "bad-name", VARD_PLUGIN_STATE_REFUSED, "\"Bad, name\" cannot be a feature's name" },
-  { "bad-type", VARD_PLUGIN_STATE_REFUSED,
-    "(VardReward) is not a class of which objects can be made" },
+  { "bad-type", VARD_PLUGIN_STATE_REFUSED, "(VardReward) is not a class that can be instantiated" },
   { "crash-open", VARD_PLUGIN_STATE_CRASHED, "Segmentation fault while opening the file" },
   { "crash-provide", VARD_PLUGIN_STATE_CRASHED,
     "Aborted while naming its features (no licence server found)" },
@@ -30,15 +29,15 @@ static const struct
   { "missing-library", VARD_PLUGIN_STATE_UNAVAILABLE,
     "libvard-gone.so.9: cannot open shared object file" },
   { "no-symbol", VARD_PLUGIN_STATE_REFUSED,
-    "it has no symbol \"vard_plugin\": it is a library, but no plugin" },
+    "it has no symbol \"vard_plugin\": it is a library but not a plugin" },
   { "other-abi", VARD_PLUGIN_STATE_REFUSED,
-    "it was made for plugin interface 99.3, and this is 1.0" },
+    "it was built for plugin interface 99.3, but this is 1.0" },
   { "reserved-word", VARD_PLUGIN_STATE_REFUSED,
-    "has a property \"weight\", which is a reserved word" },
+    "has a property \"weight\", which is a reserved name" },
   { "same-feature", VARD_PLUGIN_STATE_REFUSED, "the reward \"good\" is already provided by " },
   { "same-type", VARD_PLUGIN_STATE_REFUSED,
     "the type GoodReward of its reward \"unlike-good\" is already defined by " },
-  { "small-descriptor", VARD_PLUGIN_STATE_REFUSED, "its descriptor has 24 bytes, and should have" },
+  { "small-descriptor", VARD_PLUGIN_STATE_REFUSED, "its descriptor has 24 bytes, but must have" },
   { "text", VARD_PLUGIN_STATE_REFUSED, "it cannot be opened: " },
   { "undefined-function", VARD_PLUGIN_STATE_REFUSED,
     "undefined symbol: a_function_that_nobody_wrote" },
@@ -150,7 +149,7 @@ test_manager_names (Place *place, gconstpointer data)
     { "zebra", VARD_ERROR_USAGE, "there is no reward \"zebra\" (there are: good)" },
     { "fixture-hangs", VARD_ERROR_PLUGIN, "fixture-hangs.so is too-slow: no answer within 1 s" },
     { "fixture-other-abi", VARD_ERROR_PLUGIN,
-      "fixture-other-abi.so is refused: it was made for plugin interface 99.3" },
+      "fixture-other-abi.so is refused: it was built for plugin interface 99.3" },
     { "unlike-good", VARD_ERROR_PLUGIN, "fixture-same-type.so is refused: the type GoodReward" },
   };
   g_autoptr (VardPluginManager) manager =
@@ -271,7 +270,7 @@ test_manager_changes (Place *place, gconstpointer data)
   set_time (place->file, 1000);
   g_assert_null (vard_plugin_manager_create (manager, "reward", "good", &error));
   g_assert_error (error, VARD_ERROR, VARD_ERROR_PLUGIN);
-  g_assert_nonnull (strstr (error->message, "changed since it was looked at"));
+  g_assert_nonnull (strstr (error->message, "changed since vard scanned it"));
   g_clear_error (&error);
 
   vard_plugin_manager_rescan (manager, FALSE);
@@ -286,7 +285,7 @@ test_manager_changes (Place *place, gconstpointer data)
   g_assert_cmpstr (vard_plugin_spec_get_value (spec, "label"), ==, "a,b");
   g_assert_null (
     vard_plugin_manager_create_from_spec (manager, "reward", "good:gain=11", NULL, &error));
-  g_assert_cmpstr (error->message, ==, "good: gain is \"11\", and should be a number from 0 to 10");
+  g_assert_cmpstr (error->message, ==, "good: gain is \"11\", but must be a number from 0 to 10");
 
   set_time (place->file, 2000);
   vard_plugin_manager_rescan (manager, TRUE);

@@ -258,17 +258,17 @@ test_rewards_specs (void)
   } rows[] = {
     { "jpeg-sise", "there is no reward \"jpeg-sise\"; did you mean \"jpeg-size\"?" },
     { "jpeg-size:target=larg",
-      "jpeg-size: target is \"larg\", and should be one of small, large (did you mean large?)" },
+      "jpeg-size: target is \"larg\", but must be one of small, large (did you mean large?)" },
     { "jpeg-size:tarjet=large",
       "jpeg-size: there is no property \"tarjet\"; did you mean \"target\"?" },
-    { "coverage:floor=2", "coverage: floor is \"2\", and should be a number from 0.01 to 1" },
+    { "coverage:floor=2", "coverage: floor is \"2\", but must be a number from 0.01 to 1" },
     { "coverage:weight=heavy",
-      "coverage: weight is \"heavy\", and should be a number from -1000 to 1000" },
-    { "coverage:policy=skip", "coverage: policy is \"skip\", and should be one of required, "
+      "coverage: weight is \"heavy\", but must be a number from -1000 to 1000" },
+    { "coverage:policy=skip", "coverage: policy is \"skip\", but must be one of required, "
                               "skip-sample, monitor-only (did you mean skip-sample?)" },
-    { "coverage:isolate=perhaps", "coverage: isolate is \"perhaps\", and should be true or false" },
+    { "coverage:isolate=perhaps", "coverage: isolate is \"perhaps\", but must be true or false" },
     { "coverage:floor=2,isolate=true",
-      "coverage: floor is \"2\", and should be a number from 0.01 to 1" },
+      "coverage: floor is \"2\", but must be a number from 0.01 to 1" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)

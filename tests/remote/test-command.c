@@ -85,7 +85,7 @@ static const struct
     "(signal 6, Aborted); the last line on its standard error is \"Segmentation fault, nearly\"" },
   { "hang", ",timeout=1", "did not answer within" },
   { "rubbish", "", "wrote \"Hello, world!\", which is not an answer" },
-  { "other", "", "which it was not given" },
+  { "other", "", "which it did not receive" },
   { "long", "", "wrote \"xxxx" },
   { "close", "", "(exit status 3)" },
 };
@@ -147,7 +147,7 @@ test_command_restarts (void)
                            "named torch\"");
   g_assert_false (vard_reward_score_batch (never, batch, NULL, &error));
   g_assert_nonnull (strstr (error->message, "the reward tested"));
-  g_assert_nonnull (strstr (error->message, "failed 3 times, and restarts is 2"));
+  g_assert_nonnull (strstr (error->message, "failed 3 times, but restarts is 2"));
   outside_score (banner, batch);
   outside_assert_failed (batch, 8, "\"Loading weights\"");
   outside_score (asleep, batch);

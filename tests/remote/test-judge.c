@@ -37,7 +37,7 @@ static const struct
     0, "range" },
   { "70%", 0, "percentage" },
   { "70 %", 0, "percentage" },
-  { "3/5", 0, "another whole" },
+  { "3/5", 0, "out of a total other" },
   { "1,000", 0, "another number" },
   { "at 10:30", 0, "another number" },
   { "like SD1", 0, "something else" },
@@ -179,7 +179,7 @@ test_judge_failures (void)
   } rows[] = {
     { "rude", "", "ended \"It is very nice.\"" },
     { "cut", "", "did not finish" },
-    { "high", "", "the judge's score is 11, and the scale is from 0 to 10" },
+    { "high", "", "the judge's score is 11, but the scale is from 0 to 10" },
     { "plain", ",pattern=json", "no JSON object" },
   };
 

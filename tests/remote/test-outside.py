@@ -90,8 +90,8 @@ class Outside(cli.CliTest):
         """What a property lacks or says wrongly is wrong usage"""
         for reward, word in (('command', 'command=python3 score.py'), ('remote', 'url'),
                              ('remote:url=ftp://x/y', 'only http: and https:'), ('judge:model=m', 'url'),
-                             ('judge:url=http://127.0.0.1:9', 'no model is named'),
-                             ('remote:url=http://127.0.0.1:9,isolate=true,token-file=a,token-env=B', 'one is enough')):
+                             ('judge:url=http://127.0.0.1:9', 'no model is given'),
+                             ('remote:url=http://127.0.0.1:9,isolate=true,token-file=a,token-env=B', 'set only one')):
             self.refuse(2, [word, 'policy=required does not start without it'], reward)
         self.refuse(2, ['policy=skip-sample does not start without it'], 'command:policy=skip-sample')
 

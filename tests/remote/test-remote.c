@@ -56,7 +56,7 @@ static const struct
   { "error", "retries=0", "answered 500" },
   { "bad-request", "retries=5", "answered 400 \"{\"detail\": \"too red\"}\"" },
   { "hang", "retries=0,timeout=3", "timed out" },
-  { "truncated", "retries=5", "cut off" },
+  { "truncated", "retries=5", "truncated" },
   { "short", "retries=5", "there are 3 rewards for 4 pictures" },
   { "long", "retries=5", "there are 5 rewards for 4 pictures" },
   { "whole-error", "retries=5", "out of memory" },
@@ -64,7 +64,7 @@ static const struct
   { "deep", "retries=5", "nested too deeply" },
   { "huge", "retries=5", "more than 1048576 bytes" },
   { "endless", "retries=5", "more than 1048576 bytes" },
-  { "redirects", "retries=5", "redirects without end" },
+  { "redirects", "retries=5", "redirects too often" },
   { "elsewhere", "retries=5", "redirects to another server" },
   { "retry-late", "retries=5", "86400 seconds" },
 };
@@ -242,8 +242,7 @@ test_remote_token (void)
   outside_score (right, batch);
   outside_assert_score (batch, 0, 4);
   g_assert_false (vard_reward_prepare (wrong, NULL, &error));
-  g_assert_nonnull (
-    strstr (error->message, "the secret is not taken) \"no entry for Bearer ***\""));
+  g_assert_nonnull (strstr (error->message, "it rejected the secret) \"no entry for Bearer ***\""));
   g_assert_null (strstr (error->message, "sesame"));
 
   g_setenv ("VARD_TEST_TOKEN", "two\r\nX-Lines: 1", TRUE);

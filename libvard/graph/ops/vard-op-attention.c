@@ -26,11 +26,11 @@ check_attention (const VardNode *self, VardDType *dtype, GError **error)
   if (!vard_op_check_float (self, dtype, error))
     return FALSE;
   if (q->n_dims != 4 || k->n_dims != 4)
-    return vard_op_fail (self, error, "queries and keys have not four dimensions");
+    return vard_op_fail (self, error, "queries and keys must have four dimensions");
   if (q->dims[0] != k->dims[0] || q->dims[2] != k->dims[2] || q->dims[3] != k->dims[3])
-    return vard_op_fail (self, error, "queries and keys differ besides their tokens");
+    return vard_op_fail (self, error, "queries and keys may differ only in their tokens");
   if (!vard_shape_equal (k, &self->inputs[V]->shape))
-    return vard_op_fail (self, error, "the shapes of keys and values differ");
+    return vard_op_fail (self, error, "keys and values must have the same shape");
   return TRUE;
 }
 
@@ -211,7 +211,7 @@ gradient_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError
   if (!check_attention (self, dtype, error))
     return FALSE;
   if (!vard_shape_equal (&self->inputs[DY]->shape, &self->inputs[Q]->shape))
-    return vard_op_fail (self, error, "the cotangent has not the queries' shape");
+    return vard_op_fail (self, error, "the cotangent must have the shape of the queries");
   *shape = self->inputs[attrs->which]->shape;
   return TRUE;
 }

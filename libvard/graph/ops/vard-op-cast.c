@@ -1,4 +1,4 @@
-/* vard-op-cast.c - from one type of element to another
+/* vard-op-cast.c - conversion between element types
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -34,11 +34,11 @@ vard_conv2d_shape (const VardShape *x,
     return g_strdup_printf ("stride %d or pads %d, %d, %d, %d are out of range", attrs->stride,
                             attrs->pad_top, attrs->pad_bottom, attrs->pad_left, attrs->pad_right);
   if (x->n_dims != 4 || w->n_dims != 4)
-    return g_strdup_printf ("pictures %s and weights %s are not both of four dimensions", x_text,
+    return g_strdup_printf ("pictures %s and weights %s must both have four dimensions", x_text,
                             w_text);
   if (x->dims[3] != w->dims[3])
     return g_strdup_printf ("pictures %s have %" G_GINT64_FORMAT
-                            " channels, weights %s are for %" G_GINT64_FORMAT,
+                            " channels, but weights %s take %" G_GINT64_FORMAT,
                             x_text, x->dims[3], w_text, w->dims[3]);
   if (x->dims[1] + attrs->pad_top + attrs->pad_bottom < w->dims[1]
       || x->dims[2] + attrs->pad_left + attrs->pad_right < w->dims[2])

@@ -1,4 +1,4 @@
-/* vard-op-family.c - shape rules, messages and small builders that the families share
+/* vard-op-family.c - shape rules, messages and builders that the operations share
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -39,11 +39,13 @@ vard_op_check_float (const VardNode *self, VardDType *dtype, GError **error)
       VardDType type = self->inputs[i]->dtype;
 
       if (!is_float (type))
-        return vard_op_fail (self, error, "input %u has elements of type %s, not a floating one", i,
+        return vard_op_fail (self, error,
+                             "input %u has elements of type %s, which is not a floating type", i,
                              vard_dtype_get_name (type));
       if (type != self->inputs[0]->dtype)
-        return vard_op_fail (self, error, "inputs 0 and %u have elements of types %s and %s", i,
-                             vard_dtype_get_name (self->inputs[0]->dtype),
+        return vard_op_fail (self, error,
+                             "inputs 0 and %u must have elements of one type, but have %s and %s",
+                             i, vard_dtype_get_name (self->inputs[0]->dtype),
                              vard_dtype_get_name (type));
     }
   *dtype = self->inputs[0]->dtype;

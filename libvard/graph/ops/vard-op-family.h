@@ -1,4 +1,4 @@
-/* vard-op-family.h - what the families of operations share; not installed
+/* vard-op-family.h - shape rules, messages and builders that the operations share
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-op-gather.c - rows of a table by their numbers, and the sum back
+/* vard-op-gather.c - looks up rows of a table by number, and the reverse sum
  *
  * A number outside the table stands for a row of zeros.
  *
@@ -13,11 +13,11 @@ static gboolean
 check_types (const VardNode *self, const VardNode *ids, const VardNode *values, GError **error)
 {
   if (ids->dtype != VARD_DTYPE_I32)
-    return vard_op_fail (self, error, "row numbers are of type i32, not %s",
+    return vard_op_fail (self, error, "row numbers must have the type i32, not %s",
                          vard_dtype_get_name (ids->dtype));
   if (values->dtype == VARD_DTYPE_I32 || values->dtype == VARD_DTYPE_I64
       || values->dtype == VARD_DTYPE_U8)
-    return vard_op_fail (self, error, "rows have elements of type %s, not a floating one",
+    return vard_op_fail (self, error, "rows have elements of type %s, which is not a floating type",
                          vard_dtype_get_name (values->dtype));
   return TRUE;
 }
@@ -32,7 +32,7 @@ gather_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError *
   if (!check_types (self, ids, table, error))
     return FALSE;
   if (table->shape.n_dims != 2)
-    return vard_op_fail (self, error, "a table has two dimensions");
+    return vard_op_fail (self, error, "a table must have two dimensions");
   if (ids->shape.n_dims >= VARD_MAX_DIMS)
     return vard_op_fail (self, error, "the output would have more than %u dimensions",
                          VARD_MAX_DIMS);
@@ -97,7 +97,7 @@ gradient_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError
   *shape = VARD_SHAPE (n_rows, rows.dims[rows.n_dims - 1]);
   rows.n_dims--;
   if (!vard_shape_equal (&rows, &ids->shape))
-    return vard_op_fail (self, error, "there is not one row for each number");
+    return vard_op_fail (self, error, "there must be one row for each number");
   *dtype = dy->dtype;
   return vard_op_check_shape (self, shape, error);
 }

@@ -1,4 +1,4 @@
-/* vard-op-matmul.c - products of matrices, alone or in batches
+/* vard-op-matmul.c - matrix products, single or batched
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -43,7 +43,8 @@ matmul_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError *
   if (!vard_op_check_float (self, dtype, error))
     return FALSE;
   if (!have_equal_batches (a, b))
-    return vard_op_fail (self, error, "these are not two matrices or equal batches of them");
+    return vard_op_fail (self, error,
+                         "the inputs must be two matrices, or two batches of the same size");
   get_matrix (a, attrs->transpose_a, &m, &k);
   get_matrix (b, attrs->transpose_b, &k_b, &n);
   if (k != k_b)

@@ -1,4 +1,4 @@
-/* vard-op-random.c - values from nothing but attributes or a counter: fill and random_normal
+/* vard-op-random.c - values without inputs or from a counter: fill and random_normal
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -85,14 +85,14 @@ random_normal_infer (const VardNode *self, VardShape *shape, VardDType *dtype, G
   const VardNode *counter = self->inputs[0];
 
   if (counter->dtype != VARD_DTYPE_I64)
-    return vard_op_fail (self, error, "key and counter are of type i64, not %s",
+    return vard_op_fail (self, error, "key and counter must have the type i64, not %s",
                          vard_dtype_get_name (counter->dtype));
   if (!vard_op_check_shape (self, &attrs->shape, error))
     return FALSE;
   if (!is_pair (&counter->shape, &attrs->shape))
     return vard_op_fail (self, error,
-                         "key and counter make a vector of 2, or a row of 2 for each of the first "
-                         "axis");
+                         "key and counter must be a vector of 2, or a row of 2 for each index of "
+                         "the first axis");
   *shape = attrs->shape;
   *dtype = VARD_DTYPE_F32;
   return TRUE;

@@ -17,7 +17,8 @@ sum_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **er
   if (!vard_op_check_float (self, dtype, error))
     return FALSE;
   if (attrs->axes_mask >> x->n_dims)
-    return vard_op_fail (self, error, "the axes of mask 0x%x are not all there", attrs->axes_mask);
+    return vard_op_fail (self, error, "the input does not have every axis of the mask 0x%x",
+                         attrs->axes_mask);
   *shape = *x;
   for (guint i = 0; i < x->n_dims; i++)
     if (attrs->axes_mask & 1u << i)

@@ -1,4 +1,4 @@
-/* vard-op-resample.c - larger pictures by repeating pixels, smaller ones by summing them
+/* vard-op-resample.c - enlarges pictures by repeating pixels, shrinks them by summing pixels
  *
  * The two are adjoint to each other.
  *
@@ -20,7 +20,7 @@ check_picture (const VardNode *self, VardDType *dtype, GError **error)
   if (!vard_op_check_float (self, dtype, error))
     return FALSE;
   if (self->inputs[0]->shape.n_dims != 4)
-    return vard_op_fail (self, error, "pictures have four dimensions, [n, h, w, c]");
+    return vard_op_fail (self, error, "pictures must have four dimensions, [n, h, w, c]");
   if (get_factor (self) < 1 || get_factor (self) > G_MAXUINT16)
     return vard_op_fail (self, error, "factor %" G_GINT64_FORMAT " is out of range",
                          get_factor (self));

@@ -36,7 +36,7 @@ reshape_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError 
     return FALSE;
   text = vard_shape_to_string (&attrs->shape);
   if (vard_shape_get_count (&attrs->shape) != vard_node_get_count (self->inputs[0]))
-    return vard_op_fail (self, error, "%s has another number of elements", text);
+    return vard_op_fail (self, error, "%s has a different number of elements", text);
   *shape = attrs->shape;
   *dtype = self->inputs[0]->dtype;
   return TRUE;
@@ -328,8 +328,8 @@ concat_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError *
 
       part.dims[axis] = shape->dims[axis];
       if (!vard_shape_equal (&part, shape))
-        return vard_op_fail (self, error, "parts 0 and %u differ besides axis %" G_GINT64_FORMAT, k,
-                             axis);
+        return vard_op_fail (self, error,
+                             "parts 0 and %u may differ only in axis %" G_GINT64_FORMAT, k, axis);
       shape->dims[axis] += extent;
     }
   return vard_op_check_shape (self, shape, error);
@@ -409,7 +409,7 @@ broadcast_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GErro
     return FALSE;
   text = vard_shape_to_string (&attrs->shape);
   if (x->n_dims != attrs->shape.n_dims)
-    return vard_op_fail (self, error, "%s has another number of dimensions", text);
+    return vard_op_fail (self, error, "%s has a different number of dimensions", text);
   for (guint i = 0; i < x->n_dims; i++)
     if (x->dims[i] != 1 && x->dims[i] != attrs->shape.dims[i])
       return vard_op_fail (self, error, "axis %u cannot be repeated to %s", i, text);

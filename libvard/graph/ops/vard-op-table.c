@@ -1,4 +1,4 @@
-/* vard-op-table.c - every operation, for tests and engines that go through all of them
+/* vard-op-table.c - the table of all operations, for tests and engines
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -181,7 +181,7 @@ clamp_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **
   const VardClampAttrs *attrs = self->attrs;
 
   if (!(attrs->low <= attrs->high))
-    return vard_op_fail (self, error, "the lower bound %g is above the upper one, %g", attrs->low,
+    return vard_op_fail (self, error, "the lower bound %g is above the upper bound %g", attrs->low,
                          attrs->high);
   return vard_infer_same (self, shape, dtype, error);
 }

@@ -1,4 +1,4 @@
-/* cpu-gemm.c - matrix products over all of the engine's threads
+/* cpu-gemm.c - matrix products on all threads of the engine
  *
  * Blocks are whole rows where there are enough of them, so that what follows the product reads it
  * from the cache; else columns too. Each block of rows copies all of B into panels: of a large B

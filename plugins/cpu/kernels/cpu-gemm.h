@@ -1,4 +1,4 @@
-/* cpu-gemm.h - matrix products over all of the engine's threads
+/* cpu-gemm.h - matrix products on all threads of the engine
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* cpu-weight.c - weights that steps read as they are stored
+/* cpu-weight.c - weights that steps read in their stored type
  *
  * A frozen weight begins a graph as cast (param) or permute (cast (param)). As steps of their own
  * these would keep a single precision copy from the first step that reads it to the last, forwards

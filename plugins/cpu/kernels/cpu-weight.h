@@ -1,4 +1,4 @@
-/* cpu-weight.h - weights that steps read as they are stored
+/* cpu-weight.h - weights that steps read in their stored type
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

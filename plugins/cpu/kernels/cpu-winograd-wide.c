@@ -1,4 +1,4 @@
-/* cpu-winograd-wide.c - Winograd's convolution where kernels are large
+/* cpu-winograd-wide.c - Winograd convolution for large kernels
  *
  * Transformed kernels are four times as large as the weights: 118 MB of 1280 x 1280 channels. So
  * the patches of a round of tiles are transformed first; then each thread takes some output

@@ -1,4 +1,4 @@
-/* cpu-winograd.h - what the two ways of Winograd's convolution share
+/* cpu-winograd.h - shared by the two implementations of Winograd convolution
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

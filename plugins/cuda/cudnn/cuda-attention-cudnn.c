@@ -1,4 +1,4 @@
-/* cuda-attention-cudnn.c - attention and its gradients as cuDNN fuses them, in bf16
+/* cuda-attention-cudnn.c - attention and its gradients in bf16, fused by cuDNN
  *
  * The library knows attention by the shape of its graph: softmax as a maximum, a difference,
  * exponentials, a sum and a quotient, with the logarithm of the sum kept for the gradients (its

@@ -1,4 +1,4 @@
-/* cuda-cudnn-kept.c - ways of cuDNN's as they were compiled, in files beside the choices
+/* cuda-cudnn-kept.c - stores cuDNN's chosen plans in compiled form
  *
  * A file begins with the hash of the rest: the library reads compiled code from it, and a file that
  * was cut short or changed is as none. Version, device, shapes and way are in its name.

@@ -1,4 +1,4 @@
-/* cuda-cudnn-none.c - in place of all that needs cuDNN, where its headers were not found
+/* cuda-cudnn-none.c - stubs for a build without cuDNN
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* cuda-cudnn-private.h - what the description of a graph and its plans share
+/* cuda-cudnn-private.h - shared by the description of a graph and its plans
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -238,8 +238,7 @@ cuda_dnn_step_run (CudaDnnStep *self, const gpointer *pointers, guint8 *scratch)
     choose_way (device, work, pointers, workspace);
   if (!cuda_dnn_plan_execute (work->plan, MAX (work->chosen, 0), pointers, workspace))
     cuda_device_fail (device,
-                      "%s: cuDNN failed while computing %s; the engine's setting cudnn=false does "
-                      "without it",
+                      "%s: cuDNN failed while computing %s: set cudnn=false to compute without it",
                       device->name, work->key);
 }
 

@@ -1,4 +1,4 @@
-/* cuda-cudnn.h - graphs of operations that cuDNN turns into kernels
+/* cuda-cudnn.h - describes graphs of operations to cuDNN
  *
  * A graph is described (tensors, then operations on them), and a plan made of it: the ways to
  * compute it that the library proposes and that fit, one of which is used. The library is optional,

@@ -1,4 +1,4 @@
-/* cuda-args.h - what each kernel is given: read by the plugin's C and by the kernels alike
+/* cuda-args.h - the arguments of each kernel, read by C and by the kernels
  *
  * Each kernel has one parameter, a struct by value, so that launching is the same for all of them.
  * Pointers are the device's addresses. Extents are in elements unless a comment says bytes.

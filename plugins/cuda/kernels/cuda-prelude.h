@@ -1,4 +1,4 @@
-/* cuda-prelude.h - what stands before every kernel: how one is declared, and helpers of a block
+/* cuda-prelude.h - the declarations and helpers before every kernel
  *
  * KERNEL (name, Args) declares a kernel with one parameter, args; LARGE_KERNEL one that is started
  * with up to 1024 threads a block, which the compiler must know to leave registers for all of them.

@@ -1,4 +1,4 @@
-/* cuda-attention.h - what the two ways to compute attention share
+/* cuda-attention.h - shared by the two implementations of attention
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

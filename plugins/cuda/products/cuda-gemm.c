@@ -60,7 +60,7 @@ check (CudaDevice *device, cublasStatus_t status, const char *what)
 {
   if (status == CUBLAS_STATUS_SUCCESS)
     return TRUE;
-  cuda_device_fail (device, "%s: CUDA's matrix library failed while %s (%s)", device->name, what,
+  cuda_device_fail (device, "%s: cuBLASLt failed while %s (%s)", device->name, what,
                     device->cuda->cublasLtGetStatusString (status));
   return FALSE;
 }
@@ -233,8 +233,8 @@ find_candidates (CudaGemm *self, guint alignment, cublasLtMatmulHeuristicResult_
   cuda->cublasLtMatmulPreferenceDestroy (preference);
   if (self->device->error == NULL && n_found == 0)
     cuda_device_fail (self->device,
-                      "CUDA's matrix library has no algorithm for %" G_GINT64_FORMAT
-                      " x %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT,
+                      "cuBLASLt has no algorithm for %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT
+                      " x %" G_GINT64_FORMAT,
                       self->shape.m, self->shape.n, self->shape.k);
   return self->device->error == NULL ? n_found : 0;
 }

@@ -53,7 +53,8 @@ test_reward_mix_totals (void)
   json_object_remove_member (json, "other");
   g_assert_false (vard_reward_mix_set_statistics (twin, json, &error));
   g_assert_cmpstr (error->message, ==,
-                   "the statistics have no mean and positive sd for the reward other");
+                   "the statistics lack a mean and a positive standard deviation for the reward "
+                   "other");
   g_object_unref (pool[0]);
   g_object_unref (pool[1]);
 }
@@ -68,8 +69,8 @@ test_reward_mix_required (void)
   } rows[] = {
     { DUMMY_NAN, "the reward other has no score for picture 1 (red apple): its score is not a "
                  "number; policy=required ends the run" },
-    { DUMMY_FORGETFUL, "the reward other has no score for picture 1 (red apple): the reward passed "
-                       "it over; policy=required ends the run" },
+    { DUMMY_FORGETFUL, "the reward other has no score for picture 1 (red apple): the reward "
+                       "skipped it; policy=required ends the run" },
     { DUMMY_LOUD,
       "the reward other failed to score: the judge is asleep; policy=required ends the run" },
   };
@@ -209,7 +210,7 @@ test_reward_mix_words (void)
     { DUMMY_LOUD, VARD_REWARD_POLICY_SKIP_SAMPLE,
       "the reward other failed to score: the judge is asleep; policy=skip-sample leaves them out" },
     { DUMMY_LOUD, VARD_REWARD_POLICY_MONITOR_ONLY,
-      "the reward other failed to score: the judge is asleep; policy=monitor-only goes on" },
+      "the reward other failed to score: the judge is asleep; policy=monitor-only continues" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -235,9 +236,9 @@ test_reward_mix_no_spread (void)
   g_assert_false (vard_reward_mix_fit_statistics (mix, &scores, 1, &error));
   g_assert_error (error, VARD_ERROR, VARD_ERROR_REWARD);
   g_assert_cmpstr (error->message, ==,
-                   "the reward other gave all 8 pictures of the base model's pool the score 3: "
-                   "nothing can be learned from it; change its settings, or give it "
-                   "policy=monitor-only");
+                   "the reward other gave all 8 pictures of the base model's pool the score 3, so "
+                   "there is "
+                   "nothing to learn from it: change its settings or set policy=monitor-only");
 }
 
 static void
@@ -251,13 +252,13 @@ test_reward_mix_refusals (void)
     double weight;
     const char *message;
   } rows[] = {
-    { "a/b", 1, "\"a/b\" cannot be the label of a reward: letters, digits, '.', '_' and '-'" },
+    { "a/b", 1, "\"a/b\" cannot be the label of a reward: use letters, digits, '.', '_' and '-'" },
     { "a", 0,
-      "the weight of the reward a is 0: a reward that shall not count has policy=monitor-only" },
+      "the reward a has the weight 0: to score without training on it, set policy=monitor-only" },
     { "a", NAN,
-      "the weight of the reward a is nan: a reward that shall not count has policy=monitor-only" },
+      "the reward a has the weight nan: to score without training on it, set policy=monitor-only" },
     { "a", 1, NULL },
-    { "a", 1, "two rewards are called \"a\": give one of them another label (label=NAME)" },
+    { "a", 1, "two rewards have the label \"a\": set another one with label=NAME" },
   };
   g_autoptr (GError) empty = NULL;
 
@@ -274,7 +275,9 @@ test_reward_mix_refusals (void)
     }
   g_clear_error (&empty);
   g_assert_false (vard_reward_mix_prepare (mix, NULL, &empty));
-  g_assert_cmpstr (empty->message, ==, "all rewards are monitor-only: nothing can be learned");
+  g_assert_cmpstr (empty->message, ==,
+                   "there is nothing to learn, because every reward is monitor-only: change the "
+                   "policy of one");
 }
 
 int

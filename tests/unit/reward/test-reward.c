@@ -15,7 +15,7 @@ test_reward_answers (void)
     { DUMMY_FINE, NULL },
     { DUMMY_NAN, NULL },
     { DUMMY_FORGETFUL, NULL },
-    { DUMMY_SILENT, "the reward dummy failed to score and did not say why: its function returned "
+    { DUMMY_SILENT, "the reward dummy failed to score and gave no reason: its function returned "
                     "FALSE without an error" },
     { DUMMY_LOUD, "the reward dummy failed to score: the judge is asleep" },
     { DUMMY_LIAR, "the reward dummy failed to score: the judge is asleep" },
@@ -39,7 +39,7 @@ test_reward_answers (void)
       g_assert_true (vard_reward_batch_get_score (batch, 2, NULL));
       g_assert_true (vard_reward_batch_get_score (batch, 1, NULL) == (rows[i].mode == DUMMY_FINE));
       if (rows[i].mode == DUMMY_FORGETFUL)
-        g_assert_cmpstr (vard_reward_batch_get_message (batch, 1), ==, "the reward passed it over");
+        g_assert_cmpstr (vard_reward_batch_get_message (batch, 1), ==, "the reward skipped it");
     }
 }
 
@@ -53,7 +53,7 @@ test_reward_broken_off (void)
     DummyMode mode;
     const char *message;
   } rows[] = {
-    { DUMMY_BREAKS, "the reward's function failed, or raised an exception, and did not say why" },
+    { DUMMY_BREAKS, "the reward's function failed, or raised an exception, and gave no reason" },
     { DUMMY_THROWS, "the judge fell asleep" },
   };
 
@@ -105,14 +105,15 @@ test_reward_needs (void)
     { VARD_REWARD_NEEDS_NOTHING, NULL, FALSE, 1, NULL },
     { VARD_REWARD_NEEDS_PROMPT, NULL, TRUE, 1, NULL },
     { VARD_REWARD_NEEDS_PROMPT, NULL, FALSE, 1,
-      "the reward dummy needs a prompt with each picture, and there are none" },
+      "the reward dummy needs a prompt with each picture, but there are none" },
     { VARD_REWARD_NEEDS_GROUPS, NULL, TRUE, 4, NULL },
     { VARD_REWARD_NEEDS_GROUPS, NULL, TRUE, 1,
-      "the reward dummy compares pictures of one prompt, and there is one picture a prompt" },
+      "the reward dummy compares pictures of the same prompt, but there is only one picture per "
+      "prompt" },
     { VARD_REWARD_NEEDS_NOTHING, "colour", TRUE, 1, NULL },
     { VARD_REWARD_NEEDS_NOTHING, "colour,count", TRUE, 1,
-      "the reward dummy needs \"count\" with each prompt, and the prompts of this run do not all "
-      "have it" },
+      "the reward dummy needs \"count\" with each prompt, but not every prompt of this run has it: "
+      "add it to the file of prompts" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -220,7 +221,7 @@ test_reward_forgotten (void)
 
   vard_reward_set_label (reward, "mine");
   g_test_expect_message ("Vard", G_LOG_LEVEL_WARNING,
-                         "the reward mine waits for the thread that made it*");
+                         "the reward mine waits for the thread that created it*");
   GThread *thread = g_thread_new ("trainer", score_until_cancelled, pair);
   g_usleep (6 * G_USEC_PER_SEC);
   g_cancellable_cancel (cancellable);

@@ -119,47 +119,48 @@ static const struct
   const char *message;
 } bad[] = {
   { "system", PICKLE ("\200\2cos\nsystem\nX\4\0\0\0true\205R."),
-    "the pickle asks for \"os system\", which could be any program" },
+    "the pickle asks for \"os system\", which could run any program" },
   { "eval", PICKLE ("\200\2c__builtin__\neval\n."), "\"__builtin__ eval\"" },
   { "other-rebuild", PICKLE ("\200\2ctorch._utils\n_rebuild_parameter\n."),
     "\"torch._utils _rebuild_parameter\"" },
-  { "old-instance", PICKLE ("\200\2(ios\nsystem\n."), "the word 0x69" },
-  { "new-object", PICKLE ("\200\2ccollections\nOrderedDict\n)\201."), "the word 0x81" },
-  { "stack-global", PICKLE ("\200\2\214\2os\214\6system\223."), "the word 0x8c" },
-  { "extension", PICKLE ("\200\2\202\1."), "the word 0x82" },
-  { "protocol", PICKLE ("\200\4}."), "not of protocol 2" },
-  { "call-of-number", PICKLE ("\200\2K\1)R."), "calls what is no tensor" },
+  { "old-instance", PICKLE ("\200\2(ios\nsystem\n."), "the opcode 0x69" },
+  { "new-object", PICKLE ("\200\2ccollections\nOrderedDict\n)\201."), "the opcode 0x81" },
+  { "stack-global", PICKLE ("\200\2\214\2os\214\6system\223."), "the opcode 0x8c" },
+  { "extension", PICKLE ("\200\2\202\1."), "the opcode 0x82" },
+  { "protocol", PICKLE ("\200\4}."), "does not use protocol 2" },
+  { "call-of-number", PICKLE ("\200\2K\1)R."), "calls something other than a tensor" },
   { "call-with-items", PICKLE ("\200\2ccollections\nOrderedDict\nK\1\205R."),
-    "calls what is no tensor" },
-  { "empty", PICKLE (""), "the pickle is cut off" },
-  { "cut-number", PICKLE ("\200\2J\1\2"), "the pickle is cut off" },
-  { "cut-text", PICKLE ("\200\2X\377\377\377\377a"), "the pickle is cut off" },
-  { "cut-name", PICKLE ("\200\2cos"), "the pickle is cut off" },
+    "calls something other than a tensor" },
+  { "empty", PICKLE (""), "the pickle is truncated" },
+  { "cut-number", PICKLE ("\200\2J\1\2"), "the pickle is truncated" },
+  { "cut-text", PICKLE ("\200\2X\377\377\377\377a"), "the pickle is truncated" },
+  { "cut-name", PICKLE ("\200\2cos"), "the pickle is truncated" },
   { "no-stack", PICKLE ("\200\2."), "its stack is empty" },
   { "no-mark", PICKLE ("\200\2K\1u."), "a mark is missing" },
-  { "odd-items", PICKLE ("\200\2}(K\1u."), "items are added to what cannot have them" },
-  { "append-to-number", PICKLE ("\200\2K\1K\2a."), "items are added to what cannot have them" },
-  { "no-memo", PICKLE ("\200\2h\5."), "refers to what it has not made" },
-  { "not-a-dict", PICKLE ("\200\2]."), "it holds no dictionary" },
+  { "odd-items", PICKLE ("\200\2}(K\1u."), "it adds items to a value that cannot hold any" },
+  { "append-to-number", PICKLE ("\200\2K\1K\2a."),
+    "it adds items to a value that cannot hold any" },
+  { "no-memo", PICKLE ("\200\2h\5."), "refers to a value that it has not made" },
+  { "not-a-dict", PICKLE ("\200\2]."), "it is not a dictionary" },
   { "not-utf8", PICKLE ("\200\2X\1\0\0\0\377."), "not UTF-8" },
   { "long-number", PICKLE ("\200\2\212\11\1\1\1\1\1\1\1\1\1."), "a number of 9 bytes" },
-  { "outside", PICKLE ("\200\2K\1Q."), "refers to something outside" },
+  { "outside", PICKLE ("\200\2K\1Q."), "refers to an external object" },
   { "too-long", PICKLE (TENSOR (STORAGE ("\5") "K\0K\6\205K\1\205" NO_HOOKS)),
-    "does not lie within its storage" },
+    "exceeds its storage" },
   { "offset", PICKLE (TENSOR (STORAGE ("\5") "K\1K\5\205K\1\205" NO_HOOKS)),
-    "does not lie within its storage" },
+    "exceeds its storage" },
   { "negative-stride", PICKLE (TENSOR (STORAGE ("\5") "K\4K\5\205J\377\377\377\377\205" NO_HOOKS)),
-    "does not lie within" },
+    "exceeds its storage" },
   { "bomb", PICKLE (TENSOR (STORAGE ("\5") "K\0J\377\377\377\177\205K\0\205" NO_HOOKS)),
-    "does not lie within" },
+    "exceeds its storage" },
   { "overflow",
     PICKLE (TENSOR (STORAGE (
       "\5") "K\0J\377\377\377\177J\377\377\377\177J\377\377\377\177\207K\0K\0K\0\207" NO_HOOKS)),
-    "does not lie within" },
+    "exceeds its storage" },
   { "twice",
     PICKLE ("\200\2}X\1\0\0\0actorch._utils\n_rebuild_tensor_v2\n(" STORAGE (
       "\5") "K\0K\5\205K\1\205" NO_HOOKS "tRq\1sX\1\0\0\0ah\1s."),
-    "a tensor's name is there twice" },
+    "two of its tensors have the same name" },
 };
 
 static void
@@ -251,11 +252,11 @@ test_bad_archives (void)
   gsize size;
 
   g_assert_true (g_file_get_contents (path, &data, &size, NULL));
-  check_bytes (data, size / 2, "the zip archive is damaged: it has no end");
-  check_bytes ("", 0, "is not a weight file of PyTorch");
+  check_bytes (data, size / 2, "the zip archive is damaged: its end record is missing");
+  check_bytes ("", 0, "is not a PyTorch weight file");
   check_bytes ("\200\2\212\nl\374\234F\371 j\250P\31.", 15,
-               "is in the format from before PyTorch 1.6");
-  check_bytes ("hello", 5, "is not a weight file of PyTorch");
+               "is in the format of before PyTorch 1.6");
+  check_bytes ("hello", 5, "is not a PyTorch weight file");
   /* members move by a byte */
   g_autofree char *longer = g_malloc (size + 1);
   memcpy (longer, data, 4);
@@ -270,7 +271,7 @@ test_bad_archives (void)
         data[i + 6] = 'x';
         break;
       }
-  check_bytes (data, size, "and the archive has 0 bytes for it");
+  check_bytes (data, size, "but the archive has 0 bytes for it");
 }
 
 static void
