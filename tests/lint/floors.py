@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """floors.py - keeps the house's floors: no include may rise, go sideways or close a circle
 
-A file of libvard/ may include its own folder and folders of lower floors. Plugins and rewards may include their
+A file of libvard/ may include its own folder and folders of lower floors. Plugins, rewards and frontends may include their
 own files and <vard.h>. The order below is the one that ARCHITECTURE.md draws.
 """
 # SPDX-License-Identifier: LGPL-2.1-or-later
@@ -23,6 +23,9 @@ FLOORS = {
     'train': 10,
     'run': 11,
 }
+# The forecast of the command line still looks into the trainer. Take a file off when it no longer does; add none.
+UNFINISHED = {'frontends/cli/cli-dry-run.c', 'frontends/cli/cli-estimate.c', 'frontends/cli/cli-training.c',
+              'frontends/cli/verb-train.c'}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 
@@ -101,17 +104,19 @@ def find_circle(graph):
     return None
 
 
-def check_outside(root, folder):
-    """A plugin sees what is installed: <vard.h>, and the files of its own folder and the folders in it"""
+def check_outside(root, folder, kind, exempt=()):
+    """Plugins and frontends see what is installed: <vard.h>, and the files of their own folder and the folders in it"""
     complaints = []
     for path in sources(os.path.join(root, folder)):
         plugin = os.path.relpath(path, os.path.join(root, folder)).split(os.sep)[0]
+        if os.path.relpath(path, root) in exempt:
+            continue
         own = {os.path.basename(p) for p in sources(os.path.join(root, folder, plugin))}
         for include in read_includes(path):
             beside = os.path.join(os.path.dirname(path), include)
             if include not in own and not os.path.exists(beside):
                 complaints.append(f'{os.path.relpath(path, root)}: includes "{include}"; '
-                                  'a plugin may include <vard.h> and its own files')
+                                  f'a {kind} may include <vard.h> and its own files')
     return complaints
 
 
@@ -120,7 +125,8 @@ def main(root):
     circle = find_circle(graph)
     if circle:
         complaints.append('a circle of includes: ' + ' -> '.join(circle))
-    complaints += check_outside(root, 'plugins') + check_outside(root, 'rewards')
+    complaints += check_outside(root, 'plugins', 'plugin') + check_outside(root, 'rewards', 'plugin')
+    complaints += check_outside(root, 'frontends', 'frontend', UNFINISHED)
     for complaint in complaints:
         print(complaint, file=sys.stderr)
     return 1 if complaints else 0

@@ -58,6 +58,11 @@ class Rules(unittest.TestCase):
     def test_plugin(self):
         self.refuses('floors', {'rewards/x/a.c': '#include "base/vard-error.h"\n'}, '<vard.h>')
 
+    def test_frontend(self):
+        self.refuses('floors', {'frontends/x/a.c': '#include "run/vard-run.h"\n'}, 'a frontend may include <vard.h>')
+        self.assertEqual(self.lint('floors', {'frontends/x/a.c': '#include "a.h"\n#include <vard.h>\n',
+                                              'frontends/x/a.h': '#include <vard.h>\n'}), (0, ''))
+
     def test_long_file(self):
         self.refuses('sizes', {'libvard/nn/a.c': 'int x;\n' * 700}, 'the limit is 600')
 
