@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+/* Bytes of a token-file */
+#define HTTP_MAX_TOKEN 16384
+
 /* The parts of an address that say which server it is */
 typedef struct
 {
@@ -38,11 +41,14 @@ http_place_parse (HttpPlace *self, const char *url, GError **error)
   return TRUE;
 }
 
+/* Literal loopback addresses and localhost only: "127.example.org" is a name like any other */
 static gboolean
 http_place_is_here (const HttpPlace *self)
 {
-  return g_str_equal (self->host, "localhost") || g_str_equal (self->host, "::1")
-         || g_str_has_prefix (self->host, "127.");
+  g_autoptr (GInetAddress) address = g_inet_address_new_from_string (self->host);
+
+  return g_str_equal (self->host, "localhost")
+         || (address != NULL && g_inet_address_get_is_loopback (address));
 }
 
 /* Refuses what the client cannot do, and secrets that a run's settings would keep */
@@ -114,6 +120,29 @@ http_check_token (const char *token, const char *kind, const char *where, GError
   return is_fine;
 }
 
+/* A secret is short: a device or a large file is refused after its first bytes */
+static char *
+http_read_token_file (const char *path, GError **error)
+{
+  g_autoptr (GFile) file = g_file_new_for_path (path);
+  g_autoptr (GFileInputStream) stream = g_file_read (file, NULL, error);
+  g_autofree char *text = g_malloc (HTTP_MAX_TOKEN + 1);
+  gsize length = 0;
+
+  if (stream == NULL
+      || !g_input_stream_read_all (G_INPUT_STREAM (stream), text, HTTP_MAX_TOKEN + 1, &length, NULL,
+                                   error))
+    return NULL;
+  if (length > HTTP_MAX_TOKEN)
+    {
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                   "the file %s is longer than %d bytes, which is no secret", path, HTTP_MAX_TOKEN);
+      return NULL;
+    }
+
+  return g_strndup (text, length);
+}
+
 /* Writes NULL when neither is set. The secret is in no message. */
 char *
 http_read_token (const char *file, const char *variable, GError **error)
@@ -127,7 +156,7 @@ http_read_token (const char *file, const char *variable, GError **error)
                    "both token-file and token-env are set: set only one");
       return NULL;
     }
-  if (file != NULL && !g_file_get_contents (file, &token, NULL, error))
+  if (file != NULL && (token = http_read_token_file (file, error)) == NULL)
     return NULL;
   if (variable != NULL && (token = g_strdup (g_getenv (variable))) == NULL)
     {

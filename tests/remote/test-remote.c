@@ -208,6 +208,7 @@ test_remote_settings (void)
     { "remote:url=http://me:hidden@127.0.0.1:1", "token-file" },
     { "remote:url=http://127.0.0.1:1,token-file=/nonexistent", "/nonexistent" },
     { "remote:url=http://127.0.0.1:1,token-env=VARD_TEST_NO_SUCH", "VARD_TEST_NO_SUCH" },
+    { "remote:url=http://127.0.0.1:1,token-file=/dev/zero", "longer than 16384 bytes" },
     { "remote:url=https://127.0.0.1:1,ca-file=/nonexistent", "/nonexistent" },
   };
 
@@ -294,6 +295,14 @@ test_remote_proxy (void)
   g_setenv ("http_proxy", proxy, TRUE);
   g_test_expect_message ("Vard", G_LOG_LEVEL_MESSAGE, said);
   outside_score (away, batch);
+  g_test_assert_expected_messages ();
+  outside_assert_score (batch, 0, 4);
+
+  /* a name that begins like an address of this machine */
+  g_autoptr (VardReward) alike = outside_reward ("remote:url=http://127.vard.invalid/plain");
+
+  g_test_expect_message ("Vard", G_LOG_LEVEL_MESSAGE, "*127.vard.invalid/plain by the proxy*");
+  outside_score (alike, batch);
   g_test_assert_expected_messages ();
   outside_assert_score (batch, 0, 4);
   g_unsetenv ("http_proxy");
