@@ -16,6 +16,6 @@
 #include "engine/vard-reference-engine.h"
 #include "graph/vard-graph.h"
 #include "graph/vard-ops.h"
-#include "models/vard-model.h"
+#include "models/vard-model-class.h"
 #include "nn/vard-lora.h"
 #include "nn/vard-module.h"

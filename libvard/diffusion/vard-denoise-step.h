@@ -5,7 +5,7 @@
 #pragma once
 
 #include "process/vard-sampler.h"
-#include "models/vard-model.h"
+#include "models/vard-model-class.h"
 
 G_BEGIN_DECLS
 

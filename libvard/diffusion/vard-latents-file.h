@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "models/vard-model.h"
+#include "models/vard-model-class.h"
 #include "tensor/vard-safetensors.h"
 
 G_BEGIN_DECLS

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "learn/vard-training-settings.h"
-#include "models/vard-model.h"
+#include "models/vard-model-class.h"
 
 G_BEGIN_DECLS
 

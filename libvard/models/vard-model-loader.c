@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "files/vard-config-reader.h"
-#include "models/vard-model.h"
+#include "models/vard-model-class.h"
 #include "models/vard-stable-diffusion.h"
 
 #include "base/vard-error.h"
@@ -119,6 +119,16 @@ load_folder (const char *path, GError **error)
   return NULL;
 }
 
+/**
+ * vard_model_load_full: (skip)
+ * @path: (type filename): the folder of a model as diffusers writes it, or a single file
+ * @options: (nullable): what the files leave open
+ * @error: return location for an error
+ *
+ * Loads a model as vard_model_load() does.
+ *
+ * Returns: (transfer full): the model, or %NULL
+ */
 VardModel *
 vard_model_load_full (const char *path, const VardModelOptions *options, GError **error)
 {
@@ -131,6 +141,15 @@ vard_model_load_full (const char *path, const VardModelOptions *options, GError 
            : vard_stable_diffusion_load_file (path, options, error);
 }
 
+/**
+ * vard_model_load: (skip)
+ * @path: (type filename): the folder of a model as diffusers writes it, or a single file
+ * @error: return location for an error
+ *
+ * Reads model_index.json and builds the class that it names. Nothing is downloaded.
+ *
+ * Returns: (transfer full): the model, or %NULL with %VARD_ERROR_CONFIG or %VARD_ERROR_UNSUPPORTED
+ */
 VardModel *
 vard_model_load (const char *path, GError **error)
 {

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "models/vard-model.h"
+#include "models/vard-model-class.h"
 
 #include "base/vard-error.h"
 
@@ -51,6 +51,18 @@ vard_model_peek_info (VardModel *self)
   return &PRIVATE (self)->info;
 }
 
+/**
+ * vard_model_set_size:
+ * @self: a model
+ * @width: of pictures, in pixels; 0 leaves it as it is
+ * @height: of pictures, in pixels; 0 leaves it as it is
+ * @error: return location for an error
+ *
+ * Sets the size of pictures, which is at first the size that the model was trained on. Graphs that
+ * were recorded before keep the old size.
+ *
+ * Returns: %FALSE with %VARD_ERROR_USAGE when a side does not fit the model
+ */
 gboolean
 vard_model_set_size (VardModel *self, guint width, guint height, GError **error)
 {
@@ -75,6 +87,12 @@ vard_model_set_size (VardModel *self, guint width, guint height, GError **error)
   return TRUE;
 }
 
+/**
+ * vard_model_get_path:
+ * @self: a model
+ *
+ * Returns: (transfer none) (type filename): where it was loaded from
+ */
 const char *
 vard_model_get_path (VardModel *self)
 {
@@ -115,6 +133,13 @@ hash_file (GChecksum *checksum, const char *path)
     g_checksum_update (checksum, block, n);
 }
 
+/**
+ * vard_model_dup_hash:
+ * @self: a model
+ *
+ * Returns: (transfer full) (nullable): a hash of the weight files, or %NULL when they cannot be
+ *   read
+ */
 char *
 vard_model_dup_hash (VardModel *self)
 {
@@ -315,6 +340,19 @@ get_target (VardModel *self)
   return (VardLoraTarget) { vard_model_peek_denoiser (self), vard_model_peek_text_encoder (self) };
 }
 
+/**
+ * vard_model_add_lora: (skip)
+ * @self: a model
+ * @path: (type filename): a LoRA file, in any spelling that vard reads
+ * @strength: what its effect is multiplied by
+ * @n_layers: (out) (optional): how many layers it changes
+ * @error: return location for an error
+ *
+ * Puts the adapters of a file on the denoiser and the text encoder. A tensor that fits no layer is
+ * an error.
+ *
+ * Returns: %FALSE with an error when the file cannot be used
+ */
 gboolean
 vard_model_add_lora (VardModel *self,
                      const char *path,

@@ -7,7 +7,7 @@
 #include "models/vard-autoencoder.h"
 #include "clip/vard-clip-text.h"
 #include "clip/vard-clip-tokenizer.h"
-#include "models/vard-model.h"
+#include "models/vard-model-class.h"
 #include "models/vard-unet.h"
 
 G_BEGIN_DECLS

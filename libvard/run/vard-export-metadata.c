@@ -8,6 +8,7 @@
 
 #include "base/vard-json.h"
 #include "adapters/vard-lora-hash.h"
+#include "models/vard-model-class.h"
 #include "run/vard-run-settings.h"
 #include "run/vard-runner.h"
 #include "train/vard-trainer-settings.h"

@@ -12,6 +12,7 @@
 #include "base/vard-random.h"
 #include "engine/vard-executable.h"
 #include "adapters/vard-lora-names.h"
+#include "models/vard-model-class.h"
 #include "tensor/vard-safetensors.h"
 
 #include <glib/gstdio.h>

@@ -7,6 +7,7 @@
 #include "engine/vard-engine.h"
 #include "models/vard-model.h"
 #include "run/vard-run.h"
+#include "tensor/vard-dtype.h"
 
 G_BEGIN_DECLS
 

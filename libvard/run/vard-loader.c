@@ -8,7 +8,7 @@
 #include "base/vard-settings.h"
 #include "diffusion/vard-pipeline-private.h"
 #include "engine/vard-engine-loader.h"
-#include "models/vard-model.h"
+#include "models/vard-model-class.h"
 #include "plugin/vard-plugin-manager.h"
 
 /**

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "engine/vard-engine-buffers.h"
-#include "models/vard-model.h"
+#include "models/vard-model-class.h"
 #include "run/vard-run-settings.h"
 #include "run/vard-run.h"
 

@@ -13,7 +13,7 @@
 #include "cpu-engine.h"
 #include <vard-internal.h>
 
-#include "models/vard-model.h"
+#include "models/vard-model-class.h"
 #include "nn/vard-lora.h"
 #include "learn/vard-optimizer.h"
 

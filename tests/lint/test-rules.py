@@ -92,6 +92,15 @@ class Rules(unittest.TestCase):
     def test_json(self):
         self.refuses('words', {'libvard/nn/a.c': 'x = json_from_string (a, NULL);\n'}, 'vard_json_parse')
 
+    def test_installed(self):
+        build = {'libvard/nn/meson.build': "folder_headers = files('a.h')\n"}
+        bare = 'void vard_a_go (void);\n'
+        self.refuses('installed', {**build, 'libvard/nn/a.h': bare}, 'vard_a_go has no documentation')
+        self.refuses('installed', {**build, 'libvard/nn/a.h': '#include "nn/b.h"\n'}, 'not installed')
+        documented = '/**\n * vard_a_go:\n *\n * Goes.\n */\nvoid vard_a_go (void) { }\n'
+        self.assertEqual(self.lint('installed', {**build, 'libvard/nn/a.h': bare,
+                                                 'libvard/nn/a.c': documented})[0], 0)
+
     def test_mark(self):
         self.refuses('words', {'libvard/nn/a.c': '/* TO' 'DO: all */\n'}, 'unfinished')
 

@@ -8,7 +8,7 @@
 #include "process/vard-sampler.h"
 #include "learn/vard-frozen-weights.h"
 #include "learn/vard-parameter-set.h"
-#include "models/vard-model.h"
+#include "models/vard-model-class.h"
 #include "algorithms/vard/vard-value-function.h"
 
 G_BEGIN_DECLS

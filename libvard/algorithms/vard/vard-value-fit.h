@@ -5,7 +5,7 @@
 #pragma once
 
 #include "learn/vard-optimizer.h"
-#include "models/vard-model.h"
+#include "models/vard-model-class.h"
 #include "algorithms/vard/vard-value-function.h"
 
 G_BEGIN_DECLS
