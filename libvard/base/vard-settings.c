@@ -87,15 +87,7 @@ vard_settings_set_unknown (GObjectClass *klass, const char *name, GError **error
 
   for (guint i = 0; i < n; i++)
     names[i] = settings[i]->name;
-
-  const char *near = vard_suggest (name, names);
-  g_autofree char *all = n > 0 ? g_strjoinv (", ", (char **) names) : g_strdup ("none");
-  if (near != NULL)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "there is no property \"%s\"; did you mean \"%s\"?", name, near);
-  else
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no property \"%s\" (there are: %s)",
-                 name, all);
+  vard_suggest_error ("property", name, names, error);
 }
 
 /**

@@ -3,11 +3,14 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "base/vard-suggest.h"
+#include "base/vard-error.h"
 
 #include <string.h>
 
 /* Longer words are nobody's typing error, and the cost is quadratic. */
 #define MAX_LENGTH 64
+/* More names than these are no help in a message. */
+#define MAX_LISTED 16
 
 /* Insertions, deletions, substitutions and swaps of neighbours that turn a into b
  * (optimal string alignment); rows are those of the last three prefixes of a. */
@@ -80,4 +83,36 @@ vard_suggest (const char *word, const char *const *candidates)
         longer = candidates[i];
     }
   return best != NULL ? best : longer;
+}
+
+/**
+ * vard_suggest_error:
+ * @kind: what the names are names of, as in "there is no reward"
+ * @word: what somebody wrote, which is none of the names
+ * @candidates: (array zero-terminated=1): the names there are
+ * @error: return location for an error
+ *
+ * Sets a %VARD_ERROR_USAGE that says that there is no such name, with the name that was probably
+ * meant, or else with all names if they are few.
+ */
+void
+vard_suggest_error (const char *kind,
+                    const char *word,
+                    const char *const *candidates,
+                    GError **error)
+{
+  g_return_if_fail (kind != NULL && word != NULL && candidates != NULL);
+
+  const char *near = vard_suggest (word, candidates);
+  guint n = g_strv_length ((char **) candidates);
+  g_autofree char *all = n > 0 ? g_strjoinv (", ", (char **) candidates) : g_strdup ("none");
+
+  if (near != NULL)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no %s \"%s\"; did you mean \"%s\"?",
+                 kind, word, near);
+  else if (n <= MAX_LISTED)
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no %s \"%s\" (there are: %s)", kind,
+                 word, all);
+  else
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no %s \"%s\"", kind, word);
 }

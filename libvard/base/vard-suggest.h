@@ -9,5 +9,9 @@
 G_BEGIN_DECLS
 
 const char *vard_suggest (const char *word, const char *const *candidates);
+void vard_suggest_error (const char *kind,
+                         const char *word,
+                         const char *const *candidates,
+                         GError **error);
 
 G_END_DECLS

@@ -344,19 +344,12 @@ vard_plugin_manager_set_unknown (VardPluginManager *self,
     g_ptr_array_add (names, (gpointer) vard_plugin_feature_get_name (features->pdata[i]));
   g_ptr_array_add (names, NULL);
 
-  const char *near = vard_suggest (name, (const char *const *) names->pdata);
-  g_autofree char *all = names->len > 1 ? g_strjoinv (", ", (char **) names->pdata)
-                                        : g_strdup ("none");
   if (broken != NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN, "the %s \"%s\" cannot be used: %s is %s: %s",
                  kind, name, vard_plugin_get_path (broken), vard_plugin_get_state_name (broken),
                  vard_plugin_get_reason (broken));
-  else if (near != NULL)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no %s \"%s\"; did you mean \"%s\"?",
-                 kind, name, near);
   else
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no %s \"%s\" (there are: %s)", kind,
-                 name, all);
+    vard_suggest_error (kind, name, (const char *const *) names->pdata, error);
 }
 
 /**
