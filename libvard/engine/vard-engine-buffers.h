@@ -24,7 +24,6 @@ gboolean vard_engine_read (VardEngine *self,
                            gpointer to,
                            gsize size,
                            GError **error);
-gboolean vard_engine_supports (VardEngine *self, const VardNode *node);
 gboolean vard_engine_is_exact (VardEngine *self);
 /* FALSE: it computes in the host's memory, or has no device */
 gboolean vard_engine_describe_memory (VardEngine *self, VardDeviceMemory *memory);

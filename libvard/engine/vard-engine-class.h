@@ -83,7 +83,6 @@ struct _VardEngineClass
                     gsize size,
                     GError **error);
 
-  gboolean (*supports) (VardEngine *self, const VardNode *node);
   gboolean (*lower) (VardEngine *self, VardLowering *lowering, GError **error);
   gboolean (*execute) (VardEngine *self,
                        VardProgram *program,
@@ -99,7 +98,7 @@ struct _VardEngineClass
   /* for an engine that has memory of its own; workspace is filled in */
   gboolean (*describe_memory) (VardEngine *self, VardDeviceMemory *memory);
 
-  gpointer padding[5];
+  gpointer padding[6];
 };
 
 gsize vard_engine_get_arena_size (VardEngine *self);
@@ -120,6 +119,7 @@ VardNode *vard_lowering_get_reader (VardLowering *self, const VardNode *node);
 void vard_lowering_add_step (VardLowering *self, const VardStep *step);
 /* node is the same bytes as source from an offset on */
 void vard_lowering_add_view (VardLowering *self, VardNode *node, VardNode *source, gsize offset);
+gboolean vard_lowering_add_slice_view (VardLowering *self, VardNode *node);
 /* node is computed inside another step and has no storage (fused away) */
 void vard_lowering_absorb (VardLowering *self, VardNode *node);
 /* A computed node that is neither an output nor assigned may lie in memory as another type than its

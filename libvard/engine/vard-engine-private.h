@@ -86,7 +86,7 @@ struct _VardProgram
   VardPlace *scratch;   /* by step */
   gpointer **in, **out; /* by step: resolved addresses */
   gpointer *scratch_address;
-  gsize arena_size, lower_bound;
+  gsize arena_size;
 };
 
 VardProgram *vard_program_new (VardLowering *lowering, GError **error);

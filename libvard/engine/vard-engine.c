@@ -208,12 +208,6 @@ vard_engine_copy (VardEngine *self,
   return VARD_ENGINE_GET_CLASS (self)->copy (self, from, from_offset, to, to_offset, size, error);
 }
 
-gboolean
-vard_engine_supports (VardEngine *self, const VardNode *node)
-{
-  return VARD_ENGINE_GET_CLASS (self)->supports (self, node);
-}
-
 /**
  * vard_engine_is_exact: (skip)
  * @self: an engine

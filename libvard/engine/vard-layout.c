@@ -346,7 +346,6 @@ layout_plan (Layout *self, GError **error)
     }
   blocks = (VardBlock *) self->blocks->data;
   program->arena_size = vard_plan_blocks (blocks, self->blocks->len);
-  program->lower_bound = vard_plan_get_lower_bound (blocks, self->blocks->len, program->steps->len);
   if (vard_engine_poisons (program->engine) && !vard_plan_verify (blocks, self->blocks->len, error))
     return FALSE;
   for (guint id = 0; id < self->lowering->n_nodes; id++)

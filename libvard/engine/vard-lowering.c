@@ -228,6 +228,33 @@ vard_lowering_get_storage (VardLowering *self, const VardNode *node)
 }
 
 /**
+ * vard_lowering_add_slice_view: (skip)
+ * @self: a lowering
+ * @node: a live node that no step claims yet
+ *
+ * Adds a view for a slice along the first axis that is longer than one: such a slice is a piece of
+ * the same bytes.
+ *
+ * Returns: whether @node is such a slice; nothing happens to any other node
+ */
+gboolean
+vard_lowering_add_slice_view (VardLowering *self, VardNode *node)
+{
+  if (node->op != &vard_op_slice)
+    return FALSE;
+
+  const VardSliceAttrs *attrs = node->attrs;
+  const VardShape *x = &node->inputs[0]->shape;
+  gsize unit = vard_shape_get_span (x, attrs->axis + 1, x->n_dims)
+               * vard_dtype_get_size (vard_lowering_get_storage (self, node->inputs[0]));
+
+  if (vard_shape_get_span (x, 0, attrs->axis) != 1)
+    return FALSE;
+  vard_lowering_add_view (self, node, node->inputs[0], attrs->start * unit);
+  return TRUE;
+}
+
+/**
  * vard_lowering_keep: (skip)
  * @self: a lowering
  * @node: a param, a constant, or a node computed from these alone

@@ -118,17 +118,3 @@ vard_plan_verify (const VardBlock *blocks, guint n_blocks, GError **error)
       }
   return TRUE;
 }
-
-gsize
-vard_plan_get_lower_bound (const VardBlock *blocks, guint n_blocks, guint n_steps)
-{
-  g_autofree gsize *live = g_new0 (gsize, n_steps + 1);
-  gsize most = 0;
-
-  for (guint i = 0; i < n_blocks; i++)
-    for (guint step = blocks[i].first; step <= MIN (blocks[i].last, n_steps); step++)
-      live[step] += blocks[i].size;
-  for (guint step = 0; step <= n_steps; step++)
-    most = MAX (most, live[step]);
-  return most;
-}

@@ -22,7 +22,5 @@ typedef struct
 gsize vard_plan_blocks (VardBlock *blocks, guint n_blocks);
 /* no two blocks that live at one step overlap, and all are aligned */
 gboolean vard_plan_verify (const VardBlock *blocks, guint n_blocks, GError **error);
-/* the most bytes that live at any step: no plan is smaller */
-gsize vard_plan_get_lower_bound (const VardBlock *blocks, guint n_blocks, guint n_steps);
 
 G_END_DECLS

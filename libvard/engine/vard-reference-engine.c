@@ -28,7 +28,7 @@ has_four_bytes (const VardNode *node)
 }
 
 static gboolean
-vard_reference_engine_supports (VardEngine *engine, const VardNode *node)
+vard_reference_engine_supports (const VardNode *node)
 {
   if (node->op->flags & (VARD_OP_FLAG_SOURCE | VARD_OP_FLAG_VIEW))
     return TRUE;
@@ -70,7 +70,7 @@ vard_reference_engine_lower (VardEngine *engine, VardLowering *lowering, GError 
         continue;
       if (node->op->flags & VARD_OP_FLAG_VIEW)
         vard_lowering_add_view (lowering, node, node->inputs[0], 0);
-      else if (vard_reference_engine_supports (engine, node))
+      else if (vard_reference_engine_supports (node))
         vard_lowering_add_step (lowering, &step);
     }
   return TRUE;
@@ -88,7 +88,6 @@ vard_reference_engine_class_init (VardReferenceEngineClass *klass)
   VardEngineClass *engine_class = VARD_ENGINE_CLASS (klass);
 
   engine_class->describe = vard_reference_engine_describe;
-  engine_class->supports = vard_reference_engine_supports;
   engine_class->lower = vard_reference_engine_lower;
   engine_class->is_exact = vard_reference_engine_is_exact;
 }

@@ -107,3 +107,38 @@ vard_float_to_half (float value)
     }
   return sign | ((magnitude + 0xc8000fff + ((magnitude >> 13) & 1)) >> 13);
 }
+
+/**
+ * vard_bf16_to_float:
+ * @half: the bits of a bfloat16
+ *
+ * Returns: the same number, exactly
+ */
+float
+vard_bf16_to_float (guint16 half)
+{
+  guint32 bits = (guint32) half << 16;
+  float value;
+
+  memcpy (&value, &bits, sizeof value);
+  return value;
+}
+
+/**
+ * vard_float_to_bf16:
+ * @value: a number
+ *
+ * Rounds to the nearest bfloat16, ties to even. Infinities and NaN stay what they are.
+ *
+ * Returns: the bits of a bfloat16
+ */
+guint16
+vard_float_to_bf16 (float value)
+{
+  guint32 bits;
+
+  memcpy (&bits, &value, sizeof bits);
+  if ((bits & 0x7fffffff) > 0x7f800000)
+    return (bits >> 16) | 0x40;
+  return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+}

@@ -34,5 +34,7 @@ const char *vard_dtype_get_name (VardDType dtype);
 
 float vard_half_to_float (guint16 half);
 guint16 vard_float_to_half (float value);
+float vard_bf16_to_float (guint16 half);
+guint16 vard_float_to_bf16 (float value);
 
 G_END_DECLS

@@ -321,18 +321,13 @@ static float
 load_as_float (const guint8 *data, VardDType dtype, gint64 i)
 {
   guint16 half;
-  guint32 bits;
   float value;
 
   switch (dtype)
     {
     case VARD_DTYPE_F32: memcpy (&value, data + 4 * i, 4); return value;
     case VARD_DTYPE_F16: memcpy (&half, data + 2 * i, 2); return vard_half_to_float (half);
-    case VARD_DTYPE_BF16:
-      memcpy (&half, data + 2 * i, 2);
-      bits = (guint32) half << 16;
-      memcpy (&value, &bits, 4);
-      return value;
+    case VARD_DTYPE_BF16: memcpy (&half, data + 2 * i, 2); return vard_bf16_to_float (half);
     case VARD_DTYPE_I32:
       {
         gint32 integer;
@@ -350,17 +345,6 @@ load_as_float (const guint8 *data, VardDType dtype, gint64 i)
     }
 }
 
-static guint16
-float_to_bf16 (float value)
-{
-  guint32 bits;
-
-  memcpy (&bits, &value, sizeof bits);
-  if ((bits & 0x7fffffff) > 0x7f800000)
-    return (bits >> 16) | 0x40;
-  return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-}
-
 static void
 store_float (guint8 *data, VardDType dtype, gint64 i, float value)
 {
@@ -368,7 +352,7 @@ store_float (guint8 *data, VardDType dtype, gint64 i, float value)
     {
     case VARD_DTYPE_F32: ((float *) data)[i] = value; break;
     case VARD_DTYPE_F16: ((guint16 *) data)[i] = vard_float_to_half (value); break;
-    case VARD_DTYPE_BF16: ((guint16 *) data)[i] = float_to_bf16 (value); break;
+    case VARD_DTYPE_BF16: ((guint16 *) data)[i] = vard_float_to_bf16 (value); break;
     case VARD_DTYPE_I32: ((gint32 *) data)[i] = value; break;
     case VARD_DTYPE_I64: ((gint64 *) data)[i] = value; break;
     case VARD_DTYPE_U8:

@@ -14,20 +14,6 @@ concat_data_free (gpointer data)
   cpu_step_data_free (data);
 }
 
-static const VardShape *
-in_shape (const CpuClaim *claim, guint i)
-{
-  return &claim->node->inputs[i]->shape;
-}
-
-static gboolean
-claim_kernel (CpuClaim *claim, const char *name, VardKernel kernel)
-{
-  claim->step.name = name;
-  claim->step.kernel = kernel;
-  return TRUE;
-}
-
 static void
 permute_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
@@ -40,7 +26,7 @@ gboolean
 cpu_claim_permute (CpuClaim *claim)
 {
   const VardPermuteAttrs *attrs = claim->node->attrs;
-  const VardShape *x = in_shape (claim, 0);
+  const VardShape *x = cpu_claim_shape (claim, 0);
   CpuPermute *plan = &claim->data->plan.permute;
 
   if (vard_dtype_get_size (claim->node->dtype) != sizeof (float) || x->n_dims == 0)
@@ -61,7 +47,7 @@ cpu_claim_permute (CpuClaim *claim)
       plan->extents[plan->n_dims] = extent;
       plan->strides[plan->n_dims++] = stride;
     }
-  return claim_kernel (claim, "permute", permute_kernel);
+  return cpu_claim_kernel (claim, "permute", permute_kernel);
 }
 
 static void
@@ -93,7 +79,7 @@ gboolean
 cpu_claim_slice (CpuClaim *claim)
 {
   const VardSliceAttrs *attrs = claim->node->attrs;
-  const VardShape *x = in_shape (claim, 0);
+  const VardShape *x = cpu_claim_shape (claim, 0);
   gsize unit = axis_bytes (claim->node, attrs->axis);
 
   claim->data->plan.rows = (CpuCopyRows) {
@@ -103,14 +89,14 @@ cpu_claim_slice (CpuClaim *claim)
     .from_offset = attrs->start * unit,
     .run = attrs->length * unit,
   };
-  return claim_kernel (claim, "slice", copy_rows_kernel);
+  return cpu_claim_kernel (claim, "slice", copy_rows_kernel);
 }
 
 gboolean
 cpu_claim_pad (CpuClaim *claim)
 {
   const VardPadAttrs *attrs = claim->node->attrs;
-  const VardShape *x = in_shape (claim, 0);
+  const VardShape *x = cpu_claim_shape (claim, 0);
   gsize unit = axis_bytes (claim->node, attrs->axis), run = x->dims[attrs->axis] * unit;
 
   claim->data->plan.rows = (CpuCopyRows) {
@@ -121,7 +107,7 @@ cpu_claim_pad (CpuClaim *claim)
     .run = run,
     .clears_rest = TRUE,
   };
-  return claim_kernel (claim, "pad", copy_rows_kernel);
+  return cpu_claim_kernel (claim, "pad", copy_rows_kernel);
 }
 
 gboolean
@@ -135,7 +121,7 @@ cpu_claim_concat (CpuClaim *claim)
   plan->n_parts = n;
   for (guint i = 0; i < n; i++)
     {
-      gsize run = in_shape (claim, i)->dims[attrs->axis] * unit;
+      gsize run = cpu_claim_shape (claim, i)->dims[attrs->axis] * unit;
 
       plan->parts[i] = (CpuCopyRows) {
         .rows = vard_shape_get_span (&claim->node->shape, 0, attrs->axis),
@@ -148,7 +134,7 @@ cpu_claim_concat (CpuClaim *claim)
     }
   claim->data->plan.concat = plan;
   claim->step.free_data = concat_data_free;
-  return claim_kernel (claim, "concat", concat_kernel);
+  return cpu_claim_kernel (claim, "concat", concat_kernel);
 }
 
 static void
@@ -167,11 +153,11 @@ cpu_claim_resample (CpuClaim *claim)
 {
   const VardResampleAttrs *attrs = claim->node->attrs;
   gboolean up = claim->node->op == &vard_op_upsample;
-  const VardShape *small = up ? in_shape (claim, 0) : &claim->node->shape;
+  const VardShape *small = up ? cpu_claim_shape (claim, 0) : &claim->node->shape;
 
   claim->data->plan.resample =
     (CpuResample) { small->dims[0], small->dims[1], small->dims[2], small->dims[3], attrs->factor };
-  return claim_kernel (claim, claim->node->op->name, resample_kernel);
+  return cpu_claim_kernel (claim, claim->node->op->name, resample_kernel);
 }
 
 static void
@@ -199,8 +185,8 @@ gboolean
 cpu_claim_gather (CpuClaim *claim)
 {
   return claim->node->op == &vard_op_gather
-           ? claim_kernel (claim, "gather", gather_kernel)
-           : claim_kernel (claim, "gather_gradient", gather_gradient_kernel);
+           ? cpu_claim_kernel (claim, "gather", gather_kernel)
+           : cpu_claim_kernel (claim, "gather_gradient", gather_gradient_kernel);
 }
 
 static void
@@ -215,7 +201,7 @@ cast_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch
 gboolean
 cpu_claim_cast (CpuClaim *claim)
 {
-  return claim_kernel (claim, "cast", cast_kernel);
+  return cpu_claim_kernel (claim, "cast", cast_kernel);
 }
 
 static void
@@ -231,5 +217,5 @@ random_normal_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointe
 gboolean
 cpu_claim_random_normal (CpuClaim *claim)
 {
-  return claim_kernel (claim, "random_normal", random_normal_kernel);
+  return cpu_claim_kernel (claim, "random_normal", random_normal_kernel);
 }

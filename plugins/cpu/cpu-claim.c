@@ -57,20 +57,6 @@ cpu_step_weight (const VardStep *step, gpointer *in, gpointer scratch)
   return widened;
 }
 
-static const VardShape *
-in_shape (const CpuClaim *claim, guint i)
-{
-  return &claim->node->inputs[i]->shape;
-}
-
-static gboolean
-claim_kernel (CpuClaim *claim, const char *name, VardKernel kernel)
-{
-  claim->step.name = name;
-  claim->step.kernel = kernel;
-  return TRUE;
-}
-
 /* ---- products ---- */
 
 static void
@@ -87,7 +73,8 @@ static gboolean
 claim_matmul (CpuClaim *claim)
 {
   const VardMatmulAttrs *attrs = claim->node->attrs;
-  const VardShape *a = in_shape (claim, 0), *b = in_shape (claim, 1), *y = &claim->node->shape;
+  const VardShape *a = cpu_claim_shape (claim, 0), *b = cpu_claim_shape (claim, 1),
+                  *y = &claim->node->shape;
   CpuGemm *gemm = &claim->data->plan.gemm;
   guint d = a->n_dims;
 
@@ -106,7 +93,7 @@ claim_matmul (CpuClaim *claim)
     .stride_c = y->dims[d - 2] * y->dims[d - 1],
   };
   claim->step.flops = 2.0 * gemm->n_batches * gemm->m * gemm->n * gemm->k;
-  return claim_kernel (claim, "matmul", matmul_kernel);
+  return cpu_claim_kernel (claim, "matmul", matmul_kernel);
 }
 
 /* ---- convolutions ---- */
@@ -198,25 +185,25 @@ claim_conv (CpuClaim *claim, CpuConv conv, CpuConvKind kind)
   if (cpu_conv_narrow_can (&conv, kind) && g_getenv ("VARD_CPU_CONV") == NULL)
     {
       claim->data->own_scratch = cpu_conv_narrow_get_scratch_size (&conv, kind, n_threads);
-      return claim_kernel (claim, narrow_names[kind], conv_narrow_kernel);
+      return cpu_claim_kernel (claim, narrow_names[kind], conv_narrow_kernel);
     }
   if (prefers_winograd (&plan, n_threads))
     {
       claim->data->reads_stored = cpu_winograd_reads_stored (&conv, kind, n_threads);
       claim->data->own_scratch = cpu_winograd_get_scratch_size (&conv, kind, n_threads);
-      return claim_kernel (claim, winograd_names[kind], winograd_kernel);
+      return cpu_claim_kernel (claim, winograd_names[kind], winograd_kernel);
     }
   claim->data->keeps_order = cpu_conv_gemm_takes_taps_last (&conv, kind);
   claim->data->own_scratch = cpu_conv_gemm_get_scratch_size (&conv, kind, n_threads);
-  return claim_kernel (claim, gemm_names[kind], conv_gemm_kernel);
+  return cpu_claim_kernel (claim, gemm_names[kind], conv_gemm_kernel);
 }
 
 static gboolean
 claim_conv2d (CpuClaim *claim)
 {
   return claim_conv (claim,
-                     conv_geometry (in_shape (claim, 0), in_shape (claim, 1), &claim->node->shape,
-                                    claim->node->attrs),
+                     conv_geometry (cpu_claim_shape (claim, 0), cpu_claim_shape (claim, 1),
+                                    &claim->node->shape, claim->node->attrs),
                      CPU_CONV_FORWARD);
 }
 
@@ -226,8 +213,8 @@ claim_conv2d_input_gradient (CpuClaim *claim)
   const VardConv2dGradientAttrs *attrs = claim->node->attrs;
 
   return claim_conv (claim,
-                     conv_geometry (&attrs->shape, in_shape (claim, 1), in_shape (claim, 0),
-                                    &attrs->conv),
+                     conv_geometry (&attrs->shape, cpu_claim_shape (claim, 1),
+                                    cpu_claim_shape (claim, 0), &attrs->conv),
                      CPU_CONV_INPUT_GRADIENT);
 }
 
@@ -237,8 +224,8 @@ claim_conv2d_weight_gradient (CpuClaim *claim)
   const VardConv2dGradientAttrs *attrs = claim->node->attrs;
 
   return claim_conv (claim,
-                     conv_geometry (in_shape (claim, 0), &attrs->shape, in_shape (claim, 1),
-                                    &attrs->conv),
+                     conv_geometry (cpu_claim_shape (claim, 0), &attrs->shape,
+                                    cpu_claim_shape (claim, 1), &attrs->conv),
                      CPU_CONV_WEIGHT_GRADIENT);
 }
 
@@ -268,7 +255,7 @@ static void
 claim_attention_plan (CpuClaim *claim, double products, gboolean is_gradient)
 {
   const VardAttentionAttrs *attrs = claim->node->attrs;
-  const VardShape *q = in_shape (claim, 0), *k = in_shape (claim, 1);
+  const VardShape *q = cpu_claim_shape (claim, 0), *k = cpu_claim_shape (claim, 1);
   CpuAttention *plan = &claim->data->plan.attention;
 
   *plan = (CpuAttention) { q->dims[0], q->dims[1],   k->dims[1],      q->dims[2],
@@ -293,7 +280,7 @@ claim_attention (CpuClaim *claim)
   if (!attention_is_usual (claim))
     return FALSE;
   claim_attention_plan (claim, 2, FALSE);
-  return claim_kernel (claim, "attention", attention_kernel);
+  return cpu_claim_kernel (claim, "attention", attention_kernel);
 }
 
 static gboolean
@@ -331,7 +318,7 @@ claim_attention_gradient (CpuClaim *claim)
       claim->data->outputs[((const VardAttentionAttrs *) node->attrs)->which] = claim->step.n_out;
       claim->out[claim->step.n_out++] = node;
     }
-  return claim_kernel (claim, "attention_gradient", attention_gradient_kernel);
+  return cpu_claim_kernel (claim, "attention_gradient", attention_gradient_kernel);
 }
 
 /* ---- normalisation and reductions ---- */
@@ -363,7 +350,7 @@ static gboolean
 claim_normalize (CpuClaim *claim)
 {
   const VardNormalizeAttrs *attrs = claim->node->attrs;
-  const VardShape *x = in_shape (claim, 0);
+  const VardShape *x = cpu_claim_shape (claim, 0);
   CpuNormalize *plan = &claim->data->plan.normalize;
   gboolean back = claim->node->op == &vard_op_normalize_gradient;
 
@@ -376,8 +363,8 @@ claim_normalize (CpuClaim *claim)
   };
   claim->data->own_scratch = cpu_normalize_get_scratch_size (plan, claim->data->n_threads);
   claim->step.in_place[0] = 1;
-  return back ? claim_kernel (claim, "normalize_gradient", normalize_gradient_kernel)
-              : claim_kernel (claim, "normalize", normalize_kernel);
+  return back ? cpu_claim_kernel (claim, "normalize_gradient", normalize_gradient_kernel)
+              : cpu_claim_kernel (claim, "normalize", normalize_kernel);
 }
 
 static void
@@ -392,11 +379,11 @@ static gboolean
 claim_sum (CpuClaim *claim)
 {
   const VardReduceAttrs *attrs = claim->node->attrs;
-  const VardShape *x = in_shape (claim, 0);
+  const VardShape *x = cpu_claim_shape (claim, 0);
 
   cpu_sum_prepare (&claim->data->plan.sum, x->dims, x->n_dims, attrs->axes_mask);
   claim->data->own_scratch = cpu_sum_get_scratch_size (&claim->data->plan.sum);
-  return claim_kernel (claim, "sum", sum_kernel);
+  return cpu_claim_kernel (claim, "sum", sum_kernel);
 }
 
 static void
@@ -413,7 +400,7 @@ static gboolean
 claim_softmax (CpuClaim *claim)
 {
   claim->step.in_place[0] = 1;
-  return claim->node->shape.n_dims > 0 && claim_kernel (claim, "softmax", softmax_kernel);
+  return claim->node->shape.n_dims > 0 && cpu_claim_kernel (claim, "softmax", softmax_kernel);
 }
 
 /* ---- the table ---- */

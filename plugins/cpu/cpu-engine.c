@@ -87,12 +87,6 @@ vard_cpu_engine_alloc (VardEngine *engine, gsize size, GError **error)
 }
 
 static gboolean
-vard_cpu_engine_supports (VardEngine *engine, const VardNode *node)
-{
-  return cpu_claim_supports (node);
-}
-
-static gboolean
 vard_cpu_engine_lower (VardEngine *engine, VardLowering *lowering, GError **error)
 {
   return cpu_lower (vard_cpu_engine_ensure_pool (VARD_CPU_ENGINE (engine)), lowering);
@@ -204,7 +198,6 @@ vard_cpu_engine_class_init (VardCpuEngineClass *klass)
   object_class->finalize = vard_cpu_engine_finalize;
   engine_class->alloc = vard_cpu_engine_alloc;
   engine_class->describe = vard_cpu_engine_describe;
-  engine_class->supports = vard_cpu_engine_supports;
   engine_class->lower = vard_cpu_engine_lower;
   engine_class->execute = vard_cpu_engine_execute;
   engine_class->is_exact = vard_cpu_engine_is_exact;

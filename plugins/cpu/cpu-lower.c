@@ -455,28 +455,13 @@ lower_pattern (CpuPool *pool, VardFusion *fusion, VardNode *node)
 
 /* ---- the walk ---- */
 
-/* a slice along the first axis that is longer than one is a piece of the same bytes */
-static gboolean
-lower_slice_as_view (VardLowering *lowering, VardNode *node)
-{
-  const VardSliceAttrs *attrs = node->attrs;
-  const VardShape *x = &node->inputs[0]->shape;
-  gsize unit = vard_shape_get_span (x, attrs->axis + 1, x->n_dims)
-               * vard_dtype_get_size (node->dtype);
-
-  if (vard_shape_get_span (x, 0, attrs->axis) != 1)
-    return FALSE;
-  vard_lowering_add_view (lowering, node, node->inputs[0], attrs->start * unit);
-  return TRUE;
-}
-
 static void
 lower_single (CpuPool *pool, VardFusion *fusion, VardNode *node)
 {
   g_autoptr (GPtrArray) all = g_ptr_array_new ();
   CpuClaim claim;
 
-  if (node->op == &vard_op_slice && lower_slice_as_view (fusion->lowering, node))
+  if (vard_lowering_add_slice_view (fusion->lowering, node))
     return;
   if (!cpu_claim_node (pool, fusion->lowering, node, &claim))
     return;

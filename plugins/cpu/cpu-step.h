@@ -90,6 +90,21 @@ CpuEpilogue cpu_step_prologue (const VardStep *step, gpointer *in, gpointer *out
 /* the second input in single precision in the graph's layout */
 const float *cpu_step_weight (const VardStep *step, gpointer *in, gpointer scratch);
 
+/* shape of the claimed node's input */
+static inline const VardShape *
+cpu_claim_shape (const CpuClaim *claim, guint i)
+{
+  return &claim->node->inputs[i]->shape;
+}
+
+static inline gboolean
+cpu_claim_kernel (CpuClaim *claim, const char *name, VardKernel kernel)
+{
+  claim->step.name = name;
+  claim->step.kernel = kernel;
+  return TRUE;
+}
+
 /* The rules of cpu-claim-move.c */
 gboolean cpu_claim_permute (CpuClaim *claim);
 gboolean cpu_claim_slice (CpuClaim *claim);

@@ -215,12 +215,6 @@ vard_cuda_engine_fill (VardEngine *engine,
 }
 
 static gboolean
-vard_cuda_engine_supports (VardEngine *engine, const VardNode *node)
-{
-  return cuda_claim_supports (node);
-}
-
-static gboolean
 vard_cuda_engine_lower (VardEngine *engine, VardLowering *lowering, GError **error)
 {
   VardCudaEngine *self = VARD_CUDA_ENGINE (engine);
@@ -386,7 +380,6 @@ vard_cuda_engine_class_init (VardCudaEngineClass *klass)
   engine_class->read = vard_cuda_engine_read;
   engine_class->copy = vard_cuda_engine_copy;
   engine_class->fill = vard_cuda_engine_fill;
-  engine_class->supports = vard_cuda_engine_supports;
   engine_class->lower = vard_cuda_engine_lower;
   engine_class->prepare = vard_cuda_engine_prepare;
   engine_class->execute = vard_cuda_engine_execute;

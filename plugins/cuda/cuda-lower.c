@@ -6,21 +6,6 @@
 #include "cuda-region.h"
 #include "cuda-storage.h"
 
-/* a slice along the first axis that is longer than one is a piece of the same bytes */
-static gboolean
-lower_slice_as_view (VardLowering *lowering, VardNode *node)
-{
-  const VardSliceAttrs *attrs = node->attrs;
-  const VardShape *x = &node->inputs[0]->shape;
-  gsize unit = vard_shape_get_span (x, attrs->axis + 1, x->n_dims)
-               * vard_dtype_get_size (vard_lowering_get_storage (lowering, node->inputs[0]));
-
-  if (vard_shape_get_span (x, 0, attrs->axis) != 1)
-    return FALSE;
-  vard_lowering_add_view (lowering, node, node->inputs[0], attrs->start * unit);
-  return TRUE;
-}
-
 /* members of a group are computed by its step; outputs have storage */
 static void
 lower_member (CudaProgram *program, VardFusion *fusion, VardFusionGroup *group, VardNode *node)
@@ -46,7 +31,7 @@ lower_node (CudaProgram *program, VardFusion *fusion, VardNode *node)
     lower_member (program, fusion, fusion->group_of[node->id], node);
   else if (cuda_op_is_pattern (node) && !vard_fusion_is_needed (fusion, node))
     vard_lowering_absorb (fusion->lowering, node);
-  else if (node->op == &vard_op_slice && lower_slice_as_view (fusion->lowering, node))
+  else if (vard_lowering_add_slice_view (fusion->lowering, node))
     return;
   else if (cuda_op_is_pattern (node))
     cuda_region_lower (program, fusion, NULL, node);

@@ -33,34 +33,12 @@ cast_vjp (VardNode *self, VardNode *bar, VardNode **out)
 }
 
 static float
-bf16_to_float (guint16 half)
-{
-  guint32 bits = (guint32) half << 16;
-  float value;
-
-  memcpy (&value, &bits, sizeof value);
-  return value;
-}
-
-static guint16
-float_to_bf16 (float value)
-{
-  guint32 bits;
-
-  memcpy (&bits, &value, sizeof bits);
-  if ((bits & 0x7fffffff) > 0x7f800000)
-    return (bits >> 16) | 0x40;
-  /* to nearest, ties to even */
-  return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-}
-
-static float
 load (gconstpointer data, VardDType dtype, gint64 i)
 {
   switch (dtype)
     {
     case VARD_DTYPE_F16: return vard_half_to_float (((const guint16 *) data)[i]);
-    case VARD_DTYPE_BF16: return bf16_to_float (((const guint16 *) data)[i]);
+    case VARD_DTYPE_BF16: return vard_bf16_to_float (((const guint16 *) data)[i]);
     case VARD_DTYPE_I32: return ((const gint32 *) data)[i];
     case VARD_DTYPE_I64: return ((const gint64 *) data)[i];
     case VARD_DTYPE_U8: return ((const guint8 *) data)[i];
@@ -80,7 +58,7 @@ cast_reference (const VardNode *self, float **in, float *out)
       if (self->dtype == VARD_DTYPE_F16)
         ((guint16 *) out)[i] = vard_float_to_half (x);
       else if (self->dtype == VARD_DTYPE_BF16)
-        ((guint16 *) out)[i] = float_to_bf16 (x);
+        ((guint16 *) out)[i] = vard_float_to_bf16 (x);
       else
         out[i] = x;
     }
