@@ -23,11 +23,11 @@ gboolean
 vard_lora_hash_file (const char *path, char **model_hash, char **legacy_hash, GError **error)
 {
   g_autoptr (GMappedFile) file = g_mapped_file_new (path, FALSE, error);
-  const guint8 *bytes = file ? (const guint8 *) g_mapped_file_get_contents (file) : NULL;
-  gsize size = file ? g_mapped_file_get_length (file) : 0;
+  const guint8 *bytes = file != NULL ? (const guint8 *) g_mapped_file_get_contents (file) : NULL;
+  gsize size = file != NULL ? g_mapped_file_get_length (file) : 0;
   guint64 header;
 
-  if (!file)
+  if (file == NULL)
     return FALSE;
   if (size < sizeof header)
     {
@@ -37,9 +37,9 @@ vard_lora_hash_file (const char *path, char **model_hash, char **legacy_hash, GE
     }
   memcpy (&header, bytes, sizeof header);
   header = GUINT64_FROM_LE (header);
-  if (model_hash)
+  if (model_hash != NULL)
     *model_hash = hash_part (bytes, size, MIN (header, size) + sizeof header, size);
-  if (legacy_hash)
+  if (legacy_hash != NULL)
     {
       *legacy_hash = hash_part (bytes, size, LEGACY_OFFSET, LEGACY_LENGTH);
       (*legacy_hash)[N_LEGACY_DIGITS] = 0;

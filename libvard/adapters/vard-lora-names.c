@@ -87,7 +87,7 @@ spell_processor (const char *path, VardLoraPlace place)
 {
   const char *last = strrchr (path, '.');
 
-  if (!last)
+  if (last == NULL)
     return g_strdup (path);
   if (place == VARD_LORA_PLACE_TEXT)
     {
@@ -115,7 +115,7 @@ vard_lora_names_spell (guint spelling,
   const Spelling *self = &spellings[spelling];
   const char *prefix = self->prefix[place];
 
-  if (!prefix || variant > (place == VARD_LORA_PLACE_TEXT ? 1 : 0))
+  if (prefix == NULL || variant > (place == VARD_LORA_PLACE_TEXT ? 1 : 0))
     return FALSE;
 
   gboolean has_middle = place == VARD_LORA_PLACE_TEXT && variant == 0;

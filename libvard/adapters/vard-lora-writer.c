@@ -43,7 +43,7 @@ fold_scale (const VardSafetensorsEntry *entry)
 static VardTensor *
 as_in_file (const VardSafetensorsEntry *entry, GError **error)
 {
-  g_autoptr (VardTensor) values = entry->data && vard_lora_get_scale (entry->data) != 1
+  g_autoptr (VardTensor) values = entry->data != NULL && vard_lora_get_scale (entry->data) != 1
                                     ? fold_scale (entry)
                                     : g_object_ref (entry->tensor);
 
@@ -84,11 +84,11 @@ add_alpha (Save *save, char *name, double alpha)
 static VardTensor *
 peek_matrix (Save *save, VardParameter *parameter)
 {
-  VardTensor *host = save->engine
+  VardTensor *host = save->engine != NULL
                        ? vard_engine_fetch (save->engine, parameter->tensor, &save->error)
                        : g_object_ref (parameter->tensor);
 
-  if (host)
+  if (host != NULL)
     g_ptr_array_add (save->tensors, host);
   return host;
 }
@@ -103,10 +103,10 @@ add_adapter (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
   guint rank = vard_lora_get_rank (lora);
   double alpha = vard_lora_get_scale (lora) * rank;
   g_auto (VardLoraNames) names = { NULL };
-  VardTensor *down = save->error ? NULL : peek_matrix (save, vard_lora_peek_down (lora));
-  VardTensor *up = down ? peek_matrix (save, vard_lora_peek_up (lora)) : NULL;
+  VardTensor *down = save->error != NULL ? NULL : peek_matrix (save, vard_lora_peek_down (lora));
+  VardTensor *up = down != NULL ? peek_matrix (save, vard_lora_peek_up (lora)) : NULL;
 
-  if (!up)
+  if (up == NULL)
     return;
   vard_lora_names_spell (is_kohya ? VARD_LORA_SPELLING_KOHYA : VARD_LORA_SPELLING_DIFFUSERS,
                          save->place, 0, path, &names);
@@ -151,7 +151,7 @@ make_metadata (const Save *save, GHashTable *given)
   GHashTableIter iter;
   gpointer key, value;
 
-  if (given)
+  if (given != NULL)
     {
       g_hash_table_iter_init (&iter, given);
       while (g_hash_table_iter_next (&iter, &key, &value))
@@ -220,9 +220,9 @@ vard_lora_write (const VardLoraTarget *target,
 
   vard_lora_foreach (target->denoiser, add_adapter, &save);
   save.place = VARD_LORA_PLACE_TEXT;
-  if (target->text)
+  if (target->text != NULL)
     vard_lora_foreach (target->text, add_adapter, &save);
-  if (save.error)
+  if (save.error != NULL)
     {
       g_propagate_error (error, save.error);
       return FALSE;
@@ -241,7 +241,7 @@ vard_lora_write (const VardLoraTarget *target,
   if (!vard_safetensors_write (path, (const VardSafetensorsEntry *) entries->data, entries->len,
                                table, error))
     return FALSE;
-  if (n_layers)
+  if (n_layers != NULL)
     *n_layers = save.n_layers;
   return TRUE;
 }

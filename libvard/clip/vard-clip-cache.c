@@ -25,9 +25,9 @@ free_reference (gpointer data)
 static void
 append_path (GString *key, const char *path)
 {
-  char *real = path ? realpath (path, NULL) : NULL;
+  char *real = path != NULL ? realpath (path, NULL) : NULL;
 
-  g_string_append_printf (key, "%s\n", real ? real : path ? path : "");
+  g_string_append_printf (key, "%s\n", real != NULL ? real : path != NULL ? path : "");
   free (real);
 }
 
@@ -48,7 +48,7 @@ load (const VardClipFiles *files, const char *engine, guint threads, GError **er
 {
   g_autoptr (VardEngine) device = vard_load_engine (engine, threads, error);
 
-  return device ? vard_clip_new (files, device, error) : NULL;
+  return device != NULL ? vard_clip_new (files, device, error) : NULL;
 }
 
 /**
@@ -72,21 +72,21 @@ vard_load_clip (const VardClipFiles *files, const char *engine, guint threads, G
 
   /* held while weights are read: who asks for the same ones waits for them */
   g_mutex_lock (&mutex);
-  if (!encoders)
+  if (encoders == NULL)
     encoders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, free_reference);
 
   GWeakRef *reference = g_hash_table_lookup (encoders, key);
-  VardClip *clip = reference ? g_weak_ref_get (reference) : NULL;
+  VardClip *clip = reference != NULL ? g_weak_ref_get (reference) : NULL;
 
-  if (!clip)
+  if (clip == NULL)
     clip = load (files, engine, threads, error);
-  if (clip && !reference)
+  if (clip != NULL && reference == NULL)
     {
       reference = g_new0 (GWeakRef, 1);
       g_hash_table_insert (encoders, g_steal_pointer (&key), reference);
       g_weak_ref_init (reference, clip);
     }
-  else if (clip)
+  else if (clip != NULL)
     g_weak_ref_set (reference, clip);
   g_mutex_unlock (&mutex);
   return clip;

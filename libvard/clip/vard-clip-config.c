@@ -26,7 +26,7 @@ static VardConfigReader *
 open_section (VardConfigReader *config, const char *key, GError **error)
 {
   JsonNode *node = vard_config_reader_peek (config, key);
-  g_autofree char *text = node ? json_to_string (node, FALSE) : g_strdup ("{}");
+  g_autofree char *text = node != NULL ? json_to_string (node, FALSE) : g_strdup ("{}");
   g_autofree char *name = g_strdup_printf ("%s (%s)", vard_config_reader_get_path (config), key);
 
   return vard_config_reader_new_from_text (name, text, error);
@@ -52,8 +52,8 @@ read_transformers (VardClipConfig *self,
   else if (g_str_equal (type, "clip"))
     {
       self->vision = open_section (config, "vision_config", error);
-      self->text = self->vision ? open_section (config, "text_config", error) : NULL;
-      if (!self->text)
+      self->text = self->vision != NULL ? open_section (config, "text_config", error) : NULL;
+      if (self->text == NULL)
         return FALSE;
     }
   else
@@ -66,7 +66,7 @@ read_transformers (VardClipConfig *self,
 static void
 refuse_key (VardConfigReader *config, const char *key)
 {
-  if (vard_config_reader_peek (config, key))
+  if (vard_config_reader_peek (config, key) != NULL)
     vard_config_reader_refuse (config, key,
                                "none: a vision transformer and CLIP's own text transformer");
 }
@@ -124,9 +124,9 @@ translate_section (VardConfigReader *model,
                    GError **error)
 {
   g_autoptr (VardConfigReader) section = open_section (model, key, error);
-  g_autofree char *text = section ? translate (section, activation) : NULL;
+  g_autofree char *text = section != NULL ? translate (section, activation) : NULL;
 
-  if (!section || !vard_config_reader_finish (section, error))
+  if (section == NULL || !vard_config_reader_finish (section, error))
     return NULL;
   return vard_config_reader_new_from_text (vard_config_reader_get_path (section), text, error);
 }
@@ -136,7 +136,7 @@ read_open_clip (VardClipConfig *self, VardConfigReader *config, GError **error)
 {
   g_autoptr (VardConfigReader) model = open_section (config, "model_cfg", error);
 
-  if (!model)
+  if (model == NULL)
     return FALSE;
 
   const char *activation = vard_config_reader_get_bool (model, "quick_gelu", FALSE) ? "quick_gelu"
@@ -144,9 +144,10 @@ read_open_clip (VardClipConfig *self, VardConfigReader *config, GError **error)
 
   self->n_features = vard_config_reader_get_int (model, "embed_dim", 512, 1, MAX_WIDTH);
   self->vision = translate_section (model, "vision_cfg", activation, translate_vision, error);
-  self->text =
-    self->vision ? translate_section (model, "text_cfg", activation, translate_text, error) : NULL;
-  return self->text && vard_config_reader_finish (model, error);
+  self->text = self->vision != NULL
+                 ? translate_section (model, "text_cfg", activation, translate_text, error)
+                 : NULL;
+  return self->text != NULL && vard_config_reader_finish (model, error);
 }
 
 /* ---- pictures ---- */
@@ -163,16 +164,18 @@ static void
 read_colours (VardConfigReader *config, const char *key, double minimum, float *values)
 {
   JsonNode *node = vard_config_reader_peek (config, key);
-  JsonArray *array = node && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
+  JsonArray *array = node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node)
+                                                                  : NULL;
 
-  if (!node)
+  if (node == NULL)
     return;
   for (guint i = 0; i < 3; i++)
     {
-      JsonNode *element =
-        array && json_array_get_length (array) == 3 ? json_array_get_element (array, i) : NULL;
+      JsonNode *element = array != NULL && json_array_get_length (array) == 3
+                            ? json_array_get_element (array, i)
+                            : NULL;
 
-      if (!element || !is_number (element) || json_node_get_double (element) < minimum)
+      if (element == NULL || !is_number (element) || json_node_get_double (element) < minimum)
         {
           vard_config_reader_refuse (config, key, "three numbers, of red, green and blue");
           return;
@@ -187,13 +190,14 @@ static gint64
 read_side (VardConfigReader *config, const char *key)
 {
   JsonNode *node = vard_config_reader_peek (config, key);
-  JsonObject *object = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+  JsonObject *object = node != NULL && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node)
+                                                                     : NULL;
   const char *names[] = { "shortest_edge", "height" };
 
-  for (guint i = 0; object && i < G_N_ELEMENTS (names); i++)
+  for (guint i = 0; object != NULL && i < G_N_ELEMENTS (names); i++)
     if (json_object_has_member (object, names[i]))
       node = json_object_get_member (object, names[i]);
-  return node && is_number (node) ? json_node_get_int (node) : 0;
+  return node != NULL && is_number (node) ? json_node_get_int (node) : 0;
 }
 
 /* What preprocessor_config.json may say differently, and what it may not */
@@ -213,7 +217,7 @@ read_preprocessor (VardClipConfig *self, const char *folder, GError **error)
 
   g_autoptr (VardConfigReader) config = vard_config_reader_new (path, error);
 
-  if (!config)
+  if (config == NULL)
     return FALSE;
 
   gint64 size = vard_config_reader_get_int (self->vision, "image_size", 224, 1, 4096);
@@ -235,7 +239,7 @@ read_open_clip_colours (VardClipConfig *self, VardConfigReader *config, GError *
 {
   g_autoptr (VardConfigReader) section = open_section (config, "preprocess_cfg", error);
 
-  if (!section)
+  if (section == NULL)
     return FALSE;
   read_colours (section, "mean", -100, self->mean);
   read_colours (section, "std", 1e-6, self->std);
@@ -261,7 +265,7 @@ read_folder (VardClipConfig *self, const char *folder, GError **error)
 
   g_autoptr (VardConfigReader) config = vard_config_reader_new (is_open ? open_path : path, error);
 
-  if (!config)
+  if (config == NULL)
     return FALSE;
   if (is_open)
     return read_open_clip (self, config, error) && read_open_clip_colours (self, config, error);

@@ -78,7 +78,7 @@ read_special (Special *special, VardConfigReader *reader, const char *key)
   JsonNode *node = vard_config_reader_peek (reader, key);
   const char *text = NULL;
 
-  if (node && JSON_NODE_HOLDS_OBJECT (node))
+  if (node != NULL && JSON_NODE_HOLDS_OBJECT (node))
     {
       JsonObject *object = json_node_get_object (node);
 
@@ -86,9 +86,9 @@ read_special (Special *special, VardConfigReader *reader, const char *key)
       special->is_normalized =
         json_object_get_boolean_member_with_default (object, "normalized", FALSE);
     }
-  else if (node)
+  else if (node != NULL)
     text = vard_config_reader_get_string (reader, key, NULL);
-  if (text && *text)
+  if (text != NULL && *text)
     {
       g_free (special->text);
       special->text = g_strdup (text);
@@ -106,7 +106,7 @@ read_settings (VardClipTokenizer *self, const char *folder, const char *name, GE
 
   g_autoptr (VardConfigReader) reader = vard_config_reader_new (path, error);
 
-  if (!reader)
+  if (reader == NULL)
     return FALSE;
   for (guint i = 0; i < N_TOKENS; i++)
     read_special (&self->specials[i], reader, keys[i]);
@@ -147,7 +147,7 @@ vard_clip_tokenizer_new (const char *folder, GError **error)
 
   self->bpe = is_json ? vard_clip_bpe_new_from_json (json, error)
                       : vard_clip_bpe_new (vocabulary, merges, error);
-  if (!self->bpe || !read_settings (self, folder, "special_tokens_map.json", error)
+  if (self->bpe == NULL || !read_settings (self, folder, "special_tokens_map.json", error)
       || !read_settings (self, folder, "tokenizer_config.json", error)
       || !find_specials (self, folder, error))
     return NULL;
@@ -316,8 +316,8 @@ find_special (VardClipTokenizer *self, const char *text, gboolean is_normalized,
       const char *at = candidate->is_normalized == is_normalized ? strstr (text, candidate->text)
                                                                  : NULL;
 
-      if (at
-          && (!found || at < found
+      if (at != NULL
+          && (found == NULL || at < found
               || (at == found && strlen (candidate->text) > strlen ((*special)->text))))
         {
           found = at;
@@ -338,7 +338,7 @@ encode_text (VardClipTokenizer *self, const char *text, gboolean is_normalized, 
     {
       at = find_special (self, text, is_normalized, &special);
 
-      gsize length = at ? (gsize) (at - text) : strlen (text);
+      gsize length = at != NULL ? (gsize) (at - text) : strlen (text);
 
       if (is_normalized)
         encode_words (self, text, length, ids);
@@ -348,13 +348,13 @@ encode_text (VardClipTokenizer *self, const char *text, gboolean is_normalized, 
 
           encode_text (self, normal, TRUE, ids);
         }
-      if (at)
+      if (at != NULL)
         {
           g_array_append_val (ids, special->id);
           text = at + strlen (special->text);
         }
     }
-  while (at);
+  while (at != NULL);
 }
 
 gboolean
@@ -394,7 +394,7 @@ vard_clip_tokenizer_encode (VardClipTokenizer *self,
   for (guint i = n_text + 2; i < n_ids; i++)
     ids[i] = self->specials[TOKEN_PADDING].id;
   *n_valid = n_text + 2;
-  if (n_cut)
+  if (n_cut != NULL)
     *n_cut = all->len - n_text;
   return TRUE;
 }

@@ -82,7 +82,7 @@ load_vision (VardClip *self, GError **error)
 {
   VardClipVision *vision = vard_clip_vision_new (self->config.vision, error);
 
-  return vision
+  return vision != NULL
          && load_tower (self, VARD_CLIP_VISION_PART, vision, vard_clip_vision_get_width (vision),
                         &self->vision, error);
 }
@@ -108,12 +108,12 @@ vard_clip_new (const VardClipFiles *files, VardEngine *engine, GError **error)
   g_autoptr (VardClip) self = g_object_new (VARD_TYPE_CLIP, NULL);
 
   self->folder = g_strdup (files->folder);
-  self->tokenizer_folder = g_strdup (files->tokenizer ? files->tokenizer : files->folder);
+  self->tokenizer_folder = g_strdup (files->tokenizer != NULL ? files->tokenizer : files->folder);
   self->engine = g_object_ref (engine);
   if (!vard_clip_config_read (&self->config, files->folder, error))
     return NULL;
   self->weights = vard_clip_weights_open (files->folder, files->weights, error);
-  if (!self->weights || !vard_clip_weights_read_scale (self->weights, &self->scale, error)
+  if (self->weights == NULL || !vard_clip_weights_read_scale (self->weights, &self->scale, error)
       || !load_vision (self, error))
     return NULL;
   return g_steal_pointer (&self);
@@ -125,15 +125,15 @@ load_text (VardClip *self, GError **error)
   g_autoptr (VardClipTokenizer) tokenizer = NULL;
   VardClipText *text;
 
-  if (!self->config.text)
+  if (self->config.text == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                    "%s has only a vision encoder, but prompts need a CLIPModel", self->folder);
       return FALSE;
     }
   tokenizer = vard_clip_tokenizer_new (self->tokenizer_folder, error);
-  text = tokenizer ? vard_clip_text_new (self->config.text, error) : NULL;
-  if (!text)
+  text = tokenizer != NULL ? vard_clip_text_new (self->config.text, error) : NULL;
+  if (text == NULL)
     return FALSE;
   if (vard_clip_tokenizer_get_n_ids (tokenizer) > vard_clip_text_get_n_ids (text))
     {
@@ -268,7 +268,7 @@ ensure_program (VardClip *self, guint n, GError **error)
   VardExecutable *program = g_hash_table_lookup (self->programs, GUINT_TO_POINTER (n));
   guint size = vard_clip_get_size (self);
 
-  if (program)
+  if (program != NULL)
     return program;
 
   g_autoptr (VardGraph) graph = vard_graph_new ();
@@ -277,7 +277,7 @@ ensure_program (VardClip *self, guint n, GError **error)
 
   vard_graph_add_output (graph, "features", vard_linear_record (self->vision.projection, state));
   program = vard_engine_compile (self->engine, graph, error);
-  if (program)
+  if (program != NULL)
     g_hash_table_insert (self->programs, GUINT_TO_POINTER (n), program);
   return program;
 }
@@ -293,7 +293,7 @@ encode_pictures (VardClip *self,
   gsize n_pixels = (gsize) vard_clip_get_size (self) * vard_clip_get_size (self) * 3;
   VardExecutable *program = ensure_program (self, n, error);
 
-  return program
+  return program != NULL
          && vard_executable_set_input (program, "pixels", pixels, n * n_pixels * sizeof (float),
                                        error)
          && vard_executable_run (program, cancellable, error)
@@ -340,7 +340,7 @@ vard_clip_encode_pictures (VardClip *self,
 static VardExecutable *
 ensure_text_program (VardClip *self, GError **error)
 {
-  if (self->text_program)
+  if (self->text_program != NULL)
     return self->text_program;
 
   g_autoptr (VardGraph) graph = vard_graph_new ();
@@ -362,7 +362,7 @@ encode_text (VardClip *self, const char *text, GCancellable *cancellable, GError
 {
   VardExecutable *program = ensure_text_program (self, error);
 
-  if (!program)
+  if (program == NULL)
     return NULL;
 
   guint n_tokens = vard_clip_text_get_n_positions (self->text.encoder), n_valid = 0;
@@ -411,15 +411,15 @@ vard_clip_encode_text (VardClip *self,
 
   float *found = g_hash_table_lookup (self->texts, text);
 
-  if (!found)
+  if (found == NULL)
     {
       found = encode_text (self, text, cancellable, error);
       if (g_hash_table_size (self->texts) >= MAX_TEXTS)
         g_hash_table_remove_all (self->texts);
-      if (found)
+      if (found != NULL)
         g_hash_table_insert (self->texts, g_strdup (text), found);
     }
-  if (found)
+  if (found != NULL)
     memcpy (features, found, self->config.n_features * sizeof (float));
   g_mutex_unlock (&self->mutex);
   return found != NULL;

@@ -30,10 +30,10 @@ vard_load_engine (const char *name, guint threads, GError **error)
   VardPluginManager *manager = vard_plugin_manager_get_default ();
   g_autoptr (GObject) engine =
     vard_plugin_manager_create_from_spec (manager, "engine", name, NULL, error);
-  GParamSpec *pspec = engine ? g_object_class_find_property (G_OBJECT_GET_CLASS (engine), "threads")
-                             : NULL;
+  GParamSpec *pspec =
+    engine != NULL ? g_object_class_find_property (G_OBJECT_GET_CLASS (engine), "threads") : NULL;
 
-  if (pspec)
+  if (pspec != NULL)
     {
       g_autofree char *text = g_strdup_printf ("%u", threads);
 
@@ -41,7 +41,8 @@ vard_load_engine (const char *name, guint threads, GError **error)
         return NULL;
     }
 
-  g_autoptr (VardBuffer) probe = engine ? vard_engine_alloc (VARD_ENGINE (engine), 1, error) : NULL;
+  g_autoptr (VardBuffer) probe = engine != NULL ? vard_engine_alloc (VARD_ENGINE (engine), 1, error)
+                                                : NULL;
 
-  return probe ? (VardEngine *) g_steal_pointer (&engine) : NULL;
+  return probe != NULL ? (VardEngine *) g_steal_pointer (&engine) : NULL;
 }

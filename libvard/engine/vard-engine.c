@@ -145,7 +145,7 @@ vard_engine_init (VardEngine *self)
   const char *debug = g_getenv ("VARD_DEBUG");
 
   g_rec_mutex_init (&PRIVATE (self)->mutex);
-  PRIVATE (self)->poisons = debug && strstr (debug, "poison");
+  PRIVATE (self)->poisons = debug != NULL && strstr (debug, "poison") != NULL;
 }
 
 /**
@@ -161,7 +161,7 @@ vard_engine_describe (VardEngine *self)
 
   VardEngineClass *klass = VARD_ENGINE_GET_CLASS (self);
 
-  return klass->describe ? klass->describe (self) : g_strdup (G_OBJECT_TYPE_NAME (self));
+  return klass->describe != NULL ? klass->describe (self) : g_strdup (G_OBJECT_TYPE_NAME (self));
 }
 
 VardBuffer *
@@ -273,7 +273,7 @@ vard_engine_reserve (VardEngine *self, gsize size, GError **error)
 {
   VardEnginePrivate *private = PRIVATE (self);
 
-  if (private->arena && private->arena->size >= size)
+  if (private->arena != NULL && private->arena->size >= size)
     return TRUE;
   g_clear_pointer (&private->arena, vard_buffer_unref);
   private->arena = vard_engine_alloc (self, size, error);
@@ -346,7 +346,7 @@ vard_engine_execute (VardEngine *self,
   VardEngineClass *klass = VARD_ENGINE_GET_CLASS (self);
   VardBuffer *arena = vard_engine_peek_arena (self);
 
-  if (vard_engine_poisons (self) && arena
+  if (vard_engine_poisons (self) && arena != NULL
       && !klass->fill (self, arena, 0, 0xff, arena->size, error))
     return FALSE;
   return klass->execute (self, program, cancellable, error) && klass->wait (self, error);

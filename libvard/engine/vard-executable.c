@@ -42,7 +42,7 @@ vard_engine_compile (VardEngine *engine, VardGraph *graph, GError **error)
 {
   g_return_val_if_fail (VARD_IS_ENGINE (engine), NULL);
 
-  if (vard_graph_peek_error (graph))
+  if (vard_graph_peek_error (graph) != NULL)
     {
       g_propagate_error (error, g_error_copy (vard_graph_peek_error (graph)));
       return NULL;
@@ -101,7 +101,7 @@ vard_executable_set_input (VardExecutable *self,
 
   const VardPort *port = find_port (self->program->inputs, "input", name, size, error);
 
-  return port && vard_engine_write (self->engine, port->buffer, 0, data, size, error);
+  return port != NULL && vard_engine_write (self->engine, port->buffer, 0, data, size, error);
 }
 
 gboolean
@@ -127,7 +127,7 @@ vard_executable_get_output (VardExecutable *self,
 
   const VardPort *port = find_port (self->program->outputs, "output", name, size, error);
 
-  return port && vard_engine_read (self->engine, port->buffer, 0, data, size, error);
+  return port != NULL && vard_engine_read (self->engine, port->buffer, 0, data, size, error);
 }
 
 gsize

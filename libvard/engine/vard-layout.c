@@ -56,7 +56,7 @@ program_add_port (VardProgram *self,
   VardPort port = { .name = name, .node = node };
 
   port.buffer = vard_engine_alloc (self->engine, node_get_size (node), error);
-  if (port.buffer)
+  if (port.buffer != NULL)
     g_array_append_val (ports, port);
   return port.buffer;
 }
@@ -118,7 +118,7 @@ static void
 layout_place_kept (Layout *self)
 {
   for (guint id = 0; id < self->lowering->n_nodes; id++)
-    if (self->lowering->claims[id].kept_in)
+    if (self->lowering->claims[id].kept_in != NULL)
       self->program->places[id] =
         (VardPlace) { VARD_PLACE_BUFFER, 0, self->lowering->claims[id].kept_in, NULL };
 }

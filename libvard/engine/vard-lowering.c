@@ -14,7 +14,7 @@ step_clear (gpointer data)
 {
   VardStep *step = data;
 
-  if (step->free_data)
+  if (step->free_data != NULL)
     step->free_data (step->data);
   g_free (step->in);
   g_free (step->out);
@@ -222,7 +222,7 @@ vard_lowering_set_storage (VardLowering *self, VardNode *node, VardDType dtype)
 VardDType
 vard_lowering_get_storage (VardLowering *self, const VardNode *node)
 {
-  while (self->claims[node->id].view_of)
+  while (self->claims[node->id].view_of != NULL)
     node = self->claims[node->id].view_of;
   return self->claims[node->id].has_storage ? self->claims[node->id].storage : node->dtype;
 }
@@ -276,7 +276,7 @@ VardNode *
 vard_lowering_get_root (VardLowering *self, VardNode *node, gsize *offset)
 {
   *offset = 0;
-  while (self->claims[node->id].view_of)
+  while (self->claims[node->id].view_of != NULL)
     {
       *offset += self->claims[node->id].view_offset;
       node = self->claims[node->id].view_of;

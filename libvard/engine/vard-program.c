@@ -105,7 +105,7 @@ program_address (VardProgram *self, const VardPlace *place)
   gsize offset;
   VardBuffer *buffer = program_resolve (self, place, &offset);
 
-  return buffer ? buffer->data + offset : NULL;
+  return buffer != NULL ? buffer->data + offset : NULL;
 }
 
 static void

@@ -21,7 +21,7 @@
 static gboolean
 has_suffix_of (const char *name, const char *const *suffixes)
 {
-  for (guint i = 0; suffixes[i]; i++)
+  for (guint i = 0; suffixes[i] != NULL; i++)
     if (g_str_has_suffix (name, suffixes[i]))
       return TRUE;
   return FALSE;
@@ -42,7 +42,7 @@ remove_tree (const char *path)
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   const char *name;
 
-  while (dir && (name = g_dir_read_name (dir)))
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     {
       g_autofree char *child = g_build_filename (path, name, NULL);
 
@@ -86,11 +86,11 @@ choose_name (const char *folder, const char *name, gboolean has_safetensors, con
   g_autofree char *plain = NULL;
   g_autofree char *plain_path = NULL;
 
-  if (replaced && (is_weight_file (name, replaced) || is_pickle (name)))
+  if (replaced != NULL && (is_weight_file (name, replaced) || is_pickle (name)))
     return NULL;
   if (has_safetensors && is_pickle (name))
     return NULL;
-  if (!variant)
+  if (variant == NULL)
     return g_strdup (name);
   plain = g_strdup_printf ("%.*s%s", (int) (variant - name), name, variant + strlen (".fp16"));
   plain_path = g_build_filename (folder, plain, NULL);
@@ -103,7 +103,7 @@ contains_safetensors (const char *folder)
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
   const char *name;
 
-  while (dir && (name = g_dir_read_name (dir)))
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     if (g_str_has_suffix (name, ".safetensors"))
       return TRUE;
   return FALSE;
@@ -116,7 +116,7 @@ copy_component (const char *from, const char *to, const char *replaced, GError *
   gboolean has_safetensors = contains_safetensors (from);
   const char *name;
 
-  if (!dir)
+  if (dir == NULL)
     return FALSE;
   if (g_mkdir (to, 0755) != 0)
     {
@@ -124,12 +124,12 @@ copy_component (const char *from, const char *to, const char *replaced, GError *
                    g_strerror (errno));
       return FALSE;
     }
-  while ((name = g_dir_read_name (dir)))
+  while ((name = g_dir_read_name (dir)) != NULL)
     {
       g_autofree char *path = g_build_filename (from, name, NULL);
       g_autofree char *target = choose_name (from, name, has_safetensors, replaced);
 
-      if (target && g_file_test (path, G_FILE_TEST_IS_REGULAR)
+      if (target != NULL && g_file_test (path, G_FILE_TEST_IS_REGULAR)
           && !copy_file (from, name, to, target, error))
         return FALSE;
     }
@@ -166,9 +166,9 @@ copy_all (const char *from,
   g_autoptr (GDir) dir = g_dir_open (from, 0, error);
   const char *name;
 
-  if (!dir)
+  if (dir == NULL)
     return FALSE;
-  while ((name = g_dir_read_name (dir)))
+  while ((name = g_dir_read_name (dir)) != NULL)
     {
       g_autofree char *path = g_build_filename (from, name, NULL);
       g_autofree char *target = g_build_filename (to, name, NULL);
@@ -216,7 +216,7 @@ begin_folder (const char *to, GError **error)
                    to);
       return NULL;
     }
-  if (!g_mkdtemp_full (partial, 0755))
+  if (g_mkdtemp_full (partial, 0755) == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot create %s: %s", to,
                    g_strerror (errno));
@@ -251,7 +251,7 @@ vard_model_saver_save (const char *from,
 {
   g_autofree char *partial = begin_folder (to, error);
 
-  if (!partial)
+  if (partial == NULL)
     return FALSE;
 
   gboolean ok = copy_all (from, partial, parts, n_parts, error)
@@ -342,7 +342,7 @@ vard_model_saver_save_new (const char *to,
 {
   g_autofree char *partial = begin_folder (to, error);
 
-  if (!partial)
+  if (partial == NULL)
     return FALSE;
 
   gboolean ok = write_new (partial, parts, n_parts, configs, error)

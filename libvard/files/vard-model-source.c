@@ -39,7 +39,7 @@ find_tokenizer (const char *path, const char *named, GError **error)
   g_autofree char *folder = g_path_get_dirname (path);
   g_autofree char *beside = g_build_filename (folder, "tokenizer", NULL);
 
-  if (named)
+  if (named != NULL)
     return g_strdup (named);
   if (has_vocabulary (beside))
     return g_steal_pointer (&beside);
@@ -59,9 +59,10 @@ vard_model_source_new_file (const char *path, const VardModelOptions *options, G
 
   self->path = g_strdup (path);
   self->file = vard_single_file_open (path, error);
-  self->tokenizer = self->file ? find_tokenizer (path, options ? options->tokenizer : NULL, error)
-                               : NULL;
-  return self->tokenizer ? g_steal_pointer (&self) : NULL;
+  self->tokenizer = self->file != NULL
+                      ? find_tokenizer (path, options != NULL ? options->tokenizer : NULL, error)
+                      : NULL;
+  return self->tokenizer != NULL ? g_steal_pointer (&self) : NULL;
 }
 
 void
@@ -97,12 +98,13 @@ static char *
 find_config (VardModelSource *self, const char *component)
 {
   gboolean is_scheduler = g_str_equal (component, "scheduler");
-  g_autofree char *folder = self->file ? g_path_get_dirname (self->path) : g_strdup (self->path);
+  g_autofree char *folder = self->file != NULL ? g_path_get_dirname (self->path)
+                                               : g_strdup (self->path);
   g_autofree char *path = g_build_filename (folder, component,
                                             is_scheduler ? "scheduler_config.json" : "config.json",
                                             NULL);
 
-  if (self->file && (!is_scheduler || !g_file_test (path, G_FILE_TEST_EXISTS)))
+  if (self->file != NULL && (!is_scheduler || !g_file_test (path, G_FILE_TEST_EXISTS)))
     return NULL;
   return g_steal_pointer (&path);
 }
@@ -113,7 +115,7 @@ vard_model_source_dup_config (VardModelSource *self, const char *component, GErr
   g_autofree char *path = find_config (self, component);
   char *text = NULL;
 
-  if (!path)
+  if (path == NULL)
     return vard_single_file_dup_config (self->file, component, error);
   return g_file_get_contents (path, &text, NULL, error) ? text : NULL;
 }
@@ -123,11 +125,11 @@ vard_model_source_open_config (VardModelSource *self, const char *component, GEr
 {
   g_autofree char *path = find_config (self, component);
 
-  if (path)
+  if (path != NULL)
     return vard_config_reader_new (path, error);
 
   g_autofree char *text = vard_single_file_dup_config (self->file, component, error);
   g_autofree char *name = g_strdup_printf ("%s (%s)", self->path, component);
 
-  return text ? vard_config_reader_new_from_text (name, text, error) : NULL;
+  return text != NULL ? vard_config_reader_new_from_text (name, text, error) : NULL;
 }

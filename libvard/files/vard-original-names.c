@@ -167,7 +167,7 @@ append_head (const VardOriginalNames *self, const Head *head, const guint *numbe
 static void
 replace_parts (GString *name, const Part *parts)
 {
-  for (; parts->from; parts++)
+  for (; parts->from != NULL; parts++)
     g_string_replace (name, parts->from, parts->to, 1);
 }
 
@@ -180,7 +180,7 @@ find_piece (const VardOriginalNames *self, const char *path, guint *piece, guint
   *piece = 0;
   *n_pieces = 1;
   for (guint i = 0; self->part == VARD_ORIGINAL_OPEN_CLIP && i < G_N_ELEMENTS (fused); i++)
-    if (strstr (path, fused[i]))
+    if (strstr (path, fused[i]) != NULL)
       {
         *piece = i;
         *n_pieces = G_N_ELEMENTS (fused);
@@ -196,12 +196,12 @@ vard_original_names_translate (const VardOriginalNames *self,
   GString *name = g_string_new (rules[self->part].prefix);
   const char *rest = path;
 
-  for (const Head *head = rules[self->part].heads; head->from; head++)
+  for (const Head *head = rules[self->part].heads; head->from != NULL; head++)
     {
       guint numbers[2] = { 0 };
       const char *after = match_head (head->from, path, numbers);
 
-      if (!after)
+      if (after == NULL)
         continue;
       append_head (self, head, numbers, name);
       rest = after;
@@ -210,7 +210,7 @@ vard_original_names_translate (const VardOriginalNames *self,
   g_string_append (name, rest);
   replace_parts (name, rules[self->part].parts);
   /* transformer blocks have a norm1 too */
-  if (self->part == VARD_ORIGINAL_UNET && strstr (path, "resnets."))
+  if (self->part == VARD_ORIGINAL_UNET && strstr (path, "resnets.") != NULL)
     replace_parts (name, unet_resnet_parts);
   find_piece (self, path, piece, n_pieces);
   return g_string_free (name, FALSE);
@@ -219,6 +219,6 @@ vard_original_names_translate (const VardOriginalNames *self,
 gboolean
 vard_original_names_is_conv (const VardOriginalNames *self, const char *path)
 {
-  return self->part == VARD_ORIGINAL_VAE && strstr (path, ".attentions.") && strstr (path, ".to_")
-         && g_str_has_suffix (path, ".weight");
+  return self->part == VARD_ORIGINAL_VAE && strstr (path, ".attentions.") != NULL
+         && strstr (path, ".to_") != NULL && g_str_has_suffix (path, ".weight");
 }

@@ -259,7 +259,7 @@ guess_prediction (VardSingleFile *self)
                                           "modelspec.prediction_type");
   g_autoptr (VardTensor) step =
     has (self, "global_step") ? vard_safetensors_lookup (self->weights, "global_step", NULL) : NULL;
-  g_autoptr (VardTensor) number = step ? vard_tensor_convert (step, VARD_DTYPE_F32) : NULL;
+  g_autoptr (VardTensor) number = step != NULL ? vard_tensor_convert (step, VARD_DTYPE_F32) : NULL;
 
   if (g_strcmp0 (said, "epsilon") == 0)
     return "epsilon";
@@ -268,7 +268,8 @@ guess_prediction (VardSingleFile *self)
   if (g_strcmp0 (said, "v") == 0 || g_strcmp0 (said, "v_prediction") == 0 || has (self, "v_pred"))
     return "v_prediction";
   /* of the file of 2-base */
-  if (number && vard_tensor_get_count (number) == 1 && vard_tensor_peek_f32 (number)[0] == 875000)
+  if (number != NULL && vard_tensor_get_count (number) == 1
+      && vard_tensor_peek_f32 (number)[0] == 875000)
     return "epsilon";
   return self->is_open_clip ? NULL : "epsilon";
 }
@@ -279,7 +280,7 @@ guess_scheduler (VardSingleFile *self, GError **error)
   const char *prediction = guess_prediction (self);
   JsonObject *object;
 
-  if (!prediction)
+  if (prediction == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                    "%s is a Stable Diffusion 2 model and does not say whether it predicts noise "
@@ -317,7 +318,7 @@ vard_single_file_dup_config (VardSingleFile *self, const char *component, GError
   const char *said = g_hash_table_lookup (vard_safetensors_peek_metadata (self->weights), key);
   g_autoptr (JsonObject) object = NULL;
 
-  if (said)
+  if (said != NULL)
     return g_strdup (said);
   if (g_str_equal (component, "scheduler"))
     object = guess_scheduler (self, error);
@@ -325,9 +326,9 @@ vard_single_file_dup_config (VardSingleFile *self, const char *component, GError
     object = guess_unet (self);
   else
     object = g_str_equal (component, "vae") ? guess_vae (self) : guess_text (self);
-  if (object)
+  if (object != NULL)
     return object_to_text (object);
-  if (error && !*error)
+  if (error != NULL && *error == NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                  "%s: cannot derive the blocks of the denoiser from its tensors", self->path);
   return NULL;

@@ -32,8 +32,8 @@ refuse (VardSingleFile *self, GError **error)
   const char *const *names = vard_safetensors_peek_names (self->weights);
 
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
-    for (guint j = 0; names[j]; j++)
-      if (strstr (names[j], kinds[i].part))
+    for (guint j = 0; names[j] != NULL; j++)
+      if (strstr (names[j], kinds[i].part) != NULL)
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
                        "%s is %s (it has %s); vard supports Stable Diffusion 1.x and 2.x",
@@ -65,7 +65,7 @@ vard_single_file_open (const char *path, GError **error)
 
   self->path = g_strdup (path);
   self->weights = vard_safetensors_open (path, error);
-  if (!self->weights)
+  if (self->weights == NULL)
     return NULL;
   self->is_open_clip =
     vard_safetensors_contains (self->weights, "cond_stage_model.model.token_embedding.weight");
@@ -135,7 +135,7 @@ load_parameter (const char *path, VardParameter *parameter, gpointer data)
   Load *load = data;
   guint piece, n_pieces;
 
-  if (load->error || parameter->is_optional)
+  if (load->error != NULL || parameter->is_optional)
     return;
 
   g_autofree char *name = find_name (load, path, &piece, &n_pieces);
@@ -179,12 +179,12 @@ vard_single_file_load (VardSingleFile *self,
   const char *prefix = vard_original_names_get_prefix (names->part);
 
   vard_module_foreach_parameter (module, load_parameter, &load);
-  if (load.error)
+  if (load.error != NULL)
     {
       g_propagate_error (error, load.error);
       return FALSE;
     }
-  for (const char *const *name = vard_safetensors_peek_names (self->weights); *name; name++)
+  for (const char *const *name = vard_safetensors_peek_names (self->weights); *name != NULL; name++)
     if (g_str_has_prefix (*name, prefix) && !g_hash_table_contains (used, *name)
         && !is_unused (self, names, *name))
       {

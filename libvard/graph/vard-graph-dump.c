@@ -13,15 +13,15 @@ dump_node (const VardNode *node, GString *text)
   const VardSourceAttrs *source = node->op == &vard_op_source ? node->attrs : NULL;
 
   g_string_append_printf (text, "%%%u = %s %s %s", node->id,
-                          source ? source_names[source->kind] : node->op->name,
+                          source != NULL ? source_names[source->kind] : node->op->name,
                           vard_dtype_get_name (node->dtype), shape);
   for (guint i = 0; i < node->n_inputs; i++)
     g_string_append_printf (text, i ? ", %%%u" : " (%%%u", node->inputs[i]->id);
   if (node->n_inputs)
     g_string_append_c (text, ')');
-  if (source)
+  if (source != NULL)
     g_string_append_printf (text, " \"%s\"", source->name);
-  if (node->op->describe)
+  if (node->op->describe != NULL)
     {
       g_string_append_c (text, ' ');
       node->op->describe (node, text);

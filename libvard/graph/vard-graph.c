@@ -177,7 +177,7 @@ vard_graph_has_failed (VardGraph *self)
 void
 vard_graph_take_error (VardGraph *self, GError *error)
 {
-  if (self->error)
+  if (self->error != NULL)
     g_error_free (error);
   else
     self->error = error;
@@ -246,7 +246,7 @@ vard_graph_append_source (VardGraph *self,
     .scope = self->emission.scope,
   };
 
-  if (attrs->tensor)
+  if (attrs->tensor != NULL)
     g_ptr_array_add (self->tensors, g_object_ref (attrs->tensor));
   return vard_graph_append (self, &draft);
 }
@@ -305,7 +305,7 @@ vard_node_emit (VardGraph *graph,
 
   VardNode *node = g_hash_table_lookup (graph->equal_nodes, &draft);
 
-  if (node)
+  if (node != NULL)
     return node;
   if (!op->infer (&draft, &draft.shape, &draft.dtype, &error))
     {
@@ -353,7 +353,7 @@ vard_param (VardGraph *self, const char *name, VardTensor *tensor)
                             .name = g_intern_string (name),
                             .tensor = tensor };
 
-  if (node)
+  if (node != NULL)
     return node;
   attrs.index = g_hash_table_size (self->params);
   node = vard_graph_append_source (self, &attrs, vard_tensor_get_dtype (tensor),

@@ -54,7 +54,7 @@ sweep_add (Sweep *self, const VardNode *node, VardNode *cotangent)
 {
   VardNode **slot = &self->cotangents[node->id];
 
-  *slot = *slot ? vard_add (*slot, cotangent) : cotangent;
+  *slot = *slot != NULL ? vard_add (*slot, cotangent) : cotangent;
 }
 
 /* emits a segment again: its own nodes as copies, what it reads from outside as it is */
@@ -78,7 +78,7 @@ sweep_copy_segment (Sweep *self, guint segment)
         {
           VardNode *copy = g_hash_table_lookup (self->copies, node->inputs[k]);
 
-          inputs[k] = copy && node->inputs[k]->segment == segment ? copy : node->inputs[k];
+          inputs[k] = copy != NULL && node->inputs[k]->segment == segment ? copy : node->inputs[k];
         }
       emission.scope = node->scope;
       vard_graph_set_emission (self->graph, &emission);
@@ -100,7 +100,7 @@ sweep_get_primal (Sweep *self, VardNode *node)
 
   VardNode *copy = g_hash_table_lookup (self->copies, node);
 
-  return copy ? copy : node;
+  return copy != NULL ? copy : node;
 }
 
 static void sweep_run (VardNode *const *outputs,
@@ -142,15 +142,15 @@ sweep_visit (Sweep *self, VardNode *node)
   g_autofree VardNode **out = g_new0 (VardNode *, node->n_inputs);
 
   vard_graph_set_emission (self->graph, &emission);
-  if (node->op->vjp)
+  if (node->op->vjp != NULL)
     node->op->vjp (primal, bar, out);
-  else if (node->op->decompose)
+  else if (node->op->decompose != NULL)
     decompose_vjp (primal, bar, out);
   else
     vard_graph_take_error (self->graph, g_error_new (VARD_ERROR, VARD_ERROR_GRAPH,
                                                      "%s has no gradient", node->op->name));
   for (guint k = 0; k < node->n_inputs; k++)
-    if (out[k] && self->reaches[node->inputs[k]->id])
+    if (out[k] != NULL && self->reaches[node->inputs[k]->id])
       sweep_add (self, node->inputs[k], out[k]);
   vard_graph_set_emission (self->graph, &before);
 }
@@ -179,16 +179,17 @@ sweep_run (VardNode *const *outputs,
       reaches[wrt[i]->id] = REACHES_END;
   for (guint i = 0; i < n_outputs; i++)
     sweep_add (&sweep, outputs[i],
-               cotangents && cotangents[i] ? cotangents[i]
-                                           : vard_fill (graph, 1.0, outputs[i]->shape));
+               cotangents != NULL && cotangents[i] != NULL
+                 ? cotangents[i]
+                 : vard_fill (graph, 1.0, outputs[i]->shape));
   for (guint id = n_nodes; id-- > 0 && !vard_graph_has_failed (graph);)
-    if (slots[id] && reaches[id] == REACHES)
+    if (slots[id] != NULL && reaches[id] == REACHES)
       sweep_visit (&sweep, vard_graph_get_node (graph, id));
   for (guint i = 0; i < n_wrt; i++)
     {
       VardNode *gradient = wrt[i]->id < n_nodes ? slots[wrt[i]->id] : NULL;
 
-      gradients[i] = gradient ? gradient : vard_fill (graph, 0.0, wrt[i]->shape);
+      gradients[i] = gradient != NULL ? gradient : vard_fill (graph, 0.0, wrt[i]->shape);
     }
 }
 

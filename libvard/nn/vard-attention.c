@@ -64,7 +64,7 @@ vard_attention_record (VardAttention *self, VardNode *x, VardNode *context, gboo
   g_return_val_if_fail (VARD_IS_ATTENTION (self), x);
 
   VardGraph *graph = x->graph;
-  VardNode *from = context ? context : x;
+  VardNode *from = context != NULL ? context : x;
 
   vard_module_enter (VARD_MODULE (self), graph);
 

@@ -47,15 +47,16 @@ vard_linear_record (VardLinear *self, VardNode *x)
   VardNode *rows =
     vard_reshape (x, VARD_SHAPE (n_rows, shape.n_dims ? shape.dims[shape.n_dims - 1] : 1));
   VardNode *weight = vard_parameter_record (self->weight, graph), *both = NULL;
-  gboolean is_adapted = self->adapter && vard_module_get_adapters_enabled (VARD_MODULE (self));
+  gboolean is_adapted = self->adapter != NULL
+                        && vard_module_get_adapters_enabled (VARD_MODULE (self));
 
   /* a weight that stays as it is stored is not made anew for each step */
   if (is_adapted && !self->weight->is_stored)
     both = vard_adapter_record_weight (self->adapter, weight, n_rows);
 
-  VardNode *y = vard_matmul (rows, both ? both : weight, FALSE, TRUE);
+  VardNode *y = vard_matmul (rows, both != NULL ? both : weight, FALSE, TRUE);
 
-  if (self->bias)
+  if (self->bias != NULL)
     y = vard_add (y, vard_parameter_record (self->bias, graph));
   if (is_adapted && both == NULL)
     y = vard_adapter_record (self->adapter, rows, y);
@@ -91,7 +92,7 @@ vard_linear_record_halves (VardLinear *self, VardNode *x, VardNode **first, Vard
   guint axis = shape.n_dims ? shape.n_dims - 1 : 0;
   gint64 n = self->n_out / 2, n_rows = vard_shape_get_span (&shape, 0, axis);
 
-  if (self->adapter || self->weight->is_stored)
+  if (self->adapter != NULL || self->weight->is_stored)
     {
       VardNode *both = vard_linear_record (self, x);
 
@@ -124,7 +125,7 @@ vard_linear_drop_adapter (VardLinear *self)
 {
   g_return_if_fail (VARD_IS_LINEAR (self));
 
-  if (self->adapter)
+  if (self->adapter != NULL)
     vard_module_remove_child (VARD_MODULE (self), VARD_MODULE (self->adapter));
   self->adapter = NULL;
 }

@@ -196,7 +196,7 @@ collect (const char *path, VardModule *module, gpointer data)
 
   if (!VARD_IS_LINEAR (module))
     return;
-  for (guint i = 0; search->targets[i]; i++)
+  for (guint i = 0; search->targets[i] != NULL; i++)
     if (matches (path, search->targets[i]))
       is_wanted = search->is_found[i] = TRUE;
   if (is_wanted)
@@ -209,7 +209,7 @@ collect (const char *path, VardModule *module, gpointer data)
 static gboolean
 check_search (const Search *search, GError **error)
 {
-  for (guint i = 0; search->targets[i]; i++)
+  for (guint i = 0; search->targets[i] != NULL; i++)
     if (!search->is_found[i])
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
@@ -218,7 +218,7 @@ check_search (const Search *search, GError **error)
         return FALSE;
       }
   for (guint i = 0; i < search->layers->len; i++)
-    if (vard_linear_peek_adapter (search->layers->pdata[i]))
+    if (vard_linear_peek_adapter (search->layers->pdata[i]) != NULL)
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s already has an adapter",
                      (const char *) search->paths->pdata[i]);
@@ -240,7 +240,7 @@ vard_lora_attach (VardModule *root,
   g_return_val_if_fail (VARD_IS_MODULE (root), FALSE);
   g_return_val_if_fail (rank > 0, FALSE);
 
-  const char *const *wanted = targets && targets[0] ? targets : defaults;
+  const char *const *wanted = targets != NULL && targets[0] != NULL ? targets : defaults;
   g_autofree gboolean *is_found = g_new0 (gboolean, g_strv_length ((char **) wanted));
   g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GPtrArray) layers = g_ptr_array_new ();
@@ -277,7 +277,7 @@ visit (const char *path, VardModule *module, gpointer data)
   VardAdapter *adapter = VARD_IS_LINEAR (module) ? vard_linear_peek_adapter (VARD_LINEAR (module))
                                                  : NULL;
 
-  if (adapter && VARD_IS_LORA (adapter))
+  if (adapter != NULL && VARD_IS_LORA (adapter))
     v->func (path, VARD_LINEAR (module), VARD_LORA (adapter), v->data);
 }
 

@@ -98,7 +98,7 @@ vard_module_get_name (VardModule *self)
 {
   g_return_val_if_fail (VARD_IS_MODULE (self), NULL);
 
-  return PRIVATE (self)->name ? PRIVATE (self)->name : "";
+  return PRIVATE (self)->name != NULL ? PRIVATE (self)->name : "";
 }
 
 char *
@@ -107,9 +107,9 @@ vard_module_dup_path (VardModule *self)
   g_return_val_if_fail (VARD_IS_MODULE (self), NULL);
 
   VardModulePrivate *priv = PRIVATE (self);
-  g_autofree char *above = priv->parent ? vard_module_dup_path (priv->parent) : NULL;
+  g_autofree char *above = priv->parent != NULL ? vard_module_dup_path (priv->parent) : NULL;
 
-  if (!above || !*above)
+  if (above == NULL || !*above)
     return g_strdup (vard_module_get_name (self));
   return g_strconcat (above, ".", priv->name, NULL);
 }
@@ -126,9 +126,9 @@ walk (VardModule *self,
   VardModulePrivate *priv = PRIVATE (self);
   gsize length = path->len;
 
-  if (visit_module)
+  if (visit_module != NULL)
     visit_module (path->str, self, data);
-  for (guint i = 0; visit_parameter && i < priv->parameters->len; i++)
+  for (guint i = 0; visit_parameter != NULL && i < priv->parameters->len; i++)
     {
       VardParameter *parameter = priv->parameters->pdata[i];
 

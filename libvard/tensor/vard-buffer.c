@@ -100,7 +100,7 @@ vard_buffer_unref (VardBuffer *self)
 {
   if (self == NULL || !g_ref_count_dec (&self->ref_count))
     return;
-  if (self->destroy)
+  if (self->destroy != NULL)
     self->destroy (self->owner);
   g_free (self);
 }

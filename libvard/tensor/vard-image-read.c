@@ -51,7 +51,7 @@ vard_image_decode_rgb (const guint8 *data,
       return NULL;
     }
   rgb = stbi_load_from_memory (data, size, &w, &h, &n_channels, 3);
-  if (!rgb)
+  if (rgb == NULL)
     {
       *reason = stbi_failure_reason ();
       return NULL;

@@ -37,7 +37,7 @@ vard_image_span_take_string (VardImageSpan *self, VardImageSpan *string)
 {
   const guint8 *end = memchr (self->data, 0, self->size);
 
-  if (!end)
+  if (end == NULL)
     return FALSE;
   *string = vard_image_span_take (self, end - self->data);
   vard_image_span_take (self, 1);
@@ -76,10 +76,10 @@ vard_image_add_text (VardImage *self,
     bytes = vard_image_span_unpack (value, &length);
   else if (length <= MAX_TEXT)
     bytes = g_memdup2 (value.data, length);
-  if (length > 0 && bytes && !memchr (bytes, 0, length))
+  if (length > 0 && bytes != NULL && memchr (bytes, 0, length) == NULL)
     text = is_latin1 ? g_convert (bytes, length, "UTF-8", "ISO-8859-1", NULL, NULL, NULL)
                      : g_utf8_make_valid (bytes, length);
-  if (text && vard_image_is_text_key (name))
+  if (text != NULL && vard_image_is_text_key (name))
     vard_image_set_text (self, name, text);
 }
 

@@ -98,10 +98,10 @@ vard_image_encode_png (VardImage *self, GError **error)
   Writer writer = { .bytes = g_byte_array_new (), .message = "out of memory" };
   png_structp png =
     png_create_write_struct (PNG_LIBPNG_VER_STRING, &writer, writer_error, writer_warning);
-  png_infop info = png ? png_create_info_struct (png) : NULL;
+  png_infop info = png != NULL ? png_create_info_struct (png) : NULL;
   gboolean ok = FALSE;
 
-  if (info)
+  if (info != NULL)
     {
       png_set_write_fn (png, &writer, writer_append, writer_flush);
       ok = write_png (png, info, self, texts, g_strv_length (keys));

@@ -105,7 +105,7 @@ vard_image_new_from_file (const char *path, GError **error)
   guint8 *rgb = NULL;
   guint width = 0, height = 0;
 
-  if (!file)
+  if (file == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot open the picture: %s",
                    io_error->message);
@@ -114,7 +114,7 @@ vard_image_new_from_file (const char *path, GError **error)
   if (g_mapped_file_get_length (file) > 0)
     rgb = vard_image_decode_rgb ((const guint8 *) g_mapped_file_get_contents (file),
                                  g_mapped_file_get_length (file), &width, &height, &reason);
-  if (!rgb)
+  if (rgb == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not a PNG or JPEG picture: %s",
                    path, reason);
@@ -259,7 +259,7 @@ vard_image_set_text (VardImage *self, const char *key, const char *value)
   g_return_if_fail (VARD_IS_IMAGE (self));
   g_return_if_fail (key != NULL && vard_image_is_text_key (key));
 
-  if (value)
+  if (value != NULL)
     g_hash_table_insert (self->texts, g_strdup (key), g_utf8_make_valid (value, -1));
   else
     g_hash_table_remove (self->texts, key);
@@ -327,7 +327,7 @@ vard_image_save (VardImage *self, const char *path, GError **error)
 
   g_autoptr (GBytes) png = vard_image_encode_png (self, error);
 
-  if (!png)
+  if (png == NULL)
     return FALSE;
   return g_file_set_contents_full (path, g_bytes_get_data (png, NULL), g_bytes_get_size (png),
                                    G_FILE_SET_CONTENTS_CONSISTENT, 0644, error);

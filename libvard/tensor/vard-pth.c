@@ -52,7 +52,7 @@ map_file (const char *path, GError **error)
   g_autoptr (GError) io_error = NULL;
   g_autoptr (GMappedFile) file = g_mapped_file_new (path, FALSE, &io_error);
 
-  if (file)
+  if (file != NULL)
     return g_mapped_file_get_bytes (file);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot open the weights: %s",
                io_error->message);
@@ -90,9 +90,9 @@ find_prefix (GHashTable *members)
   while (g_hash_table_iter_next (&iter, &key, NULL))
     {
       const char *name = key, *slash = strchr (name, '/');
-      gsize n = slash ? slash + 1 - name : 0;
+      gsize n = slash != NULL ? slash + 1 - name : 0;
 
-      if (g_str_equal (name + n, "data.pkl") && !prefix)
+      if (g_str_equal (name + n, "data.pkl") && prefix == NULL)
         prefix = g_strndup (name, n);
     }
   return prefix;
@@ -117,7 +117,7 @@ check_byte_order (VardPth *self, GError **error)
 {
   const VardZipMember *member = find_member (self, "", "byteorder");
 
-  if (!member
+  if (member == NULL
       || (member->size == 6 && memcmp (peek_data (self) + member->offset, "little", 6) == 0))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
@@ -134,13 +134,13 @@ check_tensors (VardPth *self, GError **error)
       VardPickleTensor *tensor = self->tensors->pdata[i];
       const VardZipMember *member = find_member (self, "data/", tensor->storage);
 
-      if (!member || (guint64) tensor->n_stored > member->size / types[tensor->type].size)
+      if (member == NULL || (guint64) tensor->n_stored > member->size / types[tensor->type].size)
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                        "%s: %s has %" G_GINT64_FORMAT
                        " elements of %s, but the archive has %" G_GUINT64_FORMAT " bytes for it",
                        self->path, tensor->name, tensor->n_stored, types[tensor->type].name,
-                       member ? member->size : 0);
+                       member != NULL ? member->size : 0);
           return FALSE;
         }
       g_hash_table_insert (self->by_name, tensor->name, tensor);
@@ -158,10 +158,10 @@ read_archive (VardPth *self, GError **error)
   const VardZipMember *pickle;
 
   self->members = vard_zip_list (self->path, data, size, error);
-  if (!self->members)
+  if (self->members == NULL)
     return FALSE;
   self->prefix = find_prefix (self->members);
-  if (!self->prefix)
+  if (self->prefix == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                    "%s is not a PyTorch weight file: the zip archive has no data.pkl", self->path);
@@ -169,7 +169,7 @@ read_archive (VardPth *self, GError **error)
     }
   pickle = find_member (self, "", "data.pkl");
   self->tensors = vard_pickle_read_tensors (self->path, data + pickle->offset, pickle->size, error);
-  return self->tensors && check_byte_order (self, error) && check_tensors (self, error);
+  return self->tensors != NULL && check_byte_order (self, error) && check_tensors (self, error);
 }
 
 /**
@@ -191,7 +191,7 @@ vard_pth_open (const char *path, GError **error)
 
   self->path = g_strdup (path);
   self->bytes = map_file (path, error);
-  if (!self->bytes || !check_kind (path, self->bytes, error) || !read_archive (self, error))
+  if (self->bytes == NULL || !check_kind (path, self->bytes, error) || !read_archive (self, error))
     return NULL;
   return g_steal_pointer (&self);
 }
@@ -306,7 +306,7 @@ vard_pth_lookup (VardPth *self, const char *name, GError **error)
 
   const VardPickleTensor *tensor = g_hash_table_lookup (self->by_name, name);
 
-  if (!tensor)
+  if (tensor == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no tensor %s", self->path, name);
       return NULL;

@@ -25,24 +25,24 @@ static const char *const spellings[] = {
 static const VardShape *
 entry_peek_shape (const VardSafetensorsEntry *entry)
 {
-  return entry->prepare ? &entry->shape : vard_tensor_peek_shape (entry->tensor);
+  return entry->prepare != NULL ? &entry->shape : vard_tensor_peek_shape (entry->tensor);
 }
 
 static void
 add_metadata (JsonBuilder *builder, GHashTable *metadata)
 {
-  g_autoptr (GList) keys = metadata ? g_hash_table_get_keys (metadata) : NULL;
+  g_autoptr (GList) keys = metadata != NULL ? g_hash_table_get_keys (metadata) : NULL;
 
   keys = g_list_sort (keys, (GCompareFunc) strcmp);
   json_builder_set_member_name (builder, "__metadata__");
   json_builder_begin_object (builder);
-  if (!metadata || !g_hash_table_contains (metadata, "format"))
+  if (metadata == NULL || !g_hash_table_contains (metadata, "format"))
     {
       /* some readers insist on it */
       json_builder_set_member_name (builder, "format");
       json_builder_add_string_value (builder, "pt");
     }
-  for (GList *l = keys; l; l = l->next)
+  for (GList *l = keys; l != NULL; l = l->next)
     {
       json_builder_set_member_name (builder, l->data);
       json_builder_add_string_value (builder, g_hash_table_lookup (metadata, l->data));
@@ -126,8 +126,8 @@ write_all (int fd, gconstpointer data, gsize size, const char *path, GError **er
 static gboolean
 write_entry (int fd, const VardSafetensorsEntry *entry, const char *path, GError **error)
 {
-  g_autoptr (VardTensor) prepared = entry->prepare ? entry->prepare (entry, error)
-                                                   : g_object_ref (entry->tensor);
+  g_autoptr (VardTensor) prepared = entry->prepare != NULL ? entry->prepare (entry, error)
+                                                           : g_object_ref (entry->tensor);
 
   if (prepared == NULL)
     return FALSE;

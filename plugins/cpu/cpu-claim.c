@@ -342,7 +342,7 @@ normalize_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gp
   CpuEpilogue prologue = cpu_step_prologue (step, in, out, scratch);
 
   cpu_normalize_gradient_run (data->pool, &data->plan.normalize, IN (0),
-                              data->prologue ? NULL : IN (1), OUT (data->own_out), scratch,
+                              data->prologue != NULL ? NULL : IN (1), OUT (data->own_out), scratch,
                               &prologue, &epilogue);
 }
 

@@ -313,8 +313,8 @@ step_add_prologue (VardFusion *fusion,
 static const char *
 fused_name (const CpuStepData *data, const char *name)
 {
-  g_autofree char *text =
-    g_strconcat (data->prologue ? "region+" : "", name, data->region ? "+region" : "", NULL);
+  g_autofree char *text = g_strconcat (data->prologue != NULL ? "region+" : "", name,
+                                       data->region != NULL ? "+region" : "", NULL);
 
   return g_intern_string (text);
 }

@@ -21,8 +21,9 @@ cuda_device_ensure_cache_folder (CudaDevice *self)
   const char *chosen = g_getenv ("VARD_CUDA_CACHE");
 
   if (self->cache_folder == NULL)
-    self->cache_folder = chosen ? g_strdup (chosen)
-                                : g_build_filename (g_get_user_cache_dir (), "vard", "cuda", NULL);
+    self->cache_folder = chosen != NULL
+                           ? g_strdup (chosen)
+                           : g_build_filename (g_get_user_cache_dir (), "vard", "cuda", NULL);
   g_mkdir_with_parents (self->cache_folder, 0755);
   return self->cache_folder;
 }

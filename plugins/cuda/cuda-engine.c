@@ -315,8 +315,8 @@ vard_cuda_engine_get_modules (VardCudaEngine *self, guint *n_compiled, guint *n_
 {
   g_return_if_fail (VARD_IS_CUDA_ENGINE (self));
 
-  *n_compiled = self->device ? self->device->n_compiled : 0;
-  *n_cached = self->device ? self->device->n_cached : 0;
+  *n_compiled = self->device != NULL ? self->device->n_compiled : 0;
+  *n_cached = self->device != NULL ? self->device->n_cached : 0;
 }
 
 void
@@ -324,8 +324,8 @@ vard_cuda_engine_get_choices (VardCudaEngine *self, guint *n_measured, guint *n_
 {
   g_return_if_fail (VARD_IS_CUDA_ENGINE (self));
 
-  *n_measured = self->device ? self->device->n_measured : 0;
-  *n_recalled = self->device ? self->device->n_recalled : 0;
+  *n_measured = self->device != NULL ? self->device->n_measured : 0;
+  *n_recalled = self->device != NULL ? self->device->n_recalled : 0;
 }
 
 guint
@@ -333,7 +333,7 @@ vard_cuda_engine_get_conversions (VardCudaEngine *self)
 {
   g_return_val_if_fail (VARD_IS_CUDA_ENGINE (self), 0);
 
-  return self->device ? self->device->n_converted : 0;
+  return self->device != NULL ? self->device->n_converted : 0;
 }
 
 void
@@ -341,8 +341,8 @@ vard_cuda_engine_get_memory (VardCudaEngine *self, gsize *allocated, gsize *peak
 {
   g_return_if_fail (VARD_IS_CUDA_ENGINE (self));
 
-  *allocated = self->device ? self->device->allocated : 0;
-  *peak = self->device ? self->device->peak : 0;
+  *allocated = self->device != NULL ? self->device->allocated : 0;
+  *peak = self->device != NULL ? self->device->peak : 0;
 }
 
 void

@@ -46,9 +46,11 @@ library_open (const Library *library)
 
   for (guint i = 0; library->names[i] != NULL && handle == NULL; i++)
     {
-      g_autofree char *path = folder ? g_build_filename (folder, library->names[i], NULL) : NULL;
+      g_autofree char *path = folder != NULL ? g_build_filename (folder, library->names[i], NULL)
+                                             : NULL;
 
-      handle = dlopen (path ? path : library->names[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+      handle =
+        dlopen (path != NULL ? path : library->names[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     }
   return handle;
 }
@@ -63,7 +65,7 @@ library_load (const Library *library, CudaLibraries *self, GError **error)
       const char *reason = dlerror ();
 
       g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s cannot be opened (%s): %s",
-                   library->what, reason ? reason : library->names[0], library->remedy);
+                   library->what, reason != NULL ? reason : library->names[0], library->remedy);
       return FALSE;
     }
   for (guint i = 0; i < library->n_symbols; i++)

@@ -545,8 +545,8 @@ cuda_region_lower (CudaProgram *program, VardFusion *fusion, VardFusionGroup *gr
                     .kernel = region_kernel,
                     .data = data,
                     .free_data = cuda_step_data_free,
-                    .out = group ? group->outputs : &node,
-                    .n_out = group ? group->n_outputs : 1 };
+                    .out = group != NULL ? group->outputs : &node,
+                    .n_out = group != NULL ? group->n_outputs : 1 };
   RegionPlan *plan = g_new0 (RegionPlan, 1);
 
   builder.args.count = vard_node_get_count (node);

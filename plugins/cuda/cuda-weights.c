@@ -15,7 +15,7 @@ find (CudaDevice *device, const char *key)
 {
   CudaWeight *self = g_hash_table_lookup (device->weights, key);
 
-  return self ? cuda_weight_ref (self) : NULL;
+  return self != NULL ? cuda_weight_ref (self) : NULL;
 }
 
 static CudaWeight *
@@ -155,7 +155,7 @@ upload (CudaWeight *self, GError **error)
 gboolean
 cuda_weight_refresh (CudaWeight *self, GError **error)
 {
-  VardBuffer *buffer = self->tensor ? vard_tensor_peek_buffer (self->tensor) : self->source;
+  VardBuffer *buffer = self->tensor != NULL ? vard_tensor_peek_buffer (self->tensor) : self->source;
 
   if (!self->is_stale)
     return TRUE;
@@ -167,7 +167,7 @@ cuda_weight_refresh (CudaWeight *self, GError **error)
         return FALSE;
       vard_tensor_drop_pages (self->tensor);
     }
-  else if (self->tensor)
+  else if (self->tensor != NULL)
     convert (self, buffer->data + vard_tensor_get_offset (self->tensor),
              vard_tensor_get_dtype (self->tensor), vard_tensor_get_count (self->tensor));
   else
@@ -189,7 +189,7 @@ cuda_weights_touch (CudaDevice *device, GHashTable *buffers)
       CudaWeight *self = value;
 
       self->is_stale = self->is_stale
-                       || g_hash_table_contains (buffers, self->tensor
+                       || g_hash_table_contains (buffers, self->tensor != NULL
                                                             ? vard_tensor_peek_buffer (self->tensor)
                                                             : self->source);
     }

@@ -111,7 +111,7 @@ prepare (Bench *self, VardModel *model, GError **error)
       if (!vard_lora_attach (denoiser, targets, rank, rank, 1, error))
         return FALSE;
       self->set = vard_parameter_set_new (self->engine, denoiser, error);
-      self->optimizer = self->set ? vard_optimizer_new (self->set, 0, error) : NULL;
+      self->optimizer = self->set != NULL ? vard_optimizer_new (self->set, 0, error) : NULL;
       if (self->optimizer == NULL)
         return FALSE;
     }
@@ -193,7 +193,7 @@ main (int argc, char *argv[])
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, &argc, &argv, &error) || model_path == NULL)
     {
-      g_printerr ("%s\n", error ? error->message : "--model is needed");
+      g_printerr ("%s\n", error != NULL ? error->message : "--model is needed");
       return 2;
     }
   bench.engine = g_object_new (VARD_TYPE_CPU_ENGINE, "threads", threads, NULL);

@@ -91,7 +91,7 @@ make_unet (Bench *self, GError **error)
   VardUnetConfig config;
   g_autoptr (VardConfigReader) reader = vard_config_reader_new (config_path, error);
 
-  if (!reader || !vard_unet_config_read (&config, reader, error))
+  if (reader == NULL || !vard_unet_config_read (&config, reader, error))
     return FALSE;
   self->unet = vard_unet_new (&config);
   vard_module_foreach_parameter (VARD_MODULE (self->unet), fill_parameter, NULL);
@@ -112,8 +112,8 @@ record (Bench *self)
   VardNode *out = vard_unet_record (self->unet, x, t, context);
   VardNode *loss = vard_mean (vard_square (vard_sub (out, x)), 0xf);
 
-  vard_graph_add_output (graph, "out", self->set ? loss : out);
-  if (self->set)
+  vard_graph_add_output (graph, "out", self->set != NULL ? loss : out);
+  if (self->set != NULL)
     vard_parameter_set_record_gradients (self->set, vard_sum_all (loss));
   return graph;
 }
@@ -161,7 +161,7 @@ prepare_policy (Bench *self, GError **error)
   self->model = bench_model_new (g_object_ref (self->unet), latent, N_TOKENS);
   self->value_net = vard_value_net_new (config->n_in, config->context_width[0], VALUE_CHANNELS, 1);
   self->frozen = vard_frozen_weights_new (self->engine, VARD_MODULE (self->unet), TRUE, error);
-  if (!self->frozen)
+  if (self->frozen == NULL)
     return FALSE;
 
   VardPolicyStepConfig policy = {
@@ -193,8 +193,8 @@ prepare (Bench *self, GError **error)
         return FALSE;
       vard_lora_set_merging (denoiser, is_policy && vard_engine_is_exact (self->engine));
       self->set = vard_parameter_set_new (self->engine, denoiser, error);
-      self->optimizer = self->set ? vard_optimizer_new (self->set, 0, error) : NULL;
-      if (!self->optimizer)
+      self->optimizer = self->set != NULL ? vard_optimizer_new (self->set, 0, error) : NULL;
+      if (self->optimizer == NULL)
         return FALSE;
     }
   if (is_policy)
@@ -246,7 +246,7 @@ step (Bench *self, GError **error)
   double norm;
 
   return compute (self, error)
-         && (!self->optimizer
+         && (self->optimizer == NULL
              || vard_optimizer_update (self->optimizer, &numbers, &norm, NULL, error));
 }
 
@@ -353,17 +353,19 @@ main (int argc, char *argv[])
   Bench bench = { NULL };
 
   g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, &argc, &argv, &error) || !config_path || !engine_spec
-      || rounds < 0 || rounds > MAX_ROUNDS || batch < 1 || (is_policy && rank < 1))
+  if (!g_option_context_parse (context, &argc, &argv, &error) || config_path == NULL
+      || engine_spec == NULL || rounds < 0 || rounds > MAX_ROUNDS || batch < 1
+      || (is_policy && rank < 1))
     {
-      g_printerr ("%s\n", error ? error->message
-                                : "--config and --engine are needed, --lora for --policy, and at "
-                                  "most 1000 --rounds");
+      g_printerr ("%s\n", error != NULL
+                            ? error->message
+                            : "--config and --engine are needed, --lora for --policy, and at "
+                              "most 1000 --rounds");
       return 2;
     }
   bench.engine = vard_load_engine (engine_spec, 0, &error);
-  if (!bench.engine || !measure (&bench, &error))
+  if (bench.engine == NULL || !measure (&bench, &error))
     g_printerr ("%s\n", error->message);
   bench_clear (&bench);
-  return error ? 1 : 0;
+  return error != NULL ? 1 : 0;
 }

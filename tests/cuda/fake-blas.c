@@ -169,9 +169,10 @@ cublasLtMatrixLayoutSetAttribute (cublasLtMatrixLayout_t layout,
 static int
 get_n_algorithms (void)
 {
-  const char *all = getenv ("VARD_FAKE_CUDA"), *found = all ? strstr (all, "algorithms=") : NULL;
+  const char *all = getenv ("VARD_FAKE_CUDA"),
+             *found = all != NULL ? strstr (all, "algorithms=") : NULL;
 
-  return found ? atoi (found + strlen ("algorithms=")) : 1;
+  return found != NULL ? atoi (found + strlen ("algorithms=")) : 1;
 }
 
 cublasStatus_t

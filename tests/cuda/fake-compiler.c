@@ -134,7 +134,7 @@ run_compiler (const char *source, const char *folder, int n_options, const char 
   snprintf (command, sizeof command,
             "%s " OPTIONS
             " -DVARD_EMULATED -include '%s' -fPIC -shared -o %s/kernel.so %s -lm 2>%s/log",
-            cc ? cc : "cc", simt ? simt : "simt.h", folder, path, folder);
+            cc != NULL ? cc : "cc", simt != NULL ? simt : "simt.h", folder, path, folder);
   return system (command);
 }
 
@@ -173,7 +173,7 @@ nvrtcCompileProgram (nvrtcProgram program, int n_options, const char *const *opt
   else
     {
       read_file (path, &log, &size, 0);
-      snprintf (program->log, sizeof program->log, "%s", log ? log : "");
+      snprintf (program->log, sizeof program->log, "%s", log != NULL ? log : "");
       free (log);
     }
   remove_folder (folder);

@@ -40,11 +40,12 @@ fake_window_is_complete (const Descriptor *self)
     fake_find (self, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 1);
   const int *type = fake_find (self, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1);
 
-  return n && *n == 2 && dilations && dilations[0] == 1 && dilations[1] == 1 && mode
-         && *mode == CUDNN_CROSS_CORRELATION && type && *type == CUDNN_DATA_FLOAT
-         && fake_find (self, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, 2)
-         && fake_find (self, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, 2)
-         && fake_find (self, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, 2);
+  return n != NULL && *n == 2 && dilations != NULL && dilations[0] == 1 && dilations[1] == 1
+         && mode != NULL && *mode == CUDNN_CROSS_CORRELATION && type != NULL
+         && *type == CUDNN_DATA_FLOAT
+         && fake_find (self, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, 2) != NULL
+         && fake_find (self, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, 2) != NULL
+         && fake_find (self, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, 2) != NULL;
 }
 
 static int
@@ -78,8 +79,8 @@ fake_read_convolution (const Descriptor *self, Convolution *c)
   alpha = fake_find (self, convolutions[i].alpha, CUDNN_TYPE_FLOAT, 1);
   beta = fake_find (self, convolutions[i].beta, CUDNN_TYPE_FLOAT, 1);
   c->kind = self->type;
-  if (!window || !x || !w || !y || !alpha || *alpha != 1 || !beta || *beta != 0
-      || !fake_read_tensor (x, &c->x) || !fake_read_tensor (w, &c->w)
+  if (window == NULL || x == NULL || w == NULL || y == NULL || alpha == NULL || *alpha != 1
+      || beta == NULL || *beta != 0 || !fake_read_tensor (x, &c->x) || !fake_read_tensor (w, &c->w)
       || !fake_read_tensor (y, &c->y))
     return 0;
   memcpy (c->strides,

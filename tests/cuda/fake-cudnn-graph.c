@@ -61,8 +61,8 @@ read_pointwise (const Descriptor *self, Graph *graph, Operation *operation)
 {
   const Descriptor *how = fake_find_descriptor (self, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR,
                                                 CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
-  const int *mode = how ? fake_find (how, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1)
-                        : NULL;
+  const int *mode =
+    how != NULL ? fake_find (how, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1) : NULL;
 
   if (mode == NULL || !has_float (how, CUDNN_ATTR_POINTWISE_MATH_PREC))
     return 0;
@@ -80,9 +80,9 @@ read_reduction (const Descriptor *self, Graph *graph, Operation *operation)
 {
   const Descriptor *how = fake_find_descriptor (self, CUDNN_ATTR_OPERATION_REDUCTION_DESC,
                                                 CUDNN_BACKEND_REDUCTION_DESCRIPTOR);
-  const int *mode =
-    how ? fake_find (how, CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, 1)
-        : NULL;
+  const int *mode = how != NULL ? fake_find (how, CUDNN_ATTR_REDUCTION_OPERATOR,
+                                             CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, 1)
+                                : NULL;
 
   if (mode == NULL || !has_float (how, CUDNN_ATTR_REDUCTION_COMP_TYPE))
     return 0;

@@ -47,7 +47,7 @@ cudnnDestroy (cudnnHandle_t handle)
 cudnnStatus_t
 cudnnSetStream (cudnnHandle_t handle, cudaStream_t stream)
 {
-  return handle && stream ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_BAD_PARAM;
+  return handle != NULL && stream != NULL ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_BAD_PARAM;
 }
 
 /* ---- attributes ---- */
@@ -89,7 +89,8 @@ fake_find_descriptor (const Descriptor *self,
 {
   Descriptor *const *value = fake_find (self, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1);
 
-  return value && *value && (*value)->type == type && (*value)->is_finished ? *value : NULL;
+  return value != NULL && *value != NULL && (*value)->type == type && (*value)->is_finished ? *value
+                                                                                            : NULL;
 }
 
 cudnnStatus_t
@@ -152,7 +153,8 @@ fake_read_tensor (const Descriptor *self, Tensor *tensor)
   const int64_t *alignment =
     fake_find (self, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1);
 
-  if (!type || !dims || !strides || !id || !alignment || *alignment < 4)
+  if (type == NULL || dims == NULL || strides == NULL || id == NULL || alignment == NULL
+      || *alignment < 4)
     return 0;
   memcpy (&tensor->type, type, sizeof tensor->type);
   memcpy (tensor->dims, dims, sizeof tensor->dims);
@@ -380,7 +382,7 @@ is_complete (const Descriptor *self)
     case CUDNN_BACKEND_TENSOR_DESCRIPTOR: return fake_read_tensor (self, &tensor);
     case CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR: return fake_window_is_complete (self);
     case CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR:
-      return fake_find (self, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1)
+      return fake_find (self, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1) != NULL
              && get_operations (self, &operations) > 0;
     case CUDNN_BACKEND_MATMUL_DESCRIPTOR:
       return fake_find (self, CUDNN_ATTR_MATMUL_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1) != NULL;
@@ -392,9 +394,10 @@ is_complete (const Descriptor *self)
     case CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR:
       return fake_find_descriptor (self, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH,
                                    CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR)
-             && fake_find (self, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1);
+               != NULL
+             && fake_find (self, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1) != NULL;
     case CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR:
-      return fake_find (self, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1)
+      return fake_find (self, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1) != NULL
              && read_work (self, &work);
     case CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR:
       return fake_find (self, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1) != NULL;
@@ -477,7 +480,7 @@ fake_find_pointer (const Descriptor *pack, int64_t id)
       void *const *pointers =
         fake_find (pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, n);
 
-      for (int64_t i = 0; ids && pointers && i < n; i++)
+      for (int64_t i = 0; ids != NULL && pointers != NULL && i < n; i++)
         if (ids[i] == id)
           return pointers[i];
     }

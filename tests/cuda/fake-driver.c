@@ -65,7 +65,7 @@ static int is_lost;
 static size_t
 get_fault (const char *name)
 {
-  const char *all = getenv ("VARD_FAKE_CUDA"), *found = all ? strstr (all, name) : NULL;
+  const char *all = getenv ("VARD_FAKE_CUDA"), *found = all != NULL ? strstr (all, name) : NULL;
 
   if (found == NULL)
     return 0;
@@ -145,7 +145,7 @@ fake_submit (FakeCall call, const void *data, size_t size)
     return CUDA_ERROR_ILLEGAL_ADDRESS;
   if (is_idle ())
     return CUDA_SUCCESS;
-  queue_add (captured ? &captured->queue : &stream, call, data, size);
+  queue_add (captured != NULL ? &captured->queue : &stream, call, data, size);
   return CUDA_SUCCESS;
 }
 
@@ -194,7 +194,7 @@ cuStreamEndCapture (CUstream on, CUgraph *graph)
 {
   *graph = captured;
   captured = NULL;
-  return *graph ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_STATE;
+  return *graph != NULL ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_STATE;
 }
 
 /* the graph's records move to the executable */
@@ -489,7 +489,7 @@ cuModuleLoadData (CUmodule *module, const void *image)
   close (fd);
   handle = dlopen (path, RTLD_NOW | RTLD_LOCAL);
   unlink (path);
-  simt = handle ? dlsym (handle, "simt") : NULL;
+  simt = handle != NULL ? dlsym (handle, "simt") : NULL;
   if (simt == NULL)
     return CUDA_ERROR_INVALID_IMAGE;
   *simt = &fake_simt;

@@ -99,8 +99,8 @@ test_convolution (gconstpointer data)
         g_autoptr (CudaDnnPlan) plan = cuda_dnn_plan_new (described, &wish);
 
         g_test_message ("%s, precision %d, kind %u: %u ways, workspace %.1f MB", row->name,
-                        precision, i, plan ? cuda_dnn_plan_get_n_ways (plan) : 0,
-                        plan ? cuda_dnn_plan_get_workspace (plan) * 1e-6 : 0);
+                        precision, i, plan != NULL ? cuda_dnn_plan_get_n_ways (plan) : 0,
+                        plan != NULL ? cuda_dnn_plan_get_workspace (plan) * 1e-6 : 0);
         /* in single precision a way may be missing: patches remain */
         if (precision == CUDA_PRECISION_BF16)
           g_assert_nonnull (plan);
@@ -135,8 +135,8 @@ check_attention (const char *name, const VardNode *node)
   g_autoptr (CudaDnnPlan) plan = cuda_dnn_plan_new (described, &wish);
 
   g_test_message ("%s of heads of %s: %u ways, workspace %.1f MB", node->op->name, name,
-                  plan ? cuda_dnn_plan_get_n_ways (plan) : 0,
-                  plan ? cuda_dnn_plan_get_workspace (plan) * 1e-6 : 0);
+                  plan != NULL ? cuda_dnn_plan_get_n_ways (plan) : 0,
+                  plan != NULL ? cuda_dnn_plan_get_workspace (plan) * 1e-6 : 0);
   g_assert_nonnull (plan);
   check_restored (plan, cuda_attention_describe (target, node, WORKSPACE));
 }
@@ -184,7 +184,7 @@ main (int argc, char **argv)
 
   g_test_init (&argc, &argv, NULL);
   library = cuda_dnn_library_open ();
-  target = library ? cuda_dnn_target_new_described (library, H200) : NULL;
+  target = library != NULL ? cuda_dnn_target_new_described (library, H200) : NULL;
   if (target == NULL)
     {
       g_print ("1..0 # SKIP there is no cuDNN of 9.8 or newer\n");

@@ -42,7 +42,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   VardUnetConfig config;
   VardScheduleConfig schedule;
 
-  if (!first)
+  if (first == NULL)
     return 0;
   if (vard_unet_config_read (&config, first, NULL) && is_small (&config))
     g_object_unref (vard_unet_new (&config));

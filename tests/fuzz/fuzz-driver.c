@@ -49,7 +49,7 @@ mutate (GByteArray *bytes)
       {
         g_autofree guint8 *copy = g_memdup2 (bytes->data + at, MIN (bytes->len - at, MAX_GROWTH));
 
-        g_byte_array_append (bytes, copy, copy ? MIN (bytes->len - at, MAX_GROWTH) : 0);
+        g_byte_array_append (bytes, copy, copy != NULL ? MIN (bytes->len - at, MAX_GROWTH) : 0);
       }
     }
 }
@@ -57,7 +57,7 @@ mutate (GByteArray *bytes)
 static void
 run (const guint8 *data, gsize size)
 {
-  if (g_getenv ("FUZZ_KEEP"))
+  if (g_getenv ("FUZZ_KEEP") != NULL)
     g_file_set_contents ("fuzz-last.bin", (const char *) data, size, NULL);
   LLVMFuzzerTestOneInput (data, size);
 }
@@ -72,7 +72,7 @@ test_mutations (void)
     {
       g_autoptr (GBytes) seed = fuzz_target_get_seed (n_seeds);
 
-      if (!seed)
+      if (seed == NULL)
         break;
       run (g_bytes_get_data (seed, NULL), g_bytes_get_size (seed));
     }

@@ -35,7 +35,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   g_autoptr (VardImage) image = vard_image_new_from_file (fuzz_driver_path (data, size), &error);
 
   g_assert_true ((image == NULL) == (error != NULL));
-  if (image)
+  if (image != NULL)
     g_assert_cmpuint (g_bytes_get_size (vard_image_get_rgb (image)), ==,
                       (gsize) vard_image_get_width (image) * vard_image_get_height (image) * 3);
   return 0;

@@ -37,10 +37,11 @@ fuzz_target_get_seed (guint i)
 static void
 read_all (VardPth *file)
 {
-  for (const char *const *name = vard_pth_peek_names (file); *name; name++)
+  for (const char *const *name = vard_pth_peek_names (file); *name != NULL; name++)
     {
       g_autoptr (VardTensor) tensor = vard_pth_lookup (file, *name, NULL);
-      g_autoptr (VardTensor) copy = tensor ? vard_tensor_convert (tensor, VARD_DTYPE_F32) : NULL;
+      g_autoptr (VardTensor) copy = tensor != NULL ? vard_tensor_convert (tensor, VARD_DTYPE_F32)
+                                                   : NULL;
     }
 }
 
@@ -53,7 +54,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 
   g_assert_true ((file == NULL) == (error != NULL));
   g_assert_true ((tensors == NULL) == (pickle_error != NULL));
-  if (file)
+  if (file != NULL)
     read_all (file);
   return 0;
 }

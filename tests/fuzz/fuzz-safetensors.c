@@ -35,11 +35,12 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   g_autoptr (VardSafetensors) file = vard_safetensors_open (fuzz_driver_path (data, size), &error);
 
   g_assert_true ((file == NULL) == (error != NULL));
-  for (const char *const *name = file ? vard_safetensors_peek_names (file) : NULL; name && *name;
-       name++)
+  for (const char *const *name = file != NULL ? vard_safetensors_peek_names (file) : NULL;
+       name != NULL && *name != NULL; name++)
     {
       g_autoptr (VardTensor) tensor = vard_safetensors_lookup (file, *name, NULL);
-      g_autoptr (VardTensor) copy = tensor ? vard_tensor_convert (tensor, VARD_DTYPE_F32) : NULL;
+      g_autoptr (VardTensor) copy = tensor != NULL ? vard_tensor_convert (tensor, VARD_DTYPE_F32)
+                                                   : NULL;
     }
   return 0;
 }

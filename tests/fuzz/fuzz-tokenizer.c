@@ -31,7 +31,7 @@ get_tokenizer (void)
   g_autofree char *folder =
     g_build_filename (g_getenv ("VARD_TEST_DATA"), "golden", "tokenizer", NULL);
 
-  if (!tokenizer)
+  if (tokenizer == NULL)
     tokenizer = vard_clip_tokenizer_new (folder, NULL);
   g_assert_nonnull (tokenizer);
   return tokenizer;

@@ -71,7 +71,7 @@ write_weights (JsonObject *tensors, const char *path, const char *old_part, cons
   g_autoptr (GArray) entries = g_array_new (FALSE, TRUE, sizeof (VardSafetensorsEntry));
   g_autoptr (GError) error = NULL;
 
-  for (GList *l = names; l; l = l->next)
+  for (GList *l = names; l != NULL; l = l->next)
     {
       JsonArray *dims = json_object_get_array_member (tensors, l->data);
       g_autoptr (GString) name = g_string_new (l->data);
@@ -79,7 +79,7 @@ write_weights (JsonObject *tensors, const char *path, const char *old_part, cons
 
       for (guint i = 0; i < shape.n_dims; i++)
         shape.dims[i] = json_array_get_int_element (dims, i);
-      if (old_part)
+      if (old_part != NULL)
         g_string_replace (name, old_part, new_part, 0);
 
       VardSafetensorsEntry entry = { .name = g_intern_string (name->str),

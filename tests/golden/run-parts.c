@@ -68,21 +68,21 @@ static VardTensor *
 lookup (Parts *parts, const char *name, GError **error)
 {
   g_autoptr (VardTensor) tensor = vard_safetensors_lookup (parts->in, name, error);
-  gboolean is_integer = tensor && vard_tensor_get_dtype (tensor) == VARD_DTYPE_I32;
+  gboolean is_integer = tensor != NULL && vard_tensor_get_dtype (tensor) == VARD_DTYPE_I32;
 
-  return !tensor      ? NULL
-         : is_integer ? g_steal_pointer (&tensor)
-                      : vard_tensor_convert (tensor, VARD_DTYPE_F32);
+  return tensor == NULL ? NULL
+         : is_integer   ? g_steal_pointer (&tensor)
+                        : vard_tensor_convert (tensor, VARD_DTYPE_F32);
 }
 
 static gboolean
 set_inputs (Parts *parts, VardExecutable *executable, const char *const *names, GError **error)
 {
-  for (guint i = 0; names[i]; i++)
+  for (guint i = 0; names[i] != NULL; i++)
     {
       g_autoptr (VardTensor) values = lookup (parts, names[i], error);
 
-      if (!values
+      if (values == NULL
           || !vard_executable_set_input (executable, names[i], vard_tensor_peek_data (values),
                                          vard_tensor_get_n_bytes (values), error))
         return FALSE;
@@ -96,11 +96,11 @@ run_part (Parts *parts, guint row, GError **error)
   g_autoptr (VardGraph) graph = vard_graph_new ();
   VardNode *inputs[3] = { NULL };
 
-  for (guint i = 0; rows[row].inputs[i]; i++)
+  for (guint i = 0; rows[row].inputs[i] != NULL; i++)
     {
       g_autoptr (VardTensor) values = lookup (parts, rows[row].inputs[i], error);
 
-      if (!values)
+      if (values == NULL)
         return FALSE;
       inputs[i] = vard_input (graph, rows[row].inputs[i], vard_tensor_get_dtype (values),
                               *vard_tensor_peek_shape (values));
@@ -118,7 +118,7 @@ run_part (Parts *parts, guint row, GError **error)
 
   g_ptr_array_add (parts->tensors, tensor);
   g_array_append_val (parts->entries, entry);
-  return executable && set_inputs (parts, executable, rows[row].inputs, error)
+  return executable != NULL && set_inputs (parts, executable, rows[row].inputs, error)
          && vard_executable_run (executable, NULL, error)
          && vard_executable_get_output (executable, "output", vard_tensor_peek_f32 (tensor),
                                         vard_tensor_get_n_bytes (tensor), error);
@@ -128,13 +128,13 @@ static gboolean
 run_all (char **argv, GError **error)
 {
   g_autoptr (VardModel) model = vard_model_load (argv[1], error);
-  g_autoptr (VardEngine) engine = model ? vard_load_engine ("cpu", 0, error) : NULL;
-  g_autoptr (VardSafetensors) in = engine ? vard_safetensors_open (argv[2], error) : NULL;
+  g_autoptr (VardEngine) engine = model != NULL ? vard_load_engine ("cpu", 0, error) : NULL;
+  g_autoptr (VardSafetensors) in = engine != NULL ? vard_safetensors_open (argv[2], error) : NULL;
   g_autoptr (GPtrArray) tensors = g_ptr_array_new_with_free_func (g_object_unref);
   g_autoptr (GArray) entries = g_array_new (FALSE, TRUE, sizeof (VardSafetensorsEntry));
   Parts parts = { model, engine, in, tensors, entries };
 
-  if (!in)
+  if (in == NULL)
     return FALSE;
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
     if (!run_part (&parts, i, error))
@@ -151,6 +151,6 @@ main (int argc, char **argv)
   if (argc == 4 && run_all (argv, &error))
     return 0;
   fprintf (stderr, "%s\n",
-           error ? error->message : "run-parts MODEL IN.safetensors OUT.safetensors");
+           error != NULL ? error->message : "run-parts MODEL IN.safetensors OUT.safetensors");
   return 1;
 }

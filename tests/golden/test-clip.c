@@ -130,8 +130,8 @@ test_golden (gconstpointer data)
   g_autoptr (JsonObject) golden = load_golden ("clip.json");
   JsonObject *expected = json_object_get_object_member (golden, row->member);
   g_autofree char *folder = find_data (row->folder),
-                  *weights = row->weights ? find_data (row->weights) : NULL;
-  g_autofree char *tokenizer = row->tokenizer ? find_data (row->tokenizer) : NULL;
+                  *weights = row->weights != NULL ? find_data (row->weights) : NULL;
+  g_autofree char *tokenizer = row->tokenizer != NULL ? find_data (row->tokenizer) : NULL;
   VardClipFiles files = { folder, weights, tokenizer };
   g_autoptr (GError) error = NULL;
   g_autoptr (VardEngine) engine = vard_load_engine (row->engine, 2, &error);
@@ -284,7 +284,7 @@ damage (const char *folder, const Bad *row)
   g_autofree char *path = g_build_filename (folder, row->file, NULL), *text = NULL;
   g_autoptr (GString) changed = NULL;
 
-  if (!row->from)
+  if (row->from == NULL)
     {
       g_remove (path);
       return;

@@ -156,7 +156,7 @@ test_check (gconstpointer data)
       const char *detail = vard_reward_finding_get_detail (findings->pdata[i]);
 
       g_test_message ("%s: %s", vard_reward_finding_get_name (findings->pdata[i]),
-                      detail ? detail : "passed");
+                      detail != NULL ? detail : "passed");
       g_assert_cmpint (vard_reward_finding_get_verdict (findings->pdata[i]), !=,
                        VARD_REWARD_VERDICT_FAILED);
     }
@@ -270,7 +270,7 @@ count (const char *text, const char *part)
 {
   guint n = 0;
 
-  for (const char *at = strstr (text, part); at; at = strstr (at + 1, part))
+  for (const char *at = strstr (text, part); at != NULL; at = strstr (at + 1, part))
     n++;
   return n;
 }

@@ -148,7 +148,7 @@ tiny_copy (const char *from, const char *to)
   const char *name;
 
   g_mkdir (to, 0755);
-  while ((name = g_dir_read_name (dir)))
+  while ((name = g_dir_read_name (dir)) != NULL)
     {
       g_autofree char *source = g_build_filename (from, name, NULL);
       g_autofree char *target = g_build_filename (to, name, NULL);
@@ -167,7 +167,7 @@ tiny_remove (const char *path)
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   const char *name;
 
-  while (dir && (name = g_dir_read_name (dir)))
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     {
       g_autofree char *child = g_build_filename (path, name, NULL);
 
@@ -196,7 +196,7 @@ tiny_model_make (void)
   g_autofree char *above = g_dir_make_tmp ("vard-test-XXXXXX", NULL);
   char *folder = g_build_filename (above, "model", NULL);
 
-  if (!tiny_template)
+  if (tiny_template == NULL)
     {
       tiny_template = g_dir_make_tmp ("vard-tiny-XXXXXX", NULL);
       tiny_model_build (tiny_template);

@@ -53,7 +53,7 @@ emit_binary (const VardOpClass *op, VardNode *a, VardNode *b)
       inputs[1] = grow (b, &joint);
       simpler = vard_simplify_binary (op, inputs[0], inputs[1]);
     }
-  return simpler ? simpler : vard_node_emit (a->graph, op, inputs, 2, NULL);
+  return simpler != NULL ? simpler : vard_node_emit (a->graph, op, inputs, 2, NULL);
 }
 
 /* As in vard-op-unary.c: a name, one element's value, and the cotangents of both operands */

@@ -191,7 +191,7 @@ conv2d_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError *
     return FALSE;
   problem =
     vard_conv2d_shape (&self->inputs[0]->shape, &self->inputs[1]->shape, self->attrs, shape);
-  return problem ? vard_op_fail (self, error, "%s", problem) : TRUE;
+  return problem != NULL ? vard_op_fail (self, error, "%s", problem) : TRUE;
 }
 
 static void
@@ -260,7 +260,7 @@ check_gradient (const VardNode *self,
   if (!vard_op_check_shape (self, &attrs->shape, error))
     return FALSE;
   problem = vard_conv2d_shape (x, w, &attrs->conv, &y);
-  if (problem)
+  if (problem != NULL)
     return vard_op_fail (self, error, "%s", problem);
   text = vard_shape_to_string (&y);
   if (!vard_shape_equal (&y, dy))

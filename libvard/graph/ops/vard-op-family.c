@@ -125,7 +125,7 @@ vard_op_unary (const VardOpClass *op, VardNode *x, gconstpointer attrs)
 {
   VardNode *simpler = vard_simplify_unary (op, x, attrs);
 
-  return simpler ? simpler : vard_node_emit (x->graph, op, &x, 1, attrs);
+  return simpler != NULL ? simpler : vard_node_emit (x->graph, op, &x, 1, attrs);
 }
 
 VardNode *

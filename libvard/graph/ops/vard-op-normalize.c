@@ -76,7 +76,7 @@ average (const View *view,
       gint64 at = locate (view, outer, group, row);
 
       for (gint64 i = at; i < at + view->width; i++)
-        sum += (a[i] - shift_a) * (b ? b[i] - shift_b : 1);
+        sum += (a[i] - shift_a) * (b != NULL ? b[i] - shift_b : 1);
     }
   return sum / (view->rows * view->width);
 }
@@ -90,7 +90,7 @@ measure (const VardNode *self, const View *view, gint64 outer, gint64 group, flo
   double variance = average (view, outer, group, x, mean, x, mean);
   Moments moments = { .mean = mean, .r = 1 / sqrt (variance + attrs->eps) };
 
-  if (dy)
+  if (dy != NULL)
     {
       moments.mean_dy = average (view, outer, group, dy, 0, NULL, 0);
       moments.mean_dy_y = average (view, outer, group, dy, 0, x, mean) * moments.r;

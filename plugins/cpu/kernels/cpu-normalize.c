@@ -222,13 +222,14 @@ write_block (const NormalizeJob *job, gint64 outer, gint64 block, guint thread)
   for (gint64 g = 0; g < job->shape.groups; g++)
     {
       const Moments *m = &job->moments[outer * job->shape.groups + g];
-      float factor = job->dy ? -m->r * m->r * m->slope_y : m->r;
+      float factor = job->dy != NULL ? -m->r * m->r * m->slope_y : m->r;
 
       spread_to_channels (job, g, m->r, r);
       spread_to_channels (job, g, factor, scale);
-      spread_to_channels (job, g, -m->mean * factor - (job->dy ? m->r * m->slope : 0), shift);
+      spread_to_channels (job, g, -m->mean * factor - (job->dy != NULL ? m->r * m->slope : 0),
+                          shift);
     }
-  if (job->dy)
+  if (job->dy != NULL)
     write_slope (job->x + at, job->dy + at, rows, job->c, r, scale, shift, job->y + at);
   else
     write_normal (job->x + at, rows, job->c, scale, shift, job->y + at);
@@ -247,9 +248,9 @@ picture_task (gpointer data, gint64 from, gint64 to, guint thread)
       for (gint64 b = 0; b < job->n_blocks; b++)
         measure_block (job, outer, b, thread);
       join_measures (job, outer);
-      for (gint64 b = 0; b < job->n_blocks && job->dy; b++)
+      for (gint64 b = 0; b < job->n_blocks && job->dy != NULL; b++)
         slope_block (job, outer, b, thread);
-      if (job->dy)
+      if (job->dy != NULL)
         join_slopes (job, outer);
       for (gint64 b = 0; b < job->n_blocks; b++)
         write_block (job, outer, b, thread);
@@ -291,7 +292,7 @@ run_phases (CpuPool *pool, NormalizeJob *job)
   cpu_pool_run (pool, n, 1, measure_task, job);
   for (gint64 outer = 0; outer < job->shape.outer; outer++)
     join_measures (job, outer);
-  if (job->dy)
+  if (job->dy != NULL)
     {
       cpu_pool_run (pool, n, 1, slope_task, job);
       for (gint64 outer = 0; outer < job->shape.outer; outer++)
@@ -336,7 +337,7 @@ layer_task (gpointer data, gint64 from, gint64 to, guint thread)
       if (job->prologue != NULL)
         cpu_epilogue_run (job->prologue, first * c, last * c, thread);
       for (gint64 i = first; i < last; i++)
-        if (job->dy)
+        if (job->dy != NULL)
           layer_slope_row (job->x + i * c, job->dy + i * c, c, job->shape.eps, job->y + i * c);
         else
           layer_row (job->x + i * c, c, job->shape.eps, job->y + i * c);

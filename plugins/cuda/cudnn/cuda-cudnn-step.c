@@ -43,10 +43,11 @@ char *
 cuda_dnn_describe (CudaDevice *device)
 {
   const CudaDnnTarget *target = ensure_target (device);
-  gsize version = target ? target->library->cudnnGetVersion () : 0;
+  gsize version = target != NULL ? target->library->cudnnGetVersion () : 0;
 
   if (target == NULL)
-    return g_strdup (cuda_dnn_library_open () ? "cuDNN does not start" : "no libcudnn.so.9");
+    return g_strdup (cuda_dnn_library_open () != NULL ? "cuDNN does not start"
+                                                      : "no libcudnn.so.9");
   return g_strdup_printf ("cuDNN %" G_GSIZE_FORMAT ".%" G_GSIZE_FORMAT ".%" G_GSIZE_FORMAT,
                           version / 10000, version / 100 % 100, version % 100);
 }

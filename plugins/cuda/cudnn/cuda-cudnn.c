@@ -29,8 +29,8 @@ static gboolean
 library_load (CudaDnnLibrary *self)
 {
   const char *folder = g_getenv ("VARD_CUDA_LIBRARIES");
-  g_autofree char *path = folder ? g_build_filename (folder, "libcudnn.so.9", NULL)
-                                 : g_strdup ("libcudnn.so.9");
+  g_autofree char *path = folder != NULL ? g_build_filename (folder, "libcudnn.so.9", NULL)
+                                         : g_strdup ("libcudnn.so.9");
   void *handle = dlopen (path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 
   for (guint i = 0; handle != NULL && i < G_N_ELEMENTS (symbols); i++)

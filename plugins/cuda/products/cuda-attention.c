@@ -105,7 +105,7 @@ compute_weights (const AttentionPlan *plan, Block *block, guint8 *scratch, gbool
   cuda_gemm_run (block->products->scores, block->q, block->k, NULL, 0, p);
   cuda_device_launch (plan->device, plan->softmax, plan->n_inner * block->n, 1,
                       cuda_block_size (plan->shape.n_keys), &args);
-  block->p = half ? (gpointer) half : p;
+  block->p = half != NULL ? (gpointer) half : p;
 }
 
 static void
@@ -119,7 +119,7 @@ compute_score_gradient (const AttentionPlan *plan, Block *block, guint8 *scratch
   cuda_gemm_run (block->products->dp, block->dy, block->v, NULL, 0, ds);
   cuda_device_launch (plan->device, plan->softmax_gradient, plan->n_inner * block->n, 1,
                       cuda_block_size (plan->shape.n_keys), &args);
-  block->ds = half ? (gpointer) half : ds;
+  block->ds = half != NULL ? (gpointer) half : ds;
 }
 
 static gsize
@@ -149,7 +149,7 @@ find_block (const AttentionPlan *plan, gint64 outer, gint64 first, const gconstp
     .q = (const guint8 *) tensors[Q] + query,
     .k = (const guint8 *) tensors[K] + key,
     .v = (const guint8 *) tensors[V] + key,
-    .dy = tensors[DY] ? (const guint8 *) tensors[DY] + query : NULL,
+    .dy = tensors[DY] != NULL ? (const guint8 *) tensors[DY] + query : NULL,
   };
 }
 

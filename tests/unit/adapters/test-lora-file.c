@@ -146,13 +146,14 @@ test_spellings (Fixture *self, gconstpointer data)
                                                { .name = spellings[i].alpha, .tensor = alpha } };
       g_autoptr (VardModel) model = vard_model_load (self->folder, &error);
 
-      vard_safetensors_write (self->file, entries, spellings[i].alpha ? 3 : 2, NULL, &error);
+      vard_safetensors_write (self->file, entries, spellings[i].alpha != NULL ? 3 : 2, NULL,
+                              &error);
       g_assert_true (vard_lora_load (vard_model_peek_denoiser (model), self->file, 1, &error));
       g_assert_no_error (error);
 
       g_autofree float *found = tiny_predict (model);
 
-      if (first)
+      if (first != NULL)
         g_assert_true (is_same (found, first));
       else
         first = g_steal_pointer (&found);
@@ -261,7 +262,7 @@ test_kohya_header (Fixture *self, gconstpointer data)
   g_autoptr (VardSafetensors) file = vard_safetensors_open (self->file, &error);
   GHashTable *metadata = vard_safetensors_peek_metadata (file);
 
-  for (const char *const *name = vard_safetensors_peek_names (file); *name; name++)
+  for (const char *const *name = vard_safetensors_peek_names (file); *name != NULL; name++)
     {
       g_assert_true (g_str_has_prefix (*name, "lora_unet_")
                      || g_str_has_prefix (*name, "lora_te_text_model_"));

@@ -112,7 +112,7 @@ test_peft_config (Fixture *self, gconstpointer data)
       vard_model_detach_lora (self->model);
       g_assert_cmpint (vard_model_add_lora (self->model, folder, 1, NULL, &error), ==,
                        rows[i].scale != 0);
-      if (error)
+      if (error != NULL)
         g_test_message ("%s", error->message);
       g_clear_error (&error);
       vard_lora_foreach (self->unet, note_scale, &scale);

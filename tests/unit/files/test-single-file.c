@@ -160,12 +160,12 @@ damage_file (const char *path, const Damage *row)
   g_autoptr (GArray) entries = g_array_new (FALSE, TRUE, sizeof (VardSafetensorsEntry));
   g_autoptr (GPtrArray) kept = g_ptr_array_new_with_free_func (g_object_unref);
 
-  for (const char *const *key = vard_safetensors_peek_names (file); *key; key++)
+  for (const char *const *key = vard_safetensors_peek_names (file); *key != NULL; key++)
     {
       g_autoptr (GString) name = g_string_new (*key);
       VardTensor *tensor = vard_safetensors_lookup (file, *key, NULL);
 
-      if (row->replaced)
+      if (row->replaced != NULL)
         g_string_replace (name, row->replaced, row->with, 0);
 
       VardSafetensorsEntry entry = { .name = g_intern_string (name->str),
@@ -175,7 +175,7 @@ damage_file (const char *path, const Damage *row)
       g_ptr_array_add (kept, tensor);
       g_array_append_val (entries, entry);
     }
-  if (row->stray)
+  if (row->stray != NULL)
     {
       VardSafetensorsEntry entry = { .name = row->stray,
                                      .tensor = kept->pdata[0],
@@ -203,7 +203,7 @@ test_damage (gconstpointer data)
   g_assert_null (vard_model_load (file, &error));
   g_assert_error (error, VARD_ERROR, (gint) row->code);
   g_test_message ("%s", error->message);
-  if (!strstr (error->message, row->says))
+  if (strstr (error->message, row->says) == NULL)
     g_error ("“%s” does not say “%s”", error->message, row->says);
   tiny_model_remove (folder);
 }

@@ -26,7 +26,7 @@ run_graph (VardGraph *graph,
   g_assert_no_error (error);
   vard_executable_get_output (executable, output, y, n_y * sizeof *y, &error);
   g_assert_no_error (error);
-  if (workspace)
+  if (workspace != NULL)
     *workspace = vard_executable_get_workspace_size (executable);
 }
 

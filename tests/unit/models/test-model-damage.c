@@ -99,18 +99,18 @@ test_damage (gconstpointer data)
   g_autoptr (GError) error = NULL;
 
   g_file_get_contents (path, &text, NULL, NULL);
-  changed = g_string_new (row->from ? text : row->to);
-  if (row->from)
+  changed = g_string_new (row->from != NULL ? text : row->to);
+  if (row->from != NULL)
     g_assert_cmpuint (g_string_replace (changed, row->from, row->to, 0), >, 0);
-  if (row->to)
+  if (row->to != NULL)
     tiny_write (folder, row->file, changed->str);
   else
     g_unlink (path);
   g_assert_null (vard_model_load (folder, &error));
   g_assert_error (error, VARD_ERROR, (gint) row->code);
   g_test_message ("%s", error->message);
-  for (guint i = 0; i < 2 && row->says[i]; i++)
-    if (!strstr (error->message, row->says[i]))
+  for (guint i = 0; i < 2 && row->says[i] != NULL; i++)
+    if (strstr (error->message, row->says[i]) == NULL)
       g_error ("“%s” does not say “%s”", error->message, row->says[i]);
   tiny_model_remove (folder);
 }

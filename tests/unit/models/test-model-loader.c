@@ -232,7 +232,7 @@ rewrite (const char *folder, const char *from, const char *prefix, guint n_shard
                       *base = g_path_get_basename (name);
       guint i = 0;
 
-      for (const char *const *key = vard_safetensors_peek_names (file); *key; key++, i++)
+      for (const char *const *key = vard_safetensors_peek_names (file); *key != NULL; key++, i++)
         if (i % n_shards == shard)
           {
             g_autofree char *renamed = g_strconcat (prefix, *key, NULL);
@@ -297,17 +297,17 @@ rename_tensors (const char *folder, const char *name, const char *const *renames
   VardSafetensorsEntry entry = { .name = extra, .dtype = VARD_DTYPE_I64 };
 
   g_assert_no_error (error);
-  for (const char *const *old = vard_safetensors_peek_names (file); *old; old++)
+  for (const char *const *old = vard_safetensors_peek_names (file); *old != NULL; old++)
     {
       g_autoptr (GString) renamed = g_string_new (*old);
       VardTensor *tensor = vard_safetensors_lookup (file, *old, &error);
       VardShape shape = *vard_tensor_peek_shape (tensor);
       gboolean is_changed = FALSE;
 
-      for (guint i = 0; renames[i]; i += 2)
+      for (guint i = 0; renames[i] != NULL; i += 2)
         is_changed |= g_string_replace (renamed, renames[i], renames[i + 1], 1) > 0;
       /* linear layers of the attention were 1x1 convolutions once */
-      if (is_changed && shape.n_dims == 2 && strstr (*old, ".to_"))
+      if (is_changed && shape.n_dims == 2 && strstr (*old, ".to_") != NULL)
         shape = VARD_SHAPE (shape.dims[0], shape.dims[1], 1, 1);
 
       VardSafetensorsEntry row = { .name = g_intern_string (renamed->str),
@@ -319,7 +319,7 @@ rename_tensors (const char *folder, const char *name, const char *const *renames
       g_ptr_array_add (tensors, row.tensor);
       g_array_append_val (entries, row);
     }
-  if (extra)
+  if (extra != NULL)
     {
       entry.tensor = ((VardSafetensorsEntry *) entries->data)[0].tensor;
       g_array_append_val (entries, entry);
@@ -392,7 +392,7 @@ count_children (const char *path)
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   guint n = 0;
 
-  while (g_dir_read_name (dir))
+  while (g_dir_read_name (dir) != NULL)
     n++;
   return n;
 }
@@ -442,7 +442,7 @@ write_tokenizer_json (const char *folder, gboolean has_pairs)
   json_builder_add_value (builder, json_node_copy (json_parser_get_root (parser)));
   json_builder_set_member_name (builder, "merges");
   json_builder_begin_array (builder);
-  for (guint i = 1; lines[i] && *lines[i]; i++)
+  for (guint i = 1; lines[i] != NULL && *lines[i]; i++)
     {
       g_auto (GStrv) pair = g_strsplit (lines[i], " ", 2);
 

@@ -35,7 +35,7 @@ compare (const char *pth_name, const char *other_name, const char *prefix, guint
   g_autoptr (VardSafetensors) other = vard_safetensors_open (path, NULL);
   guint n = 0;
 
-  for (const char *const *name = vard_pth_peek_names (file); *name; name++, n++)
+  for (const char *const *name = vard_pth_peek_names (file); *name != NULL; name++, n++)
     {
       g_autoptr (VardTensor) a = vard_pth_lookup (file, *name, NULL);
       g_autoptr (VardTensor) b = vard_safetensors_lookup (other, *name + strlen (prefix), NULL);

@@ -30,7 +30,7 @@ fixture_tear_down (Fixture *self, gconstpointer data)
   g_autoptr (GDir) dir = g_dir_open (self->folder, 0, NULL);
   const char *name;
 
-  while ((name = g_dir_read_name (dir)))
+  while ((name = g_dir_read_name (dir)) != NULL)
     {
       g_autofree char *path = g_build_filename (self->folder, name, NULL);
 
@@ -47,7 +47,7 @@ count_files (Fixture *self)
   g_autoptr (GDir) dir = g_dir_open (self->folder, 0, NULL);
   guint n = 0;
 
-  while (g_dir_read_name (dir))
+  while (g_dir_read_name (dir) != NULL)
     n++;
   return n;
 }
@@ -230,7 +230,7 @@ test_hostile (Fixture *self, gconstpointer data)
   g_assert_null (vard_safetensors_open (self->path, &error));
   g_assert_error (error, VARD_ERROR, VARD_ERROR_CONFIG);
   g_assert_nonnull (strstr (error->message, self->path));
-  if (row->says && !strstr (error->message, row->says))
+  if (row->says != NULL && strstr (error->message, row->says) == NULL)
     g_error ("“%s” does not say “%s”", error->message, row->says);
 }
 
@@ -283,12 +283,12 @@ test_mutations (Fixture *self, gconstpointer data)
 
       n_refused += file == NULL;
       n_opened += file != NULL;
-      for (const char *const *name = file ? vard_safetensors_peek_names (file) : NULL;
-           name && *name; name++)
+      for (const char *const *name = file != NULL ? vard_safetensors_peek_names (file) : NULL;
+           name != NULL && *name != NULL; name++)
         {
           g_autoptr (VardTensor) tensor = vard_safetensors_lookup (file, *name, NULL);
-          g_autoptr (VardTensor) copy = tensor ? vard_tensor_convert (tensor, VARD_DTYPE_F32)
-                                               : NULL;
+          g_autoptr (VardTensor) copy =
+            tensor != NULL ? vard_tensor_convert (tensor, VARD_DTYPE_F32) : NULL;
         }
     }
   g_assert_cmpuint (n_opened + n_refused, ==, 60);
