@@ -48,12 +48,12 @@ fetch (const char *path, VardParameter *parameter, gpointer data)
   VardTensor *tensor = parameter->tensor;
   VardBuffer *buffer = vard_tensor_peek_buffer (tensor);
 
-  if (self->error || buffer->is_host)
+  if (self->error != NULL || buffer->is_host)
     return;
 
   g_autoptr (VardTensor) copy = vard_engine_fetch (self->engine, tensor, &self->error);
 
-  if (!copy)
+  if (copy == NULL)
     return;
 
   Home home = { g_object_ref (tensor), vard_buffer_ref (buffer), vard_tensor_get_offset (tensor) };
@@ -65,9 +65,9 @@ fetch (const char *path, VardParameter *parameter, gpointer data)
 gboolean
 vard_host_weights_add (VardHostWeights *self, VardModule *module, GError **error)
 {
-  if (module)
+  if (module != NULL)
     vard_module_foreach_parameter (module, fetch, self);
-  if (!self->error)
+  if (self->error == NULL)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&self->error));
   return FALSE;

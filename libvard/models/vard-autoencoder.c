@@ -76,7 +76,7 @@ vard_autoencoder_mid_record (VardAutoencoderMid *self, VardNode *x)
 
   vard_module_enter (VARD_MODULE (self), graph);
   x = vard_res_block_record (self->resnets[0], x, NULL);
-  if (self->attention)
+  if (self->attention != NULL)
     {
       const gint64 *dims = x->shape.dims;
       VardNode *rows = vard_reshape (vard_group_norm_record (self->norm, x),
@@ -228,7 +228,7 @@ read_blocks (Config *self, VardConfigReader *reader)
   static const char *const up_types[] = { "UpDecoderBlock2D", NULL };
   guint n = vard_config_reader_get_length (reader, "block_out_channels");
 
-  if (!vard_config_reader_peek (reader, "block_out_channels"))
+  if (vard_config_reader_peek (reader, "block_out_channels") == NULL)
     n = 1;
   if (n < 1 || n > MAX_BLOCKS)
     {
@@ -338,7 +338,7 @@ vard_autoencoder_record_encode (VardAutoencoder *self, VardNode *pictures)
 
   VardNode *x = vard_autoencoder_half_record (self->encoder, pictures);
 
-  if (self->quant)
+  if (self->quant != NULL)
     x = vard_linear_record (self->quant, x);
   vard_module_leave (VARD_MODULE (self), graph);
   return x;
@@ -353,7 +353,7 @@ vard_autoencoder_record_decode (VardAutoencoder *self, VardNode *latents)
 
   vard_module_enter (VARD_MODULE (self), graph);
 
-  VardNode *x = self->post_quant ? vard_linear_record (self->post_quant, latents) : latents;
+  VardNode *x = self->post_quant != NULL ? vard_linear_record (self->post_quant, latents) : latents;
 
   x = vard_autoencoder_half_record (self->decoder, x);
   vard_module_leave (VARD_MODULE (self), graph);

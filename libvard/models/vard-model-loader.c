@@ -56,9 +56,9 @@ find_single_file (const char *path)
   g_autofree char *found = NULL;
   const char *name;
 
-  while (dir && (name = g_dir_read_name (dir)))
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     if ((g_str_has_suffix (name, ".safetensors") || g_str_has_suffix (name, ".ckpt"))
-        && (!found || g_strcmp0 (name, found) < 0))
+        && (found == NULL || g_strcmp0 (name, found) < 0))
       {
         g_free (found);
         found = g_strdup (name);
@@ -78,7 +78,7 @@ refuse_folder (const char *path, GError **error)
                  "%s has no model_index.json: it is one part of a model; name the folder that "
                  "holds unet, vae and text_encoder",
                  path);
-  else if (file)
+  else if (file != NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                  "%s has no model_index.json: %s; is the file %s meant?", path, what, file);
   else
@@ -100,7 +100,7 @@ load_folder (const char *path, GError **error)
 
   g_autoptr (VardConfigReader) index = vard_config_reader_new (index_path, error);
 
-  if (!index)
+  if (index == NULL)
     return NULL;
 
   const char *name = vard_config_reader_get_string (index, "_class_name", "");

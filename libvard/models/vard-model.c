@@ -128,7 +128,7 @@ hash_file (GChecksum *checksum, const char *path)
   g_autofree guchar *block = g_malloc (HASH_BLOCK);
   gssize n;
 
-  while (stream
+  while (stream != NULL
          && (n = g_input_stream_read (G_INPUT_STREAM (stream), block, HASH_BLOCK, NULL, NULL)) > 0)
     g_checksum_update (checksum, block, n);
 }
@@ -288,7 +288,7 @@ vard_model_peek_text_encoder (VardModel *self)
 
   VardModelClass *klass = VARD_MODEL_GET_CLASS (self);
 
-  return klass->get_text_encoder ? klass->get_text_encoder (self) : NULL;
+  return klass->get_text_encoder != NULL ? klass->get_text_encoder (self) : NULL;
 }
 
 char **
@@ -299,15 +299,15 @@ vard_model_dup_adapter_names (VardModel *self, const char *const *wanted)
   g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
 
   VardModelClass *klass = VARD_MODEL_GET_CLASS (self);
-  gboolean is_default = !wanted || !wanted[0];
+  gboolean is_default = wanted == NULL || wanted[0] == NULL;
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
 
-  for (const char *const *word = is_default ? defaults : wanted; *word; word++)
+  for (const char *const *word = is_default ? defaults : wanted; *word != NULL; word++)
     {
-      const char *const *names = klass->get_adapter_names ? klass->get_adapter_names (self, *word)
-                                                          : NULL;
+      const char *const *names =
+        klass->get_adapter_names != NULL ? klass->get_adapter_names (self, *word) : NULL;
 
-      if (names)
+      if (names != NULL)
         g_strv_builder_addv (builder, (const char **) names);
       else if (!is_default)
         g_strv_builder_add (builder, *word);
@@ -389,5 +389,6 @@ vard_model_detach_lora (VardModel *self)
 
   VardLoraTarget target = get_target (self);
 
-  return vard_lora_detach (target.denoiser) + (target.text ? vard_lora_detach (target.text) : 0);
+  return vard_lora_detach (target.denoiser)
+         + (target.text != NULL ? vard_lora_detach (target.text) : 0);
 }

@@ -62,14 +62,14 @@ vard_res_block_record (VardResBlock *self, VardNode *x, VardNode *time)
   VardNode *h =
     vard_conv2d_record (self->conv1, vard_silu (vard_group_norm_record (self->norm1, x)));
 
-  if (self->time_proj)
+  if (self->time_proj != NULL)
     {
       VardNode *shift = vard_linear_record (self->time_proj, vard_silu (time));
 
       h = vard_add (h, vard_reshape (shift, VARD_SHAPE (shift->shape.dims[0], 1, 1, self->n_out)));
     }
   h = vard_conv2d_record (self->conv2, vard_silu (vard_group_norm_record (self->norm2, h)));
-  h = vard_add (self->shortcut ? vard_linear_record (self->shortcut, x) : x, h);
+  h = vard_add (self->shortcut != NULL ? vard_linear_record (self->shortcut, x) : x, h);
   if (self->output_scale != 1)
     h = vard_scale (h, 1 / self->output_scale);
   vard_module_end_block (VARD_MODULE (self), graph);

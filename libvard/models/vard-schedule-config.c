@@ -27,7 +27,7 @@ get_choice (VardConfigReader *reader, const char *key, guint fallback, const cha
   g_autofree char *supported = g_strjoinv (" or ", (char **) choices);
   const char *value = vard_config_reader_get_string (reader, key, choices[fallback]);
 
-  for (guint i = 0; choices[i]; i++)
+  for (guint i = 0; choices[i] != NULL; i++)
     if (g_str_equal (value, choices[i]))
       return i;
   vard_config_reader_refuse (reader, key, supported);

@@ -57,12 +57,14 @@ static void
 check_component (VardConfigReader *index, const char *component, const char *const *classes)
 {
   JsonNode *node = vard_config_reader_peek (index, component);
-  JsonArray *entry = node && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
-  JsonNode *class = entry && json_array_get_length (entry) == 2 ? json_array_get_element (entry, 1)
-                                                                : NULL;
-  const char *name = class && JSON_NODE_HOLDS_VALUE (class) ? json_node_get_string (class) : NULL;
+  JsonArray *entry = node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node)
+                                                                  : NULL;
+  JsonNode *class =
+    entry != NULL && json_array_get_length (entry) == 2 ? json_array_get_element (entry, 1) : NULL;
+  const char *name = class != NULL && JSON_NODE_HOLDS_VALUE (class) ? json_node_get_string (class)
+                                                                    : NULL;
 
-  for (guint i = 0; i < 3 && classes[i]; i++)
+  for (guint i = 0; i < 3 && classes[i] != NULL; i++)
     if (g_strcmp0 (name, classes[i]) == 0)
       return;
   vard_config_reader_refuse (index, component, classes[0]);
@@ -129,7 +131,7 @@ load_weights (VardStableDiffusion *self,
               const char *const *ignored,
               GError **error)
 {
-  if (vard_model_source_peek_file (self->source))
+  if (vard_model_source_peek_file (self->source) != NULL)
     {
       VardOriginalNames names = make_names (self, part);
 
@@ -141,7 +143,7 @@ load_weights (VardStableDiffusion *self,
     g_build_filename (vard_model_source_get_path (self->source), component, NULL);
   g_autofree char *file = vard_weights_find (folder, stem, error);
 
-  if (!file)
+  if (file == NULL)
     return FALSE;
   vard_model_add_file (VARD_MODEL (self), file);
   return vard_weights_load (module, file, aliases, ignored, error);
@@ -155,7 +157,7 @@ load_tokenizer (VardStableDiffusion *self, GError **error)
   gint64 n_positions = vard_clip_text_get_n_positions (self->text);
 
   self->tokenizer = vard_clip_tokenizer_new (folder, error);
-  if (!self->tokenizer)
+  if (self->tokenizer == NULL)
     return FALSE;
   if (vard_clip_tokenizer_get_n_ids (self->tokenizer) > vard_clip_text_get_n_ids (self->text))
     {
@@ -186,8 +188,8 @@ load_text (VardStableDiffusion *self, VardModelInfo *info, GError **error)
   g_autoptr (VardConfigReader) config =
     vard_model_source_open_config (self->source, "text_encoder", error);
 
-  self->text = config ? vard_clip_text_new (config, error) : NULL;
-  if (!self->text || !load_tokenizer (self, error))
+  self->text = config != NULL ? vard_clip_text_new (config, error) : NULL;
+  if (self->text == NULL || !load_tokenizer (self, error))
     return FALSE;
   self->is_second = find_generation (self, config);
   vard_condition_layout_add (&info->condition, "context", VARD_DTYPE_F32,
@@ -202,8 +204,8 @@ load_autoencoder (VardStableDiffusion *self, VardModelInfo *info, GError **error
 {
   g_autoptr (VardConfigReader) config = vard_model_source_open_config (self->source, "vae", error);
 
-  self->autoencoder = config ? vard_autoencoder_new (config, error) : NULL;
-  if (!self->autoencoder)
+  self->autoencoder = config != NULL ? vard_autoencoder_new (config, error) : NULL;
+  if (self->autoencoder == NULL)
     return FALSE;
   info->channels = vard_autoencoder_get_n_latent (self->autoencoder);
   info->scale = vard_autoencoder_get_scale (self->autoencoder);
@@ -244,7 +246,7 @@ load_unet (VardStableDiffusion *self, VardModelInfo *info, GError **error)
 {
   g_autoptr (VardConfigReader) reader = vard_model_source_open_config (self->source, "unet", error);
 
-  if (!reader || !vard_unet_config_read (&self->config, reader, error)
+  if (reader == NULL || !vard_unet_config_read (&self->config, reader, error)
       || !check_unet (&self->config, info, vard_model_source_get_path (self->source), error))
     return FALSE;
   self->unet = vard_unet_new (&self->config);
@@ -263,7 +265,7 @@ load_schedule (VardStableDiffusion *self, VardModelInfo *info, GError **error)
   g_autoptr (VardConfigReader) reader =
     vard_model_source_open_config (self->source, "scheduler", error);
 
-  return reader && vard_schedule_config_read (&info->schedule, reader, error);
+  return reader != NULL && vard_schedule_config_read (&info->schedule, reader, error);
 }
 
 static gboolean
@@ -298,7 +300,7 @@ vard_stable_diffusion_load_file (const char *path, const VardModelOptions *optio
   g_autoptr (VardStableDiffusion) self = g_object_new (VARD_TYPE_STABLE_DIFFUSION, NULL);
 
   self->source = vard_model_source_new_file (path, options, error);
-  if (!self->source)
+  if (self->source == NULL)
     return NULL;
   vard_model_add_file (VARD_MODEL (self), path);
   return load_parts (self, error) ? VARD_MODEL (g_steal_pointer (&self)) : NULL;
@@ -477,7 +479,7 @@ dup_configs (VardStableDiffusion *self, const VardModelSaverPart *parts, GError 
       configs[i] = vard_model_source_dup_config (self->source,
                                                  i < N_PARTS ? parts[i].component : "scheduler",
                                                  error);
-      if (!configs[i])
+      if (configs[i] == NULL)
         return NULL;
     }
   return g_steal_pointer (&configs);
@@ -521,18 +523,18 @@ save_single (VardStableDiffusion *self,
   GHashTableIter iter;
   gpointer key, value;
 
-  for (guint i = 0; configs && i <= N_PARTS; i++)
+  for (guint i = 0; configs != NULL && i <= N_PARTS; i++)
     g_hash_table_insert (table,
                          g_strconcat (VARD_SINGLE_FILE_CONFIG_KEY,
                                       i < N_PARTS ? parts[i].component : "scheduler", NULL),
                          configs[i]);
-  if (metadata)
+  if (metadata != NULL)
     {
       g_hash_table_iter_init (&iter, metadata);
       while (g_hash_table_iter_next (&iter, &key, &value))
         g_hash_table_insert (table, g_strdup (key), value);
     }
-  return configs && vard_single_file_write (path, named, N_PARTS, dtype, table, error);
+  return configs != NULL && vard_single_file_write (path, named, N_PARTS, dtype, table, error);
 }
 
 static gboolean
@@ -549,13 +551,13 @@ vard_stable_diffusion_save (VardModel *model,
   if (form == VARD_MODEL_FORM_SINGLE_FILE)
     return save_single (self, path, dtype, metadata, error);
   list_parts (self, parts);
-  if (!vard_model_source_peek_file (self->source))
+  if (vard_model_source_peek_file (self->source) == NULL)
     return vard_model_saver_save (vard_model_source_get_path (self->source), path, parts,
                                   has_adapters (parts[1].module) ? 2 : 1, dtype, metadata, error);
 
   g_auto (GStrv) configs = dup_configs (self, parts, error);
 
-  return configs
+  return configs != NULL
          && vard_model_saver_save_new (path, parts, N_PARTS, (const char *const *) configs,
                                        vard_model_source_get_tokenizer (self->source), dtype,
                                        metadata, error);

@@ -97,13 +97,13 @@ vard_unet_block_record_down (VardUnetBlock *self,
   for (guint i = 0; i < self->resnets->len; i++)
     {
       x = record_layer (self, i, x, time, context);
-      if (skips)
+      if (skips != NULL)
         g_ptr_array_add (skips, x);
     }
-  if (self->downsampler)
+  if (self->downsampler != NULL)
     {
       x = vard_conv2d_record (self->downsampler, x);
-      if (skips)
+      if (skips != NULL)
         g_ptr_array_add (skips, x);
     }
   vard_module_leave (VARD_MODULE (self), graph);
@@ -138,7 +138,7 @@ vard_unet_block_record_up (VardUnetBlock *self,
   vard_module_enter (VARD_MODULE (self), graph);
   for (guint i = 0; i < self->resnets->len; i++)
     {
-      if (skips)
+      if (skips != NULL)
         {
           VardNode *parts[2] = { x, g_ptr_array_steal_index (skips, skips->len - 1) };
 
@@ -146,7 +146,7 @@ vard_unet_block_record_up (VardUnetBlock *self,
         }
       x = record_layer (self, i, x, time, context);
     }
-  if (self->upsampler)
+  if (self->upsampler != NULL)
     x = vard_conv2d_record (self->upsampler, vard_upsample (x, 2));
   vard_module_leave (VARD_MODULE (self), graph);
   return x;

@@ -45,22 +45,22 @@ read_blocks (VardUnetConfig *self, VardConfigReader *reader)
   guint n_up = vard_config_reader_get_length (reader, "up_block_types");
 
   self->n_blocks = vard_config_reader_get_length (reader, "block_out_channels");
-  if (!vard_config_reader_peek (reader, "block_out_channels"))
+  if (vard_config_reader_peek (reader, "block_out_channels") == NULL)
     self->n_blocks = G_N_ELEMENTS (default_width);
   if (self->n_blocks < 1 || self->n_blocks > VARD_UNET_MAX_BLOCKS)
     {
       self->n_blocks = 1;
       vard_config_reader_refuse (reader, "block_out_channels", "a list of 1 to 8 widths");
     }
-  if (vard_config_reader_peek (reader, "block_out_channels"))
+  if (vard_config_reader_peek (reader, "block_out_channels") != NULL)
     vard_config_reader_get_ints (reader, "block_out_channels", 1, 1, MAX_WIDTH, self->width,
                                  self->n_blocks);
   else
     memcpy (self->width, default_width, sizeof default_width);
-  if (vard_config_reader_peek (reader, "down_block_types") && n_down != self->n_blocks)
+  if (vard_config_reader_peek (reader, "down_block_types") != NULL && n_down != self->n_blocks)
     vard_config_reader_refuse (reader, "down_block_types",
                                "one type for each of block_out_channels");
-  if (vard_config_reader_peek (reader, "up_block_types") && n_up != self->n_blocks)
+  if (vard_config_reader_peek (reader, "up_block_types") != NULL && n_up != self->n_blocks)
     vard_config_reader_refuse (reader, "up_block_types", "one type for each of block_out_channels");
   for (guint i = 0; i < self->n_blocks; i++)
     {

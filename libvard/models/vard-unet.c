@@ -172,7 +172,7 @@ vard_unet_record (VardUnet *self, VardNode *latents, VardNode *timesteps, VardNo
   g_ptr_array_add (skips, x);
   for (guint i = 0; i < n; i++)
     x = vard_unet_block_record_down (self->down[i], x, time, context, skips);
-  if (self->mid)
+  if (self->mid != NULL)
     x = vard_unet_block_record_mid (self->mid, x, time, context);
   for (guint i = 0; i < n; i++)
     x = vard_unet_block_record_up (self->up[i], x, time, context, skips);

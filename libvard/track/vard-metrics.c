@@ -140,7 +140,7 @@ vard_metrics_set (VardMetrics *self, const char *name, double value)
 
   Metric *known = find_metric (self, name);
 
-  if (known)
+  if (known != NULL)
     known->value = value;
   else
     {
@@ -165,7 +165,7 @@ vard_metrics_lookup (VardMetrics *self, const char *name, double *value)
 
   Metric *known = find_metric (self, name);
 
-  if (!known)
+  if (known == NULL)
     return FALSE;
   *value = known->value;
   return TRUE;

@@ -28,7 +28,7 @@ count_weights (VardModule *module)
 {
   gsize sum = 0;
 
-  if (module)
+  if (module != NULL)
     vard_module_foreach_parameter (module, add_weight, &sum);
   return sum;
 }
@@ -56,7 +56,7 @@ read_status (const char *field)
   const char *line;
 
   if (!g_file_get_contents ("/proc/self/status", &text, NULL, NULL)
-      || !(line = strstr (text, field)))
+      || (line = strstr (text, field)) == NULL)
     return 0;
   return 1024 * g_ascii_strtoull (line + strlen (field), NULL, 10);
 }

@@ -253,7 +253,8 @@ read_size (VardSafetensors *file, const char *key, gint64 step, gint64 *size, GE
 {
   const char *text = g_hash_table_lookup (vard_safetensors_peek_metadata (file), key);
 
-  if (text && g_ascii_string_to_signed (text, 10, 1, 1 << 14, size, NULL) && *size % step == 0)
+  if (text != NULL && g_ascii_string_to_signed (text, 10, 1, 1 << 14, size, NULL)
+      && *size % step == 0)
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s is not a value network: its metadata has no good %s",
@@ -267,7 +268,7 @@ vard_value_net_new_from_file (const char *path, GError **error)
   g_autoptr (VardSafetensors) file = vard_safetensors_open (path, error);
   gint64 n_channels, text_width, width;
 
-  if (!file || !read_size (file, "vard_channels", 1, &n_channels, error)
+  if (file == NULL || !read_size (file, "vard_channels", 1, &n_channels, error)
       || !read_size (file, "vard_text_width", 1, &text_width, error)
       || !read_size (file, "vard_width", N_GROUPS, &width, error))
     return NULL;
