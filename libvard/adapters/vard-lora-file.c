@@ -41,14 +41,14 @@ match_clear (gpointer data)
 }
 
 static const char *
-get_path (const Load *load)
+vard_lora_file_get_path (const Load *load)
 {
   return vard_safetensors_get_path (load->file);
 }
 
 /* a scalar tensor of any type */
 static gboolean
-read_scalar (Load *load, const char *name, double *value)
+vard_lora_file_read_scalar (Load *load, const char *name, double *value)
 {
   g_autoptr (VardTensor) stored = vard_safetensors_lookup (load->file, name, &load->error);
   g_autoptr (VardTensor) number = stored ? vard_tensor_convert (stored, VARD_DTYPE_F32) : NULL;
@@ -58,15 +58,16 @@ read_scalar (Load *load, const char *name, double *value)
   if (vard_tensor_get_count (number) != 1 || !isfinite (vard_tensor_peek_f32 (number)[0]))
     {
       g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s is not one finite number",
-                   get_path (load), name);
+                   vard_lora_file_get_path (load), name);
       return FALSE;
     }
   *value = vard_tensor_peek_f32 (number)[0];
+
   return TRUE;
 }
 
 static gboolean
-read_rank (Load *load, const char *name, guint *rank)
+vard_lora_file_read_rank (Load *load, const char *name, guint *rank)
 {
   VardShape shape = { 0 };
 
@@ -80,41 +81,43 @@ read_rank (Load *load, const char *name, guint *rank)
   g_autofree char *text = vard_shape_to_string (&shape);
 
   g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "%s: %s has the shape %s, which is not that of a LoRA matrix", get_path (load), name,
-               text);
+               "%s: %s has the shape %s, which is not that of a LoRA matrix",
+               vard_lora_file_get_path (load), name, text);
+
   return FALSE;
 }
 
 static gboolean
-read_scale (Load *load,
-            const char *path,
-            guint spelling,
-            const VardLoraNames *names,
-            guint rank,
-            double *scale)
+vard_lora_file_read_scale (Load *load,
+                           const char *path,
+                           guint spelling,
+                           const VardLoraNames *names,
+                           guint rank,
+                           double *scale)
 {
   if (!vard_safetensors_contains (load->file, names->alpha))
     return vard_lora_scale_find (load->scale, load->place, path, rank,
                                  vard_lora_names_need_config (spelling), scale, &load->error);
-  if (!read_scalar (load, names->alpha, scale))
+  if (!vard_lora_file_read_scalar (load, names->alpha, scale))
     return FALSE;
   *scale /= rank;
   g_hash_table_add (load->used, g_strdup (names->alpha));
+
   return TRUE;
 }
 
 static void
-read_adapter (Load *load,
-              const char *path,
-              VardLinear *layer,
-              guint spelling,
-              const VardLoraNames *names)
+vard_lora_file_read_adapter (Load *load,
+                             const char *path,
+                             VardLinear *layer,
+                             guint spelling,
+                             const VardLoraNames *names)
 {
   guint rank;
   double scale;
 
-  if (!read_rank (load, names->down, &rank)
-      || !read_scale (load, path, spelling, names, rank, &scale))
+  if (!vard_lora_file_read_rank (load, names->down, &rank)
+      || !vard_lora_file_read_scale (load, path, spelling, names, rank, &scale))
     return;
 
   Match match = { layer, vard_lora_new (vard_linear_get_n_in (layer), vard_linear_get_n_out (layer),
@@ -130,7 +133,7 @@ read_adapter (Load *load,
 
 /* a layer in two spellings would count twice */
 static gboolean
-check_once (Load *load, VardLinear *layer, const char *name)
+vard_lora_file_check_once (Load *load, VardLinear *layer, const char *name)
 {
   Match *last = load->matches->len ? &g_array_index (load->matches, Match, load->matches->len - 1)
                                    : NULL;
@@ -138,7 +141,8 @@ check_once (Load *load, VardLinear *layer, const char *name)
   if (!last || last->layer != layer)
     return TRUE;
   g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "%s: %s is present under another name too", get_path (load), name);
+               "%s: %s is present under another name too", vard_lora_file_get_path (load), name);
+
   return FALSE;
 }
 
@@ -156,14 +160,14 @@ load_layer (const char *path, VardModule *module, gpointer data)
       if (vard_lora_names_spell (i / 2, load->place, i % 2, path, &names)
           && vard_safetensors_contains (load->file, names.down)
           && vard_safetensors_contains (load->file, names.up)
-          && check_once (load, VARD_LINEAR (module), names.down))
-        read_adapter (load, path, VARD_LINEAR (module), i / 2, &names);
+          && vard_lora_file_check_once (load, VARD_LINEAR (module), names.down))
+        vard_lora_file_read_adapter (load, path, VARD_LINEAR (module), i / 2, &names);
     }
 }
 
 /* what other programs call LoRA too, by a piece of a tensor's name; "" where nothing tells */
 static const char *
-guess_kind (const Load *load, const char *name)
+vard_lora_file_guess_kind (const Load *load, const char *name)
 {
   static const struct
   {
@@ -188,11 +192,12 @@ guess_kind (const Load *load, const char *name)
   if (vard_safetensors_get_shape (load->file, name, &shape) && shape.n_dims == 4
       && shape.dims[2] > 1)
     return " (adapters of convolutions are not supported)";
+
   return "";
 }
 
 static gboolean
-check_left_over (const Load *load, gboolean has_text, GError **error)
+vard_lora_file_check_left_over (const Load *load, gboolean has_text, GError **error)
 {
   guint n_left = 0;
   const char *first = NULL, *kind = "";
@@ -203,23 +208,25 @@ check_left_over (const Load *load, gboolean has_text, GError **error)
         if (n_left++ == 0)
           first = *name;
         if (!*kind)
-          kind = guess_kind (load, *name);
+          kind = vard_lora_file_guess_kind (load, *name);
       }
   if (n_left == 0 && load->matches->len > 0)
     return TRUE;
   if (!first)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no tensors", get_path (load));
+    g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no tensors",
+                 vard_lora_file_get_path (load));
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                  "%s: %u tensor%s fit%s no linear layer of the denoiser%s, the first is %s%s",
-                 get_path (load), n_left, n_left == 1 ? "" : "s", n_left == 1 ? "s" : "",
-                 has_text ? " or the text encoder" : "", first, kind);
+                 vard_lora_file_get_path (load), n_left, n_left == 1 ? "" : "s",
+                 n_left == 1 ? "s" : "", has_text ? " or the text encoder" : "", first, kind);
+
   return FALSE;
 }
 
 /* the weight file of a folder */
 static char *
-find_file (const char *path)
+vard_lora_file_find_file (const char *path)
 {
   static const char *const names[] = { "pytorch_lora_weights.safetensors",
                                        "adapter_model.safetensors" };
@@ -231,11 +238,12 @@ find_file (const char *path)
       if (g_file_test (file, G_FILE_TEST_EXISTS))
         return g_steal_pointer (&file);
     }
+
   return g_strdup (path);
 }
 
 static gboolean
-check_file_name (const char *path, GError **error)
+vard_lora_file_check_file_name (const char *path, GError **error)
 {
   static const char *const pickles[] = { ".bin", ".pt", ".pth", ".ckpt" };
 
@@ -254,16 +262,21 @@ check_file_name (const char *path, GError **error)
                "the folder %s has neither pytorch_lora_weights.safetensors nor "
                "adapter_model.safetensors",
                path);
+
   return FALSE;
 }
 
 /* all adapters of a file as matches; nothing of the target is changed */
 static GArray *
-read_matches (const VardLoraTarget *target, const char *path, double strength, GError **error)
+vard_lora_file_read_matches (const VardLoraTarget *target,
+                             const char *path,
+                             double strength,
+                             GError **error)
 {
-  g_autofree char *file_path = find_file (path);
-  g_autoptr (VardSafetensors) file =
-    check_file_name (file_path, error) ? vard_safetensors_open (file_path, error) : NULL;
+  g_autofree char *file_path = vard_lora_file_find_file (path);
+  g_autoptr (VardSafetensors) file = vard_lora_file_check_file_name (file_path, error)
+                                       ? vard_safetensors_open (file_path, error)
+                                       : NULL;
   g_autoptr (VardLoraScale) scale = file ? vard_lora_scale_new (file, error) : NULL;
   g_autoptr (GHashTable) used = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_autoptr (GArray) matches = g_array_new (FALSE, FALSE, sizeof (Match));
@@ -281,7 +294,10 @@ read_matches (const VardLoraTarget *target, const char *path, double strength, G
       g_propagate_error (error, load.error);
       return NULL;
     }
-  return check_left_over (&load, target->text != NULL, error) ? g_steal_pointer (&matches) : NULL;
+
+  return vard_lora_file_check_left_over (&load, target->text != NULL, error)
+           ? g_steal_pointer (&matches)
+           : NULL;
 }
 
 /* ---- adding ---- */
@@ -295,7 +311,7 @@ vard_lora_add (const VardLoraTarget *target,
 {
   g_return_val_if_fail (VARD_IS_MODULE (target->denoiser), FALSE);
 
-  g_autoptr (GArray) matches = read_matches (target, path, strength, error);
+  g_autoptr (GArray) matches = vard_lora_file_read_matches (target, path, strength, error);
 
   for (guint i = 0; matches && i < matches->len; i++)
     {
@@ -315,13 +331,14 @@ vard_lora_add (const VardLoraTarget *target,
     }
   if (matches && n_layers)
     *n_layers = matches->len;
+
   return matches != NULL;
 }
 
 /* ---- to train on ---- */
 
 static gboolean
-check_ranks (GArray *matches, const char *path, GError **error)
+vard_lora_file_check_ranks (GArray *matches, const char *path, GError **error)
 {
   for (guint i = 0; i < matches->len; i++)
     {
@@ -339,12 +356,13 @@ check_ranks (GArray *matches, const char *path, GError **error)
           return FALSE;
         }
     }
+
   return TRUE;
 }
 
 /* @to keeps its scale, so B makes up for the difference */
 static void
-copy_numbers (VardLora *from, VardLora *to)
+vard_lora_file_copy_numbers (VardLora *from, VardLora *to)
 {
   VardTensor *a = vard_lora_peek_down (to)->tensor, *b = vard_lora_peek_up (to)->tensor;
   double factor = vard_lora_get_scale (from) / vard_lora_get_scale (to);
@@ -362,9 +380,9 @@ vard_lora_load (VardModule *root, const char *path, double strength, GError **er
   g_return_val_if_fail (VARD_IS_MODULE (root), FALSE);
 
   VardLoraTarget target = { root, NULL };
-  g_autoptr (GArray) matches = read_matches (&target, path, strength, error);
+  g_autoptr (GArray) matches = vard_lora_file_read_matches (&target, path, strength, error);
 
-  if (!matches || !check_ranks (matches, path, error))
+  if (!matches || !vard_lora_file_check_ranks (matches, path, error))
     return FALSE;
   vard_module_set_trainable (root, FALSE);
   for (guint i = 0; i < matches->len; i++)
@@ -373,11 +391,12 @@ vard_lora_load (VardModule *root, const char *path, double strength, GError **er
       VardAdapter *adapter = vard_linear_peek_adapter (match->layer);
 
       if (adapter)
-        copy_numbers (match->lora, VARD_LORA (adapter));
+        vard_lora_file_copy_numbers (match->lora, VARD_LORA (adapter));
       else
         vard_linear_take_adapter (match->layer, "lora",
                                   VARD_ADAPTER (g_steal_pointer (&match->lora)));
       vard_module_set_trainable (VARD_MODULE (vard_linear_peek_adapter (match->layer)), TRUE);
     }
+
   return TRUE;
 }

@@ -13,7 +13,7 @@
 #define N_LEGACY_DIGITS 8
 
 static char *
-hash_part (const guint8 *bytes, gsize size, gsize begin, gsize length)
+vard_lora_hash_hash_part (const guint8 *bytes, gsize size, gsize begin, gsize length)
 {
   begin = MIN (begin, size);
   return g_compute_checksum_for_data (G_CHECKSUM_SHA256, bytes + begin, MIN (length, size - begin));
@@ -38,11 +38,12 @@ vard_lora_hash_file (const char *path, char **model_hash, char **legacy_hash, GE
   memcpy (&header, bytes, sizeof header);
   header = GUINT64_FROM_LE (header);
   if (model_hash != NULL)
-    *model_hash = hash_part (bytes, size, MIN (header, size) + sizeof header, size);
+    *model_hash = vard_lora_hash_hash_part (bytes, size, MIN (header, size) + sizeof header, size);
   if (legacy_hash != NULL)
     {
-      *legacy_hash = hash_part (bytes, size, LEGACY_OFFSET, LEGACY_LENGTH);
+      *legacy_hash = vard_lora_hash_hash_part (bytes, size, LEGACY_OFFSET, LEGACY_LENGTH);
       (*legacy_hash)[N_LEGACY_DIGITS] = 0;
     }
+
   return TRUE;
 }

@@ -83,7 +83,7 @@ vard_lora_names_get_prefixes (guint spelling)
 /* attn1.to_q -> attn1.processor.to_q, attn1.to_out.0 -> attn1.processor.to_out; self_attn.q_proj ->
  * self_attn.to_q */
 static char *
-spell_processor (const char *path, VardLoraPlace place)
+vard_lora_names_spell_processor (const char *path, VardLoraPlace place)
 {
   const char *last = strrchr (path, '.');
 
@@ -100,6 +100,7 @@ spell_processor (const char *path, VardLoraPlace place)
   if (g_str_has_suffix (path, ".to_out.0"))
     return g_strdup_printf ("%.*s.processor.to_out", (int) (last - path - strlen (".to_out")),
                             path);
+
   return g_strdup_printf ("%.*s.processor.%s", (int) (last - path), path, last + 1);
 }
 
@@ -120,14 +121,16 @@ vard_lora_names_spell (guint spelling,
 
   gboolean has_middle = place == VARD_LORA_PLACE_TEXT && variant == 0;
   g_autofree char *middle = g_strconcat (has_middle ? "text_model." : "", path, NULL);
-  g_autofree char *spelled = self->path == PATH_PROCESSOR ? spell_processor (middle, place)
-                                                          : g_strdup (middle);
+  g_autofree char *spelled = self->path == PATH_PROCESSOR
+                               ? vard_lora_names_spell_processor (middle, place)
+                               : g_strdup (middle);
 
   if (self->path == PATH_UNDERSCORES)
     g_strdelimit (spelled, ".", '_');
   names->down = g_strconcat (prefix, spelled, self->down[place], NULL);
   names->up = g_strconcat (prefix, spelled, self->up[place], NULL);
   names->alpha = g_strconcat (prefix, spelled, ".alpha", NULL);
+
   return TRUE;
 }
 

@@ -18,7 +18,7 @@ struct _VardLoraScale
 };
 
 static gboolean
-read_text (VardLoraScale *self, const char *text, GError **error)
+vard_lora_scale_read_text (VardLoraScale *self, const char *text, GError **error)
 {
   g_autoptr (GError) reason = NULL;
 
@@ -28,12 +28,13 @@ read_text (VardLoraScale *self, const char *text, GError **error)
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s: the configuration of the adapter is not a JSON object%s%s", self->path,
                reason ? ": " : "", reason ? reason->message : "");
+
   return FALSE;
 }
 
 /* whether PEFT wrote it on its own: only then is a configuration beside the file about it */
 static gboolean
-is_raw (VardSafetensors *file)
+vard_lora_scale_is_raw (VardSafetensors *file)
 {
   const char *const *names = vard_safetensors_peek_names (file);
 
@@ -52,13 +53,14 @@ vard_lora_scale_new (VardSafetensors *file, GError **error)
 
   self->path = g_strdup (vard_safetensors_get_path (file));
   if (text)
-    return read_text (self, text, error) ? g_steal_pointer (&self) : NULL;
-  if (!is_raw (file) || !g_file_get_contents (path, &contents, NULL, NULL))
+    return vard_lora_scale_read_text (self, text, error) ? g_steal_pointer (&self) : NULL;
+  if (!vard_lora_scale_is_raw (file) || !g_file_get_contents (path, &contents, NULL, NULL))
     return g_steal_pointer (&self);
   g_free (self->path);
   self->path = g_steal_pointer (&path);
   self->is_beside = TRUE;
-  return read_text (self, contents, error) ? g_steal_pointer (&self) : NULL;
+
+  return vard_lora_scale_read_text (self, contents, error) ? g_steal_pointer (&self) : NULL;
 }
 
 void
@@ -70,7 +72,7 @@ vard_lora_scale_free (VardLoraScale *self)
 }
 
 static JsonNode *
-peek (VardLoraScale *self, VardLoraPlace place, const char *key)
+vard_lora_scale_peek (VardLoraScale *self, VardLoraPlace place, const char *key)
 {
   const char *component = place == VARD_LORA_PLACE_TEXT ? "text_encoder." : "unet.";
   g_autofree char *name = g_strconcat (self->is_beside ? "" : component, key, NULL);
@@ -81,22 +83,22 @@ peek (VardLoraScale *self, VardLoraPlace place, const char *key)
 }
 
 static gboolean
-is_true (VardLoraScale *self, VardLoraPlace place, const char *key)
+vard_lora_scale_is_true (VardLoraScale *self, VardLoraPlace place, const char *key)
 {
-  JsonNode *node = peek (self, place, key);
+  JsonNode *node = vard_lora_scale_peek (self, place, key);
 
   return node && JSON_NODE_HOLDS_VALUE (node) && json_node_get_boolean (node);
 }
 
 /* the value of the first pattern that is the path's end; patterns are regular expressions */
 static gboolean
-find_pattern (VardLoraScale *self,
-              VardLoraPlace place,
-              const char *key,
-              const char *path,
-              double *value)
+vard_lora_scale_find_pattern (VardLoraScale *self,
+                              VardLoraPlace place,
+                              const char *key,
+                              const char *path,
+                              double *value)
 {
-  JsonNode *node = peek (self, place, key);
+  JsonNode *node = vard_lora_scale_peek (self, place, key);
   JsonObjectIter iter;
   const char *pattern;
   JsonNode *number;
@@ -114,6 +116,7 @@ find_pattern (VardLoraScale *self,
           return TRUE;
         }
     }
+
   return FALSE;
 }
 
@@ -126,10 +129,10 @@ vard_lora_scale_find (VardLoraScale *self,
                       double *scale,
                       GError **error)
 {
-  JsonNode *node = peek (self, place, "lora_alpha");
+  JsonNode *node = vard_lora_scale_peek (self, place, "lora_alpha");
   double alpha = rank;
 
-  if (is_true (self, place, "use_dora"))
+  if (vard_lora_scale_is_true (self, place, "use_dora"))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
                    "%s: the adapter is a DoRA, and vard reads only LoRA", self->path);
@@ -145,13 +148,14 @@ vard_lora_scale_find (VardLoraScale *self,
                    self->path);
       return FALSE;
     }
-  find_pattern (self, place, "alpha_pattern", path, &alpha);
+  vard_lora_scale_find_pattern (self, place, "alpha_pattern", path, &alpha);
   if (!isfinite (alpha))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: lora_alpha of %s is %f", self->path,
                    path, alpha);
       return FALSE;
     }
-  *scale = alpha / (is_true (self, place, "use_rslora") ? sqrt (rank) : rank);
+  *scale = alpha / (vard_lora_scale_is_true (self, place, "use_rslora") ? sqrt (rank) : rank);
+
   return TRUE;
 }

@@ -28,7 +28,7 @@ typedef struct
 
 /* B alpha / rank */
 static VardTensor *
-fold_scale (const VardSafetensorsEntry *entry)
+vard_lora_writer_fold_scale (const VardSafetensorsEntry *entry)
 {
   VardTensor *folded = vard_tensor_convert (entry->tensor, VARD_DTYPE_F32);
   float *values = vard_tensor_peek_f32 (folded);
@@ -36,15 +36,16 @@ fold_scale (const VardSafetensorsEntry *entry)
 
   for (gint64 i = 0; i < vard_tensor_get_count (folded); i++)
     values[i] *= scale;
+
   return folded;
 }
 
 /* data is the adapter for what is to be folded */
 static VardTensor *
-as_in_file (const VardSafetensorsEntry *entry, GError **error)
+vard_lora_writer_as_in_file (const VardSafetensorsEntry *entry, GError **error)
 {
   g_autoptr (VardTensor) values = entry->data != NULL && vard_lora_get_scale (entry->data) != 1
-                                    ? fold_scale (entry)
+                                    ? vard_lora_writer_fold_scale (entry)
                                     : g_object_ref (entry->tensor);
 
   return vard_tensor_new_view (vard_tensor_peek_buffer (values), vard_tensor_get_offset (values),
@@ -52,14 +53,18 @@ as_in_file (const VardSafetensorsEntry *entry, GError **error)
 }
 
 static void
-add_entry (Save *save, char *name, VardTensor *tensor, gboolean is_pointwise, VardLora *folded)
+vard_lora_writer_add_entry (Save *save,
+                            char *name,
+                            VardTensor *tensor,
+                            gboolean is_pointwise,
+                            VardLora *folded)
 {
   VardSafetensorsEntry entry = {
     .name = name,
     .tensor = tensor,
     .dtype = VARD_DTYPE_F32,
     .shape = *vard_tensor_peek_shape (tensor),
-    .prepare = as_in_file,
+    .prepare = vard_lora_writer_as_in_file,
     .data = folded,
   };
 
@@ -70,19 +75,19 @@ add_entry (Save *save, char *name, VardTensor *tensor, gboolean is_pointwise, Va
 }
 
 static void
-add_alpha (Save *save, char *name, double alpha)
+vard_lora_writer_add_alpha (Save *save, char *name, double alpha)
 {
   VardShape shape = VARD_SCALAR;
   VardTensor *tensor = vard_tensor_new (VARD_DTYPE_F32, &shape);
 
   vard_tensor_peek_f32 (tensor)[0] = alpha;
   g_ptr_array_add (save->tensors, tensor);
-  add_entry (save, name, tensor, FALSE, NULL);
+  vard_lora_writer_add_entry (save, name, tensor, FALSE, NULL);
 }
 
 /* A or B on the host; NULL with an error */
 static VardTensor *
-peek_matrix (Save *save, VardParameter *parameter)
+vard_lora_writer_peek_matrix (Save *save, VardParameter *parameter)
 {
   VardTensor *host = save->engine != NULL
                        ? vard_engine_fetch (save->engine, parameter->tensor, &save->error)
@@ -90,11 +95,12 @@ peek_matrix (Save *save, VardParameter *parameter)
 
   if (host != NULL)
     g_ptr_array_add (save->tensors, host);
+
   return host;
 }
 
 static void
-add_adapter (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
+vard_lora_writer_add_adapter (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 {
   Save *save = data;
   gboolean is_kohya = save->format == VARD_LORA_FORMAT_KOHYA;
@@ -103,17 +109,20 @@ add_adapter (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
   guint rank = vard_lora_get_rank (lora);
   double alpha = vard_lora_get_scale (lora) * rank;
   g_auto (VardLoraNames) names = { NULL };
-  VardTensor *down = save->error != NULL ? NULL : peek_matrix (save, vard_lora_peek_down (lora));
-  VardTensor *up = down != NULL ? peek_matrix (save, vard_lora_peek_up (lora)) : NULL;
+  VardTensor *down =
+    save->error != NULL ? NULL : vard_lora_writer_peek_matrix (save, vard_lora_peek_down (lora));
+  VardTensor *up = down != NULL ? vard_lora_writer_peek_matrix (save, vard_lora_peek_up (lora))
+                                : NULL;
 
   if (up == NULL)
     return;
   vard_lora_names_spell (is_kohya ? VARD_LORA_SPELLING_KOHYA : VARD_LORA_SPELLING_DIFFUSERS,
                          save->place, 0, path, &names);
-  add_entry (save, g_steal_pointer (&names.down), down, is_pointwise, NULL);
-  add_entry (save, g_steal_pointer (&names.up), up, is_pointwise, is_kohya ? NULL : lora);
+  vard_lora_writer_add_entry (save, g_steal_pointer (&names.down), down, is_pointwise, NULL);
+  vard_lora_writer_add_entry (save, g_steal_pointer (&names.up), up, is_pointwise,
+                              is_kohya ? NULL : lora);
   if (is_kohya)
-    add_alpha (save, g_steal_pointer (&names.alpha), alpha);
+    vard_lora_writer_add_alpha (save, g_steal_pointer (&names.alpha), alpha);
   if (save->n_layers++ == 0)
     {
       save->rank = rank;
@@ -124,7 +133,7 @@ add_adapter (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 }
 
 static void
-insert_default (GHashTable *table, const char *key, const char *value)
+vard_lora_writer_insert_default (GHashTable *table, const char *key, const char *value)
 {
   if (!g_hash_table_contains (table, key))
     g_hash_table_insert (table, g_strdup (key), g_strdup (value));
@@ -132,20 +141,20 @@ insert_default (GHashTable *table, const char *key, const char *value)
 
 /* what kohya's readers show; "Dynamic" is their word for ranks that differ */
 static void
-add_kohya_metadata (const Save *save, GHashTable *table)
+vard_lora_writer_add_kohya_metadata (const Save *save, GHashTable *table)
 {
   g_autofree char *rank = save->is_mixed ? g_strdup ("Dynamic")
                                          : g_strdup_printf ("%u", save->rank);
   char alpha[G_ASCII_DTOSTR_BUF_SIZE];
 
   g_ascii_formatd (alpha, sizeof alpha, "%.9g", save->alpha);
-  insert_default (table, "ss_network_module", "networks.lora");
-  insert_default (table, "ss_network_dim", rank);
-  insert_default (table, "ss_network_alpha", save->is_mixed ? "Dynamic" : alpha);
+  vard_lora_writer_insert_default (table, "ss_network_module", "networks.lora");
+  vard_lora_writer_insert_default (table, "ss_network_dim", rank);
+  vard_lora_writer_insert_default (table, "ss_network_alpha", save->is_mixed ? "Dynamic" : alpha);
 }
 
 static GHashTable *
-make_metadata (const Save *save, GHashTable *given)
+vard_lora_writer_make_metadata (const Save *save, GHashTable *given)
 {
   GHashTable *table = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   GHashTableIter iter;
@@ -158,12 +167,13 @@ make_metadata (const Save *save, GHashTable *given)
         g_hash_table_insert (table, g_strdup (key), g_strdup (value));
     }
   if (save->format == VARD_LORA_FORMAT_KOHYA)
-    add_kohya_metadata (save, table);
+    vard_lora_writer_add_kohya_metadata (save, table);
+
   return table;
 }
 
 static GHashTable *
-copy_training_keys (GHashTable *table)
+vard_lora_writer_copy_training_keys (GHashTable *table)
 {
   GHashTable *kept = g_hash_table_new (g_str_hash, g_str_equal);
   GHashTableIter iter;
@@ -173,15 +183,16 @@ copy_training_keys (GHashTable *table)
   while (g_hash_table_iter_next (&iter, &key, &value))
     if (g_str_has_prefix (key, "ss_"))
       g_hash_table_insert (kept, key, value);
+
   return kept;
 }
 
 /* As kohya's scripts do it: of a file whose header has nothing but the ss_ keys, since others may
  * be changed later. The first hash knows the tensors alone. */
 static gboolean
-add_hashes (const Save *save, const char *path, GHashTable *table, GError **error)
+vard_lora_writer_add_hashes (const Save *save, const char *path, GHashTable *table, GError **error)
 {
-  g_autoptr (GHashTable) kept = copy_training_keys (table);
+  g_autoptr (GHashTable) kept = vard_lora_writer_copy_training_keys (table);
   g_autofree char *temporary = g_strconcat (path, ".hash", NULL);
   char *model_hash = NULL, *legacy_hash = NULL;
   gboolean ok;
@@ -196,6 +207,7 @@ add_hashes (const Save *save, const char *path, GHashTable *table, GError **erro
                        g_strconcat ("0x", model_hash, NULL));
   g_hash_table_insert (table, g_strdup ("sshs_model_hash"), model_hash);
   g_hash_table_insert (table, g_strdup ("sshs_legacy_hash"), legacy_hash);
+
   return TRUE;
 }
 
@@ -218,10 +230,10 @@ vard_lora_write (const VardLoraTarget *target,
                 .names = names,
                 .tensors = tensors };
 
-  vard_lora_foreach (target->denoiser, add_adapter, &save);
+  vard_lora_foreach (target->denoiser, vard_lora_writer_add_adapter, &save);
   save.place = VARD_LORA_PLACE_TEXT;
   if (target->text != NULL)
-    vard_lora_foreach (target->text, add_adapter, &save);
+    vard_lora_foreach (target->text, vard_lora_writer_add_adapter, &save);
   if (save.error != NULL)
     {
       g_propagate_error (error, save.error);
@@ -234,15 +246,16 @@ vard_lora_write (const VardLoraTarget *target,
       return FALSE;
     }
 
-  g_autoptr (GHashTable) table = make_metadata (&save, metadata);
+  g_autoptr (GHashTable) table = vard_lora_writer_make_metadata (&save, metadata);
 
-  if (format == VARD_LORA_FORMAT_KOHYA && !add_hashes (&save, path, table, error))
+  if (format == VARD_LORA_FORMAT_KOHYA && !vard_lora_writer_add_hashes (&save, path, table, error))
     return FALSE;
   if (!vard_safetensors_write (path, (const VardSafetensorsEntry *) entries->data, entries->len,
                                table, error))
     return FALSE;
   if (n_layers != NULL)
     *n_layers = save.n_layers;
+
   return TRUE;
 }
 

@@ -96,6 +96,7 @@ vard_field_store_string (GObject *object, GParamSpec *pspec, char **member, cons
   char *copy = g_value_dup_string (value);
   *member = copy;
   vard_field_own (object, pspec, copy, g_free);
+
   return TRUE;
 }
 
@@ -112,6 +113,7 @@ vard_field_store_strv (GObject *object, GParamSpec *pspec, char ***member, const
   char **copy = next[0] != NULL ? g_strdupv ((char **) next) : NULL;
   *member = copy;
   vard_field_own (object, pspec, copy, (GDestroyNotify) g_strfreev);
+
   return TRUE;
 }
 

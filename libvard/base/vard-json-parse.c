@@ -35,6 +35,7 @@ vard_json_scan_fail (const VardJsonScan *self, GError **error, const char *forma
 
   va_end (args);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "line %u: %s", line, message);
+
   return FALSE;
 }
 

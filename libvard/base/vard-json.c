@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-static void append_node (GString *out, JsonNode *node, gboolean is_pretty, guint depth);
+static void vard_json_append_node (GString *out, JsonNode *node, gboolean is_pretty, guint depth);
 
 /**
  * vard_json_append_string:
@@ -68,14 +68,14 @@ vard_json_append_number (GString *out, double value)
 }
 
 static void
-append_break (GString *out, gboolean is_pretty, guint depth)
+vard_json_append_break (GString *out, gboolean is_pretty, guint depth)
 {
   if (is_pretty)
     g_string_append_printf (out, "\n%*s", (int) (2 * depth), "");
 }
 
 static void
-append_object (GString *out, JsonObject *object, gboolean is_pretty, guint depth)
+vard_json_append_object (GString *out, JsonObject *object, gboolean is_pretty, guint depth)
 {
   JsonObjectIter iter;
   const char *name;
@@ -89,18 +89,18 @@ append_object (GString *out, JsonObject *object, gboolean is_pretty, guint depth
       if (!is_first)
         g_string_append_c (out, ',');
       is_first = FALSE;
-      append_break (out, is_pretty, depth + 1);
+      vard_json_append_break (out, is_pretty, depth + 1);
       vard_json_append_string (out, name);
       g_string_append (out, is_pretty ? ": " : ":");
-      append_node (out, value, is_pretty, depth + 1);
+      vard_json_append_node (out, value, is_pretty, depth + 1);
     }
   if (!is_first)
-    append_break (out, is_pretty, depth);
+    vard_json_append_break (out, is_pretty, depth);
   g_string_append_c (out, '}');
 }
 
 static void
-append_array (GString *out, JsonArray *array, gboolean is_pretty, guint depth)
+vard_json_append_array (GString *out, JsonArray *array, gboolean is_pretty, guint depth)
 {
   guint n = json_array_get_length (array);
 
@@ -109,16 +109,16 @@ append_array (GString *out, JsonArray *array, gboolean is_pretty, guint depth)
     {
       if (i > 0)
         g_string_append_c (out, ',');
-      append_break (out, is_pretty, depth + 1);
-      append_node (out, json_array_get_element (array, i), is_pretty, depth + 1);
+      vard_json_append_break (out, is_pretty, depth + 1);
+      vard_json_append_node (out, json_array_get_element (array, i), is_pretty, depth + 1);
     }
   if (n > 0)
-    append_break (out, is_pretty, depth);
+    vard_json_append_break (out, is_pretty, depth);
   g_string_append_c (out, ']');
 }
 
 static void
-append_value (GString *out, JsonNode *node)
+vard_json_append_value (GString *out, JsonNode *node)
 {
   switch (json_node_get_value_type (node))
     {
@@ -132,15 +132,17 @@ append_value (GString *out, JsonNode *node)
 }
 
 static void
-append_node (GString *out, JsonNode *node, gboolean is_pretty, guint depth)
+vard_json_append_node (GString *out, JsonNode *node, gboolean is_pretty, guint depth)
 {
   switch (JSON_NODE_TYPE (node))
     {
     case JSON_NODE_OBJECT:
-      append_object (out, json_node_get_object (node), is_pretty, depth);
+      vard_json_append_object (out, json_node_get_object (node), is_pretty, depth);
       break;
-    case JSON_NODE_ARRAY: append_array (out, json_node_get_array (node), is_pretty, depth); break;
-    case JSON_NODE_VALUE: append_value (out, node); break;
+    case JSON_NODE_ARRAY:
+      vard_json_append_array (out, json_node_get_array (node), is_pretty, depth);
+      break;
+    case JSON_NODE_VALUE: vard_json_append_value (out, node); break;
     case JSON_NODE_NULL:
     default: g_string_append (out, "null");
     }
@@ -160,6 +162,7 @@ vard_json_to_text (JsonNode *node, gboolean is_pretty)
 
   GString *out = g_string_new (NULL);
 
-  append_node (out, node, is_pretty, 0);
+  vard_json_append_node (out, node, is_pretty, 0);
+
   return g_string_free (out, FALSE);
 }

@@ -75,6 +75,7 @@ vard_random_derive_key (guint64 seed, const char *stream, guint64 number)
   for (const char *p = stream; *p != 0; p++)
     hash = (hash ^ (guint8) *p) * G_GUINT64_CONSTANT (0x100000001b3);
   vard_random_block (seed, hash, number, out);
+
   return (guint64) out[1] << 32 | out[0];
 }
 

@@ -35,6 +35,7 @@ vard_settings_value_to_node (const GValue *value)
     }
 
   g_autofree char *text = vard_settings_value_to_text (value);
+
   return json_node_init_string (node, text);
 }
 
@@ -48,6 +49,7 @@ vard_settings_strv_to_node (const GValue *value)
   for (guint i = 0; list != NULL && list[i] != NULL; i++)
     json_array_add_string_element (array, list[i]);
   json_node_take_array (node, array);
+
   return node;
 }
 
@@ -77,6 +79,7 @@ vard_settings_to_json (GObject *object)
                                 ? vard_settings_strv_to_node (&value)
                                 : vard_settings_value_to_node (&value));
     }
+
   return json;
 }
 
@@ -99,6 +102,7 @@ vard_settings_parse_array (GParamSpec *pspec, JsonArray *array, GValue *value, G
     }
   g_value_init (value, G_TYPE_STRV);
   g_value_take_boxed (value, g_strv_builder_end (list));
+
   return TRUE;
 }
 
@@ -141,6 +145,7 @@ vard_settings_parse_node (GParamSpec *pspec, JsonNode *node, GValue *value, GErr
   g_auto (GValue) plain = G_VALUE_INIT;
   json_node_get_value (node, &plain);
   g_autofree char *text = vard_settings_value_to_text (&plain);
+
   return vard_settings_parse_text (pspec, text, value, error);
 }
 
@@ -183,5 +188,6 @@ vard_settings_apply_json (GObject *object, JsonObject *json, GError **error)
     g_object_set_property (object, ((GParamSpec *) pspecs->pdata[i])->name,
                            &g_array_index (values, GValue, i));
   g_object_thaw_notify (object);
+
   return TRUE;
 }

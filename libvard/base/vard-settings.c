@@ -75,6 +75,7 @@ vard_settings_list (GObjectClass *klass, guint *n_settings)
     if (vard_settings_get_kind (all[i]) != NULL)
       all[n_kept++] = all[i];
   *n_settings = n_kept;
+
   return all;
 }
 
@@ -110,6 +111,7 @@ vard_settings_find (GObjectClass *klass, const char *name, GError **error)
       vard_settings_set_unknown (klass, name, error);
       return NULL;
     }
+
   return pspec;
 }
 
@@ -128,6 +130,7 @@ vard_settings_print_double (double value)
       if (g_ascii_strtod (text, NULL) == value)
         break;
     }
+
   return g_strdup (text);
 }
 
@@ -143,6 +146,7 @@ vard_settings_describe_double (double minimum, double maximum, double limit)
     return g_strdup_printf ("a number of at least %s", low);
   if (minimum <= -limit)
     return g_strdup_printf ("a number of at most %s", high);
+
   return g_strdup_printf ("a number from %s to %s", low, high);
 }
 
@@ -162,6 +166,7 @@ vard_settings_describe_int (gint64 minimum, gint64 maximum, gint64 limit)
     return g_strdup ("a whole number");
   if (maximum == limit)
     return g_strdup_printf ("a whole number of at least %" G_GINT64_FORMAT, minimum);
+
   return g_strdup_printf ("a whole number from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, minimum,
                           maximum);
 }
@@ -211,6 +216,7 @@ vard_settings_describe_range (GParamSpec *pspec)
     return vard_settings_describe_enum (G_PARAM_SPEC_ENUM (pspec)->enum_class);
   if (pspec->value_type == G_TYPE_STRV)
     return g_strdup ("texts with ';' between them");
+
   return g_strdup ("text");
 }
 
@@ -230,6 +236,7 @@ vard_settings_join (const char *const *list)
           g_string_append_c (text, *p);
         }
     }
+
   return g_string_free (text, FALSE);
 }
 
@@ -253,6 +260,7 @@ vard_settings_split (const char *text)
     }
   if (item->len > 0)
     g_strv_builder_add (list, item->str);
+
   return g_strv_builder_end (list);
 }
 
@@ -309,6 +317,7 @@ vard_settings_fail (GParamSpec *pspec, const char *text, GError **error)
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "%s is \"%s\", but must be %s%s%s%s",
                pspec->name, text, range, near != NULL ? " (did you mean " : "",
                near != NULL ? near : "", near != NULL ? "?)" : "");
+
   return FALSE;
 }
 
@@ -327,6 +336,7 @@ vard_settings_parse_boolean (const char *text, gboolean *out)
           *out = j == 1;
           return TRUE;
         }
+
   return FALSE;
 }
 
@@ -338,6 +348,7 @@ vard_settings_parse_double (const char *text, double *out)
   if (text[0] == 0 || g_ascii_isspace (text[0]) || strpbrk (text, "xX") != NULL)
     return FALSE;
   *out = g_ascii_strtod (text, &end);
+
   return *end == 0 && !isnan (*out);
 }
 
@@ -397,6 +408,7 @@ vard_settings_parse_enum (const char *text, GValue *value)
 
   if (item != NULL)
     g_value_set_enum (value, item->value);
+
   return item != NULL;
 }
 
@@ -443,6 +455,7 @@ vard_settings_parse_text (GParamSpec *pspec, const char *text, GValue *value, GE
   if (ok && vard_settings_check_range (pspec, value))
     return TRUE;
   g_value_unset (value);
+
   return vard_settings_fail (pspec, text, error);
 }
 
@@ -466,6 +479,7 @@ vard_settings_set_text (GObject *object, const char *name, const char *text, GEr
   if (pspec == NULL || !vard_settings_parse_text (pspec, text, &value, error))
     return FALSE;
   g_object_set_property (object, pspec->name, &value);
+
   return TRUE;
 }
 
@@ -489,6 +503,7 @@ vard_settings_dup_text (GObject *object, const char *name, GError **error)
     return NULL;
   g_value_init (&value, pspec->value_type);
   g_object_get_property (object, pspec->name, &value);
+
   return vard_settings_value_to_text (&value);
 }
 

@@ -34,6 +34,7 @@ vard_suggest_distance (const char *a, const char *b)
             row[j] = MIN (row[j], before[j - 2] + 1);
         }
     }
+
   return rows[strlen (a) % 3][n];
 }
 
@@ -82,6 +83,7 @@ vard_suggest (const char *word, const char *const *candidates)
       if (longer == NULL && length >= 2 && g_str_has_prefix (candidate, folded))
         longer = candidates[i];
     }
+
   return best != NULL ? best : longer;
 }
 

@@ -66,6 +66,7 @@ vard_trace_open (const char *path, GError **error)
   fputs ("[\n", file);
   g_atomic_int_set (&trace_enabled, TRUE);
   g_mutex_unlock (&trace_lock);
+
   return TRUE;
 }
 

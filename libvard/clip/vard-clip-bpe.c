@@ -43,7 +43,10 @@ vard_clip_bpe_free (VardClipBpe *self)
 
 /* an object of tokens and ids */
 static gboolean
-read_vocabulary (VardClipBpe *self, JsonObject *object, const char *path, GError **error)
+vard_clip_bpe_read_vocabulary (VardClipBpe *self,
+                               JsonObject *object,
+                               const char *path,
+                               GError **error)
 {
   JsonObjectIter iter;
   const char *token;
@@ -63,12 +66,13 @@ read_vocabulary (VardClipBpe *self, JsonObject *object, const char *path, GError
       g_hash_table_insert (self->vocabulary, g_strdup (token), GINT_TO_POINTER ((gint32) id));
       self->n_ids = MAX (self->n_ids, id + 1);
     }
+
   return TRUE;
 }
 
 /* (transfer full) */
 static JsonObject *
-read_object (const char *path, GError **error)
+vard_clip_bpe_read_object (const char *path, GError **error)
 {
   g_autoptr (GError) reason = NULL;
   g_autoptr (JsonNode) node = vard_json_parse_file (path, &reason);
@@ -83,15 +87,16 @@ read_object (const char *path, GError **error)
     return json_node_dup_object (node);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not a JSON object of tokens and ids",
                path);
+
   return NULL;
 }
 
 static gboolean
-load_vocabulary (VardClipBpe *self, const char *path, GError **error)
+vard_clip_bpe_load_vocabulary (VardClipBpe *self, const char *path, GError **error)
 {
-  g_autoptr (JsonObject) object = read_object (path, error);
+  g_autoptr (JsonObject) object = vard_clip_bpe_read_object (path, error);
 
-  return object && read_vocabulary (self, object, path, error);
+  return object && vard_clip_bpe_read_vocabulary (self, object, path, error);
 }
 
 gint32
@@ -112,7 +117,7 @@ vard_clip_bpe_get_n_ids (VardClipBpe *self)
 /* Bytes are spelled as printable characters in the files: those that print as themselves are
  * themselves, the others follow from U+0100 on (the table of GPT-2). */
 static void
-spell_bytes (VardClipBpe *self)
+vard_clip_bpe_spell_bytes (VardClipBpe *self)
 {
   gunichar next = 0x100;
 
@@ -129,7 +134,7 @@ spell_bytes (VardClipBpe *self)
 }
 
 static gboolean
-add_merge (VardClipBpe *self, const char *line)
+vard_clip_bpe_add_merge (VardClipBpe *self, const char *line)
 {
   const char *space = strchr (line, ' ');
 
@@ -144,11 +149,12 @@ add_merge (VardClipBpe *self, const char *line)
   if (a < 0 || b < 0 || merge.joined < 0)
     return FALSE;
   g_array_append_val (self->merges, merge);
+
   return TRUE;
 }
 
 static void
-index_merges (VardClipBpe *self)
+vard_clip_bpe_index_merges (VardClipBpe *self)
 {
   for (guint i = 0; i < self->merges->len; i++)
     {
@@ -160,7 +166,7 @@ index_merges (VardClipBpe *self)
 }
 
 static gboolean
-load_merges (VardClipBpe *self, const char *path, GError **error)
+vard_clip_bpe_load_merges (VardClipBpe *self, const char *path, GError **error)
 {
   g_autoptr (GError) reason = NULL;
   g_autofree char *text = NULL;
@@ -178,7 +184,7 @@ load_merges (VardClipBpe *self, const char *path, GError **error)
       g_strchomp (lines[i]);
       if (!*lines[i] || (i == 0 && g_str_has_prefix (lines[i], "#version")))
         continue;
-      if (!g_utf8_validate (lines[i], -1, NULL) || !add_merge (self, lines[i]))
+      if (!g_utf8_validate (lines[i], -1, NULL) || !vard_clip_bpe_add_merge (self, lines[i]))
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                        "%s: line %u does not join two tokens of the vocabulary into a third", path,
@@ -186,29 +192,33 @@ load_merges (VardClipBpe *self, const char *path, GError **error)
           return FALSE;
         }
     }
+
   return TRUE;
 }
 
 static VardClipBpe *
-new_empty (void)
+vard_clip_bpe_new_empty (void)
 {
   VardClipBpe *self = g_new0 (VardClipBpe, 1);
 
   self->vocabulary = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->merges = g_array_new (FALSE, FALSE, sizeof (Merge));
   self->by_pair = g_hash_table_new (g_int64_hash, g_int64_equal);
+
   return self;
 }
 
 VardClipBpe *
 vard_clip_bpe_new (const char *vocabulary_path, const char *merges_path, GError **error)
 {
-  g_autoptr (VardClipBpe) self = new_empty ();
+  g_autoptr (VardClipBpe) self = vard_clip_bpe_new_empty ();
 
-  if (!load_vocabulary (self, vocabulary_path, error) || !load_merges (self, merges_path, error))
+  if (!vard_clip_bpe_load_vocabulary (self, vocabulary_path, error)
+      || !vard_clip_bpe_load_merges (self, merges_path, error))
     return NULL;
-  index_merges (self);
-  spell_bytes (self);
+  vard_clip_bpe_index_merges (self);
+  vard_clip_bpe_spell_bytes (self);
+
   return g_steal_pointer (&self);
 }
 
@@ -216,7 +226,7 @@ vard_clip_bpe_new (const char *vocabulary_path, const char *merges_path, GError 
 
 /* (nullable): a member that is an object or an array, as @type says */
 static JsonNode *
-peek_member (JsonObject *object, const char *name, JsonNodeType type)
+vard_clip_bpe_peek_member (JsonObject *object, const char *name, JsonNodeType type)
 {
   JsonNode *node = object ? json_object_get_member (object, name) : NULL;
 
@@ -225,10 +235,11 @@ peek_member (JsonObject *object, const char *name, JsonNodeType type)
 
 /* a merge is "a b" or, since 2024, ["a", "b"] */
 static gboolean
-read_merge (VardClipBpe *self, JsonNode *node)
+vard_clip_bpe_read_merge (VardClipBpe *self, JsonNode *node)
 {
   if (JSON_NODE_HOLDS_VALUE (node))
-    return json_node_get_string (node) && add_merge (self, json_node_get_string (node));
+    return json_node_get_string (node)
+           && vard_clip_bpe_add_merge (self, json_node_get_string (node));
   if (!JSON_NODE_HOLDS_ARRAY (node) || json_array_get_length (json_node_get_array (node)) != 2)
     return FALSE;
 
@@ -242,14 +253,14 @@ read_merge (VardClipBpe *self, JsonNode *node)
   g_autofree char *line =
     g_strconcat (json_node_get_string (left), " ", json_node_get_string (right), NULL);
 
-  return add_merge (self, line);
+  return vard_clip_bpe_add_merge (self, line);
 }
 
 static gboolean
-read_model (VardClipBpe *self, JsonObject *model, const char *path, GError **error)
+vard_clip_bpe_read_model (VardClipBpe *self, JsonObject *model, const char *path, GError **error)
 {
-  JsonNode *vocabulary = peek_member (model, "vocab", JSON_NODE_OBJECT);
-  JsonNode *merges = peek_member (model, "merges", JSON_NODE_ARRAY);
+  JsonNode *vocabulary = vard_clip_bpe_peek_member (model, "vocab", JSON_NODE_OBJECT);
+  JsonNode *merges = vard_clip_bpe_peek_member (model, "merges", JSON_NODE_ARRAY);
 
   if (!vocabulary || !merges)
     {
@@ -257,35 +268,38 @@ read_model (VardClipBpe *self, JsonObject *model, const char *path, GError **err
                    path);
       return FALSE;
     }
-  if (!read_vocabulary (self, json_node_get_object (vocabulary), path, error))
+  if (!vard_clip_bpe_read_vocabulary (self, json_node_get_object (vocabulary), path, error))
     return FALSE;
   for (guint i = 0; i < json_array_get_length (json_node_get_array (merges)); i++)
-    if (!read_merge (self, json_array_get_element (json_node_get_array (merges), i)))
+    if (!vard_clip_bpe_read_merge (self, json_array_get_element (json_node_get_array (merges), i)))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                      "%s: merge %u does not join two tokens of the vocabulary into a third", path,
                      i + 1);
         return FALSE;
       }
+
   return TRUE;
 }
 
 VardClipBpe *
 vard_clip_bpe_new_from_json (const char *path, GError **error)
 {
-  g_autoptr (VardClipBpe) self = new_empty ();
-  g_autoptr (JsonObject) root = read_object (path, error);
-  JsonNode *model = root ? peek_member (root, "model", JSON_NODE_OBJECT) : NULL;
+  g_autoptr (VardClipBpe) self = vard_clip_bpe_new_empty ();
+  g_autoptr (JsonObject) root = vard_clip_bpe_read_object (path, error);
+  JsonNode *model = root ? vard_clip_bpe_peek_member (root, "model", JSON_NODE_OBJECT) : NULL;
 
-  if (!root || !read_model (self, model ? json_node_get_object (model) : NULL, path, error))
+  if (!root
+      || !vard_clip_bpe_read_model (self, model ? json_node_get_object (model) : NULL, path, error))
     return NULL;
-  index_merges (self);
-  spell_bytes (self);
+  vard_clip_bpe_index_merges (self);
+  vard_clip_bpe_spell_bytes (self);
+
   return g_steal_pointer (&self);
 }
 
 static Merge *
-find_merge (VardClipBpe *self, gint32 left, gint32 right)
+vard_clip_bpe_find_merge (VardClipBpe *self, gint32 left, gint32 right)
 {
   gint64 pair = (gint64) left << 32 | right;
 
@@ -294,14 +308,14 @@ find_merge (VardClipBpe *self, gint32 left, gint32 right)
 
 /* joins the best pair wherever it stands; FALSE when there is none */
 static gboolean
-join_best (VardClipBpe *self, gint32 *symbols, gsize *n)
+vard_clip_bpe_join_best (VardClipBpe *self, gint32 *symbols, gsize *n)
 {
   Merge *best = NULL;
   gsize kept = 0;
 
   for (gsize i = 0; i + 1 < *n; i++)
     {
-      Merge *merge = find_merge (self, symbols[i], symbols[i + 1]);
+      Merge *merge = vard_clip_bpe_find_merge (self, symbols[i], symbols[i + 1]);
 
       if (merge && (!best || merge->rank < best->rank))
         best = merge;
@@ -317,6 +331,7 @@ join_best (VardClipBpe *self, gint32 *symbols, gsize *n)
     else
       symbols[kept++] = symbols[i];
   *n = kept;
+
   return TRUE;
 }
 
@@ -332,7 +347,7 @@ vard_clip_bpe_encode (VardClipBpe *self,
 
   for (gsize i = 0; i < length; i++)
     symbols[i] = (i + 1 == length ? self->last : self->inner)[(guint8) word[i]];
-  while (join_best (self, symbols, &n))
+  while (vard_clip_bpe_join_best (self, symbols, &n))
     ;
   for (gsize i = 0; i < n; i++)
     {

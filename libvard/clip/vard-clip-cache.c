@@ -15,7 +15,7 @@ static GMutex mutex;
 static GHashTable *encoders; /* key -> GWeakRef */
 
 static void
-free_reference (gpointer data)
+vard_clip_cache_free_reference (gpointer data)
 {
   g_weak_ref_clear (data);
   g_free (data);
@@ -23,7 +23,7 @@ free_reference (gpointer data)
 
 /* a path without links; as given where there is nothing, so that its reader says what is wrong */
 static void
-append_path (GString *key, const char *path)
+vard_clip_cache_append_path (GString *key, const char *path)
 {
   char *real = path != NULL ? realpath (path, NULL) : NULL;
 
@@ -32,19 +32,20 @@ append_path (GString *key, const char *path)
 }
 
 static char *
-make_key (const VardClipFiles *files, const char *engine, guint threads)
+vard_clip_cache_make_key (const VardClipFiles *files, const char *engine, guint threads)
 {
   GString *key = g_string_new (NULL);
 
-  append_path (key, files->folder);
-  append_path (key, files->weights);
-  append_path (key, files->tokenizer);
+  vard_clip_cache_append_path (key, files->folder);
+  vard_clip_cache_append_path (key, files->weights);
+  vard_clip_cache_append_path (key, files->tokenizer);
   g_string_append_printf (key, "%s\n%u", engine, threads);
+
   return g_string_free (key, FALSE);
 }
 
 static VardClip *
-load (const VardClipFiles *files, const char *engine, guint threads, GError **error)
+vard_clip_cache_load (const VardClipFiles *files, const char *engine, guint threads, GError **error)
 {
   g_autoptr (VardEngine) device = vard_load_engine (engine, threads, error);
 
@@ -68,18 +69,19 @@ vard_load_clip (const VardClipFiles *files, const char *engine, guint threads, G
 {
   g_return_val_if_fail (files != NULL && files->folder != NULL && engine != NULL, NULL);
 
-  g_autofree char *key = make_key (files, engine, threads);
+  g_autofree char *key = vard_clip_cache_make_key (files, engine, threads);
 
   /* held while weights are read: who asks for the same ones waits for them */
   g_mutex_lock (&mutex);
   if (encoders == NULL)
-    encoders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, free_reference);
+    encoders =
+      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, vard_clip_cache_free_reference);
 
   GWeakRef *reference = g_hash_table_lookup (encoders, key);
   VardClip *clip = reference != NULL ? g_weak_ref_get (reference) : NULL;
 
   if (clip == NULL)
-    clip = load (files, engine, threads, error);
+    clip = vard_clip_cache_load (files, engine, threads, error);
   if (clip != NULL && reference == NULL)
     {
       reference = g_new0 (GWeakRef, 1);
@@ -89,5 +91,6 @@ vard_load_clip (const VardClipFiles *files, const char *engine, guint threads, G
   else if (clip != NULL)
     g_weak_ref_set (reference, clip);
   g_mutex_unlock (&mutex);
+
   return clip;
 }

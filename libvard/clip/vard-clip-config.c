@@ -23,7 +23,7 @@ vard_clip_config_clear (VardClipConfig *self)
 
 /* an object inside of a configuration, as one of its own */
 static VardConfigReader *
-open_section (VardConfigReader *config, const char *key, GError **error)
+vard_clip_config_open_section (VardConfigReader *config, const char *key, GError **error)
 {
   JsonNode *node = vard_config_reader_peek (config, key);
   g_autofree char *text = node != NULL ? json_to_string (node, FALSE) : g_strdup ("{}");
@@ -35,10 +35,10 @@ open_section (VardConfigReader *config, const char *key, GError **error)
 /* ---- transformers ---- */
 
 static gboolean
-read_transformers (VardClipConfig *self,
-                   VardConfigReader *config,
-                   const char *folder,
-                   GError **error)
+vard_clip_config_read_transformers (VardClipConfig *self,
+                                    VardConfigReader *config,
+                                    const char *folder,
+                                    GError **error)
 {
   const char *type = vard_config_reader_get_string (config, "model_type", "");
 
@@ -51,20 +51,22 @@ read_transformers (VardClipConfig *self,
     }
   else if (g_str_equal (type, "clip"))
     {
-      self->vision = open_section (config, "vision_config", error);
-      self->text = self->vision != NULL ? open_section (config, "text_config", error) : NULL;
+      self->vision = vard_clip_config_open_section (config, "vision_config", error);
+      self->text =
+        self->vision != NULL ? vard_clip_config_open_section (config, "text_config", error) : NULL;
       if (self->text == NULL)
         return FALSE;
     }
   else
     vard_config_reader_refuse (config, "model_type", "clip or clip_vision_model");
+
   return vard_config_reader_finish (config, error) && self->vision != NULL;
 }
 
 /* ---- OpenCLIP ---- */
 
 static void
-refuse_key (VardConfigReader *config, const char *key)
+vard_clip_config_refuse_key (VardConfigReader *config, const char *key)
 {
   if (vard_config_reader_peek (config, key) != NULL)
     vard_config_reader_refuse (config, key,
@@ -72,24 +74,26 @@ refuse_key (VardConfigReader *config, const char *key)
 }
 
 static gint64
-multiply (gint64 width, double ratio)
+vard_clip_config_multiply (gint64 width, double ratio)
 {
   return CLAMP (width * ratio, 1, MAX_WIDTH);
 }
 
 static char *
-translate_vision (VardConfigReader *config, const char *activation)
+vard_clip_config_translate_vision (VardConfigReader *config, const char *activation)
 {
   gint64 width = vard_config_reader_get_int (config, "width", 768, 1, MAX_WIDTH);
   gint64 head_width = vard_config_reader_get_int (config, "head_width", 64, 1, MAX_WIDTH);
   gint64 n_layers = vard_config_reader_get_int (config, "layers", 12, 1, 1000);
   gint64 size = vard_config_reader_get_int (config, "image_size", 224, 1, 4096);
   gint64 patch_size = vard_config_reader_get_int (config, "patch_size", 16, 1, 4096);
-  gint64 inner = multiply (width, vard_config_reader_get_double (config, "mlp_ratio", 4));
+  gint64 inner =
+    vard_clip_config_multiply (width, vard_config_reader_get_double (config, "mlp_ratio", 4));
 
-  refuse_key (config, "timm_model_name");
+  vard_clip_config_refuse_key (config, "timm_model_name");
   if (width % head_width)
     vard_config_reader_refuse (config, "head_width", "a divisor of width");
+
   return g_strdup_printf ("{\"hidden_size\":%d,\"num_attention_heads\":%d,\"num_hidden_layers\":%d,"
                           "\"image_size\":%d,"
                           "\"patch_size\":%d,\"intermediate_size\":%d,\"hidden_act\":\"%s\"}",
@@ -98,16 +102,18 @@ translate_vision (VardConfigReader *config, const char *activation)
 }
 
 static char *
-translate_text (VardConfigReader *config, const char *activation)
+vard_clip_config_translate_text (VardConfigReader *config, const char *activation)
 {
   gint64 width = vard_config_reader_get_int (config, "width", 512, 1, MAX_WIDTH);
   gint64 n_heads = vard_config_reader_get_int (config, "heads", 8, 1, 1024);
   gint64 n_layers = vard_config_reader_get_int (config, "layers", 12, 1, 1000);
   gint64 length = vard_config_reader_get_int (config, "context_length", 77, 2, 4096);
   gint64 n_ids = vard_config_reader_get_int (config, "vocab_size", 49408, 1, 1 << 24);
-  gint64 inner = multiply (width, vard_config_reader_get_double (config, "mlp_ratio", 4));
+  gint64 inner =
+    vard_clip_config_multiply (width, vard_config_reader_get_double (config, "mlp_ratio", 4));
 
-  refuse_key (config, "hf_model_name");
+  vard_clip_config_refuse_key (config, "hf_model_name");
+
   return g_strdup_printf ("{\"hidden_size\":%d,\"num_attention_heads\":%d,\"num_hidden_layers\":%d,"
                           "\"max_position_embeddings\":%d,\"vocab_size\":%d,\"intermediate_size\":%"
                           "d,"
@@ -117,24 +123,26 @@ translate_text (VardConfigReader *config, const char *activation)
 }
 
 static VardConfigReader *
-translate_section (VardConfigReader *model,
-                   const char *key,
-                   const char *activation,
-                   char *(*translate) (VardConfigReader *config, const char *activation),
-                   GError **error)
+vard_clip_config_translate_section (VardConfigReader *model,
+                                    const char *key,
+                                    const char *activation,
+                                    char *(*translate) (VardConfigReader *config,
+                                                        const char *activation),
+                                    GError **error)
 {
-  g_autoptr (VardConfigReader) section = open_section (model, key, error);
+  g_autoptr (VardConfigReader) section = vard_clip_config_open_section (model, key, error);
   g_autofree char *text = section != NULL ? translate (section, activation) : NULL;
 
   if (section == NULL || !vard_config_reader_finish (section, error))
     return NULL;
+
   return vard_config_reader_new_from_text (vard_config_reader_get_path (section), text, error);
 }
 
 static gboolean
-read_open_clip (VardClipConfig *self, VardConfigReader *config, GError **error)
+vard_clip_config_read_open_clip (VardClipConfig *self, VardConfigReader *config, GError **error)
 {
-  g_autoptr (VardConfigReader) model = open_section (config, "model_cfg", error);
+  g_autoptr (VardConfigReader) model = vard_clip_config_open_section (config, "model_cfg", error);
 
   if (model == NULL)
     return FALSE;
@@ -143,17 +151,20 @@ read_open_clip (VardClipConfig *self, VardConfigReader *config, GError **error)
                                                                                     : "gelu";
 
   self->n_features = vard_config_reader_get_int (model, "embed_dim", 512, 1, MAX_WIDTH);
-  self->vision = translate_section (model, "vision_cfg", activation, translate_vision, error);
+  self->vision = vard_clip_config_translate_section (model, "vision_cfg", activation,
+                                                     vard_clip_config_translate_vision, error);
   self->text = self->vision != NULL
-                 ? translate_section (model, "text_cfg", activation, translate_text, error)
+                 ? vard_clip_config_translate_section (model, "text_cfg", activation,
+                                                       vard_clip_config_translate_text, error)
                  : NULL;
+
   return self->text != NULL && vard_config_reader_finish (model, error);
 }
 
 /* ---- pictures ---- */
 
 static gboolean
-is_number (JsonNode *node)
+vard_clip_config_is_number (JsonNode *node)
 {
   GType type = JSON_NODE_HOLDS_VALUE (node) ? json_node_get_value_type (node) : G_TYPE_INVALID;
 
@@ -161,7 +172,10 @@ is_number (JsonNode *node)
 }
 
 static void
-read_colours (VardConfigReader *config, const char *key, double minimum, float *values)
+vard_clip_config_read_colours (VardConfigReader *config,
+                               const char *key,
+                               double minimum,
+                               float *values)
 {
   JsonNode *node = vard_config_reader_peek (config, key);
   JsonArray *array = node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node)
@@ -175,7 +189,8 @@ read_colours (VardConfigReader *config, const char *key, double minimum, float *
                             ? json_array_get_element (array, i)
                             : NULL;
 
-      if (element == NULL || !is_number (element) || json_node_get_double (element) < minimum)
+      if (element == NULL || !vard_clip_config_is_number (element)
+          || json_node_get_double (element) < minimum)
         {
           vard_config_reader_refuse (config, key, "three numbers, of red, green and blue");
           return;
@@ -187,7 +202,7 @@ read_colours (VardConfigReader *config, const char *key, double minimum, float *
 /* the side that a size asks for: a number, or the only member of its object that is given; 0:
  * nothing is said */
 static gint64
-read_side (VardConfigReader *config, const char *key)
+vard_clip_config_read_side (VardConfigReader *config, const char *key)
 {
   JsonNode *node = vard_config_reader_peek (config, key);
   JsonObject *object = node != NULL && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node)
@@ -197,12 +212,13 @@ read_side (VardConfigReader *config, const char *key)
   for (guint i = 0; object != NULL && i < G_N_ELEMENTS (names); i++)
     if (json_object_has_member (object, names[i]))
       node = json_object_get_member (object, names[i]);
-  return node != NULL && is_number (node) ? json_node_get_int (node) : 0;
+
+  return node != NULL && vard_clip_config_is_number (node) ? json_node_get_int (node) : 0;
 }
 
 /* What preprocessor_config.json may say differently, and what it may not */
 static gboolean
-read_preprocessor (VardClipConfig *self, const char *folder, GError **error)
+vard_clip_config_read_preprocessor (VardClipConfig *self, const char *folder, GError **error)
 {
   static const VardConfigFixed fixed[] = {
     { "do_resize", "true" },
@@ -226,28 +242,34 @@ read_preprocessor (VardClipConfig *self, const char *folder, GError **error)
   static const char *const keys[] = { "size", "crop_size" };
 
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
-    if (read_side (config, keys[i]) != 0 && read_side (config, keys[i]) != size)
+    if (vard_clip_config_read_side (config, keys[i]) != 0
+        && vard_clip_config_read_side (config, keys[i]) != size)
       vard_config_reader_refuse (config, keys[i], wanted);
   vard_config_reader_check_fixed (config, fixed, G_N_ELEMENTS (fixed));
-  read_colours (config, "image_mean", -100, self->mean);
-  read_colours (config, "image_std", 1e-6, self->std);
+  vard_clip_config_read_colours (config, "image_mean", -100, self->mean);
+  vard_clip_config_read_colours (config, "image_std", 1e-6, self->std);
+
   return vard_config_reader_finish (config, error);
 }
 
 static gboolean
-read_open_clip_colours (VardClipConfig *self, VardConfigReader *config, GError **error)
+vard_clip_config_read_open_clip_colours (VardClipConfig *self,
+                                         VardConfigReader *config,
+                                         GError **error)
 {
-  g_autoptr (VardConfigReader) section = open_section (config, "preprocess_cfg", error);
+  g_autoptr (VardConfigReader) section =
+    vard_clip_config_open_section (config, "preprocess_cfg", error);
 
   if (section == NULL)
     return FALSE;
-  read_colours (section, "mean", -100, self->mean);
-  read_colours (section, "std", 1e-6, self->std);
+  vard_clip_config_read_colours (section, "mean", -100, self->mean);
+  vard_clip_config_read_colours (section, "std", 1e-6, self->std);
+
   return vard_config_reader_finish (section, error);
 }
 
 static gboolean
-read_folder (VardClipConfig *self, const char *folder, GError **error)
+vard_clip_config_read_folder (VardClipConfig *self, const char *folder, GError **error)
 {
   g_autofree char *path = g_build_filename (folder, "config.json", NULL);
   g_autofree char *open_path = g_build_filename (folder, "open_clip_config.json", NULL);
@@ -268,8 +290,11 @@ read_folder (VardClipConfig *self, const char *folder, GError **error)
   if (config == NULL)
     return FALSE;
   if (is_open)
-    return read_open_clip (self, config, error) && read_open_clip_colours (self, config, error);
-  return read_transformers (self, config, folder, error) && read_preprocessor (self, folder, error);
+    return vard_clip_config_read_open_clip (self, config, error)
+           && vard_clip_config_read_open_clip_colours (self, config, error);
+
+  return vard_clip_config_read_transformers (self, config, folder, error)
+         && vard_clip_config_read_preprocessor (self, folder, error);
 }
 
 gboolean
@@ -281,8 +306,9 @@ vard_clip_config_read (VardClipConfig *self, const char *folder, GError **error)
       self->mean[i] = default_mean[i];
       self->std[i] = default_std[i];
     }
-  if (read_folder (self, folder, error))
+  if (vard_clip_config_read_folder (self, folder, error))
     return TRUE;
   vard_clip_config_clear (self);
+
   return FALSE;
 }

@@ -36,6 +36,7 @@ vard_clip_layer_new (gint64 width, gint64 inner, guint n_heads, double eps, gboo
   self->fc2 = vard_module_add_child (module, "mlp.fc2",
                                      vard_linear_new (inner, width, TRUE, VARD_LAYOUT_PLAIN));
   self->norm2 = vard_module_add_child (module, "layer_norm2", vard_layer_norm_new (width, eps));
+
   return self;
 }
 
@@ -53,6 +54,7 @@ vard_clip_layer_record (VardClipLayer *self, VardNode *x, gboolean is_causal)
   h = self->is_quick ? vard_quick_gelu (h) : vard_gelu (h);
   x = vard_add (x, vard_linear_record (self->fc2, h));
   vard_module_end_block (VARD_MODULE (self), graph);
+
   return x;
 }
 

@@ -9,7 +9,7 @@
 #include <math.h>
 
 static gint64
-find_start (gint64 length, guint size, VardClipCrop crop)
+vard_clip_picture_find_start (gint64 length, guint size, VardClipCrop crop)
 {
   gint64 spare = length - size;
 
@@ -43,8 +43,8 @@ vard_clip_picture_crop (const guint8 *rgb,
     .n_rows = size,
   };
 
-  window.left = find_start (window.width, size, crop);
-  window.top = find_start (window.height, size, crop);
+  window.left = vard_clip_picture_find_start (window.width, size, crop);
+  window.top = vard_clip_picture_find_start (window.height, size, crop);
   vard_image_resize_rgb (rgb, width, height, &window, square);
 }
 

@@ -23,12 +23,12 @@ struct _VardClipText
 G_DEFINE_FINAL_TYPE (VardClipText, vard_clip_text, VARD_TYPE_MODULE)
 
 static void
-build (VardClipText *self,
-       gint64 n_layers,
-       gint64 n_heads,
-       gint64 inner,
-       double eps,
-       gboolean is_quick)
+vard_clip_text_build (VardClipText *self,
+                      gint64 n_layers,
+                      gint64 n_heads,
+                      gint64 inner,
+                      double eps,
+                      gboolean is_quick)
 {
   VardModule *module = VARD_MODULE (self);
 
@@ -68,7 +68,9 @@ vard_clip_text_new (VardConfigReader *config, GError **error)
     vard_config_reader_refuse (config, "num_attention_heads", "a divisor of hidden_size");
   if (!vard_config_reader_finish (config, error))
     return NULL;
-  build (self, n_layers, n_heads, inner, eps, g_str_equal (activation, "quick_gelu"));
+  vard_clip_text_build (self, n_layers, n_heads, inner, eps,
+                        g_str_equal (activation, "quick_gelu"));
+
   return g_steal_pointer (&self);
 }
 
@@ -121,6 +123,7 @@ vard_clip_text_record (VardClipText *self, VardNode *ids)
     x = vard_clip_layer_record (self->layers->pdata[i], x, TRUE);
   x = vard_layer_norm_record (self->final_norm, x);
   vard_module_leave (VARD_MODULE (self), graph);
+
   return x;
 }
 

@@ -73,7 +73,7 @@ vard_clip_tokenizer_init (VardClipTokenizer *self)
 
 /* a special token is given as a string or as an object with a content */
 static void
-read_special (Special *special, VardConfigReader *reader, const char *key)
+vard_clip_tokenizer_read_special (Special *special, VardConfigReader *reader, const char *key)
 {
   JsonNode *node = vard_config_reader_peek (reader, key);
   const char *text = NULL;
@@ -96,7 +96,10 @@ read_special (Special *special, VardConfigReader *reader, const char *key)
 }
 
 static gboolean
-read_settings (VardClipTokenizer *self, const char *folder, const char *name, GError **error)
+vard_clip_tokenizer_read_settings (VardClipTokenizer *self,
+                                   const char *folder,
+                                   const char *name,
+                                   GError **error)
 {
   static const char *const keys[] = { "bos_token", "eos_token", "unk_token", "pad_token" };
   g_autofree char *path = g_build_filename (folder, name, NULL);
@@ -109,17 +112,18 @@ read_settings (VardClipTokenizer *self, const char *folder, const char *name, GE
   if (reader == NULL)
     return FALSE;
   for (guint i = 0; i < N_TOKENS; i++)
-    read_special (&self->specials[i], reader, keys[i]);
+    vard_clip_tokenizer_read_special (&self->specials[i], reader, keys[i]);
 
   double length = vard_config_reader_get_double (reader, "model_max_length", 0);
 
   if (length >= 1 && length <= MAX_TOKENS)
     self->max_length = length;
+
   return vard_config_reader_finish (reader, error);
 }
 
 static gboolean
-find_specials (VardClipTokenizer *self, const char *folder, GError **error)
+vard_clip_tokenizer_find_specials (VardClipTokenizer *self, const char *folder, GError **error)
 {
   for (guint i = 0; i < N_TOKENS; i++)
     {
@@ -132,6 +136,7 @@ find_specials (VardClipTokenizer *self, const char *folder, GError **error)
           return FALSE;
         }
     }
+
   return TRUE;
 }
 
@@ -147,10 +152,12 @@ vard_clip_tokenizer_new (const char *folder, GError **error)
 
   self->bpe = is_json ? vard_clip_bpe_new_from_json (json, error)
                       : vard_clip_bpe_new (vocabulary, merges, error);
-  if (self->bpe == NULL || !read_settings (self, folder, "special_tokens_map.json", error)
-      || !read_settings (self, folder, "tokenizer_config.json", error)
-      || !find_specials (self, folder, error))
+  if (self->bpe == NULL
+      || !vard_clip_tokenizer_read_settings (self, folder, "special_tokens_map.json", error)
+      || !vard_clip_tokenizer_read_settings (self, folder, "tokenizer_config.json", error)
+      || !vard_clip_tokenizer_find_specials (self, folder, error))
     return NULL;
+
   return g_steal_pointer (&self);
 }
 
@@ -179,7 +186,7 @@ typedef enum
 } CharacterClass;
 
 static CharacterClass
-classify (gunichar c)
+vard_clip_tokenizer_classify (gunichar c)
 {
   /* White_Space outside the Z categories */
   if ((c >= 0x09 && c <= 0x0d) || c == 0x85)
@@ -202,43 +209,50 @@ classify (gunichar c)
 }
 
 static gsize
-match_contraction (const char *at)
+vard_clip_tokenizer_match_contraction (const char *at)
 {
   static const char *const endings[] = { "'s", "'t", "'re", "'ve", "'m", "'ll", "'d" };
 
   for (guint i = 0; i < G_N_ELEMENTS (endings); i++)
     if (g_str_has_prefix (at, endings[i]))
       return strlen (endings[i]);
+
   return 0;
 }
 
 /* the length of the run of one class that begins here; numbers stand alone */
 static gsize
-measure_run (const char *at, const char *end, CharacterClass class)
+vard_clip_tokenizer_measure_run (const char *at, const char *end, CharacterClass class)
 {
   const char *p = at;
 
   do
     p = g_utf8_next_char (p);
-  while (class != CLASS_NUMBER && p < end && classify (g_utf8_get_char (p)) == class);
+  while (class != CLASS_NUMBER && p < end
+         && vard_clip_tokenizer_classify (g_utf8_get_char (p)) == class);
+
   return p - at;
 }
 
 /* The pattern of CLIP names these first, so signs do not run on behind them. What is left of them
  * at this point was written in capitals, and is no special token but three words. */
 static gsize
-match_marker (const char *at, const char *end)
+vard_clip_tokenizer_match_marker (const char *at, const char *end)
 {
   static const char *const markers[] = { "<|startoftext|>", "<|endoftext|>" };
 
   for (guint i = 0; i < G_N_ELEMENTS (markers); i++)
     if (strlen (markers[i]) <= end - at && g_str_has_prefix (at, markers[i]))
       return strlen (markers[i]);
+
   return 0;
 }
 
 static void
-encode_marker (VardClipTokenizer *self, const char *at, gsize length, GArray *ids)
+vard_clip_tokenizer_encode_marker (VardClipTokenizer *self,
+                                   const char *at,
+                                   gsize length,
+                                   GArray *ids)
 {
   gint32 unknown = self->specials[TOKEN_UNKNOWN].id;
 
@@ -248,26 +262,29 @@ encode_marker (VardClipTokenizer *self, const char *at, gsize length, GArray *id
 }
 
 static void
-encode_words (VardClipTokenizer *self, const char *text, gsize length, GArray *ids)
+vard_clip_tokenizer_encode_words (VardClipTokenizer *self,
+                                  const char *text,
+                                  gsize length,
+                                  GArray *ids)
 {
   const char *end = text + length;
 
   while (text < end)
     {
-      gsize marker = match_marker (text, end);
+      gsize marker = vard_clip_tokenizer_match_marker (text, end);
 
       if (marker)
         {
-          encode_marker (self, text, marker, ids);
+          vard_clip_tokenizer_encode_marker (self, text, marker, ids);
           text += marker;
           continue;
         }
 
-      CharacterClass class = classify (g_utf8_get_char (text));
-      gsize n = match_contraction (text);
+      CharacterClass class = vard_clip_tokenizer_classify (g_utf8_get_char (text));
+      gsize n = vard_clip_tokenizer_match_contraction (text);
 
       if (n == 0)
-        n = measure_run (text, end, class);
+        n = vard_clip_tokenizer_measure_run (text, end, class);
       if (class != CLASS_SPACE)
         vard_clip_bpe_encode (self->bpe, text, n, self->specials[TOKEN_UNKNOWN].id, ids);
       text += n;
@@ -276,7 +293,7 @@ encode_words (VardClipTokenizer *self, const char *text, gsize length, GArray *i
 
 /* GLib lowers letters; Roman numerals and circled letters have a lower case too */
 static gunichar
-lower (gunichar c)
+vard_clip_tokenizer_lower (gunichar c)
 {
   if (c >= 0x2160 && c <= 0x216f)
     return c + 0x10;
@@ -287,7 +304,7 @@ lower (gunichar c)
 
 /* NFC, then lower case without regard to locale or context; U+0130 alone becomes two characters */
 static char *
-normalize (const char *text, gsize length)
+vard_clip_tokenizer_normalize (const char *text, gsize length)
 {
   g_autofree char *composed = g_utf8_normalize (text, length, G_NORMALIZE_NFC);
   GString *lowered = g_string_new (NULL);
@@ -299,14 +316,18 @@ normalize (const char *text, gsize length)
       if (c == 0x130)
         g_string_append (lowered, "i\xcc\x87");
       else
-        g_string_append_unichar (lowered, lower (c));
+        g_string_append_unichar (lowered, vard_clip_tokenizer_lower (c));
     }
+
   return g_string_free (lowered, FALSE);
 }
 
 /* the special token that begins first, the longest of those */
 static const char *
-find_special (VardClipTokenizer *self, const char *text, gboolean is_normalized, Special **special)
+vard_clip_tokenizer_find_special (VardClipTokenizer *self,
+                                  const char *text,
+                                  gboolean is_normalized,
+                                  Special **special)
 {
   const char *found = NULL;
 
@@ -324,29 +345,33 @@ find_special (VardClipTokenizer *self, const char *text, gboolean is_normalized,
           *special = candidate;
         }
     }
+
   return found;
 }
 
 /* text as given is split at special tokens and normalised between them, then split once more */
 static void
-encode_text (VardClipTokenizer *self, const char *text, gboolean is_normalized, GArray *ids)
+vard_clip_tokenizer_encode_text (VardClipTokenizer *self,
+                                 const char *text,
+                                 gboolean is_normalized,
+                                 GArray *ids)
 {
   Special *special = NULL;
   const char *at;
 
   do
     {
-      at = find_special (self, text, is_normalized, &special);
+      at = vard_clip_tokenizer_find_special (self, text, is_normalized, &special);
 
       gsize length = at != NULL ? (gsize) (at - text) : strlen (text);
 
       if (is_normalized)
-        encode_words (self, text, length, ids);
+        vard_clip_tokenizer_encode_words (self, text, length, ids);
       else
         {
-          g_autofree char *normal = normalize (text, length);
+          g_autofree char *normal = vard_clip_tokenizer_normalize (text, length);
 
-          encode_text (self, normal, TRUE, ids);
+          vard_clip_tokenizer_encode_text (self, normal, TRUE, ids);
         }
       if (at != NULL)
         {
@@ -383,7 +408,7 @@ vard_clip_tokenizer_encode (VardClipTokenizer *self,
                    strlen (text), MAX_TEXT);
       return FALSE;
     }
-  encode_text (self, text, FALSE, all);
+  vard_clip_tokenizer_encode_text (self, text, FALSE, all);
 
   guint n_text = MIN (all->len, n_ids - 2);
 
@@ -396,22 +421,23 @@ vard_clip_tokenizer_encode (VardClipTokenizer *self,
   *n_valid = n_text + 2;
   if (n_cut != NULL)
     *n_cut = all->len - n_text;
+
   return TRUE;
 }
 /* whether the first @length bytes fit */
 static gboolean
-fits (VardClipTokenizer *self, const char *text, gsize length, guint n_ids)
+vard_clip_tokenizer_fits (VardClipTokenizer *self, const char *text, gsize length, guint n_ids)
 {
   g_autofree char *part = g_strndup (text, length);
   g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (gint32));
 
-  encode_text (self, part, FALSE, all);
+  vard_clip_tokenizer_encode_text (self, part, FALSE, all);
   return all->len <= n_ids - 2;
 }
 
 /* where each word of a text begins, and its end */
 static GArray *
-split_words (const char *text)
+vard_clip_tokenizer_split_words (const char *text)
 {
   GArray *starts = g_array_new (FALSE, FALSE, sizeof (gsize));
   gboolean is_inside = FALSE;
@@ -430,6 +456,7 @@ split_words (const char *text)
   gsize end = p - text;
 
   g_array_append_val (starts, end);
+
   return starts;
 }
 
@@ -444,20 +471,21 @@ vard_clip_tokenizer_find_cut (VardClipTokenizer *self, const char *text, guint n
   gsize length = strlen (text);
 
   if (length > MAX_TEXT || !g_utf8_validate (text, length, NULL)
-      || fits (self, text, length, n_ids))
+      || vard_clip_tokenizer_fits (self, text, length, n_ids))
     return length;
 
-  g_autoptr (GArray) starts = split_words (text);
+  g_autoptr (GArray) starts = vard_clip_tokenizer_split_words (text);
   guint low = 0, high = starts->len - 1; /* low words fit, high do not */
 
   while (high - low > 1)
     {
       guint middle = low + (high - low) / 2;
 
-      if (fits (self, text, g_array_index (starts, gsize, middle), n_ids))
+      if (vard_clip_tokenizer_fits (self, text, g_array_index (starts, gsize, middle), n_ids))
         low = middle;
       else
         high = middle;
     }
+
   return g_array_index (starts, gsize, low);
 }

@@ -35,7 +35,7 @@ typedef struct
 } Sizes;
 
 static void
-build (VardClipVision *self, const Sizes *sizes)
+vard_clip_vision_build (VardClipVision *self, const Sizes *sizes)
 {
   VardModule *module = VARD_MODULE (self);
   gint64 grid = self->size / self->patch_size;
@@ -88,7 +88,8 @@ vard_clip_vision_new (VardConfigReader *config, GError **error)
     vard_config_reader_refuse (config, "num_channels", "3");
   if (!vard_config_reader_finish (config, error))
     return NULL;
-  build (self, &sizes);
+  vard_clip_vision_build (self, &sizes);
+
   return g_steal_pointer (&self);
 }
 
@@ -110,7 +111,7 @@ vard_clip_vision_get_size (VardClipVision *self)
 
 /* [n, size, size, 3] -> [n, 1 + patches, width] */
 static VardNode *
-record_tokens (VardClipVision *self, VardNode *pixels)
+vard_clip_vision_record_tokens (VardClipVision *self, VardNode *pixels)
 {
   VardGraph *graph = pixels->graph;
   VardConv2dAttrs attrs = { .stride = self->patch_size };
@@ -134,13 +135,15 @@ vard_clip_vision_record (VardClipVision *self, VardNode *pixels)
 
   vard_module_enter (VARD_MODULE (self), graph);
 
-  VardNode *x = vard_layer_norm_record (self->first_norm, record_tokens (self, pixels));
+  VardNode *x =
+    vard_layer_norm_record (self->first_norm, vard_clip_vision_record_tokens (self, pixels));
 
   for (guint i = 0; i < self->layers->len; i++)
     x = vard_clip_layer_record (self->layers->pdata[i], x, FALSE);
   x = vard_reshape (vard_slice (x, 1, 0, 1), VARD_SHAPE (pixels->shape.dims[0], self->width));
   x = vard_layer_norm_record (self->last_norm, x);
   vard_module_leave (VARD_MODULE (self), graph);
+
   return x;
 }
 

@@ -27,23 +27,23 @@ struct _VardClipWeights
 /* ---- one file, of two formats ---- */
 
 static const char *const *
-peek_names (VardClipWeights *self)
+vard_clip_weights_peek_names (VardClipWeights *self)
 {
   return self->pth ? vard_pth_peek_names (self->pth)
                    : vard_safetensors_peek_names (self->safetensors);
 }
 
 static gboolean
-contains (VardClipWeights *self, const char *name)
+vard_clip_weights_contains (VardClipWeights *self, const char *name)
 {
   return self->pth ? vard_pth_contains (self->pth, name)
                    : vard_safetensors_contains (self->safetensors, name);
 }
 
 static VardTensor *
-lookup (VardClipWeights *self, const char *name, GError **error)
+vard_clip_weights_lookup (VardClipWeights *self, const char *name, GError **error)
 {
-  if (contains (self, name))
+  if (vard_clip_weights_contains (self, name))
     return self->pth ? vard_pth_lookup (self->pth, name, error)
                      : vard_safetensors_lookup (self->safetensors, name, error);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no tensor %s", self->path, name);
@@ -51,7 +51,7 @@ lookup (VardClipWeights *self, const char *name, GError **error)
 }
 
 static char *
-find_file (const char *folder, GError **error)
+vard_clip_weights_find_file (const char *folder, GError **error)
 {
   static const char *const names[] = {
     "model.safetensors",      "model.safetensors.index.json",
@@ -68,11 +68,12 @@ find_file (const char *folder, GError **error)
     }
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "there are no weights in %s: neither %s nor %s", folder, names[0], names[3]);
+
   return NULL;
 }
 
 static gboolean
-find_spelling (VardClipWeights *self, GError **error)
+vard_clip_weights_find_spelling (VardClipWeights *self, GError **error)
 {
   static const char *const prefixes[] = { "", "state_dict.", "module.", "state_dict.module." };
 
@@ -83,14 +84,15 @@ find_spelling (VardClipWeights *self, GError **error)
         g_strconcat (prefixes[i], "vision_model.embeddings.class_embedding", NULL);
 
       self->prefix = prefixes[i];
-      self->is_open = contains (self, open);
-      if (self->is_open || contains (self, other))
+      self->is_open = vard_clip_weights_contains (self, open);
+      if (self->is_open || vard_clip_weights_contains (self, other))
         return TRUE;
     }
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s has no vision encoder: neither vision_model.embeddings.class_embedding nor "
                "visual.class_embedding",
                self->path);
+
   return FALSE;
 }
 
@@ -99,15 +101,16 @@ vard_clip_weights_open (const char *folder, const char *file, GError **error)
 {
   g_autoptr (VardClipWeights) self = g_new0 (VardClipWeights, 1);
 
-  self->path = file ? g_strdup (file) : find_file (folder, error);
+  self->path = file ? g_strdup (file) : vard_clip_weights_find_file (folder, error);
   if (!self->path)
     return NULL;
   if (g_str_has_suffix (self->path, ".safetensors") || g_str_has_suffix (self->path, ".json"))
     self->safetensors = vard_safetensors_open (self->path, error);
   else
     self->pth = vard_pth_open (self->path, error);
-  if ((!self->safetensors && !self->pth) || !find_spelling (self, error))
+  if ((!self->safetensors && !self->pth) || !vard_clip_weights_find_spelling (self, error))
     return NULL;
+
   return g_steal_pointer (&self);
 }
 
@@ -131,7 +134,7 @@ typedef struct
 } Place;
 
 static char *
-translate_layer (const char *path, Place *place)
+vard_clip_weights_translate_layer (const char *path, Place *place)
 {
   static const VardOriginalNames names = { .part = VARD_ORIGINAL_OPEN_CLIP };
   g_autofree char *name =
@@ -141,7 +144,7 @@ translate_layer (const char *path, Place *place)
 }
 
 static char *
-translate_vision (const char *path, Place *place)
+vard_clip_weights_translate_vision (const char *path, Place *place)
 {
   static const char *const heads[][2] = {
     { "embeddings.class_embedding", "class_embedding" },
@@ -154,12 +157,13 @@ translate_vision (const char *path, Place *place)
   for (guint i = 0; i < G_N_ELEMENTS (heads); i++)
     if (g_str_has_prefix (path, heads[i][0]))
       return g_strconcat ("visual.", heads[i][1], path + strlen (heads[i][0]), NULL);
-  rest = translate_layer (path, place);
+  rest = vard_clip_weights_translate_layer (path, place);
+
   return g_strconcat ("visual.", rest, NULL);
 }
 
 static char *
-translate (VardClipWeights *self, const char *path, Place *place)
+vard_clip_weights_translate (VardClipWeights *self, const char *path, Place *place)
 {
   if (!self->is_open)
     return g_strdup (path);
@@ -167,15 +171,16 @@ translate (VardClipWeights *self, const char *path, Place *place)
   if (place->is_transposed)
     return g_strdup (g_str_has_prefix (path, "visual") ? "visual.proj" : "text_projection");
   if (g_str_has_prefix (path, "vision_model."))
-    return translate_vision (path + strlen ("vision_model."), place);
-  return translate_layer (path + strlen ("text_model."), place);
+    return vard_clip_weights_translate_vision (path + strlen ("vision_model."), place);
+
+  return vard_clip_weights_translate_layer (path + strlen ("text_model."), place);
 }
 
 static Place
-find_place (VardClipWeights *self, const char *path)
+vard_clip_weights_find_place (VardClipWeights *self, const char *path)
 {
   Place place = { .n_pieces = 1 };
-  g_autofree char *name = translate (self, path, &place);
+  g_autofree char *name = vard_clip_weights_translate (self, path, &place);
 
   place.name = g_strconcat (self->prefix, name, NULL);
   return place;
@@ -192,7 +197,7 @@ typedef struct
 
 /* [rows, columns] -> [columns, rows], as f32 */
 static VardTensor *
-transpose (VardTensor *matrix)
+vard_clip_weights_transpose (VardTensor *matrix)
 {
   VardShape shape = *vard_tensor_peek_shape (matrix);
   g_autoptr (VardTensor) from = vard_tensor_convert (matrix, VARD_DTYPE_F32);
@@ -207,6 +212,7 @@ transpose (VardTensor *matrix)
   for (gint64 i = 0; i < rows; i++)
     for (gint64 j = 0; j < columns; j++)
       vard_tensor_peek_f32 (to)[j * rows + i] = vard_tensor_peek_f32 (from)[i * columns + j];
+
   return to;
 }
 
@@ -218,13 +224,13 @@ load_parameter (const char *path, VardParameter *parameter, gpointer data)
   if (load->error)
     return;
 
-  Place place = find_place (load->weights, path);
+  Place place = vard_clip_weights_find_place (load->weights, path);
   g_autofree char *name = place.name;
-  g_autoptr (VardTensor) stored = lookup (load->weights, name, &load->error);
+  g_autoptr (VardTensor) stored = vard_clip_weights_lookup (load->weights, name, &load->error);
 
   if (stored && place.is_transposed)
     {
-      VardTensor *turned = transpose (stored);
+      VardTensor *turned = vard_clip_weights_transpose (stored);
 
       g_object_unref (stored);
       stored = turned;
@@ -236,7 +242,7 @@ load_parameter (const char *path, VardParameter *parameter, gpointer data)
 }
 
 static gboolean
-belongs_to (VardClipWeights *self, VardClipPart part, const char *name)
+vard_clip_weights_belongs_to (VardClipWeights *self, VardClipPart part, const char *name)
 {
   gboolean is_vision = g_str_has_prefix (name, "visual")
                        || g_str_has_prefix (name, "vision_model.");
@@ -245,22 +251,27 @@ belongs_to (VardClipWeights *self, VardClipPart part, const char *name)
     return FALSE;
   if (part == VARD_CLIP_VISION_PART)
     return is_vision;
+
   return g_str_has_prefix (name, self->is_open ? "transformer." : "text_model.");
 }
 
 /* a layer too many in the file means that it belongs to another configuration */
 static gboolean
-check_left_over (VardClipWeights *self, VardClipPart part, GHashTable *used, GError **error)
+vard_clip_weights_check_left_over (VardClipWeights *self,
+                                   VardClipPart part,
+                                   GHashTable *used,
+                                   GError **error)
 {
-  for (const char *const *name = peek_names (self); *name; name++)
+  for (const char *const *name = vard_clip_weights_peek_names (self); *name; name++)
     if (g_str_has_prefix (*name, self->prefix)
-        && belongs_to (self, part, *name + strlen (self->prefix))
+        && vard_clip_weights_belongs_to (self, part, *name + strlen (self->prefix))
         && !g_hash_table_contains (used, *name))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s does not fit the configuration",
                      self->path, *name);
         return FALSE;
       }
+
   return TRUE;
 }
 
@@ -272,8 +283,9 @@ vard_clip_weights_load (VardClipWeights *self, VardClipPart part, VardModule *ro
 
   vard_module_foreach_parameter (root, load_parameter, &load);
   if (!load.error)
-    return check_left_over (self, part, used, error);
+    return vard_clip_weights_check_left_over (self, part, used, error);
   g_propagate_error (error, load.error);
+
   return FALSE;
 }
 
@@ -284,9 +296,9 @@ vard_clip_weights_read_scale (VardClipWeights *self, double *scale, GError **err
   g_autoptr (VardTensor) stored = NULL, value = NULL;
 
   *scale = 1;
-  if (!contains (self, name))
+  if (!vard_clip_weights_contains (self, name))
     return TRUE;
-  stored = lookup (self, name, error);
+  stored = vard_clip_weights_lookup (self, name, error);
   if (!stored)
     return FALSE;
   value = vard_tensor_convert (stored, VARD_DTYPE_F32);
@@ -296,5 +308,6 @@ vard_clip_weights_read_scale (VardClipWeights *self, double *scale, GError **err
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s: %s is not a single number of reasonable size", self->path, name);
+
   return FALSE;
 }

@@ -52,12 +52,12 @@ G_DEFINE_FINAL_TYPE (VardClip, vard_clip, G_TYPE_OBJECT)
 
 /* takes the encoder; FALSE leaves the tower empty */
 static gboolean
-load_tower (VardClip *self,
-            VardClipPart part,
-            gpointer encoder,
-            gint64 width,
-            Tower *tower,
-            GError **error)
+vard_clip_load_tower (VardClip *self,
+                      VardClipPart part,
+                      gpointer encoder,
+                      gint64 width,
+                      Tower *tower,
+                      GError **error)
 {
   gboolean is_vision = part == VARD_CLIP_VISION_PART;
   g_autoptr (VardModule) root = g_object_new (VARD_TYPE_MODULE, NULL);
@@ -74,17 +74,18 @@ load_tower (VardClip *self,
     return FALSE;
   *tower = loaded;
   g_steal_pointer (&root);
+
   return TRUE;
 }
 
 static gboolean
-load_vision (VardClip *self, GError **error)
+vard_clip_load_vision (VardClip *self, GError **error)
 {
   VardClipVision *vision = vard_clip_vision_new (self->config.vision, error);
 
   return vision != NULL
-         && load_tower (self, VARD_CLIP_VISION_PART, vision, vard_clip_vision_get_width (vision),
-                        &self->vision, error);
+         && vard_clip_load_tower (self, VARD_CLIP_VISION_PART, vision,
+                                  vard_clip_vision_get_width (vision), &self->vision, error);
 }
 
 /**
@@ -114,13 +115,14 @@ vard_clip_new (const VardClipFiles *files, VardEngine *engine, GError **error)
     return NULL;
   self->weights = vard_clip_weights_open (files->folder, files->weights, error);
   if (self->weights == NULL || !vard_clip_weights_read_scale (self->weights, &self->scale, error)
-      || !load_vision (self, error))
+      || !vard_clip_load_vision (self, error))
     return NULL;
+
   return g_steal_pointer (&self);
 }
 
 static gboolean
-load_text (VardClip *self, GError **error)
+vard_clip_do_load_text (VardClip *self, GError **error)
 {
   g_autoptr (VardClipTokenizer) tokenizer = NULL;
   VardClipText *text;
@@ -144,11 +146,12 @@ load_text (VardClip *self, GError **error)
       g_object_unref (text);
       return FALSE;
     }
-  if (!load_tower (self, VARD_CLIP_TEXT_PART, text, vard_clip_text_get_width (text), &self->text,
-                   error))
+  if (!vard_clip_load_tower (self, VARD_CLIP_TEXT_PART, text, vard_clip_text_get_width (text),
+                             &self->text, error))
     return FALSE;
   self->tokenizer = g_steal_pointer (&tokenizer);
   g_clear_pointer (&self->weights, vard_clip_weights_free);
+
   return TRUE;
 }
 
@@ -168,9 +171,10 @@ vard_clip_load_text (VardClip *self, GError **error)
 
   g_mutex_lock (&self->mutex);
 
-  gboolean is_loaded = self->tokenizer != NULL || load_text (self, error);
+  gboolean is_loaded = self->tokenizer != NULL || vard_clip_do_load_text (self, error);
 
   g_mutex_unlock (&self->mutex);
+
   return is_loaded;
 }
 
@@ -249,7 +253,7 @@ vard_clip_prepare (VardClip *self,
 
 /* to length one, unless they are all zero */
 static void
-normalize (float *features, guint n, guint n_features)
+vard_clip_normalize (float *features, guint n, guint n_features)
 {
   for (guint i = 0; i < n; i++, features += n_features)
     {
@@ -263,7 +267,7 @@ normalize (float *features, guint n, guint n_features)
 }
 
 static VardExecutable *
-ensure_program (VardClip *self, guint n, GError **error)
+vard_clip_ensure_program (VardClip *self, guint n, GError **error)
 {
   VardExecutable *program = g_hash_table_lookup (self->programs, GUINT_TO_POINTER (n));
   guint size = vard_clip_get_size (self);
@@ -279,19 +283,20 @@ ensure_program (VardClip *self, guint n, GError **error)
   program = vard_engine_compile (self->engine, graph, error);
   if (program != NULL)
     g_hash_table_insert (self->programs, GUINT_TO_POINTER (n), program);
+
   return program;
 }
 
 static gboolean
-encode_pictures (VardClip *self,
-                 const float *pixels,
-                 guint n,
-                 float *features,
-                 GCancellable *cancellable,
-                 GError **error)
+vard_clip_do_encode_pictures (VardClip *self,
+                              const float *pixels,
+                              guint n,
+                              float *features,
+                              GCancellable *cancellable,
+                              GError **error)
 {
   gsize n_pixels = (gsize) vard_clip_get_size (self) * vard_clip_get_size (self) * 3;
-  VardExecutable *program = ensure_program (self, n, error);
+  VardExecutable *program = vard_clip_ensure_program (self, n, error);
 
   return program != NULL
          && vard_executable_set_input (program, "pixels", pixels, n * n_pixels * sizeof (float),
@@ -328,17 +333,18 @@ vard_clip_encode_pictures (VardClip *self,
 
   g_mutex_lock (&self->mutex);
 
-  gboolean is_done = encode_pictures (self, pixels, n, features, cancellable, error);
+  gboolean is_done = vard_clip_do_encode_pictures (self, pixels, n, features, cancellable, error);
 
   g_mutex_unlock (&self->mutex);
   if (is_done)
-    normalize (features, n, self->config.n_features);
+    vard_clip_normalize (features, n, self->config.n_features);
+
   return is_done;
 }
 
 /* one text at a time: a text is met once */
 static VardExecutable *
-ensure_text_program (VardClip *self, GError **error)
+vard_clip_ensure_text_program (VardClip *self, GError **error)
 {
   if (self->text_program != NULL)
     return self->text_program;
@@ -354,13 +360,17 @@ ensure_text_program (VardClip *self, GError **error)
   states = vard_gather (vard_reshape (states, VARD_SHAPE (n_tokens, width)), last);
   vard_graph_add_output (graph, "features", vard_linear_record (self->text.projection, states));
   self->text_program = vard_engine_compile (self->engine, graph, error);
+
   return self->text_program;
 }
 
 static float *
-encode_text (VardClip *self, const char *text, GCancellable *cancellable, GError **error)
+vard_clip_do_encode_text (VardClip *self,
+                          const char *text,
+                          GCancellable *cancellable,
+                          GError **error)
 {
-  VardExecutable *program = ensure_text_program (self, error);
+  VardExecutable *program = vard_clip_ensure_text_program (self, error);
 
   if (program == NULL)
     return NULL;
@@ -380,7 +390,8 @@ encode_text (VardClip *self, const char *text, GCancellable *cancellable, GError
       || !vard_executable_run (program, cancellable, error)
       || !vard_executable_get_output (program, "features", features, n_bytes, error))
     return NULL;
-  normalize (features, 1, self->config.n_features);
+  vard_clip_normalize (features, 1, self->config.n_features);
+
   return g_steal_pointer (&features);
 }
 
@@ -413,7 +424,7 @@ vard_clip_encode_text (VardClip *self,
 
   if (found == NULL)
     {
-      found = encode_text (self, text, cancellable, error);
+      found = vard_clip_do_encode_text (self, text, cancellable, error);
       if (g_hash_table_size (self->texts) >= MAX_TEXTS)
         g_hash_table_remove_all (self->texts);
       if (found != NULL)
@@ -422,6 +433,7 @@ vard_clip_encode_text (VardClip *self,
   if (found != NULL)
     memcpy (features, found, self->config.n_features * sizeof (float));
   g_mutex_unlock (&self->mutex);
+
   return found != NULL;
 }
 

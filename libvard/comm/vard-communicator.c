@@ -9,7 +9,7 @@
 G_DEFINE_ABSTRACT_TYPE (VardCommunicator, vard_communicator, G_TYPE_OBJECT)
 
 static gboolean
-check_range (VardBuffer *buffer, gsize offset, gsize size, GError **error)
+vard_communicator_check_range (VardBuffer *buffer, gsize offset, gsize size, GError **error)
 {
   if (offset <= buffer->size && size <= buffer->size - offset)
     return TRUE;
@@ -17,6 +17,7 @@ check_range (VardBuffer *buffer, gsize offset, gsize size, GError **error)
                "communication of %" G_GSIZE_FORMAT " bytes from %" G_GSIZE_FORMAT
                " on, in a buffer of %" G_GSIZE_FORMAT,
                size, offset, buffer->size);
+
   return FALSE;
 }
 
@@ -45,7 +46,7 @@ vard_communicator_all_reduce (VardCommunicator *self,
 {
   g_return_val_if_fail (VARD_IS_COMMUNICATOR (self), FALSE);
 
-  return check_range (buffer, offset, count * sizeof (float), error)
+  return vard_communicator_check_range (buffer, offset, count * sizeof (float), error)
          && VARD_COMMUNICATOR_GET_CLASS (self)->all_reduce (self, buffer, offset, count, error);
 }
 
@@ -65,7 +66,8 @@ vard_communicator_broadcast (VardCommunicator *self,
                    vard_communicator_get_size (self));
       return FALSE;
     }
-  return check_range (buffer, offset, size, error)
+
+  return vard_communicator_check_range (buffer, offset, size, error)
          && VARD_COMMUNICATOR_GET_CLASS (self)->broadcast (self, buffer, offset, size, root, error);
 }
 
@@ -79,8 +81,8 @@ vard_communicator_all_gather (VardCommunicator *self,
 {
   g_return_val_if_fail (VARD_IS_COMMUNICATOR (self), FALSE);
 
-  return check_range (from, offset, size, error)
-         && check_range (to, 0, size * vard_communicator_get_size (self), error)
+  return vard_communicator_check_range (from, offset, size, error)
+         && vard_communicator_check_range (to, 0, size * vard_communicator_get_size (self), error)
          && VARD_COMMUNICATOR_GET_CLASS (self)->all_gather (self, from, offset, size, to, error);
 }
 

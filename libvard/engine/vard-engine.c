@@ -38,6 +38,7 @@ vard_engine_real_alloc (VardEngine *self, gsize size, GError **error)
                    "not enough memory for %" G_GSIZE_FORMAT " MB", size >> 20);
       return NULL;
     }
+
   return vard_buffer_new_wrapped (data, size, TRUE, data, free);
 }
 
@@ -107,6 +108,7 @@ vard_engine_real_execute (VardEngine *self,
                     vard_program_get_scratch (program, i));
       vard_step_trace (step, begin, "reference");
     }
+
   return TRUE;
 }
 
@@ -252,6 +254,7 @@ vard_engine_adopt (VardEngine *self, VardTensor *tensor, GError **error)
       || !vard_engine_write (self, buffer, 0, vard_tensor_peek_data (tensor), size, error))
     return FALSE;
   vard_tensor_set_storage (tensor, buffer, 0);
+
   return TRUE;
 }
 
@@ -264,6 +267,7 @@ vard_engine_fetch (VardEngine *self, VardTensor *tensor, GError **error)
   if (!vard_engine_read (self, vard_tensor_peek_buffer (tensor), vard_tensor_get_offset (tensor),
                          vard_tensor_peek_data (copy), vard_tensor_get_n_bytes (tensor), error))
     return NULL;
+
   return g_steal_pointer (&copy);
 }
 
@@ -277,6 +281,7 @@ vard_engine_reserve (VardEngine *self, gsize size, GError **error)
     return TRUE;
   g_clear_pointer (&private->arena, vard_buffer_unref);
   private->arena = vard_engine_alloc (self, size, error);
+
   return private->arena != NULL;
 }
 
@@ -349,5 +354,6 @@ vard_engine_execute (VardEngine *self,
   if (vard_engine_poisons (self) && arena != NULL
       && !klass->fill (self, arena, 0, 0xff, arena->size, error))
     return FALSE;
+
   return klass->execute (self, program, cancellable, error) && klass->wait (self, error);
 }

@@ -64,11 +64,16 @@ vard_engine_compile (VardEngine *engine, VardGraph *graph, GError **error)
 
   self->engine = g_object_ref (engine);
   self->program = g_steal_pointer (&program);
+
   return self;
 }
 
 static const VardPort *
-find_port (GArray *ports, const char *kind, const char *name, gsize size, GError **error)
+vard_executable_find_port (GArray *ports,
+                           const char *kind,
+                           const char *name,
+                           gsize size,
+                           GError **error)
 {
   for (guint i = 0; i < ports->len; i++)
     {
@@ -87,6 +92,7 @@ find_port (GArray *ports, const char *kind, const char *name, gsize size, GError
       return NULL;
     }
   g_set_error (error, VARD_ERROR, VARD_ERROR_GRAPH, "the graph has no %s named \"%s\"", kind, name);
+
   return NULL;
 }
 
@@ -99,7 +105,8 @@ vard_executable_set_input (VardExecutable *self,
 {
   g_return_val_if_fail (VARD_IS_EXECUTABLE (self), FALSE);
 
-  const VardPort *port = find_port (self->program->inputs, "input", name, size, error);
+  const VardPort *port =
+    vard_executable_find_port (self->program->inputs, "input", name, size, error);
 
   return port != NULL && vard_engine_write (self->engine, port->buffer, 0, data, size, error);
 }
@@ -113,6 +120,7 @@ vard_executable_run (VardExecutable *self, GCancellable *cancellable, GError **e
   gboolean is_done = vard_program_run (self->program, cancellable, error);
 
   vard_engine_unlock (self->engine);
+
   return is_done;
 }
 
@@ -125,7 +133,8 @@ vard_executable_get_output (VardExecutable *self,
 {
   g_return_val_if_fail (VARD_IS_EXECUTABLE (self), FALSE);
 
-  const VardPort *port = find_port (self->program->outputs, "output", name, size, error);
+  const VardPort *port =
+    vard_executable_find_port (self->program->outputs, "output", name, size, error);
 
   return port != NULL && vard_engine_read (self->engine, port->buffer, 0, data, size, error);
 }
@@ -147,6 +156,7 @@ vard_executable_count_flops (VardExecutable *self)
 
   for (guint i = 0; i < vard_program_get_n_steps (self->program); i++)
     flops += vard_program_get_step (self->program, i)->flops;
+
   return flops;
 }
 
@@ -165,6 +175,7 @@ vard_executable_get_ports_size (VardExecutable *self)
 
         size += vard_node_get_count (node) * vard_dtype_get_size (node->dtype);
       }
+
   return size;
 }
 

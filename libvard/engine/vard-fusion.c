@@ -25,7 +25,7 @@ vard_fusion_passes_through (const VardNode *node)
 }
 
 static gboolean
-can_join (VardFusion *self, const VardNode *node)
+vard_fusion_can_join (VardFusion *self, const VardNode *node)
 {
   return node->dtype == VARD_DTYPE_F32
          && (self->rules->is_elementwise (node) || vard_fusion_passes_through (node));
@@ -117,6 +117,7 @@ vard_fusion_group_new (VardFusion *self, VardNode *root)
   group->members = g_ptr_array_new ();
   group->outputs[group->n_outputs++] = root;
   g_ptr_array_add (self->groups, group);
+
   return group;
 }
 
@@ -169,11 +170,12 @@ vard_fusion_can_feed (VardFusion *self,
         return FALSE;
       *is_output = TRUE;
     }
+
   return !*is_output || group->n_outputs < self->rules->max_outputs;
 }
 
 static gboolean
-group_reads (const VardFusionGroup *self, const VardNode *node)
+vard_fusion_group_reads (const VardFusionGroup *self, const VardNode *node)
 {
   for (guint i = 0; i < self->members->len; i++)
     {
@@ -183,6 +185,7 @@ group_reads (const VardFusionGroup *self, const VardNode *node)
         if (member->inputs[k] == node)
           return TRUE;
     }
+
   return FALSE;
 }
 
@@ -201,15 +204,16 @@ vard_fusion_is_update (const VardFusion *self, const VardFusionGroup *group)
     {
       const VardNode *param = self->replaced[group->outputs[i]->id];
 
-      if (param != NULL && group_reads (group, param))
+      if (param != NULL && vard_fusion_group_reads (group, param))
         return TRUE;
     }
+
   return FALSE;
 }
 
 /* the group that a node may join, and whether its value must be written */
 static VardFusionGroup *
-find_group (VardFusion *self, const VardNode *node, gboolean *is_output)
+vard_fusion_find_group (VardFusion *self, const VardNode *node, gboolean *is_output)
 {
   VardFusionGroup *found = NULL;
 
@@ -223,6 +227,7 @@ find_group (VardFusion *self, const VardNode *node, gboolean *is_output)
   if (found == NULL || !vard_fusion_can_feed (self, node, found, is_output)
       || (*is_output && vard_fusion_passes_through (node)))
     return NULL;
+
   return self->rules->has_room (found, node) ? found : NULL;
 }
 
@@ -230,7 +235,7 @@ static void
 vard_fusion_place (VardFusion *self, VardNode *node)
 {
   gboolean is_output;
-  VardFusionGroup *group = find_group (self, node, &is_output);
+  VardFusionGroup *group = vard_fusion_find_group (self, node, &is_output);
 
   if (group == NULL)
     {
@@ -272,9 +277,10 @@ vard_fusion_new (VardLowering *lowering, const VardFusionRules *rules)
     {
       VardNode *node = vard_graph_get_node (self->graph, id);
 
-      if (vard_lowering_is_live (lowering, node) && can_join (self, node))
+      if (vard_lowering_is_live (lowering, node) && vard_fusion_can_join (self, node))
         vard_fusion_place (self, node);
     }
+
   return self;
 }
 
@@ -337,8 +343,9 @@ vard_fusion_is_needed (VardFusion *self, const VardNode *node)
       const VardNode *reader = vard_fusion_get_reader (self, node, i);
 
       /* a producer is in a group too, but reads its inputs as a whole */
-      if (self->group_of[reader->id] == NULL || !can_join (self, reader))
+      if (self->group_of[reader->id] == NULL || !vard_fusion_can_join (self, reader))
         return TRUE;
     }
+
   return FALSE;
 }

@@ -27,7 +27,7 @@ typedef struct
 } Layout;
 
 static gsize
-node_get_size (const VardNode *node)
+vard_layout_node_get_size (const VardNode *node)
 {
   return vard_node_get_count (node) * vard_dtype_get_size (node->dtype);
 }
@@ -47,35 +47,40 @@ layout_get_step (VardProgram *program, guint i)
 }
 
 static VardBuffer *
-program_add_port (VardProgram *self,
-                  GArray *ports,
-                  const char *name,
-                  VardNode *node,
-                  GError **error)
+vard_layout_program_add_port (VardProgram *self,
+                              GArray *ports,
+                              const char *name,
+                              VardNode *node,
+                              GError **error)
 {
   VardPort port = { .name = name, .node = node };
 
-  port.buffer = vard_engine_alloc (self->engine, node_get_size (node), error);
+  port.buffer = vard_engine_alloc (self->engine, vard_layout_node_get_size (node), error);
   if (port.buffer != NULL)
     g_array_append_val (ports, port);
+
   return port.buffer;
 }
 
 static gboolean
-program_place_constant (VardProgram *self, VardNode *node, VardTensor *tensor, GError **error)
+vard_layout_program_place_constant (VardProgram *self,
+                                    VardNode *node,
+                                    VardTensor *tensor,
+                                    GError **error)
 {
-  VardBuffer *buffer = vard_engine_alloc (self->engine, node_get_size (node), error);
+  VardBuffer *buffer = vard_engine_alloc (self->engine, vard_layout_node_get_size (node), error);
 
   if (buffer == NULL)
     return FALSE;
   g_ptr_array_add (self->constants, buffer);
   self->places[node->id] = (VardPlace) { VARD_PLACE_BUFFER, 0, buffer, NULL };
+
   return vard_engine_write (self->engine, buffer, 0, vard_tensor_peek_data (tensor),
-                            node_get_size (node), error);
+                            vard_layout_node_get_size (node), error);
 }
 
 static gboolean
-program_place_source (VardProgram *self, VardNode *node, GError **error)
+vard_layout_program_place_source (VardProgram *self, VardNode *node, GError **error)
 {
   const VardSourceAttrs *source = node->attrs;
   VardBuffer *buffer;
@@ -83,14 +88,14 @@ program_place_source (VardProgram *self, VardNode *node, GError **error)
   switch (source->kind)
     {
     case VARD_SOURCE_INPUT:
-      buffer = program_add_port (self, self->inputs, source->name, node, error);
+      buffer = vard_layout_program_add_port (self, self->inputs, source->name, node, error);
       self->places[node->id] = (VardPlace) { VARD_PLACE_BUFFER, 0, buffer, NULL };
       return buffer != NULL;
     case VARD_SOURCE_PARAM:
       self->places[node->id] = (VardPlace) { VARD_PLACE_TENSOR, 0, NULL, source->tensor };
       return vard_engine_adopt (self->engine, source->tensor, error);
     case VARD_SOURCE_CONST:
-    default: return program_place_constant (self, node, source->tensor, error);
+    default: return vard_layout_program_place_constant (self, node, source->tensor, error);
     }
 }
 
@@ -108,9 +113,11 @@ layout_place_sources (Layout *self, GError **error)
       if (!self->lowering->live[id]
           && (source->kind != VARD_SOURCE_INPUT || source->index == G_MAXUINT))
         continue;
-      if (!self->lowering->claims[id].is_kept && !program_place_source (self->program, node, error))
+      if (!self->lowering->claims[id].is_kept
+          && !vard_layout_program_place_source (self->program, node, error))
         return FALSE;
     }
+
   return TRUE;
 }
 
@@ -136,7 +143,7 @@ layout_add_copy (Layout *self, VardNode *from, VardPlace to)
 {
   gsize offset;
   VardNode *root = vard_lowering_get_root (self->lowering, from, &offset);
-  VardCopy copy = { .to = to, .size = node_get_size (from) };
+  VardCopy copy = { .to = to, .size = vard_layout_node_get_size (from) };
 
   /* the root's place is known only after the plan: remember the node, resolve later */
   copy.from.offset = offset;
@@ -154,8 +161,8 @@ layout_place_outputs (Layout *self, GError **error)
   for (guint i = 0; i < n_outputs; i++)
     {
       VardNode *node = outputs[i].node;
-      VardBuffer *buffer =
-        program_add_port (self->program, self->program->outputs, outputs[i].name, node, error);
+      VardBuffer *buffer = vard_layout_program_add_port (self->program, self->program->outputs,
+                                                         outputs[i].name, node, error);
       VardPlace place = { VARD_PLACE_BUFFER, 0, buffer, NULL };
 
       if (buffer == NULL)
@@ -165,6 +172,7 @@ layout_place_outputs (Layout *self, GError **error)
       else
         layout_add_copy (self, node, place);
     }
+
   return TRUE;
 }
 
@@ -172,7 +180,8 @@ layout_place_outputs (Layout *self, GError **error)
 static gboolean
 layout_stage_param (Layout *self, VardNode *value, VardPlace to, GError **error)
 {
-  VardBuffer *buffer = vard_engine_alloc (self->program->engine, node_get_size (value), error);
+  VardBuffer *buffer =
+    vard_engine_alloc (self->program->engine, vard_layout_node_get_size (value), error);
   VardPlace staging = { VARD_PLACE_BUFFER, 0, buffer, NULL };
   guint last = self->program->copies->len;
 
@@ -186,6 +195,7 @@ layout_stage_param (Layout *self, VardNode *value, VardPlace to, GError **error)
   g_array_remove_index (self->program->copies, last);
   g_array_prepend_val (self->program->copies, first);
   g_array_append_val (self->program->staged, ((VardCopy) { staging, to, first.size }));
+
   return TRUE;
 }
 
@@ -232,6 +242,7 @@ layout_place_assignments (Layout *self, GError **error)
       else if (!layout_stage_param (self, value, place, error))
         return FALSE;
     }
+
   return TRUE;
 }
 
@@ -272,6 +283,7 @@ layout_find_in_place (Layout *self, const VardStep *step, guint i)
     if (step->in[k] != step->in[0]
         && vard_lowering_get_root (self->lowering, step->in[k], &other_offset) == root)
       return NO_BLOCK;
+
   return self->block_of[root->id];
 }
 
@@ -329,6 +341,7 @@ layout_check_order (Layout *self, guint i, GError **error)
           return FALSE;
         }
     }
+
   return TRUE;
 }
 
@@ -356,6 +369,7 @@ layout_plan (Layout *self, GError **error)
     if (self->scratch_block[i] != NO_BLOCK)
       program->scratch[i] =
         (VardPlace) { VARD_PLACE_ARENA, blocks[self->scratch_block[i]].offset, NULL, NULL };
+
   return TRUE;
 }
 
@@ -395,6 +409,7 @@ layout_run (Layout *self, GError **error)
   if (!layout_plan (self, error))
     return FALSE;
   layout_finish (self);
+
   return TRUE;
 }
 
@@ -411,5 +426,6 @@ vard_program_lay_out (VardProgram *program, VardLowering *lowering, GError **err
 
   memset (block_of, 0xff, (lowering->n_nodes + 1) * sizeof *block_of);
   memset (scratch_block, 0xff, (n_steps + 1) * sizeof *scratch_block);
+
   return layout_run (&layout, error);
 }

@@ -10,7 +10,7 @@
 #define MAX_NAMED 12
 
 static void
-step_clear (gpointer data)
+vard_lowering_step_clear (gpointer data)
 {
   VardStep *step = data;
 
@@ -60,8 +60,9 @@ vard_lowering_new (VardEngine *engine, VardGraph *graph)
   self->readers = g_new0 (VardNode *, self->n_nodes + 1);
   self->claims = g_new0 (VardClaim, self->n_nodes + 1);
   self->steps = g_array_new (FALSE, FALSE, sizeof (VardStep));
-  g_array_set_clear_func (self->steps, step_clear);
+  g_array_set_clear_func (self->steps, vard_lowering_step_clear);
   vard_lowering_count_uses (self);
+
   return self;
 }
 
@@ -251,6 +252,7 @@ vard_lowering_add_slice_view (VardLowering *self, VardNode *node)
   if (vard_shape_get_span (x, 0, attrs->axis) != 1)
     return FALSE;
   vard_lowering_add_view (self, node, node->inputs[0], attrs->start * unit);
+
   return TRUE;
 }
 
@@ -281,6 +283,7 @@ vard_lowering_get_root (VardLowering *self, VardNode *node, gsize *offset)
       *offset += self->claims[node->id].view_offset;
       node = self->claims[node->id].view_of;
     }
+
   return node;
 }
 
@@ -311,5 +314,6 @@ vard_lowering_check (VardLowering *self, GError **error)
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s cannot run %u operations: %s%s",
                G_OBJECT_TYPE_NAME (self->engine), n_missing, names->str,
                n_missing > MAX_NAMED ? ", ..." : "");
+
   return FALSE;
 }

@@ -11,7 +11,7 @@
 #include "base/vard-error.h"
 
 static gint
-compare_size (gconstpointer a, gconstpointer b)
+vard_plan_compare_size (gconstpointer a, gconstpointer b)
 {
   const VardBlock *x = *(VardBlock *const *) a, *y = *(VardBlock *const *) b;
 
@@ -19,18 +19,19 @@ compare_size (gconstpointer a, gconstpointer b)
     return x->size > y->size ? -1 : 1;
   if (x->first != y->first)
     return x->first < y->first ? -1 : 1;
+
   return x < y ? -1 : x > y;
 }
 
 static gboolean
-lives_with (const VardBlock *a, const VardBlock *b)
+vard_plan_lives_with (const VardBlock *a, const VardBlock *b)
 {
   return a->first <= b->last && b->first <= a->last;
 }
 
 /* placed is sorted by offset */
 static gsize
-find_gap (const VardBlock *block, GPtrArray *placed)
+vard_plan_find_gap (const VardBlock *block, GPtrArray *placed)
 {
   gsize end = 0, best = G_MAXSIZE, best_gap = G_MAXSIZE;
 
@@ -38,7 +39,7 @@ find_gap (const VardBlock *block, GPtrArray *placed)
     {
       const VardBlock *other = g_ptr_array_index (placed, i);
 
-      if (!lives_with (block, other))
+      if (!vard_plan_lives_with (block, other))
         continue;
       if (other->offset >= end + block->size && other->offset - end < best_gap)
         {
@@ -47,11 +48,12 @@ find_gap (const VardBlock *block, GPtrArray *placed)
         }
       end = MAX (end, other->offset + other->size);
     }
+
   return best == G_MAXSIZE ? end : best;
 }
 
 static void
-insert_by_offset (GPtrArray *placed, VardBlock *block)
+vard_plan_insert_by_offset (GPtrArray *placed, VardBlock *block)
 {
   guint low = 0, high = placed->len;
 
@@ -81,15 +83,16 @@ vard_plan_blocks (VardBlock *blocks, guint n_blocks)
                        & ~(gsize) (VARD_BLOCK_ALIGNMENT - 1);
       g_ptr_array_add (order, &blocks[i]);
     }
-  g_ptr_array_sort (order, compare_size);
+  g_ptr_array_sort (order, vard_plan_compare_size);
   for (guint i = 0; i < n_blocks; i++)
     {
       VardBlock *block = g_ptr_array_index (order, i);
 
-      block->offset = find_gap (block, placed);
-      insert_by_offset (placed, block);
+      block->offset = vard_plan_find_gap (block, placed);
+      vard_plan_insert_by_offset (placed, block);
       total = MAX (total, block->offset + block->size);
     }
+
   return total;
 }
 
@@ -98,7 +101,7 @@ vard_plan_verify (const VardBlock *blocks, guint n_blocks, GError **error)
 {
   for (guint i = 0; i < n_blocks; i++)
     for (guint j = 0; j < i; j++)
-      if (lives_with (&blocks[i], &blocks[j])
+      if (vard_plan_lives_with (&blocks[i], &blocks[j])
           && blocks[i].offset < blocks[j].offset + blocks[j].size
           && blocks[j].offset < blocks[i].offset + blocks[i].size)
         {
@@ -116,5 +119,6 @@ vard_plan_verify (const VardBlock *blocks, guint n_blocks, GError **error)
                      blocks[i].offset, VARD_BLOCK_ALIGNMENT);
         return FALSE;
       }
+
   return TRUE;
 }

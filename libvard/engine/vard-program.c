@@ -7,19 +7,19 @@
 #include "base/vard-trace.h"
 
 static const VardStep *
-program_step (VardProgram *self, guint i)
+vard_program_program_step (VardProgram *self, guint i)
 {
   return &g_array_index (self->steps, VardStep, i);
 }
 
 static void
-port_clear (gpointer data)
+vard_program_port_clear (gpointer data)
 {
   vard_buffer_unref (((VardPort *) data)->buffer);
 }
 
 static void
-program_allocate_addresses (VardProgram *self)
+vard_program_program_allocate_addresses (VardProgram *self)
 {
   guint n_steps = self->steps->len;
 
@@ -28,8 +28,8 @@ program_allocate_addresses (VardProgram *self)
   self->scratch_address = g_new0 (gpointer, n_steps + 1);
   for (guint i = 0; i < n_steps; i++)
     {
-      self->in[i] = g_new0 (gpointer, program_step (self, i)->n_in + 1);
-      self->out[i] = g_new0 (gpointer, program_step (self, i)->n_out + 1);
+      self->in[i] = g_new0 (gpointer, vard_program_program_step (self, i)->n_in + 1);
+      self->out[i] = g_new0 (gpointer, vard_program_program_step (self, i)->n_out + 1);
     }
 }
 
@@ -44,16 +44,17 @@ vard_program_new (VardLowering *lowering, GError **error)
   self->steps = g_array_ref (lowering->steps);
   self->inputs = g_array_new (FALSE, FALSE, sizeof (VardPort));
   self->outputs = g_array_new (FALSE, FALSE, sizeof (VardPort));
-  g_array_set_clear_func (self->inputs, port_clear);
-  g_array_set_clear_func (self->outputs, port_clear);
+  g_array_set_clear_func (self->inputs, vard_program_port_clear);
+  g_array_set_clear_func (self->outputs, vard_program_port_clear);
   self->copies = g_array_new (FALSE, FALSE, sizeof (VardCopy));
   self->staged = g_array_new (FALSE, FALSE, sizeof (VardCopy));
   self->constants = g_ptr_array_new_with_free_func ((GDestroyNotify) vard_buffer_unref);
   self->places = g_new0 (VardPlace, lowering->n_nodes + 1);
   self->scratch = g_new0 (VardPlace, lowering->steps->len + 1);
-  program_allocate_addresses (self);
+  vard_program_program_allocate_addresses (self);
   if (!vard_program_lay_out (self, lowering, error))
     return NULL;
+
   return g_steal_pointer (&self);
 }
 
@@ -84,7 +85,7 @@ vard_program_free (VardProgram *self)
 /* the buffer and the offset in it; resolved at each execution, because arenas grow and tensors
  * move */
 static VardBuffer *
-program_resolve (VardProgram *self, const VardPlace *place, gsize *offset)
+vard_program_program_resolve (VardProgram *self, const VardPlace *place, gsize *offset)
 {
   *offset = place->offset;
   switch (place->kind)
@@ -100,42 +101,43 @@ program_resolve (VardProgram *self, const VardPlace *place, gsize *offset)
 }
 
 static gpointer
-program_address (VardProgram *self, const VardPlace *place)
+vard_program_program_address (VardProgram *self, const VardPlace *place)
 {
   gsize offset;
-  VardBuffer *buffer = program_resolve (self, place, &offset);
+  VardBuffer *buffer = vard_program_program_resolve (self, place, &offset);
 
   return buffer != NULL ? buffer->data + offset : NULL;
 }
 
 static void
-program_resolve_steps (VardProgram *self)
+vard_program_program_resolve_steps (VardProgram *self)
 {
   for (guint i = 0; i < self->steps->len; i++)
     {
-      const VardStep *step = program_step (self, i);
+      const VardStep *step = vard_program_program_step (self, i);
 
       for (guint k = 0; k < step->n_in; k++)
-        self->in[i][k] = program_address (self, &self->places[step->in[k]->id]);
+        self->in[i][k] = vard_program_program_address (self, &self->places[step->in[k]->id]);
       for (guint k = 0; k < step->n_out; k++)
-        self->out[i][k] = program_address (self, &self->places[step->out[k]->id]);
-      self->scratch_address[i] = program_address (self, &self->scratch[i]);
+        self->out[i][k] = vard_program_program_address (self, &self->places[step->out[k]->id]);
+      self->scratch_address[i] = vard_program_program_address (self, &self->scratch[i]);
     }
 }
 
 static gboolean
-program_copy_all (VardProgram *self, GArray *copies, GError **error)
+vard_program_program_copy_all (VardProgram *self, GArray *copies, GError **error)
 {
   for (guint i = 0; i < copies->len; i++)
     {
       const VardCopy *copy = &g_array_index (copies, VardCopy, i);
       gsize from_offset, to_offset;
-      VardBuffer *from = program_resolve (self, &copy->from, &from_offset);
-      VardBuffer *to = program_resolve (self, &copy->to, &to_offset);
+      VardBuffer *from = vard_program_program_resolve (self, &copy->from, &from_offset);
+      VardBuffer *to = vard_program_program_resolve (self, &copy->to, &to_offset);
 
       if (!vard_engine_copy (self->engine, from, from_offset, to, to_offset, copy->size, error))
         return FALSE;
     }
+
   return TRUE;
 }
 
@@ -146,10 +148,11 @@ vard_program_run (VardProgram *self, GCancellable *cancellable, GError **error)
   if (!vard_engine_prepare (self->engine, self, error)
       || !vard_engine_reserve (self->engine, self->arena_size, error))
     return FALSE;
-  program_resolve_steps (self);
+  vard_program_program_resolve_steps (self);
+
   return vard_engine_execute (self->engine, self, cancellable, error)
-         && program_copy_all (self, self->copies, error)
-         && program_copy_all (self, self->staged, error);
+         && vard_program_program_copy_all (self, self->copies, error)
+         && vard_program_program_copy_all (self, self->staged, error);
 }
 
 /**
@@ -174,7 +177,7 @@ vard_program_get_n_steps (VardProgram *self)
 const VardStep *
 vard_program_get_step (VardProgram *self, guint i)
 {
-  return program_step (self, i);
+  return vard_program_program_step (self, i);
 }
 
 /**
@@ -217,7 +220,7 @@ vard_program_get_scratch (VardProgram *self, guint i)
 }
 
 static char *
-join_shapes (VardNode **nodes, guint n)
+vard_program_join_shapes (VardNode **nodes, guint n)
 {
   g_autoptr (GString) text = g_string_new (NULL);
 
@@ -227,6 +230,7 @@ join_shapes (VardNode **nodes, guint n)
 
       g_string_append_printf (text, "%s%s", i > 0 ? " " : "", shape);
     }
+
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
@@ -245,8 +249,8 @@ vard_step_trace (const VardStep *self, gint64 begin, const char *category)
     return;
 
   char flops[G_ASCII_DTOSTR_BUF_SIZE];
-  g_autofree char *in = join_shapes (self->in, self->n_in),
-                  *out = join_shapes (self->out, self->n_out);
+  g_autofree char *in = vard_program_join_shapes (self->in, self->n_in),
+                  *out = vard_program_join_shapes (self->out, self->n_out);
   g_autofree char *args = g_strdup_printf ("{\"in\":\"%s\",\"out\":\"%s\",\"flops\":%s}", in, out,
                                            g_ascii_dtostr (flops, sizeof flops, self->flops));
 

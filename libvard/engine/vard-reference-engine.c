@@ -22,7 +22,7 @@ vard_reference_engine_describe (VardEngine *engine)
 /* Reference functions move and compute elements of four bytes; cast alone reads and writes others,
  * and random_normal reads its counter */
 static gboolean
-has_four_bytes (const VardNode *node)
+vard_reference_engine_has_four_bytes (const VardNode *node)
 {
   return vard_dtype_get_size (node->dtype) == sizeof (float);
 }
@@ -38,13 +38,17 @@ vard_reference_engine_supports (const VardNode *node)
       || node->op == &vard_op_gather)
     return TRUE;
   for (guint k = 0; k < node->n_inputs; k++)
-    if (!has_four_bytes (node->inputs[k]))
+    if (!vard_reference_engine_has_four_bytes (node->inputs[k]))
       return FALSE;
-  return has_four_bytes (node);
+
+  return vard_reference_engine_has_four_bytes (node);
 }
 
 static void
-reference_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+vard_reference_engine_reference_kernel (const VardStep *step,
+                                        gpointer *in,
+                                        gpointer *out,
+                                        gpointer scratch)
 {
   step->out[0]->op->reference (step->out[0], (float **) in, out[0]);
 }
@@ -59,7 +63,7 @@ vard_reference_engine_lower (VardEngine *engine, VardLowering *lowering, GError 
       VardNode *node = vard_graph_get_node (graph, id);
       VardStep step = {
         .name = node->op->name,
-        .kernel = reference_kernel,
+        .kernel = vard_reference_engine_reference_kernel,
         .n_in = node->n_inputs,
         .in = node->inputs,
         .n_out = 1,
@@ -73,6 +77,7 @@ vard_reference_engine_lower (VardEngine *engine, VardLowering *lowering, GError 
       else if (vard_reference_engine_supports (node))
         vard_lowering_add_step (lowering, &step);
     }
+
   return TRUE;
 }
 

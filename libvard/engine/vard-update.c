@@ -19,7 +19,7 @@ typedef struct
 } Turn;
 
 static int
-compare_turns (gconstpointer a, gconstpointer b)
+vard_update_compare_turns (gconstpointer a, gconstpointer b)
 {
   const Turn *x = a, *y = b;
 
@@ -27,13 +27,14 @@ compare_turns (gconstpointer a, gconstpointer b)
     return x->after < y->after ? -1 : 1;
   if (x->is_moved != y->is_moved)
     return x->is_moved ? 1 : -1;
+
   return x->index < y->index ? -1 : x->index > y->index;
 }
 
 /* A step whose values are assigned, and nothing else becomes of them. Others that read a param
  * which it replaces must still find the old value. */
 static gboolean
-step_is_update (const VardStep *self, VardLowering *lowering, VardNode *const *replaced)
+vard_update_step_is_update (const VardStep *self, VardLowering *lowering, VardNode *const *replaced)
 {
   for (guint k = 0; k < self->n_out; k++)
     {
@@ -43,22 +44,24 @@ step_is_update (const VardStep *self, VardLowering *lowering, VardNode *const *r
           || vard_lowering_get_n_uses (lowering, param) > 1)
         return FALSE;
     }
+
   return TRUE;
 }
 
 static guint
-find_last_input (const VardStep *self, VardLowering *lowering, const guint *computed_by)
+vard_update_find_last_input (const VardStep *self, VardLowering *lowering, const guint *computed_by)
 {
   guint last = 0;
   gsize offset;
 
   for (guint k = 0; k < self->n_in; k++)
     last = MAX (last, computed_by[vard_lowering_get_root (lowering, self->in[k], &offset)->id]);
+
   return last;
 }
 
 static void
-apply_turns (GArray *steps, const Turn *turns)
+vard_update_apply_turns (GArray *steps, const Turn *turns)
 {
   g_autofree VardStep *before = g_memdup2 (steps->data, steps->len * sizeof (VardStep));
 
@@ -68,7 +71,7 @@ apply_turns (GArray *steps, const Turn *turns)
 
 /* by node id: the param that a value is assigned to, or NULL */
 static VardNode **
-find_replaced (VardLowering *lowering)
+vard_update_find_replaced (VardLowering *lowering)
 {
   guint n;
   const VardAssignment *assignments = vard_graph_get_assignments (lowering->graph, &n);
@@ -76,6 +79,7 @@ find_replaced (VardLowering *lowering)
 
   for (guint i = 0; i < n; i++)
     replaced[assignments[i].value->id] = assignments[i].param;
+
   return replaced;
 }
 
@@ -83,7 +87,7 @@ void
 vard_lowering_advance_updates (VardLowering *self)
 {
   GArray *steps = self->steps;
-  g_autofree VardNode **replaced = find_replaced (self);
+  g_autofree VardNode **replaced = vard_update_find_replaced (self);
   g_autofree guint *computed_by = g_new0 (guint, self->n_nodes + 1);
   g_autofree Turn *turns = g_new (Turn, steps->len + 1);
 
@@ -94,12 +98,12 @@ vard_lowering_advance_updates (VardLowering *self)
       turns[i] = (Turn) { i, FALSE, i };
       for (guint k = 0; k < step->n_out; k++)
         computed_by[step->out[k]->id] = i;
-      if (step->n_in > 0 && step_is_update (step, self, replaced))
-        turns[i] = (Turn) { find_last_input (step, self, computed_by), TRUE, i };
+      if (step->n_in > 0 && vard_update_step_is_update (step, self, replaced))
+        turns[i] = (Turn) { vard_update_find_last_input (step, self, computed_by), TRUE, i };
     }
-  qsort (turns, steps->len, sizeof *turns, compare_turns);
+  qsort (turns, steps->len, sizeof *turns, vard_update_compare_turns);
   if (steps->len > 0)
-    apply_turns (steps, turns);
+    vard_update_apply_turns (steps, turns);
 }
 
 /* ---- place ---- */
@@ -114,7 +118,7 @@ vard_step_may_overwrite (const VardStep *self, const VardNode *out, guint in)
 }
 
 static const VardStep *
-find_step (VardProgram *program, const VardNode *node, guint *index)
+vard_update_find_step (VardProgram *program, const VardNode *node, guint *index)
 {
   for (guint i = 0; i < program->steps->len; i++)
     {
@@ -127,11 +131,12 @@ find_step (VardProgram *program, const VardNode *node, guint *index)
             return step;
           }
     }
+
   return NULL;
 }
 
 static gboolean
-tensors_overlap (VardTensor *a, VardTensor *b)
+vard_update_tensors_overlap (VardTensor *a, VardTensor *b)
 {
   gsize a_begin = vard_tensor_get_offset (a), b_begin = vard_tensor_get_offset (b);
 
@@ -142,10 +147,10 @@ tensors_overlap (VardTensor *a, VardTensor *b)
 
 /* whether a step reads no more of a param than what its value may lie over, element by element */
 static gboolean
-step_reads_in_place (const VardStep *self,
-                     VardLowering *lowering,
-                     const VardNode *param,
-                     const VardNode *value)
+vard_update_step_reads_in_place (const VardStep *self,
+                                 VardLowering *lowering,
+                                 const VardNode *param,
+                                 const VardNode *value)
 {
   for (guint k = 0; k < self->n_in; k++)
     {
@@ -156,17 +161,18 @@ step_reads_in_place (const VardStep *self,
               || self->in[k]->dtype != value->dtype || !vard_step_may_overwrite (self, value, k)))
         return FALSE;
     }
+
   return TRUE;
 }
 
 /* another param may lie in the same memory: parameters are views of one buffer */
 static gboolean
-is_same_memory (const VardNode *node, VardTensor *tensor)
+vard_update_is_same_memory (const VardNode *node, VardTensor *tensor)
 {
   const VardSourceAttrs *source = node->attrs;
 
   return node->op == &vard_op_source && source->kind == VARD_SOURCE_PARAM
-         && tensors_overlap (source->tensor, tensor);
+         && vard_update_tensors_overlap (source->tensor, tensor);
 }
 
 gboolean
@@ -178,16 +184,18 @@ vard_update_may_overwrite (VardProgram *program,
 {
   VardTensor *tensor = ((const VardSourceAttrs *) param->attrs)->tensor;
   guint at;
-  const VardStep *step = find_step (program, value, &at);
+  const VardStep *step = vard_update_find_step (program, value, &at);
 
   for (guint id = 0; step != NULL && id < lowering->n_nodes; id++)
     {
       const VardNode *node = vard_graph_get_node (lowering->graph, id);
 
-      if (last_use[id] < at || !is_same_memory (node, tensor))
+      if (last_use[id] < at || !vard_update_is_same_memory (node, tensor))
         continue;
-      if (last_use[id] > at || node != param || !step_reads_in_place (step, lowering, param, value))
+      if (last_use[id] > at || node != param
+          || !vard_update_step_reads_in_place (step, lowering, param, value))
         return FALSE;
     }
+
   return step != NULL;
 }

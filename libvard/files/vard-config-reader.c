@@ -18,7 +18,7 @@ struct _VardConfigReader
 
 /* @text: instead of the file's contents, (nullable) */
 static VardConfigReader *
-read_json (const char *path, const char *text, GError **error)
+vard_config_reader_read_json (const char *path, const char *text, GError **error)
 {
   g_autoptr (VardConfigReader) self = g_new0 (VardConfigReader, 1);
   g_autoptr (GError) reason = NULL;
@@ -38,19 +38,20 @@ read_json (const char *path, const char *text, GError **error)
       return NULL;
     }
   self->root = json_node_get_object (self->node);
+
   return g_steal_pointer (&self);
 }
 
 VardConfigReader *
 vard_config_reader_new (const char *path, GError **error)
 {
-  return read_json (path, NULL, error);
+  return vard_config_reader_read_json (path, NULL, error);
 }
 
 VardConfigReader *
 vard_config_reader_new_from_text (const char *name, const char *text, GError **error)
 {
-  return read_json (name, text, error);
+  return vard_config_reader_read_json (name, text, error);
 }
 
 void
@@ -78,7 +79,10 @@ vard_config_reader_finish (VardConfigReader *self, GError **error)
 }
 
 static void
-refuse_as (VardConfigReader *self, VardError code, const char *key, const char *wanted)
+vard_config_reader_refuse_as (VardConfigReader *self,
+                              VardError code,
+                              const char *key,
+                              const char *wanted)
 {
   JsonNode *node = vard_config_reader_peek (self, key);
   g_autofree char *value = node ? vard_json_to_text (node, FALSE) : g_strdup ("absent");
@@ -93,13 +97,13 @@ vard_config_reader_refuse (VardConfigReader *self, const char *key, const char *
 {
   g_autofree char *wanted = g_strdup_printf ("vard supports %s", supported);
 
-  refuse_as (self, VARD_ERROR_UNSUPPORTED, key, wanted);
+  vard_config_reader_refuse_as (self, VARD_ERROR_UNSUPPORTED, key, wanted);
 }
 
 static void
-refuse_type (VardConfigReader *self, const char *key, const char *wanted)
+vard_config_reader_refuse_type (VardConfigReader *self, const char *key, const char *wanted)
 {
-  refuse_as (self, VARD_ERROR_CONFIG, key, wanted);
+  vard_config_reader_refuse_as (self, VARD_ERROR_CONFIG, key, wanted);
 }
 
 JsonNode *
@@ -111,20 +115,23 @@ vard_config_reader_peek (VardConfigReader *self, const char *key)
 }
 
 static gboolean
-is_int (JsonNode *node, gint64 minimum, gint64 maximum)
+vard_config_reader_is_int (JsonNode *node, gint64 minimum, gint64 maximum)
 {
   return JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_INT64
          && json_node_get_int (node) >= minimum && json_node_get_int (node) <= maximum;
 }
 
 static void
-refuse_int (VardConfigReader *self, const char *key, gint64 minimum, gint64 maximum)
+vard_config_reader_refuse_int (VardConfigReader *self,
+                               const char *key,
+                               gint64 minimum,
+                               gint64 maximum)
 {
   g_autofree char *wanted = g_strdup_printf ("it must be a whole number from %" G_GINT64_FORMAT
                                              " to %" G_GINT64_FORMAT,
                                              minimum, maximum);
 
-  refuse_type (self, key, wanted);
+  vard_config_reader_refuse_type (self, key, wanted);
 }
 
 gint64
@@ -138,9 +145,10 @@ vard_config_reader_get_int (VardConfigReader *self,
 
   if (!node)
     return fallback;
-  if (is_int (node, minimum, maximum))
+  if (vard_config_reader_is_int (node, minimum, maximum))
     return json_node_get_int (node);
-  refuse_int (self, key, minimum, maximum);
+  vard_config_reader_refuse_int (self, key, minimum, maximum);
+
   return fallback;
 }
 
@@ -155,7 +163,8 @@ vard_config_reader_get_double (VardConfigReader *self, const char *key, double f
       && (json_node_get_value_type (node) == G_TYPE_DOUBLE
           || json_node_get_value_type (node) == G_TYPE_INT64))
     return json_node_get_double (node);
-  refuse_type (self, key, "it must be a number");
+  vard_config_reader_refuse_type (self, key, "it must be a number");
+
   return fallback;
 }
 
@@ -168,7 +177,8 @@ vard_config_reader_get_bool (VardConfigReader *self, const char *key, gboolean f
     return fallback;
   if (JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_BOOLEAN)
     return json_node_get_boolean (node);
-  refuse_type (self, key, "it must be true or false");
+  vard_config_reader_refuse_type (self, key, "it must be true or false");
+
   return fallback;
 }
 
@@ -181,7 +191,8 @@ vard_config_reader_get_string (VardConfigReader *self, const char *key, const ch
     return fallback;
   if (JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_STRING)
     return json_node_get_string (node);
-  refuse_type (self, key, "it must be a string");
+  vard_config_reader_refuse_type (self, key, "it must be a string");
+
   return fallback;
 }
 
@@ -212,16 +223,16 @@ vard_config_reader_get_ints (VardConfigReader *self,
     {
       g_autofree char *wanted = g_strdup_printf ("it must have %u elements, one per block", n);
 
-      refuse_type (self, key, wanted);
+      vard_config_reader_refuse_type (self, key, wanted);
       return;
     }
   for (guint i = 0; node && i < n; i++)
     {
       JsonNode *element = is_array ? json_array_get_element (json_node_get_array (node), i) : node;
 
-      if (!is_int (element, minimum, maximum))
+      if (!vard_config_reader_is_int (element, minimum, maximum))
         {
-          refuse_int (self, key, minimum, maximum);
+          vard_config_reader_refuse_int (self, key, minimum, maximum);
           return;
         }
       values[i] = json_node_get_int (element);
@@ -243,6 +254,7 @@ vard_config_reader_get_choice (VardConfigReader *self,
     if (g_strcmp0 (name, choices[c]) == 0)
       return c;
   vard_config_reader_refuse (self, key, supported);
+
   return 0;
 }
 

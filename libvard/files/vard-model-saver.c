@@ -19,7 +19,7 @@
 #define MAX_TOP_FILE (4 * 1024 * 1024)
 
 static gboolean
-has_suffix_of (const char *name, const char *const *suffixes)
+vard_model_saver_has_suffix_of (const char *name, const char *const *suffixes)
 {
   for (guint i = 0; suffixes[i] != NULL; i++)
     if (g_str_has_suffix (name, suffixes[i]))
@@ -28,16 +28,16 @@ has_suffix_of (const char *name, const char *const *suffixes)
 }
 
 static gboolean
-is_pickle (const char *name)
+vard_model_saver_is_pickle (const char *name)
 {
   static const char *const suffixes[] = { ".bin",     ".bin.index.json", ".ckpt", ".pt", ".pth",
                                           ".msgpack", ".onnx",           ".h5",   NULL };
 
-  return has_suffix_of (name, suffixes);
+  return vard_model_saver_has_suffix_of (name, suffixes);
 }
 
 static void
-remove_tree (const char *path)
+vard_model_saver_remove_tree (const char *path)
 {
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   const char *name;
@@ -47,7 +47,7 @@ remove_tree (const char *path)
       g_autofree char *child = g_build_filename (path, name, NULL);
 
       if (g_file_test (child, G_FILE_TEST_IS_DIR) && !g_file_test (child, G_FILE_TEST_IS_SYMLINK))
-        remove_tree (child);
+        vard_model_saver_remove_tree (child);
       else
         g_unlink (child);
     }
@@ -55,11 +55,11 @@ remove_tree (const char *path)
 }
 
 static gboolean
-copy_file (const char *from_folder,
-           const char *from_name,
-           const char *to_folder,
-           const char *to_name,
-           GError **error)
+vard_model_saver_copy_file (const char *from_folder,
+                            const char *from_name,
+                            const char *to_folder,
+                            const char *to_name,
+                            GError **error)
 {
   g_autofree char *from_path = g_build_filename (from_folder, from_name, NULL);
   g_autofree char *to_path = g_build_filename (to_folder, to_name, NULL);
@@ -71,7 +71,7 @@ copy_file (const char *from_folder,
 
 /* "model.fp16-00001-of-00002.safetensors" of the stem "model" */
 static gboolean
-is_weight_file (const char *name, const char *stem)
+vard_model_saver_is_weight_file (const char *name, const char *stem)
 {
   return g_str_has_prefix (name, stem)
          && (g_str_has_suffix (name, ".safetensors") || g_str_has_suffix (name, ".json"))
@@ -80,25 +80,30 @@ is_weight_file (const char *name, const char *stem)
 
 /* the name a file gets in the copy, or NULL when it is left out; (transfer full) */
 static char *
-choose_name (const char *folder, const char *name, gboolean has_safetensors, const char *replaced)
+vard_model_saver_choose_name (const char *folder,
+                              const char *name,
+                              gboolean has_safetensors,
+                              const char *replaced)
 {
   const char *variant = strstr (name, ".fp16.");
   g_autofree char *plain = NULL;
   g_autofree char *plain_path = NULL;
 
-  if (replaced != NULL && (is_weight_file (name, replaced) || is_pickle (name)))
+  if (replaced != NULL
+      && (vard_model_saver_is_weight_file (name, replaced) || vard_model_saver_is_pickle (name)))
     return NULL;
-  if (has_safetensors && is_pickle (name))
+  if (has_safetensors && vard_model_saver_is_pickle (name))
     return NULL;
   if (variant == NULL)
     return g_strdup (name);
   plain = g_strdup_printf ("%.*s%s", (int) (variant - name), name, variant + strlen (".fp16"));
   plain_path = g_build_filename (folder, plain, NULL);
+
   return g_file_test (plain_path, G_FILE_TEST_EXISTS) ? NULL : g_steal_pointer (&plain);
 }
 
 static gboolean
-contains_safetensors (const char *folder)
+vard_model_saver_contains_safetensors (const char *folder)
 {
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
   const char *name;
@@ -106,14 +111,18 @@ contains_safetensors (const char *folder)
   while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     if (g_str_has_suffix (name, ".safetensors"))
       return TRUE;
+
   return FALSE;
 }
 
 static gboolean
-copy_component (const char *from, const char *to, const char *replaced, GError **error)
+vard_model_saver_copy_component (const char *from,
+                                 const char *to,
+                                 const char *replaced,
+                                 GError **error)
 {
   g_autoptr (GDir) dir = g_dir_open (from, 0, error);
-  gboolean has_safetensors = contains_safetensors (from);
+  gboolean has_safetensors = vard_model_saver_contains_safetensors (from);
   const char *name;
 
   if (dir == NULL)
@@ -127,28 +136,31 @@ copy_component (const char *from, const char *to, const char *replaced, GError *
   while ((name = g_dir_read_name (dir)) != NULL)
     {
       g_autofree char *path = g_build_filename (from, name, NULL);
-      g_autofree char *target = choose_name (from, name, has_safetensors, replaced);
+      g_autofree char *target =
+        vard_model_saver_choose_name (from, name, has_safetensors, replaced);
 
       if (target != NULL && g_file_test (path, G_FILE_TEST_IS_REGULAR)
-          && !copy_file (from, name, to, target, error))
+          && !vard_model_saver_copy_file (from, name, to, target, error))
         return FALSE;
     }
+
   return TRUE;
 }
 
 /* model_index.json, model card, licence: not checkpoints that lie beside the folders */
 static gboolean
-is_small_file (const char *path, const char *name)
+vard_model_saver_is_small_file (const char *path, const char *name)
 {
   GStatBuf info;
 
-  return name[0] != '.' && !is_pickle (name) && !g_str_has_suffix (name, ".safetensors")
-         && g_stat (path, &info) == 0 && S_ISREG (info.st_mode) && info.st_size <= MAX_TOP_FILE;
+  return name[0] != '.' && !vard_model_saver_is_pickle (name)
+         && !g_str_has_suffix (name, ".safetensors") && g_stat (path, &info) == 0
+         && S_ISREG (info.st_mode) && info.st_size <= MAX_TOP_FILE;
 }
 
 /* the stem of a component that is written new, or NULL */
 static const char *
-find_stem (const VardModelSaverPart *parts, guint n_parts, const char *component)
+vard_model_saver_find_stem (const VardModelSaverPart *parts, guint n_parts, const char *component)
 {
   for (guint i = 0; i < n_parts; i++)
     if (g_str_equal (parts[i].component, component))
@@ -157,11 +169,11 @@ find_stem (const VardModelSaverPart *parts, guint n_parts, const char *component
 }
 
 static gboolean
-copy_all (const char *from,
-          const char *to,
-          const VardModelSaverPart *parts,
-          guint n_parts,
-          GError **error)
+vard_model_saver_copy_all (const char *from,
+                           const char *to,
+                           const VardModelSaverPart *parts,
+                           guint n_parts,
+                           GError **error)
 {
   g_autoptr (GDir) dir = g_dir_open (from, 0, error);
   const char *name;
@@ -175,22 +187,26 @@ copy_all (const char *from,
 
       if (name[0] != '.' && g_file_test (path, G_FILE_TEST_IS_DIR))
         {
-          if (!copy_component (path, target, find_stem (parts, n_parts, name), error))
+          if (!vard_model_saver_copy_component (path, target,
+                                                vard_model_saver_find_stem (parts, n_parts, name),
+                                                error))
             return FALSE;
         }
-      else if (is_small_file (path, name) && !copy_file (from, name, to, name, error))
+      else if (vard_model_saver_is_small_file (path, name)
+               && !vard_model_saver_copy_file (from, name, to, name, error))
         return FALSE;
     }
+
   return TRUE;
 }
 
 static gboolean
-write_weights (const char *folder,
-               const VardModelSaverPart *parts,
-               guint n_parts,
-               VardDType dtype,
-               GHashTable *metadata,
-               GError **error)
+vard_model_saver_write_weights (const char *folder,
+                                const VardModelSaverPart *parts,
+                                guint n_parts,
+                                VardDType dtype,
+                                GHashTable *metadata,
+                                GError **error)
 {
   for (guint i = 0; i < n_parts; i++)
     {
@@ -200,12 +216,13 @@ write_weights (const char *folder,
       if (!vard_weights_save (parts[i].module, path, dtype, metadata, error))
         return FALSE;
     }
+
   return TRUE;
 }
 
 /* a new folder beside @to; (transfer full) */
 static char *
-begin_folder (const char *to, GError **error)
+vard_model_saver_begin_folder (const char *to, GError **error)
 {
   g_autofree char *partial = g_strconcat (to, ".XXXXXX", NULL);
 
@@ -222,12 +239,13 @@ begin_folder (const char *to, GError **error)
                    g_strerror (errno));
       return NULL;
     }
+
   return g_steal_pointer (&partial);
 }
 
 /* gives the folder its name when all went well, and removes it otherwise */
 static gboolean
-end_folder (const char *partial, const char *to, gboolean ok, GError **error)
+vard_model_saver_end_folder (const char *partial, const char *to, gboolean ok, GError **error)
 {
   if (ok && g_rename (partial, to) != 0)
     {
@@ -236,7 +254,8 @@ end_folder (const char *partial, const char *to, gboolean ok, GError **error)
       ok = FALSE;
     }
   if (!ok)
-    remove_tree (partial);
+    vard_model_saver_remove_tree (partial);
+
   return ok;
 }
 
@@ -249,15 +268,15 @@ vard_model_saver_save (const char *from,
                        GHashTable *metadata,
                        GError **error)
 {
-  g_autofree char *partial = begin_folder (to, error);
+  g_autofree char *partial = vard_model_saver_begin_folder (to, error);
 
   if (partial == NULL)
     return FALSE;
 
-  gboolean ok = copy_all (from, partial, parts, n_parts, error)
-                && write_weights (partial, parts, n_parts, dtype, metadata, error);
+  gboolean ok = vard_model_saver_copy_all (from, partial, parts, n_parts, error)
+                && vard_model_saver_write_weights (partial, parts, n_parts, dtype, metadata, error);
 
-  return end_folder (partial, to, ok, error);
+  return vard_model_saver_end_folder (partial, to, ok, error);
 }
 
 /* ---- from a single file ---- */
@@ -272,11 +291,11 @@ static const char index_text[] =
   "\"AutoencoderKL\"]\n}\n";
 
 static gboolean
-write_config (const char *folder,
-              const char *component,
-              const char *name,
-              const char *text,
-              GError **error)
+vard_model_saver_write_config (const char *folder,
+                               const char *component,
+                               const char *name,
+                               const char *text,
+                               GError **error)
 {
   g_autofree char *inner = g_build_filename (folder, component, NULL);
   g_autofree char *path = g_build_filename (inner, name, NULL);
@@ -285,11 +304,12 @@ write_config (const char *folder,
     return g_file_set_contents (path, text, -1, error);
   g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot create %s: %s", inner,
                g_strerror (errno));
+
   return FALSE;
 }
 
 static gboolean
-copy_tokenizer (const char *from, const char *folder, GError **error)
+vard_model_saver_copy_tokenizer (const char *from, const char *folder, GError **error)
 {
   static const char *const names[] = {
     "vocab.json",     "merges.txt", "special_tokens_map.json", "tokenizer_config.json",
@@ -308,25 +328,29 @@ copy_tokenizer (const char *from, const char *folder, GError **error)
       g_autofree char *path = g_build_filename (from, names[i], NULL);
 
       if (g_file_test (path, G_FILE_TEST_EXISTS)
-          && !copy_file (from, names[i], to, names[i], error))
+          && !vard_model_saver_copy_file (from, names[i], to, names[i], error))
         return FALSE;
     }
+
   return TRUE;
 }
 
 static gboolean
-write_new (const char *folder,
-           const VardModelSaverPart *parts,
-           guint n_parts,
-           const char *const *configs,
-           GError **error)
+vard_model_saver_write_new (const char *folder,
+                            const VardModelSaverPart *parts,
+                            guint n_parts,
+                            const char *const *configs,
+                            GError **error)
 {
   g_autofree char *index = g_build_filename (folder, "model_index.json", NULL);
 
   for (guint i = 0; i < n_parts; i++)
-    if (!write_config (folder, parts[i].component, "config.json", configs[i], error))
+    if (!vard_model_saver_write_config (folder, parts[i].component, "config.json", configs[i],
+                                        error))
       return FALSE;
-  return write_config (folder, "scheduler", "scheduler_config.json", configs[n_parts], error)
+
+  return vard_model_saver_write_config (folder, "scheduler", "scheduler_config.json",
+                                        configs[n_parts], error)
          && g_file_set_contents (index, index_text, -1, error);
 }
 
@@ -340,14 +364,14 @@ vard_model_saver_save_new (const char *to,
                            GHashTable *metadata,
                            GError **error)
 {
-  g_autofree char *partial = begin_folder (to, error);
+  g_autofree char *partial = vard_model_saver_begin_folder (to, error);
 
   if (partial == NULL)
     return FALSE;
 
-  gboolean ok = write_new (partial, parts, n_parts, configs, error)
-                && copy_tokenizer (tokenizer, partial, error)
-                && write_weights (partial, parts, n_parts, dtype, metadata, error);
+  gboolean ok = vard_model_saver_write_new (partial, parts, n_parts, configs, error)
+                && vard_model_saver_copy_tokenizer (tokenizer, partial, error)
+                && vard_model_saver_write_weights (partial, parts, n_parts, dtype, metadata, error);
 
-  return end_folder (partial, to, ok, error);
+  return vard_model_saver_end_folder (partial, to, ok, error);
 }

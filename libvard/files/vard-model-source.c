@@ -24,7 +24,7 @@ vard_model_source_new_folder (const char *path)
 }
 
 static gboolean
-has_vocabulary (const char *folder)
+vard_model_source_has_vocabulary (const char *folder)
 {
   g_autofree char *path = g_build_filename (folder, "vocab.json", NULL);
   g_autofree char *json = g_build_filename (folder, "tokenizer.json", NULL);
@@ -34,21 +34,22 @@ has_vocabulary (const char *folder)
 
 /* as named, or the folder "tokenizer" beside the file, or the file's own folder */
 static char *
-find_tokenizer (const char *path, const char *named, GError **error)
+vard_model_source_find_tokenizer (const char *path, const char *named, GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (path);
   g_autofree char *beside = g_build_filename (folder, "tokenizer", NULL);
 
   if (named != NULL)
     return g_strdup (named);
-  if (has_vocabulary (beside))
+  if (vard_model_source_has_vocabulary (beside))
     return g_steal_pointer (&beside);
-  if (has_vocabulary (folder))
+  if (vard_model_source_has_vocabulary (folder))
     return g_steal_pointer (&folder);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s has no tokenizer, and there is none beside it: copy the folder tokenizer "
                "(vocab.json, merges.txt) of its base model there",
                path);
+
   return NULL;
 }
 
@@ -59,9 +60,11 @@ vard_model_source_new_file (const char *path, const VardModelOptions *options, G
 
   self->path = g_strdup (path);
   self->file = vard_single_file_open (path, error);
-  self->tokenizer = self->file != NULL
-                      ? find_tokenizer (path, options != NULL ? options->tokenizer : NULL, error)
-                      : NULL;
+  self->tokenizer =
+    self->file != NULL
+      ? vard_model_source_find_tokenizer (path, options != NULL ? options->tokenizer : NULL, error)
+      : NULL;
+
   return self->tokenizer != NULL ? g_steal_pointer (&self) : NULL;
 }
 
@@ -95,7 +98,7 @@ vard_model_source_get_tokenizer (VardModelSource *self)
 /* the path of a component's configuration; for a single file only the scheduler's may be beside
  * it */
 static char *
-find_config (VardModelSource *self, const char *component)
+vard_model_source_find_config (VardModelSource *self, const char *component)
 {
   gboolean is_scheduler = g_str_equal (component, "scheduler");
   g_autofree char *folder = self->file != NULL ? g_path_get_dirname (self->path)
@@ -106,24 +109,26 @@ find_config (VardModelSource *self, const char *component)
 
   if (self->file != NULL && (!is_scheduler || !g_file_test (path, G_FILE_TEST_EXISTS)))
     return NULL;
+
   return g_steal_pointer (&path);
 }
 
 char *
 vard_model_source_dup_config (VardModelSource *self, const char *component, GError **error)
 {
-  g_autofree char *path = find_config (self, component);
+  g_autofree char *path = vard_model_source_find_config (self, component);
   char *text = NULL;
 
   if (path == NULL)
     return vard_single_file_dup_config (self->file, component, error);
+
   return g_file_get_contents (path, &text, NULL, error) ? text : NULL;
 }
 
 VardConfigReader *
 vard_model_source_open_config (VardModelSource *self, const char *component, GError **error)
 {
-  g_autofree char *path = find_config (self, component);
+  g_autofree char *path = vard_model_source_find_config (self, component);
 
   if (path != NULL)
     return vard_config_reader_new (path, error);

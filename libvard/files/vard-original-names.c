@@ -113,7 +113,7 @@ vard_original_names_get_prefix (VardOriginalPart part)
 
 /* the rest of @path after @pattern, or NULL */
 static const char *
-match_head (const char *pattern, const char *path, guint *numbers)
+vard_original_names_match_head (const char *pattern, const char *path, guint *numbers)
 {
   guint n = 0;
 
@@ -132,11 +132,15 @@ match_head (const char *pattern, const char *path, guint *numbers)
         numbers[n++] = g_ascii_strtoull (path, &end, 10);
         path = end;
       }
+
   return path;
 }
 
 static guint
-get_number (const VardOriginalNames *self, const Head *head, const guint *numbers, char letter)
+vard_original_names_get_number (const VardOriginalNames *self,
+                                const Head *head,
+                                const guint *numbers,
+                                char letter)
 {
   switch (letter)
     {
@@ -152,12 +156,16 @@ get_number (const VardOriginalNames *self, const Head *head, const guint *number
 }
 
 static void
-append_head (const VardOriginalNames *self, const Head *head, const guint *numbers, GString *name)
+vard_original_names_append_head (const VardOriginalNames *self,
+                                 const Head *head,
+                                 const guint *numbers,
+                                 GString *name)
 {
   for (const char *to = head->to; *to; to++)
     if (*to == '{')
       {
-        g_string_append_printf (name, "%u", get_number (self, head, numbers, to[1]));
+        g_string_append_printf (name, "%u",
+                                vard_original_names_get_number (self, head, numbers, to[1]));
         to += 2;
       }
     else
@@ -165,14 +173,17 @@ append_head (const VardOriginalNames *self, const Head *head, const guint *numbe
 }
 
 static void
-replace_parts (GString *name, const Part *parts)
+vard_original_names_replace_parts (GString *name, const Part *parts)
 {
   for (; parts->from != NULL; parts++)
     g_string_replace (name, parts->from, parts->to, 1);
 }
 
 static void
-find_piece (const VardOriginalNames *self, const char *path, guint *piece, guint *n_pieces)
+vard_original_names_find_piece (const VardOriginalNames *self,
+                                const char *path,
+                                guint *piece,
+                                guint *n_pieces)
 {
   static const char *const fused[] = { ".self_attn.q_proj.", ".self_attn.k_proj.",
                                        ".self_attn.v_proj." };
@@ -199,20 +210,21 @@ vard_original_names_translate (const VardOriginalNames *self,
   for (const Head *head = rules[self->part].heads; head->from != NULL; head++)
     {
       guint numbers[2] = { 0 };
-      const char *after = match_head (head->from, path, numbers);
+      const char *after = vard_original_names_match_head (head->from, path, numbers);
 
       if (after == NULL)
         continue;
-      append_head (self, head, numbers, name);
+      vard_original_names_append_head (self, head, numbers, name);
       rest = after;
       break;
     }
   g_string_append (name, rest);
-  replace_parts (name, rules[self->part].parts);
+  vard_original_names_replace_parts (name, rules[self->part].parts);
   /* transformer blocks have a norm1 too */
   if (self->part == VARD_ORIGINAL_UNET && strstr (path, "resnets.") != NULL)
-    replace_parts (name, unet_resnet_parts);
-  find_piece (self, path, piece, n_pieces);
+    vard_original_names_replace_parts (name, unet_resnet_parts);
+  vard_original_names_find_piece (self, path, piece, n_pieces);
+
   return g_string_free (name, FALSE);
 }
 

@@ -23,13 +23,14 @@ G_GNUC_PRINTF (2, 3) static gboolean has (VardSingleFile *self, const char *form
   g_autofree char *name = g_strdup_vprintf (format, arguments);
 
   va_end (arguments);
+
   return vard_safetensors_contains (self->weights, name);
 }
 
 /* an extent of a tensor, 0 where there is none */
 G_GNUC_PRINTF (3, 4)
 static gint64
-get_extent (VardSingleFile *self, guint axis, const char *format, ...)
+vard_single_file_config_get_extent (VardSingleFile *self, guint axis, const char *format, ...)
 {
   VardShape shape = { 0 };
   va_list arguments;
@@ -39,13 +40,17 @@ get_extent (VardSingleFile *self, guint axis, const char *format, ...)
   g_autofree char *name = g_strdup_vprintf (format, arguments);
 
   va_end (arguments);
+
   return vard_safetensors_get_shape (self->weights, name, &shape) && axis < shape.n_dims
            ? shape.dims[axis]
            : 0;
 }
 
 static void
-add_strings (JsonObject *object, const char *key, const char *value, guint n)
+vard_single_file_config_add_strings (JsonObject *object,
+                                     const char *key,
+                                     const char *value,
+                                     guint n)
 {
   JsonArray *array = json_array_new ();
 
@@ -65,7 +70,7 @@ typedef struct
 
 /* input_blocks are counted through: a downsampler ends each block but the last */
 static gboolean
-read_blocks (VardSingleFile *self, Blocks *blocks)
+vard_single_file_config_read_blocks (VardSingleFile *self, Blocks *blocks)
 {
   guint n = 1;
 
@@ -78,21 +83,24 @@ read_blocks (VardSingleFile *self, Blocks *blocks)
     {
       guint i = blocks->n_blocks, first = n * i + 1;
 
-      blocks->width[i] = get_extent (self, 0, UNET "input_blocks.%u.0.out_layers.3.weight", first);
+      blocks->width[i] =
+        vard_single_file_config_get_extent (self, 0, UNET "input_blocks.%u.0.out_layers.3.weight",
+                                            first);
       if (blocks->width[i] == 0)
         break;
       blocks->has_attention[i] = has (self, UNET "input_blocks.%u.1.norm.weight", first);
       blocks->up_has_attention[i] = has (self, UNET "output_blocks.%u.1.norm.weight", n * i);
     }
+
   return blocks->n_blocks > 0;
 }
 
 static void
-add_block_types (JsonObject *object,
-                 const char *key,
-                 const gboolean *has_attention,
-                 guint n,
-                 const char *side)
+vard_single_file_config_add_block_types (JsonObject *object,
+                                         const char *key,
+                                         const gboolean *has_attention,
+                                         guint n,
+                                         const char *side)
 {
   JsonArray *array = json_array_new ();
 
@@ -107,7 +115,7 @@ add_block_types (JsonObject *object,
 }
 
 static void
-add_heads (JsonObject *object, const Blocks *blocks, gboolean is_open_clip)
+vard_single_file_config_add_heads (JsonObject *object, const Blocks *blocks, gboolean is_open_clip)
 {
   JsonArray *heads = json_array_new ();
 
@@ -117,19 +125,21 @@ add_heads (JsonObject *object, const Blocks *blocks, gboolean is_open_clip)
 }
 
 static gint64
-find_context_width (VardSingleFile *self)
+vard_single_file_config_find_context_width (VardSingleFile *self)
 {
-  return get_extent (self, 1, UNET "middle_block.1.transformer_blocks.0.attn2.to_k.weight");
+  return vard_single_file_config_get_extent (self, 1,
+                                             UNET "middle_block.1.transformer_blocks.0.attn2.to_k."
+                                                  "weight");
 }
 
 static JsonObject *
-guess_unet (VardSingleFile *self)
+vard_single_file_config_guess_unet (VardSingleFile *self)
 {
   Blocks blocks;
   JsonObject *object;
   JsonArray *widths;
 
-  if (!read_blocks (self, &blocks))
+  if (!vard_single_file_config_read_blocks (self, &blocks))
     return NULL;
   object = json_object_new ();
   widths = json_array_new ();
@@ -137,17 +147,25 @@ guess_unet (VardSingleFile *self)
     json_array_add_int_element (widths, blocks.width[i]);
   json_object_set_string_member (object, "_class_name", "UNet2DConditionModel");
   json_object_set_int_member (object, "in_channels",
-                              get_extent (self, 1, UNET "input_blocks.0.0.weight"));
-  json_object_set_int_member (object, "out_channels", get_extent (self, 0, UNET "out.2.weight"));
+                              vard_single_file_config_get_extent (self, 1,
+                                                                  UNET "input_blocks.0.0.weight"));
+  json_object_set_int_member (object, "out_channels",
+                              vard_single_file_config_get_extent (self, 0, UNET "out.2.weight"));
   json_object_set_int_member (object, "sample_size", 64);
   json_object_set_array_member (object, "block_out_channels", widths);
   json_object_set_int_member (object, "layers_per_block", blocks.n_layers);
-  add_block_types (object, "down_block_types", blocks.has_attention, blocks.n_blocks, "Down");
-  add_block_types (object, "up_block_types", blocks.up_has_attention, blocks.n_blocks, "Up");
-  json_object_set_int_member (object, "cross_attention_dim", find_context_width (self));
-  add_heads (object, &blocks, self->is_open_clip);
+  vard_single_file_config_add_block_types (object, "down_block_types", blocks.has_attention,
+                                           blocks.n_blocks, "Down");
+  vard_single_file_config_add_block_types (object, "up_block_types", blocks.up_has_attention,
+                                           blocks.n_blocks, "Up");
+  json_object_set_int_member (object, "cross_attention_dim",
+                              vard_single_file_config_find_context_width (self));
+  vard_single_file_config_add_heads (object, &blocks, self->is_open_clip);
   json_object_set_boolean_member (object, "use_linear_projection",
-                                  get_extent (self, 2, UNET "middle_block.1.proj_in.weight") == 0);
+                                  vard_single_file_config_get_extent (self, 2,
+                                                                      UNET "middle_block.1.proj_in."
+                                                                           "weight")
+                                    == 0);
   json_object_set_int_member (object, "norm_num_groups", 32);
   json_object_set_double_member (object, "norm_eps", 1e-5);
   json_object_set_string_member (object, "act_fn", "silu");
@@ -155,20 +173,23 @@ guess_unet (VardSingleFile *self)
   json_object_set_int_member (object, "freq_shift", 0);
   json_object_set_int_member (object, "downsample_padding", 1);
   json_object_set_boolean_member (object, "center_input_sample", FALSE);
+
   return object;
 }
 
 /* ---- autoencoder and text encoder ---- */
 
 static JsonObject *
-guess_vae (VardSingleFile *self)
+vard_single_file_config_guess_vae (VardSingleFile *self)
 {
   JsonArray *widths = json_array_new ();
   JsonObject *object = json_object_new ();
   guint n = 0, n_layers = 0;
   gint64 width;
 
-  while ((width = get_extent (self, 0, VAE "encoder.down.%u.block.0.conv1.weight", n)))
+  while (
+    (width =
+       vard_single_file_config_get_extent (self, 0, VAE "encoder.down.%u.block.0.conv1.weight", n)))
     {
       json_array_add_int_element (widths, width);
       n++;
@@ -179,15 +200,17 @@ guess_vae (VardSingleFile *self)
   json_object_set_int_member (object, "in_channels", 3);
   json_object_set_int_member (object, "out_channels", 3);
   json_object_set_int_member (object, "latent_channels",
-                              get_extent (self, 1, VAE "decoder.conv_in.weight"));
+                              vard_single_file_config_get_extent (self, 1,
+                                                                  VAE "decoder.conv_in.weight"));
   json_object_set_array_member (object, "block_out_channels", widths);
   json_object_set_int_member (object, "layers_per_block", n_layers);
-  add_strings (object, "down_block_types", "DownEncoderBlock2D", n);
-  add_strings (object, "up_block_types", "UpDecoderBlock2D", n);
+  vard_single_file_config_add_strings (object, "down_block_types", "DownEncoderBlock2D", n);
+  vard_single_file_config_add_strings (object, "up_block_types", "UpDecoderBlock2D", n);
   json_object_set_int_member (object, "norm_num_groups", 32);
   json_object_set_int_member (object, "sample_size", (gint64) 64 << (n ? n - 1 : 0));
   json_object_set_double_member (object, "scaling_factor", 0.18215);
   json_object_set_string_member (object, "act_fn", "silu");
+
   return object;
 }
 
@@ -197,7 +220,7 @@ typedef struct
 } TextNames;
 
 static const TextNames *
-find_text_names (VardSingleFile *self)
+vard_single_file_config_find_text_names (VardSingleFile *self)
 {
   static const TextNames names[] = {
     { "cond_stage_model.transformer.text_model.", "encoder.layers.",
@@ -211,16 +234,17 @@ find_text_names (VardSingleFile *self)
 
   if (self->is_open_clip)
     return &names[2];
+
   return has (self, "%s%s", names[0].prefix, names[0].tokens) ? &names[0] : &names[1];
 }
 
 static JsonObject *
-guess_text (VardSingleFile *self)
+vard_single_file_config_guess_text (VardSingleFile *self)
 {
-  const TextNames *names = find_text_names (self);
+  const TextNames *names = vard_single_file_config_find_text_names (self);
   JsonObject *object = json_object_new ();
-  gint64 n_ids = get_extent (self, 0, "%s%s", names->prefix, names->tokens);
-  gint64 width = get_extent (self, 1, "%s%s", names->prefix, names->tokens);
+  gint64 n_ids = vard_single_file_config_get_extent (self, 0, "%s%s", names->prefix, names->tokens);
+  gint64 width = vard_single_file_config_get_extent (self, 1, "%s%s", names->prefix, names->tokens);
   gint64 n_layers = 0;
 
   while (
@@ -230,22 +254,25 @@ guess_text (VardSingleFile *self)
    * do not */
   if (self->is_open_clip && n_layers == 24)
     n_layers--;
-  add_strings (object, "architectures", "CLIPTextModel", 1);
+  vard_single_file_config_add_strings (object, "architectures", "CLIPTextModel", 1);
   json_object_set_string_member (object, "model_type", "clip_text_model");
   json_object_set_int_member (object, "vocab_size", n_ids);
   json_object_set_int_member (object, "hidden_size", width);
   json_object_set_int_member (object, "intermediate_size",
-                              get_extent (self, 0, "%s%s0.%s", names->prefix, names->layer,
-                                          names->inner));
+                              vard_single_file_config_get_extent (self, 0, "%s%s0.%s",
+                                                                  names->prefix, names->layer,
+                                                                  names->inner));
   json_object_set_int_member (object, "num_hidden_layers", n_layers);
   json_object_set_int_member (object, "num_attention_heads", MAX (1, width / 64));
   json_object_set_int_member (object, "max_position_embeddings",
-                              get_extent (self, 0, "%s%s", names->prefix, names->positions));
+                              vard_single_file_config_get_extent (self, 0, "%s%s", names->prefix,
+                                                                  names->positions));
   json_object_set_string_member (object, "hidden_act", self->is_open_clip ? "gelu" : "quick_gelu");
   json_object_set_double_member (object, "layer_norm_eps", 1e-5);
   json_object_set_int_member (object, "bos_token_id", n_ids - 2);
   json_object_set_int_member (object, "eos_token_id", n_ids - 1);
   json_object_set_int_member (object, "pad_token_id", self->is_open_clip ? 0 : 1);
+
   return object;
 }
 
@@ -253,7 +280,7 @@ guess_text (VardSingleFile *self)
 
 /* 2.x comes in both kinds with the same shapes; NULL where nothing tells */
 static const char *
-guess_prediction (VardSingleFile *self)
+vard_single_file_config_guess_prediction (VardSingleFile *self)
 {
   const char *said = g_hash_table_lookup (vard_safetensors_peek_metadata (self->weights),
                                           "modelspec.prediction_type");
@@ -271,13 +298,14 @@ guess_prediction (VardSingleFile *self)
   if (number != NULL && vard_tensor_get_count (number) == 1
       && vard_tensor_peek_f32 (number)[0] == 875000)
     return "epsilon";
+
   return self->is_open_clip ? NULL : "epsilon";
 }
 
 static JsonObject *
-guess_scheduler (VardSingleFile *self, GError **error)
+vard_single_file_config_guess_scheduler (VardSingleFile *self, GError **error)
 {
-  const char *prediction = guess_prediction (self);
+  const char *prediction = vard_single_file_config_guess_prediction (self);
   JsonObject *object;
 
   if (prediction == NULL)
@@ -300,11 +328,12 @@ guess_scheduler (VardSingleFile *self, GError **error)
   json_object_set_int_member (object, "steps_offset", 1);
   json_object_set_boolean_member (object, "set_alpha_to_one", FALSE);
   json_object_set_boolean_member (object, "clip_sample", FALSE);
+
   return object;
 }
 
 static char *
-object_to_text (JsonObject *object)
+vard_single_file_config_object_to_text (JsonObject *object)
 {
   g_autoptr (JsonNode) node = json_node_init_object (json_node_alloc (), object);
 
@@ -321,15 +350,17 @@ vard_single_file_dup_config (VardSingleFile *self, const char *component, GError
   if (said != NULL)
     return g_strdup (said);
   if (g_str_equal (component, "scheduler"))
-    object = guess_scheduler (self, error);
+    object = vard_single_file_config_guess_scheduler (self, error);
   else if (g_str_equal (component, "unet"))
-    object = guess_unet (self);
+    object = vard_single_file_config_guess_unet (self);
   else
-    object = g_str_equal (component, "vae") ? guess_vae (self) : guess_text (self);
+    object = g_str_equal (component, "vae") ? vard_single_file_config_guess_vae (self)
+                                            : vard_single_file_config_guess_text (self);
   if (object != NULL)
-    return object_to_text (object);
+    return vard_single_file_config_object_to_text (object);
   if (error != NULL && *error == NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                  "%s: cannot derive the blocks of the denoiser from its tensors", self->path);
+
   return NULL;
 }

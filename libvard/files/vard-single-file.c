@@ -27,7 +27,7 @@ static const struct
 };
 
 static void
-refuse (VardSingleFile *self, GError **error)
+vard_single_file_refuse (VardSingleFile *self, GError **error)
 {
   const char *const *names = vard_safetensors_peek_names (self->weights);
 
@@ -49,7 +49,7 @@ refuse (VardSingleFile *self, GError **error)
 
 /* the text encoder of either family */
 static gboolean
-has_text (VardSingleFile *self)
+vard_single_file_has_text (VardSingleFile *self)
 {
   return self->is_open_clip
          || vard_safetensors_contains (self->weights, "cond_stage_model.transformer.text_model."
@@ -70,11 +70,12 @@ vard_single_file_open (const char *path, GError **error)
   self->is_open_clip =
     vard_safetensors_contains (self->weights, "cond_stage_model.model.token_embedding.weight");
   if (!vard_safetensors_contains (self->weights, "model.diffusion_model.input_blocks.0.0.weight")
-      || !has_text (self))
+      || !vard_single_file_has_text (self))
     {
-      refuse (self, error);
+      vard_single_file_refuse (self, error);
       return NULL;
     }
+
   return g_steal_pointer (&self);
 }
 
@@ -116,7 +117,7 @@ typedef struct
 
 /* some programs leave "text_model." out */
 static char *
-find_name (const Load *load, const char *path, guint *piece, guint *n_pieces)
+vard_single_file_find_name (const Load *load, const char *path, guint *piece, guint *n_pieces)
 {
   g_autofree char *name = vard_original_names_translate (load->names, path, piece, n_pieces);
   g_autofree char *shorter = NULL;
@@ -125,6 +126,7 @@ find_name (const Load *load, const char *path, guint *piece, guint *n_pieces)
       || load->names->part != VARD_ORIGINAL_CLIP)
     return g_steal_pointer (&name);
   shorter = g_strconcat ("cond_stage_model.transformer.", path, NULL);
+
   return vard_safetensors_contains (load->file->weights, shorter) ? g_steal_pointer (&shorter)
                                                                   : g_steal_pointer (&name);
 }
@@ -138,7 +140,7 @@ load_parameter (const char *path, VardParameter *parameter, gpointer data)
   if (load->error != NULL || parameter->is_optional)
     return;
 
-  g_autofree char *name = find_name (load, path, &piece, &n_pieces);
+  g_autofree char *name = vard_single_file_find_name (load, path, &piece, &n_pieces);
 
   if (!vard_safetensors_contains (load->file->weights, name))
     g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no tensor %s",
@@ -151,7 +153,7 @@ load_parameter (const char *path, VardParameter *parameter, gpointer data)
 /* What the original programs keep and do not use for pictures. Of OpenCLIP's blocks the last is
  * never computed. */
 static gboolean
-is_unused (VardSingleFile *self, const VardOriginalNames *names, const char *name)
+vard_single_file_is_unused (VardSingleFile *self, const VardOriginalNames *names, const char *name)
 {
   static const char *const endings[] = {
     ".position_ids", ".text_projection", ".logit_scale", ".attn_mask", ".text_projection.weight",
@@ -165,6 +167,7 @@ is_unused (VardSingleFile *self, const VardOriginalNames *names, const char *nam
     return g_str_has_prefix (rest, "loss.") || g_str_has_prefix (rest, "model_ema.");
   if (names->part == VARD_ORIGINAL_OPEN_CLIP && g_str_has_prefix (rest, "transformer.resblocks."))
     return g_ascii_strtoull (rest + strlen ("transformer.resblocks."), NULL, 10) == names->n_layers;
+
   return FALSE;
 }
 
@@ -186,13 +189,14 @@ vard_single_file_load (VardSingleFile *self,
     }
   for (const char *const *name = vard_safetensors_peek_names (self->weights); *name != NULL; name++)
     if (g_str_has_prefix (*name, prefix) && !g_hash_table_contains (used, *name)
-        && !is_unused (self, names, *name))
+        && !vard_single_file_is_unused (self, names, *name))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                      "%s: %s does not belong to the model that the other tensors form", self->path,
                      *name);
         return FALSE;
       }
+
   return TRUE;
 }
 
@@ -214,7 +218,7 @@ typedef struct
 } Save;
 
 static VardTensor *
-join_pieces (const VardSafetensorsEntry *entry, GError **error)
+vard_single_file_join_pieces (const VardSafetensorsEntry *entry, GError **error)
 {
   const Group *group = entry->data;
   VardTensor *joined = vard_tensor_new (VARD_DTYPE_F32, &entry->shape);
@@ -227,11 +231,16 @@ join_pieces (const VardSafetensorsEntry *entry, GError **error)
       memcpy (to, vard_tensor_peek_f32 (piece), vard_tensor_get_n_bytes (piece));
       to += vard_tensor_get_count (piece);
     }
+
   return joined;
 }
 
 static void
-add_piece (Save *save, char *name, VardParameter *parameter, guint piece, guint n_pieces)
+vard_single_file_add_piece (Save *save,
+                            char *name,
+                            VardParameter *parameter,
+                            guint piece,
+                            guint n_pieces)
 {
   Group *group;
 
@@ -247,7 +256,7 @@ add_piece (Save *save, char *name, VardParameter *parameter, guint piece, guint 
     .name = name,
     .tensor = parameter->tensor,
     .dtype = save->dtype,
-    .prepare = join_pieces,
+    .prepare = vard_single_file_join_pieces,
     .shape = parameter->shape,
     .data = g_new0 (Group, 1),
   };
@@ -261,7 +270,7 @@ add_piece (Save *save, char *name, VardParameter *parameter, guint piece, guint 
 }
 
 static void
-add_parameter (const char *path, VardParameter *parameter, gpointer data)
+vard_single_file_add_parameter (const char *path, VardParameter *parameter, gpointer data)
 {
   Save *save = data;
   guint piece, n_pieces;
@@ -274,7 +283,7 @@ add_parameter (const char *path, VardParameter *parameter, gpointer data)
   g_ptr_array_add (save->strings, name);
   if (n_pieces > 1)
     {
-      add_piece (save, name, parameter, piece, n_pieces);
+      vard_single_file_add_piece (save, name, parameter, piece, n_pieces);
       return;
     }
 
@@ -301,8 +310,9 @@ vard_single_file_write (const char *path,
   for (guint i = 0; i < n_parts; i++)
     {
       save.names = &parts[i].names;
-      vard_module_foreach_parameter (parts[i].module, add_parameter, &save);
+      vard_module_foreach_parameter (parts[i].module, vard_single_file_add_parameter, &save);
     }
+
   return vard_safetensors_write (path, (const VardSafetensorsEntry *) entries->data, entries->len,
                                  metadata, error);
 }

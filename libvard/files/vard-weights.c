@@ -15,7 +15,7 @@
 
 /* a variant that nothing tells to take: "model.non_ema.safetensors"; (nullable) (transfer full) */
 static char *
-find_variant (const char *folder, const char *stem)
+vard_weights_find_variant (const char *folder, const char *stem)
 {
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
   const char *name;
@@ -24,6 +24,7 @@ find_variant (const char *folder, const char *stem)
     if (g_str_has_prefix (name, stem) && name[strlen (stem)] == '.'
         && g_str_has_suffix (name, ".safetensors"))
       return g_strdup (name);
+
   return NULL;
 }
 
@@ -63,17 +64,18 @@ vard_weights_find (const char *folder, const char *stem, GError **error)
         }
     }
 
-  g_autofree char *variant = find_variant (folder, stem);
+  g_autofree char *variant = vard_weights_find_variant (folder, stem);
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "there are no weights %s.safetensors in %s%s%s%s", stem, folder,
                variant ? "; there is " : "", variant ? variant : "",
                variant ? ", rename it to use it" : "");
+
   return NULL;
 }
 
 static VardShape
-trim (VardShape shape)
+vard_weights_trim (VardShape shape)
 {
   while (shape.n_dims > 1 && shape.dims[shape.n_dims - 1] == 1)
     shape.dims[--shape.n_dims] = 0;
@@ -91,7 +93,7 @@ typedef guint32 Words __attribute__ ((vector_size (16)));
 /* whether an exponent has all bits set in a whole number of vectors; fast, because it reads every
  * weight of a model */
 static gboolean
-has_full_exponent (const guint8 *data, gsize n_bytes, VardDType dtype)
+vard_weights_has_full_exponent (const guint8 *data, gsize n_bytes, VardDType dtype)
 {
   const Shorts half = (Shorts) { 0 } + (guint16) (dtype == VARD_DTYPE_F16 ? 0x7c00 : 0x7f80);
   const Words single = (Words) { 0 } + 0x7f800000u;
@@ -110,31 +112,33 @@ has_full_exponent (const guint8 *data, gsize n_bytes, VardDType dtype)
   for (guint i = 0; i < sizeof any / sizeof any[0]; i++)
     if (any[i])
       return TRUE;
+
   return FALSE;
 }
 
 /* the first of n_bytes at @data that is infinite or not a number, as an offset, or -1 */
 static gssize
-find_bad_in (const guint8 *data, gsize n_bytes, VardDType dtype)
+vard_weights_find_bad_in (const guint8 *data, gsize n_bytes, VardDType dtype)
 {
   gsize size = vard_dtype_get_size (dtype), whole = n_bytes / sizeof (Words) * sizeof (Words);
 
-  if (!has_full_exponent (data, whole, dtype) && whole == n_bytes)
+  if (!vard_weights_has_full_exponent (data, whole, dtype) && whole == n_bytes)
     return -1;
   for (gsize i = 0; i < n_bytes; i += size)
     {
       guint8 one[sizeof (Words)] = { 0 };
 
       memcpy (one, data + i, size);
-      if (has_full_exponent (one, sizeof one, dtype))
+      if (vard_weights_has_full_exponent (one, sizeof one, dtype))
         return i;
     }
+
   return -1;
 }
 
 /* the first element that is infinite or not a number, or -1 */
 static gint64
-find_bad (VardTensor *tensor)
+vard_weights_find_bad (VardTensor *tensor)
 {
   const guint8 *data = vard_tensor_peek_data (tensor);
   VardDType dtype = vard_tensor_get_dtype (tensor);
@@ -142,18 +146,19 @@ find_bad (VardTensor *tensor)
 
   for (gsize at = 0; at < n_bytes; at += block)
     {
-      gssize bad = find_bad_in (data + at, MIN (block, n_bytes - at), dtype);
+      gssize bad = vard_weights_find_bad_in (data + at, MIN (block, n_bytes - at), dtype);
 
       if (bad >= 0)
         return (at + bad) / vard_dtype_get_size (dtype);
     }
+
   return -1;
 }
 
 static gboolean
-check_finite (const char *file, const char *name, VardTensor *tensor, GError **error)
+vard_weights_check_finite (const char *file, const char *name, VardTensor *tensor, GError **error)
 {
-  gint64 bad = find_bad (tensor);
+  gint64 bad = vard_weights_find_bad (tensor);
 
   if (bad < 0)
     return TRUE;
@@ -168,23 +173,24 @@ check_finite (const char *file, const char *name, VardTensor *tensor, GError **e
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: element %" G_GINT64_FORMAT " of %s is %f",
                file, bad, name, vard_tensor_peek_f32 (value)[0]);
+
   return FALSE;
 }
 
 static gboolean
-check_shape (const char *file,
-             const char *name,
-             VardTensor *stored,
-             const VardParameter *parameter,
-             guint n_pieces,
-             GError **error)
+vard_weights_check_shape (const char *file,
+                          const char *name,
+                          VardTensor *stored,
+                          const VardParameter *parameter,
+                          guint n_pieces,
+                          GError **error)
 {
   VardShape expected = vard_parameter_get_file_shape (parameter),
             found = *vard_tensor_peek_shape (stored);
 
   expected.dims[0] *= n_pieces;
 
-  VardShape a = trim (expected), b = trim (found);
+  VardShape a = vard_weights_trim (expected), b = vard_weights_trim (found);
 
   if (vard_shape_equal (&a, &b))
     return TRUE;
@@ -194,11 +200,12 @@ check_shape (const char *file,
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s: %s has the shape %s, but the configuration needs %s", file, name, got, wanted);
+
   return FALSE;
 }
 
 static VardTensor *
-get_piece (VardTensor *whole, guint piece, guint n_pieces)
+vard_weights_get_piece (VardTensor *whole, guint piece, guint n_pieces)
 {
   if (n_pieces == 1)
     return g_object_ref (whole);
@@ -208,12 +215,13 @@ get_piece (VardTensor *whole, guint piece, guint n_pieces)
                  + vard_tensor_get_n_bytes (whole) / n_pieces * piece;
 
   shape.dims[0] /= n_pieces;
+
   return vard_tensor_new_view (vard_tensor_peek_buffer (whole), offset,
                                vard_tensor_get_dtype (whole), &shape);
 }
 
 static gboolean
-is_float (VardTensor *tensor)
+vard_weights_is_float (VardTensor *tensor)
 {
   VardDType dtype = vard_tensor_get_dtype (tensor);
 
@@ -222,7 +230,7 @@ is_float (VardTensor *tensor)
 
 /* an adapter's or a value network's parameters are written to */
 static gboolean
-stays_stored (const VardParameter *parameter, VardTensor *stored)
+vard_weights_stays_stored (const VardParameter *parameter, VardTensor *stored)
 {
   return !parameter->is_optional && !parameter->is_trainable
          && vard_tensor_get_count (stored) >= STORED_COUNT;
@@ -261,19 +269,20 @@ vard_weights_fill (const char *file,
                    guint n_pieces,
                    GError **error)
 {
-  if (!check_shape (file, name, stored, parameter, n_pieces, error))
+  if (!vard_weights_check_shape (file, name, stored, parameter, n_pieces, error))
     return FALSE;
 
-  g_autoptr (VardTensor) part = get_piece (stored, piece, n_pieces);
-  g_autoptr (VardTensor) values = is_float (part) ? g_object_ref (part)
-                                                  : vard_tensor_convert (part, VARD_DTYPE_F32);
+  g_autoptr (VardTensor) part = vard_weights_get_piece (stored, piece, n_pieces);
+  g_autoptr (VardTensor) values =
+    vard_weights_is_float (part) ? g_object_ref (part) : vard_tensor_convert (part, VARD_DTYPE_F32);
 
-  if (!check_finite (file, name, values, error))
+  if (!vard_weights_check_finite (file, name, values, error))
     return FALSE;
-  if (values == part && stays_stored (parameter, values))
+  if (values == part && vard_weights_stays_stored (parameter, values))
     vard_parameter_store (parameter, values);
   else
     vard_parameter_copy (parameter, values);
+
   return TRUE;
 }
 
@@ -288,7 +297,7 @@ typedef struct
 
 /* the name under which the file has the parameter; (nullable) (transfer full) */
 static char *
-find_name (const Load *load, const char *path)
+vard_weights_find_name (const Load *load, const char *path)
 {
   if (vard_safetensors_contains (load->file, path))
     return g_strdup (path);
@@ -304,6 +313,7 @@ find_name (const Load *load, const char *path)
       if (vard_safetensors_contains (load->file, name))
         return g_steal_pointer (&name);
     }
+
   return NULL;
 }
 
@@ -315,7 +325,7 @@ load_parameter (const char *path, VardParameter *parameter, gpointer data)
   if (load->error || parameter->is_optional)
     return;
 
-  g_autofree char *name = find_name (load, path);
+  g_autofree char *name = vard_weights_find_name (load, path);
 
   if (!name)
     {
@@ -327,7 +337,7 @@ load_parameter (const char *path, VardParameter *parameter, gpointer data)
 }
 
 static gboolean
-is_ignored (const char *name, const char *const *ignored)
+vard_weights_is_ignored (const char *name, const char *const *ignored)
 {
   for (guint i = 0; ignored && ignored[i]; i++)
     if (g_str_has_suffix (name, ignored[i]))
@@ -336,7 +346,7 @@ is_ignored (const char *name, const char *const *ignored)
 }
 
 static gboolean
-check_names (const char *path, GPtrArray *names, const char *what, GError **error)
+vard_weights_check_names (const char *path, GPtrArray *names, const char *what, GError **error)
 {
   if (names->len == 0)
     return TRUE;
@@ -367,10 +377,12 @@ vard_weights_load (VardModule *module,
       return FALSE;
     }
   for (const char *const *name = vard_safetensors_peek_names (file); *name; name++)
-    if (!g_hash_table_contains (used, *name) && !is_ignored (*name, ignored))
+    if (!g_hash_table_contains (used, *name) && !vard_weights_is_ignored (*name, ignored))
       g_ptr_array_add (left_over, (gpointer) *name);
-  return check_names (path, missing, "of the configuration are missing", error)
-         && check_names (path, left_over, "in the file have no place in the configuration", error);
+
+  return vard_weights_check_names (path, missing, "of the configuration are missing", error)
+         && vard_weights_check_names (path, left_over,
+                                      "in the file have no place in the configuration", error);
 }
 
 /* ---- writing ---- */
@@ -390,12 +402,13 @@ vard_weights_dup_merged (VardParameter *parameter)
 
   vard_adapter_merge (adapter, vard_tensor_peek_f32 (merged), vard_linear_get_n_out (layer),
                       vard_linear_get_n_in (layer));
+
   return merged;
 }
 
 /* [c_out, kh, kw, c_in] -> [c_out, c_in, kh, kw] */
 static VardTensor *
-to_file_layout (VardTensor *values, const VardShape *shape)
+vard_weights_to_file_layout (VardTensor *values, const VardShape *shape)
 {
   VardTensor *file = vard_tensor_new (VARD_DTYPE_F32, shape);
   const float *from = vard_tensor_peek_f32 (values);
@@ -406,11 +419,12 @@ to_file_layout (VardTensor *values, const VardShape *shape)
     for (gint64 t = 0; t < taps; t++)
       for (gint64 i = 0; i < c; i++)
         to[i * taps + t] = from[t * c + i];
+
   return file;
 }
 
 static VardTensor *
-prepare (const VardSafetensorsEntry *entry, GError **error)
+vard_weights_prepare (const VardSafetensorsEntry *entry, GError **error)
 {
   VardParameter *parameter = entry->data;
   g_autoptr (VardTensor) values = vard_weights_dup_merged (parameter);
@@ -419,7 +433,7 @@ prepare (const VardSafetensorsEntry *entry, GError **error)
     return vard_tensor_new_view (vard_tensor_peek_buffer (values), vard_tensor_get_offset (values),
                                  VARD_DTYPE_F32, &entry->shape);
 
-  return to_file_layout (values, &entry->shape);
+  return vard_weights_to_file_layout (values, &entry->shape);
 }
 
 VardSafetensorsEntry
@@ -430,7 +444,7 @@ vard_weights_make_entry (const char *name, VardParameter *parameter, VardDType d
     .tensor = parameter->tensor,
     .dtype = dtype,
     .shape = vard_parameter_get_file_shape (parameter),
-    .prepare = prepare,
+    .prepare = vard_weights_prepare,
     .data = parameter,
   };
 }
@@ -443,7 +457,7 @@ typedef struct
 } Save;
 
 static void
-add_entry (const char *path, VardParameter *parameter, gpointer data)
+vard_weights_add_entry (const char *path, VardParameter *parameter, gpointer data)
 {
   Save *save = data;
   VardSafetensorsEntry entry = vard_weights_make_entry (g_strdup (path), parameter, save->dtype);
@@ -464,7 +478,8 @@ vard_weights_save (VardModule *module,
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   Save save = { entries, names, dtype };
 
-  vard_module_foreach_parameter (module, add_entry, &save);
+  vard_module_foreach_parameter (module, vard_weights_add_entry, &save);
+
   return vard_safetensors_write (path, (const VardSafetensorsEntry *) entries->data, entries->len,
                                  metadata, error);
 }

@@ -7,7 +7,7 @@
 static const char *const source_names[] = { "input", "param", "const" };
 
 static void
-dump_node (const VardNode *node, GString *text)
+vard_graph_dump_dump_node (const VardNode *node, GString *text)
 {
   g_autofree char *shape = vard_shape_to_string (&node->shape);
   const VardSourceAttrs *source = node->op == &vard_op_source ? node->attrs : NULL;
@@ -44,11 +44,12 @@ vard_graph_dump (VardGraph *self)
   const VardAssignment *assignments = vard_graph_get_assignments (self, &n_assignments);
 
   for (guint i = 0; i < vard_graph_get_n_nodes (self); i++)
-    dump_node (vard_graph_get_node (self, i), text);
+    vard_graph_dump_dump_node (vard_graph_get_node (self, i), text);
   for (guint i = 0; i < n_outputs; i++)
     g_string_append_printf (text, "output \"%s\" = %%%u\n", outputs[i].name, outputs[i].node->id);
   for (guint i = 0; i < n_assignments; i++)
     g_string_append_printf (text, "assign %%%u = %%%u\n", assignments[i].param->id,
                             assignments[i].value->id);
+
   return g_string_free (text, FALSE);
 }

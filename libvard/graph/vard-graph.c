@@ -55,11 +55,12 @@ vard_graph_alloc (VardGraph *self, gsize size)
   gpointer data = block + self->block_used;
 
   self->block_used += size;
+
   return data;
 }
 
 static guint
-hash_bytes (guint hash, gconstpointer data, gsize size)
+vard_graph_hash_bytes (guint hash, gconstpointer data, gsize size)
 {
   const guint8 *bytes = data;
 
@@ -69,18 +70,19 @@ hash_bytes (guint hash, gconstpointer data, gsize size)
 }
 
 static guint
-node_hash (gconstpointer data)
+vard_graph_node_hash (gconstpointer data)
 {
   const VardNode *node = data;
-  guint hash = hash_bytes (2166136261u, &node->op, sizeof node->op);
+  guint hash = vard_graph_hash_bytes (2166136261u, &node->op, sizeof node->op);
 
-  hash = hash_bytes (hash, node->inputs, node->n_inputs * sizeof *node->inputs);
-  hash = hash_bytes (hash, node->attrs, node->op->attrs_size);
-  return hash_bytes (hash, &node->generation, sizeof node->generation);
+  hash = vard_graph_hash_bytes (hash, node->inputs, node->n_inputs * sizeof *node->inputs);
+  hash = vard_graph_hash_bytes (hash, node->attrs, node->op->attrs_size);
+
+  return vard_graph_hash_bytes (hash, &node->generation, sizeof node->generation);
 }
 
 static gboolean
-node_equal (gconstpointer a, gconstpointer b)
+vard_graph_node_equal (gconstpointer a, gconstpointer b)
 {
   const VardNode *x = a, *y = b;
 
@@ -98,7 +100,7 @@ vard_graph_new (void)
   g_ref_count_init (&self->ref_count);
   self->blocks = g_ptr_array_new_with_free_func (g_free);
   self->nodes = g_ptr_array_new ();
-  self->equal_nodes = g_hash_table_new (node_hash, node_equal);
+  self->equal_nodes = g_hash_table_new (vard_graph_node_hash, vard_graph_node_equal);
   self->params = g_hash_table_new (NULL, NULL);
   self->tensors = g_ptr_array_new_with_free_func (g_object_unref);
   self->outputs = g_array_new (FALSE, FALSE, sizeof (VardOutput));
@@ -106,6 +108,7 @@ vard_graph_new (void)
   self->scope_path = g_string_new (NULL);
   self->scope_lengths = g_array_new (FALSE, FALSE, sizeof (gsize));
   self->emission.scope = g_intern_static_string ("");
+
   return self;
 }
 
@@ -202,7 +205,7 @@ vard_graph_new_generation (VardGraph *self)
 }
 
 static gboolean
-source_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **error)
+vard_graph_source_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **error)
 {
   g_assert_not_reached ();
 }
@@ -211,7 +214,7 @@ const VardOpClass vard_op_source = {
   .name = "source",
   .flags = VARD_OP_FLAG_SOURCE,
   .attrs_size = sizeof (VardSourceAttrs),
-  .infer = source_infer,
+  .infer = vard_graph_source_infer,
 };
 
 static VardNode *
@@ -228,6 +231,7 @@ vard_graph_append (VardGraph *self, const VardNode *draft)
     node->attrs =
       memcpy (vard_graph_alloc (self, draft->op->attrs_size), draft->attrs, draft->op->attrs_size);
   g_ptr_array_add (self->nodes, node);
+
   return node;
 }
 
@@ -248,6 +252,7 @@ vard_graph_append_source (VardGraph *self,
 
   if (attrs->tensor != NULL)
     g_ptr_array_add (self->tensors, g_object_ref (attrs->tensor));
+
   return vard_graph_append (self, &draft);
 }
 
@@ -270,7 +275,7 @@ vard_graph_fail (VardGraph *self, GError *error)
 }
 
 static gboolean
-is_poisoned (VardGraph *self, VardNode *const *inputs, guint n_inputs)
+vard_graph_is_poisoned (VardGraph *self, VardNode *const *inputs, guint n_inputs)
 {
   for (guint i = 0; i < n_inputs; i++)
     {
@@ -278,6 +283,7 @@ is_poisoned (VardGraph *self, VardNode *const *inputs, guint n_inputs)
       if (inputs[i] == self->poison)
         return TRUE;
     }
+
   return FALSE;
 }
 
@@ -300,7 +306,7 @@ vard_node_emit (VardGraph *graph,
   };
   GError *error = NULL;
 
-  if (is_poisoned (graph, inputs, n_inputs))
+  if (vard_graph_is_poisoned (graph, inputs, n_inputs))
     return graph->poison;
 
   VardNode *node = g_hash_table_lookup (graph->equal_nodes, &draft);
@@ -315,11 +321,12 @@ vard_node_emit (VardGraph *graph,
     }
   node = vard_graph_append (graph, &draft);
   g_hash_table_add (graph->equal_nodes, node);
+
   return node;
 }
 
 static gboolean
-has_input_named (VardGraph *self, const char *name)
+vard_graph_has_input_named (VardGraph *self, const char *name)
 {
   for (guint i = 0; i < self->nodes->len; i++)
     {
@@ -329,6 +336,7 @@ has_input_named (VardGraph *self, const char *name)
       if (node->op == &vard_op_source && source->kind == VARD_SOURCE_INPUT && source->name == name)
         return TRUE;
     }
+
   return FALSE;
 }
 
@@ -337,11 +345,12 @@ vard_input (VardGraph *self, const char *name, VardDType dtype, VardShape shape)
 {
   VardSourceAttrs attrs = { .kind = VARD_SOURCE_INPUT, .name = g_intern_string (name) };
 
-  if (has_input_named (self, attrs.name))
+  if (vard_graph_has_input_named (self, attrs.name))
     return vard_graph_fail (self,
                             g_error_new (VARD_ERROR, VARD_ERROR_GRAPH,
                                          "the graph already has an input named \"%s\"", name));
   attrs.index = self->n_inputs++;
+
   return vard_graph_append_source (self, &attrs, dtype, shape);
 }
 
@@ -359,6 +368,7 @@ vard_param (VardGraph *self, const char *name, VardTensor *tensor)
   node = vard_graph_append_source (self, &attrs, vard_tensor_get_dtype (tensor),
                                    *vard_tensor_peek_shape (tensor));
   g_hash_table_insert (self->params, tensor, node);
+
   return node;
 }
 
@@ -507,5 +517,6 @@ vard_graph_mark_live (VardGraph *self)
       for (guint k = 0; marks[id] && k < node->n_inputs; k++)
         marks[node->inputs[k]->id] = TRUE;
     }
+
   return marks;
 }

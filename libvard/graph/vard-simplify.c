@@ -19,7 +19,7 @@ vard_node_is_fill (const VardNode *x, double *value)
 }
 
 static VardNode *
-simplify_affine (VardNode *x, const VardAffineAttrs *attrs)
+vard_simplify_simplify_affine (VardNode *x, const VardAffineAttrs *attrs)
 {
   double value;
 
@@ -27,6 +27,7 @@ simplify_affine (VardNode *x, const VardAffineAttrs *attrs)
     return x;
   if (vard_node_is_fill (x, &value))
     return vard_fill (x->graph, attrs->scale * value + attrs->shift, x->shape);
+
   return NULL;
 }
 
@@ -34,7 +35,7 @@ VardNode *
 vard_simplify_unary (const VardOpClass *op, VardNode *x, gconstpointer attrs)
 {
   if (op == &vard_op_affine)
-    return simplify_affine (x, attrs);
+    return vard_simplify_simplify_affine (x, attrs);
   if (op == &vard_op_stop && x->op == &vard_op_stop)
     return x;
   return NULL;
@@ -42,7 +43,7 @@ vard_simplify_unary (const VardOpClass *op, VardNode *x, gconstpointer attrs)
 
 /* a OP value, with the number on the right */
 static VardNode *
-simplify_right (const VardOpClass *op, VardNode *a, double value)
+vard_simplify_simplify_right (const VardOpClass *op, VardNode *a, double value)
 {
   if (op == &vard_op_add)
     return vard_affine (a, 1, value);
@@ -52,6 +53,7 @@ simplify_right (const VardOpClass *op, VardNode *a, double value)
     return value == -1 ? vard_neg (a) : vard_scale (a, value);
   if (op == &vard_op_div && value != 0)
     return vard_scale (a, 1 / value);
+
   return NULL;
 }
 
@@ -63,14 +65,15 @@ vard_simplify_binary (const VardOpClass *op, VardNode *a, VardNode *b)
   if (a->dtype != VARD_DTYPE_F32 || b->dtype != VARD_DTYPE_F32)
     return NULL;
   if (vard_node_is_fill (b, &value))
-    return simplify_right (op, a, value);
+    return vard_simplify_simplify_right (op, a, value);
   if (!vard_node_is_fill (a, &value))
     return NULL;
   if (op == &vard_op_add || op == &vard_op_mul)
-    return simplify_right (op, b, value);
+    return vard_simplify_simplify_right (op, b, value);
   if (op == &vard_op_sub)
     return vard_affine (b, -1, value);
   if (op == &vard_op_div && value == 1)
     return vard_reciprocal (b);
+
   return NULL;
 }

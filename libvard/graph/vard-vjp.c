@@ -114,7 +114,7 @@ static void sweep_run (VardNode *const *outputs,
 /* An op without a rule is differentiated through its composition from simpler ones. The sweep ends
  * at the inputs even where one depends on another: the outer sweep goes on from there. */
 static void
-decompose_vjp (VardNode *node, VardNode *bar, VardNode **out)
+vard_vjp_decompose_vjp (VardNode *node, VardNode *bar, VardNode **out)
 {
   VardNode *composed = node->op->decompose (node);
 
@@ -145,7 +145,7 @@ sweep_visit (Sweep *self, VardNode *node)
   if (node->op->vjp != NULL)
     node->op->vjp (primal, bar, out);
   else if (node->op->decompose != NULL)
-    decompose_vjp (primal, bar, out);
+    vard_vjp_decompose_vjp (primal, bar, out);
   else
     vard_graph_take_error (self->graph, g_error_new (VARD_ERROR, VARD_ERROR_GRAPH,
                                                      "%s has no gradient", node->op->name));

@@ -47,12 +47,13 @@ vard_attention_new (gint64 width,
                                        vard_linear_new (context_width, inner, bias, layout));
   self->output =
     vard_module_add_child (module, style->output, vard_linear_new (inner, width, TRUE, layout));
+
   return self;
 }
 
 /* [n, t, heads x d] -> [n, t, heads, d] */
 static VardNode *
-split_heads (VardAttention *self, VardNode *x)
+vard_attention_split_heads (VardAttention *self, VardNode *x)
 {
   return vard_reshape (x, VARD_SHAPE (x->shape.dims[0], x->shape.dims[1], self->n_heads,
                                       self->head_width));
@@ -68,15 +69,16 @@ vard_attention_record (VardAttention *self, VardNode *x, VardNode *context, gboo
 
   vard_module_enter (VARD_MODULE (self), graph);
 
-  VardNode *q = split_heads (self, vard_linear_record (self->query, x));
-  VardNode *k = split_heads (self, vard_linear_record (self->key, from));
-  VardNode *v = split_heads (self, vard_linear_record (self->value, from));
+  VardNode *q = vard_attention_split_heads (self, vard_linear_record (self->query, x));
+  VardNode *k = vard_attention_split_heads (self, vard_linear_record (self->key, from));
+  VardNode *v = vard_attention_split_heads (self, vard_linear_record (self->value, from));
   VardNode *y = vard_attention (q, k, v, 1 / sqrt (self->head_width), is_causal);
 
   y = vard_reshape (y, VARD_SHAPE (x->shape.dims[0], x->shape.dims[1],
                                    self->n_heads * self->head_width));
   y = vard_linear_record (self->output, y);
   vard_module_leave (VARD_MODULE (self), graph);
+
   return y;
 }
 

@@ -26,6 +26,7 @@ vard_conv2d_new (gint64 n_in, gint64 n_out, gint64 kernel, const VardConv2dAttrs
                                             VARD_LAYOUT_CONV);
   self->bias =
     vard_module_add_parameter (VARD_MODULE (self), "bias", VARD_SHAPE (n_out), VARD_LAYOUT_PLAIN);
+
   return self;
 }
 
@@ -55,6 +56,7 @@ vard_conv2d_record (VardConv2d *self, VardNode *x)
 
   y = vard_add (y, vard_parameter_record (self->bias, graph));
   vard_module_leave (VARD_MODULE (self), graph);
+
   return y;
 }
 

@@ -39,6 +39,7 @@ vard_embedding_record (VardEmbedding *self, VardNode *ids)
     y = vard_cast (y, VARD_DTYPE_F32);
 
   vard_module_leave (VARD_MODULE (self), graph);
+
   return y;
 }
 

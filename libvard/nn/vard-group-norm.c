@@ -28,6 +28,7 @@ vard_group_norm_new (gint64 n_channels, guint n_groups, double eps)
   self->bias = vard_module_add_parameter (VARD_MODULE (self), "bias", shape, VARD_LAYOUT_PLAIN);
   for (gint64 i = 0; i < n_channels; i++)
     vard_tensor_peek_f32 (self->weight->tensor)[i] = 1;
+
   return self;
 }
 
@@ -45,6 +46,7 @@ vard_group_norm_record (VardGroupNorm *self, VardNode *x)
   y = vard_mul (y, vard_parameter_record (self->weight, graph));
   y = vard_add (y, vard_parameter_record (self->bias, graph));
   vard_module_leave (VARD_MODULE (self), graph);
+
   return y;
 }
 

@@ -30,6 +30,7 @@ vard_linear_new (gint64 n_in, gint64 n_out, gboolean has_bias, VardLayout layout
   if (has_bias)
     self->bias =
       vard_module_add_parameter (VARD_MODULE (self), "bias", VARD_SHAPE (n_out), VARD_LAYOUT_PLAIN);
+
   return self;
 }
 
@@ -64,18 +65,20 @@ vard_linear_record (VardLinear *self, VardNode *x)
     shape.dims[shape.n_dims - 1] = self->n_out;
   y = vard_reshape (y, shape);
   vard_module_leave (VARD_MODULE (self), graph);
+
   return y;
 }
 
 /* columns [from, from + n) of y, by the weight's rows; @rows is [n_rows, n_in] */
 static VardNode *
-record_columns (VardLinear *self, VardNode *rows, gint64 from, gint64 n)
+vard_linear_record_columns (VardLinear *self, VardNode *rows, gint64 from, gint64 n)
 {
   VardNode *weight = vard_parameter_record (self->weight, rows->graph);
   VardNode *y = vard_matmul (rows, vard_slice (weight, 0, from, n), FALSE, TRUE);
 
   if (self->bias == NULL)
     return y;
+
   return vard_add (y, vard_slice (vard_parameter_record (self->bias, rows->graph), 0, from, n));
 }
 
@@ -106,8 +109,8 @@ vard_linear_record_halves (VardLinear *self, VardNode *x, VardNode **first, Vard
 
   if (shape.n_dims)
     shape.dims[axis] = n;
-  *first = vard_reshape (record_columns (self, rows, 0, n), shape);
-  *second = vard_reshape (record_columns (self, rows, n, n), shape);
+  *first = vard_reshape (vard_linear_record_columns (self, rows, 0, n), shape);
+  *second = vard_reshape (vard_linear_record_columns (self, rows, n, n), shape);
   vard_module_leave (VARD_MODULE (self), graph);
 }
 

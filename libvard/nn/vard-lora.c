@@ -46,12 +46,13 @@ vard_lora_new (gint64 n_in, gint64 n_out, guint rank, double alpha, guint64 key)
   vard_random_fill_normal (key, 0, a, rank * n_in);
   for (gint64 i = 0; i < rank * n_in; i++)
     a[i] /= rank;
+
   return self;
 }
 
 /* rows of A one below the other, columns of B side by side with the scale in them */
 static void
-stack_into (VardLora *self, VardLora *part, guint at)
+vard_lora_stack_into (VardLora *self, VardLora *part, guint at)
 {
   const VardShape *a_shape = vard_tensor_peek_shape (part->down->tensor);
   gint64 n_in = a_shape->dims[1], n_out = vard_tensor_peek_shape (part->up->tensor)->dims[0];
@@ -75,8 +76,9 @@ vard_lora_new_stacked (VardLora *first, VardLora *second)
   gint64 n_out = vard_tensor_peek_shape (first->up->tensor)->dims[0];
   VardLora *self = vard_lora_new (n_in, n_out, rank, rank, 0);
 
-  stack_into (self, first, 0);
-  stack_into (self, second, first->rank);
+  vard_lora_stack_into (self, first, 0);
+  vard_lora_stack_into (self, second, first->rank);
+
   return self;
 }
 
@@ -93,6 +95,7 @@ vard_lora_record (VardAdapter *adapter, VardNode *x, VardNode *y)
 
   y = vard_add (y, self->scale == 1 ? delta : vard_scale (delta, self->scale));
   vard_module_leave (VARD_MODULE (self), graph);
+
   return y;
 }
 
@@ -118,6 +121,7 @@ vard_lora_record_weight (VardAdapter *adapter, VardNode *weight, gint64 n_rows)
 
   weight = vard_add (weight, self->scale == 1 ? delta : vard_scale (delta, self->scale));
   vard_module_leave (VARD_MODULE (self), graph);
+
   return weight;
 }
 
@@ -179,7 +183,7 @@ typedef struct
 } Search;
 
 static gboolean
-matches (const char *path, const char *target)
+vard_lora_matches (const char *path, const char *target)
 {
   gsize n_path = strlen (path), n_target = strlen (target);
 
@@ -189,7 +193,7 @@ matches (const char *path, const char *target)
 }
 
 static void
-collect (const char *path, VardModule *module, gpointer data)
+vard_lora_collect (const char *path, VardModule *module, gpointer data)
 {
   Search *search = data;
   gboolean is_wanted = FALSE;
@@ -197,7 +201,7 @@ collect (const char *path, VardModule *module, gpointer data)
   if (!VARD_IS_LINEAR (module))
     return;
   for (guint i = 0; search->targets[i] != NULL; i++)
-    if (matches (path, search->targets[i]))
+    if (vard_lora_matches (path, search->targets[i]))
       is_wanted = search->is_found[i] = TRUE;
   if (is_wanted)
     {
@@ -207,7 +211,7 @@ collect (const char *path, VardModule *module, gpointer data)
 }
 
 static gboolean
-check_search (const Search *search, GError **error)
+vard_lora_check_search (const Search *search, GError **error)
 {
   for (guint i = 0; search->targets[i] != NULL; i++)
     if (!search->is_found[i])
@@ -224,6 +228,7 @@ check_search (const Search *search, GError **error)
                      (const char *) search->paths->pdata[i]);
         return FALSE;
       }
+
   return TRUE;
 }
 
@@ -246,8 +251,8 @@ vard_lora_attach (VardModule *root,
   g_autoptr (GPtrArray) layers = g_ptr_array_new ();
   Search search = { wanted, is_found, paths, layers };
 
-  vard_module_foreach (root, collect, &search);
-  if (!check_search (&search, error))
+  vard_module_foreach (root, vard_lora_collect, &search);
+  if (!vard_lora_check_search (&search, error))
     return FALSE;
   vard_module_set_trainable (root, FALSE);
   for (guint i = 0; i < layers->len; i++)
@@ -261,6 +266,7 @@ vard_lora_attach (VardModule *root,
       vard_module_set_trainable (VARD_MODULE (lora), TRUE);
       vard_linear_take_adapter (layer, "lora", VARD_ADAPTER (lora));
     }
+
   return TRUE;
 }
 
@@ -271,7 +277,7 @@ typedef struct
 } Visit;
 
 static void
-visit (const char *path, VardModule *module, gpointer data)
+vard_lora_visit (const char *path, VardModule *module, gpointer data)
 {
   Visit *v = data;
   VardAdapter *adapter = VARD_IS_LINEAR (module) ? vard_linear_peek_adapter (VARD_LINEAR (module))
@@ -286,11 +292,11 @@ vard_lora_foreach (VardModule *root, VardLoraFunc func, gpointer data)
 {
   Visit v = { func, data };
 
-  vard_module_foreach (root, visit, &v);
+  vard_module_foreach (root, vard_lora_visit, &v);
 }
 
 static void
-collect_adapted (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
+vard_lora_collect_adapted (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 {
   g_ptr_array_add (data, layer);
 }
@@ -300,14 +306,15 @@ vard_lora_detach (VardModule *root)
 {
   g_autoptr (GPtrArray) layers = g_ptr_array_new ();
 
-  vard_lora_foreach (root, collect_adapted, layers);
+  vard_lora_foreach (root, vard_lora_collect_adapted, layers);
   for (guint i = 0; i < layers->len; i++)
     vard_linear_drop_adapter (layers->pdata[i]);
+
   return layers->len;
 }
 
 static void
-set_merging (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
+vard_lora_do_set_merging (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 {
   lora->may_merge = GPOINTER_TO_INT (data);
 }
@@ -315,7 +322,7 @@ set_merging (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 void
 vard_lora_set_merging (VardModule *root, gboolean may_merge)
 {
-  vard_lora_foreach (root, set_merging, GINT_TO_POINTER (may_merge));
+  vard_lora_foreach (root, vard_lora_do_set_merging, GINT_TO_POINTER (may_merge));
 }
 
 static void

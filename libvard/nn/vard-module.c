@@ -19,7 +19,7 @@ G_DEFINE_TYPE_WITH_PRIVATE (VardModule, vard_module, G_TYPE_OBJECT)
 #define PRIVATE(self) ((VardModulePrivate *) vard_module_get_instance_private (self))
 
 static void
-parameter_free (VardParameter *self)
+vard_module_parameter_free (VardParameter *self)
 {
   g_object_unref (self->tensor);
   g_free (self);
@@ -49,7 +49,7 @@ vard_module_init (VardModule *self)
   VardModulePrivate *priv = PRIVATE (self);
 
   priv->children = g_ptr_array_new_with_free_func (g_object_unref);
-  priv->parameters = g_ptr_array_new_with_free_func ((GDestroyNotify) parameter_free);
+  priv->parameters = g_ptr_array_new_with_free_func ((GDestroyNotify) vard_module_parameter_free);
 }
 
 gpointer
@@ -64,6 +64,7 @@ vard_module_add_child (VardModule *self, const char *name, gpointer child)
   priv->parent = self;
   priv->name = g_intern_string (name);
   g_ptr_array_add (PRIVATE (self)->children, child);
+
   return child;
 }
 
@@ -90,6 +91,7 @@ vard_module_add_parameter (VardModule *self, const char *name, VardShape shape, 
   parameter->layout = layout;
   parameter->owner = self;
   g_ptr_array_add (PRIVATE (self)->parameters, parameter);
+
   return parameter;
 }
 
@@ -111,17 +113,18 @@ vard_module_dup_path (VardModule *self)
 
   if (above == NULL || !*above)
     return g_strdup (vard_module_get_name (self));
+
   return g_strconcat (above, ".", priv->name, NULL);
 }
 
 /* calls either function on every module or parameter below, with the path in a buffer that grows
  * and shrinks */
 static void
-walk (VardModule *self,
-      GString *path,
-      VardModuleFunc visit_module,
-      VardParameterFunc visit_parameter,
-      gpointer data)
+vard_module_walk (VardModule *self,
+                  GString *path,
+                  VardModuleFunc visit_module,
+                  VardParameterFunc visit_parameter,
+                  gpointer data)
 {
   VardModulePrivate *priv = PRIVATE (self);
   gsize length = path->len;
@@ -141,7 +144,7 @@ walk (VardModule *self,
       VardModule *child = priv->children->pdata[i];
 
       g_string_append_printf (path, length ? ".%s" : "%s", vard_module_get_name (child));
-      walk (child, path, visit_module, visit_parameter, data);
+      vard_module_walk (child, path, visit_module, visit_parameter, data);
       g_string_truncate (path, length);
     }
 }
@@ -153,7 +156,7 @@ vard_module_foreach_parameter (VardModule *self, VardParameterFunc func, gpointe
 
   GString *path = g_string_new (NULL);
 
-  walk (self, path, NULL, func, data);
+  vard_module_walk (self, path, NULL, func, data);
   g_string_free (path, TRUE);
 }
 
@@ -164,12 +167,12 @@ vard_module_foreach (VardModule *self, VardModuleFunc func, gpointer data)
 
   GString *path = g_string_new (NULL);
 
-  walk (self, path, func, NULL, data);
+  vard_module_walk (self, path, func, NULL, data);
   g_string_free (path, TRUE);
 }
 
 static void
-set_trainable (const char *path, VardParameter *parameter, gpointer data)
+vard_module_do_set_trainable (const char *path, VardParameter *parameter, gpointer data)
 {
   parameter->is_trainable = GPOINTER_TO_INT (data);
   if (parameter->is_trainable && parameter->is_stored)
@@ -184,7 +187,8 @@ set_trainable (const char *path, VardParameter *parameter, gpointer data)
 void
 vard_module_set_trainable (VardModule *self, gboolean is_trainable)
 {
-  vard_module_foreach_parameter (self, set_trainable, GINT_TO_POINTER (is_trainable));
+  vard_module_foreach_parameter (self, vard_module_do_set_trainable,
+                                 GINT_TO_POINTER (is_trainable));
 }
 
 void
@@ -200,7 +204,7 @@ vard_module_leave (VardModule *self, VardGraph *graph)
 }
 
 static void
-set_adapters (const char *path, VardModule *module, gpointer data)
+vard_module_set_adapters (const char *path, VardModule *module, gpointer data)
 {
   PRIVATE (module)->adapters_are_off = !GPOINTER_TO_INT (data);
 }
@@ -208,7 +212,7 @@ set_adapters (const char *path, VardModule *module, gpointer data)
 void
 vard_module_set_adapters_enabled (VardModule *self, gboolean are_enabled)
 {
-  vard_module_foreach (self, set_adapters, GINT_TO_POINTER (are_enabled));
+  vard_module_foreach (self, vard_module_set_adapters, GINT_TO_POINTER (are_enabled));
 }
 
 gboolean
@@ -220,7 +224,7 @@ vard_module_get_adapters_enabled (VardModule *self)
 }
 
 static void
-set_segments (const char *path, VardModule *module, gpointer data)
+vard_module_do_set_segments (const char *path, VardModule *module, gpointer data)
 {
   PRIVATE (module)->has_segments = GPOINTER_TO_INT (data);
 }
@@ -228,7 +232,7 @@ set_segments (const char *path, VardModule *module, gpointer data)
 void
 vard_module_set_segments (VardModule *self, gboolean are_segments)
 {
-  vard_module_foreach (self, set_segments, GINT_TO_POINTER (are_segments));
+  vard_module_foreach (self, vard_module_do_set_segments, GINT_TO_POINTER (are_segments));
 }
 
 void

@@ -20,12 +20,13 @@ vard_parameter_get_file_shape (const VardParameter *self)
     return VARD_SHAPE (dims[0], dims[3], dims[1], dims[2]);
   if (self->layout == VARD_LAYOUT_POINTWISE)
     return VARD_SHAPE (dims[0], dims[1], 1, 1);
+
   return self->shape;
 }
 
 /* [rows, a, b] -> [rows, b, a] */
 static void
-swap_axes (const float *from, float *to, gint64 rows, gint64 a, gint64 b)
+vard_parameter_swap_axes (const float *from, float *to, gint64 rows, gint64 a, gint64 b)
 {
   for (gint64 row = 0; row < rows; row++, from += a * b, to += a * b)
     for (gint64 i = 0; i < a; i++)
@@ -35,7 +36,7 @@ swap_axes (const float *from, float *to, gint64 rows, gint64 a, gint64 b)
 
 /* @stored in single precision, still in the file's layout */
 static VardTensor *
-widen (VardTensor *stored)
+vard_parameter_widen (VardTensor *stored)
 {
   return vard_tensor_get_dtype (stored) == VARD_DTYPE_F32
            ? g_object_ref (stored)
@@ -45,7 +46,7 @@ widen (VardTensor *stored)
 void
 vard_parameter_copy (VardParameter *self, VardTensor *stored)
 {
-  g_autoptr (VardTensor) values = widen (stored);
+  g_autoptr (VardTensor) values = vard_parameter_widen (stored);
   const gint64 *dims = self->shape.dims;
 
   if (self->is_stored)
@@ -55,8 +56,8 @@ vard_parameter_copy (VardParameter *self, VardTensor *stored)
       self->is_stored = FALSE;
     }
   if (self->layout == VARD_LAYOUT_CONV)
-    swap_axes (vard_tensor_peek_f32 (values), vard_tensor_peek_f32 (self->tensor), dims[0], dims[3],
-               dims[1] * dims[2]);
+    vard_parameter_swap_axes (vard_tensor_peek_f32 (values), vard_tensor_peek_f32 (self->tensor),
+                              dims[0], dims[3], dims[1] * dims[2]);
   else if (vard_tensor_get_count (values))
     memcpy (vard_tensor_peek_f32 (self->tensor), vard_tensor_peek_f32 (values),
             vard_tensor_get_n_bytes (values));
@@ -87,6 +88,7 @@ vard_parameter_dup_values (VardParameter *self)
   copy.is_stored = FALSE;
   copy.tensor = vard_tensor_new (VARD_DTYPE_F32, &self->shape);
   vard_parameter_copy (&copy, self->tensor);
+
   return copy.tensor;
 }
 
@@ -109,5 +111,6 @@ vard_parameter_record (VardParameter *self, VardGraph *graph)
     return node;
   if (vard_tensor_get_dtype (self->tensor) != VARD_DTYPE_F32)
     node = vard_cast (node, VARD_DTYPE_F32);
+
   return self->layout == VARD_LAYOUT_CONV ? vard_permute (node, to_graph) : node;
 }

@@ -81,6 +81,7 @@ vard_plugin_cache_check (JsonObject *root, GError **error)
       g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG, "the plugin cache has no files");
       return FALSE;
     }
+
   return TRUE;
 }
 
@@ -109,6 +110,7 @@ vard_plugin_cache_read (VardPluginCache *self, const char *text, gssize length, 
   while (json_object_iter_next (&iter, &path, &node))
     if (JSON_NODE_HOLDS_OBJECT (node))
       g_hash_table_replace (self->files, g_strdup (path), json_node_dup_object (node));
+
   return TRUE;
 }
 
@@ -123,6 +125,7 @@ vard_plugin_cache_load (const char *path)
   if (!g_file_get_contents (path, &text, &length, &error)
       || !vard_plugin_cache_read (self, text, (gssize) length, &error))
     g_debug ("plugin cache %s: %s", path, error->message);
+
   return self;
 }
 
@@ -150,6 +153,7 @@ vard_plugin_cache_save (VardPluginCache *self, const char *path, GError **error)
   if (!g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error))
     return FALSE;
   self->is_changed = FALSE;
+
   return TRUE;
 }
 
@@ -167,6 +171,7 @@ vard_plugin_cache_recall (VardPluginCache *self, VardPlugin *plugin)
     return FALSE;
 
   JsonNode *node = json_object_get_member (entry, "plugin");
+
   return node != NULL && JSON_NODE_HOLDS_OBJECT (node)
          && vard_plugin_read_json (plugin, json_node_get_object (node), &error);
 }

@@ -103,6 +103,7 @@ vard_plugin_property_new_from_pspec (GParamSpec *pspec, const char *prefix)
   if (G_IS_PARAM_SPEC_ENUM (pspec))
     self->choices = vard_plugin_property_list_choices (G_PARAM_SPEC_ENUM (pspec)->enum_class);
   vard_plugin_property_read_limits (self, pspec);
+
   return self;
 }
 
@@ -130,6 +131,7 @@ vard_plugin_property_to_json (VardPluginProperty *self)
       json_object_set_double_member (json, "minimum", self->minimum);
       json_object_set_double_member (json, "maximum", self->maximum);
     }
+
   return json;
 }
 
@@ -146,6 +148,7 @@ vard_plugin_read_string (JsonObject *json, const char *name, char **out, GError 
       return FALSE;
     }
   *out = json_node_dup_string (node);
+
   return TRUE;
 }
 
@@ -169,6 +172,7 @@ vard_plugin_property_read_choices (VardPluginProperty *self, JsonNode *node, GEr
   if (array == NULL)
     g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG,
                          "\"choices\" is not a list of strings");
+
   return array != NULL;
 }
 
@@ -204,6 +208,7 @@ vard_plugin_property_new_from_json (JsonNode *node, GError **error)
       self->minimum = json_node_get_double (low);
       self->maximum = json_node_get_double (high);
     }
+
   return g_steal_pointer (&self);
 }
 
@@ -323,6 +328,7 @@ vard_plugin_property_get_limits (VardPluginProperty *self, double *minimum, doub
     *minimum = self->minimum;
   if (self->has_limits && maximum != NULL)
     *maximum = self->maximum;
+
   return self->has_limits;
 }
 
@@ -367,6 +373,7 @@ vard_plugin_feature_name_kind (GType type)
         g_string_append_c (kind, '-');
       g_string_append_c (kind, g_ascii_tolower (*p));
     }
+
   return g_string_free (kind, FALSE);
 }
 
@@ -408,6 +415,7 @@ vard_plugin_feature_new_from_type (const char *name, GType type, GError **error)
         }
       g_ptr_array_add (self->properties, vard_plugin_property_new_from_pspec (settings[i], ""));
     }
+
   return g_steal_pointer (&self);
 }
 
@@ -430,6 +438,7 @@ vard_plugin_feature_to_json (VardPluginFeature *self)
     json_array_add_object_element (properties,
                                    vard_plugin_property_to_json (self->properties->pdata[i]));
   json_object_set_array_member (json, "properties", properties);
+
   return json;
 }
 
@@ -466,6 +475,7 @@ vard_plugin_feature_new_from_json (JsonObject *json, GError **error)
         return NULL;
       g_ptr_array_add (self->properties, property);
     }
+
   return g_steal_pointer (&self);
 }
 

@@ -34,6 +34,7 @@ vard_plugin_folders_from_environment (void)
       g_strv_builder_add (folders, user);
     }
   vard_plugin_folders_split (folders, system != NULL ? system : VARD_SYSTEM_PLUGIN_PATH);
+
   return g_strv_builder_end (folders);
 }
 
@@ -61,6 +62,7 @@ vard_plugin_folders_list_files (const char *folder)
           g_ptr_array_add (files, g_steal_pointer (&path));
       }
   g_ptr_array_sort (files, vard_plugin_folders_compare);
+
   return files;
 }
 
@@ -88,6 +90,7 @@ vard_plugin_list_compare_features (VardPluginFeature *a, VardPluginFeature *b)
     return CLASH_FEATURE;
   if (g_str_equal (vard_plugin_feature_get_type_name (a), vard_plugin_feature_get_type_name (b)))
     return CLASH_TYPE;
+
   return CLASH_NONE;
 }
 
@@ -111,6 +114,7 @@ vard_plugin_list_describe_clash (VardPlugin *other, VardPluginFeature *feature)
       case CLASH_NONE:
       default: break;
       }
+
   return NULL;
 }
 
@@ -130,5 +134,6 @@ vard_plugin_list_find_clash (GPtrArray *plugins, VardPlugin *plugin)
         if (clash != NULL)
           return clash;
       }
+
   return NULL;
 }

@@ -62,6 +62,7 @@ vard_plugin_manager_get_default (void)
       g_once_init_leave (&shared,
                          (gsize) vard_plugin_manager_new ((const char *const *) folders, cache));
     }
+
   return (VardPluginManager *) shared;
 }
 
@@ -81,6 +82,7 @@ vard_plugin_manager_new (const char *const *folders, const char *cache_path)
 
   self->folders = g_strdupv ((char **) folders);
   self->cache_path = g_strdup (cache_path);
+
   return self;
 }
 
@@ -134,6 +136,7 @@ vard_plugin_manager_look_at (VardPluginManager *self,
   vard_plugin_set_stamp (plugin, &stamp);
   vard_plugin_probe (plugin, self->scan_seconds);
   vard_plugin_cache_store (cache, plugin);
+
   return g_steal_pointer (&plugin);
 }
 
@@ -174,6 +177,7 @@ vard_plugin_manager_scan (VardPluginManager *self, gboolean forget)
   if (self->cache_path != NULL && vard_plugin_cache_is_changed (cache)
       && !vard_plugin_cache_save (cache, self->cache_path, &error))
     g_debug ("plugin cache: %s", error->message); /* the next process looks again: no harm */
+
   return plugins;
 }
 
@@ -221,6 +225,7 @@ vard_plugin_manager_get_n_items (GListModel *model)
   vard_plugin_manager_ensure (self);
   guint n = self->plugins->len;
   g_rec_mutex_unlock (&self->lock);
+
   return n;
 }
 
@@ -234,6 +239,7 @@ vard_plugin_manager_get_item (GListModel *model, guint position)
   gpointer item = position < self->plugins->len ? g_object_ref (self->plugins->pdata[position])
                                                 : NULL;
   g_rec_mutex_unlock (&self->lock);
+
   return item;
 }
 
@@ -300,6 +306,7 @@ vard_plugin_manager_list_features (VardPluginManager *self, const char *kind)
           g_ptr_array_add (features, g_object_ref (feature));
       }
   g_rec_mutex_unlock (&self->lock);
+
   return features;
 }
 
@@ -326,6 +333,7 @@ vard_plugin_manager_find_broken (VardPluginManager *self, const char *kind, cons
                             kind))
           return plugin;
     }
+
   return NULL;
 }
 
@@ -381,6 +389,7 @@ vard_plugin_manager_find (VardPluginManager *self,
   g_rec_mutex_lock (&self->lock);
   vard_plugin_manager_set_unknown (self, kind, name, error);
   g_rec_mutex_unlock (&self->lock);
+
   return NULL;
 }
 
@@ -405,6 +414,7 @@ vard_plugin_manager_find_plugin (VardPluginManager *self, VardPluginFeature *fea
       if (vard_plugin_get_feature (self->plugins->pdata[i], j) == feature)
         found = g_object_ref (self->plugins->pdata[i]);
   g_rec_mutex_unlock (&self->lock);
+
   return found;
 }
 
@@ -444,6 +454,7 @@ vard_plugin_manager_load (VardPlugin *plugin, const char *name, GError **error)
     g_set_error (error, VARD_ERROR, VARD_ERROR_PLUGIN,
                  "%s no longer provides \"%s\": the file changed since vard scanned it",
                  vard_plugin_get_path (plugin), name);
+
   return type;
 }
 
@@ -479,6 +490,7 @@ vard_plugin_manager_create (VardPluginManager *self,
   g_rec_mutex_lock (&self->lock);
   GType type = vard_plugin_manager_load (plugin, name, error);
   g_rec_mutex_unlock (&self->lock);
+
   return type != 0 ? g_object_new (type, NULL) : NULL;
 }
 
@@ -511,6 +523,7 @@ vard_plugin_manager_create_from_spec (VardPluginManager *self,
     return NULL;
   if (parsed != NULL)
     *parsed = g_steal_pointer (&parts);
+
   return g_steal_pointer (&object);
 }
 

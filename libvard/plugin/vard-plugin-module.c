@@ -50,6 +50,7 @@ vard_plugin_module_check (const VardPluginDescriptor *descriptor, GError **error
                    "its descriptor lacks a name, version, licence, summary or function");
       return FALSE;
     }
+
   return TRUE;
 }
 
@@ -81,6 +82,7 @@ vard_plugin_module_find (const char *path,
                            "it has no symbol \"vard_plugin\": it is a library but not a plugin");
       return NULL;
     }
+
   return vard_plugin_module_check (descriptor, error) ? descriptor : NULL;
 }
 
@@ -120,5 +122,6 @@ vard_plugin_module_open (VardPlugin *plugin,
       return FALSE;
     }
   *state = VARD_PLUGIN_STATE_READY;
+
   return TRUE;
 }

@@ -83,6 +83,7 @@ vard_plugin_find_helper (const char *name, const char *variable)
         return beside;
       g_free (beside);
     }
+
   return g_build_filename (VARD_LIBEXEC_PATH, "vard-1", name, NULL);
 }
 
@@ -97,6 +98,7 @@ vard_plugin_probe_read (int fd, GString *text)
     return errno == EINTR || errno == EAGAIN;
   if (text->len < MAX_OUTPUT)
     g_string_append_len (text, bytes, n);
+
   return n > 0;
 }
 
@@ -127,6 +129,7 @@ vard_plugin_probe_collect (GSubprocess *child, guint seconds, GString *out, GStr
             n_open--;
           }
     }
+
   return TRUE;
 }
 
@@ -152,6 +155,7 @@ vard_plugin_probe_parse (const char *text, char **stage)
       else if (answer == NULL && json_object_has_member (json, "state"))
         answer = json_object_ref (json);
     }
+
   return answer;
 }
 
@@ -193,6 +197,7 @@ vard_plugin_probe_start (const char *path, GError **error)
 
   g_subprocess_launcher_unsetenv (launcher, "VARD_TRACE"); /* it is ours to write */
   g_subprocess_launcher_unsetenv (launcher, "G_DEBUG");
+
   return g_subprocess_launcher_spawn (launcher, error, helper, path, NULL);
 }
 

@@ -88,6 +88,7 @@ vard_plugin_spec_take_pair (VardPluginSpec *self, const char **rest, GError **er
   g_ptr_array_add (self->words, g_steal_pointer (&key));
   g_ptr_array_add (self->words, g_strdup (text->str + equals + 1));
   *rest = *p == ',' ? p + 1 : NULL;
+
   return TRUE;
 }
 
@@ -122,6 +123,7 @@ vard_plugin_spec_parse (const char *text, GError **error)
   while (rest != NULL)
     if (!vard_plugin_spec_take_pair (self, &rest, error))
       return NULL;
+
   return g_steal_pointer (&self);
 }
 
@@ -140,6 +142,7 @@ vard_plugin_spec_copy (VardPluginSpec *self)
 
   for (guint i = 0; i < self->words->len; i++)
     g_ptr_array_add (copy->words, g_strdup (self->words->pdata[i]));
+
   return copy;
 }
 
@@ -186,6 +189,7 @@ vard_plugin_spec_get_value (VardPluginSpec *self, const char *key)
   for (guint i = 0; i < self->words->len; i += 2)
     if (g_str_equal (self->words->pdata[i], key))
       return self->words->pdata[i + 1];
+
   return NULL;
 }
 
@@ -212,6 +216,7 @@ vard_plugin_spec_to_string (VardPluginSpec *self)
           g_string_append_c (text, *p);
         }
     }
+
   return g_string_free (text, FALSE);
 }
 
@@ -238,5 +243,6 @@ vard_plugin_spec_apply (VardPluginSpec *self, GObject *object, GError **error)
         g_prefix_error (error, "%s: ", self->name);
         return FALSE;
       }
+
   return TRUE;
 }

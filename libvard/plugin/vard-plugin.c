@@ -148,6 +148,7 @@ vard_plugin_read_stamp (const char *path, VardPluginStamp *stamp)
     return FALSE;
   stamp->size = (guint64) info.st_size;
   stamp->mtime = (gint64) info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+
   return TRUE;
 }
 
@@ -266,6 +267,7 @@ vard_plugin_find_type (VardPlugin *self, const char *feature)
       if (g_str_equal (item->feature, feature))
         return item->type;
     }
+
   return 0;
 }
 
@@ -297,6 +299,7 @@ vard_plugin_to_json (VardPlugin *self)
     json_array_add_object_element (features,
                                    vard_plugin_feature_to_json (self->features->pdata[i]));
   json_object_set_array_member (json, "features", features);
+
   return json;
 }
 
@@ -323,6 +326,7 @@ vard_plugin_read_features (VardPlugin *self, JsonNode *node, GError **error)
         }
       g_ptr_array_add (self->features, feature);
     }
+
   return TRUE;
 }
 
@@ -365,6 +369,7 @@ vard_plugin_read_json (VardPlugin *self, JsonObject *json, GError **error)
                    "the plugin's name, version, licence or summary is missing");
       return FALSE;
     }
+
   return vard_plugin_read_features (self, json_object_get_member (json, "features"), error);
 }
 

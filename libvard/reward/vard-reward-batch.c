@@ -95,6 +95,7 @@ vard_reward_batch_append (VardRewardBatch *self,
     .metadata = metadata != NULL ? json_object_ref (metadata) : NULL,
   };
   g_array_append_val (self->items, item);
+
   return TRUE;
 }
 
@@ -313,6 +314,7 @@ vard_reward_batch_get_score (VardRewardBatch *self, guint index, double *score)
     return FALSE;
   if (score != NULL)
     *score = item->score;
+
   return TRUE;
 }
 

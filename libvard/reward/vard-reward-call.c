@@ -60,6 +60,7 @@ vard_reward_call_work (gpointer data)
   call->is_ended = TRUE;
   g_cond_broadcast (&call->ended);
   g_mutex_unlock (&call->lock);
+
   return G_SOURCE_REMOVE;
 }
 
@@ -117,5 +118,6 @@ vard_reward_call_in (GMainContext *context,
     }
   g_mutex_unlock (&call->lock);
   vard_reward_call_release (call);
+
   return result;
 }

@@ -72,6 +72,7 @@ vard_reward_check_draw (VardRewardPicture kind, guint width, guint height, guint
                : kind == PICTURE_WHITE   ? 255
                                          : 0;
     }
+
   return g_bytes_new_take (rgb, n);
 }
 
@@ -103,6 +104,7 @@ vard_reward_check_make_batch (VardRewardCheck *self, guint first, guint n, guint
   for (guint i = first; i < first + n; i++)
     vard_reward_check_append (self, batch, i % 3 == 2 ? PICTURE_STRIPES : PICTURE_NOISE, side, side,
                               i);
+
   return batch;
 }
 
@@ -133,6 +135,7 @@ vard_reward_check_compare (VardRewardBatch *a,
                             vard_reward_batch_get_message (has_x ? b : a, has_x ? j : i));
   if (fabs (x - y) > tolerance * (1 + fabs (x)))
     return g_strdup_printf ("picture %u scores %.9g one time and %.9g the other", i, x, y);
+
   return NULL;
 }
 
@@ -162,6 +165,7 @@ vard_reward_check_account (VardRewardBatch *batch)
         return g_strdup_printf ("a picture of %u x %u: %s", vard_reward_batch_get_width (batch, i),
                                 vard_reward_batch_get_height (batch, i), message);
     }
+
   return NULL;
 }
 
@@ -183,6 +187,7 @@ vard_reward_check_prepare (VardRewardCheck *self)
   if (!vard_reward_prepare (self->reward, NULL, &error)
       || (self->other != NULL && !vard_reward_prepare (self->other, NULL, &error)))
     return g_strdup (error->message);
+
   return NULL;
 }
 
@@ -199,6 +204,7 @@ vard_reward_check_repeats (VardRewardCheck *self)
       if (wrong == NULL)
         wrong = vard_reward_check_compare_all (one, other, 0);
     }
+
   return wrong;
 }
 
@@ -218,6 +224,7 @@ vard_reward_check_alone (VardRewardCheck *self)
       for (guint j = 0; wrong == NULL && j < n; j++)
         wrong = vard_reward_check_compare (all, i + j, few, j, ROUNDING);
     }
+
   return wrong;
 }
 
@@ -234,6 +241,7 @@ vard_reward_check_order (VardRewardCheck *self)
     wrong = vard_reward_check_score (self->reward, back);
   for (guint i = 0; wrong == NULL && i < 8; i++)
     wrong = vard_reward_check_compare (forth, i, back, 7 - i, ROUNDING);
+
   return wrong;
 }
 
@@ -246,6 +254,7 @@ vard_reward_check_sizes (VardRewardCheck *self)
 
   for (guint i = 0; i < 2 * G_N_ELEMENTS (sizes); i++)
     vard_reward_check_append (self, batch, PICTURE_NOISE, sizes[i / 2][0], sizes[i / 2][1], i);
+
   return vard_reward_check_score_and_account (self->reward, batch);
 }
 
@@ -258,6 +267,7 @@ vard_reward_check_plain (VardRewardCheck *self)
   for (guint i = 0; i < 8; i++)
     vard_reward_check_append (self, batch, i < 4 ? PICTURE_BLACK : PICTURE_WHITE, i % 2 ? 1 : 64,
                               i % 2 ? 1 : 64, i);
+
   return vard_reward_check_score_and_account (self->reward, batch);
 }
 
@@ -308,6 +318,7 @@ vard_reward_check_threads (VardRewardCheck *self)
                   : vard_reward_check_compare_all (expected, workers[i].batch, ROUNDING);
       g_free (workers[i].wrong);
     }
+
   return wrong;
 }
 
@@ -340,6 +351,7 @@ vard_reward_check_stop (VardRewardCheck *self)
   g_thread_join (thread);
 
   double seconds = (g_get_monotonic_time () - begin) / (double) G_USEC_PER_SEC;
+
   return seconds <= STOP_SECONDS
            ? NULL
            : g_strdup_printf ("it continued for %.1f s after it was cancelled: check "
@@ -358,6 +370,7 @@ vard_reward_check_measure (void)
   if (!g_file_get_contents ("/proc/self/statm", &text, NULL, NULL)
       || sscanf (text, "%*d %ld", &pages) != 1)
     return 0;
+
   return (gint64) pages * sysconf (_SC_PAGESIZE);
 }
 
@@ -390,6 +403,7 @@ vard_reward_check_leaks (VardRewardCheck *self)
   if (wrong == NULL && growth > LEAK_BYTES)
     return g_strdup_printf ("%u calls with four pictures of 64 x 64 leaked %.1f MB", n,
                             growth / 1e6);
+
   return wrong;
 }
 
@@ -495,6 +509,7 @@ vard_reward_check_run (VardReward *reward, VardReward *other, guint check)
   finding->verdict = self.is_skipped           ? VARD_REWARD_VERDICT_SKIPPED
                      : finding->detail != NULL ? VARD_REWARD_VERDICT_FAILED
                                                : VARD_REWARD_VERDICT_PASSED;
+
   return finding;
 }
 
@@ -522,6 +537,7 @@ vard_reward_check (VardReward *reward, VardReward *other)
       if (i == 0 && finding->verdict == VARD_REWARD_VERDICT_FAILED)
         break;
     }
+
   return findings;
 }
 

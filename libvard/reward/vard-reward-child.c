@@ -100,6 +100,7 @@ vard_reward_child_find (VardRewardChild *self, gint64 id, gsize offset, gsize le
   g_mutex_unlock (&self->lock);
   if (slab == NULL)
     return NULL;
+
   return g_bytes_new_with_free_func (slab->memory + offset, length, vard_reward_slab_unref, slab);
 }
 
@@ -117,6 +118,7 @@ vard_reward_child_handle (VardRewardChild *self, JsonObject *message, GArray *fd
     return FALSE;
   else if (json_object_get_int_member (message, "cancel") == self->id)
     g_cancellable_cancel (self->cancellable);
+
   return TRUE;
 }
 
@@ -180,6 +182,7 @@ vard_reward_child_open (VardRewardChild *self,
     json_array_add_string_element (array, keys[i]);
   json_object_set_int_member (answer, "needs", vard_reward_get_needs (self->reward));
   json_object_set_array_member (answer, "keys", array);
+
   return TRUE;
 }
 
@@ -210,6 +213,7 @@ vard_reward_child_append (VardRewardChild *self,
                            "a picture lies outside the shared memory");
       return FALSE;
     }
+
   return vard_reward_batch_append (batch, pixels, place[2], place[3],
                                    prompt != NULL ? json_node_get_string (prompt) : NULL,
                                    metadata != NULL ? json_node_get_object (metadata) : NULL,
@@ -235,6 +239,7 @@ vard_reward_child_append_all (VardRewardChild *self,
                                      vard_reward_child_get (metadata, i), error))
         return FALSE;
     }
+
   return TRUE;
 }
 
@@ -251,6 +256,7 @@ vard_reward_child_list_scores (VardRewardBatch *batch)
       json_array_add_string_element (scores, vard_reward_batch_get_message (batch, i));
     else
       json_array_add_null_element (scores);
+
   return scores;
 }
 
@@ -293,6 +299,7 @@ vard_reward_child_score (VardRewardChild *self,
   if (!vard_reward_child_settle (result, inner, error))
     return FALSE;
   json_object_set_array_member (answer, "scores", vard_reward_child_list_scores (batch));
+
   return TRUE;
 }
 

@@ -12,7 +12,10 @@
 
 /* One line a message: whoever reads them adds whose they are. */
 static GLogWriterOutput
-write_log (GLogLevelFlags level, const GLogField *log_fields, gsize n_fields, gpointer data)
+vard_reward_helper_write_log (GLogLevelFlags level,
+                              const GLogField *log_fields,
+                              gsize n_fields,
+                              gpointer data)
 {
   const char *text = NULL;
 
@@ -27,6 +30,7 @@ write_log (GLogLevelFlags level, const GLogField *log_fields, gsize n_fields, gp
            : (level & G_LOG_LEVEL_WARNING) != 0  ? "warning: "
                                                  : "",
            text);
+
   return G_LOG_WRITER_HANDLED;
 }
 
@@ -35,7 +39,7 @@ main (int argc, char **argv)
 {
   if (fcntl (3, F_SETFD, FD_CLOEXEC) < 0 || dup2 (STDERR_FILENO, STDOUT_FILENO) < 0)
     return 2;
-  g_log_set_writer_func (write_log, NULL, NULL);
+  g_log_set_writer_func (vard_reward_helper_write_log, NULL, NULL);
   vard_reward_child_serve (3);
   return 0;
 }

@@ -71,6 +71,7 @@ vard_reward_host_mourn (VardRewardHost *self, VardRewardDeath *death)
   self->is_forgiven = *death == VARD_REWARD_DEATH_STOPPED;
   self->is_prepared = FALSE;
   g_clear_pointer (&self->process, vard_reward_process_free);
+
   return epitaph;
 }
 
@@ -91,6 +92,7 @@ vard_reward_host_demand (VardRewardHost *self,
     vard_reward_process_ask (self->process, message, self->start_seconds, cancellable, error);
   if (answer == NULL)
     g_free (vard_reward_host_mourn (self, &death));
+
   return answer;
 }
 
@@ -114,6 +116,7 @@ vard_reward_host_open (VardRewardHost *self, GError **error)
   for (guint i = 0; i < json_array_get_length (keys); i++)
     self->keys[i] = g_strdup (json_array_get_string_element (keys, i));
   self->needs = json_object_get_int_member (answer, "needs");
+
   return TRUE;
 }
 
@@ -147,6 +150,7 @@ vard_reward_host_ensure (VardRewardHost *self, GCancellable *cancellable, GError
 
   g_autoptr (JsonObject) answer = vard_reward_host_demand (self, "prepare", "", cancellable, error);
   self->is_prepared = answer != NULL;
+
   return answer != NULL;
 }
 
@@ -158,6 +162,7 @@ vard_reward_host_prepare (VardReward *reward, GCancellable *cancellable, GError 
   g_mutex_lock (&self->lock);
   gboolean ok = vard_reward_host_ensure (self, cancellable, error);
   g_mutex_unlock (&self->lock);
+
   return ok;
 }
 
@@ -194,6 +199,7 @@ vard_reward_parcel_locate (VardRewardParcel *parcel, guint i, GError **error)
     }
   memcpy (copy, bytes, size);
   g_ptr_array_add (parcel->copies, shared);
+
   return vard_image_pool_locate (pool, shared, &parcel->places[i]);
 }
 
@@ -215,6 +221,7 @@ vard_reward_parcel_list_places (VardRewardParcel *parcel)
       json_array_add_int_element (array,
                                   vard_reward_batch_get_group (parcel->batch, parcel->indices[i]));
     }
+
   return array;
 }
 
@@ -242,6 +249,7 @@ vard_reward_parcel_write (VardRewardParcel *parcel)
   json_object_set_array_member (message, "places", vard_reward_parcel_list_places (parcel));
   json_object_set_array_member (message, "prompts", prompts);
   json_object_set_array_member (message, "metadata", metadata);
+
   return message;
 }
 
@@ -271,6 +279,7 @@ vard_reward_parcel_read (VardRewardParcel *parcel, JsonObject *answer, GError **
         vard_reward_batch_set_score (parcel->batch, parcel->indices[i],
                                      json_node_get_double (score));
     }
+
   return TRUE;
 }
 
@@ -319,6 +328,7 @@ vard_reward_host_try (VardRewardHost *self,
       g_clear_pointer (epitaph, g_free);
       g_propagate_error (error, g_steal_pointer (&inner));
     }
+
   return FALSE;
 }
 
@@ -348,6 +358,7 @@ vard_reward_host_list_unit (VardRewardHost *self, VardRewardBatch *batch, guint 
   for (guint i = first; i < n; i++)
     if (vard_reward_batch_get_group (batch, i) == vard_reward_batch_get_group (batch, first))
       g_array_append_val (indices, i);
+
   return indices;
 }
 
@@ -375,6 +386,7 @@ vard_reward_host_score_apart (VardRewardHost *self,
       else
         vard_reward_host_fail (self, batch, unit, epitaph);
     }
+
   return TRUE;
 }
 
@@ -401,6 +413,7 @@ vard_reward_host_score_locked (VardRewardHost *self, VardRewardBatch *batch, GEr
         return vard_reward_host_score_apart (self, batch, second, error);
     }
   vard_reward_host_fail (self, batch, all, epitaph);
+
   return TRUE;
 }
 
@@ -412,6 +425,7 @@ vard_reward_host_score (VardReward *reward, VardRewardBatch *batch, GError **err
   g_mutex_lock (&self->lock);
   gboolean ok = vard_reward_host_score_locked (self, batch, error);
   g_mutex_unlock (&self->lock);
+
   return ok;
 }
 
@@ -443,6 +457,7 @@ vard_reward_host_read_keys (VardRewardHost *self, VardPluginSpec *spec, GError *
       g_prefix_error (error, "%s: " VARD_REWARD_HOST_PREFIX, vard_plugin_spec_get_name (spec));
       return FALSE;
     }
+
   return TRUE;
 }
 
@@ -491,6 +506,7 @@ vard_reward_host_new (VardPluginManager *manager,
   self->pool = pool != NULL ? g_object_ref (pool) : vard_image_pool_new ();
   vard_reward_set_label (VARD_REWARD (self), name);
   vard_reward_set_thread_bound (VARD_REWARD (self), FALSE);
+
   return vard_reward_host_read_keys (self, parts, error) && vard_reward_host_open (self, error)
            ? VARD_REWARD (g_steal_pointer (&self))
            : NULL;
@@ -510,6 +526,7 @@ vard_reward_host_get_n_restarts (VardRewardHost *self)
   g_mutex_lock (&self->lock);
   guint n_restarts = self->n_restarts;
   g_mutex_unlock (&self->lock);
+
   return n_restarts;
 }
 

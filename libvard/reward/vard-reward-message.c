@@ -34,7 +34,7 @@ messages_free (gpointer data)
 }
 
 static Messages *
-get_messages (VardReward *self)
+vard_reward_message_get_messages (VardReward *self)
 {
   static GMutex lock;
   GQuark quark = g_quark_from_static_string ("vard-reward-messages");
@@ -49,6 +49,7 @@ get_messages (VardReward *self)
       g_object_set_qdata_full (G_OBJECT (self), quark, messages, messages_free);
     }
   g_mutex_unlock (&lock);
+
   return messages;
 }
 
@@ -64,7 +65,7 @@ vard_reward_add_message (VardReward *self, const char *text)
 {
   g_return_if_fail (VARD_IS_REWARD (self) && text != NULL);
 
-  Messages *messages = get_messages (self);
+  Messages *messages = vard_reward_message_get_messages (self);
 
   if (text[0] == 0)
     return;
@@ -88,7 +89,7 @@ vard_reward_take_messages (VardReward *self)
 {
   g_return_val_if_fail (VARD_IS_REWARD (self), NULL);
 
-  Messages *messages = get_messages (self);
+  Messages *messages = vard_reward_message_get_messages (self);
 
   g_mutex_lock (&messages->lock);
   if (messages->n_lost > 0)
@@ -97,6 +98,7 @@ vard_reward_take_messages (VardReward *self)
   g_ptr_array_add (messages->texts, NULL);
   char **texts = (char **) g_ptr_array_steal (messages->texts, NULL);
   g_mutex_unlock (&messages->lock);
+
   return texts;
 }
 
@@ -118,7 +120,10 @@ vard_reward_swap_speaker (VardReward *self)
 }
 
 static const char *
-find_field (const GLogField *log_fields, gsize n_fields, const char *key, char **copy)
+vard_reward_message_find_field (const GLogField *log_fields,
+                                gsize n_fields,
+                                const char *key,
+                                char **copy)
 {
   for (gsize i = 0; i < n_fields; i++)
     if (g_str_equal (log_fields[i].key, key))
@@ -127,6 +132,7 @@ find_field (const GLogField *log_fields, gsize n_fields, const char *key, char *
           return log_fields[i].value;
         return *copy = g_strndup (log_fields[i].value, log_fields[i].length);
       }
+
   return NULL;
 }
 
@@ -150,7 +156,7 @@ vard_reward_log_writer (GLogLevelFlags level,
 {
   VardReward *self = g_private_get (&speaker);
   g_autofree char *copy = NULL;
-  const char *text = find_field (log_fields, n_fields, "MESSAGE", &copy);
+  const char *text = vard_reward_message_find_field (log_fields, n_fields, "MESSAGE", &copy);
 
   if (self == NULL || text == NULL
       || (level & (G_LOG_LEVEL_ERROR | G_LOG_FLAG_FATAL | G_LOG_LEVEL_DEBUG)) != 0)
@@ -161,5 +167,6 @@ vard_reward_log_writer (GLogLevelFlags level,
                                                           : "";
   g_autofree char *line = g_strconcat (word, text, NULL);
   vard_reward_add_message (self, line);
+
   return G_LOG_WRITER_HANDLED;
 }

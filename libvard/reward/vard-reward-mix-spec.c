@@ -72,6 +72,7 @@ vard_reward_use_read (VardRewardUse *self, VardPluginSpec *spec, GError **error)
           return FALSE;
         }
     }
+
   return TRUE;
 }
 
@@ -98,6 +99,7 @@ vard_reward_mix_create (VardRewardMix *self,
     return vard_plugin_manager_create_from_spec (manager, "reward", text, NULL, error);
   if (self->pool == NULL)
     self->pool = vard_image_pool_new ();
+
   return (GObject *) vard_reward_host_new (manager, text, self->pool, error);
 }
 
@@ -124,6 +126,7 @@ vard_reward_mix_add_spec (VardRewardMix *self, const char *spec, GError **error)
   if (reward == NULL)
     return FALSE;
   vard_reward_set_thread_bound (VARD_REWARD (reward), FALSE);
+
   return vard_reward_mix_add (self, VARD_REWARD (reward),
                               values->label != NULL ? values->label
                                                     : vard_plugin_spec_get_name (parts),
@@ -131,7 +134,7 @@ vard_reward_mix_add_spec (VardRewardMix *self, const char *spec, GError **error)
 }
 
 static void
-list_class (GPtrArray *keys, GType type, const char *prefix)
+vard_reward_mix_spec_list_class (GPtrArray *keys, GType type, const char *prefix)
 {
   g_autoptr (GTypeClass) klass = g_type_class_ref (type);
   guint n;
@@ -153,7 +156,7 @@ vard_reward_mix_list_keys (void)
 {
   GPtrArray *keys = g_ptr_array_new_with_free_func (g_object_unref);
 
-  list_class (keys, vard_reward_use_get_type (), "");
-  list_class (keys, VARD_TYPE_REWARD_HOST, VARD_REWARD_HOST_PREFIX);
+  vard_reward_mix_spec_list_class (keys, vard_reward_use_get_type (), "");
+  vard_reward_mix_spec_list_class (keys, VARD_TYPE_REWARD_HOST, VARD_REWARD_HOST_PREFIX);
   return keys;
 }

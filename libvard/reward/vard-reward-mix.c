@@ -53,6 +53,7 @@ vard_reward_mix_check_label (VardRewardMix *self, const char *label, GError **er
                      "two rewards have the label \"%s\": set another one with label=NAME", label);
         return FALSE;
       }
+
   return TRUE;
 }
 
@@ -98,6 +99,7 @@ vard_reward_mix_add (VardRewardMix *self,
   };
   vard_reward_set_label (reward, label);
   g_array_append_val (self->components, component);
+
   return TRUE;
 }
 
@@ -219,6 +221,7 @@ vard_reward_mix_take_messages (VardRewardMix *self)
           g_strv_builder_add (builder, line);
         }
     }
+
   return g_strv_builder_end (builder);
 }
 
@@ -245,6 +248,7 @@ vard_reward_mix_check_needs (VardRewardMix *self,
     if (!vard_reward_check_needs (vard_reward_mix_peek (self, c)->reward, has_prompts,
                                   metadata_keys, group_size, error))
       return FALSE;
+
   return TRUE;
 }
 
@@ -318,6 +322,7 @@ vard_reward_mix_prepare (VardRewardMix *self, GCancellable *cancellable, GError 
                  self->components->len == 0 ? "there is nothing to learn: add a reward"
                                             : "there is nothing to learn, because every reward is "
                                               "monitor-only: change the policy of one");
+
   return n_counting > 0;
 }
 
@@ -339,6 +344,7 @@ vard_reward_component_check_required (const VardRewardComponent *self,
                      prompt != NULL ? ")" : "", vard_reward_batch_get_message (batch, i));
         return FALSE;
       }
+
   return TRUE;
 }
 
@@ -416,6 +422,7 @@ vard_reward_component_score (const VardRewardComponent *self,
     }
   vard_reward_scores_read_batch (scores, component, batch, seconds);
   vard_reward_component_raise_alarm (self, batch, scores);
+
   return self->policy != VARD_REWARD_POLICY_REQUIRED
          || vard_reward_component_check_required (self, batch, error);
 }
@@ -444,6 +451,7 @@ vard_reward_mix_score (VardRewardMix *self,
     if (!vard_reward_component_score (vard_reward_mix_peek (self, c), c, batch, scores, cancellable,
                                       error))
       return NULL;
+
   return g_steal_pointer (&scores);
 }
 

@@ -81,6 +81,7 @@ vard_reward_process_listen (gpointer data)
       vard_reward_process_note (self, text, FALSE);
     }
   vard_reward_process_note (self, text, TRUE);
+
   return NULL;
 }
 
@@ -109,6 +110,7 @@ vard_reward_process_spawn (VardRewardProcess *self, GError **error)
   if (!g_unix_open_pipe (self->stop_fds, FD_CLOEXEC, error))
     return FALSE;
   self->listener = g_thread_new ("listener", vard_reward_process_listen, self);
+
   return TRUE;
 }
 
@@ -120,11 +122,12 @@ vard_reward_process_new (VardReward *reward, GError **error)
   self->reward = reward;
   self->socket_fd = self->stop_fds[0] = self->stop_fds[1] = -1;
   self->slabs = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+
   return vard_reward_process_spawn (self, error) ? g_steal_pointer (&self) : NULL;
 }
 
 static void
-close_fd (int *fd)
+vard_reward_process_close_fd (int *fd)
 {
   if (*fd >= 0)
     close (*fd);
@@ -139,11 +142,11 @@ vard_reward_process_end (VardRewardProcess *self)
       g_subprocess_force_exit (self->child);
       g_subprocess_wait (self->child, NULL, NULL);
     }
-  close_fd (&self->socket_fd);
-  close_fd (&self->stop_fds[1]);
+  vard_reward_process_close_fd (&self->socket_fd);
+  vard_reward_process_close_fd (&self->stop_fds[1]);
   if (self->listener != NULL)
     g_thread_join (g_steal_pointer (&self->listener));
-  close_fd (&self->stop_fds[0]);
+  vard_reward_process_close_fd (&self->stop_fds[0]);
 }
 
 void
@@ -215,6 +218,7 @@ vard_reward_process_check (JsonObject *answer, GError **error)
                          json_object_get_int_member_with_default (answer, "code",
                                                                   VARD_ERROR_REWARD),
                          message);
+
   return FALSE;
 }
 
@@ -261,6 +265,7 @@ vard_reward_process_ask (VardRewardProcess *self,
       return NULL;
     }
   g_propagate_error (error, g_steal_pointer (&inner));
+
   return NULL;
 }
 
@@ -283,6 +288,7 @@ vard_reward_process_unshare (VardRewardProcess *self, VardImagePool *pool, GErro
         json_array_add_int_element (gone, *(gint64 *) slab);
         g_hash_table_iter_remove (&iter);
       }
+
   return json_array_get_length (gone) == 0
          || vard_reward_wire_send (self->socket_fd, message, g_get_monotonic_time () + GRACE,
                                    error);
@@ -299,6 +305,7 @@ vard_reward_process_send_slabs (VardRewardProcess *self,
   if (fds->len == 0)
     return TRUE;
   json_object_set_array_member (message, "map", json_array_ref (slabs));
+
   return vard_reward_wire_send_fds (self->socket_fd, message, (const int *) fds->data, fds->len,
                                     g_get_monotonic_time () + GRACE, error);
 }
@@ -330,5 +337,6 @@ vard_reward_process_share (VardRewardProcess *self,
       slabs = json_array_new ();
       g_array_set_size (fds, 0);
     }
+
   return vard_reward_process_send_slabs (self, slabs, fds, error);
 }

@@ -38,6 +38,7 @@ vard_reward_scores_new (guint n_components, guint n_items)
   self->seconds = g_new0 (double, n_components);
   for (gsize i = 0; i < n; i++)
     self->raw[i] = NAN;
+
   return self;
 }
 
@@ -192,6 +193,7 @@ vard_reward_scores_get_raw (VardRewardScores *self, guint component, guint item,
     return FALSE;
   if (score != NULL)
     *score = raw;
+
   return TRUE;
 }
 

@@ -40,6 +40,7 @@ vard_reward_component_check_spread (VardRewardComponent *self,
                  "there is nothing to learn from it: change its settings or set "
                  "policy=monitor-only",
                  self->label, n, mean);
+
   return FALSE;
 }
 
@@ -74,6 +75,7 @@ vard_reward_component_fit (VardRewardComponent *self,
   self->mean = self->running_mean = mean;
   self->sd = self->running_sd = sd;
   self->n_pool = n;
+
   return TRUE;
 }
 
@@ -102,6 +104,7 @@ vard_reward_mix_fit_statistics (VardRewardMix *self,
   for (guint c = 0; c < self->components->len; c++)
     if (!vard_reward_component_fit (vard_reward_mix_peek (self, c), c, pool, n_pool, error))
       return FALSE;
+
   return TRUE;
 }
 
@@ -120,6 +123,7 @@ vard_reward_mix_has_statistics (VardRewardMix *self)
     if (vard_reward_mix_peek (self, c)->sd <= 0
         && vard_reward_mix_peek (self, c)->policy != VARD_REWARD_POLICY_MONITOR_ONLY)
       return FALSE;
+
   return TRUE;
 }
 
@@ -148,12 +152,16 @@ vard_reward_mix_get_statistics (VardRewardMix *self)
       json_object_set_double_member (entry, "running-sd", component->running_sd);
       json_object_set_object_member (json, component->label, entry);
     }
+
   return json;
 }
 
 /* A number of an object, or what stands for it where it is missing or makes no sense */
 static double
-get_number (JsonObject *entry, const char *name, double minimum, double otherwise)
+vard_reward_statistics_get_number (JsonObject *entry,
+                                   const char *name,
+                                   double minimum,
+                                   double otherwise)
 {
   double value = json_object_get_double_member_with_default (entry, name, otherwise);
 
@@ -180,9 +188,12 @@ vard_reward_component_read (VardRewardComponent *self, JsonObject *statistics, G
     }
   self->mean = mean;
   self->sd = sd;
-  self->running_mean = get_number (entry, "running-mean", -G_MAXDOUBLE, mean);
-  self->running_sd = get_number (entry, "running-sd", SMALLEST_RUNNING_SPREAD * sd, sd);
+  self->running_mean =
+    vard_reward_statistics_get_number (entry, "running-mean", -G_MAXDOUBLE, mean);
+  self->running_sd =
+    vard_reward_statistics_get_number (entry, "running-sd", SMALLEST_RUNNING_SPREAD * sd, sd);
   self->n_pool = (guint) MAX (json_object_get_int_member_with_default (entry, "count", 0), 0);
+
   return TRUE;
 }
 
@@ -202,6 +213,7 @@ vard_reward_mix_set_statistics (VardRewardMix *self, JsonObject *statistics, GEr
   for (guint c = 0; c < self->components->len; c++)
     if (!vard_reward_component_read (vard_reward_mix_peek (self, c), statistics, error))
       return FALSE;
+
   return TRUE;
 }
 
@@ -232,6 +244,7 @@ vard_reward_mix_get_whitened (VardRewardMix *self,
     return FALSE;
   if (score != NULL)
     *score = (raw - entry->mean) / entry->sd;
+
   return TRUE;
 }
 
@@ -258,6 +271,7 @@ vard_reward_mix_sum (VardRewardMix *self,
     }
   if (total != NULL)
     *total = sum;
+
   return TRUE;
 }
 

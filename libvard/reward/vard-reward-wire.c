@@ -43,6 +43,7 @@ vard_reward_wire_wait (int fd,
     g_set_error_literal (error, G_IO_ERROR, g_io_error_from_errno (errno), g_strerror (errno));
   if (cancellable != NULL && fds[1].fd >= 0)
     g_cancellable_release_fd (cancellable);
+
   return n > 0 && !g_cancellable_set_error_if_cancelled (cancellable, error);
 }
 
@@ -67,6 +68,7 @@ vard_reward_wire_put (int fd, const guint8 *bytes, gsize length, const int *fds,
       control.header.cmsg_len = CMSG_LEN (n_fds * sizeof (int));
       memcpy (CMSG_DATA (&control.header), fds, n_fds * sizeof (int));
     }
+
   return sendmsg (fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -108,6 +110,7 @@ vard_reward_wire_get (int fd, guint8 *bytes, gsize length, GArray *fds)
 
   if (n > 0)
     vard_reward_wire_keep_fds (&message, fds);
+
   return n;
 }
 
@@ -145,6 +148,7 @@ vard_reward_wire_read (int fd,
       else if (!vard_reward_wire_retry (fd, n, POLLIN, deadline, cancellable, error))
         return FALSE;
     }
+
   return TRUE;
 }
 
@@ -182,6 +186,7 @@ vard_reward_wire_send_fds (int fd,
       else if (!vard_reward_wire_retry (fd, n, POLLOUT, deadline, NULL, error))
         return FALSE;
     }
+
   return TRUE;
 }
 
@@ -222,5 +227,6 @@ vard_reward_wire_receive (int fd,
                            "a message is not a JSON object");
       return NULL;
     }
+
   return json_object_ref (json_node_get_object (node));
 }

@@ -145,6 +145,7 @@ vard_reward_check_metadata_keys (VardReward *self, const char *const *metadata_k
                      vard_reward_get_label (self), needed[i]);
         return FALSE;
       }
+
   return TRUE;
 }
 
@@ -184,6 +185,7 @@ vard_reward_check_needs (VardReward *self,
                    label);
       return FALSE;
     }
+
   return vard_reward_check_metadata_keys (self, metadata_keys, error);
 }
 
@@ -194,6 +196,7 @@ vard_reward_get_code (const GError *error)
       || g_error_matches (error, VARD_ERROR, VARD_ERROR_CONFIG)
       || g_error_matches (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED))
     return VARD_ERROR_CONFIG;
+
   return g_error_matches (error, VARD_ERROR, VARD_ERROR_USAGE) ? VARD_ERROR_USAGE
                                                                : VARD_ERROR_REWARD;
 }
@@ -223,6 +226,7 @@ vard_reward_settle (VardReward *self,
                    vard_reward_get_label (self), what, inner->message);
       g_error_free (inner);
     }
+
   return FALSE;
 }
 
@@ -247,6 +251,7 @@ vard_reward_settle_batch (VardRewardBatch *batch, gboolean result, GError **inne
                                                    : "the reward's function failed, or raised an "
                                                      "exception, and gave no reason");
   g_clear_error (inner);
+
   return TRUE;
 }
 
@@ -263,6 +268,7 @@ vard_reward_job_run (gpointer data, GError **error)
   vard_reward_swap_speaker (former);
   if (job->batch != NULL)
     result = vard_reward_settle_batch (job->batch, result, &inner);
+
   return vard_reward_settle (job->reward, result, job->batch == NULL ? "prepare" : "score", inner,
                              error);
 }
@@ -297,6 +303,7 @@ vard_reward_run_job (VardReward *self,
 
   gboolean result = vard_reward_job_run (job, error);
   vard_reward_job_free (job);
+
   return result;
 }
 
@@ -322,6 +329,7 @@ vard_reward_prepare (VardReward *self, GCancellable *cancellable, GError **error
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
   priv->is_prepared = vard_reward_run_job (self, NULL, cancellable, error);
+
   return priv->is_prepared;
 }
 
@@ -356,6 +364,7 @@ vard_reward_score_batch (VardReward *self,
   for (guint i = 0; result && i < vard_reward_batch_get_count (batch); i++)
     if (vard_reward_batch_get_status (batch, i) == VARD_REWARD_STATUS_UNSET)
       vard_reward_batch_set_failed (batch, i, "the reward skipped it");
+
   return result;
 }
 

@@ -36,6 +36,7 @@ vard_buffer_new_wrapped (gpointer data,
   self->is_host = is_host;
   self->owner = owner;
   self->destroy = destroy;
+
   return self;
 }
 
@@ -73,6 +74,7 @@ vard_buffer_new_for_bytes (GBytes *bytes)
                                               (GDestroyNotify) g_bytes_unref);
 
   self->is_read_only = TRUE;
+
   return self;
 }
 

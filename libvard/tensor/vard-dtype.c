@@ -70,6 +70,7 @@ vard_half_to_float (guint16 half)
   else
     bits = sign | ((exponent + 112) << 23) | (mantissa << 13);
   memcpy (&value, &bits, sizeof value);
+
   return value;
 }
 
@@ -105,6 +106,7 @@ vard_float_to_half (float value)
       memcpy (&out, &rounded, sizeof out);
       return sign | (out - 0x3f000000);
     }
+
   return sign | ((magnitude + 0xc8000fff + ((magnitude >> 13) & 1)) >> 13);
 }
 
@@ -140,5 +142,6 @@ vard_float_to_bf16 (float value)
   memcpy (&bits, &value, sizeof bits);
   if ((bits & 0x7fffffff) > 0x7f800000)
     return (bits >> 16) | 0x40;
+
   return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
 }

@@ -91,6 +91,7 @@ store_add_slab (Store *store, gsize size)
   slab->store = store;
   slab->id = ++store->last_id;
   g_ptr_array_add (store->slabs, slab);
+
   return slab;
 }
 
@@ -105,6 +106,7 @@ store_find_room (Store *store, gsize size)
       if (slab->size - slab->used >= size)
         return slab;
     }
+
   return store_add_slab (store, size);
 }
 
@@ -181,6 +183,7 @@ vard_image_pool_allocate (VardImagePool *self, gsize size, guint8 **pixels)
   if (slab == NULL)
     return NULL;
   *pixels = begin;
+
   return g_bytes_new_with_free_func (begin, size, slab_release_picture, slab);
 }
 
@@ -212,6 +215,7 @@ vard_image_pool_locate (VardImagePool *self, GBytes *bytes, VardImagePlace *plac
         *place = (VardImagePlace) { slab->id, slab->fd, slab->size, begin - memory };
     }
   g_mutex_unlock (&self->store->lock);
+
   return found;
 }
 
@@ -233,6 +237,7 @@ vard_image_pool_has_slab (VardImagePool *self, guint64 slab)
   for (guint i = 0; i < self->store->slabs->len && !found; i++)
     found = ((const Slab *) self->store->slabs->pdata[i])->id == slab;
   g_mutex_unlock (&self->store->lock);
+
   return found;
 }
 

@@ -58,6 +58,7 @@ vard_image_decode_rgb (const guint8 *data,
     }
   *width = w;
   *height = h;
+
   return rgb;
 }
 

@@ -29,7 +29,7 @@ typedef struct
 } Taps;
 
 static double
-cubic (double x)
+vard_image_resize_cubic (double x)
 {
   x = fabs (x);
   if (x < 1)
@@ -38,14 +38,19 @@ cubic (double x)
 }
 
 static void
-fill_tap (Taps *self, guint i, double centre, double stretch, gint64 length, double *scratch)
+vard_image_resize_fill_tap (Taps *self,
+                            guint i,
+                            double centre,
+                            double stretch,
+                            gint64 length,
+                            double *scratch)
 {
   gint64 first = MAX ((gint64) (centre - SUPPORT * stretch + 0.5), 0);
   gint64 end = MIN ((gint64) (centre + SUPPORT * stretch + 0.5), length);
   double shrink = 1 / stretch, sum = 0;
 
   for (gint64 k = first; k < end; k++)
-    sum += scratch[k - first] = cubic ((k - centre + 0.5) * shrink);
+    sum += scratch[k - first] = vard_image_resize_cubic ((k - centre + 0.5) * shrink);
   sum = 1 / sum;
   for (gint64 k = 0; k < end - first; k++)
     self->weights[(gsize) i * self->n_taps + k] = lround (scratch[k] * sum * (1 << WEIGHT_BITS));
@@ -55,7 +60,7 @@ fill_tap (Taps *self, guint i, double centre, double stretch, gint64 length, dou
 
 /* @length source pixels become @new_length; those from @start on */
 static Taps
-make_taps (gint64 length, gint64 new_length, gint64 start, guint n)
+vard_image_resize_make_taps (gint64 length, gint64 new_length, gint64 start, guint n)
 {
   double scale = (double) length / new_length, stretch = MAX (scale, 1.0);
   Taps self = { .n = n, .n_taps = 2 * (guint) ceil (SUPPORT * stretch) + 1 };
@@ -65,12 +70,13 @@ make_taps (gint64 length, gint64 new_length, gint64 start, guint n)
   self.count = g_new (guint, n);
   self.weights = g_new (gint32, (gsize) n * self.n_taps);
   for (guint i = 0; i < n; i++)
-    fill_tap (&self, i, (start + i + 0.5) * scale, stretch, length, scratch);
+    vard_image_resize_fill_tap (&self, i, (start + i + 0.5) * scale, stretch, length, scratch);
+
   return self;
 }
 
 static void
-clear_taps (Taps *self)
+vard_image_resize_clear_taps (Taps *self)
 {
   g_free (self->first);
   g_free (self->count);
@@ -78,14 +84,14 @@ clear_taps (Taps *self)
 }
 
 static inline guint8
-round_sum (gint32 sum)
+vard_image_resize_round_sum (gint32 sum)
 {
   sum = (sum + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS;
   return CLAMP (sum, 0, 255);
 }
 
 static void
-resize_row (const Taps *taps, const guint8 *from, guint8 *to)
+vard_image_resize_resize_row (const Taps *taps, const guint8 *from, guint8 *to)
 {
   for (guint x = 0; x < taps->n; x++, to += 3)
     {
@@ -99,15 +105,19 @@ resize_row (const Taps *taps, const guint8 *from, guint8 *to)
           green += weights[k] * pixel[1];
           blue += weights[k] * pixel[2];
         }
-      to[0] = round_sum (red);
-      to[1] = round_sum (green);
-      to[2] = round_sum (blue);
+      to[0] = vard_image_resize_round_sum (red);
+      to[1] = vard_image_resize_round_sum (green);
+      to[2] = vard_image_resize_round_sum (blue);
     }
 }
 
 /* @rows begins with the source's row @first */
 static void
-resize_columns (const Taps *taps, const guint8 *rows, gint64 first, gsize n_bytes, guint8 *to)
+vard_image_resize_resize_columns (const Taps *taps,
+                                  const guint8 *rows,
+                                  gint64 first,
+                                  gsize n_bytes,
+                                  guint8 *to)
 {
   g_autofree gint32 *sums = g_new (gint32, n_bytes);
 
@@ -122,7 +132,7 @@ resize_columns (const Taps *taps, const guint8 *rows, gint64 first, gsize n_byte
         for (gsize i = 0; i < n_bytes; i++)
           sums[i] += weights[k] * row[i];
       for (gsize i = 0; i < n_bytes; i++)
-        to[i] = round_sum (sums[i]);
+        to[i] = vard_image_resize_round_sum (sums[i]);
     }
 }
 
@@ -137,17 +147,17 @@ vard_image_resize_rgb (const guint8 *from,
   g_return_if_fail (window->left >= 0 && window->left + window->n_columns <= window->width);
   g_return_if_fail (window->top >= 0 && window->top + window->n_rows <= window->height);
 
-  Taps across = make_taps (width, window->width, window->left, window->n_columns);
-  Taps down = make_taps (height, window->height, window->top, window->n_rows);
+  Taps across = vard_image_resize_make_taps (width, window->width, window->left, window->n_columns);
+  Taps down = vard_image_resize_make_taps (height, window->height, window->top, window->n_rows);
   gint64 first = down.first[0], end = down.first[down.n - 1] + down.count[down.n - 1];
   gsize n_bytes = (gsize) 3 * window->n_columns;
   g_autofree guint8 *rows = g_malloc ((end - first) * n_bytes);
 
   for (gint64 y = first; y < end; y++)
-    resize_row (&across, from + y * 3 * width, rows + (y - first) * n_bytes);
-  resize_columns (&down, rows, first, n_bytes, to);
-  clear_taps (&across);
-  clear_taps (&down);
+    vard_image_resize_resize_row (&across, from + y * 3 * width, rows + (y - first) * n_bytes);
+  vard_image_resize_resize_columns (&down, rows, first, n_bytes, to);
+  vard_image_resize_clear_taps (&across);
+  vard_image_resize_clear_taps (&down);
 }
 
 /**
@@ -183,5 +193,6 @@ vard_image_new_resized (VardImage *self, guint width, guint height, GError **err
 
   vard_image_resize_rgb (vard_image_peek_pixels (self), vard_image_get_width (self),
                          vard_image_get_height (self), &whole, rgb);
+
   return vard_image_new (width, height, bytes, error);
 }

@@ -41,6 +41,7 @@ vard_image_span_take_string (VardImageSpan *self, VardImageSpan *string)
     return FALSE;
   *string = vard_image_span_take (self, end - self->data);
   vard_image_span_take (self, 1);
+
   return TRUE;
 }
 
@@ -57,6 +58,7 @@ vard_image_span_unpack (VardImageSpan self, gsize *length)
   if (!g_input_stream_read_all (stream, text, MAX_TEXT + 1, length, NULL, NULL)
       || *length > MAX_TEXT)
     return NULL;
+
   return g_steal_pointer (&text);
 }
 

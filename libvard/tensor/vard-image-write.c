@@ -45,7 +45,7 @@ writer_warning (png_structp png, png_const_charp message)
 
 /* ASCII goes into tEXt, which every reader knows; other text into iTXt, which is UTF-8 */
 static png_text *
-make_texts (VardImage *image, char **keys)
+vard_image_write_make_texts (VardImage *image, char **keys)
 {
   guint n = g_strv_length (keys);
   png_text *texts = g_new0 (png_text, MAX (n, 1));
@@ -59,11 +59,16 @@ make_texts (VardImage *image, char **keys)
       texts[i].key = keys[i];
       texts[i].text = (char *) value;
     }
+
   return texts;
 }
 
 static gboolean
-write_png (png_structp png, png_infop info, VardImage *image, png_text *texts, guint n_texts)
+vard_image_write_write_png (png_structp png,
+                            png_infop info,
+                            VardImage *image,
+                            png_text *texts,
+                            guint n_texts)
 {
   const guint8 *pixels = vard_image_peek_pixels (image);
   guint width = vard_image_get_width (image), height = vard_image_get_height (image);
@@ -78,6 +83,7 @@ write_png (png_structp png, png_infop info, VardImage *image, png_text *texts, g
   for (guint row = 0; row < height; row++)
     png_write_row (png, (png_const_bytep) pixels + (gsize) row * width * 3);
   png_write_end (png, info);
+
   return TRUE;
 }
 
@@ -94,7 +100,7 @@ vard_image_encode_png (VardImage *self, GError **error)
   g_return_val_if_fail (VARD_IS_IMAGE (self), NULL);
 
   g_auto (GStrv) keys = vard_image_list_text_keys (self);
-  g_autofree png_text *texts = make_texts (self, keys);
+  g_autofree png_text *texts = vard_image_write_make_texts (self, keys);
   Writer writer = { .bytes = g_byte_array_new (), .message = "out of memory" };
   png_structp png =
     png_create_write_struct (PNG_LIBPNG_VER_STRING, &writer, writer_error, writer_warning);
@@ -104,7 +110,7 @@ vard_image_encode_png (VardImage *self, GError **error)
   if (info != NULL)
     {
       png_set_write_fn (png, &writer, writer_append, writer_flush);
-      ok = write_png (png, info, self, texts, g_strv_length (keys));
+      ok = vard_image_write_write_png (png, info, self, texts, g_strv_length (keys));
     }
   png_destroy_write_struct (&png, &info);
   if (ok)
@@ -112,5 +118,6 @@ vard_image_encode_png (VardImage *self, GError **error)
   g_byte_array_unref (writer.bytes);
   g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot encode the picture: %s",
                writer.message);
+
   return NULL;
 }

@@ -37,24 +37,26 @@ static GParamSpec *properties[N_PROPS];
 G_DEFINE_FINAL_TYPE (VardImage, vard_image, G_TYPE_OBJECT)
 
 static VardImage *
-take_rgb (guint width, guint height, GBytes *rgb)
+vard_image_take_rgb (guint width, guint height, GBytes *rgb)
 {
   VardImage *self = g_object_new (VARD_TYPE_IMAGE, NULL);
 
   self->width = width;
   self->height = height;
   self->rgb = rgb;
+
   return self;
 }
 
 static gboolean
-check_size (guint width, guint height, GError **error)
+vard_image_check_size (guint width, guint height, GError **error)
 {
   if (width > 0 && height > 0 && width <= VARD_IMAGE_MAX_SIDE && height <= VARD_IMAGE_MAX_SIDE)
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
                "a picture of %u x %u is out of range: each side must be 1 to %d", width, height,
                VARD_IMAGE_MAX_SIDE);
+
   return FALSE;
 }
 
@@ -72,7 +74,7 @@ vard_image_new (guint width, guint height, GBytes *rgb, GError **error)
 {
   g_return_val_if_fail (rgb != NULL, NULL);
 
-  if (!check_size (width, height, error))
+  if (!vard_image_check_size (width, height, error))
     return NULL;
   if (g_bytes_get_size (rgb) != (gsize) width * height * 3)
     {
@@ -82,7 +84,8 @@ vard_image_new (guint width, guint height, GBytes *rgb, GError **error)
                    width, height, (gsize) width * height * 3, g_bytes_get_size (rgb));
       return NULL;
     }
-  return take_rgb (width, height, g_bytes_ref (rgb));
+
+  return vard_image_take_rgb (width, height, g_bytes_ref (rgb));
 }
 
 /**
@@ -121,17 +124,19 @@ vard_image_new_from_file (const char *path, GError **error)
       return NULL;
     }
 
-  VardImage *self = take_rgb (width, height,
-                              g_bytes_new_with_free_func (rgb, (gsize) width * height * 3,
-                                                          vard_image_free_rgb, rgb));
+  VardImage *self =
+    vard_image_take_rgb (width, height,
+                         g_bytes_new_with_free_func (rgb, (gsize) width * height * 3,
+                                                     vard_image_free_rgb, rgb));
 
   vard_image_read_texts (self, (const guint8 *) g_mapped_file_get_contents (file),
                          g_mapped_file_get_length (file));
+
   return self;
 }
 
 static void
-paste (guint8 *canvas, guint canvas_width, VardImage *image, guint x, guint y)
+vard_image_paste (guint8 *canvas, guint canvas_width, VardImage *image, guint x, guint y)
 {
   const guint8 *from = vard_image_peek_pixels (image);
 
@@ -162,7 +167,7 @@ vard_image_new_grid (VardImage **images, guint n_images, guint n_columns, guint 
   guint64 width = (guint64) columns * cell_width + (guint64) (columns - 1) * gap;
   guint64 height = (guint64) rows * cell_height + (guint64) (rows - 1) * gap;
 
-  if (!check_size (MIN (width, G_MAXUINT), MIN (height, G_MAXUINT), error))
+  if (!vard_image_check_size (MIN (width, G_MAXUINT), MIN (height, G_MAXUINT), error))
     return NULL;
   for (guint i = 1; i < n_images; i++)
     if (images[i]->width != cell_width || images[i]->height != cell_height)
@@ -178,9 +183,10 @@ vard_image_new_grid (VardImage **images, guint n_images, guint n_columns, guint 
 
   memset (canvas, 255, size);
   for (guint i = 0; i < n_images; i++)
-    paste (canvas, width, images[i], i % columns * (cell_width + gap),
-           i / columns * (cell_height + gap));
-  return take_rgb (width, height, g_bytes_new_take (canvas, size));
+    vard_image_paste (canvas, width, images[i], i % columns * (cell_width + gap),
+                      i / columns * (cell_height + gap));
+
+  return vard_image_take_rgb (width, height, g_bytes_new_take (canvas, size));
 }
 
 /**
@@ -281,7 +287,7 @@ vard_image_get_text (VardImage *self, const char *key)
 }
 
 static int
-compare_strings (gconstpointer a, gconstpointer b)
+vard_image_compare_strings (gconstpointer a, gconstpointer b)
 {
   return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
@@ -304,8 +310,9 @@ vard_image_list_text_keys (VardImage *self)
   g_hash_table_iter_init (&iter, self->texts);
   while (g_hash_table_iter_next (&iter, &key, NULL))
     g_ptr_array_add (keys, g_strdup (key));
-  g_ptr_array_sort (keys, compare_strings);
+  g_ptr_array_sort (keys, vard_image_compare_strings);
   g_ptr_array_add (keys, NULL);
+
   return (char **) g_ptr_array_free (keys, FALSE);
 }
 
@@ -329,6 +336,7 @@ vard_image_save (VardImage *self, const char *path, GError **error)
 
   if (png == NULL)
     return FALSE;
+
   return g_file_set_contents_full (path, g_bytes_get_data (png, NULL), g_bytes_get_size (png),
                                    G_FILE_SET_CONTENTS_CONSISTENT, 0644, error);
 }

@@ -40,7 +40,7 @@ static const struct
 
 G_GNUC_PRINTF (2, 3)
 static void
-fail (Machine *self, const char *format, ...)
+vard_pickle_build_fail (Machine *self, const char *format, ...)
 {
   va_list args;
 
@@ -53,7 +53,7 @@ fail (Machine *self, const char *format, ...)
 }
 
 static Value *
-make_value (Machine *self, ValueKind kind)
+vard_pickle_build_make_value (Machine *self, ValueKind kind)
 {
   Value *value = g_new0 (Value, 1);
 
@@ -62,14 +62,15 @@ make_value (Machine *self, ValueKind kind)
     value->items = g_ptr_array_new ();
   g_ptr_array_add (self->arena, value);
   if (self->arena->len > MAX_VALUES)
-    fail (self, "the pickle has more than %d values", MAX_VALUES);
+    vard_pickle_build_fail (self, "the pickle has more than %d values", MAX_VALUES);
+
   return value;
 }
 
 static Value *
-push (Machine *self, ValueKind kind)
+vard_pickle_build_push (Machine *self, ValueKind kind)
 {
-  Value *value = make_value (self, kind);
+  Value *value = vard_pickle_build_make_value (self, kind);
 
   g_ptr_array_add (self->stack, value);
   return value;
@@ -77,83 +78,87 @@ push (Machine *self, ValueKind kind)
 
 /* never NULL: what is missing fails and is read as nothing */
 static Value *
-pop (Machine *self)
+vard_pickle_build_pop (Machine *self)
 {
   if (self->stack->len > 0)
     return g_ptr_array_steal_index (self->stack, self->stack->len - 1);
-  fail (self, "the pickle is damaged: its stack is empty");
-  return make_value (self, VALUE_NOTHING);
+  vard_pickle_build_fail (self, "the pickle is damaged: its stack is empty");
+  return vard_pickle_build_make_value (self, VALUE_NOTHING);
 }
 
 static Value *
-peek (Machine *self)
+vard_pickle_build_peek (Machine *self)
 {
   if (self->stack->len > 0)
     return self->stack->pdata[self->stack->len - 1];
-  fail (self, "the pickle is damaged: its stack is empty");
-  return make_value (self, VALUE_NOTHING);
+  vard_pickle_build_fail (self, "the pickle is damaged: its stack is empty");
+  return vard_pickle_build_make_value (self, VALUE_NOTHING);
 }
 
 /* bytes of an argument, or NULL with an error */
 static const guint8 *
-take (Machine *self, guint64 n)
+vard_pickle_build_take (Machine *self, guint64 n)
 {
   const guint8 *at = self->at;
 
   if (n > (guint64) (self->end - self->at))
     {
-      fail (self, "the pickle is truncated");
+      vard_pickle_build_fail (self, "the pickle is truncated");
       return NULL;
     }
   self->at += n;
+
   return at;
 }
 
 static guint64
-take_number (Machine *self, guint n_bytes)
+vard_pickle_build_take_number (Machine *self, guint n_bytes)
 {
-  const guint8 *bytes = take (self, n_bytes);
+  const guint8 *bytes = vard_pickle_build_take (self, n_bytes);
   guint64 value = 0;
 
   for (guint i = n_bytes; bytes && i-- > 0;)
     value = value << 8 | bytes[i];
+
   return value;
 }
 
 static void
-push_int (Machine *self, gint64 number)
+vard_pickle_build_push_int (Machine *self, gint64 number)
 {
-  push (self, VALUE_INT)->number = number;
+  vard_pickle_build_push (self, VALUE_INT)->number = number;
 }
 
 static void
-push_long (Machine *self)
+vard_pickle_build_push_long (Machine *self)
 {
-  guint n = take_number (self, 1);
-  guint64 value = take_number (self, MIN (n, 8));
+  guint n = vard_pickle_build_take_number (self, 1);
+  guint64 value = vard_pickle_build_take_number (self, MIN (n, 8));
 
   if (n > 8)
-    fail (self, "the pickle has a number of %u bytes; at most 8 are supported", n);
+    vard_pickle_build_fail (self, "the pickle has a number of %u bytes; at most 8 are supported",
+                            n);
   else if (n > 0 && n < 8 && value >> (8 * n - 1))
     value |= ~(guint64) 0 << (8 * n);
-  push_int (self, (gint64) value);
+  vard_pickle_build_push_int (self, (gint64) value);
 }
 
 static void
-push_text (Machine *self, guint64 length)
+vard_pickle_build_push_text (Machine *self, guint64 length)
 {
-  const guint8 *bytes = take (self, length);
+  const guint8 *bytes = vard_pickle_build_take (self, length);
 
   if (bytes && !g_utf8_validate_len ((const char *) bytes, length, NULL))
-    fail (self, "the pickle has a string that is not UTF-8");
-  push (self, VALUE_TEXT)->text = g_strndup ((const char *) bytes, bytes ? length : 0);
+    vard_pickle_build_fail (self, "the pickle has a string that is not UTF-8");
+  vard_pickle_build_push (self, VALUE_TEXT)->text =
+    g_strndup ((const char *) bytes, bytes ? length : 0);
 }
 
 /* ---- groups ---- */
 
 /* what lies above the last mark, which is taken away too */
 static GPtrArray *
-pop_group (Machine *self)
+vard_pickle_build_pop_group (Machine *self)
 {
   GPtrArray *items = g_ptr_array_new ();
   guint mark = self->stack->len;
@@ -162,138 +167,145 @@ pop_group (Machine *self)
     mark--;
   if (mark == 0)
     {
-      fail (self, "the pickle is damaged: a mark is missing");
+      vard_pickle_build_fail (self, "the pickle is damaged: a mark is missing");
       return items;
     }
   for (guint i = mark; i < self->stack->len; i++)
     g_ptr_array_add (items, self->stack->pdata[i]);
   g_ptr_array_set_size (self->stack, mark - 1);
+
   return items;
 }
 
 static void
-push_tuple (Machine *self, guint n)
+vard_pickle_build_push_tuple (Machine *self, guint n)
 {
   Value *items[3] = { NULL };
 
   for (guint i = n; i-- > 0;)
-    items[i] = pop (self);
+    items[i] = vard_pickle_build_pop (self);
 
-  Value *tuple = push (self, VALUE_LIST);
+  Value *tuple = vard_pickle_build_push (self, VALUE_LIST);
 
   for (guint i = 0; i < n; i++)
     g_ptr_array_add (tuple->items, items[i]);
 }
 
 static void
-push_group_as_tuple (Machine *self)
+vard_pickle_build_push_group_as_tuple (Machine *self)
 {
-  g_autoptr (GPtrArray) items = pop_group (self);
+  g_autoptr (GPtrArray) items = vard_pickle_build_pop_group (self);
 
-  g_ptr_array_extend (push (self, VALUE_LIST)->items, items, NULL, NULL);
+  g_ptr_array_extend (vard_pickle_build_push (self, VALUE_LIST)->items, items, NULL, NULL);
 }
 
 static void
-extend (Machine *self, ValueKind kind, GPtrArray *items)
+vard_pickle_build_extend (Machine *self, ValueKind kind, GPtrArray *items)
 {
-  Value *container = peek (self);
+  Value *container = vard_pickle_build_peek (self);
 
   if (container->kind != kind || (kind == VALUE_DICT && items->len % 2))
-    fail (self, "the pickle is damaged: it adds items to a value that cannot hold any");
+    vard_pickle_build_fail (self,
+                            "the pickle is damaged: it adds items to a value that cannot hold any");
   else
     g_ptr_array_extend (container->items, items, NULL, NULL);
 }
 
 static void
-add_group (Machine *self, ValueKind kind)
+vard_pickle_build_add_group (Machine *self, ValueKind kind)
 {
-  g_autoptr (GPtrArray) items = pop_group (self);
+  g_autoptr (GPtrArray) items = vard_pickle_build_pop_group (self);
 
-  extend (self, kind, items);
+  vard_pickle_build_extend (self, kind, items);
 }
 
 static void
-add_one (Machine *self, ValueKind kind)
+vard_pickle_build_add_one (Machine *self, ValueKind kind)
 {
   g_autoptr (GPtrArray) items = g_ptr_array_new ();
-  Value *value = pop (self);
+  Value *value = vard_pickle_build_pop (self);
 
   if (kind == VALUE_DICT)
-    g_ptr_array_add (items, pop (self));
+    g_ptr_array_add (items, vard_pickle_build_pop (self));
   g_ptr_array_add (items, value);
-  extend (self, kind, items);
+  vard_pickle_build_extend (self, kind, items);
 }
 
 /* ---- names and calls, read as data ---- */
 
 static char *
-take_line (Machine *self)
+vard_pickle_build_take_line (Machine *self)
 {
   const guint8 *end = memchr (self->at, '\n', self->end - self->at);
   gsize n = end ? end - self->at : 0;
-  const guint8 *line = take (self, end ? n + 1 : (guint64) (self->end - self->at) + 1);
+  const guint8 *line =
+    vard_pickle_build_take (self, end ? n + 1 : (guint64) (self->end - self->at) + 1);
 
   return g_strndup (line ? (const char *) line : "", line ? n : 0);
 }
 
 static void
-push_name (Machine *self)
+vard_pickle_build_push_name (Machine *self)
 {
-  g_autofree char *module = take_line (self);
-  g_autofree char *item = take_line (self);
+  g_autofree char *module = vard_pickle_build_take_line (self);
+  g_autofree char *item = vard_pickle_build_take_line (self);
   g_autofree char *name = g_strconcat (module, " ", item, NULL);
 
   for (guint i = 0; i < G_N_ELEMENTS (types); i++)
     if (g_str_equal (name, types[i].name))
       {
-        push (self, VALUE_TYPE)->type = types[i].type;
+        vard_pickle_build_push (self, VALUE_TYPE)->type = types[i].type;
         return;
       }
   if (g_str_equal (name, "collections OrderedDict"))
-    push (self, VALUE_MAKE_DICT);
+    vard_pickle_build_push (self, VALUE_MAKE_DICT);
   else if (g_str_equal (name, "torch._utils _rebuild_tensor_v2"))
-    push (self, VALUE_MAKE_TENSOR);
+    vard_pickle_build_push (self, VALUE_MAKE_TENSOR);
   else
     {
       g_autofree char *shown = g_strescape (name, NULL);
 
-      fail (self,
-            "the pickle asks for \"%.100s\", which could run any program; vard reads only tensors "
-            "in plain dictionaries",
-            shown);
-      push (self, VALUE_NOTHING);
+      vard_pickle_build_fail (self,
+                              "the pickle asks for \"%.100s\", which could run any program; vard "
+                              "reads only tensors "
+                              "in plain dictionaries",
+                              shown);
+      vard_pickle_build_push (self, VALUE_NOTHING);
     }
 }
 
 static void
-call (Machine *self)
+vard_pickle_build_call (Machine *self)
 {
-  Value *arguments = pop (self), *callee = pop (self);
+  Value *arguments = vard_pickle_build_pop (self), *callee = vard_pickle_build_pop (self);
 
   if (arguments->kind == VALUE_LIST && callee->kind == VALUE_MAKE_DICT
       && arguments->items->len == 0)
-    push (self, VALUE_DICT);
+    vard_pickle_build_push (self, VALUE_DICT);
   else if (arguments->kind == VALUE_LIST && callee->kind == VALUE_MAKE_TENSOR)
     {
-      Value *tensor = push (self, VALUE_TENSOR);
+      Value *tensor = vard_pickle_build_push (self, VALUE_TENSOR);
 
       tensor->tensor = vard_pickle_make_tensor (arguments->items);
       if (!tensor->tensor)
-        fail (self, "a tensor of the pickle exceeds its storage or has more than %d dimensions",
-              VARD_MAX_DIMS);
+        vard_pickle_build_fail (self,
+                                "a tensor of the pickle exceeds its storage or has more than %d "
+                                "dimensions",
+                                VARD_MAX_DIMS);
     }
   else
     {
-      fail (self, "the pickle calls something other than a tensor or an empty dictionary");
-      push (self, VALUE_NOTHING);
+      vard_pickle_build_fail (self, "the pickle calls something other than a tensor or an empty "
+                                    "dictionary");
+      vard_pickle_build_push (self, VALUE_NOTHING);
     }
 }
 
 /* ('storage', type, key, device, count) */
 static void
-push_storage (Machine *self)
+vard_pickle_build_push_storage (Machine *self)
 {
-  Value *id = pop (self), *storage = push (self, VALUE_STORAGE);
+  Value *id = vard_pickle_build_pop (self), *storage = vard_pickle_build_push (self, VALUE_STORAGE);
   static const ValueKind kinds[] = { VALUE_TEXT, VALUE_TYPE, VALUE_TEXT, VALUE_TEXT, VALUE_INT };
   gboolean is_good = id->kind == VALUE_LIST && id->items->len == G_N_ELEMENTS (kinds);
 
@@ -302,7 +314,8 @@ push_storage (Machine *self)
   if (!is_good || ((Value *) id->items->pdata[4])->number < 0
       || !g_str_equal (((Value *) id->items->pdata[0])->text, "storage"))
     {
-      fail (self, "the pickle refers to an external object that is not the storage of a tensor");
+      vard_pickle_build_fail (self, "the pickle refers to an external object that is not the "
+                                    "storage of a tensor");
       storage->kind = VALUE_NOTHING;
       return;
     }
@@ -314,76 +327,92 @@ push_storage (Machine *self)
 /* ---- the memo ---- */
 
 static void
-remember (Machine *self, guint64 number)
+vard_pickle_build_remember (Machine *self, guint64 number)
 {
-  g_hash_table_insert (self->memo, GUINT_TO_POINTER ((guint) number), peek (self));
+  g_hash_table_insert (self->memo, GUINT_TO_POINTER ((guint) number),
+                       vard_pickle_build_peek (self));
 }
 
 static void
-recall (Machine *self, guint64 number)
+vard_pickle_build_recall (Machine *self, guint64 number)
 {
   Value *value = g_hash_table_lookup (self->memo, GUINT_TO_POINTER ((guint) number));
 
   if (value)
     g_ptr_array_add (self->stack, value);
   else
-    fail (self, "the pickle is damaged: it refers to a value that it has not made");
+    vard_pickle_build_fail (self,
+                            "the pickle is damaged: it refers to a value that it has not made");
 }
 
 /* ---- words ---- */
 
 /* words that push a value; FALSE for others */
 static gboolean
-do_value (Machine *self, guint8 word)
+vard_pickle_build_do_value (Machine *self, guint8 word)
 {
   switch (word)
     {
-    case 'N': push (self, VALUE_NOTHING); return TRUE;
-    case '(': push (self, VALUE_MARK); return TRUE;
-    case 0x88: push_int (self, 1); return TRUE;
-    case 0x89: push_int (self, 0); return TRUE;
-    case 'K': push_int (self, take_number (self, 1)); return TRUE;
-    case 'M': push_int (self, take_number (self, 2)); return TRUE;
-    case 'J': push_int (self, (gint32) take_number (self, 4)); return TRUE;
-    case 0x8a: push_long (self); return TRUE;
-    case 'G':
-      take (self, 8);
-      push (self, VALUE_NOTHING);
+    case 'N': vard_pickle_build_push (self, VALUE_NOTHING); return TRUE;
+    case '(': vard_pickle_build_push (self, VALUE_MARK); return TRUE;
+    case 0x88: vard_pickle_build_push_int (self, 1); return TRUE;
+    case 0x89: vard_pickle_build_push_int (self, 0); return TRUE;
+    case 'K':
+      vard_pickle_build_push_int (self, vard_pickle_build_take_number (self, 1));
       return TRUE;
-    case 'X': push_text (self, take_number (self, 4)); return TRUE;
-    case '}': push (self, VALUE_DICT); return TRUE;
+    case 'M':
+      vard_pickle_build_push_int (self, vard_pickle_build_take_number (self, 2));
+      return TRUE;
+    case 'J':
+      vard_pickle_build_push_int (self, (gint32) vard_pickle_build_take_number (self, 4));
+      return TRUE;
+    case 0x8a: vard_pickle_build_push_long (self); return TRUE;
+    case 'G':
+      vard_pickle_build_take (self, 8);
+      vard_pickle_build_push (self, VALUE_NOTHING);
+      return TRUE;
+    case 'X':
+      vard_pickle_build_push_text (self, vard_pickle_build_take_number (self, 4));
+      return TRUE;
+    case '}': vard_pickle_build_push (self, VALUE_DICT); return TRUE;
     case ']':
-    case ')': push (self, VALUE_LIST); return TRUE;
-    case 'c': push_name (self); return TRUE;
+    case ')': vard_pickle_build_push (self, VALUE_LIST); return TRUE;
+    case 'c': vard_pickle_build_push_name (self); return TRUE;
     default: return FALSE;
     }
 }
 
 /* words that work on the stack; FALSE for others */
 static gboolean
-do_stack (Machine *self, guint8 word)
+vard_pickle_build_do_stack (Machine *self, guint8 word)
 {
   switch (word)
     {
     case 0x80:
-      if (take_number (self, 1) != 2)
-        fail (self, "the pickle does not use protocol 2, which PyTorch writes");
+      if (vard_pickle_build_take_number (self, 1) != 2)
+        vard_pickle_build_fail (self, "the pickle does not use protocol 2, which PyTorch writes");
       return TRUE;
-    case 't': push_group_as_tuple (self); return TRUE;
-    case 0x85: push_tuple (self, 1); return TRUE;
-    case 0x86: push_tuple (self, 2); return TRUE;
-    case 0x87: push_tuple (self, 3); return TRUE;
-    case 'a': add_one (self, VALUE_LIST); return TRUE;
-    case 'e': add_group (self, VALUE_LIST); return TRUE;
-    case 's': add_one (self, VALUE_DICT); return TRUE;
-    case 'u': add_group (self, VALUE_DICT); return TRUE;
-    case 'q': remember (self, take_number (self, 1)); return TRUE;
-    case 'r': remember (self, take_number (self, 4)); return TRUE;
-    case 'h': recall (self, take_number (self, 1)); return TRUE;
-    case 'j': recall (self, take_number (self, 4)); return TRUE;
-    case 'Q': push_storage (self); return TRUE;
-    case 'R': call (self); return TRUE;
-    case 'b': pop (self); return TRUE; /* attributes of a dictionary: versions of modules */
+    case 't': vard_pickle_build_push_group_as_tuple (self); return TRUE;
+    case 0x85: vard_pickle_build_push_tuple (self, 1); return TRUE;
+    case 0x86: vard_pickle_build_push_tuple (self, 2); return TRUE;
+    case 0x87: vard_pickle_build_push_tuple (self, 3); return TRUE;
+    case 'a': vard_pickle_build_add_one (self, VALUE_LIST); return TRUE;
+    case 'e': vard_pickle_build_add_group (self, VALUE_LIST); return TRUE;
+    case 's': vard_pickle_build_add_one (self, VALUE_DICT); return TRUE;
+    case 'u': vard_pickle_build_add_group (self, VALUE_DICT); return TRUE;
+    case 'q':
+      vard_pickle_build_remember (self, vard_pickle_build_take_number (self, 1));
+      return TRUE;
+    case 'r':
+      vard_pickle_build_remember (self, vard_pickle_build_take_number (self, 4));
+      return TRUE;
+    case 'h': vard_pickle_build_recall (self, vard_pickle_build_take_number (self, 1)); return TRUE;
+    case 'j': vard_pickle_build_recall (self, vard_pickle_build_take_number (self, 4)); return TRUE;
+    case 'Q': vard_pickle_build_push_storage (self); return TRUE;
+    case 'R': vard_pickle_build_call (self); return TRUE;
+    case 'b':
+      vard_pickle_build_pop (self);
+      return TRUE; /* attributes of a dictionary: versions of modules */
     default: return FALSE;
     }
 }
@@ -402,15 +431,19 @@ vard_pickle_build (const char *path,
 
   while (!self.error && !root)
     {
-      guint8 word = take_number (&self, 1);
+      guint8 word = vard_pickle_build_take_number (&self, 1);
 
       if (word == '.')
-        root = pop (&self);
-      else if (!self.error && !do_value (&self, word) && !do_stack (&self, word))
-        fail (&self, "the pickle has the opcode 0x%02x, which is not one for plain data", word);
+        root = vard_pickle_build_pop (&self);
+      else if (!self.error && !vard_pickle_build_do_value (&self, word)
+               && !vard_pickle_build_do_stack (&self, word))
+        vard_pickle_build_fail (&self,
+                                "the pickle has the opcode 0x%02x, which is not one for plain data",
+                                word);
     }
   if (!self.error)
     return root;
   g_propagate_error (error, self.error);
+
   return NULL;
 }

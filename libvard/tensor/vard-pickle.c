@@ -38,7 +38,7 @@ vard_pickle_value_free (gpointer data)
 /* ---- tensors ---- */
 
 static gboolean
-read_ints (const Value *value, guint *n, gint64 *numbers)
+vard_pickle_read_ints (const Value *value, guint *n, gint64 *numbers)
 {
   if (value->kind != VALUE_LIST || value->items->len > VARD_MAX_DIMS)
     return FALSE;
@@ -51,12 +51,13 @@ read_ints (const Value *value, guint *n, gint64 *numbers)
         return FALSE;
       numbers[i] = item->number;
     }
+
   return TRUE;
 }
 
 /* every element lies in the storage, and there are not more of them than it has */
 static gboolean
-check_extent (const VardPickleTensor *self)
+vard_pickle_check_extent (const VardPickleTensor *self)
 {
   gint64 last = self->offset, count = 1;
 
@@ -70,6 +71,7 @@ check_extent (const VardPickleTensor *self)
           || __builtin_add_overflow (last, step, &last))
         return FALSE;
     }
+
   return count == 0 || (last < self->n_stored && count <= self->n_stored);
 }
 
@@ -86,16 +88,17 @@ vard_pickle_make_tensor (const GPtrArray *arguments)
   storage = arguments->pdata[0];
   offset = arguments->pdata[1];
   if (storage->kind != VALUE_STORAGE || offset->kind != VALUE_INT || offset->number < 0
-      || !read_ints (arguments->pdata[2], &self->shape.n_dims, self->shape.dims)
-      || !read_ints (arguments->pdata[3], &n_strides, self->strides)
+      || !vard_pickle_read_ints (arguments->pdata[2], &self->shape.n_dims, self->shape.dims)
+      || !vard_pickle_read_ints (arguments->pdata[3], &n_strides, self->strides)
       || n_strides != self->shape.n_dims)
     return NULL;
   self->type = storage->type;
   self->n_stored = storage->number;
   self->offset = offset->number;
-  if (!check_extent (self))
+  if (!vard_pickle_check_extent (self))
     return NULL;
   self->storage = g_strdup (storage->text);
+
   return g_steal_pointer (&self);
 }
 
@@ -110,7 +113,7 @@ typedef struct
 } Walk;
 
 static void
-add_tensor (Walk *walk, const VardPickleTensor *tensor)
+vard_pickle_add_tensor (Walk *walk, const VardPickleTensor *tensor)
 {
   VardPickleTensor *copy = g_memdup2 (tensor, sizeof *tensor);
 
@@ -142,11 +145,12 @@ walk_dict (Walk *walk, const Value *dict, guint depth)
       else if (value->kind == VALUE_TENSOR && g_hash_table_contains (walk->names, walk->name->str))
         wrong = "two of its tensors have the same name";
       else if (value->kind == VALUE_TENSOR)
-        add_tensor (walk, value->tensor);
+        vard_pickle_add_tensor (walk, value->tensor);
       g_string_truncate (walk->name, length);
       if (wrong)
         return wrong;
     }
+
   return NULL;
 }
 
@@ -167,5 +171,6 @@ vard_pickle_read_tensors (const char *path, const guint8 *data, gsize size, GErr
   if (!wrong)
     return g_steal_pointer (&tensors);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s", path, wrong);
+
   return NULL;
 }

@@ -47,7 +47,7 @@ static const struct
 };
 
 static GBytes *
-map_file (const char *path, GError **error)
+vard_pth_map_file (const char *path, GError **error)
 {
   g_autoptr (GError) io_error = NULL;
   g_autoptr (GMappedFile) file = g_mapped_file_new (path, FALSE, &io_error);
@@ -56,11 +56,12 @@ map_file (const char *path, GError **error)
     return g_mapped_file_get_bytes (file);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot open the weights: %s",
                io_error->message);
+
   return NULL;
 }
 
 static gboolean
-check_kind (const char *path, GBytes *bytes, GError **error)
+vard_pth_check_kind (const char *path, GBytes *bytes, GError **error)
 {
   gsize size;
   const char *data = g_bytes_get_data (bytes, &size);
@@ -75,12 +76,13 @@ check_kind (const char *path, GBytes *bytes, GError **error)
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                  "%s is not a PyTorch weight file: it is not a zip archive", path);
+
   return FALSE;
 }
 
 /* the folder in the archive that data.pkl is in, with its '/' */
 static char *
-find_prefix (GHashTable *members)
+vard_pth_find_prefix (GHashTable *members)
 {
   GHashTableIter iter;
   gpointer key;
@@ -95,11 +97,12 @@ find_prefix (GHashTable *members)
       if (g_str_equal (name + n, "data.pkl") && prefix == NULL)
         prefix = g_strndup (name, n);
     }
+
   return prefix;
 }
 
 static const VardZipMember *
-find_member (VardPth *self, const char *folder, const char *name)
+vard_pth_find_member (VardPth *self, const char *folder, const char *name)
 {
   g_autofree char *path = g_strconcat (self->prefix, folder, name, NULL);
 
@@ -107,32 +110,34 @@ find_member (VardPth *self, const char *folder, const char *name)
 }
 
 static const guint8 *
-peek_data (VardPth *self)
+vard_pth_peek_data (VardPth *self)
 {
   return g_bytes_get_data (self->bytes, NULL);
 }
 
 static gboolean
-check_byte_order (VardPth *self, GError **error)
+vard_pth_check_byte_order (VardPth *self, GError **error)
 {
-  const VardZipMember *member = find_member (self, "", "byteorder");
+  const VardZipMember *member = vard_pth_find_member (self, "", "byteorder");
 
   if (member == NULL
-      || (member->size == 6 && memcmp (peek_data (self) + member->offset, "little", 6) == 0))
+      || (member->size == 6
+          && memcmp (vard_pth_peek_data (self) + member->offset, "little", 6) == 0))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
                "%s has the other byte order: save it again on this machine", self->path);
+
   return FALSE;
 }
 
 /* every tensor has its storage in the archive, whole */
 static gboolean
-check_tensors (VardPth *self, GError **error)
+vard_pth_check_tensors (VardPth *self, GError **error)
 {
   for (guint i = 0; i < self->tensors->len; i++)
     {
       VardPickleTensor *tensor = self->tensors->pdata[i];
-      const VardZipMember *member = find_member (self, "data/", tensor->storage);
+      const VardZipMember *member = vard_pth_find_member (self, "data/", tensor->storage);
 
       if (member == NULL || (guint64) tensor->n_stored > member->size / types[tensor->type].size)
         {
@@ -147,11 +152,12 @@ check_tensors (VardPth *self, GError **error)
       g_ptr_array_add (self->names, tensor->name);
     }
   g_ptr_array_add (self->names, NULL);
+
   return TRUE;
 }
 
 static gboolean
-read_archive (VardPth *self, GError **error)
+vard_pth_read_archive (VardPth *self, GError **error)
 {
   gsize size;
   const guint8 *data = g_bytes_get_data (self->bytes, &size);
@@ -160,16 +166,18 @@ read_archive (VardPth *self, GError **error)
   self->members = vard_zip_list (self->path, data, size, error);
   if (self->members == NULL)
     return FALSE;
-  self->prefix = find_prefix (self->members);
+  self->prefix = vard_pth_find_prefix (self->members);
   if (self->prefix == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                    "%s is not a PyTorch weight file: the zip archive has no data.pkl", self->path);
       return FALSE;
     }
-  pickle = find_member (self, "", "data.pkl");
+  pickle = vard_pth_find_member (self, "", "data.pkl");
   self->tensors = vard_pickle_read_tensors (self->path, data + pickle->offset, pickle->size, error);
-  return self->tensors != NULL && check_byte_order (self, error) && check_tensors (self, error);
+
+  return self->tensors != NULL && vard_pth_check_byte_order (self, error)
+         && vard_pth_check_tensors (self, error);
 }
 
 /**
@@ -190,9 +198,11 @@ vard_pth_open (const char *path, GError **error)
   g_autoptr (VardPth) self = g_object_new (VARD_TYPE_PTH, NULL);
 
   self->path = g_strdup (path);
-  self->bytes = map_file (path, error);
-  if (self->bytes == NULL || !check_kind (path, self->bytes, error) || !read_archive (self, error))
+  self->bytes = vard_pth_map_file (path, error);
+  if (self->bytes == NULL || !vard_pth_check_kind (path, self->bytes, error)
+      || !vard_pth_read_archive (self, error))
     return NULL;
+
   return g_steal_pointer (&self);
 }
 
@@ -243,19 +253,20 @@ vard_pth_contains (VardPth *self, const char *name)
 /* ---- contents ---- */
 
 static gboolean
-is_contiguous (const VardPickleTensor *tensor)
+vard_pth_is_contiguous (const VardPickleTensor *tensor)
 {
   gint64 step = 1;
 
   for (guint i = tensor->shape.n_dims; i-- > 0; step *= tensor->shape.dims[i])
     if (tensor->shape.dims[i] > 1 && tensor->strides[i] != step)
       return FALSE;
+
   return TRUE;
 }
 
 /* copies element by element, in the order of the shape */
 static void
-gather (const VardPickleTensor *tensor, const guint8 *storage, guint8 *to)
+vard_pth_gather (const VardPickleTensor *tensor, const guint8 *storage, guint8 *to)
 {
   gsize size = types[tensor->type].size;
   gint64 count = vard_shape_get_count (&tensor->shape);
@@ -271,7 +282,7 @@ gather (const VardPickleTensor *tensor, const guint8 *storage, guint8 *to)
 }
 
 static VardTensor *
-copy_tensor (const VardPickleTensor *tensor, const guint8 *storage)
+vard_pth_copy_tensor (const VardPickleTensor *tensor, const guint8 *storage)
 {
   gsize size = types[tensor->type].size;
   gint64 count = vard_shape_get_count (&tensor->shape);
@@ -280,11 +291,12 @@ copy_tensor (const VardPickleTensor *tensor, const guint8 *storage)
   g_autofree guint8 *values = g_malloc (MAX (count, 1) * size);
   VardTensor *copy = vard_tensor_new (dtype, &tensor->shape);
 
-  gather (tensor, storage, values);
+  vard_pth_gather (tensor, storage, values);
   if (tensor->type != VARD_PICKLE_F64)
     memcpy (vard_tensor_peek_data (copy), values, count * size);
   for (gint64 i = 0; tensor->type == VARD_PICKLE_F64 && i < count; i++)
     vard_tensor_peek_f32 (copy)[i] = ((const double *) values)[i];
+
   return copy;
 }
 
@@ -319,12 +331,12 @@ vard_pth_lookup (VardPth *self, const char *name, GError **error)
       return NULL;
     }
 
-  const VardZipMember *member = find_member (self, "data/", tensor->storage);
+  const VardZipMember *member = vard_pth_find_member (self, "data/", tensor->storage);
   gsize size = types[tensor->type].size, first = member->offset + tensor->offset * size;
 
-  if (tensor->type == VARD_PICKLE_F64 || !is_contiguous (tensor)
-      || (gsize) (peek_data (self) + first) % size != 0)
-    return copy_tensor (tensor, peek_data (self) + member->offset);
+  if (tensor->type == VARD_PICKLE_F64 || !vard_pth_is_contiguous (tensor)
+      || (gsize) (vard_pth_peek_data (self) + first) % size != 0)
+    return vard_pth_copy_tensor (tensor, vard_pth_peek_data (self) + member->offset);
 
   g_autoptr (VardBuffer) buffer = vard_buffer_new_for_bytes (self->bytes);
 

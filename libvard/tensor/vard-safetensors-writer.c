@@ -23,13 +23,13 @@ static const char *const spellings[] = {
 };
 
 static const VardShape *
-entry_peek_shape (const VardSafetensorsEntry *entry)
+vard_safetensors_writer_entry_peek_shape (const VardSafetensorsEntry *entry)
 {
   return entry->prepare != NULL ? &entry->shape : vard_tensor_peek_shape (entry->tensor);
 }
 
 static void
-add_metadata (JsonBuilder *builder, GHashTable *metadata)
+vard_safetensors_writer_add_metadata (JsonBuilder *builder, GHashTable *metadata)
 {
   g_autoptr (GList) keys = metadata != NULL ? g_hash_table_get_keys (metadata) : NULL;
 
@@ -51,9 +51,11 @@ add_metadata (JsonBuilder *builder, GHashTable *metadata)
 }
 
 static void
-add_entry (JsonBuilder *builder, const VardSafetensorsEntry *entry, guint64 *at)
+vard_safetensors_writer_add_entry (JsonBuilder *builder,
+                                   const VardSafetensorsEntry *entry,
+                                   guint64 *at)
 {
-  const VardShape *shape = entry_peek_shape (entry);
+  const VardShape *shape = vard_safetensors_writer_entry_peek_shape (entry);
   guint64 size = vard_shape_get_count (shape) * vard_dtype_get_size (entry->dtype);
 
   json_builder_set_member_name (builder, entry->name);
@@ -76,15 +78,17 @@ add_entry (JsonBuilder *builder, const VardSafetensorsEntry *entry, guint64 *at)
 
 /* padded with spaces so that the data begins at a multiple of eight */
 static GString *
-make_header (const VardSafetensorsEntry *entries, guint n_entries, GHashTable *metadata)
+vard_safetensors_writer_make_header (const VardSafetensorsEntry *entries,
+                                     guint n_entries,
+                                     GHashTable *metadata)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
   guint64 at = 0;
 
   json_builder_begin_object (builder);
-  add_metadata (builder, metadata);
+  vard_safetensors_writer_add_metadata (builder, metadata);
   for (guint i = 0; i < n_entries; i++)
-    add_entry (builder, &entries[i], &at);
+    vard_safetensors_writer_add_entry (builder, &entries[i], &at);
   json_builder_end_object (builder);
 
   g_autoptr (JsonNode) root = json_builder_get_root (builder);
@@ -93,11 +97,12 @@ make_header (const VardSafetensorsEntry *entries, guint n_entries, GHashTable *m
 
   while (header->len % 8)
     g_string_append_c (header, ' ');
+
   return header;
 }
 
 static gboolean
-fail_errno (const char *path, const char *what, GError **error)
+vard_safetensors_writer_fail_errno (const char *path, const char *what, GError **error)
 {
   g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "cannot %s %s: %s", what, path,
                g_strerror (errno));
@@ -105,7 +110,11 @@ fail_errno (const char *path, const char *what, GError **error)
 }
 
 static gboolean
-write_all (int fd, gconstpointer data, gsize size, const char *path, GError **error)
+vard_safetensors_writer_write_all (int fd,
+                                   gconstpointer data,
+                                   gsize size,
+                                   const char *path,
+                                   GError **error)
 {
   const guint8 *from = data;
 
@@ -116,25 +125,31 @@ write_all (int fd, gconstpointer data, gsize size, const char *path, GError **er
       if (n < 0 && errno == EINTR)
         continue;
       if (n < 0)
-        return fail_errno (path, "write", error);
+        return vard_safetensors_writer_fail_errno (path, "write", error);
       from += n;
       size -= n;
     }
+
   return TRUE;
 }
 
 static gboolean
-write_entry (int fd, const VardSafetensorsEntry *entry, const char *path, GError **error)
+vard_safetensors_writer_write_entry (int fd,
+                                     const VardSafetensorsEntry *entry,
+                                     const char *path,
+                                     GError **error)
 {
   g_autoptr (VardTensor) prepared = entry->prepare != NULL ? entry->prepare (entry, error)
                                                            : g_object_ref (entry->tensor);
 
   if (prepared == NULL)
     return FALSE;
-  if (!vard_shape_equal (vard_tensor_peek_shape (prepared), entry_peek_shape (entry)))
+  if (!vard_shape_equal (vard_tensor_peek_shape (prepared),
+                         vard_safetensors_writer_entry_peek_shape (entry)))
     {
       g_autofree char *got = vard_shape_to_string (vard_tensor_peek_shape (prepared));
-      g_autofree char *expected = vard_shape_to_string (entry_peek_shape (entry));
+      g_autofree char *expected =
+        vard_shape_to_string (vard_safetensors_writer_entry_peek_shape (entry));
 
       g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s is declared as %s, but it is %s",
                    entry->name, expected, got);
@@ -147,33 +162,37 @@ write_entry (int fd, const VardSafetensorsEntry *entry, const char *path, GError
       g_object_unref (prepared);
       prepared = converted;
     }
-  return write_all (fd, vard_tensor_peek_data (prepared), vard_tensor_get_n_bytes (prepared), path,
-                    error);
+
+  return vard_safetensors_writer_write_all (fd, vard_tensor_peek_data (prepared),
+                                            vard_tensor_get_n_bytes (prepared), path, error);
 }
 
 static gboolean
-write_content (int fd,
-               const char *path,
-               const VardSafetensorsEntry *entries,
-               guint n_entries,
-               GHashTable *metadata,
-               GError **error)
+vard_safetensors_writer_write_content (int fd,
+                                       const char *path,
+                                       const VardSafetensorsEntry *entries,
+                                       guint n_entries,
+                                       GHashTable *metadata,
+                                       GError **error)
 {
-  GString *header = make_header (entries, n_entries, metadata);
+  GString *header = vard_safetensors_writer_make_header (entries, n_entries, metadata);
   guint64 length = GUINT64_TO_LE (header->len);
-  gboolean ok = write_all (fd, &length, sizeof length, path, error)
-                && write_all (fd, header->str, header->len, path, error);
+  gboolean ok = vard_safetensors_writer_write_all (fd, &length, sizeof length, path, error)
+                && vard_safetensors_writer_write_all (fd, header->str, header->len, path, error);
 
   g_string_free (header, TRUE);
   for (guint i = 0; ok && i < n_entries; i++)
-    ok = write_entry (fd, &entries[i], path, error);
+    ok = vard_safetensors_writer_write_entry (fd, &entries[i], path, error);
   if (ok && fsync (fd) != 0 && errno != EINVAL)
-    ok = fail_errno (path, "flush", error);
+    ok = vard_safetensors_writer_fail_errno (path, "flush", error);
+
   return ok;
 }
 
 static gboolean
-check_entries (const VardSafetensorsEntry *entries, guint n_entries, GError **error)
+vard_safetensors_writer_check_entries (const VardSafetensorsEntry *entries,
+                                       guint n_entries,
+                                       GError **error)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
 
@@ -193,6 +212,7 @@ check_entries (const VardSafetensorsEntry *entries, guint n_entries, GError **er
           return FALSE;
         }
     }
+
   return TRUE;
 }
 
@@ -222,21 +242,23 @@ vard_safetensors_write (const char *path,
 
   g_autofree char *partial = g_strconcat (path, ".XXXXXX", NULL);
 
-  if (!check_entries (entries, n_entries, error))
+  if (!vard_safetensors_writer_check_entries (entries, n_entries, error))
     return FALSE;
 
   int fd = g_mkstemp_full (partial, O_RDWR | O_CLOEXEC, 0644);
 
   if (fd < 0)
-    return fail_errno (path, "create", error);
+    return vard_safetensors_writer_fail_errno (path, "create", error);
 
-  gboolean ok = write_content (fd, path, entries, n_entries, metadata, error);
+  gboolean ok =
+    vard_safetensors_writer_write_content (fd, path, entries, n_entries, metadata, error);
 
   if (close (fd) != 0 && ok)
-    ok = fail_errno (path, "close", error);
+    ok = vard_safetensors_writer_fail_errno (path, "close", error);
   if (ok && g_rename (partial, path) != 0)
-    ok = fail_errno (path, "rename to", error);
+    ok = vard_safetensors_writer_fail_errno (path, "rename to", error);
   if (!ok)
     g_unlink (partial);
+
   return ok;
 }

@@ -85,7 +85,7 @@ vard_safetensors_init (VardSafetensors *self)
 /* maps the file and finds the header; the header's length is checked against limit and file */
 /* what people have under the name of weights when it is none; NULL where that cannot be told */
 static const char *
-guess_content (const char *data, gsize size)
+vard_safetensors_guess_content (const char *data, gsize size)
 {
   static const struct
   {
@@ -108,11 +108,12 @@ guess_content (const char *data, gsize size)
       if (size >= n && memcmp (data, kinds[i].start, n) == 0)
         return kinds[i].what;
     }
+
   return NULL;
 }
 
 static gboolean
-map_file (File *file, gsize *n_header, GError **error)
+vard_safetensors_map_file (File *file, gsize *n_header, GError **error)
 {
   g_autoptr (GError) reason = NULL;
   g_autoptr (GMappedFile) mapped = g_mapped_file_new (file->path, FALSE, &reason);
@@ -139,7 +140,7 @@ map_file (File *file, gsize *n_header, GError **error)
   length = GUINT64_FROM_LE (length);
   if (length > MAX_HEADER || length > size - 8)
     {
-      const char *content = guess_content (g_bytes_get_data (bytes, NULL), size);
+      const char *content = vard_safetensors_guess_content (g_bytes_get_data (bytes, NULL), size);
 
       if (content)
         {
@@ -156,27 +157,29 @@ map_file (File *file, gsize *n_header, GError **error)
   file->buffer->is_file = TRUE;
   file->data_start = 8 + length;
   *n_header = length;
+
   return TRUE;
 }
 
 static File *
-open_file (VardSafetensors *self, const char *path, GError **error)
+vard_safetensors_open_file (VardSafetensors *self, const char *path, GError **error)
 {
   File *file = g_new0 (File, 1);
   gsize n_header;
 
   file->path = g_strdup (path);
   g_ptr_array_add (self->files, file);
-  if (!map_file (file, &n_header, error))
+  if (!vard_safetensors_map_file (file, &n_header, error))
     return NULL;
   file->records = vard_safetensors_parse_header (path, (const char *) file->buffer->data + 8,
                                                  n_header, file->buffer->size - file->data_start,
                                                  self->metadata, error);
+
   return file->records ? file : NULL;
 }
 
 static void
-add_entry (VardSafetensors *self, VardSafetensorsRecord *record, guint file)
+vard_safetensors_add_entry (VardSafetensors *self, VardSafetensorsRecord *record, guint file)
 {
   Entry *entry = g_new0 (Entry, 1);
 
@@ -187,20 +190,21 @@ add_entry (VardSafetensors *self, VardSafetensorsRecord *record, guint file)
 }
 
 static gboolean
-open_single (VardSafetensors *self, GError **error)
+vard_safetensors_open_single (VardSafetensors *self, GError **error)
 {
-  File *file = open_file (self, self->path, error);
+  File *file = vard_safetensors_open_file (self, self->path, error);
 
   if (!file)
     return FALSE;
   for (guint i = 0; i < file->records->len; i++)
-    add_entry (self, file->records->pdata[i], 0);
+    vard_safetensors_add_entry (self, file->records->pdata[i], 0);
+
   return TRUE;
 }
 
 /* (transfer full) */
 static JsonObject *
-load_weight_map (VardSafetensors *self, GError **error)
+vard_safetensors_load_weight_map (VardSafetensors *self, GError **error)
 {
   g_autoptr (GError) reason = NULL;
   g_autoptr (JsonNode) root = vard_json_parse_file (self->path, &reason);
@@ -218,12 +222,16 @@ load_weight_map (VardSafetensors *self, GError **error)
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no weight_map", self->path);
       return NULL;
     }
+
   return json_node_dup_object (map);
 }
 
 /* shards lie beside the index: a name with a folder in it is refused */
 static gboolean
-check_shard_name (VardSafetensors *self, const char *tensor, JsonNode *node, GError **error)
+vard_safetensors_check_shard_name (VardSafetensors *self,
+                                   const char *tensor,
+                                   JsonNode *node,
+                                   GError **error)
 {
   const char *name = JSON_NODE_HOLDS_VALUE (node) ? json_node_get_string (node) : NULL;
 
@@ -233,15 +241,19 @@ check_shard_name (VardSafetensors *self, const char *tensor, JsonNode *node, GEr
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s: the file of %s, “%s”, is not a plain file name", self->path, tensor,
                name ? name : "");
+
   return FALSE;
 }
 
 static gboolean
-open_shard (VardSafetensors *self, const char *name, JsonObject *map, GError **error)
+vard_safetensors_open_shard (VardSafetensors *self,
+                             const char *name,
+                             JsonObject *map,
+                             GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (self->path);
   g_autofree char *path = g_build_filename (folder, name, NULL);
-  File *file = open_file (self, path, error);
+  File *file = vard_safetensors_open_file (self, path, error);
 
   for (guint i = 0; file && i < file->records->len; i++)
     {
@@ -249,16 +261,17 @@ open_shard (VardSafetensors *self, const char *name, JsonObject *map, GError **e
 
       if (g_strcmp0 (json_object_get_string_member_with_default (map, record->name, NULL), name)
           == 0)
-        add_entry (self, record, self->files->len - 1);
+        vard_safetensors_add_entry (self, record, self->files->len - 1);
     }
+
   return file != NULL;
 }
 
 static gboolean
-open_sharded (VardSafetensors *self, GError **error)
+vard_safetensors_open_sharded (VardSafetensors *self, GError **error)
 {
   g_autoptr (GHashTable) opened = g_hash_table_new (g_str_hash, g_str_equal);
-  g_autoptr (JsonObject) map = load_weight_map (self, error);
+  g_autoptr (JsonObject) map = vard_safetensors_load_weight_map (self, error);
   JsonObjectIter iter;
   const char *tensor;
   JsonNode *node;
@@ -268,10 +281,10 @@ open_sharded (VardSafetensors *self, GError **error)
   json_object_iter_init_ordered (&iter, map);
   while (json_object_iter_next_ordered (&iter, &tensor, &node))
     {
-      if (!check_shard_name (self, tensor, node, error))
+      if (!vard_safetensors_check_shard_name (self, tensor, node, error))
         return FALSE;
       if (g_hash_table_add (opened, (gpointer) json_node_get_string (node))
-          && !open_shard (self, json_node_get_string (node), map, error))
+          && !vard_safetensors_open_shard (self, json_node_get_string (node), map, error))
         return FALSE;
       if (!g_hash_table_contains (self->entries, tensor))
         {
@@ -281,6 +294,7 @@ open_sharded (VardSafetensors *self, GError **error)
           return FALSE;
         }
     }
+
   return TRUE;
 }
 
@@ -302,9 +316,11 @@ vard_safetensors_open (const char *path, GError **error)
   g_autoptr (VardSafetensors) self = g_object_new (VARD_TYPE_SAFETENSORS, NULL);
 
   self->path = g_strdup (path);
-  if (!(g_str_has_suffix (path, ".json") ? open_sharded : open_single) (self, error))
+  if (!(g_str_has_suffix (path, ".json") ? vard_safetensors_open_sharded
+                                         : vard_safetensors_open_single) (self, error))
     return NULL;
   g_ptr_array_add (self->names, NULL);
+
   return g_steal_pointer (&self);
 }
 
@@ -368,6 +384,7 @@ vard_safetensors_get_shape (VardSafetensors *self, const char *name, VardShape *
 
   if (entry)
     *shape = entry->record->shape;
+
   return entry != NULL;
 }
 
@@ -387,7 +404,7 @@ vard_safetensors_peek_metadata (VardSafetensors *self)
 
 /* the file's types that are vard's too */
 static gboolean
-find_dtype (const char *spelling, VardDType *dtype)
+vard_safetensors_find_dtype (const char *spelling, VardDType *dtype)
 {
   static const char *const spellings[] = {
     [VARD_DTYPE_F32] = "F32", [VARD_DTYPE_F16] = "F16", [VARD_DTYPE_BF16] = "BF16",
@@ -405,11 +422,12 @@ find_dtype (const char *spelling, VardDType *dtype)
       *dtype = VARD_DTYPE_U8;
       return TRUE;
     }
+
   return FALSE;
 }
 
 static VardTensor *
-copy_doubles (const guint8 *from, const VardShape *shape)
+vard_safetensors_copy_doubles (const guint8 *from, const VardShape *shape)
 {
   VardTensor *tensor = vard_tensor_new (VARD_DTYPE_F32, shape);
   float *to = vard_tensor_peek_f32 (tensor);
@@ -422,11 +440,12 @@ copy_doubles (const guint8 *from, const VardShape *shape)
       memcpy (&value, from + 8 * i, 8);
       to[i] = value;
     }
+
   return tensor;
 }
 
 static Entry *
-find_entry (VardSafetensors *self, const char *name, GError **error)
+vard_safetensors_find_entry (VardSafetensors *self, const char *name, GError **error)
 {
   Entry *entry = g_hash_table_lookup (self->entries, name);
 
@@ -439,7 +458,7 @@ find_entry (VardSafetensors *self, const char *name, GError **error)
 
 /* In place where the data lies as the type wants it, else as a copy */
 static VardTensor *
-view_entry (VardSafetensors *self, const Entry *entry, VardDType dtype)
+vard_safetensors_view_entry (VardSafetensors *self, const Entry *entry, VardDType dtype)
 {
   File *file = self->files->pdata[entry->file];
   VardSafetensorsRecord *record = entry->record;
@@ -452,6 +471,7 @@ view_entry (VardSafetensors *self, const Entry *entry, VardDType dtype)
   VardTensor *copy = vard_tensor_new (dtype, &record->shape);
 
   memcpy (vard_tensor_peek_data (copy), data, record->end - record->begin);
+
   return copy;
 }
 
@@ -471,7 +491,7 @@ vard_safetensors_lookup (VardSafetensors *self, const char *name, GError **error
 {
   g_return_val_if_fail (VARD_IS_SAFETENSORS (self), NULL);
 
-  Entry *entry = find_entry (self, name, error);
+  Entry *entry = vard_safetensors_find_entry (self, name, error);
   VardDType dtype;
 
   if (entry == NULL)
@@ -481,8 +501,9 @@ vard_safetensors_lookup (VardSafetensors *self, const char *name, GError **error
   VardSafetensorsRecord *record = entry->record;
 
   if (g_str_equal (record->dtype, "F64"))
-    return copy_doubles (file->buffer->data + file->data_start + record->begin, &record->shape);
-  if (!find_dtype (record->dtype, &dtype))
+    return vard_safetensors_copy_doubles (file->buffer->data + file->data_start + record->begin,
+                                          &record->shape);
+  if (!vard_safetensors_find_dtype (record->dtype, &dtype))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
                    "%s: %s has the dtype %s, which vard cannot use", file->path, name,
@@ -490,7 +511,7 @@ vard_safetensors_lookup (VardSafetensors *self, const char *name, GError **error
       return NULL;
     }
 
-  return view_entry (self, entry, dtype);
+  return vard_safetensors_view_entry (self, entry, dtype);
 }
 
 /**
@@ -509,12 +530,12 @@ vard_safetensors_lookup_doubles (VardSafetensors *self, const char *name, GError
 {
   g_return_val_if_fail (VARD_IS_SAFETENSORS (self), NULL);
 
-  Entry *entry = find_entry (self, name, error);
+  Entry *entry = vard_safetensors_find_entry (self, name, error);
 
   if (entry == NULL)
     return NULL;
   if (g_str_equal (entry->record->dtype, "F64"))
-    return view_entry (self, entry, VARD_DTYPE_I64);
+    return vard_safetensors_view_entry (self, entry, VARD_DTYPE_I64);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s has the dtype %s, and should have F64",
                self->path, name, entry->record->dtype);
 

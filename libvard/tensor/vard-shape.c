@@ -80,5 +80,6 @@ vard_shape_to_string (const VardShape *self)
   for (guint i = 0; i < self->n_dims; i++)
     g_string_append_printf (text, i ? ", %" G_GINT64_FORMAT : "%" G_GINT64_FORMAT, self->dims[i]);
   g_string_append_c (text, ']');
+
   return g_string_free (text, FALSE);
 }

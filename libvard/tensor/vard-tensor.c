@@ -73,6 +73,7 @@ vard_tensor_new_view (VardBuffer *buffer, gsize offset, VardDType dtype, const V
   self->dtype = dtype;
   self->shape = *shape;
   vard_tensor_set_storage (self, buffer, offset);
+
   return self;
 }
 
@@ -124,6 +125,7 @@ vard_tensor_new_from_bytes (VardDType dtype,
 
   if (size)
     memcpy (self->buffer->data, data, size);
+
   return self;
 }
 
@@ -221,6 +223,7 @@ vard_tensor_drop_pages (VardTensor *self)
   end = (guint8 *) ((gsize) end / page * page);
   if (!self->buffer->is_file || begin >= end || madvise (begin, end - begin, MADV_DONTNEED) != 0)
     return 0;
+
   return end - begin;
 }
 
@@ -318,7 +321,7 @@ vard_tensor_set_storage (VardTensor *self, VardBuffer *buffer, gsize offset)
 }
 
 static float
-load_as_float (const guint8 *data, VardDType dtype, gint64 i)
+vard_tensor_load_as_float (const guint8 *data, VardDType dtype, gint64 i)
 {
   guint16 half;
   float value;
@@ -346,7 +349,7 @@ load_as_float (const guint8 *data, VardDType dtype, gint64 i)
 }
 
 static void
-store_float (guint8 *data, VardDType dtype, gint64 i, float value)
+vard_tensor_store_float (guint8 *data, VardDType dtype, gint64 i, float value)
 {
   switch (dtype)
     {
@@ -385,6 +388,7 @@ vard_tensor_convert (VardTensor *self, VardDType dtype)
     memcpy (to, from, vard_tensor_get_n_bytes (self));
   else
     for (gint64 i = 0; i < count; i++)
-      store_float (to, dtype, i, load_as_float (from, self->dtype, i));
+      vard_tensor_store_float (to, dtype, i, vard_tensor_load_as_float (from, self->dtype, i));
+
   return converted;
 }

@@ -8,14 +8,14 @@
 #define OUT(i) ((float *) out[i])
 
 static void
-concat_data_free (gpointer data)
+cpu_concat_data_free (gpointer data)
 {
   g_free (((CpuStepData *) data)->plan.concat);
   cpu_step_data_free (data);
 }
 
 static void
-permute_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_permute_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
 
@@ -47,11 +47,12 @@ cpu_claim_permute (CpuClaim *claim)
       plan->extents[plan->n_dims] = extent;
       plan->strides[plan->n_dims++] = stride;
     }
-  return cpu_claim_kernel (claim, "permute", permute_kernel);
+
+  return cpu_claim_kernel (claim, "permute", cpu_permute_kernel);
 }
 
 static void
-copy_rows_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_copy_rows_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
 
@@ -59,7 +60,7 @@ copy_rows_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer sc
 }
 
 static void
-concat_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_concat_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
 
@@ -69,7 +70,7 @@ concat_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scrat
 
 /* bytes of one step along an axis */
 static gsize
-axis_bytes (const VardNode *node, gint64 axis)
+cpu_axis_bytes (const VardNode *node, gint64 axis)
 {
   return vard_shape_get_span (&node->shape, axis + 1, node->shape.n_dims)
          * vard_dtype_get_size (node->dtype);
@@ -80,7 +81,7 @@ cpu_claim_slice (CpuClaim *claim)
 {
   const VardSliceAttrs *attrs = claim->node->attrs;
   const VardShape *x = cpu_claim_shape (claim, 0);
-  gsize unit = axis_bytes (claim->node, attrs->axis);
+  gsize unit = cpu_axis_bytes (claim->node, attrs->axis);
 
   claim->data->plan.rows = (CpuCopyRows) {
     .rows = vard_shape_get_span (x, 0, attrs->axis),
@@ -89,7 +90,8 @@ cpu_claim_slice (CpuClaim *claim)
     .from_offset = attrs->start * unit,
     .run = attrs->length * unit,
   };
-  return cpu_claim_kernel (claim, "slice", copy_rows_kernel);
+
+  return cpu_claim_kernel (claim, "slice", cpu_copy_rows_kernel);
 }
 
 gboolean
@@ -97,7 +99,7 @@ cpu_claim_pad (CpuClaim *claim)
 {
   const VardPadAttrs *attrs = claim->node->attrs;
   const VardShape *x = cpu_claim_shape (claim, 0);
-  gsize unit = axis_bytes (claim->node, attrs->axis), run = x->dims[attrs->axis] * unit;
+  gsize unit = cpu_axis_bytes (claim->node, attrs->axis), run = x->dims[attrs->axis] * unit;
 
   claim->data->plan.rows = (CpuCopyRows) {
     .rows = vard_shape_get_span (x, 0, attrs->axis),
@@ -107,7 +109,8 @@ cpu_claim_pad (CpuClaim *claim)
     .run = run,
     .clears_rest = TRUE,
   };
-  return cpu_claim_kernel (claim, "pad", copy_rows_kernel);
+
+  return cpu_claim_kernel (claim, "pad", cpu_copy_rows_kernel);
 }
 
 gboolean
@@ -116,7 +119,7 @@ cpu_claim_concat (CpuClaim *claim)
   const VardConcatAttrs *attrs = claim->node->attrs;
   guint n = claim->node->n_inputs;
   CpuConcatPlan *plan = g_malloc0 (sizeof *plan + n * sizeof plan->parts[0]);
-  gsize unit = axis_bytes (claim->node, attrs->axis), offset = 0;
+  gsize unit = cpu_axis_bytes (claim->node, attrs->axis), offset = 0;
 
   plan->n_parts = n;
   for (guint i = 0; i < n; i++)
@@ -133,12 +136,13 @@ cpu_claim_concat (CpuClaim *claim)
       offset += run;
     }
   claim->data->plan.concat = plan;
-  claim->step.free_data = concat_data_free;
-  return cpu_claim_kernel (claim, "concat", concat_kernel);
+  claim->step.free_data = cpu_concat_data_free;
+
+  return cpu_claim_kernel (claim, "concat", cpu_concat_kernel);
 }
 
 static void
-resample_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_resample_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
 
@@ -157,11 +161,12 @@ cpu_claim_resample (CpuClaim *claim)
 
   claim->data->plan.resample =
     (CpuResample) { small->dims[0], small->dims[1], small->dims[2], small->dims[3], attrs->factor };
-  return cpu_claim_kernel (claim, claim->node->op->name, resample_kernel);
+
+  return cpu_claim_kernel (claim, claim->node->op->name, cpu_resample_kernel);
 }
 
 static void
-gather_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_gather_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
   const VardShape *table = &step->in[0]->shape;
@@ -172,7 +177,7 @@ gather_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scrat
 }
 
 static void
-gather_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_gather_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
   const VardShape *table = &step->out[0]->shape;
@@ -185,12 +190,12 @@ gboolean
 cpu_claim_gather (CpuClaim *claim)
 {
   return claim->node->op == &vard_op_gather
-           ? cpu_claim_kernel (claim, "gather", gather_kernel)
-           : cpu_claim_kernel (claim, "gather_gradient", gather_gradient_kernel);
+           ? cpu_claim_kernel (claim, "gather", cpu_gather_kernel)
+           : cpu_claim_kernel (claim, "gather_gradient", cpu_gather_gradient_kernel);
 }
 
 static void
-cast_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_cast_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
 
@@ -201,11 +206,11 @@ cast_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch
 gboolean
 cpu_claim_cast (CpuClaim *claim)
 {
-  return cpu_claim_kernel (claim, "cast", cast_kernel);
+  return cpu_claim_kernel (claim, "cast", cpu_cast_kernel);
 }
 
 static void
-random_normal_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_random_normal_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
 
@@ -217,5 +222,5 @@ random_normal_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointe
 gboolean
 cpu_claim_random_normal (CpuClaim *claim)
 {
-  return cpu_claim_kernel (claim, "random_normal", random_normal_kernel);
+  return cpu_claim_kernel (claim, "random_normal", cpu_random_normal_kernel);
 }

@@ -54,13 +54,14 @@ cpu_step_weight (const VardStep *step, gpointer *in, gpointer scratch)
   if (!data->has_weight)
     return IN (1);
   cpu_weight_widen (data->pool, &data->weight, in[1], widened);
+
   return widened;
 }
 
 /* ---- products ---- */
 
 static void
-matmul_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_matmul_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
@@ -70,7 +71,7 @@ matmul_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scrat
 }
 
 static gboolean
-claim_matmul (CpuClaim *claim)
+cpu_claim_matmul (CpuClaim *claim)
 {
   const VardMatmulAttrs *attrs = claim->node->attrs;
   const VardShape *a = cpu_claim_shape (claim, 0), *b = cpu_claim_shape (claim, 1),
@@ -93,13 +94,14 @@ claim_matmul (CpuClaim *claim)
     .stride_c = y->dims[d - 2] * y->dims[d - 1],
   };
   claim->step.flops = 2.0 * gemm->n_batches * gemm->m * gemm->n * gemm->k;
-  return cpu_claim_kernel (claim, "matmul", matmul_kernel);
+
+  return cpu_claim_kernel (claim, "matmul", cpu_matmul_kernel);
 }
 
 /* ---- convolutions ---- */
 
 static void
-conv_gemm_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_conv_gemm_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
@@ -109,7 +111,7 @@ conv_gemm_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer sc
 }
 
 static void
-winograd_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_winograd_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
@@ -123,7 +125,7 @@ winograd_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scr
 }
 
 static void
-conv_narrow_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_conv_narrow_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
@@ -134,10 +136,10 @@ conv_narrow_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer 
 }
 
 static CpuConv
-conv_geometry (const VardShape *x,
-               const VardShape *w,
-               const VardShape *y,
-               const VardConv2dAttrs *attrs)
+cpu_conv_geometry (const VardShape *x,
+                   const VardShape *w,
+                   const VardShape *y,
+                   const VardConv2dAttrs *attrs)
 {
   return (CpuConv) {
     .n = x->dims[0],
@@ -157,7 +159,7 @@ conv_geometry (const VardShape *x,
 
 /* VARD_CPU_CONV=winograd or gemm overrules the estimate where the algorithm can do the shape */
 static gboolean
-prefers_winograd (const CpuConvPlan *plan, guint n_threads)
+cpu_prefers_winograd (const CpuConvPlan *plan, guint n_threads)
 {
   const char *choice = g_getenv ("VARD_CPU_CONV");
 
@@ -165,12 +167,13 @@ prefers_winograd (const CpuConvPlan *plan, guint n_threads)
     return FALSE;
   if (g_strcmp0 (choice, "winograd") == 0)
     return TRUE;
+
   return cpu_winograd_get_cost (&plan->conv, plan->kind, n_threads)
          < cpu_conv_gemm_get_cost (&plan->conv, n_threads);
 }
 
 static gboolean
-claim_conv (CpuClaim *claim, CpuConv conv, CpuConvKind kind)
+cpu_claim_conv (CpuClaim *claim, CpuConv conv, CpuConvKind kind)
 {
   static const char *const gemm_names[] = { "conv2d/gemm", "conv2d_input_gradient/gemm",
                                             "conv2d_weight_gradient/gemm" };
@@ -185,54 +188,55 @@ claim_conv (CpuClaim *claim, CpuConv conv, CpuConvKind kind)
   if (cpu_conv_narrow_can (&conv, kind) && g_getenv ("VARD_CPU_CONV") == NULL)
     {
       claim->data->own_scratch = cpu_conv_narrow_get_scratch_size (&conv, kind, n_threads);
-      return cpu_claim_kernel (claim, narrow_names[kind], conv_narrow_kernel);
+      return cpu_claim_kernel (claim, narrow_names[kind], cpu_conv_narrow_kernel);
     }
-  if (prefers_winograd (&plan, n_threads))
+  if (cpu_prefers_winograd (&plan, n_threads))
     {
       claim->data->reads_stored = cpu_winograd_reads_stored (&conv, kind, n_threads);
       claim->data->own_scratch = cpu_winograd_get_scratch_size (&conv, kind, n_threads);
-      return cpu_claim_kernel (claim, winograd_names[kind], winograd_kernel);
+      return cpu_claim_kernel (claim, winograd_names[kind], cpu_winograd_kernel);
     }
   claim->data->keeps_order = cpu_conv_gemm_takes_taps_last (&conv, kind);
   claim->data->own_scratch = cpu_conv_gemm_get_scratch_size (&conv, kind, n_threads);
-  return cpu_claim_kernel (claim, gemm_names[kind], conv_gemm_kernel);
+
+  return cpu_claim_kernel (claim, gemm_names[kind], cpu_conv_gemm_kernel);
 }
 
 static gboolean
-claim_conv2d (CpuClaim *claim)
+cpu_claim_conv2d (CpuClaim *claim)
 {
-  return claim_conv (claim,
-                     conv_geometry (cpu_claim_shape (claim, 0), cpu_claim_shape (claim, 1),
-                                    &claim->node->shape, claim->node->attrs),
-                     CPU_CONV_FORWARD);
+  return cpu_claim_conv (claim,
+                         cpu_conv_geometry (cpu_claim_shape (claim, 0), cpu_claim_shape (claim, 1),
+                                            &claim->node->shape, claim->node->attrs),
+                         CPU_CONV_FORWARD);
 }
 
 static gboolean
-claim_conv2d_input_gradient (CpuClaim *claim)
-{
-  const VardConv2dGradientAttrs *attrs = claim->node->attrs;
-
-  return claim_conv (claim,
-                     conv_geometry (&attrs->shape, cpu_claim_shape (claim, 1),
-                                    cpu_claim_shape (claim, 0), &attrs->conv),
-                     CPU_CONV_INPUT_GRADIENT);
-}
-
-static gboolean
-claim_conv2d_weight_gradient (CpuClaim *claim)
+cpu_claim_conv2d_input_gradient (CpuClaim *claim)
 {
   const VardConv2dGradientAttrs *attrs = claim->node->attrs;
 
-  return claim_conv (claim,
-                     conv_geometry (cpu_claim_shape (claim, 0), &attrs->shape,
-                                    cpu_claim_shape (claim, 1), &attrs->conv),
-                     CPU_CONV_WEIGHT_GRADIENT);
+  return cpu_claim_conv (claim,
+                         cpu_conv_geometry (&attrs->shape, cpu_claim_shape (claim, 1),
+                                            cpu_claim_shape (claim, 0), &attrs->conv),
+                         CPU_CONV_INPUT_GRADIENT);
+}
+
+static gboolean
+cpu_claim_conv2d_weight_gradient (CpuClaim *claim)
+{
+  const VardConv2dGradientAttrs *attrs = claim->node->attrs;
+
+  return cpu_claim_conv (claim,
+                         cpu_conv_geometry (cpu_claim_shape (claim, 0), &attrs->shape,
+                                            cpu_claim_shape (claim, 1), &attrs->conv),
+                         CPU_CONV_WEIGHT_GRADIENT);
 }
 
 /* ---- attention ---- */
 
 static void
-attention_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_attention_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
 
@@ -240,7 +244,7 @@ attention_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer sc
 }
 
 static void
-attention_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_attention_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
   float *to[3];
@@ -252,7 +256,7 @@ attention_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gp
 }
 
 static void
-claim_attention_plan (CpuClaim *claim, double products, gboolean is_gradient)
+cpu_claim_attention_plan (CpuClaim *claim, double products, gboolean is_gradient)
 {
   const VardAttentionAttrs *attrs = claim->node->attrs;
   const VardShape *q = cpu_claim_shape (claim, 0), *k = cpu_claim_shape (claim, 1);
@@ -269,22 +273,22 @@ claim_attention_plan (CpuClaim *claim, double products, gboolean is_gradient)
 /* the largest score is the scale times the largest product, which a scale below 0 would turn
  * round */
 static gboolean
-attention_is_usual (const CpuClaim *claim)
+cpu_attention_is_usual (const CpuClaim *claim)
 {
   return ((const VardAttentionAttrs *) claim->node->attrs)->scale >= 0;
 }
 
 static gboolean
-claim_attention (CpuClaim *claim)
+cpu_claim_attention (CpuClaim *claim)
 {
-  if (!attention_is_usual (claim))
+  if (!cpu_attention_is_usual (claim))
     return FALSE;
-  claim_attention_plan (claim, 2, FALSE);
-  return cpu_claim_kernel (claim, "attention", attention_kernel);
+  cpu_claim_attention_plan (claim, 2, FALSE);
+  return cpu_claim_kernel (claim, "attention", cpu_attention_kernel);
 }
 
 static gboolean
-is_same_gradient (const VardNode *a, const VardNode *b)
+cpu_is_same_gradient (const VardNode *a, const VardNode *b)
 {
   const VardAttentionAttrs *p = a->attrs, *q = b->attrs;
 
@@ -293,18 +297,19 @@ is_same_gradient (const VardNode *a, const VardNode *b)
   for (guint i = 0; i < 4; i++)
     if (a->inputs[i] != b->inputs[i])
       return FALSE;
+
   return TRUE;
 }
 
 /* the gradients for q, k and v are one step: they share the scores */
 static gboolean
-claim_attention_gradient (CpuClaim *claim)
+cpu_claim_attention_gradient (CpuClaim *claim)
 {
   VardGraph *graph = claim->node->graph;
 
-  if (!attention_is_usual (claim))
+  if (!cpu_attention_is_usual (claim))
     return FALSE;
-  claim_attention_plan (claim, 5, TRUE);
+  cpu_claim_attention_plan (claim, 5, TRUE);
   claim->step.n_out = 0;
   for (guint i = 0; i < 3; i++)
     claim->data->outputs[i] = -1;
@@ -313,18 +318,20 @@ claim_attention_gradient (CpuClaim *claim)
     {
       VardNode *node = vard_graph_get_node (graph, id);
 
-      if (!vard_lowering_is_live (claim->lowering, node) || !is_same_gradient (claim->node, node))
+      if (!vard_lowering_is_live (claim->lowering, node)
+          || !cpu_is_same_gradient (claim->node, node))
         continue;
       claim->data->outputs[((const VardAttentionAttrs *) node->attrs)->which] = claim->step.n_out;
       claim->out[claim->step.n_out++] = node;
     }
-  return cpu_claim_kernel (claim, "attention_gradient", attention_gradient_kernel);
+
+  return cpu_claim_kernel (claim, "attention_gradient", cpu_attention_gradient_kernel);
 }
 
 /* ---- normalisation and reductions ---- */
 
 static void
-normalize_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_normalize_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
@@ -334,7 +341,7 @@ normalize_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer sc
 }
 
 static void
-normalize_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_normalize_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
   CpuEpilogue epilogue = cpu_step_epilogue (step, in, out, scratch);
@@ -347,7 +354,7 @@ normalize_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gp
 }
 
 static gboolean
-claim_normalize (CpuClaim *claim)
+cpu_claim_normalize (CpuClaim *claim)
 {
   const VardNormalizeAttrs *attrs = claim->node->attrs;
   const VardShape *x = cpu_claim_shape (claim, 0);
@@ -363,12 +370,13 @@ claim_normalize (CpuClaim *claim)
   };
   claim->data->own_scratch = cpu_normalize_get_scratch_size (plan, claim->data->n_threads);
   claim->step.in_place[0] = 1;
-  return back ? cpu_claim_kernel (claim, "normalize_gradient", normalize_gradient_kernel)
-              : cpu_claim_kernel (claim, "normalize", normalize_kernel);
+
+  return back ? cpu_claim_kernel (claim, "normalize_gradient", cpu_normalize_gradient_kernel)
+              : cpu_claim_kernel (claim, "normalize", cpu_normalize_kernel);
 }
 
 static void
-sum_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_sum_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
 
@@ -376,18 +384,19 @@ sum_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 }
 
 static gboolean
-claim_sum (CpuClaim *claim)
+cpu_claim_sum (CpuClaim *claim)
 {
   const VardReduceAttrs *attrs = claim->node->attrs;
   const VardShape *x = cpu_claim_shape (claim, 0);
 
   cpu_sum_prepare (&claim->data->plan.sum, x->dims, x->n_dims, attrs->axes_mask);
   claim->data->own_scratch = cpu_sum_get_scratch_size (&claim->data->plan.sum);
-  return cpu_claim_kernel (claim, "sum", sum_kernel);
+
+  return cpu_claim_kernel (claim, "sum", cpu_sum_kernel);
 }
 
 static void
-softmax_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cpu_softmax_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const CpuStepData *data = step->data;
   const VardShape *x = &step->out[0]->shape;
@@ -397,25 +406,25 @@ softmax_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scra
 }
 
 static gboolean
-claim_softmax (CpuClaim *claim)
+cpu_claim_softmax (CpuClaim *claim)
 {
   claim->step.in_place[0] = 1;
-  return claim->node->shape.n_dims > 0 && cpu_claim_kernel (claim, "softmax", softmax_kernel);
+  return claim->node->shape.n_dims > 0 && cpu_claim_kernel (claim, "softmax", cpu_softmax_kernel);
 }
 
 /* ---- the table ---- */
 
 static const CpuOpRule rules[] = {
-  { &vard_op_matmul, claim_matmul, TRUE },
-  { &vard_op_conv2d, claim_conv2d, TRUE },
-  { &vard_op_conv2d_input_gradient, claim_conv2d_input_gradient, TRUE },
-  { &vard_op_conv2d_weight_gradient, claim_conv2d_weight_gradient, FALSE },
-  { &vard_op_attention, claim_attention, FALSE },
-  { &vard_op_attention_gradient, claim_attention_gradient, FALSE },
-  { &vard_op_normalize, claim_normalize, TRUE },
-  { &vard_op_normalize_gradient, claim_normalize, TRUE },
-  { &vard_op_sum, claim_sum, FALSE },
-  { &vard_op_softmax, claim_softmax, FALSE },
+  { &vard_op_matmul, cpu_claim_matmul, TRUE },
+  { &vard_op_conv2d, cpu_claim_conv2d, TRUE },
+  { &vard_op_conv2d_input_gradient, cpu_claim_conv2d_input_gradient, TRUE },
+  { &vard_op_conv2d_weight_gradient, cpu_claim_conv2d_weight_gradient, FALSE },
+  { &vard_op_attention, cpu_claim_attention, FALSE },
+  { &vard_op_attention_gradient, cpu_claim_attention_gradient, FALSE },
+  { &vard_op_normalize, cpu_claim_normalize, TRUE },
+  { &vard_op_normalize_gradient, cpu_claim_normalize, TRUE },
+  { &vard_op_sum, cpu_claim_sum, FALSE },
+  { &vard_op_softmax, cpu_claim_softmax, FALSE },
   { &vard_op_permute, cpu_claim_permute, FALSE },
   { &vard_op_slice, cpu_claim_slice, FALSE },
   { &vard_op_pad, cpu_claim_pad, FALSE },
@@ -440,12 +449,13 @@ cpu_find_rule (const VardOpClass *op)
 /* moves and casts take any type (permute: of 4 bytes; gather: rows of whole words), the rest single
  * precision */
 static gboolean
-is_any_type (const VardNode *node)
+cpu_is_any_type (const VardNode *node)
 {
   const VardOpClass *op = node->op;
 
   if (op == &vard_op_gather)
     return node->inputs[0]->shape.dims[1] * vard_dtype_get_size (node->dtype) % sizeof (float) == 0;
+
   return op == &vard_op_slice || op == &vard_op_pad || op == &vard_op_concat
          || op == &vard_op_permute || op == &vard_op_cast;
 }
@@ -459,7 +469,8 @@ cpu_claim_supports (const VardNode *node)
       || vard_fusion_passes_through (node))
     return TRUE;
   if (rule != NULL)
-    return is_any_type (node) || node->dtype == VARD_DTYPE_F32;
+    return cpu_is_any_type (node) || node->dtype == VARD_DTYPE_F32;
+
   return cpu_op_is_elementwise (node)
          || ((node->op == &vard_op_broadcast || node->op == &vard_op_fill)
              && node->dtype == VARD_DTYPE_F32);
@@ -491,5 +502,6 @@ cpu_claim_node (CpuPool *pool, VardLowering *lowering, VardNode *node, CpuClaim 
       return FALSE;
     }
   claim->step.scratch_size = data->own_scratch;
+
   return TRUE;
 }

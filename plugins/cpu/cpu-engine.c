@@ -83,6 +83,7 @@ vard_cpu_engine_alloc (VardEngine *engine, gsize size, GError **error)
 #ifdef MADV_HUGEPAGE
   madvise (data, whole, MADV_HUGEPAGE);
 #endif
+
   return vard_buffer_new_wrapped (data, size, TRUE, data, free);
 }
 
@@ -137,6 +138,7 @@ vard_cpu_engine_execute (VardEngine *engine,
        i++)
     vard_cpu_engine_run_step (self, program, i);
   cpu_pool_set_cancellable (self->pool, NULL);
+
   return !g_cancellable_set_error_if_cancelled (cancellable, error);
 }
 
@@ -147,7 +149,7 @@ vard_cpu_engine_is_exact (VardEngine *engine)
 }
 
 static gint
-compare_times (gconstpointer a, gconstpointer b)
+cpu_compare_times (gconstpointer a, gconstpointer b)
 {
   double x = (*(KernelTimes *const *) a)->seconds, y = (*(KernelTimes *const *) b)->seconds;
 
@@ -167,7 +169,7 @@ vard_cpu_engine_dup_profile (VardCpuEngine *self)
   g_hash_table_iter_init (&iter, self->times);
   while (g_hash_table_iter_next (&iter, NULL, &times))
     g_ptr_array_add (all, times);
-  g_ptr_array_sort (all, compare_times);
+  g_ptr_array_sort (all, cpu_compare_times);
   for (guint i = 0; i < all->len; i++)
     {
       const KernelTimes *t = all->pdata[i];
@@ -176,6 +178,7 @@ vard_cpu_engine_dup_profile (VardCpuEngine *self)
                               t->seconds, t->n_calls, t->flops / MAX (t->seconds, 1e-9) * 1e-9,
                               t->name);
     }
+
   return g_string_free (text, FALSE);
 }
 

@@ -31,7 +31,7 @@ static const OpCode op_codes[] = {
 /* clang-format on */
 
 static gboolean
-find_code (const VardOpClass *op, CpuOp *code)
+cpu_find_code (const VardOpClass *op, CpuOp *code)
 {
   for (guint i = 0; i < G_N_ELEMENTS (op_codes); i++)
     if (op_codes[i].op == op)
@@ -39,6 +39,7 @@ find_code (const VardOpClass *op, CpuOp *code)
         *code = op_codes[i].code;
         return TRUE;
       }
+
   return FALSE;
 }
 
@@ -47,7 +48,7 @@ cpu_op_is_elementwise (const VardNode *node)
 {
   CpuOp code;
 
-  return node->dtype == VARD_DTYPE_F32 && find_code (node->op, &code);
+  return node->dtype == VARD_DTYPE_F32 && cpu_find_code (node->op, &code);
 }
 
 CpuInstruction
@@ -55,7 +56,7 @@ cpu_instruction_for (const VardNode *node)
 {
   CpuInstruction instruction = { .out = -1 };
 
-  find_code (node->op, &instruction.op);
+  cpu_find_code (node->op, &instruction.op);
   if (node->op == &vard_op_affine)
     {
       instruction.p = ((const VardAffineAttrs *) node->attrs)->scale;
@@ -66,6 +67,7 @@ cpu_instruction_for (const VardNode *node)
       instruction.p = ((const VardClampAttrs *) node->attrs)->low;
       instruction.q = ((const VardClampAttrs *) node->attrs)->high;
     }
+
   return instruction;
 }
 
@@ -74,13 +76,14 @@ cpu_instruction_for (const VardNode *node)
 /* each member but the root is an argument of another, so loads are at most the arguments that are
  * left */
 static gboolean
-has_room (const VardFusionGroup *group, const VardNode *node)
+cpu_has_room (const VardFusionGroup *group, const VardNode *node)
 {
   return group->members->len < MAX_MEMBERS
          && group->n_arguments + node->n_inputs - group->members->len <= CPU_REGION_MAX_LOADS;
 }
 
-static const VardFusionRules rules = { CPU_REGION_MAX_OUTPUTS, cpu_op_is_elementwise, has_room };
+static const VardFusionRules rules = { CPU_REGION_MAX_OUTPUTS, cpu_op_is_elementwise,
+                                       cpu_has_room };
 
 G_STATIC_ASSERT (CPU_REGION_MAX_OUTPUTS <= VARD_FUSION_MAX_OUTPUTS);
 
@@ -146,6 +149,7 @@ cpu_fusion_new (VardLowering *lowering)
     cpu_group_find_producer (self, self->groups->pdata[i]);
   for (guint i = 0; i < self->groups->len; i++)
     cpu_group_find_consumer (self, self->groups->pdata[i]);
+
   return self;
 }
 

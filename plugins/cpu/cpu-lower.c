@@ -14,7 +14,7 @@ typedef struct
 } RegionBuilder;
 
 static guint
-builder_input (RegionBuilder *self, VardNode *node)
+cpu_builder_input (RegionBuilder *self, VardNode *node)
 {
   guint index;
 
@@ -23,12 +23,13 @@ builder_input (RegionBuilder *self, VardNode *node)
       index = self->inputs->len;
       g_ptr_array_add (self->inputs, node);
     }
+
   return index;
 }
 
 /* strides of a broadcast or a slice over what it reads */
 static gboolean
-set_pattern (CpuLoad *load, const VardNode *node)
+cpu_set_pattern (CpuLoad *load, const VardNode *node)
 {
   const VardShape *x = &node->inputs[0]->shape;
   gint64 strides[VARD_MAX_DIMS], step = 1, offset = 0;
@@ -39,11 +40,12 @@ set_pattern (CpuLoad *load, const VardNode *node)
       if (node->op == &vard_op_slice && d == ((const VardSliceAttrs *) node->attrs)->axis)
         offset = ((const VardSliceAttrs *) node->attrs)->start * step;
     }
+
   return cpu_load_set_strided (load, node->shape.dims, strides, x->n_dims, offset);
 }
 
 static void
-set_padded (CpuLoad *load, const VardNode *node)
+cpu_set_padded (CpuLoad *load, const VardNode *node)
 {
   const VardPadAttrs *attrs = node->attrs;
   const VardShape *x = &node->inputs[0]->shape;
@@ -56,7 +58,7 @@ set_padded (CpuLoad *load, const VardNode *node)
 }
 
 static void
-builder_set_load (RegionBuilder *self, CpuLoad *load, VardNode *node)
+cpu_builder_set_load (RegionBuilder *self, CpuLoad *load, VardNode *node)
 {
   VardNode *source = node->op == &vard_op_broadcast ? node->inputs[0] : node;
 
@@ -73,24 +75,24 @@ builder_set_load (RegionBuilder *self, CpuLoad *load, VardNode *node)
   else if (!cpu_fusion_is_pattern (node))
     {
       load->kind = CPU_LOAD_FLAT;
-      load->in = builder_input (self, node);
+      load->in = cpu_builder_input (self, node);
     }
   else if (node->op == &vard_op_pad)
     {
-      set_padded (load, node);
-      load->in = builder_input (self, node->inputs[0]);
+      cpu_set_padded (load, node);
+      load->in = cpu_builder_input (self, node->inputs[0]);
     }
   else
     {
-      gboolean can = set_pattern (load, node);
+      gboolean can = cpu_set_pattern (load, node);
 
       g_assert (can);
-      load->in = builder_input (self, node->inputs[0]);
+      load->in = cpu_builder_input (self, node->inputs[0]);
     }
 }
 
 static VardNode *
-skip_through (RegionBuilder *self, VardFusion *fusion, VardNode *node)
+cpu_skip_through (RegionBuilder *self, VardFusion *fusion, VardNode *node)
 {
   while (vard_fusion_passes_through (node) && fusion->group_of[node->id] == self->group)
     node = node->inputs[0];
@@ -99,7 +101,7 @@ skip_through (RegionBuilder *self, VardFusion *fusion, VardNode *node)
 
 /* loads for everything that members read and no member computes */
 static void
-builder_add_loads (RegionBuilder *self, VardFusion *fusion)
+cpu_builder_add_loads (RegionBuilder *self, VardFusion *fusion)
 {
   for (guint i = 0; i < self->group->members->len; i++)
     {
@@ -109,20 +111,20 @@ builder_add_loads (RegionBuilder *self, VardFusion *fusion)
         continue;
       for (guint k = 0; k < member->n_inputs; k++)
         {
-          VardNode *input = skip_through (self, fusion, member->inputs[k]);
+          VardNode *input = cpu_skip_through (self, fusion, member->inputs[k]);
           gboolean is_member = fusion->group_of[input->id] == self->group
                                && input != self->group->producer;
 
           if (is_member || g_hash_table_contains (self->values, input))
             continue;
-          builder_set_load (self, &self->region->loads[self->region->n_loads++], input);
+          cpu_builder_set_load (self, &self->region->loads[self->region->n_loads++], input);
           g_hash_table_insert (self->values, input, GUINT_TO_POINTER (self->region->n_loads));
         }
     }
 }
 
 static void
-builder_add_instructions (RegionBuilder *self, VardFusion *fusion)
+cpu_builder_add_instructions (RegionBuilder *self, VardFusion *fusion)
 {
   CpuRegion *region = self->region;
 
@@ -136,7 +138,7 @@ builder_add_instructions (RegionBuilder *self, VardFusion *fusion)
         continue;
       for (guint k = 0; k < member->n_inputs; k++)
         {
-          VardNode *input = skip_through (self, fusion, member->inputs[k]);
+          VardNode *input = cpu_skip_through (self, fusion, member->inputs[k]);
 
           instruction.args[k] = GPOINTER_TO_UINT (g_hash_table_lookup (self->values, input)) - 1;
         }
@@ -152,7 +154,7 @@ builder_add_instructions (RegionBuilder *self, VardFusion *fusion)
 /* The first input is the one whose place the result may take: one read here alone, element by
  * element */
 static void
-builder_put_dying_first (RegionBuilder *self, VardLowering *lowering)
+cpu_builder_put_dying_first (RegionBuilder *self, VardLowering *lowering)
 {
   CpuRegion *region = self->region;
 
@@ -178,7 +180,7 @@ builder_put_dying_first (RegionBuilder *self, VardLowering *lowering)
 
 /* whether an input is read at each element's own place, and not after an instruction */
 static gboolean
-is_read_by (const CpuRegion *region, guint in, guint instruction)
+cpu_is_read_by (const CpuRegion *region, guint in, guint instruction)
 {
   for (guint i = 0; i < region->n_loads; i++)
     if (region->loads[i].in == in && region->loads[i].kind != CPU_LOAD_FLAT
@@ -193,40 +195,42 @@ is_read_by (const CpuRegion *region, guint in, guint instruction)
             && region->loads[value].in == in)
           return FALSE;
       }
+
   return TRUE;
 }
 
 /* an output is written by its instruction, tile by tile */
 static void
-find_in_place (const CpuRegion *region, guint n_in, guint64 *in_place)
+cpu_find_in_place (const CpuRegion *region, guint n_in, guint64 *in_place)
 {
   for (guint i = 0; i < region->n_instructions; i++)
     {
       gint out = region->instructions[i].out;
 
       for (guint k = 0; out >= 0 && out < VARD_STEP_MAX_IN_PLACE && k < MIN (n_in, 64); k++)
-        if (is_read_by (region, k, i))
+        if (cpu_is_read_by (region, k, i))
           in_place[out] |= G_GUINT64_CONSTANT (1) << k;
     }
 }
 
 static CpuRegion *
-build_region (VardFusion *fusion, VardFusionGroup *group, GPtrArray *inputs)
+cpu_build_region (VardFusion *fusion, VardFusionGroup *group, GPtrArray *inputs)
 {
   g_autoptr (GHashTable) values = g_hash_table_new (NULL, NULL);
   RegionBuilder builder = { group, g_new0 (CpuRegion, 1), inputs, values };
 
   builder.region->count = vard_node_get_count (group->root);
   builder.region->n_out = group->n_outputs;
-  builder_add_loads (&builder, fusion);
-  builder_put_dying_first (&builder, fusion->lowering);
-  builder_add_instructions (&builder, fusion);
+  cpu_builder_add_loads (&builder, fusion);
+  cpu_builder_put_dying_first (&builder, fusion->lowering);
+  cpu_builder_add_instructions (&builder, fusion);
   cpu_region_finish (builder.region);
+
   return builder.region;
 }
 
 static void
-region_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_region_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   cpu_epilogue_run (data, from, to, thread);
 }
@@ -239,18 +243,18 @@ cpu_region_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer s
   gint64 tile = data->region->tile, n_tiles = (data->region->count + tile - 1) / tile;
 
   cpu_pool_run (data->pool, data->region->count, tile * cpu_pool_get_grain (data->pool, n_tiles, 4),
-                region_task, &epilogue);
+                cpu_region_task, &epilogue);
 }
 
 static gsize
-align_scratch (gsize size)
+cpu_align_scratch (gsize size)
 {
   return (size + 63) / 64 * 64;
 }
 
 /* A step's inputs while it is put together: its own, a prologue's, a region's */
 static void
-step_add_inputs (VardStep *step, GPtrArray *all, GPtrArray *more)
+cpu_step_add_inputs (VardStep *step, GPtrArray *all, GPtrArray *more)
 {
   const VardNode *first = step->n_in > 0 ? step->in[0] : NULL;
 
@@ -265,34 +269,34 @@ step_add_inputs (VardStep *step, GPtrArray *all, GPtrArray *more)
 }
 
 static void
-step_add_scratch (VardStep *step, CpuStepData *data, const CpuRegion *region)
+cpu_step_add_scratch (VardStep *step, CpuStepData *data, const CpuRegion *region)
 {
-  data->own_scratch = align_scratch (data->own_scratch);
+  data->own_scratch = cpu_align_scratch (data->own_scratch);
   data->region_scratch = MAX (data->region_scratch, cpu_region_get_scratch_size (region));
   step->scratch_size = data->own_scratch + data->n_threads * data->region_scratch;
 }
 
 /* joins a region to a step that ends with it */
 static void
-step_add_region (VardStep *step,
-                 CpuStepData *data,
-                 CpuRegion *region,
-                 GPtrArray *all,
-                 GPtrArray *inputs)
+cpu_step_add_region (VardStep *step,
+                     CpuStepData *data,
+                     CpuRegion *region,
+                     GPtrArray *all,
+                     GPtrArray *inputs)
 {
   data->region = region;
-  step_add_inputs (step, all, inputs);
-  step_add_scratch (step, data, region);
+  cpu_step_add_inputs (step, all, inputs);
+  cpu_step_add_scratch (step, data, region);
 }
 
 /* joins the group that computes a gradient's cotangent, if there is one; the cotangent is no input
  * then */
 static void
-step_add_prologue (VardFusion *fusion,
-                   VardNode *node,
-                   VardStep *step,
-                   CpuStepData *data,
-                   GPtrArray *all)
+cpu_step_add_prologue (VardFusion *fusion,
+                       VardNode *node,
+                       VardStep *step,
+                       CpuStepData *data,
+                       GPtrArray *all)
 {
   g_autoptr (GPtrArray) inputs = g_ptr_array_new ();
   VardFusionGroup *group = NULL;
@@ -301,17 +305,17 @@ step_add_prologue (VardFusion *fusion,
     group = fusion->group_of[node->inputs[1]->id];
   if (group == NULL || group->consumer != node)
     return;
-  data->prologue = build_region (fusion, group, inputs);
+  data->prologue = cpu_build_region (fusion, group, inputs);
   data->n_own = 1;
   data->n_prologue = inputs->len;
   g_ptr_array_set_size (all, 1);
-  step_add_inputs (step, all, inputs);
-  step_add_scratch (step, data, data->prologue);
+  cpu_step_add_inputs (step, all, inputs);
+  cpu_step_add_scratch (step, data, data->prologue);
   step->in_place[0] = 0;
 }
 
 static const char *
-fused_name (const CpuStepData *data, const char *name)
+cpu_fused_name (const CpuStepData *data, const char *name)
 {
   g_autofree char *text = g_strconcat (data->prologue != NULL ? "region+" : "", name,
                                        data->region != NULL ? "+region" : "", NULL);
@@ -322,7 +326,7 @@ fused_name (const CpuStepData *data, const char *name)
 /* ---- stored weights ---- */
 
 static gboolean
-takes_weight (const VardNode *reader, const VardNode *weight)
+cpu_takes_weight (const VardNode *reader, const VardNode *weight)
 {
   return (reader->op == &vard_op_matmul || reader->op == &vard_op_conv2d
           || reader->op == &vard_op_conv2d_input_gradient)
@@ -332,7 +336,7 @@ takes_weight (const VardNode *reader, const VardNode *weight)
 /* whether every reader takes the weight as it is stored; a cast may be half way to one that they
  * take */
 static gboolean
-is_weight_inside (VardFusion *fusion, VardNode *node)
+cpu_is_weight_inside (VardFusion *fusion, VardNode *node)
 {
   CpuWeight weight;
 
@@ -342,25 +346,26 @@ is_weight_inside (VardFusion *fusion, VardNode *node)
     {
       VardNode *reader = fusion->readers[i];
 
-      if (!takes_weight (reader, node)
-          && !(reader->op == &vard_op_permute && is_weight_inside (fusion, reader)))
+      if (!cpu_takes_weight (reader, node)
+          && !(reader->op == &vard_op_permute && cpu_is_weight_inside (fusion, reader)))
         return FALSE;
     }
+
   return TRUE;
 }
 
 /* the parameter in place of the node that makes it single precision, and room for that in
  * scratch */
 static void
-step_take_weight (VardFusion *fusion,
-                  VardNode *node,
-                  VardStep *step,
-                  CpuStepData *data,
-                  GPtrArray *all)
+cpu_step_take_weight (VardFusion *fusion,
+                      VardNode *node,
+                      VardStep *step,
+                      CpuStepData *data,
+                      GPtrArray *all)
 {
   VardNode *weight = node->n_inputs > 1 ? node->inputs[1] : NULL;
 
-  if (weight == NULL || !takes_weight (node, weight) || !is_weight_inside (fusion, weight))
+  if (weight == NULL || !cpu_takes_weight (node, weight) || !cpu_is_weight_inside (fusion, weight))
     return;
   all->pdata[1] = cpu_weight_match (weight, &data->weight);
   data->has_weight = TRUE;
@@ -376,13 +381,13 @@ step_take_weight (VardFusion *fusion,
   data->has_weight = data->weight.taps > 1 || data->weight.dtype != VARD_DTYPE_F32;
   if (!data->has_weight)
     return;
-  data->weight_scratch = align_scratch (data->own_scratch);
+  data->weight_scratch = cpu_align_scratch (data->own_scratch);
   data->own_scratch = data->weight_scratch + vard_node_get_count (weight) * sizeof (float);
   step->scratch_size = data->own_scratch;
 }
 
 static void
-step_own_inputs (VardStep *step, GPtrArray *all)
+cpu_step_own_inputs (VardStep *step, GPtrArray *all)
 {
   for (guint i = 0; i < step->n_in; i++)
     g_ptr_array_add (all, step->in[i]);
@@ -390,10 +395,10 @@ step_own_inputs (VardStep *step, GPtrArray *all)
 }
 
 static void
-lower_group (CpuPool *pool, VardFusion *fusion, VardFusionGroup *group)
+cpu_lower_group (CpuPool *pool, VardFusion *fusion, VardFusionGroup *group)
 {
   g_autoptr (GPtrArray) inputs = g_ptr_array_new (), all = g_ptr_array_new ();
-  CpuRegion *region = build_region (fusion, group, inputs);
+  CpuRegion *region = cpu_build_region (fusion, group, inputs);
   CpuStepData *data;
   CpuClaim claim = { 0 };
 
@@ -401,11 +406,11 @@ lower_group (CpuPool *pool, VardFusion *fusion, VardFusionGroup *group)
     {
       data = claim.data;
       data->own_out = MAX (group->producer_output, 0);
-      step_own_inputs (&claim.step, all);
-      step_take_weight (fusion, group->producer, &claim.step, data, all);
-      step_add_prologue (fusion, group->producer, &claim.step, data, all);
+      cpu_step_own_inputs (&claim.step, all);
+      cpu_step_take_weight (fusion, group->producer, &claim.step, data, all);
+      cpu_step_add_prologue (fusion, group->producer, &claim.step, data, all);
       data->region = region;
-      claim.step.name = fused_name (data, claim.step.name);
+      claim.step.name = cpu_fused_name (data, claim.step.name);
       if (group->producer_output < 0)
         vard_lowering_absorb (fusion->lowering, group->producer);
     }
@@ -418,9 +423,9 @@ lower_group (CpuPool *pool, VardFusion *fusion, VardFusionGroup *group)
                                 .kernel = cpu_region_kernel,
                                 .data = data,
                                 .free_data = cpu_step_data_free };
-      find_in_place (region, inputs->len, claim.step.in_place);
+      cpu_find_in_place (region, inputs->len, claim.step.in_place);
     }
-  step_add_region (&claim.step, data, region, all, inputs);
+  cpu_step_add_region (&claim.step, data, region, all, inputs);
   claim.step.out = group->outputs;
   claim.step.n_out = group->n_outputs;
   vard_lowering_add_step (fusion->lowering, &claim.step);
@@ -428,7 +433,7 @@ lower_group (CpuPool *pool, VardFusion *fusion, VardFusionGroup *group)
 
 /* a broadcast or a fill that is needed as a whole: a region of one copy */
 static void
-lower_pattern (CpuPool *pool, VardFusion *fusion, VardNode *node)
+cpu_lower_pattern (CpuPool *pool, VardFusion *fusion, VardNode *node)
 {
   CpuRegion *region = g_new0 (CpuRegion, 1);
   CpuStepData *data = g_new0 (CpuStepData, 1);
@@ -446,17 +451,17 @@ lower_pattern (CpuPool *pool, VardFusion *fusion, VardNode *node)
   data->n_threads = cpu_pool_get_n_threads (pool);
   region->count = vard_node_get_count (node);
   region->n_out = 1;
-  builder_set_load (&builder, &region->loads[region->n_loads++], node);
+  cpu_builder_set_load (&builder, &region->loads[region->n_loads++], node);
   region->instructions[region->n_instructions++] = (CpuInstruction) { .op = CPU_OP_COPY };
   cpu_region_finish (region);
-  step_add_region (&step, data, region, all, inputs);
+  cpu_step_add_region (&step, data, region, all, inputs);
   vard_lowering_add_step (fusion->lowering, &step);
 }
 
 /* ---- the walk ---- */
 
 static void
-lower_single (CpuPool *pool, VardFusion *fusion, VardNode *node)
+cpu_lower_single (CpuPool *pool, VardFusion *fusion, VardNode *node)
 {
   g_autoptr (GPtrArray) all = g_ptr_array_new ();
   CpuClaim claim;
@@ -465,21 +470,21 @@ lower_single (CpuPool *pool, VardFusion *fusion, VardNode *node)
     return;
   if (!cpu_claim_node (pool, fusion->lowering, node, &claim))
     return;
-  step_own_inputs (&claim.step, all);
-  step_take_weight (fusion, node, &claim.step, claim.data, all);
-  step_add_prologue (fusion, node, &claim.step, claim.data, all);
-  claim.step.name = fused_name (claim.data, claim.step.name);
+  cpu_step_own_inputs (&claim.step, all);
+  cpu_step_take_weight (fusion, node, &claim.step, claim.data, all);
+  cpu_step_add_prologue (fusion, node, &claim.step, claim.data, all);
+  claim.step.name = cpu_fused_name (claim.data, claim.step.name);
   vard_lowering_add_step (fusion->lowering, &claim.step);
 }
 
 /* members of a group are computed by its step, or by its consumer's; outputs have storage */
 static void
-lower_member (CpuPool *pool, VardFusion *fusion, VardFusionGroup *group, VardNode *node)
+cpu_lower_member (CpuPool *pool, VardFusion *fusion, VardFusionGroup *group, VardNode *node)
 {
   if (group->producer == node)
     return;
   if (group->root == node && group->consumer == NULL)
-    lower_group (pool, fusion, group);
+    cpu_lower_group (pool, fusion, group);
   else
     {
       for (guint i = 0; i < group->n_outputs && group->consumer == NULL; i++)
@@ -490,23 +495,23 @@ lower_member (CpuPool *pool, VardFusion *fusion, VardFusionGroup *group, VardNod
 }
 
 static void
-lower_node (CpuPool *pool, VardFusion *fusion, VardNode *node)
+cpu_lower_node (CpuPool *pool, VardFusion *fusion, VardNode *node)
 {
   if (fusion->group_of[node->id] != NULL)
-    lower_member (pool, fusion, fusion->group_of[node->id], node);
-  else if (is_weight_inside (fusion, node))
+    cpu_lower_member (pool, fusion, fusion->group_of[node->id], node);
+  else if (cpu_is_weight_inside (fusion, node))
     vard_lowering_absorb (fusion->lowering, node);
   else if (cpu_fusion_is_pattern (node) && !vard_fusion_is_needed (fusion, node))
     vard_lowering_absorb (fusion->lowering, node);
   else if (node->op == &vard_op_broadcast || node->op == &vard_op_fill)
     {
       if (cpu_claim_supports (node))
-        lower_pattern (pool, fusion, node);
+        cpu_lower_pattern (pool, fusion, node);
     }
   else if (vard_fusion_passes_through (node) || (node->op->flags & VARD_OP_FLAG_VIEW))
     vard_lowering_add_view (fusion->lowering, node, node->inputs[0], 0);
   else
-    lower_single (pool, fusion, node);
+    cpu_lower_single (pool, fusion, node);
 }
 
 gboolean
@@ -520,7 +525,8 @@ cpu_lower (CpuPool *pool, VardLowering *lowering)
 
       if (vard_lowering_is_live (lowering, node) && !vard_lowering_is_claimed (lowering, node)
           && !(node->op->flags & VARD_OP_FLAG_SOURCE))
-        lower_node (pool, fusion, node);
+        cpu_lower_node (pool, fusion, node);
     }
+
   return TRUE;
 }

@@ -144,6 +144,7 @@ cpu_pool_thread (gpointer data)
         }
       atomic_fetch_sub (&self->n_inside, 1);
     }
+
   return NULL;
 }
 
@@ -225,6 +226,7 @@ cpu_pool_new (guint n_threads)
       self->workers[i] = (CpuWorker) { self, i };
       self->threads[i] = g_thread_new ("vard-cpu", cpu_pool_thread, &self->workers[i]);
     }
+
   return self;
 }
 

@@ -13,25 +13,26 @@
 #define GROUP "algorithms"
 
 static char *
-dup_path (CudaDevice *self)
+cuda_dup_path (CudaDevice *self)
 {
   g_autofree char *name = g_strdup_printf ("algorithms-%s-sm_%d%d-%" G_GSIZE_FORMAT ".ini",
                                            self->name, self->major, self->minor,
                                            self->cuda->cublasLtGetVersion ());
 
   g_strcanon (name, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-_.", '-');
+
   return g_build_filename (cuda_device_ensure_cache_folder (self), name, NULL);
 }
 
 /* a file that cannot be read is as none: choices are made again */
 static void
-ensure_choices (CudaDevice *self)
+cuda_ensure_choices (CudaDevice *self)
 {
   g_autofree char *path = NULL;
 
   if (self->choices != NULL)
     return;
-  path = dup_path (self);
+  path = cuda_dup_path (self);
   self->choices = g_key_file_new ();
   g_key_file_load_from_file (self->choices, path, G_KEY_FILE_NONE, NULL);
 }
@@ -43,13 +44,14 @@ cuda_device_recall (CudaDevice *self, const char *key, gpointer choice, gsize si
   g_autofree guchar *bytes = NULL;
   gsize n_bytes = 0;
 
-  ensure_choices (self);
+  cuda_ensure_choices (self);
   text = g_key_file_get_string (self->choices, GROUP, key, NULL);
   if (text != NULL)
     bytes = g_base64_decode (text, &n_bytes);
   if (n_bytes != size)
     return FALSE;
   memcpy (choice, bytes, size);
+
   return TRUE;
 }
 
@@ -58,7 +60,7 @@ cuda_device_remember (CudaDevice *self, const char *key, gconstpointer choice, g
 {
   g_autofree char *text = g_base64_encode (choice, size);
 
-  ensure_choices (self);
+  cuda_ensure_choices (self);
   g_key_file_set_string (self->choices, GROUP, key, text);
   self->has_new_choices = TRUE;
 }
@@ -71,7 +73,7 @@ cuda_device_save_choices (CudaDevice *self)
 
   if (!self->has_new_choices)
     return;
-  path = dup_path (self);
+  path = cuda_dup_path (self);
   g_key_file_save_to_file (self->choices, path, NULL);
   self->has_new_choices = FALSE;
 }

@@ -5,14 +5,14 @@
 #include "cuda-step.h"
 
 static const VardShape *
-in_shape (const CudaClaim *claim, guint i)
+cuda_in_shape (const CudaClaim *claim, guint i)
 {
   return &claim->node->inputs[i]->shape;
 }
 
 /* a kernel of a file of the plugin's, looked up when the program is made */
 static gboolean
-find_kernel (CudaClaim *claim, const char *file, const char *name)
+cuda_find_kernel (CudaClaim *claim, const char *file, const char *name)
 {
   claim->data->function = cuda_device_get_kernel (claim->program->device, file, name);
   return claim->data->function != NULL;
@@ -35,7 +35,7 @@ typedef struct
 
 /* the widest that all addresses, strides and lengths are multiples of */
 static int
-find_unit (const CudaCopyRowsArgs *args)
+cuda_find_unit (const CudaCopyRowsArgs *args)
 {
   gsize all = (guintptr) args->from | (guintptr) args->to | args->run | args->from_stride
               | args->to_stride | 16;
@@ -44,7 +44,7 @@ find_unit (const CudaCopyRowsArgs *args)
 }
 
 static void
-rows_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_rows_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const RowsPlan *plan = CUDA_DATA (step)->plan;
 
@@ -57,7 +57,7 @@ rows_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch
       args.from = (guint8 *) in[i] + plan->parts[i].from_offset;
       args.to = (guint8 *) out[0] + plan->parts[i].to_offset;
       if (args.from_type == args.to_type)
-        args.unit = find_unit (&args);
+        args.unit = cuda_find_unit (&args);
       cuda_device_launch_over (CUDA_DEVICE (step),
                                args.from_type == args.to_type ? CUDA_DATA (step)->function
                                                               : plan->convert,
@@ -67,28 +67,28 @@ rows_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch
 
 /* bytes of an element, as it is stored */
 static gsize
-unit_of (const CudaClaim *claim, const VardNode *node)
+cuda_unit_of (const CudaClaim *claim, const VardNode *node)
 {
   return vard_dtype_get_size (vard_lowering_get_storage (claim->lowering, node));
 }
 
 /* elements of one step along an axis */
 static gint64
-axis_span (const VardNode *node, gint64 axis)
+cuda_axis_span (const VardNode *node, gint64 axis)
 {
   return vard_shape_get_span (&node->shape, axis + 1, node->shape.n_dims);
 }
 
 /* extents in elements; the stored types of input i and of the output may differ */
 static CudaCopyRowsArgs
-rows_args (const CudaClaim *claim,
-           guint i,
-           gint64 rows,
-           gint64 run,
-           gint64 from_stride,
-           gint64 to_stride)
+cuda_rows_args (const CudaClaim *claim,
+                guint i,
+                gint64 rows,
+                gint64 run,
+                gint64 from_stride,
+                gint64 to_stride)
 {
-  gsize from = unit_of (claim, claim->node->inputs[i]), to = unit_of (claim, claim->node);
+  gsize from = cuda_unit_of (claim, claim->node->inputs[i]), to = cuda_unit_of (claim, claim->node);
 
   return (CudaCopyRowsArgs) { .rows = rows,
                               .run = run * from,
@@ -105,72 +105,75 @@ rows_plan_new (CudaClaim *claim, guint n_parts)
   RowsPlan *plan = g_malloc0 (sizeof *plan + n_parts * sizeof plan->parts[0]);
 
   plan->n_parts = n_parts;
-  plan->size = vard_node_get_count (claim->node) * unit_of (claim, claim->node);
+  plan->size = vard_node_get_count (claim->node) * cuda_unit_of (claim, claim->node);
   return plan;
 }
 
 static gboolean
-claim_rows (CudaClaim *claim, RowsPlan *plan)
+cuda_claim_rows (CudaClaim *claim, RowsPlan *plan)
 {
-  cuda_claim_set (claim, claim->node->op->name, rows_kernel, plan, g_free);
+  cuda_claim_set (claim, claim->node->op->name, cuda_rows_kernel, plan, g_free);
   plan->convert = cuda_device_get_kernel (claim->program->device, "move.cu", "convert_rows");
-  return find_kernel (claim, "move.cu", "copy_rows");
+  return cuda_find_kernel (claim, "move.cu", "copy_rows");
 }
 
 gboolean
 cuda_claim_slice (CudaClaim *claim)
 {
   const VardSliceAttrs *attrs = claim->node->attrs;
-  const VardShape *x = in_shape (claim, 0);
-  gint64 span = axis_span (claim->node, attrs->axis);
+  const VardShape *x = cuda_in_shape (claim, 0);
+  gint64 span = cuda_axis_span (claim->node, attrs->axis);
   RowsPlan *plan = rows_plan_new (claim, 1);
 
-  plan->parts[0].args = rows_args (claim, 0, vard_shape_get_span (x, 0, attrs->axis),
-                                   attrs->length * span, x->dims[attrs->axis] * span,
-                                   attrs->length * span);
-  plan->parts[0].from_offset = attrs->start * span * unit_of (claim, claim->node->inputs[0]);
-  return claim_rows (claim, plan);
+  plan->parts[0].args = cuda_rows_args (claim, 0, vard_shape_get_span (x, 0, attrs->axis),
+                                        attrs->length * span, x->dims[attrs->axis] * span,
+                                        attrs->length * span);
+  plan->parts[0].from_offset = attrs->start * span * cuda_unit_of (claim, claim->node->inputs[0]);
+
+  return cuda_claim_rows (claim, plan);
 }
 
 gboolean
 cuda_claim_pad (CudaClaim *claim)
 {
   const VardPadAttrs *attrs = claim->node->attrs;
-  const VardShape *x = in_shape (claim, 0);
-  gint64 span = axis_span (claim->node, attrs->axis), run = x->dims[attrs->axis] * span;
+  const VardShape *x = cuda_in_shape (claim, 0);
+  gint64 span = cuda_axis_span (claim->node, attrs->axis), run = x->dims[attrs->axis] * span;
   RowsPlan *plan = rows_plan_new (claim, 1);
 
   plan->clears = TRUE;
-  plan->parts[0].args = rows_args (claim, 0, vard_shape_get_span (x, 0, attrs->axis), run, run,
-                                   claim->node->shape.dims[attrs->axis] * span);
-  plan->parts[0].to_offset = attrs->before * span * unit_of (claim, claim->node);
-  return claim_rows (claim, plan);
+  plan->parts[0].args = cuda_rows_args (claim, 0, vard_shape_get_span (x, 0, attrs->axis), run, run,
+                                        claim->node->shape.dims[attrs->axis] * span);
+  plan->parts[0].to_offset = attrs->before * span * cuda_unit_of (claim, claim->node);
+
+  return cuda_claim_rows (claim, plan);
 }
 
 gboolean
 cuda_claim_concat (CudaClaim *claim)
 {
   const VardConcatAttrs *attrs = claim->node->attrs;
-  gint64 span = axis_span (claim->node, attrs->axis), offset = 0;
+  gint64 span = cuda_axis_span (claim->node, attrs->axis), offset = 0;
   RowsPlan *plan = rows_plan_new (claim, claim->node->n_inputs);
 
   for (guint i = 0; i < plan->n_parts; i++)
     {
-      gint64 run = in_shape (claim, i)->dims[attrs->axis] * span;
+      gint64 run = cuda_in_shape (claim, i)->dims[attrs->axis] * span;
 
-      plan->parts[i].args = rows_args (claim, i,
-                                       vard_shape_get_span (&claim->node->shape, 0, attrs->axis),
-                                       run, run, claim->node->shape.dims[attrs->axis] * span);
-      plan->parts[i].to_offset = offset * unit_of (claim, claim->node);
+      plan->parts[i].args =
+        cuda_rows_args (claim, i, vard_shape_get_span (&claim->node->shape, 0, attrs->axis), run,
+                        run, claim->node->shape.dims[attrs->axis] * span);
+      plan->parts[i].to_offset = offset * cuda_unit_of (claim, claim->node);
       offset += run;
     }
-  return claim_rows (claim, plan);
+
+  return cuda_claim_rows (claim, plan);
 }
 
 /* ---- resampling ---- */
 
 static void
-resample_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_resample_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   CudaResampleArgs args = *(const CudaResampleArgs *) CUDA_DATA (step)->plan;
 
@@ -184,7 +187,7 @@ cuda_claim_resample (CudaClaim *claim)
 {
   const VardResampleAttrs *attrs = claim->node->attrs;
   gboolean is_up = claim->node->op == &vard_op_upsample;
-  const VardShape *small = is_up ? in_shape (claim, 0) : &claim->node->shape;
+  const VardShape *small = is_up ? cuda_in_shape (claim, 0) : &claim->node->shape;
   CudaResampleArgs args = { .count = vard_node_get_count (claim->node),
                             .h = small->dims[1],
                             .w = small->dims[2],
@@ -193,15 +196,16 @@ cuda_claim_resample (CudaClaim *claim)
                             .x_type = cuda_claim_get_type (claim, claim->node->inputs[0]),
                             .y_type = cuda_claim_get_type (claim, claim->node) };
 
-  cuda_claim_set (claim, claim->node->op->name, resample_kernel, g_memdup2 (&args, sizeof args),
-                  g_free);
-  return find_kernel (claim, "move.cu", claim->node->op->name);
+  cuda_claim_set (claim, claim->node->op->name, cuda_resample_kernel,
+                  g_memdup2 (&args, sizeof args), g_free);
+
+  return cuda_find_kernel (claim, "move.cu", claim->node->op->name);
 }
 
 /* ---- gathers ---- */
 
 static void
-gather_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_gather_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   CudaGatherArgs args = *(const CudaGatherArgs *) CUDA_DATA (step)->plan;
   gboolean is_gradient = step->out[0]->op == &vard_op_gather_gradient;
@@ -220,14 +224,15 @@ cuda_claim_gather (CudaClaim *claim)
 {
   gboolean is_gradient = claim->node->op == &vard_op_gather_gradient;
   const VardNode *ids = claim->node->inputs[is_gradient ? 0 : 1];
-  const VardShape *table = is_gradient ? &claim->node->shape : in_shape (claim, 0);
+  const VardShape *table = is_gradient ? &claim->node->shape : cuda_in_shape (claim, 0);
   CudaGatherArgs args = { .n_ids = vard_node_get_count (ids),
                           .n_rows = table->dims[0],
                           .c = table->dims[1] };
 
-  cuda_claim_set (claim, claim->node->op->name, gather_kernel, g_memdup2 (&args, sizeof args),
+  cuda_claim_set (claim, claim->node->op->name, cuda_gather_kernel, g_memdup2 (&args, sizeof args),
                   g_free);
-  return find_kernel (claim, "move.cu", claim->node->op->name);
+
+  return cuda_find_kernel (claim, "move.cu", claim->node->op->name);
 }
 
 /* ---- conversions ---- */
@@ -245,7 +250,7 @@ cuda_type_code (VardDType dtype)
 }
 
 static void
-cast_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_cast_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   CudaCastArgs args = { in[0], out[0], vard_node_get_count (step->out[0]),
                         type_codes[step->in[0]->dtype], type_codes[step->out[0]->dtype] };
@@ -256,14 +261,14 @@ cast_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch
 gboolean
 cuda_claim_cast (CudaClaim *claim)
 {
-  cuda_claim_set (claim, "cast", cast_kernel, NULL, NULL);
-  return find_kernel (claim, "move.cu", "cast");
+  cuda_claim_set (claim, "cast", cuda_cast_kernel, NULL, NULL);
+  return cuda_find_kernel (claim, "move.cu", "cast");
 }
 
 /* ---- random numbers ---- */
 
 static void
-random_normal_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_random_normal_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   gint64 n_rows = vard_random_normal_count_rows (step->out[0]);
   CudaRandomArgs args = { in[0], out[0], n_rows, vard_node_get_count (step->out[0]) / n_rows };
@@ -275,6 +280,6 @@ random_normal_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointe
 gboolean
 cuda_claim_random_normal (CudaClaim *claim)
 {
-  cuda_claim_set (claim, "random_normal", random_normal_kernel, NULL, NULL);
-  return find_kernel (claim, "random.cu", "random_normal");
+  cuda_claim_set (claim, "random_normal", cuda_random_normal_kernel, NULL, NULL);
+  return cuda_find_kernel (claim, "random.cu", "random_normal");
 }

@@ -20,7 +20,7 @@ typedef struct
 } SumPlan;
 
 static void
-sum_launch (CudaDevice *device, const SumPlan *plan, const CudaSumArgs *args, gboolean is_rows)
+cuda_sum_launch (CudaDevice *device, const SumPlan *plan, const CudaSumArgs *args, gboolean is_rows)
 {
   if (is_rows)
     cuda_device_launch (device, plan->rows, args->n_out, args->n_pieces,
@@ -31,24 +31,24 @@ sum_launch (CudaDevice *device, const SumPlan *plan, const CudaSumArgs *args, gb
 }
 
 static void
-sum_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_sum_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const SumPlan *plan = CUDA_DATA (step)->plan;
   CudaSumArgs first = plan->first, second = plan->second;
 
   first.x = in[0];
   first.out = first.n_pieces > 1 ? scratch : out[0];
-  sum_launch (CUDA_DEVICE (step), plan, &first, plan->is_rows);
+  cuda_sum_launch (CUDA_DEVICE (step), plan, &first, plan->is_rows);
   if (first.n_pieces == 1)
     return;
   second.x = scratch;
   second.out = out[0];
-  sum_launch (CUDA_DEVICE (step), plan, &second, FALSE);
+  cuda_sum_launch (CUDA_DEVICE (step), plan, &second, FALSE);
 }
 
 /* neighbouring dimensions that are walked as one become one */
 static void
-map_add (CudaMap *map, int *n_dims, gint64 extent, gint64 stride)
+cuda_map_add (CudaMap *map, int *n_dims, gint64 extent, gint64 stride)
 {
   if (extent == 1)
     return;
@@ -75,12 +75,12 @@ sum_plan_new (const VardShape *x, guint axes_mask, int n_multiprocessors)
 
       if (axes_mask & 1u << d)
         {
-          map_add (&first->reduced, &first->n_reduced_dims, x->dims[d], stride);
+          cuda_map_add (&first->reduced, &first->n_reduced_dims, x->dims[d], stride);
           first->n_reduced *= x->dims[d];
         }
       else
         {
-          map_add (&first->kept, &first->n_kept_dims, x->dims[d], stride);
+          cuda_map_add (&first->kept, &first->n_kept_dims, x->dims[d], stride);
           first->n_out *= x->dims[d];
         }
     }
@@ -100,6 +100,7 @@ sum_plan_new (const VardShape *x, guint axes_mask, int n_multiprocessors)
     .kept = { { first->n_out }, { 1 } },
     .reduced = { { first->n_pieces }, { first->n_out } },
   };
+
   return plan;
 }
 
@@ -116,14 +117,15 @@ cuda_claim_sum (CudaClaim *claim)
     claim->step.scratch_size = plan->first.n_pieces * plan->first.n_out * sizeof (float);
   plan->rows = cuda_device_get_kernel (device, "reduce.cu", "sum_rows");
   plan->columns = cuda_device_get_kernel (device, "reduce.cu", "sum_columns");
-  cuda_claim_set (claim, plan->is_rows ? "sum/rows" : "sum/columns", sum_kernel, plan, g_free);
+  cuda_claim_set (claim, plan->is_rows ? "sum/rows" : "sum/columns", cuda_sum_kernel, plan, g_free);
+
   return plan->rows != NULL && plan->columns != NULL;
 }
 
 /* ---- softmax ---- */
 
 static void
-softmax_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_softmax_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const VardShape *x = &step->out[0]->shape;
   gint64 n = x->dims[x->n_dims - 1];
@@ -138,14 +140,14 @@ cuda_claim_softmax (CudaClaim *claim)
 {
   claim->step.in_place[0] = 1;
   claim->data->function = cuda_device_get_kernel (claim->program->device, "reduce.cu", "softmax");
-  cuda_claim_set (claim, "softmax", softmax_kernel, NULL, NULL);
+  cuda_claim_set (claim, "softmax", cuda_softmax_kernel, NULL, NULL);
   return claim->data->function != NULL;
 }
 
 /* ---- normalisation ---- */
 
 static void
-normalize_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_normalize_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   CudaNormalizeArgs args = *(const CudaNormalizeArgs *) CUDA_DATA (step)->plan;
   gint64 n_groups = vard_node_get_count (step->out[0]) / (args.rows * args.width);
@@ -183,7 +185,8 @@ cuda_claim_normalize (CudaClaim *claim)
   claim->step.in_place[0] = 1;
   claim->data->function =
     cuda_device_get_kernel (claim->program->device, "normalize.cu", claim->node->op->name);
-  cuda_claim_set (claim, claim->node->op->name, normalize_kernel, g_memdup2 (&args, sizeof args),
-                  g_free);
+  cuda_claim_set (claim, claim->node->op->name, cuda_normalize_kernel,
+                  g_memdup2 (&args, sizeof args), g_free);
+
   return claim->data->function != NULL;
 }

@@ -35,7 +35,7 @@ static const Rule rules[] = {
 };
 
 static const Rule *
-find_rule (const VardOpClass *op)
+cuda_find_rule (const VardOpClass *op)
 {
   for (guint i = 0; i < G_N_ELEMENTS (rules); i++)
     if (rules[i].op == op)
@@ -46,12 +46,13 @@ find_rule (const VardOpClass *op)
 gboolean
 cuda_claim_supports (const VardNode *node)
 {
-  const Rule *rule = find_rule (node->op);
+  const Rule *rule = cuda_find_rule (node->op);
 
   if (node->op->flags & (VARD_OP_FLAG_SOURCE | VARD_OP_FLAG_VIEW) || node->op == &vard_op_stop)
     return TRUE;
   if (rule != NULL)
     return rule->is_any_type || node->dtype == VARD_DTYPE_F32;
+
   return cuda_op_is_elementwise (node) || cuda_op_is_pattern (node);
 }
 
@@ -92,7 +93,7 @@ cuda_claim_set (CudaClaim *claim,
 gboolean
 cuda_claim_node (CudaProgram *program, VardLowering *lowering, VardNode *node)
 {
-  const Rule *rule = find_rule (node->op);
+  const Rule *rule = cuda_find_rule (node->op);
   CudaClaim claim = { .program = program, .lowering = lowering, .node = node, .out = { node } };
 
   if (rule == NULL || !cuda_claim_supports (node))
@@ -110,6 +111,7 @@ cuda_claim_node (CudaProgram *program, VardLowering *lowering, VardNode *node)
       return TRUE;
     }
   cuda_step_data_free (claim.data);
+
   return FALSE;
 }
 
@@ -122,7 +124,7 @@ cuda_claim_get_type (const CudaClaim *claim, const VardNode *node)
 /* whole warps, so that a thread has at most @each of n elements, as long as there are not more than
  * @most threads */
 static guint
-choose_threads (gint64 n, guint each, guint most)
+cuda_choose_threads (gint64 n, guint each, guint most)
 {
   guint threads = 32;
 
@@ -135,12 +137,12 @@ choose_threads (gint64 n, guint each, guint most)
 guint
 cuda_block_size (gint64 n)
 {
-  return choose_threads (n, 4, 512);
+  return cuda_choose_threads (n, 4, 512);
 }
 
 /* few blocks have many elements: more threads for them */
 guint
 cuda_normalize_block_size (gint64 count)
 {
-  return choose_threads (count, 8, 1024);
+  return cuda_choose_threads (count, 8, 1024);
 }

@@ -25,33 +25,35 @@ cuda_device_ensure_cache_folder (CudaDevice *self)
                            ? g_strdup (chosen)
                            : g_build_filename (g_get_user_cache_dir (), "vard", "cuda", NULL);
   g_mkdir_with_parents (self->cache_folder, 0755);
+
   return self->cache_folder;
 }
 
 static char *
-get_arch (CudaDevice *self)
+cuda_get_arch (CudaDevice *self)
 {
   return g_strdup_printf ("sm_%d%d", self->major, self->minor);
 }
 
 static char *
-cache_path (CudaDevice *self, const char *source)
+cuda_cache_path (CudaDevice *self, const char *source)
 {
   g_autofree char *hash = g_compute_checksum_for_string (G_CHECKSUM_SHA256, source, -1);
-  g_autofree char *arch = get_arch (self);
+  g_autofree char *arch = cuda_get_arch (self);
   g_autofree char *name = NULL;
   int major = 0, minor = 0;
 
   self->cuda->nvrtcVersion (&major, &minor);
   name =
     g_strdup_printf ("%.32s-%s-%d.%d-%d.cubin", hash, arch, major, minor, self->driver_version);
+
   return g_build_filename (cuda_device_ensure_cache_folder (self), name, NULL);
 }
 
 /* ---- compiling ---- */
 
 static void
-fail_with_log (CudaDevice *self, nvrtcProgram program, nvrtcResult result)
+cuda_fail_with_log (CudaDevice *self, nvrtcProgram program, nvrtcResult result)
 {
   gsize size = 0;
   g_autofree char *log = NULL;
@@ -65,9 +67,9 @@ fail_with_log (CudaDevice *self, nvrtcProgram program, nvrtcResult result)
 }
 
 static GBytes *
-compile_program (CudaDevice *self, nvrtcProgram program)
+cuda_compile_program (CudaDevice *self, nvrtcProgram program)
 {
-  g_autofree char *arch = get_arch (self);
+  g_autofree char *arch = cuda_get_arch (self);
   g_autofree char *arch_option = g_strconcat ("--gpu-architecture=", arch, NULL);
   const char *options[] = { arch_option, "--std=c++17", "--fmad=true" };
   nvrtcResult result = self->cuda->nvrtcCompileProgram (program, G_N_ELEMENTS (options), options);
@@ -83,14 +85,15 @@ compile_program (CudaDevice *self, nvrtcProgram program)
     }
   if (result != NVRTC_SUCCESS)
     {
-      fail_with_log (self, program, result);
+      cuda_fail_with_log (self, program, result);
       return NULL;
     }
+
   return g_bytes_new_take (g_steal_pointer (&code), size);
 }
 
 static GBytes *
-compile_source (CudaDevice *self, const char *source)
+cuda_compile_source (CudaDevice *self, const char *source)
 {
   nvrtcProgram program = NULL;
   nvrtcResult result = self->cuda->nvrtcCreateProgram (&program, source, "vard.cu", 0, NULL, NULL);
@@ -102,14 +105,15 @@ compile_source (CudaDevice *self, const char *source)
                         self->cuda->nvrtcGetErrorString (result));
       return NULL;
     }
-  code = compile_program (self, program);
+  code = cuda_compile_program (self, program);
   self->cuda->nvrtcDestroyProgram (&program);
   self->n_compiled++;
+
   return code;
 }
 
 static CUmodule
-load_cached (CudaDevice *self, const char *path)
+cuda_load_cached (CudaDevice *self, const char *path)
 {
   g_autofree char *contents = NULL;
   gsize size = 0;
@@ -120,13 +124,14 @@ load_cached (CudaDevice *self, const char *path)
       || self->cuda->cuModuleLoadData (&module, contents) != CUDA_SUCCESS)
     return NULL;
   self->n_cached++;
+
   return module;
 }
 
 static CUmodule
-load_compiled (CudaDevice *self, const char *source, const char *path)
+cuda_load_compiled (CudaDevice *self, const char *source, const char *path)
 {
-  g_autoptr (GBytes) code = compile_source (self, source);
+  g_autoptr (GBytes) code = cuda_compile_source (self, source);
   CUmodule module = NULL;
 
   if (code == NULL
@@ -136,25 +141,27 @@ load_compiled (CudaDevice *self, const char *source, const char *path)
     return NULL;
   /* a cache that cannot be written costs time, not the run */
   g_file_set_contents (path, g_bytes_get_data (code, NULL), g_bytes_get_size (code), NULL);
+
   return module;
 }
 
 static CUmodule
-load_module (CudaDevice *self, const char *source)
+cuda_load_module (CudaDevice *self, const char *source)
 {
-  g_autofree char *path = cache_path (self, source);
-  CUmodule module = load_cached (self, path);
+  g_autofree char *path = cuda_cache_path (self, source);
+  CUmodule module = cuda_load_cached (self, path);
 
   if (module == NULL)
-    module = load_compiled (self, source, path);
+    module = cuda_load_compiled (self, source, path);
   if (module != NULL)
     g_ptr_array_add (self->modules, module);
+
   return module;
 }
 
 /* modules and functions share the table: a module's key is its source's alone */
 static CUfunction
-find_function (CudaDevice *self, const char *key, const char *source, const char *name)
+cuda_find_function (CudaDevice *self, const char *key, const char *source, const char *name)
 {
   g_autofree char *function_key = g_strconcat (key, ":", name, NULL);
   CUfunction function = g_hash_table_lookup (self->functions, function_key);
@@ -164,18 +171,19 @@ find_function (CudaDevice *self, const char *key, const char *source, const char
     return function;
   module = g_hash_table_lookup (self->functions, key);
   if (module == NULL)
-    module = load_module (self, source);
+    module = cuda_load_module (self, source);
   if (module == NULL)
     return NULL;
   g_hash_table_insert (self->functions, g_strdup (key), module);
   if (!cuda_device_check (self, self->cuda->cuModuleGetFunction (&function, module, name), name))
     return NULL;
   g_hash_table_insert (self->functions, g_steal_pointer (&function_key), function);
+
   return function;
 }
 
 static const char *
-peek_source (const char *file)
+cuda_peek_source (const char *file)
 {
   g_autofree char *path = g_strconcat ("/org/vard/cuda/", file, NULL);
   g_autoptr (GBytes) bytes = g_resource_lookup_data (cuda_sources_get_resource (), path, 0, NULL);
@@ -185,26 +193,27 @@ peek_source (const char *file)
 }
 
 static char *
-make_source (const char *text)
+cuda_make_source (const char *text)
 {
-  return g_strconcat (peek_source ("cuda-args.h"), peek_source ("cuda-prelude.h"), text, NULL);
+  return g_strconcat (cuda_peek_source ("cuda-args.h"), cuda_peek_source ("cuda-prelude.h"), text,
+                      NULL);
 }
 
 CUfunction
 cuda_device_get_kernel (CudaDevice *self, const char *file, const char *name)
 {
-  g_autofree char *source = make_source (peek_source (file));
+  g_autofree char *source = cuda_make_source (cuda_peek_source (file));
 
-  return find_function (self, file, source, name);
+  return cuda_find_function (self, file, source, name);
 }
 
 CUfunction
 cuda_device_compile (CudaDevice *self, const char *text, const char *name)
 {
-  g_autofree char *source = make_source (text);
+  g_autofree char *source = cuda_make_source (text);
   g_autofree char *key = g_compute_checksum_for_string (G_CHECKSUM_SHA256, text, -1);
 
-  return find_function (self, key, source, name);
+  return cuda_find_function (self, key, source, name);
 }
 
 /* ---- launching ---- */

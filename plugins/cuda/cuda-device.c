@@ -24,7 +24,7 @@ cuda_device_fail (CudaDevice *self, const char *format, ...)
 
 /* errors after which a context answers nothing else */
 static gboolean
-is_lost (CUresult result)
+cuda_is_lost (CUresult result)
 {
   return result == CUDA_ERROR_ILLEGAL_ADDRESS || result == CUDA_ERROR_LAUNCH_FAILED
          || result == CUDA_ERROR_LAUNCH_TIMEOUT || result == CUDA_ERROR_ECC_UNCORRECTABLE
@@ -41,13 +41,14 @@ cuda_device_check (CudaDevice *self, CUresult result, const char *what)
     return TRUE;
   self->cuda->cuGetErrorName (result, &name);
   self->cuda->cuGetErrorString (result, &words);
-  if (is_lost (result))
+  if (cuda_is_lost (result))
     cuda_device_fail (self,
                       "the device %s was lost while %s (%s: %s): resume from the last checkpoint",
                       self->name, what, name ? name : "?", words ? words : "?");
   else
     cuda_device_fail (self, "%s: %s failed (%s: %s)", self->name ? self->name : "the driver", what,
                       name ? name : "?", words ? words : "?");
+
   return FALSE;
 }
 
@@ -78,7 +79,7 @@ cuda_device_wait (CudaDevice *self, GError **error)
 }
 
 static int
-get_attribute (CudaDevice *self, CUdevice_attribute attribute)
+cuda_get_attribute (CudaDevice *self, CUdevice_attribute attribute)
 {
   int value = 0;
 
@@ -124,6 +125,7 @@ cuda_device_find (CudaDevice *self, GError **error)
       && cuda_device_check (self, self->cuda->cuDeviceGetName (name, sizeof name, self->device),
                             "asking for its name"))
     self->name = g_strdup (name);
+
   return cuda_device_report (self, error);
 }
 
@@ -140,14 +142,15 @@ cuda_device_start (CudaDevice *self, GError **error)
   cuda_device_check (self, cuda->cuStreamCreate (&self->stream, CU_STREAM_NON_BLOCKING),
                      "making a stream");
   cuda_device_check (self, cuda->cuMemGetInfo (&unused, &self->total), "asking for its memory");
-  self->major = get_attribute (self, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
-  self->minor = get_attribute (self, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
-  self->n_multiprocessors = get_attribute (self, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+  self->major = cuda_get_attribute (self, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
+  self->minor = cuda_get_attribute (self, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+  self->n_multiprocessors = cuda_get_attribute (self, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
   if (self->error == NULL && cuda->cublasLtCreate (&self->blas) != CUBLAS_STATUS_SUCCESS)
     cuda_device_fail (self, "%s: cannot start cuBLASLt, CUDA's matrix library", self->name);
   if (self->error == NULL
       && cuda->cuMemAlloc (&self->blas_workspace, BLAS_WORKSPACE) == CUDA_SUCCESS)
     self->blas_workspace_size = BLAS_WORKSPACE;
+
   return cuda_device_report (self, error);
 }
 
@@ -168,6 +171,7 @@ cuda_device_open (guint index, GError **error)
   self->weights = g_hash_table_new (g_str_hash, g_str_equal);
   if (!cuda_device_find (self, error) || !cuda_device_start (self, error))
     return NULL;
+
   return g_steal_pointer (&self);
 }
 

@@ -79,6 +79,7 @@ vard_cuda_engine_describe (VardEngine *engine)
   g_rec_mutex_lock (&self->mutex);
   dnn = self->cudnn ? cuda_dnn_describe (device) : g_strdup ("cuDNN not used");
   g_rec_mutex_unlock (&self->mutex);
+
   return g_strdup_printf ("cuda: %s, %.1f GB, sm_%d%d, driver for CUDA %d.%d, %s, %s products",
                           device->name, device->total * 1e-9, device->major, device->minor,
                           device->driver_version / 1000, device->driver_version % 1000 / 10, dnn,
@@ -97,6 +98,7 @@ vard_cuda_engine_alloc (VardEngine *engine, gsize size, GError **error)
   g_rec_mutex_lock (&self->mutex);
   buffer = cuda_device_alloc (device, size, error);
   g_rec_mutex_unlock (&self->mutex);
+
   return buffer;
 }
 
@@ -134,6 +136,7 @@ vard_cuda_engine_write (VardEngine *engine,
   g_rec_mutex_lock (&self->mutex);
   is_done = device != NULL && cuda_device_write (device, to->data + offset, from, size, error);
   g_rec_mutex_unlock (&self->mutex);
+
   return is_done;
 }
 
@@ -155,6 +158,7 @@ vard_cuda_engine_read (VardEngine *engine,
   g_rec_mutex_lock (&self->mutex);
   is_done = device != NULL && cuda_device_read (device, from->data + offset, to, size, error);
   g_rec_mutex_unlock (&self->mutex);
+
   return is_done;
 }
 
@@ -185,6 +189,7 @@ vard_cuda_engine_copy (VardEngine *engine,
     cuda_device_copy (device, from->data + from_offset, to->data + to_offset, size);
   is_done = is_done && cuda_device_report (device, error);
   g_rec_mutex_unlock (&self->mutex);
+
   return is_done;
 }
 
@@ -211,6 +216,7 @@ vard_cuda_engine_fill (VardEngine *engine,
     cuda_device_fill (device, to->data + offset, value, size);
   is_done = is_done && cuda_device_report (device, error);
   g_rec_mutex_unlock (&self->mutex);
+
   return is_done;
 }
 
@@ -231,11 +237,12 @@ vard_cuda_engine_lower (VardEngine *engine, VardLowering *lowering, GError **err
   program = cuda_program_new (device, self->precision);
   is_done = cuda_lower (program, lowering, error);
   g_rec_mutex_unlock (&self->mutex);
+
   return is_done;
 }
 
 static CudaProgram *
-peek_program (VardProgram *program)
+cuda_peek_program (VardProgram *program)
 {
   return ((const CudaStepData *) vard_program_get_step (program, 0)->data)->program;
 }
@@ -249,8 +256,9 @@ vard_cuda_engine_prepare (VardEngine *engine, VardProgram *program, GError **err
   if (vard_program_get_n_steps (program) == 0)
     return TRUE;
   g_rec_mutex_lock (&self->mutex);
-  is_done = cuda_program_prepare (peek_program (program), error);
+  is_done = cuda_program_prepare (cuda_peek_program (program), error);
   g_rec_mutex_unlock (&self->mutex);
+
   return is_done;
 }
 
@@ -266,8 +274,10 @@ vard_cuda_engine_execute (VardEngine *engine,
   if (vard_program_get_n_steps (program) == 0)
     return !g_cancellable_set_error_if_cancelled (cancellable, error);
   g_rec_mutex_lock (&self->mutex);
-  is_done = cuda_program_run (peek_program (program), program, self->graphs, cancellable, error);
+  is_done =
+    cuda_program_run (cuda_peek_program (program), program, self->graphs, cancellable, error);
   g_rec_mutex_unlock (&self->mutex);
+
   return is_done;
 }
 
@@ -307,6 +317,7 @@ vard_cuda_engine_describe_memory (VardEngine *engine, VardDeviceMemory *memory)
   cuda_device_check (device, device->cuda->cuMemGetInfo (&memory->free, &memory->total),
                      "asking for its memory");
   g_rec_mutex_unlock (&self->mutex);
+
   return device->error == NULL;
 }
 

@@ -60,7 +60,7 @@ cuda_op_is_pattern (const VardNode *node)
 #define MAX_MEMBERS 32
 
 static guint
-count_numbers (const VardNode *node)
+cuda_count_numbers (const VardNode *node)
 {
   return node->op == &vard_op_affine || node->op == &vard_op_clamp ? 2 : 0;
 }
@@ -68,18 +68,20 @@ count_numbers (const VardNode *node)
 /* Each member but the root is an argument of another, so loads are at most the arguments that are
  * left: any of them may be an input, an index map, or a number */
 static gboolean
-has_room (const VardFusionGroup *group, const VardNode *node)
+cuda_has_room (const VardFusionGroup *group, const VardNode *node)
 {
   guint n_loads = group->n_arguments + node->n_inputs - group->members->len,
-        n_numbers = count_numbers (node) + n_loads;
+        n_numbers = cuda_count_numbers (node) + n_loads;
 
   for (guint i = 0; i < group->members->len; i++)
-    n_numbers += count_numbers (group->members->pdata[i]);
+    n_numbers += cuda_count_numbers (group->members->pdata[i]);
+
   return group->members->len < MAX_MEMBERS && n_loads <= CUDA_REGION_MAX_MAPS
          && n_numbers <= CUDA_REGION_MAX_NUMBERS;
 }
 
-static const VardFusionRules rules = { CUDA_REGION_MAX_OUTPUTS, cuda_op_is_elementwise, has_room };
+static const VardFusionRules rules = { CUDA_REGION_MAX_OUTPUTS, cuda_op_is_elementwise,
+                                       cuda_has_room };
 
 G_STATIC_ASSERT (CUDA_REGION_MAX_OUTPUTS <= VARD_FUSION_MAX_OUTPUTS);
 
@@ -91,7 +93,7 @@ cuda_fusion_new (VardLowering *lowering)
 
 /* a normalisation that a member reads element by element */
 static VardNode *
-find_normalized (VardFusion *fusion, const VardFusionGroup *group, gboolean *is_output)
+cuda_find_normalized (VardFusion *fusion, const VardFusionGroup *group, gboolean *is_output)
 {
   for (guint i = 0; i < group->members->len; i++)
     {
@@ -108,6 +110,7 @@ find_normalized (VardFusion *fusion, const VardFusionGroup *group, gboolean *is_
             return input;
         }
     }
+
   return NULL;
 }
 
@@ -118,7 +121,8 @@ cuda_fusion_find_normalized (VardFusion *fusion)
     {
       VardFusionGroup *group = fusion->groups->pdata[i];
       gboolean is_output;
-      VardNode *node = group->producer == NULL ? find_normalized (fusion, group, &is_output) : NULL;
+      VardNode *node = group->producer == NULL ? cuda_find_normalized (fusion, group, &is_output)
+                                               : NULL;
 
       if (node != NULL)
         vard_fusion_set_producer (fusion, group, node, is_output);

@@ -52,6 +52,7 @@ library_open (const Library *library)
       handle =
         dlopen (path != NULL ? path : library->names[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     }
+
   return handle;
 }
 
@@ -81,6 +82,7 @@ library_load (const Library *library, CudaLibraries *self, GError **error)
         }
       *(void **) ((guint8 *) self + library->symbols[i].offset) = symbol;
     }
+
   return TRUE;
 }
 
@@ -96,5 +98,6 @@ cuda_libraries_open (GError **error)
     if (!library_load (&libraries[i], &table, error))
       return NULL;
   is_open = TRUE;
+
   return &table;
 }

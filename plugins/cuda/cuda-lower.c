@@ -8,7 +8,7 @@
 
 /* members of a group are computed by its step; outputs have storage */
 static void
-lower_member (CudaProgram *program, VardFusion *fusion, VardFusionGroup *group, VardNode *node)
+cuda_lower_member (CudaProgram *program, VardFusion *fusion, VardFusionGroup *group, VardNode *node)
 {
   if (group->root == node)
     {
@@ -25,10 +25,10 @@ lower_member (CudaProgram *program, VardFusion *fusion, VardFusionGroup *group, 
 }
 
 static void
-lower_node (CudaProgram *program, VardFusion *fusion, VardNode *node)
+cuda_lower_node (CudaProgram *program, VardFusion *fusion, VardNode *node)
 {
   if (fusion->group_of[node->id] != NULL)
-    lower_member (program, fusion, fusion->group_of[node->id], node);
+    cuda_lower_member (program, fusion, fusion->group_of[node->id], node);
   else if (cuda_op_is_pattern (node) && !vard_fusion_is_needed (fusion, node))
     vard_lowering_absorb (fusion->lowering, node);
   else if (vard_lowering_add_slice_view (fusion->lowering, node))
@@ -42,7 +42,7 @@ lower_node (CudaProgram *program, VardFusion *fusion, VardNode *node)
 }
 
 static void
-find_assigned (CudaProgram *program, VardGraph *graph)
+cuda_find_assigned (CudaProgram *program, VardGraph *graph)
 {
   guint n;
   const VardAssignment *assignments = vard_graph_get_assignments (graph, &n);
@@ -61,7 +61,7 @@ cuda_lower (CudaProgram *program, VardLowering *lowering, GError **error)
   if (!cuda_device_enter (program->device, error))
     return FALSE;
   program->storage = storage;
-  find_assigned (program, fusion->graph);
+  cuda_find_assigned (program, fusion->graph);
   cuda_epilogues_find (fusion);
   cuda_fusion_find_normalized (fusion);
   for (guint id = 0; id < fusion->n_nodes; id++)
@@ -70,8 +70,9 @@ cuda_lower (CudaProgram *program, VardLowering *lowering, GError **error)
 
       if (vard_lowering_is_live (lowering, node) && !vard_lowering_is_claimed (lowering, node)
           && !(node->op->flags & VARD_OP_FLAG_SOURCE))
-        lower_node (program, fusion, node);
+        cuda_lower_node (program, fusion, node);
     }
   program->storage = NULL;
+
   return cuda_device_report (program->device, error);
 }

@@ -37,7 +37,7 @@ block_free (gpointer data)
 }
 
 static void
-set_memory_error (CudaDevice *self, gsize size, GError **error)
+cuda_set_memory_error (CudaDevice *self, gsize size, GError **error)
 {
   gsize free_bytes = 0, total = 0;
 
@@ -71,7 +71,7 @@ cuda_device_realize (CudaDevice *self, VardBuffer *buffer, GError **error)
   if (result == CUDA_ERROR_OUT_OF_MEMORY)
     {
       block->address = 0;
-      set_memory_error (self, block->size, error);
+      cuda_set_memory_error (self, block->size, error);
       return FALSE;
     }
   if (!cuda_device_check (self, result, "allocating memory"))
@@ -79,6 +79,7 @@ cuda_device_realize (CudaDevice *self, VardBuffer *buffer, GError **error)
   buffer->data = (gpointer) block->address;
   self->allocated += block->size;
   self->peak = MAX (self->peak, self->allocated);
+
   return TRUE;
 }
 
@@ -91,7 +92,7 @@ cuda_device_alloc (CudaDevice *self, gsize size, GError **error)
 }
 
 static gboolean
-ensure_staging (CudaDevice *self)
+cuda_ensure_staging (CudaDevice *self)
 {
   void *pinned = NULL;
 
@@ -107,6 +108,7 @@ ensure_staging (CudaDevice *self)
                           "allocating pinned memory"))
     return FALSE;
   self->staging = pinned;
+
   return TRUE;
 }
 
@@ -123,7 +125,7 @@ cuda_device_free_memory (CudaDevice *self)
 gboolean
 cuda_device_write (CudaDevice *self, gpointer to, gconstpointer from, gsize size, GError **error)
 {
-  if (!cuda_device_enter (self, error) || !ensure_staging (self))
+  if (!cuda_device_enter (self, error) || !cuda_ensure_staging (self))
     return cuda_device_report (self, error);
   for (gsize done = 0; done < size && self->error == NULL;)
     {
@@ -142,6 +144,7 @@ cuda_device_write (CudaDevice *self, gpointer to, gconstpointer from, gsize size
                          "writing");
       done += piece;
     }
+
   return cuda_device_report (self, error);
 }
 
@@ -151,7 +154,7 @@ cuda_device_read (CudaDevice *self, gconstpointer from, gpointer to, gsize size,
 {
   gsize pending = 0, begin = 0;
 
-  if (!cuda_device_enter (self, error) || !ensure_staging (self))
+  if (!cuda_device_enter (self, error) || !cuda_ensure_staging (self))
     return cuda_device_report (self, error);
   for (gsize done = 0; (done < size || pending > 0) && self->error == NULL;)
     {
@@ -184,6 +187,7 @@ cuda_device_read (CudaDevice *self, gconstpointer from, gpointer to, gsize size,
       pending = piece;
       done += piece;
     }
+
   return cuda_device_report (self, error);
 }
 

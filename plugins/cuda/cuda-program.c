@@ -22,6 +22,7 @@ cuda_program_new (CudaDevice *device, CudaPrecision precision)
   self->addresses = g_array_new (FALSE, FALSE, sizeof (gpointer));
   self->weights = g_ptr_array_new_with_free_func (cuda_weight_unref);
   self->assigned = g_ptr_array_new ();
+
   return self;
 }
 
@@ -57,7 +58,7 @@ cuda_program_unref (CudaProgram *self)
 /* ---- addresses ---- */
 
 static GArray *
-collect_addresses (CudaProgram *self, VardProgram *program)
+cuda_collect_addresses (CudaProgram *self, VardProgram *program)
 {
   GArray *addresses = g_array_new (FALSE, FALSE, sizeof (gpointer));
 
@@ -72,11 +73,12 @@ collect_addresses (CudaProgram *self, VardProgram *program)
     }
   for (guint i = 0; i < self->weights->len; i++)
     g_array_append_val (addresses, ((CudaWeight *) self->weights->pdata[i])->values->data);
+
   return addresses;
 }
 
 static gboolean
-has_addresses (CudaProgram *self, GArray *addresses)
+cuda_has_addresses (CudaProgram *self, GArray *addresses)
 {
   return self->addresses->len == addresses->len
          && (addresses->len == 0
@@ -94,15 +96,16 @@ cuda_program_prepare (CudaProgram *self, GError **error)
   for (guint i = 0; i < self->weights->len; i++)
     if (!cuda_weight_refresh (self->weights->pdata[i], error))
       return FALSE;
+
   return TRUE;
 }
 
 static gboolean
-queue_steps (CudaProgram *self,
-             VardProgram *program,
-             gboolean is_timed,
-             GCancellable *cancellable,
-             GError **error)
+cuda_queue_steps (CudaProgram *self,
+                  VardProgram *program,
+                  gboolean is_timed,
+                  GCancellable *cancellable,
+                  GError **error)
 {
   for (guint i = 0; i < vard_program_get_n_steps (program) && self->device->error == NULL; i++)
     {
@@ -116,6 +119,7 @@ queue_steps (CudaProgram *self,
       if (begin != 0 && cuda_device_wait (self->device, NULL))
         vard_step_trace (step, begin, "cuda");
     }
+
   return cuda_device_report (self->device, error);
 }
 
@@ -133,7 +137,7 @@ cuda_program_capture (CudaProgram *self, VardProgram *program, GArray *addresses
                           "starting a capture"))
     return cuda_device_report (self->device, error);
   self->device->is_capturing = TRUE;
-  is_queued = queue_steps (self, program, FALSE, NULL, error);
+  is_queued = cuda_queue_steps (self, program, FALSE, NULL, error);
   self->device->is_capturing = FALSE;
   cuda_device_check (self->device, cuda->cuStreamEndCapture (self->device->stream, &graph),
                      "ending a capture");
@@ -150,11 +154,12 @@ cuda_program_capture (CudaProgram *self, VardProgram *program, GArray *addresses
   g_array_set_size (self->addresses, 0);
   g_array_append_vals (self->addresses, addresses->data, addresses->len);
   self->n_captures++;
+
   return TRUE;
 }
 
 static void
-touch_assigned (CudaProgram *self)
+cuda_touch_assigned (CudaProgram *self)
 {
   g_autoptr (GHashTable) buffers = g_hash_table_new (NULL, NULL);
 
@@ -173,27 +178,28 @@ cuda_program_run (CudaProgram *self,
                   GCancellable *cancellable,
                   GError **error)
 {
-  g_autoptr (GArray) addresses = collect_addresses (self, program);
+  g_autoptr (GArray) addresses = cuda_collect_addresses (self, program);
 
   if (!cuda_device_enter (self->device, error)
       || g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
-  touch_assigned (self);
+  cuda_touch_assigned (self);
   /* durations of single steps need them one by one */
   if (!use_graph || !self->has_run || vard_trace_is_enabled ())
     {
       gboolean is_queued =
-        queue_steps (self, program, vard_trace_is_enabled (), cancellable, error);
+        cuda_queue_steps (self, program, vard_trace_is_enabled (), cancellable, error);
 
       self->has_run = TRUE;
       cuda_device_save_choices (self->device);
       return is_queued;
     }
-  if ((self->graph == NULL || !has_addresses (self, addresses))
+  if ((self->graph == NULL || !cuda_has_addresses (self, addresses))
       && !cuda_program_capture (self, program, addresses, error))
     return FALSE;
   cuda_device_check (self->device,
                      self->device->cuda->cuGraphLaunch (self->graph, self->device->stream),
                      "replaying");
+
   return cuda_device_report (self->device, error);
 }

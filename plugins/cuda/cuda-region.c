@@ -36,7 +36,7 @@ typedef struct
 #define N_TEXTS 7
 
 static void
-list_texts (Builder *self, GString ***texts)
+cuda_list_texts (Builder *self, GString ***texts)
 {
   GString **all[N_TEXTS] = { &self->loads, &self->members, &self->stores,     &self->wide_loads,
                              &self->lanes, &self->packs,   &self->wide_stores };
@@ -49,7 +49,7 @@ builder_begin (Builder *self)
 {
   GString **texts[N_TEXTS];
 
-  list_texts (self, texts);
+  cuda_list_texts (self, texts);
   for (guint i = 0; i < N_TEXTS; i++)
     *texts[i] = g_string_new (NULL);
 }
@@ -59,7 +59,7 @@ builder_end (Builder *self)
 {
   GString **texts[N_TEXTS];
 
-  list_texts (self, texts);
+  cuda_list_texts (self, texts);
   for (guint i = 0; i < N_TEXTS; i++)
     g_string_free (*texts[i], TRUE);
 }
@@ -94,12 +94,13 @@ builder_add_input (Builder *self, VardNode *node)
     return index;
   g_ptr_array_add (self->inputs, node);
   g_assert (self->inputs->len <= CUDA_REGION_MAX_INPUTS);
+
   return self->inputs->len - 1;
 }
 
 /* strides of a pattern over what it reads, by its own axes */
 static gint64
-get_strides (const VardNode *node, gint64 *strides)
+cuda_get_strides (const VardNode *node, gint64 *strides)
 {
   const VardShape *x = &node->inputs[0]->shape;
   gint64 offset = 0;
@@ -115,17 +116,18 @@ get_strides (const VardNode *node, gint64 *strides)
       if (node->op == &vard_op_slice && d == ((const VardSliceAttrs *) node->attrs)->axis)
         offset = ((const VardSliceAttrs *) node->attrs)->start * strides[d];
     }
+
   return offset;
 }
 
 /* neighbouring axes that are walked as one are joined; returns how many are left */
 static guint
-set_map (CudaMap *map, const VardNode *node)
+cuda_set_map (CudaMap *map, const VardNode *node)
 {
   gint64 strides[VARD_MAX_DIMS];
   guint n_dims = 0;
 
-  map->offset = get_strides (node, strides);
+  map->offset = cuda_get_strides (node, strides);
   for (guint d = 0; d < node->shape.n_dims; d++)
     {
       gint64 extent = node->shape.dims[d];
@@ -141,27 +143,28 @@ set_map (CudaMap *map, const VardNode *node)
       map->extents[n_dims] = extent;
       map->strides[n_dims++] = strides[d];
     }
+
   return n_dims;
 }
 
 static gboolean
-is_half (Builder *self, const VardNode *node)
+cuda_is_half (Builder *self, const VardNode *node)
 {
   return vard_lowering_get_storage (self->fusion->lowering, node) == VARD_DTYPE_BF16;
 }
 
 /* the type is in the text, so that no thread asks */
 static void
-write_load (Builder *self,
-            GString *to,
-            const char *name,
-            guint value,
-            VardNode *from,
-            const char *index)
+cuda_write_load (Builder *self,
+                 GString *to,
+                 const char *name,
+                 guint value,
+                 VardNode *from,
+                 const char *index)
 {
   guint input = builder_add_input (self, from);
 
-  if (is_half (self, from))
+  if (cuda_is_half (self, from))
     g_string_append_printf (to,
                             "      float %s%u = bf16_to_float (((const unsigned short *) "
                             "args.in[%u])[%s]);\n",
@@ -173,20 +176,20 @@ write_load (Builder *self,
 
 /* the same of four neighbours, and each of them in its lane */
 static void
-write_wide_load (Builder *self, guint value, VardNode *from, const char *index)
+cuda_write_wide_load (Builder *self, guint value, VardNode *from, const char *index)
 {
   g_string_append_printf (self->wide_loads,
                           "      float l%u[4];\n      %s (args.in[%u], %s, l%u);\n", value,
-                          is_half (self, from) ? "load_halves" : "load_floats",
+                          cuda_is_half (self, from) ? "load_halves" : "load_floats",
                           builder_add_input (self, from), index, value);
   g_string_append_printf (self->lanes, "      float v%u = l%u[k];\n", value, value);
 }
 
 static void
-write_store (Builder *self, guint k, const VardNode *output)
+cuda_write_store (Builder *self, guint k, const VardNode *output)
 {
   guint value = builder_get_value (self, output);
-  gboolean is_short = is_half (self, output);
+  gboolean is_short = cuda_is_half (self, output);
 
   g_string_append_printf (self->stores,
                           is_short
@@ -201,7 +204,7 @@ write_store (Builder *self, guint k, const VardNode *output)
 
 /* the innermost index first; the outermost needs no remainder */
 static void
-write_index (GString *to, guint value, guint map, guint n_dims)
+cuda_write_index (GString *to, guint value, guint map, guint n_dims)
 {
   g_string_append_printf (to, "      CudaInt a%u = args.maps[%u].offset;\n", value, map);
   g_string_append_printf (to, "      INDEX r%u = i;\n", value);
@@ -220,7 +223,7 @@ write_index (GString *to, guint value, guint map, guint n_dims)
 /* whether four neighbours lie side by side in what is read, from a multiple of four on; @is_same:
  * or are one and the same */
 static gboolean
-has_fours (const CudaMap *map, guint n_dims, gboolean *is_same)
+cuda_has_fours (const CudaMap *map, guint n_dims, gboolean *is_same)
 {
   guint last = n_dims - 1;
 
@@ -230,59 +233,60 @@ has_fours (const CudaMap *map, guint n_dims, gboolean *is_same)
   for (guint d = 0; d < last; d++)
     if (map->strides[d] % 4 != 0)
       return FALSE;
+
   return TRUE;
 }
 
 static void
-write_mapped_load (Builder *self, guint value, VardNode *node)
+cuda_write_mapped_load (Builder *self, guint value, VardNode *node)
 {
   g_autofree char *index = g_strdup_printf ("a%u", value);
   guint map = self->n_maps++;
   g_assert (map < CUDA_REGION_MAX_MAPS);
-  guint n_dims = set_map (&self->args.maps[map], node);
-  gboolean is_same, is_wide = has_fours (&self->args.maps[map], n_dims, &is_same);
+  guint n_dims = cuda_set_map (&self->args.maps[map], node);
+  gboolean is_same, is_wide = cuda_has_fours (&self->args.maps[map], n_dims, &is_same);
 
-  write_index (self->loads, value, map, n_dims);
-  write_load (self, self->loads, "v", value, node->inputs[0], index);
-  write_index (is_wide || is_same ? self->wide_loads : self->lanes, value, map, n_dims);
+  cuda_write_index (self->loads, value, map, n_dims);
+  cuda_write_load (self, self->loads, "v", value, node->inputs[0], index);
+  cuda_write_index (is_wide || is_same ? self->wide_loads : self->lanes, value, map, n_dims);
   if (is_wide)
-    write_wide_load (self, value, node->inputs[0], index);
+    cuda_write_wide_load (self, value, node->inputs[0], index);
   else if (!is_same)
-    write_load (self, self->lanes, "v", value, node->inputs[0], index);
+    cuda_write_load (self, self->lanes, "v", value, node->inputs[0], index);
   else
     {
-      write_load (self, self->wide_loads, "l", value, node->inputs[0], index);
+      cuda_write_load (self, self->wide_loads, "l", value, node->inputs[0], index);
       g_string_append_printf (self->lanes, "      float v%u = l%u;\n", value, value);
     }
 }
 
 /* as memory would round it */
 static void
-write_rounding (Builder *self, GString *to, guint value, const VardNode *node)
+cuda_write_rounding (Builder *self, GString *to, guint value, const VardNode *node)
 {
   if (self->storage->is_half[node->id])
     g_string_append_printf (to, "      v%u = bf16_to_float (float_to_bf16 (v%u));\n", value, value);
 }
 
 static gboolean
-is_normalized (Builder *self, const VardNode *node)
+cuda_is_normalized (Builder *self, const VardNode *node)
 {
   return self->group != NULL && node == self->group->producer;
 }
 
 /* mean and r are the group's */
 static void
-write_normalized (Builder *self, guint value, VardNode *node)
+cuda_write_normalized (Builder *self, guint value, VardNode *node)
 {
   self->at_normalized = builder_add_input (self, node->inputs[0]);
-  write_load (self, self->loads, "v", value, node->inputs[0], "i");
+  cuda_write_load (self, self->loads, "v", value, node->inputs[0], "i");
   g_string_append_printf (self->loads, "      v%u = (v%u - mean) * r;\n", value, value);
-  write_rounding (self, self->loads, value, node);
+  cuda_write_rounding (self, self->loads, value, node);
 }
 
 /* a weight that is kept in another order is read as it is kept */
 static gboolean
-is_mapped (Builder *self, const VardNode *node)
+cuda_is_mapped (Builder *self, const VardNode *node)
 {
   return cuda_op_is_pattern (node) && self->storage->weights[node->id].base != node;
 }
@@ -302,19 +306,19 @@ builder_load (Builder *self, VardNode *node)
       g_string_append_printf (self->loads, "      float v%u = args.numbers[%u];\n", value, number);
       g_string_append_printf (self->lanes, "      float v%u = args.numbers[%u];\n", value, number);
     }
-  else if (is_normalized (self, node))
-    write_normalized (self, value, node);
-  else if (is_mapped (self, node))
-    write_mapped_load (self, value, node);
+  else if (cuda_is_normalized (self, node))
+    cuda_write_normalized (self, value, node);
+  else if (cuda_is_mapped (self, node))
+    cuda_write_mapped_load (self, value, node);
   else
     {
-      write_load (self, self->loads, "v", value, node, "i");
-      write_wide_load (self, value, node, "i");
+      cuda_write_load (self, self->loads, "v", value, node, "i");
+      cuda_write_wide_load (self, value, node, "i");
     }
 }
 
 static VardNode *
-skip_through (Builder *self, VardNode *node)
+cuda_skip_through (Builder *self, VardNode *node)
 {
   while (vard_fusion_passes_through (node) && self->fusion->group_of[node->id] == self->group)
     node = node->inputs[0];
@@ -326,7 +330,7 @@ builder_load_arguments (Builder *self, VardNode *member)
 {
   for (guint k = 0; k < member->n_inputs; k++)
     {
-      VardNode *input = skip_through (self, member->inputs[k]);
+      VardNode *input = cuda_skip_through (self, member->inputs[k]);
 
       if (self->fusion->group_of[input->id] != self->group || input == self->group->producer)
         builder_load (self, input);
@@ -334,7 +338,7 @@ builder_load_arguments (Builder *self, VardNode *member)
 }
 
 static void
-get_attributes (const VardNode *node, double *p, double *q)
+cuda_get_attributes (const VardNode *node, double *p, double *q)
 {
   if (node->op == &vard_op_affine)
     {
@@ -356,10 +360,10 @@ builder_write_member (Builder *self, VardNode *member)
   double p, q;
 
   for (guint k = 0; k < member->n_inputs; k++)
-    args[k] = builder_get_value (self, skip_through (self, member->inputs[k]));
+    args[k] = builder_get_value (self, cuda_skip_through (self, member->inputs[k]));
   if (member->op == &vard_op_affine || member->op == &vard_op_clamp)
     {
-      get_attributes (member, &p, &q);
+      cuda_get_attributes (member, &p, &q);
       numbers[0] = builder_add_number (self, p);
       numbers[1] = builder_add_number (self, q);
     }
@@ -373,7 +377,7 @@ builder_write_member (Builder *self, VardNode *member)
     else
       g_string_append_printf (self->members, "v%u", args[*c - '0']);
   g_string_append (self->members, ";\n");
-  write_rounding (self, self->members, value, member);
+  cuda_write_rounding (self, self->members, value, member);
 }
 
 /* Loads come before their first use, so that several are under way at once */
@@ -390,7 +394,7 @@ builder_write_body (Builder *self)
 
 /* four at a time; the caller is left if it was done so */
 static void
-write_wide_loop (Builder *self, GString *source)
+cuda_write_wide_loop (Builder *self, GString *source)
 {
   g_string_append_printf (source,
                           "  if (args.is_wide)\n    {\n      FOR_GRID (four, args.count / 4)\n     "
@@ -413,7 +417,7 @@ builder_write (Builder *self, VardNode **outputs, guint n_outputs)
   else
     builder_load (self, outputs[0]);
   for (guint k = 0; k < n_outputs; k++)
-    write_store (self, k, outputs[k]);
+    cuda_write_store (self, k, outputs[k]);
   g_string_append_printf (source, "typedef %s INDEX;\n\n%s (region, CudaRegionArgs)\n{\n",
                           self->args.count < G_MAXINT32 ? "unsigned" : "CudaInt",
                           begins_normalized ? "LARGE_KERNEL" : "KERNEL");
@@ -422,11 +426,12 @@ builder_write (Builder *self, VardNode **outputs, guint n_outputs)
                              "  float r, mean = measure_group (&group, &args.normalize, &r);\n\n");
   self->args.is_wide = !begins_normalized && self->args.count % 4 == 0;
   if (self->args.is_wide)
-    write_wide_loop (self, source);
+    cuda_write_wide_loop (self, source);
   g_string_append (source, begins_normalized ? "  FOR_GROUP (i, group)\n    {\n"
                                              : "  FOR_GRID (i, args.count)\n    {\n");
   g_string_append_printf (source, "%s%s%s    }\n}\n", self->loads->str, self->members->str,
                           self->stores->str);
+
   return g_string_free (source, FALSE);
 }
 
@@ -439,7 +444,7 @@ typedef struct
 } RegionPlan;
 
 static gboolean
-are_aligned (const VardStep *step, gpointer *in, gpointer *out)
+cuda_are_aligned (const VardStep *step, gpointer *in, gpointer *out)
 {
   guintptr all = 0;
 
@@ -447,11 +452,12 @@ are_aligned (const VardStep *step, gpointer *in, gpointer *out)
     all |= (guintptr) in[i];
   for (guint i = 0; i < step->n_out; i++)
     all |= (guintptr) out[i];
+
   return all % sizeof (float[4]) == 0;
 }
 
 static void
-region_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_region_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const RegionPlan *plan = CUDA_DATA (step)->plan;
   CudaRegionArgs args = plan->args;
@@ -463,7 +469,7 @@ region_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scrat
     args.out[i] = out[i];
   if (plan->at_normalized < 0)
     {
-      args.is_wide = args.is_wide && are_aligned (step, in, out);
+      args.is_wide = args.is_wide && cuda_are_aligned (step, in, out);
       cuda_device_launch_over (CUDA_DEVICE (step), CUDA_DATA (step)->function,
                                args.is_wide ? args.count / 4 : args.count, &args);
       return;
@@ -476,7 +482,7 @@ region_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scrat
 /* A node whose elements are read each at its own place, and by no index map. What is normalised is,
  * too: a block has measured its group before it writes. */
 static gboolean
-is_read_flat (Builder *self, const VardNode *node)
+cuda_is_read_flat (Builder *self, const VardNode *node)
 {
   GHashTableIter iter;
   gpointer key;
@@ -487,11 +493,12 @@ is_read_flat (Builder *self, const VardNode *node)
     {
       const VardNode *value = key;
 
-      if (value == node || (is_normalized (self, value) && value->inputs[0] == node))
+      if (value == node || (cuda_is_normalized (self, value) && value->inputs[0] == node))
         is_flat = TRUE;
-      else if (is_mapped (self, value) && value->n_inputs > 0 && value->inputs[0] == node)
+      else if (cuda_is_mapped (self, value) && value->n_inputs > 0 && value->inputs[0] == node)
         return FALSE;
     }
+
   return is_flat;
 }
 
@@ -506,11 +513,11 @@ builder_put_dying_first (Builder *self)
 
       for (guint k = 0; k < member->n_inputs; k++)
         {
-          VardNode *input = skip_through (self, member->inputs[k]);
+          VardNode *input = cuda_skip_through (self, member->inputs[k]);
 
-          if (is_normalized (self, input))
+          if (cuda_is_normalized (self, input))
             input = input->inputs[0];
-          if (self->fusion->group_of[input->id] == self->group || is_mapped (self, input)
+          if (self->fusion->group_of[input->id] == self->group || cuda_is_mapped (self, input)
               || (input->op->flags & VARD_OP_FLAG_SOURCE)
               || vard_lowering_get_n_uses (self->fusion->lowering, input) != 1)
             continue;
@@ -521,7 +528,7 @@ builder_put_dying_first (Builder *self)
 }
 
 static const char *
-find_name (const VardFusionGroup *group, const VardNode *node)
+cuda_find_name (const VardFusionGroup *group, const VardNode *node)
 {
   if (group == NULL)
     return node->op->name;
@@ -541,8 +548,8 @@ cuda_region_lower (CudaProgram *program, VardFusion *fusion, VardFusionGroup *gr
                       .values = values,
                       .at_normalized = -1 };
   CudaStepData *data = cuda_step_data_new (program);
-  VardStep step = { .name = find_name (group, node),
-                    .kernel = region_kernel,
+  VardStep step = { .name = cuda_find_name (group, node),
+                    .kernel = cuda_region_kernel,
                     .data = data,
                     .free_data = cuda_step_data_free,
                     .out = group != NULL ? group->outputs : &node,
@@ -565,9 +572,10 @@ cuda_region_lower (CudaProgram *program, VardFusion *fusion, VardFusionGroup *gr
   step.in = (VardNode **) inputs->pdata;
   step.n_in = inputs->len;
   for (guint k = 0; group != NULL && k < MIN (inputs->len, 64); k++)
-    if (is_read_flat (&builder, inputs->pdata[k]))
+    if (cuda_is_read_flat (&builder, inputs->pdata[k]))
       for (guint i = 0; i < MIN (step.n_out, VARD_STEP_MAX_IN_PLACE); i++)
         step.in_place[i] |= G_GUINT64_CONSTANT (1) << k;
   vard_lowering_add_step (fusion->lowering, &step);
+
   return data->function != NULL;
 }

@@ -29,13 +29,14 @@ cuda_op_is_product (const VardNode *node)
   for (guint i = 0; i < G_N_ELEMENTS (products); i++)
     if (node->op == products[i])
       return TRUE;
+
   return FALSE;
 }
 
 /* ---- weights ---- */
 
 static gboolean
-is_assigned (VardGraph *graph, const VardNode *node)
+cuda_is_assigned (VardGraph *graph, const VardNode *node)
 {
   guint n;
   const VardAssignment *assignments = vard_graph_get_assignments (graph, &n);
@@ -43,11 +44,12 @@ is_assigned (VardGraph *graph, const VardNode *node)
   for (guint i = 0; i < n; i++)
     if (assignments[i].param == node)
       return TRUE;
+
   return FALSE;
 }
 
 static gboolean
-is_frozen (VardGraph *graph, const VardNode *node)
+cuda_is_frozen (VardGraph *graph, const VardNode *node)
 {
   const VardSourceAttrs *source = node->attrs;
 
@@ -55,12 +57,12 @@ is_frozen (VardGraph *graph, const VardNode *node)
          && vard_tensor_peek_buffer (source->tensor)->is_host
          && (node->dtype == VARD_DTYPE_F32 || node->dtype == VARD_DTYPE_F16
              || node->dtype == VARD_DTYPE_BF16)
-         && !is_assigned (graph, node);
+         && !cuda_is_assigned (graph, node);
 }
 
 /* a piece of the same elements in the same order */
 static gboolean
-is_view (const VardNode *node, gint64 *offset)
+cuda_is_view (const VardNode *node, gint64 *offset)
 {
   const VardSliceAttrs *slice = node->attrs;
 
@@ -71,12 +73,13 @@ is_view (const VardNode *node, gint64 *offset)
       || vard_shape_get_span (&node->inputs[0]->shape, 0, slice->axis) != 1)
     return FALSE;
   *offset = slice->start * vard_shape_get_span (&node->shape, slice->axis + 1, node->shape.n_dims);
+
   return TRUE;
 }
 
 /* what is trained, on the device */
 static gboolean
-is_flat (const VardNode *node)
+cuda_is_flat (const VardNode *node)
 {
   const VardSourceAttrs *source = node->attrs;
 
@@ -85,21 +88,21 @@ is_flat (const VardNode *node)
 }
 
 static void
-find_weight (CudaStorage *self, VardNode *node)
+cuda_find_weight (CudaStorage *self, VardNode *node)
 {
   CudaWeightView *view = &self->weights[node->id];
   const CudaWeightView *from;
   gint64 offset;
 
-  if (is_frozen (self->fusion->graph, node) || is_flat (node))
+  if (cuda_is_frozen (self->fusion->graph, node) || cuda_is_flat (node))
     *view = (CudaWeightView) { node, ((const VardSourceAttrs *) node->attrs)->tensor, NULL, 0,
-                               is_flat (node) };
+                               cuda_is_flat (node) };
   if (node->n_inputs != 1)
     return;
   from = &self->weights[node->inputs[0]->id];
   if (from->base == NULL)
     return;
-  if (is_view (node, &offset))
+  if (cuda_is_view (node, &offset))
     {
       *view = *from;
       view->offset += offset;
@@ -116,7 +119,7 @@ find_weight (CudaStorage *self, VardNode *node)
 /* products in bf16 have a copy of their own, or everybody else. A reader that is another weight is
  * made from the file's values: it needs no place for its input. */
 static gboolean
-is_read (CudaStorage *self, const VardNode *node, gboolean by_products)
+cuda_is_read (CudaStorage *self, const VardNode *node, gboolean by_products)
 {
   if (self->fusion->is_sink[node->id])
     return !by_products;
@@ -128,14 +131,16 @@ is_read (CudaStorage *self, const VardNode *node, gboolean by_products)
       if (view->base == NULL
             ? by_products
                 == (self->program->precision == CUDA_PRECISION_BF16 && cuda_op_is_product (reader))
-            : view->base == self->weights[node->id].base && is_read (self, reader, by_products))
+            : view->base == self->weights[node->id].base
+                && cuda_is_read (self, reader, by_products))
         return TRUE;
     }
+
   return FALSE;
 }
 
 static CudaWeight *
-take_weight (CudaStorage *self, CudaWeight *weight)
+cuda_take_weight (CudaStorage *self, CudaWeight *weight)
 {
   g_ptr_array_add (self->program->weights, weight);
   return weight;
@@ -144,46 +149,46 @@ take_weight (CudaStorage *self, CudaWeight *weight)
 /* In single precision where a step reads it so. Products in bf16 ask for theirs when they are
  * claimed. */
 static void
-keep_weight (CudaStorage *self, VardNode *node)
+cuda_keep_weight (CudaStorage *self, VardNode *node)
 {
   const CudaWeightView *view = &self->weights[node->id];
   CudaWeight *weight;
-  gboolean is_read_here = is_read (self, node, FALSE);
+  gboolean is_read_here = cuda_is_read (self, node, FALSE);
 
   if (view->base != node || view->is_flat)
     return;
-  if (!is_read_here && !is_read (self, node, TRUE))
+  if (!is_read_here && !cuda_is_read (self, node, TRUE))
     {
       vard_lowering_keep (self->fusion->lowering, node, NULL);
       return;
     }
   weight = cuda_weight_get (self->program->device, view->tensor, view->order,
                             is_read_here ? node->dtype : VARD_DTYPE_BF16);
-  vard_lowering_keep (self->fusion->lowering, node, take_weight (self, weight)->values);
+  vard_lowering_keep (self->fusion->lowering, node, cuda_take_weight (self, weight)->values);
 }
 
 /* ---- activations ---- */
 
 static gboolean
-moves_elements (const VardNode *node)
+cuda_moves_elements (const VardNode *node)
 {
   gint64 offset;
 
-  return is_view (node, &offset) || node->op == &vard_op_slice || node->op == &vard_op_pad
+  return cuda_is_view (node, &offset) || node->op == &vard_op_slice || node->op == &vard_op_pad
          || node->op == &vard_op_concat || node->op == &vard_op_upsample
          || node->op == &vard_op_pool_sum || node->op == &vard_op_permute
          || node->op == &vard_op_broadcast;
 }
 
 static gboolean
-normalizes (const VardNode *node)
+cuda_normalizes (const VardNode *node)
 {
   return node->op == &vard_op_normalize || node->op == &vard_op_normalize_gradient;
 }
 
 /* not one over channels, which is a loss or a part of one */
 static gboolean
-sums_for_channels (const VardNode *node)
+cuda_sums_for_channels (const VardNode *node)
 {
   const VardReduceAttrs *attrs = node->attrs;
   const VardShape *x = node->n_inputs == 1 ? &node->inputs[0]->shape : NULL;
@@ -193,17 +198,17 @@ sums_for_channels (const VardNode *node)
 }
 
 static gboolean
-can_be_half (const VardNode *node)
+cuda_can_be_half (const VardNode *node)
 {
   /* sums over pieces of a batch are added up where they lie */
   return node->dtype == VARD_DTYPE_F32 && node->op != &vard_op_conv2d_weight_gradient
-         && (cuda_op_is_product (node) || normalizes (node) || moves_elements (node)
+         && (cuda_op_is_product (node) || cuda_normalizes (node) || cuda_moves_elements (node)
              || cuda_op_is_elementwise (node));
 }
 
 /* readers come after what they read, so from the last node backwards */
 static void
-find_readers_needs (CudaStorage *self, const VardNode *node)
+cuda_find_readers_needs (CudaStorage *self, const VardNode *node)
 {
   guint n = vard_fusion_count_readers (self->fusion, node);
   gboolean may = !self->fusion->is_sink[node->id] && n > 0, feeds = may;
@@ -214,18 +219,19 @@ find_readers_needs (CudaStorage *self, const VardNode *node)
       const VardNode *reader = vard_fusion_get_reader (self->fusion, node, i);
 
       may = may
-            && (cuda_op_is_product (reader) || normalizes (reader) || sums_for_channels (reader)
-                || (can_be_half (reader) && self->may_be_half[reader->id]));
+            && (cuda_op_is_product (reader) || cuda_normalizes (reader)
+                || cuda_sums_for_channels (reader)
+                || (cuda_can_be_half (reader) && self->may_be_half[reader->id]));
       feeds = feeds
               && (cuda_op_is_product (reader)
-                  || (is_view (reader, &offset) && self->feeds_products[reader->id]));
+                  || (cuda_is_view (reader, &offset) && self->feeds_products[reader->id]));
     }
   self->may_be_half[node->id] = may;
   self->feeds_products[node->id] = feeds;
 }
 
 static void
-set_storage (CudaStorage *self, VardNode *node)
+cuda_set_storage (CudaStorage *self, VardNode *node)
 {
   gboolean *is_activation = &self->is_activation[node->id];
   gint64 offset;
@@ -233,8 +239,8 @@ set_storage (CudaStorage *self, VardNode *node)
   *is_activation = cuda_op_is_product (node);
   for (guint k = 0; k < node->n_inputs; k++)
     *is_activation = *is_activation || self->is_activation[node->inputs[k]->id];
-  if (!can_be_half (node) || !self->may_be_half[node->id] || self->weights[node->id].base != NULL
-      || is_view (node, &offset))
+  if (!cuda_can_be_half (node) || !self->may_be_half[node->id]
+      || self->weights[node->id].base != NULL || cuda_is_view (node, &offset))
     return;
   self->is_half[node->id] = *is_activation || self->feeds_products[node->id];
   if (self->is_half[node->id])
@@ -242,21 +248,21 @@ set_storage (CudaStorage *self, VardNode *node)
 }
 
 static void
-choose_activations (CudaStorage *self)
+cuda_choose_activations (CudaStorage *self)
 {
   for (guint id = self->fusion->n_nodes; id-- > 0;)
     {
       VardNode *node = vard_graph_get_node (self->fusion->graph, id);
 
       if (vard_lowering_is_live (self->fusion->lowering, node))
-        find_readers_needs (self, node);
+        cuda_find_readers_needs (self, node);
     }
   for (guint id = 0; id < self->fusion->n_nodes; id++)
     {
       VardNode *node = vard_graph_get_node (self->fusion->graph, id);
 
       if (vard_lowering_is_live (self->fusion->lowering, node))
-        set_storage (self, node);
+        cuda_set_storage (self, node);
     }
 }
 
@@ -279,10 +285,11 @@ cuda_storage_new (CudaProgram *program, VardFusion *fusion)
         VardNode *node = vard_graph_get_node (fusion->graph, id);
 
         if (vard_lowering_is_live (fusion->lowering, node))
-          (pass == 0 ? find_weight : keep_weight) (self, node);
+          (pass == 0 ? cuda_find_weight : cuda_keep_weight) (self, node);
       }
   if (program->precision == CUDA_PRECISION_BF16)
-    choose_activations (self);
+    cuda_choose_activations (self);
+
   return self;
 }
 
@@ -301,7 +308,7 @@ cuda_storage_free (CudaStorage *self)
 /* ---- operands ---- */
 
 static void
-find_operand_weight (CudaOperand *self, CudaStorage *storage, const CudaWeightView *view)
+cuda_find_operand_weight (CudaOperand *self, CudaStorage *storage, const CudaWeightView *view)
 {
   CudaDevice *device = storage->program->device;
 
@@ -314,7 +321,7 @@ find_operand_weight (CudaOperand *self, CudaStorage *storage, const CudaWeightVi
     }
   else
     self->weight = cuda_weight_get (device, view->tensor, view->order, VARD_DTYPE_BF16);
-  take_weight (storage, self->weight);
+  cuda_take_weight (storage, self->weight);
 }
 
 void
@@ -326,7 +333,7 @@ cuda_operand_init (CudaOperand *self, CudaClaim *claim, VardNode *node)
   if (claim->program->precision != CUDA_PRECISION_BF16)
     return;
   if (storage->weights[node->id].base != NULL)
-    find_operand_weight (self, storage, &storage->weights[node->id]);
+    cuda_find_operand_weight (self, storage, &storage->weights[node->id]);
   else if (vard_lowering_get_storage (claim->lowering, node) != VARD_DTYPE_BF16)
     {
       self->converts = TRUE;
@@ -348,5 +355,6 @@ cuda_operand_read (const CudaOperand *self, CudaDevice *device, gconstpointer in
     return in;
   if (self->tensor != NULL)
     first += vard_tensor_get_offset (self->tensor) / sizeof (float);
+
   return self->weight->values->data + first * sizeof (guint16);
 }

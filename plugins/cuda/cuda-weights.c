@@ -11,7 +11,7 @@
 #include "cuda-weights.h"
 
 static CudaWeight *
-find (CudaDevice *device, const char *key)
+cuda_find (CudaDevice *device, const char *key)
 {
   CudaWeight *self = g_hash_table_lookup (device->weights, key);
 
@@ -19,7 +19,7 @@ find (CudaDevice *device, const char *key)
 }
 
 static CudaWeight *
-add (CudaDevice *device, char *key, gint64 count, VardDType dtype)
+cuda_add (CudaDevice *device, char *key, gint64 count, VardDType dtype)
 {
   CudaWeight *self = g_new0 (CudaWeight, 1);
 
@@ -30,6 +30,7 @@ add (CudaDevice *device, char *key, gint64 count, VardDType dtype)
   self->values = cuda_device_reserve (device, count * vard_dtype_get_size (dtype));
   self->is_stale = TRUE;
   g_hash_table_insert (device->weights, self->key, self);
+
   return self;
 }
 
@@ -45,14 +46,15 @@ cuda_weight_get (CudaDevice *device,
   g_string_printf (key, "%p %d", (gpointer) tensor, dtype);
   for (guint i = 0; order != NULL && i < vard_tensor_peek_shape (tensor)->n_dims; i++)
     g_string_append_printf (key, " %u", (guint) order->order[i]);
-  self = find (device, key->str);
+  self = cuda_find (device, key->str);
   if (self != NULL)
     return self;
-  self = add (device, g_strdup (key->str), vard_tensor_get_count (tensor), dtype);
+  self = cuda_add (device, g_strdup (key->str), vard_tensor_get_count (tensor), dtype);
   self->tensor = g_object_ref (tensor);
   self->is_permuted = order != NULL;
   if (order != NULL)
     self->order = *order;
+
   return self;
 }
 
@@ -60,12 +62,13 @@ CudaWeight *
 cuda_weight_get_flat (CudaDevice *device, VardBuffer *source, VardDType dtype)
 {
   g_autofree char *key = g_strdup_printf ("flat %p %d", (gpointer) source, dtype);
-  CudaWeight *self = find (device, key);
+  CudaWeight *self = cuda_find (device, key);
 
   if (self != NULL)
     return self;
-  self = add (device, g_steal_pointer (&key), source->size / sizeof (float), dtype);
+  self = cuda_add (device, g_steal_pointer (&key), source->size / sizeof (float), dtype);
   self->source = vard_buffer_ref (source);
+
   return self;
 }
 
@@ -96,7 +99,7 @@ cuda_weight_unref (gpointer data)
 
 /* element i of the result is at the sum of its indices' strides */
 static CudaMap
-make_map (const CudaWeight *self, int *n_dims)
+cuda_make_map (const CudaWeight *self, int *n_dims)
 {
   const VardShape *shape = vard_tensor_peek_shape (self->tensor);
   CudaMap map = { .offset = 0 };
@@ -109,11 +112,12 @@ make_map (const CudaWeight *self, int *n_dims)
       map.extents[d] = shape->dims[from];
       map.strides[d] = vard_shape_get_span (shape, from + 1, shape->n_dims);
     }
+
   return map;
 }
 
 static void
-convert (CudaWeight *self, gconstpointer from, VardDType dtype, gint64 count)
+cuda_convert (CudaWeight *self, gconstpointer from, VardDType dtype, gint64 count)
 {
   CudaConvertArgs args = { .x = from,
                            .y = self->values->data,
@@ -123,7 +127,7 @@ convert (CudaWeight *self, gconstpointer from, VardDType dtype, gint64 count)
   CUfunction function = cuda_device_get_kernel (self->device, "move.cu", "convert");
 
   if (self->is_permuted)
-    args.map = make_map (self, &args.n_dims);
+    args.map = cuda_make_map (self, &args.n_dims);
   else
     {
       args.n_dims = 1;
@@ -136,7 +140,7 @@ convert (CudaWeight *self, gconstpointer from, VardDType dtype, gint64 count)
 /* as it is in the file, then by a kernel; what is as it should be already goes to its place at
  * once */
 static gboolean
-upload (CudaWeight *self, GError **error)
+cuda_upload (CudaWeight *self, GError **error)
 {
   gsize size = vard_tensor_get_n_bytes (self->tensor);
   gconstpointer from = vard_tensor_peek_data (self->tensor);
@@ -148,7 +152,8 @@ upload (CudaWeight *self, GError **error)
   stored = cuda_device_alloc (self->device, size, error);
   if (stored == NULL || !cuda_device_write (self->device, stored->data, from, size, error))
     return FALSE;
-  convert (self, stored->data, vard_tensor_get_dtype (self->tensor), count);
+  cuda_convert (self, stored->data, vard_tensor_get_dtype (self->tensor), count);
+
   return cuda_device_report (self->device, error);
 }
 
@@ -163,17 +168,18 @@ cuda_weight_refresh (CudaWeight *self, GError **error)
     return FALSE;
   if (buffer->is_host)
     {
-      if (!upload (self, error))
+      if (!cuda_upload (self, error))
         return FALSE;
       vard_tensor_drop_pages (self->tensor);
     }
   else if (self->tensor != NULL)
-    convert (self, buffer->data + vard_tensor_get_offset (self->tensor),
-             vard_tensor_get_dtype (self->tensor), vard_tensor_get_count (self->tensor));
+    cuda_convert (self, buffer->data + vard_tensor_get_offset (self->tensor),
+                  vard_tensor_get_dtype (self->tensor), vard_tensor_get_count (self->tensor));
   else
-    convert (self, buffer->data, VARD_DTYPE_F32,
-             self->values->size / vard_dtype_get_size (self->dtype));
+    cuda_convert (self, buffer->data, VARD_DTYPE_F32,
+                  self->values->size / vard_dtype_get_size (self->dtype));
   self->is_stale = FALSE;
+
   return cuda_device_report (self->device, error);
 }
 
@@ -211,5 +217,6 @@ cuda_weights_count (CudaDevice *device, gsize *n_made)
       sum += values->size;
       *n_made += values->data != NULL ? values->size : 0;
     }
+
   return sum;
 }

@@ -45,6 +45,7 @@ aesthetic_predictor_add_layer (AestheticPredictor *self, VardTensor *weight, Var
   g_free (self->weights);
   self->weights = row;
   self->n = n_in;
+
   return TRUE;
 }
 
@@ -81,6 +82,7 @@ aesthetic_predictor_read (AestheticPredictor *self,
   if (isfinite (sum))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has weights that are not finite", path);
+
   return FALSE;
 }
 
@@ -101,6 +103,7 @@ aesthetic_predictor_new (const char *path, GError **error)
   if ((safetensors == NULL && pth == NULL)
       || !aesthetic_predictor_read (self, path, safetensors, pth, error))
     return NULL;
+
   return g_steal_pointer (&self);
 }
 

@@ -64,6 +64,7 @@ aesthetic_reward_prepare (VardReward *reward, GCancellable *cancellable, GError 
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s takes %u features, but %s gives %u",
                self->predictor, self->network->n, self->model,
                vard_clip_get_n_features (self->clip));
+
   return FALSE;
 }
 

@@ -53,6 +53,7 @@ brightness_reward_score (VardReward *reward, VardRewardBatch *batch, GError **er
         luma += 299 * rgb[p] + 587 * rgb[p + 1] + 114 * rgb[p + 2];
       vard_reward_batch_set_score (batch, i, sign * luma / (255e3 * (n / 3)));
     }
+
   return TRUE;
 }
 

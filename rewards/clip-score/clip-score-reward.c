@@ -47,6 +47,7 @@ clip_score_reward_prepare (VardReward *reward, GCancellable *cancellable, GError
 
   g_clear_object (&self->clip);
   self->clip = clip_encoder_open (&settings, TRUE, error);
+
   return self->clip != NULL;
 }
 

@@ -18,6 +18,7 @@ clip_encoder_open (const ClipSettings *settings, gboolean needs_text, GError **e
   g_autoptr (VardClip) clip = vard_load_clip (&files, settings->engine, settings->threads, error);
   if (clip == NULL || (needs_text && !vard_clip_load_text (clip, error)))
     return NULL;
+
   return g_steal_pointer (&clip);
 }
 
@@ -51,6 +52,7 @@ clip_call_flush (ClipCall *call, GError **error)
                                  call->score (call->features + i * n_features, call->indices[i],
                                               call->data));
   call->n = 0;
+
   return TRUE;
 }
 
@@ -75,6 +77,7 @@ clip_call_run (ClipCall *call, GError **error)
       if (call->n == call->settings->batch_size && !clip_call_flush (call, error))
         return FALSE;
     }
+
   return clip_call_flush (call, error);
 }
 
@@ -114,6 +117,7 @@ clip_prompts_score (const float *features, guint index, gpointer data)
 
   for (guint k = 0; k < self->n_features; k++)
     cosine += (double) features[k] * text[k];
+
   return self->factor * cosine;
 }
 
@@ -140,6 +144,7 @@ clip_prompts_encode (ClipPrompts *self,
         }
       vard_reward_batch_set_failed (batch, index, inner->message);
     }
+
   return TRUE;
 }
 
@@ -157,5 +162,6 @@ clip_encoder_score_prompts (VardClip *clip,
   for (guint i = 0; i < n; i++)
     if (!clip_prompts_encode (&prompts, clip, batch, i, error))
       return FALSE;
+
   return clip_encoder_score (clip, settings, batch, clip_prompts_score, &prompts, error);
 }

@@ -55,6 +55,7 @@ colorfulness_reward_score (VardReward *reward, VardRewardBatch *batch, GError **
 
       vard_reward_batch_set_score (batch, i, colorfulness_measure (rgb, n));
     }
+
   return TRUE;
 }
 

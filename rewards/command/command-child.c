@@ -69,6 +69,7 @@ command_child_new (const char *command, GError **error)
   self->unsent = g_string_new (NULL);
   self->received = g_string_new (NULL);
   self->complaints = g_string_new (NULL);
+
   return self;
 }
 
@@ -107,6 +108,7 @@ command_write (int fd, const char *bytes, gsize n_bytes)
       ;
   pthread_sigmask (SIG_SETMASK, &former, NULL);
   errno = code;
+
   return n;
 }
 
@@ -164,6 +166,7 @@ command_child_read_output (CommandChild *self)
 
   if (n > 0)
     g_string_append_len (self->received, bytes, n);
+
   return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
@@ -178,6 +181,7 @@ command_child_take_line (CommandChild *self, gboolean is_last)
     return NULL;
   char *line = g_strndup (self->received->str, length);
   g_string_erase (self->received, 0, length + (end != NULL));
+
   return line;
 }
 
@@ -209,6 +213,7 @@ command_child_turn (CommandChild *self, gint64 deadline, GPollFD *cancel)
     command_child_write (self);
   if (fds[0].revents != 0)
     is_open = command_child_read_output (self);
+
   return is_open;
 }
 
@@ -237,6 +242,7 @@ command_child_wait (CommandChild *self, gint64 deadline, GCancellable *cancellab
     }
   if (has_cancel)
     g_cancellable_release_fd (cancellable);
+
   return event;
 }
 
@@ -296,6 +302,7 @@ command_child_kill (CommandChild *self)
   g_autofree char *excerpt = wire_excerpt (last, strlen (last));
   if (*excerpt != 0)
     g_string_append_printf (report, "; the last line on its standard error is \"%s\"", excerpt);
+
   return g_string_free (g_steal_pointer (&report), FALSE);
 }
 

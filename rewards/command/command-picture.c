@@ -36,6 +36,7 @@ command_picture_save (VardRewardBatch *batch, guint index, GError **error)
       g_unlink (path);
       return NULL;
     }
+
   return g_steal_pointer (&path);
 }
 
@@ -67,6 +68,7 @@ command_picture_append (GString *line,
         return FALSE;
     }
   g_string_append_c (line, '"');
+
   return TRUE;
 }
 

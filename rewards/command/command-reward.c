@@ -149,6 +149,7 @@ command_call_write_line (CommandCall *call, guint index, GString *line, GError *
                                error))
     return FALSE;
   g_string_append (line, "}\n");
+
   return TRUE;
 }
 
@@ -197,6 +198,7 @@ command_call_find (CommandCall *call, JsonObject *answer, char **problem)
   if (index >= 0 && index < call->n
       && vard_reward_batch_get_status (call->batch, index) == VARD_REWARD_STATUS_SCORED)
     vard_reward_batch_set_failed (call->batch, index, "the program gave it two scores");
+
   return -1;
 }
 
@@ -251,6 +253,7 @@ command_call_read_line (CommandCall *call, const char *line)
     return problem;
   command_call_read_score (call, index, json_node_get_object (root));
   command_call_settle (call, index);
+
   return NULL;
 }
 
@@ -311,6 +314,7 @@ command_reward_start (CommandReward *self, GError **error)
   if (self->child == NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "cannot start the program \"%s\": %s",
                  self->command, inner->message);
+
   return self->child != NULL;
 }
 
@@ -347,6 +351,7 @@ command_call_turn (CommandCall *call, gint64 *deadline, GError **error)
       command_reward_note_answer (self);
       *deadline = command_reward_get_deadline (self);
     }
+
   return TRUE;
 }
 
@@ -398,6 +403,7 @@ command_reward_score (VardReward *reward, VardRewardBatch *batch, GError **error
   g_free (call.paths);
   g_queue_clear (&call.queue);
   g_queue_clear (&call.in_flight);
+
   return result;
 }
 
@@ -412,6 +418,7 @@ command_reward_prepare (VardReward *reward, GCancellable *cancellable, GError **
                    "no program is given: set \"command\", for example command=python3 score.py");
       return FALSE;
     }
+
   return self->child != NULL || command_reward_start (self, error);
 }
 

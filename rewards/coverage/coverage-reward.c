@@ -55,6 +55,7 @@ coverage_reward_score (VardReward *reward, VardRewardBatch *batch, GError **erro
 
       vard_reward_batch_set_score (batch, i, missing > 0 ? -100 * missing : 0);
     }
+
   return TRUE;
 }
 

@@ -40,6 +40,7 @@ hps_reward_prepare (VardReward *reward, GCancellable *cancellable, GError **erro
 
   g_clear_object (&self->clip);
   self->clip = clip_encoder_open (&settings, TRUE, error);
+
   return self->clip != NULL;
 }
 

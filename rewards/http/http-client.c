@@ -37,6 +37,7 @@ http_client_take_multi (HttpClient *self)
       curl_multi_setopt (multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long) self->settings.connections);
       curl_multi_setopt (multi, CURLMOPT_MAXCONNECTS, (long) self->settings.connections);
     }
+
   return multi;
 }
 
@@ -90,6 +91,7 @@ http_client_quote (HttpClient *self, const char *text, gsize length)
     return wire_excerpt (all, strlen (all));
   g_auto (GStrv) parts = g_strsplit (all, self->token, -1);
   g_autofree char *joined = g_strjoinv ("***", parts);
+
   return wire_excerpt (joined, strlen (joined));
 }
 
@@ -148,6 +150,7 @@ http_client_new (const HttpSettings *settings, const char *label, GError **error
   g_queue_init (&self->idle);
   http_client_make_headers (self);
   http_announce (label, self->settings.url, self->proxy, self->token != NULL);
+
   return self;
 }
 
@@ -213,5 +216,6 @@ http_client_ping (HttpClient *self, const char *url, GCancellable *cancellable, 
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "%s", ping.message);
   g_free (ping.message);
+
   return FALSE;
 }

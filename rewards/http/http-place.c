@@ -38,6 +38,7 @@ http_place_parse (HttpPlace *self, const char *url, GError **error)
   self->port = g_uri_get_port (uri);
   if (self->port < 0)
     self->port = g_str_equal (self->scheme, "https") ? 443 : 80;
+
   return TRUE;
 }
 
@@ -88,6 +89,7 @@ http_check_url (const char *url, GError **error)
                    place.host);
       return FALSE;
     }
+
   return TRUE;
 }
 
@@ -102,6 +104,7 @@ http_is_same_place (const char *from, const char *to)
     return FALSE;
   if (g_str_equal (a.scheme, b.scheme))
     return a.port == b.port;
+
   return g_str_equal (a.scheme, "http") && g_str_equal (b.scheme, "https");
 }
 
@@ -117,6 +120,7 @@ http_check_token (const char *token, const char *kind, const char *where, GError
                  kind, where,
                  token[0] == 0 ? "is empty"
                                : "has characters other than letters, digits and signs");
+
   return is_fine;
 }
 
@@ -167,6 +171,7 @@ http_read_token (const char *file, const char *variable, GError **error)
   g_strstrip (token);
   if (!http_check_token (token, kind, file != NULL ? file : variable, error))
     return NULL;
+
   return g_steal_pointer (&token);
 }
 
@@ -186,6 +191,7 @@ http_find_proxy (const char *url)
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     if (g_getenv (names[i]) != NULL && g_getenv (names[i])[0] != 0)
       return g_strdup (g_getenv (names[i]));
+
   return g_strdup ("");
 }
 

@@ -65,6 +65,7 @@ http_transfer_receive (char *bytes, size_t size, size_t n, void *data)
       return CURL_WRITEFUNC_ERROR;
     }
   g_string_append_len (self->answer, bytes, size * n);
+
   return size * n;
 }
 
@@ -306,6 +307,7 @@ http_run_start_ready (HttpRun *self, GCancellable *cancellable)
       http_run_start (self, index);
       curl_multi_perform (self->multi, &running); /* it travels while the next is written */
     }
+
   return (next - now) / 1000 + 1;
 }
 
@@ -335,6 +337,7 @@ http_run_loop (HttpRun *self, GCancellable *cancellable, GError **error)
           return FALSE;
         }
     }
+
   return TRUE;
 }
 
@@ -388,5 +391,6 @@ http_client_run (HttpClient *self,
     g_free (run.requests[i].url);
   g_free (run.requests);
   http_client_give_multi (self, run.multi);
+
   return result;
 }

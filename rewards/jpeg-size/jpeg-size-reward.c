@@ -76,6 +76,7 @@ jpeg_size_measure (struct jpeg_compress_struct *info,
   for (; info->next_scanline < info->image_height; row += 3 * info->image_width)
     jpeg_write_scanlines (info, &row, 1);
   jpeg_finish_compress (info);
+
   return TRUE;
 }
 
@@ -106,6 +107,7 @@ jpeg_size_reward_score (VardReward *reward, VardRewardBatch *batch, GError **unu
         }
       jpeg_destroy_compress (&info);
     }
+
   return TRUE;
 }
 

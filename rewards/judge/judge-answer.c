@@ -25,6 +25,7 @@ judge_fail (const char *text, const char *why, GError **error)
   g_autofree char *excerpt = wire_excerpt (end, strlen (end));
   g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
                "the judge's answer has no score: %s; it ended \"%s\"", why, excerpt);
+
   return FALSE;
 }
 
@@ -57,6 +58,7 @@ judge_find_last (const char *pattern, const char *text, int *begin, int *end)
         break;
       found = g_match_info_next (info, NULL);
     }
+
   return last;
 }
 
@@ -74,6 +76,7 @@ judge_is_joined (const char *text, int begin)
         g_strchomp (before);
         return before[0] != 0 && g_ascii_isdigit (before[strlen (before) - 1]);
       }
+
   return FALSE;
 }
 
@@ -93,6 +96,7 @@ judge_check_surroundings (const char *text, int begin, int end)
     return other;
   while (*after == ' ')
     after++;
+
   return *after == '%' ? "its last number is a percentage" : NULL;
 }
 
@@ -116,6 +120,7 @@ judge_read_last_number (const char *text, double maximum, double *score, GError 
   if (whole != NULL && whole[0] != 0 && judge_parse_number (whole) != maximum)
     return judge_fail (text, "its last number is out of a total other than the maximum", error);
   *score = judge_parse_number (number);
+
   return TRUE;
 }
 
@@ -139,6 +144,7 @@ judge_read_json (const char *text, const char *field, double *score, GError **er
       g_autofree char *why = g_strdup_printf ("its JSON has no number \"%s\"", field);
       return judge_fail (text, why, error);
     }
+
   return TRUE;
 }
 
@@ -191,5 +197,6 @@ judge_dup_content (JsonObject *answer, GError **error)
   if (content == NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
                  "there is no choices[0].message.content in the answer");
+
   return g_strdup (content);
 }

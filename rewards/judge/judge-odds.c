@@ -30,6 +30,7 @@ judge_odds_parse (const char *token, double minimum, double maximum, double *sco
     *score = word[0] - '0';
   else
     return FALSE;
+
   return *score >= minimum && *score <= maximum;
 }
 
@@ -65,6 +66,7 @@ judge_odds_get_content (JsonObject *answer)
 
   if (first == NULL || !JSON_NODE_HOLDS_OBJECT (first))
     return NULL;
+
   return judge_odds_get_array (json_object_get_member (json_node_get_object (first), "logprobs"),
                                "content");
 }
@@ -83,6 +85,7 @@ judge_odds_find (JsonArray *content, double minimum, double maximum)
       if (token != NULL && judge_odds_parse (token, minimum, maximum, &score))
         return judge_odds_get_array (place, "top_logprobs");
     }
+
   return NULL;
 }
 
@@ -120,5 +123,6 @@ judge_read_odds (JsonObject *answer, double minimum, double maximum, double *sco
                  100 * total);
   else
     *score = sum / total;
+
   return total >= SMALLEST_SHARE;
 }

@@ -105,6 +105,7 @@ judge_call_write (guint index, GString *body, gpointer data, GError **error)
   if (!wire_append_png (body, call->batch, index, error))
     return FALSE;
   g_string_append (body, "\"}}]}]}");
+
   return TRUE;
 }
 
@@ -135,6 +136,7 @@ judge_reward_read_score (JudgeReward *self, JsonObject *answer, double *score, G
                    self->maximum);
       return FALSE;
     }
+
   return found;
 }
 
@@ -182,6 +184,7 @@ judge_reward_check (JudgeReward *self, GError **error)
                  self->minimum, self->maximum);
   else
     return TRUE;
+
   return FALSE;
 }
 
@@ -206,6 +209,7 @@ judge_reward_load_rubric (JudgeReward *self, GError **error)
     }
   g_free (self->text);
   self->text = g_steal_pointer (&text);
+
   return TRUE;
 }
 
@@ -221,6 +225,7 @@ judge_dup_base (const char *url)
     base[strlen (base) - 1] = 0;
   if (strchr (strstr (base, "://") + 3, '/') == NULL)
     return g_strconcat (base, "/v1", NULL);
+
   return g_steal_pointer (&base);
 }
 
@@ -245,6 +250,7 @@ judge_reward_prepare (VardReward *reward, GCancellable *cancellable, GError **er
     return FALSE;
   http_client_free (self->client);
   self->client = g_steal_pointer (&client);
+
   return TRUE;
 }
 
@@ -277,6 +283,7 @@ judge_reward_get_needs (VardReward *reward)
     g_file_get_contents (self->rubric_file, &text, NULL, NULL);
   else
     text = g_strdup (self->rubric);
+
   return text != NULL && strstr (text, "{prompt}") != NULL ? VARD_REWARD_NEEDS_PROMPT
                                                            : VARD_REWARD_NEEDS_NOTHING;
 }

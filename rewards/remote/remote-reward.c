@@ -69,6 +69,7 @@ remote_call_write_images (RemoteCall *call, guint first, guint n, GString *body,
         return FALSE;
       g_string_append_c (body, '"');
     }
+
   return TRUE;
 }
 
@@ -110,6 +111,7 @@ remote_call_write (guint index, GString *body, gpointer data, GError **error)
   g_string_append_c (body, ']');
   remote_call_write_metadata (call, first, n, body);
   g_string_append_c (body, '}');
+
   return TRUE;
 }
 
@@ -142,6 +144,7 @@ remote_read_array (JsonObject *answer, const char *name, guint n, char **message
     return array;
   *message =
     g_strdup_printf ("there are %u %s for %u pictures", json_array_get_length (array), name, n);
+
   return NULL;
 }
 
@@ -190,6 +193,7 @@ remote_call_read_items (RemoteCall *call, JsonObject *answer, guint first, guint
   for (guint i = 0; i < n; i++)
     remote_call_read_item (call, first + i, json_array_get_element (rewards, i),
                            errors != NULL ? json_array_get_element (errors, i) : NULL);
+
   return NULL;
 }
 
@@ -237,6 +241,7 @@ remote_reward_prepare (VardReward *reward, GCancellable *cancellable, GError **e
     return FALSE;
   http_client_free (self->client);
   self->client = g_steal_pointer (&client);
+
   return TRUE;
 }
 

@@ -52,6 +52,7 @@ symmetry_compare (const guint8 *a, const guint8 *b, guint n_pixels, gboolean is_
   for (guint i = 0; i < n_pixels; i++)
     for (guint c = 0; c < 3; c++)
       sum += abs (a[3 * i + c] - b[3 * (is_turned ? n_pixels - 1 - i : i) + c]);
+
   return sum;
 }
 
@@ -71,6 +72,7 @@ symmetry_reward_score (VardReward *reward, VardRewardBatch *batch, GError **erro
                                       is_vertical);
       vard_reward_batch_set_score (batch, i, 1 - distance / (255.0 * n));
     }
+
   return TRUE;
 }
 

@@ -65,6 +65,7 @@ wire_png_write (WirePng *self, png_structp png, png_infop info, VardRewardBatch 
   for (gsize y = 0; y < height; y++)
     png_write_row (png, pixels + y * width * 3);
   png_write_end (png, info);
+
   return TRUE;
 }
 
@@ -91,5 +92,6 @@ wire_append_png (GString *out, VardRewardBatch *batch, guint index, GError **err
                  vard_reward_batch_get_width (batch, index),
                  vard_reward_batch_get_height (batch, index), self.message);
   g_byte_array_unref (self.bytes);
+
   return is_written;
 }

@@ -32,6 +32,7 @@ wire_scan_fail (WireScan *self, const char *what, GError **error)
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "%s at \"%s\"", what, rest);
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "it is truncated");
+
   return FALSE;
 }
 
@@ -51,6 +52,7 @@ wire_scan_string (WireScan *self, GError **error)
     return wire_scan_fail (self, "there is a control character in the string", error);
   g_string_append_len (self->out, self->at, at + 1 - self->at);
   self->at = at + 1;
+
   return TRUE;
 }
 
@@ -82,6 +84,7 @@ wire_skip_fraction (const char *at, const char *end)
       if (at == digits)
         return NULL;
     }
+
   return at;
 }
 
@@ -106,6 +109,7 @@ wire_scan_number (WireScan *self, GError **error)
   else if (after == point && point - digits > 18)
     g_string_append (self->out, ".0");
   self->at = after;
+
   return TRUE;
 }
 
@@ -131,6 +135,7 @@ wire_scan_word (WireScan *self, GError **error)
         self->at = after;
         return TRUE;
       }
+
   return wire_scan_fail (self, "there is something other than JSON", error);
 }
 
@@ -144,6 +149,7 @@ wire_scan_bracket (WireScan *self, GError **error)
   if (!is_open && self->depth-- == 0)
     return wire_scan_fail (self, "a bracket closes that was not open", error);
   g_string_append_c (self->out, *self->at++);
+
   return TRUE;
 }
 
@@ -167,6 +173,7 @@ wire_scan_token (WireScan *self, GError **error)
   else
     is_fine = wire_scan_word (self, error);
   self->is_ended = self->depth == 0;
+
   return is_fine;
 }
 
@@ -182,6 +189,7 @@ wire_scan (WireScan *self, GError **error)
     }
   if (!self->is_ended)
     return wire_scan_fail (self, "", error);
+
   return TRUE;
 }
 
@@ -208,6 +216,7 @@ wire_parse (const char *text, gsize length, GError **error)
                    inner != NULL ? inner->message : "it is empty");
       return NULL;
     }
+
   return json_node_ref (json_parser_get_root (parser));
 }
 
@@ -221,6 +230,7 @@ wire_parse_object (const char *text, gsize length, GError **error)
       g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD, "it is not an object");
       return NULL;
     }
+
   return g_steal_pointer (&node);
 }
 
@@ -234,5 +244,6 @@ wire_get_number (JsonNode *node, double *number)
     return FALSE;
 
   *number = json_node_get_double (node);
+
   return TRUE;
 }

@@ -78,5 +78,6 @@ wire_excerpt (const char *text, gsize length)
     }
   if (line->len >= LIMIT)
     g_string_append (line, "...");
+
   return g_strchomp (g_string_free (g_steal_pointer (&line), FALSE));
 }

@@ -19,7 +19,7 @@ enum
 };
 
 static gboolean
-check_attention (const VardNode *self, VardDType *dtype, GError **error)
+vard_op_attention_check_attention (const VardNode *self, VardDType *dtype, GError **error)
 {
   const VardShape *q = &self->inputs[Q]->shape, *k = &self->inputs[K]->shape;
 
@@ -31,6 +31,7 @@ check_attention (const VardNode *self, VardDType *dtype, GError **error)
     return vard_op_fail (self, error, "queries and keys may differ only in their tokens");
   if (!vard_shape_equal (k, &self->inputs[V]->shape))
     return vard_op_fail (self, error, "keys and values must have the same shape");
+
   return TRUE;
 }
 
@@ -38,7 +39,7 @@ static gboolean
 attention_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **error)
 {
   *shape = self->inputs[Q]->shape;
-  return check_attention (self, dtype, error);
+  return vard_op_attention_check_attention (self, dtype, error);
 }
 
 static void
@@ -61,7 +62,7 @@ typedef struct
 } Geometry;
 
 static Geometry
-get_geometry (const VardNode *self)
+vard_op_attention_get_geometry (const VardNode *self)
 {
   const VardAttentionAttrs *attrs = self->attrs;
   const VardShape *q = &self->inputs[Q]->shape;
@@ -72,7 +73,7 @@ get_geometry (const VardNode *self)
 }
 
 static double
-dot (const float *a, const float *b, gint64 n)
+vard_op_attention_dot (const float *a, const float *b, gint64 n)
 {
   double sum = 0;
 
@@ -83,27 +84,32 @@ dot (const float *a, const float *b, gint64 n)
 
 /* p[j] for query i; q is its vector, k the head's first key. Returns how many keys it sees. */
 static gint64
-weigh_keys (const Geometry *g, gint64 i, const float *q, const float *k, double *p)
+vard_op_attention_weigh_keys (const Geometry *g,
+                              gint64 i,
+                              const float *q,
+                              const float *k,
+                              double *p)
 {
   gint64 n_keys = g->is_causal ? MIN (i + 1, g->n_keys) : g->n_keys;
   double largest = -G_MAXDOUBLE, sum = 0;
 
   for (gint64 j = 0; j < n_keys; j++)
     {
-      p[j] = g->scale * dot (q, k + j * g->n_heads * g->d, g->d);
+      p[j] = g->scale * vard_op_attention_dot (q, k + j * g->n_heads * g->d, g->d);
       largest = MAX (largest, p[j]);
     }
   for (gint64 j = 0; j < n_keys; j++)
     sum += p[j] = exp (p[j] - largest);
   for (gint64 j = 0; j < n_keys; j++)
     p[j] /= sum;
+
   return n_keys;
 }
 
 static void
 attention_reference (const VardNode *self, float **in, float *out)
 {
-  Geometry g = get_geometry (self);
+  Geometry g = vard_op_attention_get_geometry (self);
   g_autofree double *p = g_new (double, g.n_keys);
   gint64 token = g.n_heads * g.d;
 
@@ -112,7 +118,7 @@ attention_reference (const VardNode *self, float **in, float *out)
       gint64 head = row % g.n_heads, i = row / g.n_heads % g.n_queries;
       gint64 batch = row / g.n_heads / g.n_queries;
       gint64 key = batch * g.n_keys * token + head * g.d;
-      gint64 n_keys = weigh_keys (&g, i, in[Q] + row * g.d, in[K] + key, p);
+      gint64 n_keys = vard_op_attention_weigh_keys (&g, i, in[Q] + row * g.d, in[K] + key, p);
 
       for (gint64 c = 0; c < g.d; c++)
         {
@@ -136,48 +142,52 @@ attention_describe (const VardNode *self, GString *text)
 /* ---- the same from simpler operations ---- */
 
 static VardNode *
-swap_tokens_and_heads (VardNode *x)
+vard_op_attention_swap_tokens_and_heads (VardNode *x)
 {
   return vard_permute (x, (const guint[]) { 0, 2, 1, 3 });
 }
 
 /* 1 where key j is visible to query i, j <= i */
 static VardNode *
-make_causal_mask (VardGraph *graph, gint64 n_queries, gint64 n_keys)
+vard_op_attention_make_causal_mask (VardGraph *graph, gint64 n_queries, gint64 n_keys)
 {
   g_autofree float *mask = g_new0 (float, n_queries *n_keys);
 
   for (gint64 i = 0; i < n_queries; i++)
     for (gint64 j = 0; j < MIN (i + 1, n_keys); j++)
       mask[i * n_keys + j] = 1;
+
   return vard_constant_f32 (graph, VARD_SHAPE (1, 1, n_queries, n_keys), mask);
 }
 
 /* P, [b, heads, tq, tk], of q and k as [b, heads, tokens, d] */
 static VardNode *
-make_weights (const VardNode *self, VardNode *q, VardNode *k)
+vard_op_attention_make_weights (const VardNode *self, VardNode *q, VardNode *k)
 {
   const VardAttentionAttrs *attrs = self->attrs;
   VardNode *scores = vard_scale (vard_matmul (q, k, FALSE, TRUE), attrs->scale);
 
   if (attrs->is_causal)
     {
-      VardNode *mask = make_causal_mask (self->graph, q->shape.dims[2], k->shape.dims[2]);
+      VardNode *mask =
+        vard_op_attention_make_causal_mask (self->graph, q->shape.dims[2], k->shape.dims[2]);
 
       scores =
         vard_select (vard_cast (mask, scores->dtype), scores, vard_fill_like (scores, -1e30));
     }
+
   return vard_softmax (scores);
 }
 
 static VardNode *
 attention_decompose (VardNode *self)
 {
-  VardNode *q = swap_tokens_and_heads (self->inputs[Q]);
-  VardNode *k = swap_tokens_and_heads (self->inputs[K]);
-  VardNode *v = swap_tokens_and_heads (self->inputs[V]);
+  VardNode *q = vard_op_attention_swap_tokens_and_heads (self->inputs[Q]);
+  VardNode *k = vard_op_attention_swap_tokens_and_heads (self->inputs[K]);
+  VardNode *v = vard_op_attention_swap_tokens_and_heads (self->inputs[V]);
 
-  return swap_tokens_and_heads (vard_matmul (make_weights (self, q, k), v, FALSE, FALSE));
+  return vard_op_attention_swap_tokens_and_heads (
+    vard_matmul (vard_op_attention_make_weights (self, q, k), v, FALSE, FALSE));
 }
 
 const VardOpClass vard_op_attention = {
@@ -202,34 +212,42 @@ vard_attention (VardNode *q, VardNode *k, VardNode *v, double scale, gboolean is
 /* ---- gradients ---- */
 
 static gboolean
-gradient_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **error)
+vard_op_attention_gradient_infer (const VardNode *self,
+                                  VardShape *shape,
+                                  VardDType *dtype,
+                                  GError **error)
 {
   const VardAttentionAttrs *attrs = self->attrs;
 
   if (attrs->which < Q || attrs->which > V)
     return vard_op_fail (self, error, "there is no input %d", attrs->which);
-  if (!check_attention (self, dtype, error))
+  if (!vard_op_attention_check_attention (self, dtype, error))
     return FALSE;
   if (!vard_shape_equal (&self->inputs[DY]->shape, &self->inputs[Q]->shape))
     return vard_op_fail (self, error, "the cotangent must have the shape of the queries");
   *shape = self->inputs[attrs->which]->shape;
+
   return TRUE;
 }
 
 /* p holds P on entry and dS on return */
 static void
-differentiate_softmax (const Geometry *g, gint64 n_keys, const float *dy, const float *v, double *p)
+vard_op_attention_differentiate_softmax (const Geometry *g,
+                                         gint64 n_keys,
+                                         const float *dy,
+                                         const float *v,
+                                         double *p)
 {
   double mean = 0;
 
   for (gint64 j = 0; j < n_keys; j++)
-    mean += p[j] * dot (dy, v + j * g->n_heads * g->d, g->d);
+    mean += p[j] * vard_op_attention_dot (dy, v + j * g->n_heads * g->d, g->d);
   for (gint64 j = 0; j < n_keys; j++)
-    p[j] *= dot (dy, v + j * g->n_heads * g->d, g->d) - mean;
+    p[j] *= vard_op_attention_dot (dy, v + j * g->n_heads * g->d, g->d) - mean;
 }
 
 static void
-accumulate (double *to, double factor, const float *from, gint64 n)
+vard_op_attention_accumulate (double *to, double factor, const float *from, gint64 n)
 {
   for (gint64 i = 0; i < n; i++)
     to[i] += factor * from[i];
@@ -237,37 +255,37 @@ accumulate (double *to, double factor, const float *from, gint64 n)
 
 /* what one query adds to the gradient; offsets of its vector and of its head's first key */
 static void
-add_query (const VardNode *self,
-           const Geometry *g,
-           gint64 i,
-           gint64 query,
-           gint64 key,
-           float **in,
-           double *p,
-           double *sums)
+vard_op_attention_add_query (const VardNode *self,
+                             const Geometry *g,
+                             gint64 i,
+                             gint64 query,
+                             gint64 key,
+                             float **in,
+                             double *p,
+                             double *sums)
 {
   gint32 which = ((const VardAttentionAttrs *) self->attrs)->which;
-  gint64 n_keys = weigh_keys (g, i, in[Q] + query, in[K] + key, p);
+  gint64 n_keys = vard_op_attention_weigh_keys (g, i, in[Q] + query, in[K] + key, p);
 
   if (which != V)
-    differentiate_softmax (g, n_keys, in[DY] + query, in[V] + key, p);
+    vard_op_attention_differentiate_softmax (g, n_keys, in[DY] + query, in[V] + key, p);
   for (gint64 j = 0; j < n_keys; j++)
     {
       gint64 at = key + j * g->n_heads * g->d;
 
       if (which == Q)
-        accumulate (sums + query, g->scale * p[j], in[K] + at, g->d);
+        vard_op_attention_accumulate (sums + query, g->scale * p[j], in[K] + at, g->d);
       else if (which == K)
-        accumulate (sums + at, g->scale * p[j], in[Q] + query, g->d);
+        vard_op_attention_accumulate (sums + at, g->scale * p[j], in[Q] + query, g->d);
       else
-        accumulate (sums + at, p[j], in[DY] + query, g->d);
+        vard_op_attention_accumulate (sums + at, p[j], in[DY] + query, g->d);
     }
 }
 
 static void
-gradient_reference (const VardNode *self, float **in, float *out)
+vard_op_attention_gradient_reference (const VardNode *self, float **in, float *out)
 {
-  Geometry g = get_geometry (self);
+  Geometry g = vard_op_attention_get_geometry (self);
   gint64 count = vard_node_get_count (self);
   g_autofree double *p = g_new (double, g.n_keys);
   g_autofree double *sums = g_new0 (double, count);
@@ -278,35 +296,36 @@ gradient_reference (const VardNode *self, float **in, float *out)
       gint64 head = row % g.n_heads, i = row / g.n_heads % g.n_queries;
       gint64 batch = row / g.n_heads / g.n_queries;
 
-      add_query (self, &g, i, row * g.d, batch * g.n_keys * token + head * g.d, in, p, sums);
+      vard_op_attention_add_query (self, &g, i, row * g.d, batch * g.n_keys * token + head * g.d,
+                                   in, p, sums);
     }
   for (gint64 i = 0; i < count; i++)
     out[i] = sums[i];
 }
 
 static VardNode *
-gradient_decompose (VardNode *self)
+vard_op_attention_gradient_decompose (VardNode *self)
 {
   const VardAttentionAttrs *attrs = self->attrs;
-  VardNode *q = swap_tokens_and_heads (self->inputs[Q]);
-  VardNode *k = swap_tokens_and_heads (self->inputs[K]);
-  VardNode *v = swap_tokens_and_heads (self->inputs[V]);
-  VardNode *dy = swap_tokens_and_heads (self->inputs[DY]);
-  VardNode *p = make_weights (self, q, k);
+  VardNode *q = vard_op_attention_swap_tokens_and_heads (self->inputs[Q]);
+  VardNode *k = vard_op_attention_swap_tokens_and_heads (self->inputs[K]);
+  VardNode *v = vard_op_attention_swap_tokens_and_heads (self->inputs[V]);
+  VardNode *dy = vard_op_attention_swap_tokens_and_heads (self->inputs[DY]);
+  VardNode *p = vard_op_attention_make_weights (self, q, k);
 
   if (attrs->which == V)
-    return swap_tokens_and_heads (vard_matmul (p, dy, TRUE, FALSE));
+    return vard_op_attention_swap_tokens_and_heads (vard_matmul (p, dy, TRUE, FALSE));
 
   VardNode *dp = vard_matmul (dy, v, FALSE, TRUE);
   VardNode *mean = vard_sum (vard_mul (p, dp), 1u << 3);
   VardNode *ds = vard_scale (vard_mul (p, vard_sub (dp, mean)), attrs->scale);
 
-  return swap_tokens_and_heads (attrs->which == Q ? vard_matmul (ds, k, FALSE, FALSE)
-                                                  : vard_matmul (ds, q, TRUE, FALSE));
+  return vard_op_attention_swap_tokens_and_heads (
+    attrs->which == Q ? vard_matmul (ds, k, FALSE, FALSE) : vard_matmul (ds, q, TRUE, FALSE));
 }
 
 static void
-gradient_describe (const VardNode *self, GString *text)
+vard_op_attention_gradient_describe (const VardNode *self, GString *text)
 {
   const VardAttentionAttrs *attrs = self->attrs;
 
@@ -317,10 +336,10 @@ gradient_describe (const VardNode *self, GString *text)
 const VardOpClass vard_op_attention_gradient = {
   .name = "attention_gradient",
   .attrs_size = sizeof (VardAttentionAttrs),
-  .infer = gradient_infer,
-  .reference = gradient_reference,
-  .decompose = gradient_decompose,
-  .describe = gradient_describe,
+  .infer = vard_op_attention_gradient_infer,
+  .reference = vard_op_attention_gradient_reference,
+  .decompose = vard_op_attention_gradient_decompose,
+  .describe = vard_op_attention_gradient_describe,
 };
 
 VardNode *

@@ -11,7 +11,7 @@
 
 /* The shape that both grow to: extents are matched from the last on, 1 goes with anything */
 static gboolean
-join_shapes (const VardShape *a, const VardShape *b, VardShape *joint)
+vard_op_binary_join_shapes (const VardShape *a, const VardShape *b, VardShape *joint)
 {
   VardShape shape = { .n_dims = MAX (a->n_dims, b->n_dims) };
 
@@ -25,34 +25,37 @@ join_shapes (const VardShape *a, const VardShape *b, VardShape *joint)
       shape.dims[shape.n_dims - i] = extent_a == 1 ? extent_b : extent_a;
     }
   *joint = shape;
+
   return TRUE;
 }
 
 static VardNode *
-grow (VardNode *x, const VardShape *shape)
+vard_op_binary_grow (VardNode *x, const VardShape *shape)
 {
   VardShape padded = { .n_dims = shape->n_dims };
   guint missing = shape->n_dims - x->shape.n_dims;
 
   for (guint i = 0; i < shape->n_dims; i++)
     padded.dims[i] = i < missing ? 1 : x->shape.dims[i - missing];
+
   return vard_broadcast (vard_reshape (x, padded), *shape);
 }
 
 /* Operands that do not fit are emitted as they are: infer has the words for it */
 static VardNode *
-emit_binary (const VardOpClass *op, VardNode *a, VardNode *b)
+vard_op_binary_emit_binary (const VardOpClass *op, VardNode *a, VardNode *b)
 {
   VardNode *inputs[2] = { a, b };
   VardNode *simpler = NULL;
   VardShape joint;
 
-  if (join_shapes (&a->shape, &b->shape, &joint))
+  if (vard_op_binary_join_shapes (&a->shape, &b->shape, &joint))
     {
-      inputs[0] = grow (a, &joint);
-      inputs[1] = grow (b, &joint);
+      inputs[0] = vard_op_binary_grow (a, &joint);
+      inputs[1] = vard_op_binary_grow (b, &joint);
       simpler = vard_simplify_binary (op, inputs[0], inputs[1]);
     }
+
   return simpler != NULL ? simpler : vard_node_emit (a->graph, op, inputs, 2, NULL);
 }
 
@@ -89,7 +92,7 @@ emit_binary (const VardOpClass *op, VardNode *a, VardNode *b)
   };                                                                                    \
   VardNode *vard_##name_ (VardNode *a, VardNode *b)                                     \
   {                                                                                     \
-    return emit_binary (&vard_op_##name_, a, b);                                        \
+    return vard_op_binary_emit_binary (&vard_op_##name_, a, b);                         \
   }
 
 BINARY (add, a + b, bar, bar)
@@ -138,8 +141,10 @@ vard_select (VardNode *mask, VardNode *a, VardNode *b)
   VardNode *inputs[3] = { mask, a, b };
   VardShape joint;
 
-  if (join_shapes (&a->shape, &b->shape, &joint) && join_shapes (&mask->shape, &joint, &joint))
+  if (vard_op_binary_join_shapes (&a->shape, &b->shape, &joint)
+      && vard_op_binary_join_shapes (&mask->shape, &joint, &joint))
     for (guint i = 0; i < G_N_ELEMENTS (inputs); i++)
-      inputs[i] = grow (inputs[i], &joint);
+      inputs[i] = vard_op_binary_grow (inputs[i], &joint);
+
   return vard_node_emit (mask->graph, &vard_op_select, inputs, 3, NULL);
 }

@@ -5,7 +5,7 @@
 #include "graph/ops/vard-op-family.h"
 
 static gboolean
-is_float (VardDType dtype)
+vard_op_cast_is_float (VardDType dtype)
 {
   return dtype == VARD_DTYPE_F32 || dtype == VARD_DTYPE_F16 || dtype == VARD_DTYPE_BF16;
 }
@@ -15,12 +15,13 @@ cast_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **e
 {
   const VardCastAttrs *attrs = self->attrs;
 
-  if (!is_float (attrs->dtype))
+  if (!vard_op_cast_is_float (attrs->dtype))
     return vard_op_fail (self, error, "from %s to %s, which is not a floating type",
                          vard_dtype_get_name (self->inputs[0]->dtype),
                          vard_dtype_get_name (attrs->dtype));
   *shape = self->inputs[0]->shape;
   *dtype = attrs->dtype;
+
   return TRUE;
 }
 
@@ -29,11 +30,11 @@ cast_vjp (VardNode *self, VardNode *bar, VardNode **out)
 {
   VardDType dtype = self->inputs[0]->dtype;
 
-  out[0] = is_float (dtype) ? vard_cast (bar, dtype) : NULL;
+  out[0] = vard_op_cast_is_float (dtype) ? vard_cast (bar, dtype) : NULL;
 }
 
 static float
-load (gconstpointer data, VardDType dtype, gint64 i)
+vard_op_cast_load (gconstpointer data, VardDType dtype, gint64 i)
 {
   switch (dtype)
     {
@@ -53,7 +54,7 @@ cast_reference (const VardNode *self, float **in, float *out)
 {
   for (gint64 i = 0; i < vard_node_get_count (self); i++)
     {
-      float x = load (in[0], self->inputs[0]->dtype, i);
+      float x = vard_op_cast_load (in[0], self->inputs[0]->dtype, i);
 
       if (self->dtype == VARD_DTYPE_F16)
         ((guint16 *) out)[i] = vard_float_to_half (x);

@@ -9,13 +9,13 @@
 #include "graph/ops/vard-op-family.h"
 
 static gint64
-get_extent (gint64 x, gint32 before, gint32 after, gint64 kernel, gint32 stride)
+vard_op_conv_get_extent (gint64 x, gint32 before, gint32 after, gint64 kernel, gint32 stride)
 {
   return (x + before + after - kernel) / stride + 1;
 }
 
 static gboolean
-are_attrs_valid (const VardConv2dAttrs *attrs)
+vard_op_conv_are_attrs_valid (const VardConv2dAttrs *attrs)
 {
   return attrs->stride >= 1 && attrs->pad_top >= 0 && attrs->pad_bottom >= 0 && attrs->pad_left >= 0
          && attrs->pad_right >= 0;
@@ -30,7 +30,7 @@ vard_conv2d_shape (const VardShape *x,
   g_autofree char *x_text = vard_shape_to_string (x);
   g_autofree char *w_text = vard_shape_to_string (w);
 
-  if (!are_attrs_valid (attrs))
+  if (!vard_op_conv_are_attrs_valid (attrs))
     return g_strdup_printf ("stride %d or pads %d, %d, %d, %d are out of range", attrs->stride,
                             attrs->pad_top, attrs->pad_bottom, attrs->pad_left, attrs->pad_right);
   if (x->n_dims != 4 || w->n_dims != 4)
@@ -44,11 +44,12 @@ vard_conv2d_shape (const VardShape *x,
       || x->dims[2] + attrs->pad_left + attrs->pad_right < w->dims[2])
     return g_strdup_printf ("padded pictures %s are smaller than the kernel %s", x_text, w_text);
   *y = VARD_SHAPE (x->dims[0],
-                   get_extent (x->dims[1], attrs->pad_top, attrs->pad_bottom, w->dims[1],
-                               attrs->stride),
-                   get_extent (x->dims[2], attrs->pad_left, attrs->pad_right, w->dims[2],
-                               attrs->stride),
+                   vard_op_conv_get_extent (x->dims[1], attrs->pad_top, attrs->pad_bottom,
+                                            w->dims[1], attrs->stride),
+                   vard_op_conv_get_extent (x->dims[2], attrs->pad_left, attrs->pad_right,
+                                            w->dims[2], attrs->stride),
                    w->dims[0]);
+
   return NULL;
 }
 
@@ -73,10 +74,10 @@ typedef void (*TapFunc) (const Geometry *g,
                          const float *b);
 
 static Geometry
-get_geometry (const VardShape *x,
-              const VardShape *w,
-              const VardShape *y,
-              const VardConv2dAttrs *attrs)
+vard_op_conv_get_geometry (const VardShape *x,
+                           const VardShape *w,
+                           const VardShape *y,
+                           const VardConv2dAttrs *attrs)
 {
   return (Geometry) {
     .n = x->dims[0],
@@ -96,14 +97,14 @@ get_geometry (const VardShape *x,
 
 /* the taps of one output pixel */
 static void
-walk_taps (const Geometry *g,
-           gint64 n,
-           gint64 oy,
-           gint64 ox,
-           TapFunc tap,
-           double *target,
-           const float *a,
-           const float *b)
+vard_op_conv_walk_taps (const Geometry *g,
+                        gint64 n,
+                        gint64 oy,
+                        gint64 ox,
+                        TapFunc tap,
+                        double *target,
+                        const float *a,
+                        const float *b)
 {
   gint64 y = ((n * g->y_h + oy) * g->y_w + ox) * g->c_out;
 
@@ -120,26 +121,31 @@ walk_taps (const Geometry *g,
 }
 
 static void
-walk (const Geometry *g, TapFunc tap, const float *a, const float *b, gint64 count, float *out)
+vard_op_conv_walk (const Geometry *g,
+                   TapFunc tap,
+                   const float *a,
+                   const float *b,
+                   gint64 count,
+                   float *out)
 {
   g_autofree double *target = g_new0 (double, count);
 
   for (gint64 n = 0; n < g->n; n++)
     for (gint64 oy = 0; oy < g->y_h; oy++)
       for (gint64 ox = 0; ox < g->y_w; ox++)
-        walk_taps (g, n, oy, ox, tap, target, a, b);
+        vard_op_conv_walk_taps (g, n, oy, ox, tap, target, a, b);
   for (gint64 i = 0; i < count; i++)
     out[i] = target[i];
 }
 
 static void
-tap_forward (const Geometry *g,
-             double *sums,
-             gint64 x,
-             gint64 y,
-             gint64 w,
-             const float *a,
-             const float *b)
+vard_op_conv_tap_forward (const Geometry *g,
+                          double *sums,
+                          gint64 x,
+                          gint64 y,
+                          gint64 w,
+                          const float *a,
+                          const float *b)
 {
   gint64 w_step = g->k_h * g->k_w * g->c_in;
 
@@ -149,13 +155,13 @@ tap_forward (const Geometry *g,
 }
 
 static void
-tap_input_gradient (const Geometry *g,
-                    double *sums,
-                    gint64 x,
-                    gint64 y,
-                    gint64 w,
-                    const float *a,
-                    const float *b)
+vard_op_conv_tap_input_gradient (const Geometry *g,
+                                 double *sums,
+                                 gint64 x,
+                                 gint64 y,
+                                 gint64 w,
+                                 const float *a,
+                                 const float *b)
 {
   gint64 w_step = g->k_h * g->k_w * g->c_in;
 
@@ -165,13 +171,13 @@ tap_input_gradient (const Geometry *g,
 }
 
 static void
-tap_weight_gradient (const Geometry *g,
-                     double *sums,
-                     gint64 x,
-                     gint64 y,
-                     gint64 w,
-                     const float *a,
-                     const float *b)
+vard_op_conv_tap_weight_gradient (const Geometry *g,
+                                  double *sums,
+                                  gint64 x,
+                                  gint64 y,
+                                  gint64 w,
+                                  const float *a,
+                                  const float *b)
 {
   gint64 w_step = g->k_h * g->k_w * g->c_in;
 
@@ -191,6 +197,7 @@ conv2d_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError *
     return FALSE;
   problem =
     vard_conv2d_shape (&self->inputs[0]->shape, &self->inputs[1]->shape, self->attrs, shape);
+
   return problem != NULL ? vard_op_fail (self, error, "%s", problem) : TRUE;
 }
 
@@ -206,14 +213,14 @@ conv2d_vjp (VardNode *self, VardNode *bar, VardNode **out)
 static void
 conv2d_reference (const VardNode *self, float **in, float *out)
 {
-  Geometry g =
-    get_geometry (&self->inputs[0]->shape, &self->inputs[1]->shape, &self->shape, self->attrs);
+  Geometry g = vard_op_conv_get_geometry (&self->inputs[0]->shape, &self->inputs[1]->shape,
+                                          &self->shape, self->attrs);
 
-  walk (&g, tap_forward, in[0], in[1], vard_node_get_count (self), out);
+  vard_op_conv_walk (&g, vard_op_conv_tap_forward, in[0], in[1], vard_node_get_count (self), out);
 }
 
 static void
-describe_conv (const VardConv2dAttrs *attrs, GString *text)
+vard_op_conv_describe_conv (const VardConv2dAttrs *attrs, GString *text)
 {
   g_string_append_printf (text, "stride=%d pads=%d,%d,%d,%d", attrs->stride, attrs->pad_top,
                           attrs->pad_bottom, attrs->pad_left, attrs->pad_right);
@@ -222,7 +229,7 @@ describe_conv (const VardConv2dAttrs *attrs, GString *text)
 static void
 conv2d_describe (const VardNode *self, GString *text)
 {
-  describe_conv (self->attrs, text);
+  vard_op_conv_describe_conv (self->attrs, text);
 }
 
 const VardOpClass vard_op_conv2d = {
@@ -246,11 +253,11 @@ vard_conv2d (VardNode *x, VardNode *w, const VardConv2dAttrs *attrs)
 
 /* x, w and dy must be what conv2d makes of each other */
 static gboolean
-check_gradient (const VardNode *self,
-                const VardShape *x,
-                const VardShape *w,
-                const VardShape *dy,
-                GError **error)
+vard_op_conv_check_gradient (const VardNode *self,
+                             const VardShape *x,
+                             const VardShape *w,
+                             const VardShape *dy,
+                             GError **error)
 {
   const VardConv2dGradientAttrs *attrs = self->attrs;
   VardShape y;
@@ -265,15 +272,16 @@ check_gradient (const VardNode *self,
   text = vard_shape_to_string (&y);
   if (!vard_shape_equal (&y, dy))
     return vard_op_fail (self, error, "the convolution's output is %s", text);
+
   return TRUE;
 }
 
 static VardNode *
-emit_gradient (const VardOpClass *op,
-               VardNode *a,
-               VardNode *b,
-               const VardShape *shape,
-               const VardConv2dAttrs *conv)
+vard_op_conv_emit_gradient (const VardOpClass *op,
+                            VardNode *a,
+                            VardNode *b,
+                            const VardShape *shape,
+                            const VardConv2dAttrs *conv)
 {
   VardConv2dGradientAttrs attrs = { .conv = *conv };
   VardNode *inputs[2] = { a, b };
@@ -283,28 +291,32 @@ emit_gradient (const VardOpClass *op,
 }
 
 static void
-gradient_describe (const VardNode *self, GString *text)
+vard_op_conv_gradient_describe (const VardNode *self, GString *text)
 {
   const VardConv2dGradientAttrs *attrs = self->attrs;
 
-  describe_conv (&attrs->conv, text);
+  vard_op_conv_describe_conv (&attrs->conv, text);
 }
 
 static gboolean
-input_gradient_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **error)
+vard_op_conv_input_gradient_infer (const VardNode *self,
+                                   VardShape *shape,
+                                   VardDType *dtype,
+                                   GError **error)
 {
   const VardConv2dGradientAttrs *attrs = self->attrs;
 
   if (!vard_op_check_float (self, dtype, error)
-      || !check_gradient (self, &attrs->shape, &self->inputs[1]->shape, &self->inputs[0]->shape,
-                          error))
+      || !vard_op_conv_check_gradient (self, &attrs->shape, &self->inputs[1]->shape,
+                                       &self->inputs[0]->shape, error))
     return FALSE;
   *shape = attrs->shape;
+
   return TRUE;
 }
 
 static void
-input_gradient_vjp (VardNode *self, VardNode *bar, VardNode **out)
+vard_op_conv_input_gradient_vjp (VardNode *self, VardNode *bar, VardNode **out)
 {
   const VardConv2dGradientAttrs *attrs = self->attrs;
   VardNode *dy = self->inputs[0], *w = self->inputs[1];
@@ -314,22 +326,23 @@ input_gradient_vjp (VardNode *self, VardNode *bar, VardNode **out)
 }
 
 static void
-input_gradient_reference (const VardNode *self, float **in, float *out)
+vard_op_conv_input_gradient_reference (const VardNode *self, float **in, float *out)
 {
   const VardConv2dGradientAttrs *attrs = self->attrs;
-  Geometry g =
-    get_geometry (&self->shape, &self->inputs[1]->shape, &self->inputs[0]->shape, &attrs->conv);
+  Geometry g = vard_op_conv_get_geometry (&self->shape, &self->inputs[1]->shape,
+                                          &self->inputs[0]->shape, &attrs->conv);
 
-  walk (&g, tap_input_gradient, in[0], in[1], vard_node_get_count (self), out);
+  vard_op_conv_walk (&g, vard_op_conv_tap_input_gradient, in[0], in[1], vard_node_get_count (self),
+                     out);
 }
 
 const VardOpClass vard_op_conv2d_input_gradient = {
   .name = "conv2d_input_gradient",
   .attrs_size = sizeof (VardConv2dGradientAttrs),
-  .infer = input_gradient_infer,
-  .vjp = input_gradient_vjp,
-  .reference = input_gradient_reference,
-  .describe = gradient_describe,
+  .infer = vard_op_conv_input_gradient_infer,
+  .vjp = vard_op_conv_input_gradient_vjp,
+  .reference = vard_op_conv_input_gradient_reference,
+  .describe = vard_op_conv_gradient_describe,
 };
 
 VardNode *
@@ -338,24 +351,28 @@ vard_conv2d_input_gradient (VardNode *dy,
                             VardShape x_shape,
                             const VardConv2dAttrs *attrs)
 {
-  return emit_gradient (&vard_op_conv2d_input_gradient, dy, w, &x_shape, attrs);
+  return vard_op_conv_emit_gradient (&vard_op_conv2d_input_gradient, dy, w, &x_shape, attrs);
 }
 
 static gboolean
-weight_gradient_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **error)
+vard_op_conv_weight_gradient_infer (const VardNode *self,
+                                    VardShape *shape,
+                                    VardDType *dtype,
+                                    GError **error)
 {
   const VardConv2dGradientAttrs *attrs = self->attrs;
 
   if (!vard_op_check_float (self, dtype, error)
-      || !check_gradient (self, &self->inputs[0]->shape, &attrs->shape, &self->inputs[1]->shape,
-                          error))
+      || !vard_op_conv_check_gradient (self, &self->inputs[0]->shape, &attrs->shape,
+                                       &self->inputs[1]->shape, error))
     return FALSE;
   *shape = attrs->shape;
+
   return TRUE;
 }
 
 static void
-weight_gradient_vjp (VardNode *self, VardNode *bar, VardNode **out)
+vard_op_conv_weight_gradient_vjp (VardNode *self, VardNode *bar, VardNode **out)
 {
   const VardConv2dGradientAttrs *attrs = self->attrs;
   VardNode *x = self->inputs[0], *dy = self->inputs[1];
@@ -365,22 +382,23 @@ weight_gradient_vjp (VardNode *self, VardNode *bar, VardNode **out)
 }
 
 static void
-weight_gradient_reference (const VardNode *self, float **in, float *out)
+vard_op_conv_weight_gradient_reference (const VardNode *self, float **in, float *out)
 {
   const VardConv2dGradientAttrs *attrs = self->attrs;
-  Geometry g =
-    get_geometry (&self->inputs[0]->shape, &self->shape, &self->inputs[1]->shape, &attrs->conv);
+  Geometry g = vard_op_conv_get_geometry (&self->inputs[0]->shape, &self->shape,
+                                          &self->inputs[1]->shape, &attrs->conv);
 
-  walk (&g, tap_weight_gradient, in[0], in[1], vard_node_get_count (self), out);
+  vard_op_conv_walk (&g, vard_op_conv_tap_weight_gradient, in[0], in[1], vard_node_get_count (self),
+                     out);
 }
 
 const VardOpClass vard_op_conv2d_weight_gradient = {
   .name = "conv2d_weight_gradient",
   .attrs_size = sizeof (VardConv2dGradientAttrs),
-  .infer = weight_gradient_infer,
-  .vjp = weight_gradient_vjp,
-  .reference = weight_gradient_reference,
-  .describe = gradient_describe,
+  .infer = vard_op_conv_weight_gradient_infer,
+  .vjp = vard_op_conv_weight_gradient_vjp,
+  .reference = vard_op_conv_weight_gradient_reference,
+  .describe = vard_op_conv_gradient_describe,
 };
 
 VardNode *
@@ -389,5 +407,5 @@ vard_conv2d_weight_gradient (VardNode *x,
                              VardShape w_shape,
                              const VardConv2dAttrs *attrs)
 {
-  return emit_gradient (&vard_op_conv2d_weight_gradient, x, dy, &w_shape, attrs);
+  return vard_op_conv_emit_gradient (&vard_op_conv2d_weight_gradient, x, dy, &w_shape, attrs);
 }

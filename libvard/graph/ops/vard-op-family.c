@@ -22,11 +22,12 @@ vard_op_fail (const VardNode *self, GError **error, const char *format, ...)
   g_string_append_vprintf (text, format, arguments);
   va_end (arguments);
   g_set_error_literal (error, VARD_ERROR, VARD_ERROR_GRAPH, text->str);
+
   return FALSE;
 }
 
 static gboolean
-is_float (VardDType dtype)
+vard_op_family_is_float (VardDType dtype)
 {
   return dtype == VARD_DTYPE_F32 || dtype == VARD_DTYPE_F16 || dtype == VARD_DTYPE_BF16;
 }
@@ -38,7 +39,7 @@ vard_op_check_float (const VardNode *self, VardDType *dtype, GError **error)
     {
       VardDType type = self->inputs[i]->dtype;
 
-      if (!is_float (type))
+      if (!vard_op_family_is_float (type))
         return vard_op_fail (self, error,
                              "input %u has elements of type %s, which is not a floating type", i,
                              vard_dtype_get_name (type));
@@ -49,6 +50,7 @@ vard_op_check_float (const VardNode *self, VardDType *dtype, GError **error)
                              vard_dtype_get_name (type));
     }
   *dtype = self->inputs[0]->dtype;
+
   return TRUE;
 }
 
@@ -73,6 +75,7 @@ vard_shape_count (const VardShape *shape, gint64 *count)
         || product > G_MAXINT64 / 8)
       return FALSE;
   *count = product;
+
   return TRUE;
 }
 
@@ -88,6 +91,7 @@ vard_op_check_shape (const VardNode *self, const VardShape *shape, GError **erro
   if (vard_shape_count (shape, &count))
     return TRUE;
   text = vard_shape_to_string (shape);
+
   return vard_op_fail (self, error, "%s is not a shape", text);
 }
 
@@ -100,6 +104,7 @@ vard_infer_same (const VardNode *self, VardShape *shape, VardDType *dtype, GErro
     if (!vard_shape_equal (&self->inputs[0]->shape, &self->inputs[i]->shape))
       return vard_op_fail (self, error, "the shapes differ");
   *shape = self->inputs[0]->shape;
+
   return TRUE;
 }
 

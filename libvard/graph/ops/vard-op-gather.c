@@ -10,7 +10,10 @@
 
 /* ids are i32, values of floating type with rows in their last dimension */
 static gboolean
-check_types (const VardNode *self, const VardNode *ids, const VardNode *values, GError **error)
+vard_op_gather_check_types (const VardNode *self,
+                            const VardNode *ids,
+                            const VardNode *values,
+                            GError **error)
 {
   if (ids->dtype != VARD_DTYPE_I32)
     return vard_op_fail (self, error, "row numbers must have the type i32, not %s",
@@ -19,6 +22,7 @@ check_types (const VardNode *self, const VardNode *ids, const VardNode *values, 
       || values->dtype == VARD_DTYPE_U8)
     return vard_op_fail (self, error, "rows have elements of type %s, which is not a floating type",
                          vard_dtype_get_name (values->dtype));
+
   return TRUE;
 }
 
@@ -29,7 +33,7 @@ gather_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError *
 {
   const VardNode *table = self->inputs[0], *ids = self->inputs[1];
 
-  if (!check_types (self, ids, table, error))
+  if (!vard_op_gather_check_types (self, ids, table, error))
     return FALSE;
   if (table->shape.n_dims != 2)
     return vard_op_fail (self, error, "a table must have two dimensions");
@@ -39,6 +43,7 @@ gather_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError *
   *shape = ids->shape;
   shape->dims[shape->n_dims++] = table->shape.dims[1];
   *dtype = table->dtype;
+
   return TRUE;
 }
 
@@ -84,13 +89,16 @@ vard_gather (VardNode *table, VardNode *ids)
 /* ---- gather_gradient ---- */
 
 static gboolean
-gradient_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **error)
+vard_op_gather_gradient_infer (const VardNode *self,
+                               VardShape *shape,
+                               VardDType *dtype,
+                               GError **error)
 {
   const VardNode *ids = self->inputs[0], *dy = self->inputs[1];
   gint64 n_rows = ((const VardGatherGradientAttrs *) self->attrs)->n_rows;
   VardShape rows = dy->shape;
 
-  if (!check_types (self, ids, dy, error))
+  if (!vard_op_gather_check_types (self, ids, dy, error))
     return FALSE;
   if (rows.n_dims == 0)
     return vard_op_fail (self, error, "a scalar has no rows");
@@ -99,18 +107,19 @@ gradient_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError
   if (!vard_shape_equal (&rows, &ids->shape))
     return vard_op_fail (self, error, "there must be one row for each number");
   *dtype = dy->dtype;
+
   return vard_op_check_shape (self, shape, error);
 }
 
 static void
-gradient_vjp (VardNode *self, VardNode *bar, VardNode **out)
+vard_op_gather_gradient_vjp (VardNode *self, VardNode *bar, VardNode **out)
 {
   out[0] = NULL;
   out[1] = vard_gather (bar, self->inputs[0]);
 }
 
 static void
-gradient_reference (const VardNode *self, float **in, float *out)
+vard_op_gather_gradient_reference (const VardNode *self, float **in, float *out)
 {
   const gint32 *ids = (const gint32 *) in[0];
   gint64 n_rows = self->shape.dims[0], c = self->shape.dims[1];
@@ -125,7 +134,7 @@ gradient_reference (const VardNode *self, float **in, float *out)
 }
 
 static void
-gradient_describe (const VardNode *self, GString *text)
+vard_op_gather_gradient_describe (const VardNode *self, GString *text)
 {
   g_string_append_printf (text, "rows=%" G_GINT64_FORMAT,
                           ((const VardGatherGradientAttrs *) self->attrs)->n_rows);
@@ -134,10 +143,10 @@ gradient_describe (const VardNode *self, GString *text)
 const VardOpClass vard_op_gather_gradient = {
   .name = "gather_gradient",
   .attrs_size = sizeof (VardGatherGradientAttrs),
-  .infer = gradient_infer,
-  .vjp = gradient_vjp,
-  .reference = gradient_reference,
-  .describe = gradient_describe,
+  .infer = vard_op_gather_gradient_infer,
+  .vjp = vard_op_gather_gradient_vjp,
+  .reference = vard_op_gather_gradient_reference,
+  .describe = vard_op_gather_gradient_describe,
 };
 
 VardNode *

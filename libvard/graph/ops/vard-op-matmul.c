@@ -13,7 +13,10 @@ typedef struct
 } Product;
 
 static void
-get_matrix (const VardShape *shape, gboolean is_transposed, gint64 *n_rows, gint64 *n_columns)
+vard_op_matmul_get_matrix (const VardShape *shape,
+                           gboolean is_transposed,
+                           gint64 *n_rows,
+                           gint64 *n_columns)
 {
   gint64 first = shape->dims[shape->n_dims - 2];
   gint64 last = shape->dims[shape->n_dims - 1];
@@ -23,13 +26,14 @@ get_matrix (const VardShape *shape, gboolean is_transposed, gint64 *n_rows, gint
 }
 
 static gboolean
-have_equal_batches (const VardShape *a, const VardShape *b)
+vard_op_matmul_have_equal_batches (const VardShape *a, const VardShape *b)
 {
   if (a->n_dims != b->n_dims || a->n_dims < 2)
     return FALSE;
   for (guint i = 0; i + 2 < a->n_dims; i++)
     if (a->dims[i] != b->dims[i])
       return FALSE;
+
   return TRUE;
 }
 
@@ -42,11 +46,11 @@ matmul_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError *
 
   if (!vard_op_check_float (self, dtype, error))
     return FALSE;
-  if (!have_equal_batches (a, b))
+  if (!vard_op_matmul_have_equal_batches (a, b))
     return vard_op_fail (self, error,
                          "the inputs must be two matrices, or two batches of the same size");
-  get_matrix (a, attrs->transpose_a, &m, &k);
-  get_matrix (b, attrs->transpose_b, &k_b, &n);
+  vard_op_matmul_get_matrix (a, attrs->transpose_a, &m, &k);
+  vard_op_matmul_get_matrix (b, attrs->transpose_b, &k_b, &n);
   if (k != k_b)
     return vard_op_fail (self, error,
                          "the inner extents are %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT
@@ -56,6 +60,7 @@ matmul_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError *
   *shape = *a;
   shape->dims[a->n_dims - 2] = m;
   shape->dims[a->n_dims - 1] = n;
+
   return TRUE;
 }
 
@@ -73,7 +78,7 @@ matmul_vjp (VardNode *self, VardNode *bar, VardNode **out)
 }
 
 static Product
-describe_product (const VardNode *self)
+vard_op_matmul_describe_product (const VardNode *self)
 {
   const VardMatmulAttrs *attrs = self->attrs;
   const VardShape *a = &self->inputs[0]->shape, *b = &self->inputs[1]->shape;
@@ -86,13 +91,14 @@ describe_product (const VardNode *self)
     .column_b = attrs->transpose_b ? last_b : 1,
   };
 
-  get_matrix (a, attrs->transpose_a, &p.m, &p.k);
-  get_matrix (b, attrs->transpose_b, &p.k, &p.n);
+  vard_op_matmul_get_matrix (a, attrs->transpose_a, &p.m, &p.k);
+  vard_op_matmul_get_matrix (b, attrs->transpose_b, &p.k, &p.n);
+
   return p;
 }
 
 static void
-multiply (const Product *p, const float *a, const float *b, float *out)
+vard_op_matmul_multiply (const Product *p, const float *a, const float *b, float *out)
 {
   for (gint64 i = 0; i < p->m; i++)
     for (gint64 j = 0; j < p->n; j++)
@@ -108,10 +114,11 @@ multiply (const Product *p, const float *a, const float *b, float *out)
 static void
 matmul_reference (const VardNode *self, float **in, float *out)
 {
-  Product p = describe_product (self);
+  Product p = vard_op_matmul_describe_product (self);
 
   for (gint64 batch = 0; batch < p.n_batch; batch++)
-    multiply (&p, in[0] + batch * p.m * p.k, in[1] + batch * p.k * p.n, out + batch * p.m * p.n);
+    vard_op_matmul_multiply (&p, in[0] + batch * p.m * p.k, in[1] + batch * p.k * p.n,
+                             out + batch * p.m * p.n);
 }
 
 static void

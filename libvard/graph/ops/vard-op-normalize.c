@@ -18,7 +18,7 @@ typedef struct
 } View;
 
 static View
-get_view (const VardNode *self)
+vard_op_normalize_get_view (const VardNode *self)
 {
   const VardNormalizeAttrs *attrs = self->attrs;
   const VardShape *x = &self->inputs[0]->shape;
@@ -41,6 +41,7 @@ normalize_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GErro
   if (attrs->groups < 1 || x->dims[x->n_dims - 1] % attrs->groups != 0)
     return vard_op_fail (self, error, "%" G_GINT64_FORMAT " channels do not make %u equal groups",
                          x->dims[x->n_dims - 1], attrs->groups);
+
   return TRUE;
 }
 
@@ -54,62 +55,69 @@ typedef struct
 
 /* where element (row, channel) of a group begins */
 static gint64
-locate (const View *view, gint64 outer, gint64 group, gint64 row)
+vard_op_normalize_locate (const View *view, gint64 outer, gint64 group, gint64 row)
 {
   return ((outer * view->rows + row) * view->groups + group) * view->width;
 }
 
 /* the mean of (a - shift_a) (b - shift_b) over one group; a NULL b counts as ones */
 static double
-average (const View *view,
-         gint64 outer,
-         gint64 group,
-         const float *a,
-         double shift_a,
-         const float *b,
-         double shift_b)
+vard_op_normalize_average (const View *view,
+                           gint64 outer,
+                           gint64 group,
+                           const float *a,
+                           double shift_a,
+                           const float *b,
+                           double shift_b)
 {
   double sum = 0;
 
   for (gint64 row = 0; row < view->rows; row++)
     {
-      gint64 at = locate (view, outer, group, row);
+      gint64 at = vard_op_normalize_locate (view, outer, group, row);
 
       for (gint64 i = at; i < at + view->width; i++)
         sum += (a[i] - shift_a) * (b != NULL ? b[i] - shift_b : 1);
     }
+
   return sum / (view->rows * view->width);
 }
 
 static Moments
-measure (const VardNode *self, const View *view, gint64 outer, gint64 group, float **in)
+vard_op_normalize_measure (const VardNode *self,
+                           const View *view,
+                           gint64 outer,
+                           gint64 group,
+                           float **in)
 {
   const VardNormalizeAttrs *attrs = self->attrs;
   const float *x = in[0], *dy = self->n_inputs > 1 ? in[1] : NULL;
-  double mean = average (view, outer, group, x, 0, NULL, 0);
-  double variance = average (view, outer, group, x, mean, x, mean);
+  double mean = vard_op_normalize_average (view, outer, group, x, 0, NULL, 0);
+  double variance = vard_op_normalize_average (view, outer, group, x, mean, x, mean);
   Moments moments = { .mean = mean, .r = 1 / sqrt (variance + attrs->eps) };
 
   if (dy != NULL)
     {
-      moments.mean_dy = average (view, outer, group, dy, 0, NULL, 0);
-      moments.mean_dy_y = average (view, outer, group, dy, 0, x, mean) * moments.r;
+      moments.mean_dy = vard_op_normalize_average (view, outer, group, dy, 0, NULL, 0);
+      moments.mean_dy_y = vard_op_normalize_average (view, outer, group, dy, 0, x, mean)
+                          * moments.r;
     }
+
   return moments;
 }
 
 static void
-write_group (const View *view,
-             gint64 outer,
-             gint64 group,
-             const Moments *moments,
-             float **in,
-             gboolean is_gradient,
-             float *out)
+vard_op_normalize_write_group (const View *view,
+                               gint64 outer,
+                               gint64 group,
+                               const Moments *moments,
+                               float **in,
+                               gboolean is_gradient,
+                               float *out)
 {
   for (gint64 row = 0; row < view->rows; row++)
     {
-      gint64 at = locate (view, outer, group, row);
+      gint64 at = vard_op_normalize_locate (view, outer, group, row);
 
       for (gint64 i = at; i < at + view->width; i++)
         {
@@ -124,36 +132,37 @@ write_group (const View *view,
 static void
 normalize_reference (const VardNode *self, float **in, float *out)
 {
-  View view = get_view (self);
+  View view = vard_op_normalize_get_view (self);
 
   for (gint64 outer = 0; outer < view.outer; outer++)
     for (gint64 group = 0; group < view.groups; group++)
       {
-        Moments moments = measure (self, &view, outer, group, in);
+        Moments moments = vard_op_normalize_measure (self, &view, outer, group, in);
 
-        write_group (&view, outer, group, &moments, in, self->n_inputs > 1, out);
+        vard_op_normalize_write_group (&view, outer, group, &moments, in, self->n_inputs > 1, out);
       }
 }
 
 /* ---- the same from simpler operations ---- */
 
 static VardNode *
-to_view (const VardNode *self, VardNode *x)
+vard_op_normalize_to_view (const VardNode *self, VardNode *x)
 {
-  View view = get_view (self);
+  View view = vard_op_normalize_get_view (self);
 
   return vard_reshape (x, VARD_SHAPE (view.outer, view.rows, view.groups, view.width));
 }
 
 /* y of x, both in the view; r is also returned */
 static VardNode *
-compose_normalize (const VardNode *self, VardNode *x, VardNode **r)
+vard_op_normalize_compose_normalize (const VardNode *self, VardNode *x, VardNode **r)
 {
   const VardNormalizeAttrs *attrs = self->attrs;
   VardNode *centred = vard_sub (x, vard_mean (x, GROUP_AXES));
   VardNode *variance = vard_mean (vard_square (centred), GROUP_AXES);
 
   *r = vard_rsqrt (vard_affine (variance, 1, attrs->eps));
+
   return vard_mul (centred, *r);
 }
 
@@ -161,17 +170,21 @@ static VardNode *
 normalize_decompose (VardNode *self)
 {
   VardNode *r;
-  VardNode *y = compose_normalize (self, to_view (self, self->inputs[0]), &r);
+  VardNode *y =
+    vard_op_normalize_compose_normalize (self, vard_op_normalize_to_view (self, self->inputs[0]),
+                                         &r);
 
   return vard_reshape (y, self->shape);
 }
 
 static VardNode *
-gradient_decompose (VardNode *self)
+vard_op_normalize_gradient_decompose (VardNode *self)
 {
   VardNode *r;
-  VardNode *y = compose_normalize (self, to_view (self, self->inputs[0]), &r);
-  VardNode *dy = to_view (self, self->inputs[1]);
+  VardNode *y =
+    vard_op_normalize_compose_normalize (self, vard_op_normalize_to_view (self, self->inputs[0]),
+                                         &r);
+  VardNode *dy = vard_op_normalize_to_view (self, self->inputs[1]);
   VardNode *along = vard_mul (y, vard_mean (vard_mul (dy, y), GROUP_AXES));
   VardNode *dx = vard_sub (vard_sub (dy, vard_mean (dy, GROUP_AXES)), along);
 
@@ -219,7 +232,7 @@ const VardOpClass vard_op_normalize_gradient = {
   .attrs_size = sizeof (VardNormalizeAttrs),
   .infer = normalize_infer,
   .reference = normalize_reference,
-  .decompose = gradient_decompose,
+  .decompose = vard_op_normalize_gradient_decompose,
   .describe = normalize_describe,
 };
 

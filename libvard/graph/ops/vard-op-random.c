@@ -17,6 +17,7 @@ fill_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **e
     return FALSE;
   *shape = attrs->shape;
   *dtype = VARD_DTYPE_F32;
+
   return TRUE;
 }
 
@@ -56,7 +57,7 @@ vard_fill (VardGraph *self, double value, VardShape shape)
 /* ---- random_normal ---- */
 
 static gboolean
-is_pair (const VardShape *counter, const VardShape *shape)
+vard_op_random_is_pair (const VardShape *counter, const VardShape *shape)
 {
   guint d = counter->n_dims;
 
@@ -89,12 +90,13 @@ random_normal_infer (const VardNode *self, VardShape *shape, VardDType *dtype, G
                          vard_dtype_get_name (counter->dtype));
   if (!vard_op_check_shape (self, &attrs->shape, error))
     return FALSE;
-  if (!is_pair (&counter->shape, &attrs->shape))
+  if (!vard_op_random_is_pair (&counter->shape, &attrs->shape))
     return vard_op_fail (self, error,
                          "key and counter must be a vector of 2, or a row of 2 for each index of "
                          "the first axis");
   *shape = attrs->shape;
   *dtype = VARD_DTYPE_F32;
+
   return TRUE;
 }
 

@@ -23,6 +23,7 @@ sum_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **er
   for (guint i = 0; i < x->n_dims; i++)
     if (attrs->axes_mask & 1u << i)
       shape->dims[i] = 1;
+
   return TRUE;
 }
 
@@ -75,13 +76,14 @@ const VardOpClass vard_op_sum = {
 
 /* the product of the extents that the mask names */
 static gint64
-count_reduced (const VardNode *x, guint axes_mask)
+vard_op_reduce_count_reduced (const VardNode *x, guint axes_mask)
 {
   gint64 count = 1;
 
   for (guint i = 0; i < x->shape.n_dims; i++)
     if (axes_mask & 1u << i)
       count *= x->shape.dims[i];
+
   return count;
 }
 
@@ -90,7 +92,7 @@ vard_sum (VardNode *x, guint axes_mask)
 {
   VardReduceAttrs attrs = { axes_mask };
 
-  if (axes_mask >> x->shape.n_dims == 0 && count_reduced (x, axes_mask) == 1)
+  if (axes_mask >> x->shape.n_dims == 0 && vard_op_reduce_count_reduced (x, axes_mask) == 1)
     return x;
   return vard_node_emit (x->graph, &vard_op_sum, &x, 1, &attrs);
 }
@@ -98,7 +100,7 @@ vard_sum (VardNode *x, guint axes_mask)
 VardNode *
 vard_mean (VardNode *x, guint axes_mask)
 {
-  return vard_scale (vard_sum (x, axes_mask), 1.0 / count_reduced (x, axes_mask));
+  return vard_scale (vard_sum (x, axes_mask), 1.0 / vard_op_reduce_count_reduced (x, axes_mask));
 }
 
 VardNode *

@@ -9,32 +9,33 @@
 #include <string.h>
 
 static gint64
-get_factor (const VardNode *self)
+vard_op_resample_get_factor (const VardNode *self)
 {
   return ((const VardResampleAttrs *) self->attrs)->factor;
 }
 
 static gboolean
-check_picture (const VardNode *self, VardDType *dtype, GError **error)
+vard_op_resample_check_picture (const VardNode *self, VardDType *dtype, GError **error)
 {
   if (!vard_op_check_float (self, dtype, error))
     return FALSE;
   if (self->inputs[0]->shape.n_dims != 4)
     return vard_op_fail (self, error, "pictures must have four dimensions, [n, h, w, c]");
-  if (get_factor (self) < 1 || get_factor (self) > G_MAXUINT16)
+  if (vard_op_resample_get_factor (self) < 1 || vard_op_resample_get_factor (self) > G_MAXUINT16)
     return vard_op_fail (self, error, "factor %" G_GINT64_FORMAT " is out of range",
-                         get_factor (self));
+                         vard_op_resample_get_factor (self));
+
   return TRUE;
 }
 
 static void
-resample_describe (const VardNode *self, GString *text)
+vard_op_resample_resample_describe (const VardNode *self, GString *text)
 {
-  g_string_append_printf (text, "factor=%" G_GINT64_FORMAT, get_factor (self));
+  g_string_append_printf (text, "factor=%" G_GINT64_FORMAT, vard_op_resample_get_factor (self));
 }
 
 static VardNode *
-emit_resample (const VardOpClass *op, VardNode *x, guint factor)
+vard_op_resample_emit_resample (const VardOpClass *op, VardNode *x, guint factor)
 {
   VardResampleAttrs attrs = { factor };
 
@@ -48,25 +49,26 @@ emit_resample (const VardOpClass *op, VardNode *x, guint factor)
 static gboolean
 upsample_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **error)
 {
-  if (!check_picture (self, dtype, error))
+  if (!vard_op_resample_check_picture (self, dtype, error))
     return FALSE;
   *shape = self->inputs[0]->shape;
-  shape->dims[1] *= get_factor (self);
-  shape->dims[2] *= get_factor (self);
+  shape->dims[1] *= vard_op_resample_get_factor (self);
+  shape->dims[2] *= vard_op_resample_get_factor (self);
+
   return vard_op_check_shape (self, shape, error);
 }
 
 static void
 upsample_vjp (VardNode *self, VardNode *bar, VardNode **out)
 {
-  out[0] = vard_pool_sum (bar, get_factor (self));
+  out[0] = vard_pool_sum (bar, vard_op_resample_get_factor (self));
 }
 
 static void
 upsample_reference (const VardNode *self, float **in, float *out)
 {
   const gint64 *small = self->inputs[0]->shape.dims, *large = self->shape.dims;
-  gint64 c = large[3], factor = get_factor (self);
+  gint64 c = large[3], factor = vard_op_resample_get_factor (self);
 
   for (gint64 row = 0; row < large[0] * large[1]; row++)
     for (gint64 column = 0; column < large[2]; column++)
@@ -80,13 +82,13 @@ const VardOpClass vard_op_upsample = {
   .infer = upsample_infer,
   .vjp = upsample_vjp,
   .reference = upsample_reference,
-  .describe = resample_describe,
+  .describe = vard_op_resample_resample_describe,
 };
 
 VardNode *
 vard_upsample (VardNode *x, guint factor)
 {
-  return emit_resample (&vard_op_upsample, x, factor);
+  return vard_op_resample_emit_resample (&vard_op_upsample, x, factor);
 }
 
 /* ---- pool_sum ---- */
@@ -96,29 +98,31 @@ pool_sum_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError
 {
   const VardShape *x = &self->inputs[0]->shape;
 
-  if (!check_picture (self, dtype, error))
+  if (!vard_op_resample_check_picture (self, dtype, error))
     return FALSE;
-  if (x->dims[1] % get_factor (self) || x->dims[2] % get_factor (self))
+  if (x->dims[1] % vard_op_resample_get_factor (self)
+      || x->dims[2] % vard_op_resample_get_factor (self))
     return vard_op_fail (self, error,
                          "height and width are not multiples of factor %" G_GINT64_FORMAT,
-                         get_factor (self));
+                         vard_op_resample_get_factor (self));
   *shape = *x;
-  shape->dims[1] /= get_factor (self);
-  shape->dims[2] /= get_factor (self);
+  shape->dims[1] /= vard_op_resample_get_factor (self);
+  shape->dims[2] /= vard_op_resample_get_factor (self);
+
   return TRUE;
 }
 
 static void
 pool_sum_vjp (VardNode *self, VardNode *bar, VardNode **out)
 {
-  out[0] = vard_upsample (bar, get_factor (self));
+  out[0] = vard_upsample (bar, vard_op_resample_get_factor (self));
 }
 
 static void
 pool_sum_reference (const VardNode *self, float **in, float *out)
 {
   const gint64 *large = self->inputs[0]->shape.dims, *small = self->shape.dims;
-  gint64 c = large[3], factor = get_factor (self);
+  gint64 c = large[3], factor = vard_op_resample_get_factor (self);
 
   for (gint64 i = 0; i < vard_node_get_count (self); i++)
     {
@@ -141,11 +145,11 @@ const VardOpClass vard_op_pool_sum = {
   .infer = pool_sum_infer,
   .vjp = pool_sum_vjp,
   .reference = pool_sum_reference,
-  .describe = resample_describe,
+  .describe = vard_op_resample_resample_describe,
 };
 
 VardNode *
 vard_pool_sum (VardNode *x, guint factor)
 {
-  return emit_resample (&vard_op_pool_sum, x, factor);
+  return vard_op_resample_emit_resample (&vard_op_pool_sum, x, factor);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static void
-shape_attrs_describe (const VardNode *self, GString *text)
+vard_op_shape_shape_attrs_describe (const VardNode *self, GString *text)
 {
   const VardShapeAttrs *attrs = self->attrs;
 
@@ -16,7 +16,7 @@ shape_attrs_describe (const VardNode *self, GString *text)
 }
 
 static VardNode *
-emit_with_shape (const VardOpClass *op, VardNode *x, const VardShape *shape)
+vard_op_shape_emit_with_shape (const VardOpClass *op, VardNode *x, const VardShape *shape)
 {
   VardShapeAttrs attrs;
 
@@ -39,6 +39,7 @@ reshape_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError 
     return vard_op_fail (self, error, "%s has a different number of elements", text);
   *shape = attrs->shape;
   *dtype = self->inputs[0]->dtype;
+
   return TRUE;
 }
 
@@ -49,7 +50,7 @@ reshape_vjp (VardNode *self, VardNode *bar, VardNode **out)
 }
 
 static void
-copy_reference (const VardNode *self, float **in, float *out)
+vard_op_shape_copy_reference (const VardNode *self, float **in, float *out)
 {
   if (out != in[0])
     memmove (out, in[0], vard_node_get_count (self) * vard_dtype_get_size (self->dtype));
@@ -61,8 +62,8 @@ const VardOpClass vard_op_reshape = {
   .attrs_size = sizeof (VardShapeAttrs),
   .infer = reshape_infer,
   .vjp = reshape_vjp,
-  .reference = copy_reference,
-  .describe = shape_attrs_describe,
+  .reference = vard_op_shape_copy_reference,
+  .describe = vard_op_shape_shape_attrs_describe,
 };
 
 VardNode *
@@ -76,7 +77,8 @@ vard_reshape (VardNode *x, VardShape shape)
   if (vard_node_is_fill (x, &value) && vard_shape_count (&shape, &count)
       && count == vard_node_get_count (x))
     return vard_fill (x->graph, value, shape);
-  return emit_with_shape (&vard_op_reshape, x, &shape);
+
+  return vard_op_shape_emit_with_shape (&vard_op_reshape, x, &shape);
 }
 
 /* ---- permute ---- */
@@ -100,6 +102,7 @@ permute_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError 
       shape->dims[i] = x->dims[axis];
     }
   *dtype = self->inputs[0]->dtype;
+
   return TRUE;
 }
 
@@ -161,6 +164,7 @@ vard_permute (VardNode *x, const guint *order)
       attrs.order[i] = order[i];
       is_same = is_same && order[i] == i;
     }
+
   return is_same ? x : vard_node_emit (x->graph, &vard_op_permute, &x, 1, &attrs);
 }
 
@@ -183,6 +187,7 @@ slice_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **
   *shape = x->shape;
   shape->dims[attrs->axis] = attrs->length;
   *dtype = x->dtype;
+
   return TRUE;
 }
 
@@ -255,6 +260,7 @@ pad_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **er
                          attrs->before, attrs->after);
   *shape = self->inputs[0]->shape;
   shape->dims[attrs->axis] += attrs->before + attrs->after;
+
   return vard_op_check_shape (self, shape, error);
 }
 
@@ -332,6 +338,7 @@ concat_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError *
                              "parts 0 and %u may differ only in axis %" G_GINT64_FORMAT, k, axis);
       shape->dims[axis] += extent;
     }
+
   return vard_op_check_shape (self, shape, error);
 }
 
@@ -392,6 +399,7 @@ vard_concat (VardNode *const *parts, guint n_parts, guint axis)
 
   if (n_parts == 1 && axis < parts[0]->shape.n_dims)
     return parts[0];
+
   return vard_node_emit (parts[0]->graph, &vard_op_concat, parts, n_parts, &attrs);
 }
 
@@ -414,6 +422,7 @@ broadcast_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GErro
     if (x->dims[i] != 1 && x->dims[i] != attrs->shape.dims[i])
       return vard_op_fail (self, error, "axis %u cannot be repeated to %s", i, text);
   *shape = attrs->shape;
+
   return TRUE;
 }
 
@@ -451,7 +460,7 @@ const VardOpClass vard_op_broadcast = {
   .infer = broadcast_infer,
   .vjp = broadcast_vjp,
   .reference = broadcast_reference,
-  .describe = shape_attrs_describe,
+  .describe = vard_op_shape_shape_attrs_describe,
 };
 
 VardNode *
@@ -464,5 +473,6 @@ vard_broadcast (VardNode *x, VardShape shape)
   if (vard_node_is_fill (x, &value) && x->shape.n_dims == shape.n_dims
       && vard_node_get_count (x) == 1)
     return vard_fill (x->graph, value, shape);
-  return emit_with_shape (&vard_op_broadcast, x, &shape);
+
+  return vard_op_shape_emit_with_shape (&vard_op_broadcast, x, &shape);
 }

@@ -41,19 +41,19 @@
 
 /* Phi, the normal distribution, and its density phi */
 static VardNode *
-normal_distribution (VardNode *x)
+vard_op_unary_normal_distribution (VardNode *x)
 {
   return vard_affine (vard_erf (vard_scale (x, G_SQRT2 / 2)), 0.5, 0.5);
 }
 
 static VardNode *
-normal_density (VardNode *x)
+vard_op_unary_normal_density (VardNode *x)
 {
   return vard_scale (vard_exp (vard_scale (vard_square (x), -0.5)), 1 / sqrt (2 * G_PI));
 }
 
 static VardNode *
-silu_derivative (VardNode *x, VardNode *y)
+vard_op_unary_silu_derivative (VardNode *x, VardNode *y)
 {
   VardNode *s = vard_sigmoid (x);
 
@@ -69,12 +69,13 @@ UNARY (rsqrt, 1 / sqrtf (x), vard_scale (vard_mul (y, vard_square (y)), -0.5))
 UNARY (square, x *x, vard_scale (x, 2))
 UNARY (reciprocal, 1 / x, vard_neg (vard_square (y)))
 UNARY (sigmoid, 1 / (1 + expf (-x)), vard_mul (y, vard_complement (y)))
-UNARY (silu, x / (1 + expf (-x)), silu_derivative (x, y))
+UNARY (silu, x / (1 + expf (-x)), vard_op_unary_silu_derivative (x, y))
 UNARY (tanh, tanhf (x), vard_complement (vard_square (y)))
 UNARY (erf, erff (x), vard_scale (vard_exp (vard_neg (vard_square (x))), 2 / sqrt (G_PI)))
 UNARY (gelu,
        0.5f * x * (1 + erff (x * (float) (G_SQRT2 / 2))),
-       vard_add (normal_distribution (x), vard_mul (x, normal_density (x))))
+       vard_add (vard_op_unary_normal_distribution (x),
+                 vard_mul (x, vard_op_unary_normal_density (x))))
 UNARY (sin, sinf (x), vard_cos (x))
 UNARY (cos, cosf (x), vard_neg (vard_sin (x)))
 UNARY (abs, fabsf (x), vard_sub (vard_step (x), vard_step (vard_neg (x))))
@@ -183,6 +184,7 @@ clamp_infer (const VardNode *self, VardShape *shape, VardDType *dtype, GError **
   if (!(attrs->low <= attrs->high))
     return vard_op_fail (self, error, "the lower bound %g is above the upper bound %g", attrs->low,
                          attrs->high);
+
   return vard_infer_same (self, shape, dtype, error);
 }
 

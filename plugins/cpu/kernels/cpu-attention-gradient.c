@@ -138,46 +138,46 @@ scale_all (float *x, gint64 n, float factor)
 /* ---- queries side by side ---- */
 
 static gint64
-panel_width (gint64 n)
+cpu_panel_width (gint64 n)
 {
   return cpu_panel_get_width (cpu_get_level (), MAX (n, CPU_LANES));
 }
 
 /* an odd number of the cache's lines, so that a panel's rows are spread over all of it */
 static gint64
-stride_of (gint64 lanes)
+cpu_stride_of (gint64 lanes)
 {
   return LINE * (((lanes + LINE - 1) / LINE) | 1);
 }
 
 static gint64
-count_lanes (gint64 n)
+cpu_count_lanes (gint64 n)
 {
   gint64 lanes = 0;
 
   while (lanes < n)
-    lanes += panel_width (n - lanes);
+    lanes += cpu_panel_width (n - lanes);
   return lanes;
 }
 
 /* The exponentials of that few keys are kept, beside at least two panels of queries */
 static gboolean
-keeps_all (const CpuAttention *self)
+cpu_keeps_all (const CpuAttention *self)
 {
   return self->tk * 2 * STEP <= KEPT_FLOATS;
 }
 
 static gint64
-count_rows (const CpuAttention *self)
+cpu_count_rows (const CpuAttention *self)
 {
-  return keeps_all (self) ? self->tk : KEYS;
+  return cpu_keeps_all (self) ? self->tk : KEYS;
 }
 
 static gint64
-count_queries (const CpuAttention *self)
+cpu_count_queries (const CpuAttention *self)
 {
   return MIN (self->tq,
-              keeps_all (self) ? MIN (KEPT_FLOATS / self->tk, QUERIES) / STEP * STEP : QUERIES);
+              cpu_keeps_all (self) ? MIN (KEPT_FLOATS / self->tk, QUERIES) / STEP * STEP : QUERIES);
 }
 
 /* to [m, stride] = A panels, for each panel of the queries; A's rows are row_a and its columns
@@ -195,7 +195,7 @@ side_multiply (const Side *self,
 {
   for (gint64 j = 0, width; j < self->lanes; j += width)
     {
-      width = panel_width (self->n - j);
+      width = cpu_panel_width (self->n - j);
       cpu_panel_multiply (cpu_get_level (), m, width, k, a, row_a, step_a, panels + j, beta, to + j,
                           self->stride);
     }
@@ -220,8 +220,8 @@ side_begin (Side *self, const GradientJob *job, gint64 head, gint64 first, guint
   self->job = job;
   self->first = first;
   self->n = MIN (job->n_queries, s->tq - first);
-  self->lanes = count_lanes (self->n);
-  self->stride = stride_of (self->lanes);
+  self->lanes = cpu_count_lanes (self->n);
+  self->stride = cpu_stride_of (self->lanes);
   self->n_keys = s->is_causal ? MIN (s->tk, first + self->n) : s->tk;
   self->token = s->heads * s->d;
   self->query = (batch * s->tq + first) * self->token + at;
@@ -230,8 +230,8 @@ side_begin (Side *self, const GradientJob *job, gint64 head, gint64 first, guint
   self->dy = self->queries + s->d * self->stride;
   self->dq = self->dy + s->d * self->stride;
   self->scores = self->dq + s->d * self->stride;
-  self->slopes = self->scores + count_rows (s) * self->stride;
-  self->then = self->slopes + count_rows (s) * self->stride;
+  self->slopes = self->scores + cpu_count_rows (s) * self->stride;
+  self->then = self->slopes + cpu_count_rows (s) * self->stride;
   for (gint64 i = 0; i < self->lanes; i++)
     {
       self->largest[i] = -INFINITY;
@@ -308,7 +308,7 @@ side_differentiate (Side *self)
 
 /* of one head: [tk, d] in rows of all heads */
 static void
-clear_head (const CpuAttention *shape, float *x, gint64 head)
+cpu_clear_head (const CpuAttention *shape, float *x, gint64 head)
 {
   gint64 token = shape->heads * shape->d;
 
@@ -318,16 +318,16 @@ clear_head (const CpuAttention *shape, float *x, gint64 head)
 }
 
 static void
-gradient_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_gradient_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const GradientJob *job = data;
 
   for (gint64 head = from; head < to; head++)
     {
       if (job->dk != NULL)
-        clear_head (&job->shape, job->dk, head);
+        cpu_clear_head (&job->shape, job->dk, head);
       if (job->dv != NULL)
-        clear_head (&job->shape, job->dv, head);
+        cpu_clear_head (&job->shape, job->dv, head);
       for (gint64 first = 0; first < job->shape.tq; first += job->n_queries)
         {
           Side side;
@@ -346,8 +346,8 @@ side_floats (const CpuAttention *self)
 {
   gint64 n_tiles = (self->tk + KEYS - 1) / KEYS;
 
-  return stride_of (count_lanes (count_queries (self)))
-         * (3 * self->d + 2 * count_rows (self) + n_tiles);
+  return cpu_stride_of (cpu_count_lanes (cpu_count_queries (self)))
+         * (3 * self->d + 2 * cpu_count_rows (self) + n_tiles);
 }
 
 gsize
@@ -369,8 +369,8 @@ cpu_attention_gradient_run (CpuPool *pool,
                             float *scratch)
 {
   GradientJob job = { .shape = *self,
-                      .n_queries = count_queries (self),
-                      .keeps = keeps_all (self),
+                      .n_queries = cpu_count_queries (self),
+                      .keeps = cpu_keeps_all (self),
                       .q = q,
                       .k = k,
                       .v = v,
@@ -382,5 +382,5 @@ cpu_attention_gradient_run (CpuPool *pool,
                       .scratch_stride = side_floats (self) };
   gint64 n = self->b * self->heads;
 
-  cpu_pool_run (pool, n, cpu_pool_get_grain (pool, n, 1), gradient_task, &job);
+  cpu_pool_run (pool, n, cpu_pool_get_grain (pool, n, 1), cpu_gradient_task, &job);
 }

@@ -106,7 +106,7 @@ scale_rows (float *x, gint64 rows, gint64 width, const float *factor)
 /* ---- panels ---- */
 
 static gint64
-token_of (const CpuAttention *self)
+cpu_token_of (const CpuAttention *self)
 {
   return self->heads * self->d;
 }
@@ -119,7 +119,7 @@ panel_begin (Panel *panel, const ForwardJob *job, const float *q)
 
   if (panel->n < panel->width)
     memset (panel->queries, 0, s->d * panel->width * sizeof (float));
-  cpu_transpose (q, panel->n, s->d, token_of (s), panel->queries, panel->width);
+  cpu_transpose (q, panel->n, s->d, cpu_token_of (s), panel->queries, panel->width);
   for (gint64 i = 0; i < panel->width; i++)
     {
       factor[i] = s->scale * LOG2_E;
@@ -138,7 +138,7 @@ panel_add_keys (Panel *panel,
                 float *scores)
 {
   const CpuAttention *s = &job->shape;
-  gint64 token = token_of (s), at = key + from * token;
+  gint64 token = cpu_token_of (s), at = key + from * token;
   CpuLevel level = cpu_get_level ();
   float shrink[MAX_WIDTH];
 
@@ -165,7 +165,7 @@ panel_end (Panel *panel, const ForwardJob *job, float *y)
   scale_rows (panel->output, s->d, panel->width, factor);
   for (gint64 c = 0; c < s->d; c += CPU_LANES)
     cpu_transpose (panel->output + c * panel->width, MIN (CPU_LANES, s->d - c), panel->n,
-                   panel->width, y + c, token_of (s));
+                   panel->width, y + c, cpu_token_of (s));
 }
 
 static gint64
@@ -175,10 +175,10 @@ panel_width (gint64 n)
 }
 
 static void
-forward_block (const ForwardJob *job, gint64 index, guint thread)
+cpu_forward_block (const ForwardJob *job, gint64 index, guint thread)
 {
   const CpuAttention *s = &job->shape;
-  gint64 token = token_of (s), first = index % job->n_blocks * job->n_queries,
+  gint64 token = cpu_token_of (s), first = index % job->n_blocks * job->n_queries,
          head = index / job->n_blocks % s->heads;
   gint64 batch = index / job->n_blocks / s->heads, key = batch * s->tk * token + head * s->d;
   gint64 last = MIN (first + job->n_queries, s->tq),
@@ -206,17 +206,17 @@ forward_block (const ForwardJob *job, gint64 index, guint thread)
 }
 
 static void
-forward_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_forward_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   for (gint64 i = from; i < to; i++)
-    forward_block (data, i, thread);
+    cpu_forward_block (data, i, thread);
 }
 
 /* ---- the outside ---- */
 
 /* whole panels of queries, as many as should stay in a core's own cache */
 static gint64
-block_queries (const CpuAttention *self)
+cpu_block_queries (const CpuAttention *self)
 {
   gint64 width = panel_width (QUERIES),
          n = CLAMP (BLOCK_FLOATS / (2 * self->d), width, QUERIES) / width * width;
@@ -225,15 +225,15 @@ block_queries (const CpuAttention *self)
 }
 
 static gsize
-block_floats (const CpuAttention *self)
+cpu_block_floats (const CpuAttention *self)
 {
-  return KEYS * MAX_WIDTH + 2 * self->d * block_queries (self);
+  return KEYS * MAX_WIDTH + 2 * self->d * cpu_block_queries (self);
 }
 
 gsize
 cpu_attention_get_scratch_size (const CpuAttention *self, guint n_threads)
 {
-  return n_threads * block_floats (self) * sizeof (float);
+  return n_threads * cpu_block_floats (self) * sizeof (float);
 }
 
 void
@@ -246,17 +246,17 @@ cpu_attention_run (CpuPool *pool,
                    float *scratch)
 {
   ForwardJob job = { .shape = *self,
-                     .n_queries = block_queries (self),
+                     .n_queries = cpu_block_queries (self),
                      .q = q,
                      .k = k,
                      .v = v,
                      .y = y,
                      .scratch = scratch,
-                     .scratch_stride = block_floats (self) };
+                     .scratch_stride = cpu_block_floats (self) };
 
   job.n_blocks = (self->tq + job.n_queries - 1) / job.n_queries;
 
   gint64 n = self->b * self->heads * job.n_blocks;
 
-  cpu_pool_run (pool, n, cpu_pool_get_grain (pool, n, 1), forward_task, &job);
+  cpu_pool_run (pool, n, cpu_pool_get_grain (pool, n, 1), cpu_forward_task, &job);
 }

@@ -44,12 +44,13 @@ float_to_half_fast (const float *x, gint64 n, guint16 *y)
   for (; i + 8 <= n; i += 8)
     _mm_storeu_si128 ((__m128i *) (y + i),
                       _mm256_cvtps_ph (_mm256_loadu_ps (x + i), _MM_FROUND_TO_NEAREST_INT));
+
   return i;
 }
 #endif
 
 static gboolean
-machine_has_f16c (void)
+cpu_machine_has_f16c (void)
 {
 #if HAVE_F16C
   return __builtin_cpu_supports ("avx") && __builtin_cpu_supports ("f16c");
@@ -79,7 +80,7 @@ float_to_bf16 (const float *x, gint64 n, guint16 *y)
 }
 
 static void
-half_to_float (const CastJob *job, const guint16 *x, gint64 n, float *y)
+cpu_half_to_float (const CastJob *job, const guint16 *x, gint64 n, float *y)
 {
   gint64 i = 0;
 
@@ -92,7 +93,7 @@ half_to_float (const CastJob *job, const guint16 *x, gint64 n, float *y)
 }
 
 static void
-float_to_half (const CastJob *job, const float *x, gint64 n, guint16 *y)
+cpu_float_to_half (const CastJob *job, const float *x, gint64 n, guint16 *y)
 {
   gint64 i = 0;
 
@@ -105,7 +106,7 @@ float_to_half (const CastJob *job, const float *x, gint64 n, guint16 *y)
 }
 
 static void
-integers_to_float (VardDType from, gconstpointer x, gint64 first, gint64 n, float *y)
+cpu_integers_to_float (VardDType from, gconstpointer x, gint64 first, gint64 n, float *y)
 {
   for (gint64 i = 0; i < n; i++)
     if (from == VARD_DTYPE_I32)
@@ -118,20 +119,20 @@ integers_to_float (VardDType from, gconstpointer x, gint64 first, gint64 n, floa
 
 /* @n elements from @first on as floats */
 static void
-widen (const CastJob *job, gint64 first, gint64 n, float *y)
+cpu_cast_widen (const CastJob *job, gint64 first, gint64 n, float *y)
 {
   if (job->from == VARD_DTYPE_F32)
     memcpy (y, (const float *) job->x + first, n * sizeof *y);
   else if (job->from == VARD_DTYPE_F16)
-    half_to_float (job, (const guint16 *) job->x + first, n, y);
+    cpu_half_to_float (job, (const guint16 *) job->x + first, n, y);
   else if (job->from == VARD_DTYPE_BF16)
     bf16_to_float ((const guint16 *) job->x + first, n, y);
   else
-    integers_to_float (job->from, job->x, first, n, y);
+    cpu_integers_to_float (job->from, job->x, first, n, y);
 }
 
 static void
-cast_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_cast_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const CastJob *job = data;
   float block[BLOCK];
@@ -141,9 +142,9 @@ cast_task (gpointer data, gint64 from, gint64 to, guint thread)
       gint64 n = MIN (BLOCK, to - i);
       float *floats = job->to == VARD_DTYPE_F32 ? (float *) job->y + i : block;
 
-      widen (job, i, n, floats);
+      cpu_cast_widen (job, i, n, floats);
       if (job->to == VARD_DTYPE_F16)
-        float_to_half (job, floats, n, (guint16 *) job->y + i);
+        cpu_float_to_half (job, floats, n, (guint16 *) job->y + i);
       else if (job->to == VARD_DTYPE_BF16)
         float_to_bf16 (floats, n, (guint16 *) job->y + i);
     }
@@ -152,21 +153,21 @@ cast_task (gpointer data, gint64 from, gint64 to, guint thread)
 void
 cpu_cast_run (CpuPool *pool, VardDType from, VardDType to, gint64 n, gconstpointer x, gpointer y)
 {
-  CastJob job = { .from = from, .to = to, .x = x, .y = y, .has_f16c = machine_has_f16c () };
+  CastJob job = { .from = from, .to = to, .x = x, .y = y, .has_f16c = cpu_machine_has_f16c () };
 
-  cpu_pool_run (pool, n, GRAIN, cast_task, &job);
+  cpu_pool_run (pool, n, GRAIN, cpu_cast_task, &job);
 }
 
 void
 cpu_widen (VardDType from, gconstpointer x, gint64 n, float *y)
 {
-  CastJob job = { .from = from, .x = x, .has_f16c = machine_has_f16c () };
+  CastJob job = { .from = from, .x = x, .has_f16c = cpu_machine_has_f16c () };
 
-  widen (&job, 0, n, y);
+  cpu_cast_widen (&job, 0, n, y);
 }
 
 static void
-random_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_random_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const CastJob *job = data;
 
@@ -183,5 +184,5 @@ cpu_random_normal_run (CpuPool *pool, const gint64 *counters, gint64 n_rows, gin
 {
   CastJob job = { .y = y, .counters = counters, .row = n / n_rows };
 
-  cpu_pool_run (pool, n, GRAIN / 4, random_task, &job);
+  cpu_pool_run (pool, n, GRAIN / 4, cpu_random_task, &job);
 }

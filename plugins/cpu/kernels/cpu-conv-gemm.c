@@ -33,49 +33,50 @@ typedef struct
 } ConvJob;
 
 static gint64
-conv_patch (const CpuConv *conv)
+cpu_conv_patch (const CpuConv *conv)
 {
   return conv->kh * conv->kw * conv->ci;
 }
 
 static gint64
-conv_pixels (const CpuConv *conv)
+cpu_conv_pixels (const CpuConv *conv)
 {
   return conv->n * conv->oh * conv->ow;
 }
 
 static gboolean
-conv_is_pointwise (const CpuConv *conv)
+cpu_conv_is_pointwise (const CpuConv *conv)
 {
   return conv->kh == 1 && conv->kw == 1 && conv->stride == 1 && conv->top == 0 && conv->left == 0
          && conv->oh == conv->h && conv->ow == conv->w;
 }
 
 static gboolean
-conv_is_whole (const CpuConv *conv)
+cpu_conv_is_whole (const CpuConv *conv)
 {
-  return conv_pixels (conv) * conv_patch (conv) <= WHOLE_FLOATS
-         && conv->co * conv_patch (conv) >= WHOLE_WEIGHT;
+  return cpu_conv_pixels (conv) * cpu_conv_patch (conv) <= WHOLE_FLOATS
+         && conv->co * cpu_conv_patch (conv) >= WHOLE_WEIGHT;
 }
 
 gboolean
 cpu_conv_gemm_takes_taps_last (const CpuConv *conv, CpuConvKind kind)
 {
-  return kind != CPU_CONV_WEIGHT_GRADIENT && !conv_is_pointwise (conv) && conv_is_whole (conv);
+  return kind != CPU_CONV_WEIGHT_GRADIENT && !cpu_conv_is_pointwise (conv)
+         && cpu_conv_is_whole (conv);
 }
 
 static gint64
-conv_block_rows (const CpuConv *conv, guint n_threads)
+cpu_conv_block_rows (const CpuConv *conv, guint n_threads)
 {
-  gint64 rows = CLAMP (BLOCK_FLOATS / conv_patch (conv), 32, 512) / 16 * 16;
-  gint64 share = (conv_pixels (conv) + 2 * n_threads - 1) / (2 * n_threads);
+  gint64 rows = CLAMP (BLOCK_FLOATS / cpu_conv_patch (conv), 32, 512) / 16 * 16;
+  gint64 share = (cpu_conv_pixels (conv) + 2 * n_threads - 1) / (2 * n_threads);
 
   return MIN (rows, MAX (32, (share + 15) / 16 * 16));
 }
 
 /* one row of a kernel over one row of the picture: columns outside are zero */
 static void
-gather_row (const CpuConv *conv, const float *row, gint64 x0, float *to)
+cpu_gather_row (const CpuConv *conv, const float *row, gint64 x0, float *to)
 {
   gint64 ci = conv->ci;
 
@@ -95,7 +96,7 @@ gather_row (const CpuConv *conv, const float *row, gint64 x0, float *to)
 
 /* patches of output pixels [from, to) -> [to - from, kh kw ci] */
 static void
-gather_patches (const CpuConv *conv, const float *x, gint64 from, gint64 to, float *patches)
+cpu_gather_patches (const CpuConv *conv, const float *x, gint64 from, gint64 to, float *patches)
 {
   gint64 run = conv->kw * conv->ci;
 
@@ -111,51 +112,51 @@ gather_patches (const CpuConv *conv, const float *x, gint64 from, gint64 to, flo
           if (iy < 0 || iy >= conv->h)
             memset (patches, 0, run * sizeof (float));
           else
-            gather_row (conv, picture + iy * conv->w * conv->ci, ox * conv->stride - conv->left,
-                        patches);
+            cpu_gather_row (conv, picture + iy * conv->w * conv->ci, ox * conv->stride - conv->left,
+                            patches);
         }
     }
 }
 
 static void
-forward_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_conv_gemm_forward_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const ConvJob *job = data;
   const CpuConv *conv = &job->conv;
-  gint64 patch = conv_patch (conv);
+  gint64 patch = cpu_conv_patch (conv);
   float *patches = job->scratch + thread * job->scratch_stride;
   float *y = job->y + from * conv->co;
 
-  gather_patches (conv, job->a, from, to, patches);
+  cpu_gather_patches (conv, job->a, from, to, patches);
   cpu_sgemm (FALSE, TRUE, to - from, conv->co, patch, patches, patch, job->b, patch, 0, y,
              conv->co);
   cpu_epilogue_run (job->epilogue, from * conv->co, to * conv->co, thread);
 }
 
 static void
-run_forward (CpuPool *pool,
-             const CpuConv *conv,
-             const float *x,
-             const float *w,
-             float *y,
-             float *scratch,
-             const CpuEpilogue *epilogue)
+cpu_run_forward (CpuPool *pool,
+                 const CpuConv *conv,
+                 const float *x,
+                 const float *w,
+                 float *y,
+                 float *scratch,
+                 const CpuEpilogue *epilogue)
 {
-  gint64 rows = conv_block_rows (conv, cpu_pool_get_n_threads (pool));
+  gint64 rows = cpu_conv_block_rows (conv, cpu_pool_get_n_threads (pool));
   ConvJob job = { .conv = *conv,
                   .a = x,
                   .b = w,
                   .y = y,
                   .scratch = scratch,
-                  .scratch_stride = rows * conv_patch (conv),
+                  .scratch_stride = rows * cpu_conv_patch (conv),
                   .epilogue = epilogue };
 
-  cpu_pool_run (pool, conv_pixels (conv), rows, forward_task, &job);
+  cpu_pool_run (pool, cpu_conv_pixels (conv), rows, cpu_conv_gemm_forward_task, &job);
 }
 
 /* the convolution that takes dy to dx when the stride is 1 */
 static CpuConv
-conv_turned (const CpuConv *conv)
+cpu_conv_turned (const CpuConv *conv)
 {
   return (CpuConv) {
     .n = conv->n,
@@ -175,7 +176,7 @@ conv_turned (const CpuConv *conv)
 
 /* w [co, kh, kw, ci] -> [ci, kh, kw, co] with both kernel axes reversed */
 static void
-turn_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_turn_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const ConvJob *job = data;
   const CpuConv *conv = &job->conv;
@@ -188,29 +189,30 @@ turn_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 static void
-run_turned (CpuPool *pool,
-            const CpuConv *conv,
-            const float *dy,
-            const float *w,
-            float *dx,
-            float *scratch,
-            const CpuEpilogue *epilogue)
+cpu_run_turned (CpuPool *pool,
+                const CpuConv *conv,
+                const float *dy,
+                const float *w,
+                float *dx,
+                float *scratch,
+                const CpuEpilogue *epilogue)
 {
-  CpuConv turned = conv_turned (conv);
+  CpuConv turned = cpu_conv_turned (conv);
   ConvJob job = { .conv = *conv, .b = w, .y = scratch };
 
-  cpu_pool_run (pool, conv->ci, cpu_pool_get_grain (pool, conv->ci, 8), turn_task, &job);
-  run_forward (pool, &turned, dy, scratch, dx, scratch + conv->co * conv_patch (conv), epilogue);
+  cpu_pool_run (pool, conv->ci, cpu_pool_get_grain (pool, conv->ci, 8), cpu_turn_task, &job);
+  cpu_run_forward (pool, &turned, dy, scratch, dx, scratch + conv->co * cpu_conv_patch (conv),
+                   epilogue);
 }
 
 /* adds the patches of output row (n, oy) to the input rows [y0, y1) of its picture */
 static void
-scatter_patches (const CpuConv *conv,
-                 const float *patches,
-                 gint64 oy,
-                 gint64 y0,
-                 gint64 y1,
-                 float *picture)
+cpu_scatter_patches (const CpuConv *conv,
+                     const float *patches,
+                     gint64 oy,
+                     gint64 y0,
+                     gint64 y1,
+                     float *picture)
 {
   for (gint64 ox = 0; ox < conv->ow; ox++)
     for (gint64 ky = 0; ky < conv->kh; ky++)
@@ -230,26 +232,27 @@ scatter_patches (const CpuConv *conv,
 
 /* the patches of row i of all output rows, which lie in scratch: [ow, kh kw, ci] */
 static const float *
-ready_patches (const ConvJob *job, gint64 i, guint thread)
+cpu_ready_patches (const ConvJob *job, gint64 i, guint thread)
 {
   const CpuConv *conv = &job->conv;
-  gint64 patch = conv_patch (conv), taps = conv->kh * conv->kw;
+  gint64 patch = cpu_conv_patch (conv), taps = conv->kh * conv->kw;
   const float *from = job->scratch + i * conv->ow * patch;
-  float *turned = job->scratch + conv_pixels (conv) * patch + thread * conv->ow * patch;
+  float *turned = job->scratch + cpu_conv_pixels (conv) * patch + thread * conv->ow * patch;
 
   if (!conv->taps_last)
     return from;
   for (gint64 p = 0; p < conv->ow; p++)
     cpu_transpose (from + p * patch, conv->ci, taps, taps, turned + p * patch, conv->ci);
+
   return turned;
 }
 
 static void
-scatter_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_scatter_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const ConvJob *job = data;
   const CpuConv *conv = &job->conv;
-  gint64 patch = conv_patch (conv);
+  gint64 patch = cpu_conv_patch (conv);
 
   for (gint64 i = from; i < to; i++)
     {
@@ -271,9 +274,10 @@ scatter_task (gpointer data, gint64 from, gint64 to, guint thread)
           if (!job->is_whole)
             cpu_sgemm (FALSE, FALSE, conv->ow, patch, conv->co, dy, conv->co, job->b, patch, 0,
                        patches, patch);
-          scatter_patches (conv,
-                           job->is_whole ? ready_patches (job, n * conv->oh + oy, thread) : patches,
-                           oy, y0, y1, picture);
+          cpu_scatter_patches (conv,
+                               job->is_whole ? cpu_ready_patches (job, n * conv->oh + oy, thread)
+                                             : patches,
+                               oy, y0, y1, picture);
         }
       cpu_epilogue_run (job->epilogue, (n * conv->h + y0) * conv->w * conv->ci,
                         (n * conv->h + y1) * conv->w * conv->ci, thread);
@@ -281,13 +285,13 @@ scatter_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 static void
-run_scatter (CpuPool *pool,
-             const CpuConv *conv,
-             const float *dy,
-             const float *w,
-             float *dx,
-             float *scratch,
-             const CpuEpilogue *epilogue)
+cpu_run_scatter (CpuPool *pool,
+                 const CpuConv *conv,
+                 const float *dy,
+                 const float *w,
+                 float *dx,
+                 float *scratch,
+                 const CpuEpilogue *epilogue)
 {
   gint64 n_threads = cpu_pool_get_n_threads (pool);
   gint64 n_bands = conv->n >= 2 * n_threads ? 1 : MIN (conv->h, 2 * n_threads);
@@ -296,62 +300,62 @@ run_scatter (CpuPool *pool,
                   .b = w,
                   .y = dx,
                   .scratch = scratch,
-                  .scratch_stride = conv->ow * conv_patch (conv),
+                  .scratch_stride = conv->ow * cpu_conv_patch (conv),
                   .epilogue = epilogue };
 
   job.band = (conv->h + n_bands - 1) / n_bands;
   job.n_bands = (conv->h + job.band - 1) / job.band;
-  job.is_whole = conv_is_whole (conv);
+  job.is_whole = cpu_conv_is_whole (conv);
   if (job.is_whole)
     {
-      CpuGemm gemm = { .m = conv_pixels (conv),
-                       .n = conv_patch (conv),
+      CpuGemm gemm = { .m = cpu_conv_pixels (conv),
+                       .n = cpu_conv_patch (conv),
                        .k = conv->co,
                        .lda = conv->co,
-                       .ldb = conv_patch (conv),
-                       .ldc = conv_patch (conv),
+                       .ldb = cpu_conv_patch (conv),
+                       .ldc = cpu_conv_patch (conv),
                        .n_batches = 1 };
 
       cpu_gemm_run (pool, &gemm, dy, w, scratch, NULL);
     }
-  cpu_pool_run (pool, conv->n * job.n_bands, 1, scatter_task, &job);
+  cpu_pool_run (pool, conv->n * job.n_bands, 1, cpu_scatter_task, &job);
 }
 
 static void
-gather_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_gather_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const ConvJob *job = data;
 
-  gather_patches (&job->conv, job->a, job->first + from, job->first + to,
-                  job->scratch + from * conv_patch (&job->conv));
+  cpu_gather_patches (&job->conv, job->a, job->first + from, job->first + to,
+                      job->scratch + from * cpu_conv_patch (&job->conv));
 }
 
 /* the same, each patch [ci, kh kw] */
 static void
-gather_turned_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_gather_turned_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const ConvJob *job = data;
   const CpuConv *conv = &job->conv;
-  gint64 patch = conv_patch (conv), taps = conv->kh * conv->kw;
-  float *line = job->scratch + conv_pixels (conv) * patch + thread * patch;
+  gint64 patch = cpu_conv_patch (conv), taps = conv->kh * conv->kw;
+  float *line = job->scratch + cpu_conv_pixels (conv) * patch + thread * patch;
 
   for (gint64 p = from; p < to; p++)
     {
-      gather_patches (conv, job->a, p, p + 1, line);
+      cpu_gather_patches (conv, job->a, p, p + 1, line);
       cpu_transpose (line, taps, conv->ci, conv->ci, job->scratch + p * patch, taps);
     }
 }
 
 static void
-run_whole (CpuPool *pool,
-           const CpuConv *conv,
-           const float *x,
-           const float *w,
-           float *y,
-           float *scratch,
-           const CpuEpilogue *epilogue)
+cpu_run_whole (CpuPool *pool,
+               const CpuConv *conv,
+               const float *x,
+               const float *w,
+               float *y,
+               float *scratch,
+               const CpuEpilogue *epilogue)
 {
-  gint64 pixels = conv_pixels (conv), patch = conv_patch (conv);
+  gint64 pixels = cpu_conv_pixels (conv), patch = cpu_conv_patch (conv);
   ConvJob job = { .conv = *conv, .a = x, .scratch = scratch };
   CpuGemm gemm = { .transpose_b = TRUE,
                    .m = pixels,
@@ -363,17 +367,17 @@ run_whole (CpuPool *pool,
                    .n_batches = 1 };
 
   cpu_pool_run (pool, pixels, cpu_pool_get_grain (pool, pixels, 1),
-                conv->taps_last ? gather_turned_task : gather_task, &job);
+                conv->taps_last ? cpu_gather_turned_task : cpu_gather_task, &job);
   cpu_gemm_run (pool, &gemm, scratch, w, y, epilogue);
 }
 
 /* dw [co, columns from..to of the patch] += dy' patches over this round's pixels */
 static void
-weight_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_weight_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const ConvJob *job = data;
   const CpuConv *conv = &job->conv;
-  gint64 patch = conv_patch (conv);
+  gint64 patch = cpu_conv_patch (conv);
 
   cpu_sgemm (TRUE, FALSE, conv->co, to - from, job->n_rows, job->b + job->first * conv->co,
              conv->co, job->scratch + from, patch, job->first > 0, job->y + from, patch);
@@ -381,14 +385,14 @@ weight_task (gpointer data, gint64 from, gint64 to, guint thread)
 
 /* Rounds of gathering and multiplying; the sum over pixels stays on one thread for each element */
 static void
-run_weight_gradient (CpuPool *pool,
-                     const CpuConv *conv,
-                     const float *x,
-                     const float *dy,
-                     float *dw,
-                     float *scratch)
+cpu_run_weight_gradient (CpuPool *pool,
+                         const CpuConv *conv,
+                         const float *x,
+                         const float *dy,
+                         float *dw,
+                         float *scratch)
 {
-  gint64 pixels = conv_pixels (conv), patch = conv_patch (conv);
+  gint64 pixels = cpu_conv_pixels (conv), patch = cpu_conv_patch (conv);
   gint64 n_threads = cpu_pool_get_n_threads (pool);
   gint64 columns = MAX (16, ((patch + n_threads - 1) / n_threads + 15) / 16 * 16);
   ConvJob job = { .conv = *conv, .a = x, .b = dy, .y = dw, .scratch = scratch };
@@ -396,27 +400,27 @@ run_weight_gradient (CpuPool *pool,
   for (job.first = 0; job.first < pixels; job.first += SUM_PIXELS)
     {
       job.n_rows = MIN (SUM_PIXELS, pixels - job.first);
-      if (conv_is_pointwise (conv))
+      if (cpu_conv_is_pointwise (conv))
         job.scratch = (float *) x + job.first * patch;
       else
-        cpu_pool_run (pool, job.n_rows, 64, gather_task, &job);
-      cpu_pool_run (pool, patch, columns, weight_task, &job);
+        cpu_pool_run (pool, job.n_rows, 64, cpu_gather_task, &job);
+      cpu_pool_run (pool, patch, columns, cpu_weight_task, &job);
     }
 }
 
 static void
-run_pointwise (CpuPool *pool,
-               const CpuConv *conv,
-               CpuConvKind kind,
-               const float *a,
-               const float *b,
-               float *y,
-               const CpuEpilogue *epilogue)
+cpu_run_pointwise (CpuPool *pool,
+                   const CpuConv *conv,
+                   CpuConvKind kind,
+                   const float *a,
+                   const float *b,
+                   float *y,
+                   const CpuEpilogue *epilogue)
 {
   gboolean forward = kind == CPU_CONV_FORWARD;
   gint64 k = forward ? conv->ci : conv->co, n = forward ? conv->co : conv->ci;
   CpuGemm gemm = { .transpose_b = forward,
-                   .m = conv_pixels (conv),
+                   .m = cpu_conv_pixels (conv),
                    .n = n,
                    .k = k,
                    .lda = k,
@@ -428,7 +432,7 @@ run_pointwise (CpuPool *pool,
 }
 
 static gboolean
-conv_can_turn (const CpuConv *conv)
+cpu_conv_can_turn (const CpuConv *conv)
 {
   return conv->stride == 1 && conv->top < conv->kh && conv->left < conv->kw;
 }
@@ -444,41 +448,42 @@ cpu_conv_gemm_run (CpuPool *pool,
                    const CpuEpilogue *epilogue)
 {
   if (kind == CPU_CONV_WEIGHT_GRADIENT)
-    run_weight_gradient (pool, conv, a, b, y, scratch);
-  else if (conv_is_pointwise (conv))
-    run_pointwise (pool, conv, kind, a, b, y, epilogue);
-  else if (kind == CPU_CONV_FORWARD && conv_is_whole (conv))
-    run_whole (pool, conv, a, b, y, scratch, epilogue);
+    cpu_run_weight_gradient (pool, conv, a, b, y, scratch);
+  else if (cpu_conv_is_pointwise (conv))
+    cpu_run_pointwise (pool, conv, kind, a, b, y, epilogue);
+  else if (kind == CPU_CONV_FORWARD && cpu_conv_is_whole (conv))
+    cpu_run_whole (pool, conv, a, b, y, scratch, epilogue);
   else if (kind == CPU_CONV_FORWARD)
-    run_forward (pool, conv, a, b, y, scratch, epilogue);
-  else if (conv_can_turn (conv) && !conv_is_whole (conv))
-    run_turned (pool, conv, a, b, y, scratch, epilogue);
+    cpu_run_forward (pool, conv, a, b, y, scratch, epilogue);
+  else if (cpu_conv_can_turn (conv) && !cpu_conv_is_whole (conv))
+    cpu_run_turned (pool, conv, a, b, y, scratch, epilogue);
   else
-    run_scatter (pool, conv, a, b, y, scratch, epilogue);
+    cpu_run_scatter (pool, conv, a, b, y, scratch, epilogue);
 }
 
 gsize
 cpu_conv_gemm_get_scratch_size (const CpuConv *conv, CpuConvKind kind, guint n_threads)
 {
-  gint64 patch = conv_patch (conv), floats = 0;
+  gint64 patch = cpu_conv_patch (conv), floats = 0;
 
   if (kind == CPU_CONV_WEIGHT_GRADIENT)
-    floats = conv_is_pointwise (conv) ? 0 : MIN (SUM_PIXELS, conv_pixels (conv)) * patch;
-  else if (conv_is_pointwise (conv))
+    floats = cpu_conv_is_pointwise (conv) ? 0 : MIN (SUM_PIXELS, cpu_conv_pixels (conv)) * patch;
+  else if (cpu_conv_is_pointwise (conv))
     floats = 0;
-  else if (conv_is_whole (conv))
-    floats = (conv_pixels (conv) + n_threads * conv->ow) * patch;
+  else if (cpu_conv_is_whole (conv))
+    floats = (cpu_conv_pixels (conv) + n_threads * conv->ow) * patch;
   else if (kind == CPU_CONV_FORWARD)
-    floats = n_threads * conv_block_rows (conv, n_threads) * patch;
-  else if (conv_can_turn (conv))
+    floats = n_threads * cpu_conv_block_rows (conv, n_threads) * patch;
+  else if (cpu_conv_can_turn (conv))
     {
-      CpuConv turned = conv_turned (conv);
+      CpuConv turned = cpu_conv_turned (conv);
 
       floats = conv->co * patch
-               + n_threads * conv_block_rows (&turned, n_threads) * conv_patch (&turned);
+               + n_threads * cpu_conv_block_rows (&turned, n_threads) * cpu_conv_patch (&turned);
     }
   else
     floats = n_threads * conv->ow * patch;
+
   return floats * sizeof (float);
 }
 
@@ -486,8 +491,9 @@ cpu_conv_gemm_get_scratch_size (const CpuConv *conv, CpuConvKind kind, guint n_t
 double
 cpu_conv_gemm_get_cost (const CpuConv *conv, guint n_threads)
 {
-  double products = 2.0 * conv_pixels (conv) * conv_patch (conv) * conv->co;
-  double gathered = conv_is_pointwise (conv) ? 0 : 4.0 * conv_pixels (conv) * conv_patch (conv);
+  double products = 2.0 * cpu_conv_pixels (conv) * cpu_conv_patch (conv) * conv->co;
+  double gathered =
+    cpu_conv_is_pointwise (conv) ? 0 : 4.0 * cpu_conv_pixels (conv) * cpu_conv_patch (conv);
 
   return (products / 80e9 + gathered / 8e9) / n_threads;
 }

@@ -49,12 +49,13 @@ narrow_prepare (const CpuConv *conv, CpuConvKind kind)
   self.band = CLAMP (BAND_FLOATS / (self.w * self.columns) - conv->kh + 1, 1, self.oh);
   self.n_bands = (self.oh + self.band - 1) / self.band;
   self.scratch_stride = (self.band + conv->kh - 1) * self.w * self.columns;
+
   return self;
 }
 
 /* adds what tap (ky, kx) sees of a row of products to a row of results */
 static void
-add_tap (const Narrow *self, const float *products, gint64 ky, gint64 kx, float *y)
+cpu_add_tap (const Narrow *self, const float *products, gint64 ky, gint64 kx, float *y)
 {
   const CpuConv *conv = &self->conv;
   gint64 taps = conv->kh * conv->kw, tap = ky * conv->kw + kx;
@@ -72,7 +73,7 @@ add_tap (const Narrow *self, const float *products, gint64 ky, gint64 kx, float 
 
 /* one band: products of the rows that it looks at, from row @low on, and their sums */
 static void
-run_band (const Narrow *self, gint64 index, guint thread)
+cpu_run_band (const Narrow *self, gint64 index, guint thread)
 {
   gint64 picture = index / self->n_bands, first = index % self->n_bands * self->band;
   gint64 last = MIN (first + self->band, self->oh), taps_y = self->conv.kh;
@@ -88,15 +89,16 @@ run_band (const Narrow *self, gint64 index, guint thread)
   for (gint64 oy = first; oy < last; oy++, y += row)
     for (gint64 ky = MAX (0, self->top - oy); ky < MIN (taps_y, self->h + self->top - oy); ky++)
       for (gint64 kx = 0; kx < self->conv.kw; kx++)
-        add_tap (self, products + (oy + ky - self->top - low) * self->w * self->columns, ky, kx, y);
+        cpu_add_tap (self, products + (oy + ky - self->top - low) * self->w * self->columns, ky, kx,
+                     y);
   cpu_epilogue_run (self->epilogue, start, start + (last - first) * row, thread);
 }
 
 static void
-band_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_band_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   for (gint64 i = from; i < to; i++)
-    run_band (data, i, thread);
+    cpu_run_band (data, i, thread);
 }
 
 gboolean
@@ -107,6 +109,7 @@ cpu_conv_narrow_can (const CpuConv *conv, CpuConvKind kind)
   if (kind == CPU_CONV_WEIGHT_GRADIENT || conv->stride != 1 || taps == 1 || conv->top >= conv->kh
       || conv->left >= conv->kw)
     return FALSE;
+
   return taps * (kind == CPU_CONV_FORWARD ? conv->co : conv->ci) <= MAX_COLUMNS
          && (kind == CPU_CONV_FORWARD ? conv->ci : conv->co) >= MIN_CHANNELS;
 }
@@ -134,5 +137,5 @@ cpu_conv_narrow_run (CpuPool *pool,
   self.y = y;
   self.scratch = scratch;
   self.epilogue = epilogue;
-  cpu_pool_run (pool, conv->n * self.n_bands, 1, band_task, &self);
+  cpu_pool_run (pool, conv->n * self.n_bands, 1, cpu_band_task, &self);
 }

@@ -37,7 +37,7 @@ cpu_epilogue_run (const CpuEpilogue *self, gint64 from, gint64 to, guint thread)
 }
 
 static void
-gemm_block (const GemmJob *job, gint64 index, guint thread)
+cpu_gemm_block (const GemmJob *job, gint64 index, guint thread)
 {
   const CpuGemm *g = job->gemm;
   gint64 batch = index / (job->n_rows * job->n_columns);
@@ -55,27 +55,27 @@ gemm_block (const GemmJob *job, gint64 index, guint thread)
 }
 
 static void
-gemm_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_gemm_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   for (gint64 i = from; i < to; i++)
-    gemm_block (data, i, thread);
+    cpu_gemm_block (data, i, thread);
 }
 
 static void
-epilogue_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_epilogue_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   cpu_epilogue_run (data, from, to, thread);
 }
 
 static gint64
-round_up (gint64 x, gint64 to)
+cpu_round_up (gint64 x, gint64 to)
 {
   return (x + to - 1) / to * to;
 }
 
 /* Small products of a large batch are handed out several at a time */
 static gint64
-gemm_grain (const GemmJob *job)
+cpu_gemm_grain (const GemmJob *job)
 {
   double flops = 2.0 * job->rows * job->columns * job->gemm->k;
 
@@ -83,9 +83,9 @@ gemm_grain (const GemmJob *job)
 }
 
 static void
-gemm_split_columns (GemmJob *job, gint64 n)
+cpu_gemm_split_columns (GemmJob *job, gint64 n)
 {
-  gint64 columns = round_up ((job->gemm->n + n - 1) / n, COLUMN_UNIT);
+  gint64 columns = cpu_round_up ((job->gemm->n + n - 1) / n, COLUMN_UNIT);
 
   job->columns = MIN (MAX (columns, MIN_COLUMNS), job->gemm->n);
   job->n_columns = (job->gemm->n + job->columns - 1) / job->columns;
@@ -103,24 +103,24 @@ cpu_gemm_run (CpuPool *pool,
   gint64 wanted = (n_threads + gemm->n_batches - 1) / gemm->n_batches;
   gboolean is_large = gemm->n * gemm->k >= LARGE_B;
   gint64 most = cpu_get_level () == CPU_LEVEL_AVX512 ? MAX_ROWS_WIDE : MAX_ROWS;
-  gint64 rows = CLAMP (round_up ((gemm->m + 2 * wanted - 1) / (2 * wanted), 16),
+  gint64 rows = CLAMP (cpu_round_up ((gemm->m + 2 * wanted - 1) / (2 * wanted), 16),
                        is_large ? most : MIN_ROWS, most);
   GemmJob job = { gemm, a, b, c, MIN (rows, gemm->m), gemm->n, 1, 1, epilogue };
 
   job.n_rows = (gemm->m + job.rows - 1) / job.rows;
   if (is_large && job.n_rows % wanted != 0 && job.n_rows < 4 * wanted)
-    gemm_split_columns (&job, 2 * wanted);
+    cpu_gemm_split_columns (&job, 2 * wanted);
   else if (job.n_rows < wanted)
-    gemm_split_columns (&job, wanted);
+    cpu_gemm_split_columns (&job, wanted);
 
   gint64 n_blocks = gemm->n_batches * job.n_rows * job.n_columns;
 
-  cpu_pool_run (pool, n_blocks, gemm_grain (&job), gemm_task, &job);
+  cpu_pool_run (pool, n_blocks, cpu_gemm_grain (&job), cpu_gemm_task, &job);
   if (epilogue != NULL && epilogue->region != NULL && job.n_columns > 1)
     {
       gint64 count = epilogue->region->count;
 
       cpu_pool_run (pool, count, cpu_pool_get_grain (pool, count, 4 * epilogue->region->tile),
-                    epilogue_task, (gpointer) epilogue);
+                    cpu_epilogue_task, (gpointer) epilogue);
     }
 }

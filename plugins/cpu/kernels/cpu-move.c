@@ -19,7 +19,7 @@ typedef struct
 } MoveJob;
 
 static void
-run_rows (CpuPool *pool, gint64 rows, gint64 floats, CpuTask task, MoveJob *job)
+cpu_run_rows (CpuPool *pool, gint64 rows, gint64 floats, CpuTask task, MoveJob *job)
 {
   cpu_pool_run (pool, rows,
                 cpu_pool_get_grain (pool, rows, MAX (1, LEAST_FLOATS / MAX (floats, 1))), task,
@@ -29,7 +29,7 @@ run_rows (CpuPool *pool, gint64 rows, gint64 floats, CpuTask task, MoveJob *job)
 /* ---- permute ---- */
 
 static void
-permute_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_permute_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const MoveJob *job = data;
   const CpuPermute *p = job->plan;
@@ -63,13 +63,13 @@ cpu_permute_run (CpuPool *pool, const CpuPermute *self, const float *x, float *y
 
   for (guint d = 0; d + 1 < self->n_dims; d++)
     rows *= self->extents[d];
-  run_rows (pool, rows, self->extents[self->n_dims - 1], permute_task, &job);
+  cpu_run_rows (pool, rows, self->extents[self->n_dims - 1], cpu_permute_task, &job);
 }
 
 /* ---- runs of rows: concat, slice, pad ---- */
 
 static void
-copy_rows_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_copy_rows_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const MoveJob *job = data;
   const CpuCopyRows *c = job->plan;
@@ -94,15 +94,16 @@ cpu_copy_rows_run (CpuPool *pool, const CpuCopyRows *self, gconstpointer x, gpoi
 {
   MoveJob job = { .plan = self, .x = x, .y = y };
 
-  run_rows (pool, self->rows, (self->clears_rest ? self->to_stride : self->run) / sizeof (float),
-            copy_rows_task, &job);
+  cpu_run_rows (pool, self->rows,
+                (self->clears_rest ? self->to_stride : self->run) / sizeof (float),
+                cpu_copy_rows_task, &job);
 }
 
 /* ---- resampling ---- */
 
 /* one row of the small picture becomes factor rows */
 static void
-upsample_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_upsample_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const MoveJob *job = data;
   const CpuResample *s = job->plan;
@@ -126,12 +127,12 @@ cpu_upsample_run (CpuPool *pool, const CpuResample *self, const float *x, float 
 {
   MoveJob job = { .plan = self, .x = x, .y = y };
 
-  run_rows (pool, self->n * self->h, self->factor * self->factor * self->w * self->c, upsample_task,
-            &job);
+  cpu_run_rows (pool, self->n * self->h, self->factor * self->factor * self->w * self->c,
+                cpu_upsample_task, &job);
 }
 
 static void
-pool_sum_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_pool_sum_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const MoveJob *job = data;
   const CpuResample *s = job->plan;
@@ -154,14 +155,14 @@ cpu_pool_sum_run (CpuPool *pool, const CpuResample *self, const float *x, float 
 {
   MoveJob job = { .plan = self, .x = x, .y = y };
 
-  run_rows (pool, self->n * self->h, self->factor * self->factor * self->w * self->c, pool_sum_task,
-            &job);
+  cpu_run_rows (pool, self->n * self->h, self->factor * self->factor * self->w * self->c,
+                cpu_pool_sum_task, &job);
 }
 
 /* ---- gathers: a number outside the table is a row of zeros, and has no gradient ---- */
 
 static void
-gather_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_move_gather_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const MoveJob *job = data;
   gsize size = job->c * sizeof (float);
@@ -188,12 +189,12 @@ cpu_gather_run (CpuPool *pool,
 {
   MoveJob job = { .x = table, .y = y, .ids = ids, .n_rows = n_rows, .c = c };
 
-  run_rows (pool, n_ids, c, gather_task, &job);
+  cpu_run_rows (pool, n_ids, c, cpu_move_gather_task, &job);
 }
 
 /* table rows [from, to): every number is looked at, so that the order of additions is theirs */
 static void
-gather_gradient_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_gather_gradient_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const MoveJob *job = data;
   float *y = job->y;
@@ -215,5 +216,5 @@ cpu_gather_gradient_run (CpuPool *pool,
 {
   MoveJob job = { .x = dy, .y = y, .ids = ids, .n_ids = n_ids, .c = c };
 
-  run_rows (pool, n_rows, c, gather_gradient_task, &job);
+  cpu_run_rows (pool, n_rows, c, cpu_gather_gradient_task, &job);
 }

@@ -110,7 +110,7 @@ write_slope (const float *x,
 /* ---- blocks ---- */
 
 static gint64
-block_offset (const NormalizeJob *job, gint64 outer, gint64 block, gint64 *rows)
+cpu_block_offset (const NormalizeJob *job, gint64 outer, gint64 block, gint64 *rows)
 {
   gint64 first = block * job->block_rows;
 
@@ -119,30 +119,30 @@ block_offset (const NormalizeJob *job, gint64 outer, gint64 block, gint64 *rows)
 }
 
 static float *
-block_partial (const NormalizeJob *job, gint64 outer, gint64 block)
+cpu_block_partial (const NormalizeJob *job, gint64 outer, gint64 block)
 {
   return job->partial + (outer * job->n_blocks + block) * job->shape.groups * 2;
 }
 
 static void
-spread_to_channels (const NormalizeJob *job, gint64 group, float value, float *channels)
+cpu_spread_to_channels (const NormalizeJob *job, gint64 group, float value, float *channels)
 {
   for (gint64 i = group * job->shape.width; i < (group + 1) * job->shape.width; i++)
     channels[i] = value;
 }
 
 static void
-measure_block (const NormalizeJob *job, gint64 outer, gint64 block, guint thread)
+cpu_measure_block (const NormalizeJob *job, gint64 outer, gint64 block, guint thread)
 {
-  gint64 rows, at = block_offset (job, outer, block, &rows), width = job->shape.width;
+  gint64 rows, at = cpu_block_offset (job, outer, block, &rows), width = job->shape.width;
   float *sum = job->channels + thread * 4 * job->c, *mean = sum + job->c;
-  float *partial = block_partial (job, outer, block);
+  float *partial = cpu_block_partial (job, outer, block);
 
   add_columns (job->x + at, rows, job->c, sum);
   for (gint64 g = 0; g < job->shape.groups; g++)
     {
       partial[2 * g] = cpu_row_sum (sum + g * width, width) / (rows * width);
-      spread_to_channels (job, g, partial[2 * g], mean);
+      cpu_spread_to_channels (job, g, partial[2 * g], mean);
     }
   add_spreads (job->x + at, rows, job->c, mean, sum);
   for (gint64 g = 0; g < job->shape.groups; g++)
@@ -151,7 +151,7 @@ measure_block (const NormalizeJob *job, gint64 outer, gint64 block, guint thread
 
 /* joins the blocks' means and spreads in order */
 static void
-join_measures (const NormalizeJob *job, gint64 outer)
+cpu_join_measures (const NormalizeJob *job, gint64 outer)
 {
   for (gint64 g = 0; g < job->shape.groups; g++)
     {
@@ -159,7 +159,7 @@ join_measures (const NormalizeJob *job, gint64 outer)
 
       for (gint64 b = 0; b < job->n_blocks; b++)
         {
-          const float *partial = block_partial (job, outer, b) + 2 * g;
+          const float *partial = cpu_block_partial (job, outer, b) + 2 * g;
           double n = MIN (job->block_rows, job->shape.rows - b * job->block_rows)
                      * job->shape.width;
           double delta = partial[0] - mean;
@@ -174,17 +174,17 @@ join_measures (const NormalizeJob *job, gint64 outer)
 }
 
 static void
-slope_block (const NormalizeJob *job, gint64 outer, gint64 block, guint thread)
+cpu_slope_block (const NormalizeJob *job, gint64 outer, gint64 block, guint thread)
 {
-  gint64 rows, at = block_offset (job, outer, block, &rows), width = job->shape.width;
+  gint64 rows, at = cpu_block_offset (job, outer, block, &rows), width = job->shape.width;
   float *sum = job->channels + thread * 4 * job->c, *product = sum + job->c,
         *mean = product + job->c;
-  float *partial = block_partial (job, outer, block);
+  float *partial = cpu_block_partial (job, outer, block);
 
   if (job->prologue != NULL)
     cpu_epilogue_run (job->prologue, at, at + rows * job->c, thread);
   for (gint64 g = 0; g < job->shape.groups; g++)
-    spread_to_channels (job, g, job->moments[outer * job->shape.groups + g].mean, mean);
+    cpu_spread_to_channels (job, g, job->moments[outer * job->shape.groups + g].mean, mean);
   add_slopes (job->x + at, job->dy + at, rows, job->c, mean, sum, product);
   for (gint64 g = 0; g < job->shape.groups; g++)
     {
@@ -194,7 +194,7 @@ slope_block (const NormalizeJob *job, gint64 outer, gint64 block, guint thread)
 }
 
 static void
-join_slopes (const NormalizeJob *job, gint64 outer)
+cpu_join_slopes (const NormalizeJob *job, gint64 outer)
 {
   double count = job->shape.rows * job->shape.width;
 
@@ -205,8 +205,8 @@ join_slopes (const NormalizeJob *job, gint64 outer)
 
       for (gint64 b = 0; b < job->n_blocks; b++)
         {
-          slope += block_partial (job, outer, b)[2 * g];
-          product += block_partial (job, outer, b)[2 * g + 1];
+          slope += cpu_block_partial (job, outer, b)[2 * g];
+          product += cpu_block_partial (job, outer, b)[2 * g + 1];
         }
       moments->slope = slope / count;
       moments->slope_y = product * moments->r / count;
@@ -214,9 +214,9 @@ join_slopes (const NormalizeJob *job, gint64 outer)
 }
 
 static void
-write_block (const NormalizeJob *job, gint64 outer, gint64 block, guint thread)
+cpu_write_block (const NormalizeJob *job, gint64 outer, gint64 block, guint thread)
 {
-  gint64 rows, at = block_offset (job, outer, block, &rows);
+  gint64 rows, at = cpu_block_offset (job, outer, block, &rows);
   float *r = job->channels + thread * 4 * job->c, *scale = r + job->c, *shift = scale + job->c;
 
   for (gint64 g = 0; g < job->shape.groups; g++)
@@ -224,10 +224,10 @@ write_block (const NormalizeJob *job, gint64 outer, gint64 block, guint thread)
       const Moments *m = &job->moments[outer * job->shape.groups + g];
       float factor = job->dy != NULL ? -m->r * m->r * m->slope_y : m->r;
 
-      spread_to_channels (job, g, m->r, r);
-      spread_to_channels (job, g, factor, scale);
-      spread_to_channels (job, g, -m->mean * factor - (job->dy != NULL ? m->r * m->slope : 0),
-                          shift);
+      cpu_spread_to_channels (job, g, m->r, r);
+      cpu_spread_to_channels (job, g, factor, scale);
+      cpu_spread_to_channels (job, g, -m->mean * factor - (job->dy != NULL ? m->r * m->slope : 0),
+                              shift);
     }
   if (job->dy != NULL)
     write_slope (job->x + at, job->dy + at, rows, job->c, r, scale, shift, job->y + at);
@@ -239,66 +239,66 @@ write_block (const NormalizeJob *job, gint64 outer, gint64 block, guint thread)
 /* ---- whole pictures, or blocks in phases ---- */
 
 static void
-picture_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_picture_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const NormalizeJob *job = data;
 
   for (gint64 outer = from; outer < to; outer++)
     {
       for (gint64 b = 0; b < job->n_blocks; b++)
-        measure_block (job, outer, b, thread);
-      join_measures (job, outer);
+        cpu_measure_block (job, outer, b, thread);
+      cpu_join_measures (job, outer);
       for (gint64 b = 0; b < job->n_blocks && job->dy != NULL; b++)
-        slope_block (job, outer, b, thread);
+        cpu_slope_block (job, outer, b, thread);
       if (job->dy != NULL)
-        join_slopes (job, outer);
+        cpu_join_slopes (job, outer);
       for (gint64 b = 0; b < job->n_blocks; b++)
-        write_block (job, outer, b, thread);
+        cpu_write_block (job, outer, b, thread);
     }
 }
 
 static void
-measure_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_measure_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const NormalizeJob *job = data;
 
   for (gint64 i = from; i < to; i++)
-    measure_block (job, i / job->n_blocks, i % job->n_blocks, thread);
+    cpu_measure_block (job, i / job->n_blocks, i % job->n_blocks, thread);
 }
 
 static void
-slope_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_slope_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const NormalizeJob *job = data;
 
   for (gint64 i = from; i < to; i++)
-    slope_block (job, i / job->n_blocks, i % job->n_blocks, thread);
+    cpu_slope_block (job, i / job->n_blocks, i % job->n_blocks, thread);
 }
 
 static void
-write_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_write_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const NormalizeJob *job = data;
 
   for (gint64 i = from; i < to; i++)
-    write_block (job, i / job->n_blocks, i % job->n_blocks, thread);
+    cpu_write_block (job, i / job->n_blocks, i % job->n_blocks, thread);
 }
 
 static void
-run_phases (CpuPool *pool, NormalizeJob *job)
+cpu_run_phases (CpuPool *pool, NormalizeJob *job)
 {
   gint64 n = job->shape.outer * job->n_blocks;
 
-  cpu_pool_run (pool, n, 1, measure_task, job);
+  cpu_pool_run (pool, n, 1, cpu_measure_task, job);
   for (gint64 outer = 0; outer < job->shape.outer; outer++)
-    join_measures (job, outer);
+    cpu_join_measures (job, outer);
   if (job->dy != NULL)
     {
-      cpu_pool_run (pool, n, 1, slope_task, job);
+      cpu_pool_run (pool, n, 1, cpu_slope_task, job);
       for (gint64 outer = 0; outer < job->shape.outer; outer++)
-        join_slopes (job, outer);
+        cpu_join_slopes (job, outer);
     }
-  cpu_pool_run (pool, n, 1, write_task, job);
+  cpu_pool_run (pool, n, 1, cpu_write_task, job);
 }
 
 /* ---- layer norm: every row by itself ---- */
@@ -325,7 +325,7 @@ layer_slope_row (const float *x, const float *dy, gint64 c, float eps, float *dx
 }
 
 static void
-layer_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_layer_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const NormalizeJob *job = data;
   gint64 c = job->c, step = MAX (1, ROWS_FLOATS / c);
@@ -348,13 +348,13 @@ layer_task (gpointer data, gint64 from, gint64 to, guint thread)
 /* ---- the outside ---- */
 
 static gboolean
-is_layer (const CpuNormalize *self)
+cpu_is_layer (const CpuNormalize *self)
 {
   return self->rows == 1 && self->groups == 1;
 }
 
 static NormalizeJob
-normalize_job (const CpuNormalize *self, guint n_threads, float *scratch)
+cpu_normalize_job (const CpuNormalize *self, guint n_threads, float *scratch)
 {
   NormalizeJob job = { .shape = *self, .c = self->groups * self->width };
 
@@ -363,33 +363,35 @@ normalize_job (const CpuNormalize *self, guint n_threads, float *scratch)
   job.channels = scratch;
   job.partial = scratch + n_threads * 4 * job.c;
   job.moments = (Moments *) (job.partial + self->outer * job.n_blocks * self->groups * 2);
+
   return job;
 }
 
 gsize
 cpu_normalize_get_scratch_size (const CpuNormalize *self, guint n_threads)
 {
-  NormalizeJob job = normalize_job (self, n_threads, NULL);
+  NormalizeJob job = cpu_normalize_job (self, n_threads, NULL);
   gint64 n_groups = self->outer * self->groups;
 
-  if (is_layer (self))
+  if (cpu_is_layer (self))
     return 0;
+
   return (n_threads * 4 * job.c + n_groups * job.n_blocks * 2) * sizeof (float)
          + n_groups * sizeof (Moments);
 }
 
 static void
-run_job (CpuPool *pool, NormalizeJob *job)
+cpu_run_job (CpuPool *pool, NormalizeJob *job)
 {
   gint64 outer = job->shape.outer;
 
-  if (is_layer (&job->shape))
+  if (cpu_is_layer (&job->shape))
     cpu_pool_run (pool, outer, cpu_pool_get_grain (pool, outer, MAX (1, ROWS_FLOATS / job->c)),
-                  layer_task, job);
+                  cpu_layer_task, job);
   else if (outer >= cpu_pool_get_n_threads (pool))
-    cpu_pool_run (pool, outer, cpu_pool_get_grain (pool, outer, 1), picture_task, job);
+    cpu_pool_run (pool, outer, cpu_pool_get_grain (pool, outer, 1), cpu_picture_task, job);
   else
-    run_phases (pool, job);
+    cpu_run_phases (pool, job);
 }
 
 void
@@ -400,12 +402,12 @@ cpu_normalize_run (CpuPool *pool,
                    float *scratch,
                    const CpuEpilogue *epilogue)
 {
-  NormalizeJob job = normalize_job (self, cpu_pool_get_n_threads (pool), scratch);
+  NormalizeJob job = cpu_normalize_job (self, cpu_pool_get_n_threads (pool), scratch);
 
   job.x = x;
   job.y = y;
   job.epilogue = epilogue;
-  run_job (pool, &job);
+  cpu_run_job (pool, &job);
 }
 
 void
@@ -418,12 +420,12 @@ cpu_normalize_gradient_run (CpuPool *pool,
                             const CpuEpilogue *prologue,
                             const CpuEpilogue *epilogue)
 {
-  NormalizeJob job = normalize_job (self, cpu_pool_get_n_threads (pool), scratch);
+  NormalizeJob job = cpu_normalize_job (self, cpu_pool_get_n_threads (pool), scratch);
 
   job.x = x;
   job.dy = dy != NULL ? dy : dx;
   job.prologue = dy != NULL ? NULL : prologue;
   job.y = dx;
   job.epilogue = epilogue;
-  run_job (pool, &job);
+  cpu_run_job (pool, &job);
 }

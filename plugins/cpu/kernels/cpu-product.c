@@ -59,7 +59,7 @@ typedef struct
 
 /* a row of C whose last vectors are not whole */
 static void
-copy_part (float *to, const float *from, guint columns)
+cpu_copy_part (float *to, const float *from, guint columns)
 {
   for (guint j = 0; j < columns; j++)
     to[j] = from[j];
@@ -67,9 +67,9 @@ copy_part (float *to, const float *from, guint columns)
 
 /* the same, read into room for @width floats */
 static void
-read_part (float *to, const float *from, guint columns, guint width)
+cpu_read_part (float *to, const float *from, guint columns, guint width)
 {
-  copy_part (to, from, columns);
+  cpu_copy_part (to, from, columns);
   for (guint j = columns; j < width; j++)
     to[j] = 0;
 }
@@ -99,7 +99,7 @@ read_part (float *to, const float *from, guint columns, guint width)
                                                                                                 \
       a[i] = s->a + row * s->row_a;                                                             \
       if (s->beta && !is_whole)                                                                 \
-        read_part (part, s->c + row * s->ldc, s->columns, WIDTH);                               \
+        cpu_read_part (part, s->c + row * s->ldc, s->columns, WIDTH);                           \
       UNROLL for (guint v = 0; v < vectors_; v++) sums[i][v] = (Vector) { 0 };                  \
       if (s->beta)                                                                              \
         UNROLL for (guint v = 0; v < vectors_; v++)                                             \
@@ -123,7 +123,7 @@ read_part (float *to, const float *from, guint columns, guint width)
       UNROLL for (guint v = 0; v < vectors_; v++)                                               \
         memcpy (c + v * LANES, &sums[i][v], sizeof sums[i][v]);                                 \
       if (!is_whole)                                                                            \
-        copy_part (s->c + i * s->ldc, part, s->columns);                                        \
+        cpu_copy_part (s->c + i * s->ldc, part, s->columns);                                    \
     }                                                                                           \
   }
 
@@ -186,6 +186,7 @@ cpu_get_level (void)
   if (__builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma"))
     return CPU_LEVEL_AVX2;
 #endif
+
   return CPU_LEVEL_BASE;
 }
 
@@ -214,7 +215,12 @@ transpose_4 (const float *from, gint64 ldf, float *to, gint64 ldt)
 }
 
 static void
-transpose_by_4 (const float *from, gint64 rows, gint64 columns, gint64 ldf, float *to, gint64 ldt)
+cpu_transpose_by_4 (const float *from,
+                    gint64 rows,
+                    gint64 columns,
+                    gint64 ldf,
+                    float *to,
+                    gint64 ldt)
 {
   gint64 whole_rows = rows / 4 * 4, whole_columns = columns / 4 * 4;
 
@@ -281,33 +287,34 @@ cpu_transpose (const float *from, gint64 rows, gint64 columns, gint64 ldf, float
       transpose_by_8 (from, done_rows, done_columns, ldf, to, ldt);
     }
 #endif
-  transpose_by_4 (from + done_columns, done_rows, columns - done_columns, ldf,
-                  to + done_columns * ldt, ldt);
-  transpose_by_4 (from + done_rows * ldf, rows - done_rows, columns, ldf, to + done_rows, ldt);
+  cpu_transpose_by_4 (from + done_columns, done_rows, columns - done_columns, ldf,
+                      to + done_columns * ldt, ldt);
+  cpu_transpose_by_4 (from + done_rows * ldf, rows - done_rows, columns, ldf, to + done_rows, ldt);
 }
 
 /* ---- panels ---- */
 
 static gint64
-panel_width (const Kernels *kernels, gint64 columns)
+cpu_product_panel_width (const Kernels *kernels, gint64 columns)
 {
   gint64 vectors = (columns + kernels->lanes - 1) / kernels->lanes;
 
   /* a panel of one vector has too few sums to keep the adders busy: 2 and 2 in place of 3 and 1 */
   if (vectors == kernels->vectors + 1)
     return kernels->lanes * ((vectors + 1) / 2);
+
   return kernels->lanes * MIN (kernels->vectors, vectors);
 }
 
 /* k rows of columns of op (B), each filled up with zeros to width */
 static void
-pack_panel (gboolean transposed,
-            const float *b,
-            gint64 ldb,
-            gint64 k,
-            gint64 columns,
-            gint64 width,
-            float *panel)
+cpu_pack_panel (gboolean transposed,
+                const float *b,
+                gint64 ldb,
+                gint64 k,
+                gint64 columns,
+                gint64 width,
+                float *panel)
 {
   if (transposed)
     cpu_transpose (b, columns, k, ldb, panel, width);
@@ -323,7 +330,7 @@ pack_panel (gboolean transposed,
 /* rows of a transposed A -> [rows / group][depth][group]; rows that do not fill a group are left as
  * they are */
 static void
-pack_rows (const float *a, gint64 lda, gint64 rows, gint64 depth, gint64 group, float *panel)
+cpu_pack_rows (const float *a, gint64 lda, gint64 rows, gint64 depth, gint64 group, float *panel)
 {
   for (gint64 i = 0; i < rows; i += group)
     {
@@ -372,6 +379,7 @@ ahead_make (const float *b,
   self.at -= before;
   self.run += before;
   self.share = self.runs * (self.run / LINE + 1) / n_blocks + 1;
+
   return self;
 }
 
@@ -392,7 +400,7 @@ ahead_fetch (Ahead *self)
 
 /* whether whole vectors of B's rows are as quick to read where they are */
 static gboolean
-lies_ready (const float *b, gint64 ldb, gint64 m)
+cpu_lies_ready (const float *b, gint64 ldb, gint64 m)
 {
   gboolean is_aligned = (guintptr) b % (LINE * sizeof (float)) == 0 && ldb % LINE == 0;
 
@@ -401,12 +409,12 @@ lies_ready (const float *b, gint64 ldb, gint64 m)
 
 /* all rows against one panel of B; @group_a is from one block of rows of A to the next */
 static void
-run_panel (const Kernels *kernels,
-           Block *block,
-           gint64 m,
-           gint64 group_a,
-           guint vectors,
-           Ahead *ahead)
+cpu_run_panel (const Kernels *kernels,
+               Block *block,
+               gint64 m,
+               gint64 group_a,
+               guint vectors,
+               Ahead *ahead)
 {
   const float *a = block->a;
   float *c = block->c;
@@ -427,7 +435,7 @@ run_panel (const Kernels *kernels,
 gint64
 cpu_panel_get_width (CpuLevel level, gint64 columns)
 {
-  return panel_width (kernels_of[level], columns);
+  return cpu_product_panel_width (kernels_of[level], columns);
 }
 
 void
@@ -447,26 +455,26 @@ cpu_panel_multiply (CpuLevel level,
   Block block = { a, row_a, step_a, panel, stride, k, c, stride, 0, width, beta };
   Ahead nothing = { 0 };
 
-  run_panel (kernels, &block, m, row_a * kernels->rows, width / kernels->lanes, &nothing);
+  cpu_run_panel (kernels, &block, m, row_a * kernels->rows, width / kernels->lanes, &nothing);
 }
 
 /* rows of A that lie ready, over depth, against all columns of B; @next_b is where the panels after
  * these come from, or NULL */
 static void
-run_rows (const Kernels *kernels,
-          const Block *rows,
-          gint64 m,
-          gint64 group_a,
-          gint64 n,
-          gboolean transpose_b,
-          gint64 ldb,
-          const float *next_b)
+cpu_product_run_rows (const Kernels *kernels,
+                      const Block *rows,
+                      gint64 m,
+                      gint64 group_a,
+                      gint64 n,
+                      gboolean transpose_b,
+                      gint64 ldb,
+                      const float *next_b)
 {
   float panel[DEPTH * MAX_WIDTH] __attribute__ ((aligned (64)));
 
   for (gint64 j = 0; j < n;)
     {
-      gint64 width = panel_width (kernels, n - j), columns = MIN (width, n - j);
+      gint64 width = cpu_product_panel_width (kernels, n - j), columns = MIN (width, n - j);
       Block block = *rows;
       Ahead ahead = { 0 };
 
@@ -474,17 +482,17 @@ run_rows (const Kernels *kernels,
       block.c = rows->c + j;
       block.columns = columns;
       j += columns;
-      if (transpose_b || columns < width || !lies_ready (block.b, ldb, m))
+      if (transpose_b || columns < width || !cpu_lies_ready (block.b, ldb, m))
         {
           const float *next = j < n ? block.b + columns * (transpose_b ? ldb : 1) : next_b;
 
           ahead = ahead_make (next, ldb, transpose_b, block.k, MIN (width, j < n ? n - j : n),
                               (m + kernels->rows - 1) / kernels->rows);
-          pack_panel (transpose_b, block.b, ldb, block.k, columns, width, panel);
+          cpu_pack_panel (transpose_b, block.b, ldb, block.k, columns, width, panel);
           block.b = panel;
           block.step_b = width;
         }
-      run_panel (kernels, &block, m, group_a, width / kernels->lanes, &ahead);
+      cpu_run_panel (kernels, &block, m, group_a, width / kernels->lanes, &ahead);
     }
 }
 
@@ -527,10 +535,12 @@ cpu_sgemm_by (CpuLevel level,
                         beta || from > 0 };
 
         if (packs)
-          pack_rows (first, lda, rows, depth, group, packed);
-        run_rows (kernels, &block, rows, packs ? depth * group : row_a * group, n, transpose_b, ldb,
-                  i + rows < m || from + depth >= k ? NULL
-                                                    : block.b + depth * (transpose_b ? 1 : ldb));
+          cpu_pack_rows (first, lda, rows, depth, group, packed);
+        cpu_product_run_rows (kernels, &block, rows, packs ? depth * group : row_a * group, n,
+                              transpose_b, ldb,
+                              i + rows < m || from + depth >= k
+                                ? NULL
+                                : block.b + depth * (transpose_b ? 1 : ldb));
       }
 }
 

@@ -28,7 +28,7 @@ typedef struct
 } SoftmaxJob;
 
 static void
-add_dim (gint64 *extents, gint64 *strides, guint *n, gint64 extent, gint64 stride)
+cpu_add_dim (gint64 *extents, gint64 *strides, guint *n, gint64 extent, gint64 stride)
 {
   extents[*n] = extent;
   strides[(*n)++] = stride;
@@ -36,7 +36,7 @@ add_dim (gint64 *extents, gint64 *strides, guint *n, gint64 extent, gint64 strid
 
 /* a sum of everything has but one run: it is cut so that there are blocks to share */
 static void
-cut_single_run (CpuSum *self)
+cpu_cut_single_run (CpuSum *self)
 {
   gint64 cut = 1;
 
@@ -46,7 +46,7 @@ cut_single_run (CpuSum *self)
       cut *= 2;
     }
   if (cut > 1)
-    add_dim (self->reduced, self->reduced_strides, &self->n_reduced, cut, self->run);
+    cpu_add_dim (self->reduced, self->reduced_strides, &self->n_reduced, cut, self->run);
 }
 
 void
@@ -74,13 +74,13 @@ cpu_sum_prepare (CpuSum *self, const gint64 *dims, guint n_dims, guint32 axes_ma
       else if (!reduced && !last_reduced && self->n_kept > 0)
         self->kept[self->n_kept - 1] *= dims[d];
       else if (reduced)
-        add_dim (self->reduced, self->reduced_strides, &self->n_reduced, dims[d], stride);
+        cpu_add_dim (self->reduced, self->reduced_strides, &self->n_reduced, dims[d], stride);
       else
-        add_dim (self->kept, self->kept_strides, &self->n_kept, dims[d], stride);
+        cpu_add_dim (self->kept, self->kept_strides, &self->n_kept, dims[d], stride);
       last_reduced = reduced;
     }
   if (self->sums_runs && self->n_kept == 0 && self->n_reduced == 0)
-    cut_single_run (self);
+    cpu_cut_single_run (self);
 
   self->n_units = self->n_runs = 1;
   for (guint i = 0; i < self->n_kept; i++)
@@ -92,7 +92,7 @@ cpu_sum_prepare (CpuSum *self, const gint64 *dims, guint n_dims, guint32 axes_ma
 }
 
 static gint64
-unit_width (const CpuSum *self)
+cpu_unit_width (const CpuSum *self)
 {
   return self->sums_runs ? 1 : self->run;
 }
@@ -100,13 +100,14 @@ unit_width (const CpuSum *self)
 gsize
 cpu_sum_get_scratch_size (const CpuSum *self)
 {
-  return self->n_blocks == 1 ? 0
-                             : self->n_units * self->n_blocks * unit_width (self) * sizeof (float);
+  return self->n_blocks == 1
+           ? 0
+           : self->n_units * self->n_blocks * cpu_unit_width (self) * sizeof (float);
 }
 
 /* extents are listed from the innermost on */
 static gint64
-locate (gint64 index, guint n, const gint64 *extents, const gint64 *strides)
+cpu_locate (gint64 index, guint n, const gint64 *extents, const gint64 *strides)
 {
   gint64 offset = 0;
 
@@ -115,11 +116,12 @@ locate (gint64 index, guint n, const gint64 *extents, const gint64 *strides)
       offset += index % extents[i] * strides[i];
       index /= extents[i];
     }
+
   return offset;
 }
 
 static double
-sum_run (const float *x, gint64 n)
+cpu_reduce_sum_run (const float *x, gint64 n)
 {
   double sum = 0;
 
@@ -129,10 +131,10 @@ sum_run (const float *x, gint64 n)
 }
 
 static void
-sum_block (const SumJob *job, gint64 unit, gint64 block, float *to)
+cpu_sum_block (const SumJob *job, gint64 unit, gint64 block, float *to)
 {
   const CpuSum *s = job->sum;
-  const float *x = job->x + locate (unit, s->n_kept, s->kept, s->kept_strides);
+  const float *x = job->x + cpu_locate (unit, s->n_kept, s->kept, s->kept_strides);
   gint64 first = block * s->block_runs, last = MIN (first + s->block_runs, s->n_runs);
   double sum = 0;
 
@@ -140,10 +142,10 @@ sum_block (const SumJob *job, gint64 unit, gint64 block, float *to)
     memset (to, 0, s->run * sizeof *to);
   for (gint64 i = first; i < last; i++)
     {
-      const float *run = x + locate (i, s->n_reduced, s->reduced, s->reduced_strides);
+      const float *run = x + cpu_locate (i, s->n_reduced, s->reduced, s->reduced_strides);
 
       if (s->sums_runs)
-        sum += sum_run (run, s->run);
+        sum += cpu_reduce_sum_run (run, s->run);
       else
         cpu_row_add (to, run, s->run);
     }
@@ -152,22 +154,22 @@ sum_block (const SumJob *job, gint64 unit, gint64 block, float *to)
 }
 
 static void
-block_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_block_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const SumJob *job = data;
   gint64 n_blocks = job->sum->n_blocks;
   float *into = n_blocks == 1 ? job->y : job->partial;
 
   for (gint64 i = from; i < to; i++)
-    sum_block (job, i / n_blocks, i % n_blocks, into + i * unit_width (job->sum));
+    cpu_sum_block (job, i / n_blocks, i % n_blocks, into + i * cpu_unit_width (job->sum));
 }
 
 /* adds up the blocks of output elements [from, to) */
 static void
-join_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_join_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const SumJob *job = data;
-  gint64 width = unit_width (job->sum), n_blocks = job->sum->n_blocks;
+  gint64 width = cpu_unit_width (job->sum), n_blocks = job->sum->n_blocks;
 
   for (gint64 i = from; i < to; i++)
     {
@@ -184,17 +186,17 @@ void
 cpu_sum_run (CpuPool *pool, const CpuSum *self, const float *x, float *y, float *scratch)
 {
   SumJob job = { self, x, y, scratch };
-  gint64 n = self->n_units * self->n_blocks, width = unit_width (self);
+  gint64 n = self->n_units * self->n_blocks, width = cpu_unit_width (self);
   gint64 least = MAX (1, BLOCK_FLOATS / (self->run * MIN (self->block_runs, self->n_runs)));
 
-  cpu_pool_run (pool, n, cpu_pool_get_grain (pool, n, least), block_task, &job);
+  cpu_pool_run (pool, n, cpu_pool_get_grain (pool, n, least), cpu_block_task, &job);
   if (self->n_blocks > 1)
     cpu_pool_run (pool, self->n_units * width,
-                  cpu_pool_get_grain (pool, self->n_units * width, 512), join_task, &job);
+                  cpu_pool_get_grain (pool, self->n_units * width, 512), cpu_join_task, &job);
 }
 
 static void
-softmax_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_softmax_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const SoftmaxJob *job = data;
 
@@ -213,5 +215,5 @@ cpu_softmax_run (CpuPool *pool, gint64 rows, gint64 n, const float *x, float *y)
   SoftmaxJob job = { n, x, y };
 
   cpu_pool_run (pool, rows, cpu_pool_get_grain (pool, rows, MAX (1, BLOCK_FLOATS / n)),
-                softmax_task, &job);
+                cpu_softmax_task, &job);
 }

@@ -62,11 +62,12 @@ cpu_load_set_strided (CpuLoad *load,
     load->kind = CPU_LOAD_FLAT;
   else
     load->kind = CPU_LOAD_PATTERN;
+
   return TRUE;
 }
 
 static gboolean
-load_is_row (const CpuLoad *load)
+cpu_load_is_row (const CpuLoad *load)
 {
   return load->kind == CPU_LOAD_PATTERN && load->n_dims == 2 && load->strides[0] == 0;
 }
@@ -78,16 +79,16 @@ cpu_region_choose_tile (CpuRegion *self)
   gint64 period = 0;
 
   for (guint i = 0; i < self->n_loads; i++)
-    if (load_is_row (&self->loads[i]) && self->loads[i].extents[1] <= tile)
+    if (cpu_load_is_row (&self->loads[i]) && self->loads[i].extents[1] <= tile)
       period = MAX (period, self->loads[i].extents[1]);
   self->tile = period > 0 ? tile / period * period : tile;
   for (guint i = 0; i < self->n_loads; i++)
-    if (load_is_row (&self->loads[i]) && self->tile % self->loads[i].extents[1] == 0)
+    if (cpu_load_is_row (&self->loads[i]) && self->tile % self->loads[i].extents[1] == 0)
       self->loads[i].period = self->loads[i].extents[1];
 }
 
 static gboolean
-load_needs_register (const CpuLoad *load)
+cpu_load_needs_register (const CpuLoad *load)
 {
   return load->kind != CPU_LOAD_FLAT && load->kind != CPU_LOAD_OUTPUT;
 }
@@ -108,7 +109,8 @@ cpu_region_finish (CpuRegion *self)
   self->n_registers = 0;
   for (guint i = 0; i < self->n_loads; i++)
     {
-      self->registers[i] = load_needs_register (&self->loads[i]) ? (gint) self->n_registers++ : -1;
+      self->registers[i] = cpu_load_needs_register (&self->loads[i]) ? (gint) self->n_registers++
+                                                                     : -1;
       if (self->registers[i] >= 0)
         busy[self->registers[i]] = TRUE;
     }
@@ -144,7 +146,7 @@ cpu_region_get_scratch_size (const CpuRegion *self)
 }
 
 static void
-fill_floats (float *to, gint64 n, float value)
+cpu_fill_floats (float *to, gint64 n, float value)
 {
   for (gint64 i = 0; i < n; i++)
     to[i] = value;
@@ -152,7 +154,7 @@ fill_floats (float *to, gint64 n, float value)
 
 /* Walks the innermost extent in runs; the outer indices give where each run starts */
 static void
-load_pattern (const CpuLoad *load, const float *from, gint64 start, gint64 n, float *to)
+cpu_load_pattern (const CpuLoad *load, const float *from, gint64 start, gint64 n, float *to)
 {
   guint last = load->n_dims - 1;
   gint64 inner = load->extents[last];
@@ -169,7 +171,7 @@ load_pattern (const CpuLoad *load, const float *from, gint64 start, gint64 n, fl
           rest /= load->extents[d];
         }
       if (load->strides[last] == 0)
-        fill_floats (to, run, from[offset]);
+        cpu_fill_floats (to, run, from[offset]);
       else
         memcpy (to, from + offset + column, run * sizeof (float));
       to += run;
@@ -181,7 +183,7 @@ load_pattern (const CpuLoad *load, const float *from, gint64 start, gint64 n, fl
 
 /* Rows of the input stand in longer rows of zeros */
 static void
-load_padded (const CpuLoad *load, const float *from, gint64 start, gint64 n, float *to)
+cpu_load_padded (const CpuLoad *load, const float *from, gint64 start, gint64 n, float *to)
 {
   gint64 wide = load->extents[0], narrow = load->strides[0];
 
@@ -216,15 +218,16 @@ cpu_region_load_invariants (const CpuRegion *self,
       const CpuLoad *load = &self->loads[i];
 
       if (load->kind == CPU_LOAD_VALUE)
-        fill_floats (values[i], n, load->value);
+        cpu_fill_floats (values[i], n, load->value);
       else if (load->kind == CPU_LOAD_UNIFORM)
-        fill_floats (values[i], n, ((const float *) in[load->in])[load->offset]);
+        cpu_fill_floats (values[i], n, ((const float *) in[load->in])[load->offset]);
       else if (load->period > 0 && from % load->period == 0)
-        load_pattern (load, in[load->in], 0, n, values[i]);
+        cpu_load_pattern (load, in[load->in], 0, n, values[i]);
       else
         continue;
       done |= G_GUINT64_CONSTANT (1) << i;
     }
+
   return done;
 }
 
@@ -246,9 +249,9 @@ cpu_region_run_tile (const CpuRegion *self,
       else if (load->kind == CPU_LOAD_OUTPUT)
         values[i] = (float *) out[load->in] + start;
       else if (load->kind == CPU_LOAD_PADDED)
-        load_padded (load, in[load->in], start, n, values[i]);
+        cpu_load_padded (load, in[load->in], start, n, values[i]);
       else if ((invariants >> i & 1) == 0)
-        load_pattern (load, in[load->in], start, n, values[i]);
+        cpu_load_pattern (load, in[load->in], start, n, values[i]);
     }
   for (guint i = 0; i < self->n_instructions; i++)
     {

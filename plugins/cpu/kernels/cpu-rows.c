@@ -18,6 +18,7 @@ cpu_row_largest (const float *x, gint64 n)
     largest = best[lane] > largest ? best[lane] : largest;
   for (; i < n; i++)
     largest = x[i] > largest ? x[i] : largest;
+
   return largest;
 }
 
@@ -38,6 +39,7 @@ cpu_row_exp (float *x, gint64 n, float scale, float shift)
     }
   for (; i < n; i++)
     sum += x[i] = cpu_exp_down (scale * x[i] - shift);
+
   return sum + cpu_lanes_sum (v);
 }
 
@@ -56,6 +58,7 @@ cpu_row_sum (const float *x, gint64 n)
     v[0] += cpu_load (x + i);
   for (; i < n; i++)
     sum += x[i];
+
   return sum + cpu_lanes_sum ((v[0] + v[1]) + (v[2] + v[3]));
 }
 
@@ -70,6 +73,7 @@ cpu_row_dot (const float *x, const float *y, gint64 n)
     v += cpu_load (x + i) * cpu_load (y + i);
   for (; i < n; i++)
     sum += x[i] * y[i];
+
   return sum + cpu_lanes_sum (v);
 }
 
@@ -95,6 +99,7 @@ cpu_row_spread (const float *x, gint64 n, float mean)
     }
   for (; i < n; i++)
     sum += (x[i] - mean) * (x[i] - mean);
+
   return sum + cpu_lanes_sum (v);
 }
 

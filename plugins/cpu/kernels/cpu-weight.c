@@ -14,14 +14,14 @@
 #define LINE 1024 /* floats of a row that are turned at a time */
 
 static gboolean
-is_param (const VardNode *node)
+cpu_is_param (const VardNode *node)
 {
   return node->op == &vard_op_source
          && ((const VardSourceAttrs *) node->attrs)->kind == VARD_SOURCE_PARAM;
 }
 
 static gboolean
-is_to_graph (const VardNode *node)
+cpu_is_to_graph (const VardNode *node)
 {
   static const guint order[] = { 0, 2, 3, 1 };
 
@@ -32,11 +32,11 @@ is_to_graph (const VardNode *node)
 VardNode *
 cpu_weight_match (VardNode *node, CpuWeight *weight)
 {
-  gboolean turned = is_to_graph (node);
+  gboolean turned = cpu_is_to_graph (node);
   VardNode *inner = turned ? node->inputs[0] : node;
   VardNode *param = inner->op == &vard_op_cast ? inner->inputs[0] : inner;
 
-  if (param == node || node->dtype != VARD_DTYPE_F32 || !is_param (param)
+  if (param == node || node->dtype != VARD_DTYPE_F32 || !cpu_is_param (param)
       || param->shape.n_dims < 2)
     return NULL;
   if (param->dtype != VARD_DTYPE_F32 && param->dtype != VARD_DTYPE_F16
@@ -53,6 +53,7 @@ cpu_weight_match (VardNode *node, CpuWeight *weight)
       weight->columns = param->shape.dims[1];
       weight->taps = param->shape.dims[2] * param->shape.dims[3];
     }
+
   return param;
 }
 
@@ -70,7 +71,7 @@ typedef struct
 } WidenJob;
 
 static void
-widen_row (const CpuWeight *self, gconstpointer from, gint64 row, float *to)
+cpu_widen_row (const CpuWeight *self, gconstpointer from, gint64 row, float *to)
 {
   gint64 first = row * self->columns * self->taps, step = MAX (1, LINE / self->taps);
   float line[LINE];
@@ -87,13 +88,13 @@ widen_row (const CpuWeight *self, gconstpointer from, gint64 row, float *to)
 }
 
 static void
-widen_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_widen_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const WidenJob *job = data;
   gint64 row = job->weight->columns * job->weight->taps;
 
   for (gint64 i = from; i < to; i++)
-    widen_row (job->weight, job->from, i, job->to + i * row);
+    cpu_widen_row (job->weight, job->from, i, job->to + i * row);
 }
 
 void
@@ -101,5 +102,5 @@ cpu_weight_widen (CpuPool *pool, const CpuWeight *self, gconstpointer from, floa
 {
   WidenJob job = { self, from, to };
 
-  cpu_pool_run (pool, self->rows, cpu_pool_get_grain (pool, self->rows, 4), widen_task, &job);
+  cpu_pool_run (pool, self->rows, cpu_pool_get_grain (pool, self->rows, 4), cpu_widen_task, &job);
 }

@@ -46,7 +46,7 @@ typedef struct
 } Chunk;
 
 static gint64
-n_tiles_of (const Winograd *self)
+cpu_n_tiles_of (const Winograd *self)
 {
   return self->rows * self->tiles_x;
 }
@@ -71,7 +71,7 @@ chunk_first (const Wide *self, gint64 index)
 static Wide
 wide_prepare (Winograd *winograd, guint n_threads)
 {
-  Wide self = { .winograd = winograd, .n_tiles = MIN (n_tiles_of (winograd), ROUND_TILES) };
+  Wide self = { .winograd = winograd, .n_tiles = MIN (cpu_n_tiles_of (winograd), ROUND_TILES) };
   gboolean is_many = self.n_tiles >= MANY_TILES;
   gint64 most = is_many ? MANY_CHUNK : CHUNK, n_chunks = (winograd->c_to + most - 1) / most;
 
@@ -83,6 +83,7 @@ wide_prepare (Winograd *winograd, guint n_threads)
   self.stride_v = self.n_tiles * winograd->c_from + STAGGER;
   self.work_stride = FREQUENCIES * ((self.strip + self.n_tiles) * self.width + 2 * STAGGER)
                      + 2 * 9 * TURN * self.width;
+
   return self;
 }
 
@@ -96,7 +97,7 @@ cpu_winograd_wide_floats (const Winograd *self, guint n_threads)
 }
 
 static void
-patch_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_patch_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const Wide *self = data;
 
@@ -109,7 +110,7 @@ patch_task (gpointer data, gint64 from, gint64 to, guint thread)
 
 /* w [co, 9, ci] -> [9][TURN][width] */
 static void
-turn_plain (const Chunk *self, gint64 i0, gint64 n)
+cpu_turn_plain (const Chunk *self, gint64 i0, gint64 n)
 {
   gint64 ci = self->winograd->conv.ci;
   const float *w = self->winograd->b + self->first * 9 * ci + i0;
@@ -121,7 +122,7 @@ turn_plain (const Chunk *self, gint64 i0, gint64 n)
 
 /* where the stored kernel of channels o, i begins */
 static gconstpointer
-stored_at (const Chunk *self, gint64 o, gint64 i)
+cpu_stored_at (const Chunk *self, gint64 o, gint64 i)
 {
   const Winograd *winograd = self->winograd;
 
@@ -131,15 +132,15 @@ stored_at (const Chunk *self, gint64 o, gint64 i)
 
 /* stored [co, ci, 9] -> [TURN][9][width] */
 static void
-turn_stored (const Chunk *self, gint64 i0, gint64 n)
+cpu_turn_stored (const Chunk *self, gint64 i0, gint64 n)
 {
   const CpuWeight *stored = self->winograd->stored;
   gint64 ci = self->winograd->conv.ci;
 
   if (stored->dtype == VARD_DTYPE_F32)
     {
-      cpu_transpose (stored_at (self, self->first, i0), self->width, n * 9, ci * 9, self->turned,
-                     self->width);
+      cpu_transpose (cpu_stored_at (self, self->first, i0), self->width, n * 9, ci * 9,
+                     self->turned, self->width);
       return;
     }
   for (gint64 o = 0; o < self->width; o++)
@@ -151,7 +152,7 @@ turn_stored (const Chunk *self, gint64 i0, gint64 n)
 /* Asks for one of FREQUENCIES parts of the stored kernels that the next strip is made of, while
  * this one is multiplied */
 static void
-fetch_part (const Chunk *self, gint64 i0, gint64 n, gint64 part)
+cpu_fetch_part (const Chunk *self, gint64 i0, gint64 n, gint64 part)
 {
   gboolean forward = self->winograd->kind == CPU_CONV_FORWARD;
   gint64 rows = forward ? self->width : n, bytes = 9 * (forward ? n : self->width);
@@ -159,8 +160,8 @@ fetch_part (const Chunk *self, gint64 i0, gint64 n, gint64 part)
   bytes *= vard_dtype_get_size (self->winograd->stored->dtype);
   for (gint64 r = rows * part / FREQUENCIES; r < rows * (part + 1) / FREQUENCIES; r++)
     {
-      const guint8 *from = forward ? stored_at (self, self->first + r, i0)
-                                   : stored_at (self, i0 + r, self->first);
+      const guint8 *from = forward ? cpu_stored_at (self, self->first + r, i0)
+                                   : cpu_stored_at (self, i0 + r, self->first);
 
       for (gint64 at = 0; at < bytes; at += LINE)
         __builtin_prefetch (from + at, 0, 2);
@@ -169,7 +170,7 @@ fetch_part (const Chunk *self, gint64 i0, gint64 n, gint64 part)
 
 /* input channels [i0, i0 + n): u[36][n][width] */
 static void
-write_forward_kernels (const Chunk *self, gint64 i0, gint64 n)
+cpu_write_forward_kernels (const Chunk *self, gint64 i0, gint64 n)
 {
   gboolean is_stored = self->winograd->stored != NULL;
   gint64 width = self->width, from = is_stored ? 9 * width : width,
@@ -179,7 +180,7 @@ write_forward_kernels (const Chunk *self, gint64 i0, gint64 n)
     {
       gint64 count = MIN (TURN, n - at);
 
-      (is_stored ? turn_stored : turn_plain) (self, i0 + at, count);
+      (is_stored ? cpu_turn_stored : cpu_turn_plain) (self, i0 + at, count);
       for (gint64 i = 0; i < count; i++)
         cpu_winograd_write_kernel (self->turned + i * from, step, width, FALSE,
                                    self->u + (at + i) * width, self->stride_u);
@@ -188,7 +189,7 @@ write_forward_kernels (const Chunk *self, gint64 i0, gint64 n)
 
 /* of the gradient for the input the strip is of co, the chunk of ci */
 static void
-write_back_kernels (const Chunk *self, gint64 o0, gint64 n)
+cpu_write_back_kernels (const Chunk *self, gint64 o0, gint64 n)
 {
   const Winograd *winograd = self->winograd;
   gint64 ci = winograd->conv.ci, width = self->width;
@@ -205,7 +206,7 @@ write_back_kernels (const Chunk *self, gint64 o0, gint64 n)
         }
       else
         {
-          const float *lines = stored_at (self, o0 + o, self->first);
+          const float *lines = cpu_stored_at (self, o0 + o, self->first);
 
           if (winograd->stored->dtype != VARD_DTYPE_F32)
             {
@@ -233,12 +234,13 @@ chunk_at (const Wide *self, gint64 index, guint thread)
   chunk.m = chunk.u + FREQUENCIES * chunk.stride_u;
   chunk.lines = chunk.m + FREQUENCIES * chunk.stride_m;
   chunk.turned = chunk.lines + 9 * TURN * chunk.width;
+
   return chunk;
 }
 
 /* Asks for @n channels of the patches of some tiles */
 static void
-fetch_patches (const Wide *self, const float *v, gint64 n, gint64 from, gint64 count)
+cpu_fetch_patches (const Wide *self, const float *v, gint64 n, gint64 from, gint64 count)
 {
   for (gint64 t = from; t < MIN (from + count, self->n_tiles); t++)
     for (gint64 i = 0; i < n; i += LINE / (gint64) sizeof (float))
@@ -247,7 +249,7 @@ fetch_patches (const Wide *self, const float *v, gint64 n, gint64 from, gint64 c
 
 /* one frequency of input channels [i, i + n): the sums of all tiles */
 static void
-multiply (const Wide *self, const Chunk *chunk, gint64 i, gint64 n, gint64 frequency)
+cpu_multiply (const Wide *self, const Chunk *chunk, gint64 i, gint64 n, gint64 frequency)
 {
   gint64 c_from = self->winograd->c_from,
          step = self->n_tiles < MANY_TILES ? self->n_tiles : AHEAD_TILES;
@@ -256,9 +258,9 @@ multiply (const Wide *self, const Chunk *chunk, gint64 i, gint64 n, gint64 frequ
   for (gint64 t = 0; t < self->n_tiles; t += step)
     {
       if (t + step < self->n_tiles)
-        fetch_patches (self, v, n, t + step, step);
+        cpu_fetch_patches (self, v, n, t + step, step);
       else if (frequency + 1 < FREQUENCIES)
-        fetch_patches (self, v + self->stride_v, n, 0, step);
+        cpu_fetch_patches (self, v + self->stride_v, n, 0, step);
       cpu_sgemm (FALSE, FALSE, MIN (step, self->n_tiles - t), chunk->width, n, v + t * c_from,
                  c_from, chunk->u + frequency * chunk->stride_u, chunk->width, i > 0,
                  chunk->m + frequency * chunk->stride_m + t * chunk->width, chunk->width);
@@ -280,14 +282,14 @@ chunk_task (gpointer data, gint64 from, gint64 to, guint thread)
           gint64 n = MIN (self->strip, c_from - i), next = MIN (self->strip, c_from - i - n);
 
           if (self->winograd->kind == CPU_CONV_FORWARD)
-            write_forward_kernels (&chunk, i, n);
+            cpu_write_forward_kernels (&chunk, i, n);
           else
-            write_back_kernels (&chunk, i, n);
+            cpu_write_back_kernels (&chunk, i, n);
           for (gint64 f = 0; f < FREQUENCIES; f++)
             {
               if (self->winograd->stored != NULL && next > 0)
-                fetch_part (&chunk, i + n, next, f);
-              multiply (self, &chunk, i, n, f);
+                cpu_fetch_part (&chunk, i + n, next, f);
+              cpu_multiply (self, &chunk, i, n, f);
             }
         }
       for (gint64 t = 0; t < self->n_tiles; t++)
@@ -297,7 +299,7 @@ chunk_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 static void
-epilogue_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_winograd_wide_epilogue_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   cpu_epilogue_run (data, from, to, thread);
 }
@@ -307,7 +309,7 @@ cpu_winograd_run_wide (CpuPool *pool, Winograd *winograd, float *scratch)
 {
   const CpuRegion *region = winograd->epilogue->region;
   Wide self = wide_prepare (winograd, cpu_pool_get_n_threads (pool));
-  gint64 most = self.n_tiles, n_tiles = n_tiles_of (winograd);
+  gint64 most = self.n_tiles, n_tiles = cpu_n_tiles_of (winograd);
 
   self.v = scratch + winograd->c_from;
   self.work = self.v + FREQUENCIES * self.stride_v;
@@ -316,11 +318,11 @@ cpu_winograd_run_wide (CpuPool *pool, Winograd *winograd, float *scratch)
   for (self.first = 0; self.first < n_tiles; self.first += most)
     {
       self.n_tiles = MIN (most, n_tiles - self.first);
-      cpu_pool_run (pool, self.n_tiles, cpu_pool_get_grain (pool, self.n_tiles, 1), patch_task,
+      cpu_pool_run (pool, self.n_tiles, cpu_pool_get_grain (pool, self.n_tiles, 1), cpu_patch_task,
                     &self);
       cpu_pool_run (pool, self.n_chunks, 1, chunk_task, &self);
     }
   if (region != NULL)
     cpu_pool_run (pool, region->count, cpu_pool_get_grain (pool, region->count, 4 * region->tile),
-                  epilogue_task, (gpointer) winograd->epilogue);
+                  cpu_winograd_wide_epilogue_task, (gpointer) winograd->epilogue);
 }

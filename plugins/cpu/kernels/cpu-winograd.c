@@ -111,15 +111,15 @@ channel_vectors (gint64 c)
 
 /* addresses of a size x size square of pixels from (y, x) on; outside ones are @outside */
 static void
-find_pixels (const float *picture,
-             gint64 h,
-             gint64 w,
-             gint64 c,
-             gint64 y,
-             gint64 x,
-             guint size,
-             const float *outside,
-             const float **pixels)
+cpu_find_pixels (const float *picture,
+                 gint64 h,
+                 gint64 w,
+                 gint64 c,
+                 gint64 y,
+                 gint64 x,
+                 guint size,
+                 const float *outside,
+                 const float **pixels)
 {
   for (guint i = 0; i < size; i++)
     for (guint j = 0; j < size; j++)
@@ -263,7 +263,7 @@ write_kernel_gradient (const float *u, gint64 stride, gint64 c, float *w)
 /* w [co, 9 ci] -> [9 ci, co], columns [from, to): a ninth of the 36 planes that would be turned
  * afterwards */
 static void
-transpose_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_transpose_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const Winograd *self = data;
   gint64 ci = self->conv.ci, co = self->conv.co;
@@ -272,7 +272,7 @@ transpose_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 static void
-kernel_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_kernel_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const Winograd *self = data;
   gint64 ci = self->conv.ci, co = self->conv.co;
@@ -293,8 +293,8 @@ cpu_winograd_read_tile (const Winograd *self, gint64 tile, float *v, gint64 stri
   gint64 tx = tile % self->tiles_x, row = tile / self->tiles_x;
   const float *picture = self->a + row / self->tiles_y * self->h * self->w * self->c_from;
 
-  find_pixels (picture, self->h, self->w, self->c_from, row % self->tiles_y * TILE - self->top,
-               tx * TILE - self->left, PATCH, self->zeros, pixels);
+  cpu_find_pixels (picture, self->h, self->w, self->c_from, row % self->tiles_y * TILE - self->top,
+                   tx * TILE - self->left, PATCH, self->zeros, pixels);
   write_patch (pixels, self->c_from, v, stride);
 }
 
@@ -317,13 +317,13 @@ cpu_winograd_write_tile (const Winograd *self,
 
 /* the first output pixel of a row of tiles, counted over all pictures */
 static gint64
-first_pixel (const Winograd *self, gint64 row)
+cpu_first_pixel (const Winograd *self, gint64 row)
 {
   return (row / self->tiles_y * self->oh + MIN (row % self->tiles_y * TILE, self->oh)) * self->ow;
 }
 
 static void
-block_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_winograd_block_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const Winograd *self = data;
   gint64 first = from * self->tiles_x, n = (to - from) * self->tiles_x;
@@ -338,12 +338,12 @@ block_task (gpointer data, gint64 from, gint64 to, guint thread)
                self->kernels + f * self->kernel_stride, c_to, FALSE, m + f * stride_m, c_to);
   for (gint64 t = 0; t < n; t++)
     cpu_winograd_write_tile (self, first + t, 0, c_to, m + t * c_to, stride_m);
-  cpu_epilogue_run (self->epilogue, first_pixel (self, from) * c_to, first_pixel (self, to) * c_to,
-                    thread);
+  cpu_epilogue_run (self->epilogue, cpu_first_pixel (self, from) * c_to,
+                    cpu_first_pixel (self, to) * c_to, thread);
 }
 
 static gint64
-choose_block_rows (const Winograd *self, guint n_threads)
+cpu_choose_block_rows (const Winograd *self, guint n_threads)
 {
   gint64 kernels = FREQUENCIES * self->c_from * self->c_to;
   gint64 tiles = CLAMP (BLOCK_FLOATS / (FREQUENCIES * (self->c_from + self->c_to)),
@@ -355,7 +355,7 @@ choose_block_rows (const Winograd *self, guint n_threads)
 }
 
 static Winograd
-winograd_prepare (const CpuConv *conv, CpuConvKind kind, guint n_threads)
+cpu_winograd_prepare (const CpuConv *conv, CpuConvKind kind, guint n_threads)
 {
   Winograd self = { .conv = *conv, .kind = kind };
   gboolean back = kind == CPU_CONV_INPUT_GRADIENT;
@@ -371,27 +371,29 @@ winograd_prepare (const CpuConv *conv, CpuConvKind kind, guint n_threads)
   self.tiles_x = (self.ow + TILE - 1) / TILE;
   self.tiles_y = (self.oh + TILE - 1) / TILE;
   self.rows = conv->n * self.tiles_y;
-  self.block_rows = choose_block_rows (&self, n_threads);
+  self.block_rows = cpu_choose_block_rows (&self, n_threads);
   self.work_stride = FREQUENCIES
                      * (self.block_rows * self.tiles_x * (self.c_from + self.c_to) + 2 * STAGGER);
   self.kernel_stride = conv->ci * conv->co + STAGGER;
+
   return self;
 }
 
 static void
-run_convolution (CpuPool *pool, Winograd *self)
+cpu_run_convolution (CpuPool *pool, Winograd *self)
 {
   if (self->kind == CPU_CONV_FORWARD)
     cpu_pool_run (pool, 9 * self->conv.ci, cpu_pool_get_grain (pool, 9 * self->conv.ci, 64),
-                  transpose_task, self);
-  cpu_pool_run (pool, self->c_from, cpu_pool_get_grain (pool, self->c_from, 8), kernel_task, self);
-  cpu_pool_run (pool, self->rows, self->block_rows, block_task, self);
+                  cpu_transpose_task, self);
+  cpu_pool_run (pool, self->c_from, cpu_pool_get_grain (pool, self->c_from, 8), cpu_kernel_task,
+                self);
+  cpu_pool_run (pool, self->rows, self->block_rows, cpu_winograd_block_task, self);
 }
 
 /* ---- the gradient for the weights ---- */
 
 static void
-patch_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_winograd_patch_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const Winograd *self = data;
   gint64 n = self->n_tiles, ci = self->conv.ci, co = self->conv.co;
@@ -405,14 +407,14 @@ patch_task (gpointer data, gint64 from, gint64 to, guint thread)
       const float *pixels[TILE * TILE];
 
       cpu_winograd_read_tile (self, tile, v + t * ci, stride_v);
-      find_pixels (dy, self->oh, self->ow, co, row % self->tiles_y * TILE,
-                   tile % self->tiles_x * TILE, TILE, self->zeros, pixels);
+      cpu_find_pixels (dy, self->oh, self->ow, co, row % self->tiles_y * TILE,
+                       tile % self->tiles_x * TILE, TILE, self->zeros, pixels);
       write_cotangents (pixels, co, m + t * co, stride_m);
     }
 }
 
 static void
-frequency_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_frequency_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const Winograd *self = data;
   gint64 n = self->n_tiles, ci = self->conv.ci, co = self->conv.co;
@@ -425,7 +427,7 @@ frequency_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 static void
-kernel_gradient_task (gpointer data, gint64 from, gint64 to, guint thread)
+cpu_kernel_gradient_task (gpointer data, gint64 from, gint64 to, guint thread)
 {
   const Winograd *self = data;
   gint64 ci = self->conv.ci;
@@ -435,18 +437,18 @@ kernel_gradient_task (gpointer data, gint64 from, gint64 to, guint thread)
 }
 
 static void
-run_weight_gradient (CpuPool *pool, Winograd *self)
+cpu_winograd_run_weight_gradient (CpuPool *pool, Winograd *self)
 {
   gint64 n_tiles = self->rows * self->tiles_x;
 
   for (self->first = 0; self->first < n_tiles; self->first += SUM_TILES)
     {
       self->n_tiles = MIN (SUM_TILES, n_tiles - self->first);
-      cpu_pool_run (pool, self->n_tiles, 16, patch_task, self);
-      cpu_pool_run (pool, FREQUENCIES, 3, frequency_task, self);
+      cpu_pool_run (pool, self->n_tiles, 16, cpu_winograd_patch_task, self);
+      cpu_pool_run (pool, FREQUENCIES, 3, cpu_frequency_task, self);
     }
   cpu_pool_run (pool, self->conv.co, cpu_pool_get_grain (pool, self->conv.co, 8),
-                kernel_gradient_task, self);
+                cpu_kernel_gradient_task, self);
 }
 
 /* ---- the outside ---- */
@@ -459,7 +461,7 @@ cpu_winograd_can (const CpuConv *conv, CpuConvKind kind)
 }
 
 static gsize
-winograd_work_floats (const Winograd *self, guint n_threads)
+cpu_winograd_work_floats (const Winograd *self, guint n_threads)
 {
   if (self->kind != CPU_CONV_WEIGHT_GRADIENT)
     return n_threads * self->work_stride;
@@ -471,7 +473,7 @@ winograd_work_floats (const Winograd *self, guint n_threads)
 gsize
 cpu_winograd_get_scratch_size (const CpuConv *conv, CpuConvKind kind, guint n_threads)
 {
-  Winograd self = winograd_prepare (conv, kind, n_threads);
+  Winograd self = cpu_winograd_prepare (conv, kind, n_threads);
 
   if (cpu_winograd_is_wide (&self))
     return cpu_winograd_wide_floats (&self, n_threads) * sizeof (float);
@@ -479,7 +481,7 @@ cpu_winograd_get_scratch_size (const CpuConv *conv, CpuConvKind kind, guint n_th
   gsize kernels = FREQUENCIES * self.kernel_stride
                   + (kind == CPU_CONV_FORWARD ? 9 * conv->ci * conv->co : 0);
 
-  return (kernels + MAX (conv->ci, conv->co) + winograd_work_floats (&self, n_threads))
+  return (kernels + MAX (conv->ci, conv->co) + cpu_winograd_work_floats (&self, n_threads))
          * sizeof (float);
 }
 
@@ -487,7 +489,7 @@ cpu_winograd_get_scratch_size (const CpuConv *conv, CpuConvKind kind, guint n_th
 double
 cpu_winograd_get_cost (const CpuConv *conv, CpuConvKind kind, guint n_threads)
 {
-  Winograd self = winograd_prepare (conv, kind, n_threads);
+  Winograd self = cpu_winograd_prepare (conv, kind, n_threads);
   double tiles = self.rows * self.tiles_x;
   double products = 2.0 * FREQUENCIES * tiles * conv->ci * conv->co;
   /* kernels of the wide way stay in the cache */
@@ -500,7 +502,7 @@ cpu_winograd_get_cost (const CpuConv *conv, CpuConvKind kind, guint n_threads)
 gboolean
 cpu_winograd_reads_stored (const CpuConv *conv, CpuConvKind kind, guint n_threads)
 {
-  Winograd self = winograd_prepare (conv, kind, n_threads);
+  Winograd self = cpu_winograd_prepare (conv, kind, n_threads);
 
   return cpu_winograd_is_wide (&self);
 }
@@ -516,7 +518,7 @@ cpu_winograd_run_stored (CpuPool *pool,
                          float *scratch,
                          const CpuEpilogue *epilogue)
 {
-  Winograd self = winograd_prepare (conv, kind, cpu_pool_get_n_threads (pool));
+  Winograd self = cpu_winograd_prepare (conv, kind, cpu_pool_get_n_threads (pool));
 
   self.a = a;
   self.b = b;
@@ -536,7 +538,7 @@ cpu_winograd_run (CpuPool *pool,
                   float *scratch,
                   const CpuEpilogue *epilogue)
 {
-  Winograd self = winograd_prepare (conv, kind, cpu_pool_get_n_threads (pool));
+  Winograd self = cpu_winograd_prepare (conv, kind, cpu_pool_get_n_threads (pool));
   gint64 channels = MAX (conv->ci, conv->co);
 
   self.a = a;
@@ -558,7 +560,7 @@ cpu_winograd_run (CpuPool *pool,
     }
   memset (self.zeros, 0, channels * sizeof (float));
   if (kind == CPU_CONV_WEIGHT_GRADIENT)
-    run_weight_gradient (pool, &self);
+    cpu_winograd_run_weight_gradient (pool, &self);
   else
-    run_convolution (pool, &self);
+    cpu_run_convolution (pool, &self);
 }

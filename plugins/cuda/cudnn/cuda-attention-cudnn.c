@@ -78,7 +78,7 @@ typedef struct
 } Layout;
 
 static Layout
-turn (Layout layout)
+cuda_turn (Layout layout)
 {
   return (
     Layout) { { layout.dims[0], layout.dims[1], layout.dims[3], layout.dims[2] },
@@ -87,7 +87,7 @@ turn (Layout layout)
 
 /* [pictures, heads, tokens, d] of tokens that lie as [tokens, all heads, d] */
 static Layout
-lay_tokens (const CudaAttentionShape *shape, const CudaAttentionShape *all, gint64 n)
+cuda_lay_tokens (const CudaAttentionShape *shape, const CudaAttentionShape *all, gint64 n)
 {
   gint64 token = all->n_heads * all->d;
 
@@ -95,7 +95,7 @@ lay_tokens (const CudaAttentionShape *shape, const CudaAttentionShape *all, gint
 }
 
 static Layout
-lay_scores (const CudaAttentionShape *shape)
+cuda_lay_scores (const CudaAttentionShape *shape)
 {
   gint64 square = shape->n_queries * shape->n_keys;
 
@@ -105,14 +105,14 @@ lay_scores (const CudaAttentionShape *shape)
 
 /* one number for each query, of tensors with @n_heads */
 static Layout
-lay_queries (const CudaAttentionShape *shape, gint64 n_heads)
+cuda_lay_queries (const CudaAttentionShape *shape, gint64 n_heads)
 {
   return (Layout) { { shape->b, shape->n_heads, shape->n_queries, 1 },
                     { n_heads * shape->n_queries, shape->n_queries, 1, 1 } };
 }
 
 static guint
-add_tensor (CudaDnnGraph *graph, cudnnDataType_t type, CudaDnnTensorFlags flags, Layout layout)
+cuda_add_tensor (CudaDnnGraph *graph, cudnnDataType_t type, CudaDnnTensorFlags flags, Layout layout)
 {
   CudaDnnTensor tensor = { type, flags };
 
@@ -122,25 +122,25 @@ add_tensor (CudaDnnGraph *graph, cudnnDataType_t type, CudaDnnTensorFlags flags,
 }
 
 static void
-add_number (CudaDnnGraph *graph)
+cuda_add_number (CudaDnnGraph *graph)
 {
-  add_tensor (graph, CUDNN_DATA_FLOAT, CUDA_DNN_BY_VALUE,
-              (Layout) { { 1, 1, 1, 1 }, { 1, 1, 1, 1 } });
+  cuda_add_tensor (graph, CUDNN_DATA_FLOAT, CUDA_DNN_BY_VALUE,
+                   (Layout) { { 1, 1, 1, 1 }, { 1, 1, 1, 1 } });
 }
 
 static guint
-add_virtual (CudaDnnGraph *graph, cudnnDataType_t type, Layout layout)
+cuda_add_virtual (CudaDnnGraph *graph, cudnnDataType_t type, Layout layout)
 {
-  return add_tensor (graph, type, CUDA_DNN_VIRTUAL, layout);
+  return cuda_add_tensor (graph, type, CUDA_DNN_VIRTUAL, layout);
 }
 
 /* a (mode) b, or mode (a) alone where b is negative: in y, or in a new virtual tensor where that is
  * negative */
 static guint
-apply (CudaDnnGraph *graph, cudnnPointwiseMode_t mode, guint a, gint b, gint y, Layout layout)
+cuda_apply (CudaDnnGraph *graph, cudnnPointwiseMode_t mode, guint a, gint b, gint y, Layout layout)
 {
   const guint inputs[] = { a, b };
-  guint result = y >= 0 ? (guint) y : add_virtual (graph, CUDNN_DATA_FLOAT, layout);
+  guint result = y >= 0 ? (guint) y : cuda_add_virtual (graph, CUDNN_DATA_FLOAT, layout);
 
   cuda_dnn_graph_add_pointwise (graph, mode, inputs, b < 0 ? 1 : 2, result);
   return result;
@@ -148,116 +148,120 @@ apply (CudaDnnGraph *graph, cudnnPointwiseMode_t mode, guint a, gint b, gint y, 
 
 /* queries times keys times the scale */
 static guint
-add_scores (CudaDnnGraph *graph, Layout scores)
+cuda_add_scores (CudaDnnGraph *graph, Layout scores)
 {
-  guint raw = add_virtual (graph, CUDNN_DATA_FLOAT, scores);
+  guint raw = cuda_add_virtual (graph, CUDNN_DATA_FLOAT, scores);
 
   cuda_dnn_graph_add_matmul (graph, Q, K, raw);
-  return apply (graph, CUDNN_POINTWISE_MUL, raw, SCALE, -1, scores);
+  return cuda_apply (graph, CUDNN_POINTWISE_MUL, raw, SCALE, -1, scores);
 }
 
 static CudaDnnGraph *
-describe_forward (const CudaDnnTarget *target, const CudaAttentionShape *shape)
+cuda_describe_forward (const CudaDnnTarget *target, const CudaAttentionShape *shape)
 {
   CudaDnnGraph *graph = cuda_dnn_graph_new (target);
-  Layout queries = lay_tokens (shape, shape, shape->n_queries),
-         keys = lay_tokens (shape, shape, shape->n_keys);
-  Layout scores = lay_scores (shape), rows = lay_queries (shape, shape->n_heads);
+  Layout queries = cuda_lay_tokens (shape, shape, shape->n_queries),
+         keys = cuda_lay_tokens (shape, shape, shape->n_keys);
+  Layout scores = cuda_lay_scores (shape), rows = cuda_lay_queries (shape, shape->n_heads);
 
-  add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, queries);
-  add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, turn (keys));
-  add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, keys);
-  add_number (graph);
-  add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, queries);
-  add_tensor (graph, CUDNN_DATA_FLOAT, 0, rows);
+  cuda_add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, queries);
+  cuda_add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, cuda_turn (keys));
+  cuda_add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, keys);
+  cuda_add_number (graph);
+  cuda_add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, queries);
+  cuda_add_tensor (graph, CUDNN_DATA_FLOAT, 0, rows);
 
-  guint x = add_scores (graph, scores), most = add_virtual (graph, CUDNN_DATA_FLOAT, rows);
-  guint sum = add_virtual (graph, CUDNN_DATA_FLOAT, rows),
-        weights = add_virtual (graph, CUDNN_DATA_BFLOAT16, scores);
+  guint x = cuda_add_scores (graph, scores),
+        most = cuda_add_virtual (graph, CUDNN_DATA_FLOAT, rows);
+  guint sum = cuda_add_virtual (graph, CUDNN_DATA_FLOAT, rows),
+        weights = cuda_add_virtual (graph, CUDNN_DATA_BFLOAT16, scores);
 
   cuda_dnn_graph_add_reduction (graph, CUDNN_REDUCE_TENSOR_MAX, x, most);
-  x = apply (graph, CUDNN_POINTWISE_EXP, apply (graph, CUDNN_POINTWISE_SUB, x, most, -1, scores),
-             -1, -1, scores);
+  x = cuda_apply (graph, CUDNN_POINTWISE_EXP,
+                  cuda_apply (graph, CUDNN_POINTWISE_SUB, x, most, -1, scores), -1, -1, scores);
   cuda_dnn_graph_add_reduction (graph, CUDNN_REDUCE_TENSOR_ADD, x, sum);
-  apply (graph, CUDNN_POINTWISE_ADD, most, apply (graph, CUDNN_POINTWISE_LOG, sum, -1, -1, rows),
-         STATISTICS, rows);
-  apply (graph, CUDNN_POINTWISE_DIV, x, sum, weights, scores);
+  cuda_apply (graph, CUDNN_POINTWISE_ADD, most,
+              cuda_apply (graph, CUDNN_POINTWISE_LOG, sum, -1, -1, rows), STATISTICS, rows);
+  cuda_apply (graph, CUDNN_POINTWISE_DIV, x, sum, weights, scores);
   cuda_dnn_graph_add_matmul (graph, weights, V, Y);
+
   return graph;
 }
 
 /* tensors that are bound, as the enumeration has them; @part of the pictures and heads of @all */
 static void
-add_gradient_tensors (CudaDnnGraph *graph,
-                      const CudaAttentionShape *part,
-                      const CudaAttentionShape *all)
+cuda_add_gradient_tensors (CudaDnnGraph *graph,
+                           const CudaAttentionShape *part,
+                           const CudaAttentionShape *all)
 {
-  Layout queries = lay_tokens (part, all, part->n_queries),
-         keys = lay_tokens (part, all, part->n_keys);
+  Layout queries = cuda_lay_tokens (part, all, part->n_queries),
+         keys = cuda_lay_tokens (part, all, part->n_keys);
 
-  add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, queries);
-  add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, turn (keys));
-  add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, turn (keys));
-  add_number (graph);
-  add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, queries);
-  add_tensor (graph, CUDNN_DATA_FLOAT, 0, lay_queries (part, all->n_heads));
-  add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, queries);
-  add_number (graph);
-  add_tensor (graph, CUDNN_DATA_FLOAT, 0, lay_queries (part, part->n_heads));
-  add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, queries);
-  add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, keys);
-  add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, keys);
+  cuda_add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, queries);
+  cuda_add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, cuda_turn (keys));
+  cuda_add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, cuda_turn (keys));
+  cuda_add_number (graph);
+  cuda_add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, queries);
+  cuda_add_tensor (graph, CUDNN_DATA_FLOAT, 0, cuda_lay_queries (part, all->n_heads));
+  cuda_add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, queries);
+  cuda_add_number (graph);
+  cuda_add_tensor (graph, CUDNN_DATA_FLOAT, 0, cuda_lay_queries (part, part->n_heads));
+  cuda_add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, queries);
+  cuda_add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, keys);
+  cuda_add_tensor (graph, CUDNN_DATA_BFLOAT16, 0, keys);
 }
 
 /* y = x' times b */
 static void
-add_turned_product (CudaDnnGraph *graph, guint x, guint b, guint y, Layout scores)
+cuda_add_turned_product (CudaDnnGraph *graph, guint x, guint b, guint y, Layout scores)
 {
-  guint turned = add_virtual (graph, CUDNN_DATA_BFLOAT16, turn (scores));
+  guint turned = cuda_add_virtual (graph, CUDNN_DATA_BFLOAT16, cuda_turn (scores));
 
   cuda_dnn_graph_add_reshape (graph, x, turned);
   cuda_dnn_graph_add_matmul (graph, turned, b, y);
 }
 
 static CudaDnnGraph *
-describe_gradient (const CudaDnnTarget *target,
-                   const CudaAttentionShape *part,
-                   const CudaAttentionShape *all)
+cuda_describe_gradient (const CudaDnnTarget *target,
+                        const CudaAttentionShape *part,
+                        const CudaAttentionShape *all)
 {
   CudaDnnGraph *graph = cuda_dnn_graph_new (target);
-  Layout scores = lay_scores (part), rows = lay_queries (part, part->n_heads),
-         queries = lay_tokens (part, all, part->n_queries);
+  Layout scores = cuda_lay_scores (part), rows = cuda_lay_queries (part, part->n_heads),
+         queries = cuda_lay_tokens (part, all, part->n_queries);
 
-  add_gradient_tensors (graph, part, all);
+  cuda_add_gradient_tensors (graph, part, all);
 
-  guint sum = add_virtual (graph, CUDNN_DATA_FLOAT, rows),
-        dp = add_virtual (graph, CUDNN_DATA_FLOAT, scores);
-  guint ds = add_virtual (graph, CUDNN_DATA_BFLOAT16, scores), p, keys;
+  guint sum = cuda_add_virtual (graph, CUDNN_DATA_FLOAT, rows),
+        dp = cuda_add_virtual (graph, CUDNN_DATA_FLOAT, scores);
+  guint ds = cuda_add_virtual (graph, CUDNN_DATA_BFLOAT16, scores), p, keys;
 
   /* times one: the library looks for a factor here */
   cuda_dnn_graph_add_reduction (graph, CUDNN_REDUCE_TENSOR_ADD,
-                                apply (graph, CUDNN_POINTWISE_MUL, DY, Y, -1, queries), sum);
-  apply (graph, CUDNN_POINTWISE_MUL, sum, ONE, SUMS, rows);
+                                cuda_apply (graph, CUDNN_POINTWISE_MUL, DY, Y, -1, queries), sum);
+  cuda_apply (graph, CUDNN_POINTWISE_MUL, sum, ONE, SUMS, rows);
 
-  p = apply (graph, CUDNN_POINTWISE_SUB, add_scores (graph, scores), STATISTICS, -1, scores);
-  p = apply (graph, CUDNN_POINTWISE_EXP, p, -1, -1, scores);
-  add_turned_product (graph, p, DY, DV, scores);
+  p = cuda_apply (graph, CUDNN_POINTWISE_SUB, cuda_add_scores (graph, scores), STATISTICS, -1,
+                  scores);
+  p = cuda_apply (graph, CUDNN_POINTWISE_EXP, p, -1, -1, scores);
+  cuda_add_turned_product (graph, p, DY, DV, scores);
 
   cuda_dnn_graph_add_matmul (graph, DY, V, dp);
-  dp = apply (graph, CUDNN_POINTWISE_MUL, apply (graph, CUDNN_POINTWISE_SUB, dp, SUMS, -1, scores),
-              p, -1, scores);
-  apply (graph, CUDNN_POINTWISE_MUL, dp, SCALE, ds, scores);
-  add_turned_product (graph, ds, Q, DK, scores);
+  dp = cuda_apply (graph, CUDNN_POINTWISE_MUL,
+                   cuda_apply (graph, CUDNN_POINTWISE_SUB, dp, SUMS, -1, scores), p, -1, scores);
+  cuda_apply (graph, CUDNN_POINTWISE_MUL, dp, SCALE, ds, scores);
+  cuda_add_turned_product (graph, ds, Q, DK, scores);
 
-  keys = add_virtual (graph, CUDNN_DATA_BFLOAT16, lay_tokens (part, all, part->n_keys));
+  keys = cuda_add_virtual (graph, CUDNN_DATA_BFLOAT16, cuda_lay_tokens (part, all, part->n_keys));
   cuda_dnn_graph_add_reshape (graph, K, keys);
   cuda_dnn_graph_add_matmul (graph, ds, keys, DQ);
+
   return graph;
 }
 
 /* as many pictures as the workspace has room for, or as many heads of one */
 static CudaAttentionShape
-find_part (const CudaAttentionShape *all, gsize workspace)
+cuda_find_part (const CudaAttentionShape *all, gsize workspace)
 {
   CudaAttentionShape part = *all;
   gsize n_queries = (all->n_queries + QUERIES_TILE - 1) / QUERIES_TILE * QUERIES_TILE;
@@ -269,22 +273,24 @@ find_part (const CudaAttentionShape *all, gsize workspace)
   while (part.n_heads > 1
          && (all->n_heads % part.n_heads != 0 || part.b * part.n_heads * head + SMALL > workspace))
     part.n_heads--;
+
   return part;
 }
 
 CudaDnnGraph *
 cuda_attention_describe (const CudaDnnTarget *target, const VardNode *node, gsize workspace)
 {
-  CudaAttentionShape shape = cuda_attention_get_shape (node), part = find_part (&shape, workspace);
+  CudaAttentionShape shape = cuda_attention_get_shape (node),
+                     part = cuda_find_part (&shape, workspace);
 
-  return node->op == &vard_op_attention ? describe_forward (target, &shape)
-                                        : describe_gradient (target, &part, &shape);
+  return node->op == &vard_op_attention ? cuda_describe_forward (target, &shape)
+                                        : cuda_describe_gradient (target, &part, &shape);
 }
 
 /* ---- execution ---- */
 
 static void
-forward_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_forward_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const FusedPlan *plan = CUDA_DATA (step)->plan;
   CudaDevice *device = CUDA_DEVICE (step);
@@ -302,7 +308,10 @@ forward_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scra
 
 /* from the first picture and head to others, where tokens and statistics lie */
 static void
-move_pointers (const CudaAttentionShape *shape, gint64 picture, gint64 head, gpointer *pointers)
+cuda_move_pointers (const CudaAttentionShape *shape,
+                    gint64 picture,
+                    gint64 head,
+                    gpointer *pointers)
 {
   static const guint of_queries[] = { Q, Y, DY, DQ }, of_keys[] = { K, V, DK, DV };
   gint64 query = (picture * shape->n_queries * shape->n_heads + head) * shape->d;
@@ -318,7 +327,7 @@ move_pointers (const CudaAttentionShape *shape, gint64 picture, gint64 head, gpo
 }
 
 static void
-gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const FusedPlan *plan = CUDA_DATA (step)->plan;
   const CudaAttentionShape *shape = &plan->shape;
@@ -340,7 +349,7 @@ gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scr
         gpointer pointers[N_GRADIENT];
 
         memcpy (pointers, first, sizeof pointers);
-        move_pointers (shape, picture, head, pointers);
+        cuda_move_pointers (shape, picture, head, pointers);
         cuda_dnn_step_run (plan->step, pointers, scratch);
       }
 }
@@ -358,7 +367,7 @@ fused_plan_free (gpointer data)
 }
 
 static char *
-dup_key (const char *name, const CudaAttentionShape *part, const CudaAttentionShape *all)
+cuda_dup_key (const char *name, const CudaAttentionShape *part, const CudaAttentionShape *all)
 {
   return g_strdup_printf ("%s-%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT
                           "-%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT,
@@ -368,7 +377,7 @@ dup_key (const char *name, const CudaAttentionShape *part, const CudaAttentionSh
 
 /* where the library has a way at all; addresses of a token's heads are aligned then, too */
 static gboolean
-may_fuse (CudaClaim *claim, const CudaAttentionShape *shape)
+cuda_may_fuse (CudaClaim *claim, const CudaAttentionShape *shape)
 {
   return claim->program->precision == CUDA_PRECISION_BF16 && shape->d % 8 == 0 && !shape->is_causal
          && cuda_dnn_step_get_target (claim) != NULL;
@@ -378,11 +387,11 @@ gboolean
 cuda_claim_attention_cudnn (CudaClaim *claim)
 {
   CudaAttentionShape shape = cuda_attention_get_shape (claim->node);
-  g_autofree char *key = dup_key ("attention", &shape, &shape);
+  g_autofree char *key = cuda_dup_key ("attention", &shape, &shape);
   CudaDnnStep *step;
   FusedPlan *plan;
 
-  if (!may_fuse (claim, &shape) || cuda_claim_get_type (claim, claim->node) != CUDA_TYPE_BF16)
+  if (!cuda_may_fuse (claim, &shape) || cuda_claim_get_type (claim, claim->node) != CUDA_TYPE_BF16)
     return FALSE;
   step =
     cuda_dnn_step_new (claim,
@@ -401,12 +410,13 @@ cuda_claim_attention_cudnn (CudaClaim *claim)
                       shape.b * shape.n_heads * shape.n_queries * sizeof (float));
   claim->step.flops = cuda_attention_count_flops (&shape, FALSE);
   g_hash_table_insert (claim->program->storage->attentions, claim->node, plan);
-  return cuda_claim_set (claim, "attention/cudnn-bf16", forward_kernel, plan, fused_plan_free);
+
+  return cuda_claim_set (claim, "attention/cudnn-bf16", cuda_forward_kernel, plan, fused_plan_free);
 }
 
 /* the step that computes attention of the same tokens, before this one; @y is its output */
 static FusedPlan *
-find_forward (CudaClaim *claim, VardNode **y)
+cuda_find_forward (CudaClaim *claim, VardNode **y)
 {
   const VardAttentionAttrs *wanted = claim->node->attrs;
   GHashTableIter iter;
@@ -425,11 +435,12 @@ find_forward (CudaClaim *claim, VardNode **y)
           return value;
         }
     }
+
   return NULL;
 }
 
 static VardBuffer *
-ref_statistics (CudaClaim *claim, FusedPlan *plan)
+cuda_ref_statistics (CudaClaim *claim, FusedPlan *plan)
 {
   gsize size = plan->shape.b * plan->shape.n_heads * plan->shape.n_queries * sizeof (float);
 
@@ -439,7 +450,9 @@ ref_statistics (CudaClaim *claim, FusedPlan *plan)
 }
 
 static gboolean
-may_fuse_gradient (CudaClaim *claim, const CudaAttentionShape *all, const CudaAttentionShape *part)
+cuda_may_fuse_gradient (CudaClaim *claim,
+                        const CudaAttentionShape *all,
+                        const CudaAttentionShape *part)
 {
   /* statistics of a part must begin where the library can read them */
   gboolean is_aligned = (part->b == all->b && part->n_heads == all->n_heads)
@@ -449,13 +462,14 @@ may_fuse_gradient (CudaClaim *claim, const CudaAttentionShape *all, const CudaAt
     if (cuda_claim_get_type (claim, claim->out[i]) != CUDA_TYPE_BF16
         || claim->program->storage->fusion->is_sink[claim->out[i]->id])
       return FALSE;
+
   return is_aligned
          && (all->n_keys % PADDED_KEYS == 0
              || cuda_dnn_step_get_target (claim)->library->cudnnGetVersion () > PADDED_VERSION);
 }
 
 static void
-add_gradient_places (CudaClaim *claim, FusedPlan *plan, const CudaAttentionShape *part)
+cuda_add_gradient_places (CudaClaim *claim, FusedPlan *plan, const CudaAttentionShape *part)
 {
   gsize *total = &claim->step.scratch_size;
 
@@ -474,18 +488,18 @@ cuda_claim_attention_gradient_cudnn (CudaClaim *claim)
 {
   gsize workspace = claim->program->device->dnn_workspace;
   CudaAttentionShape shape = cuda_attention_get_shape (claim->node),
-                     part = find_part (&shape, workspace);
-  g_autofree char *key = dup_key ("attention-x", &part, &shape);
+                     part = cuda_find_part (&shape, workspace);
+  g_autofree char *key = cuda_dup_key ("attention-x", &part, &shape);
   g_autoptr (VardBuffer) statistics = NULL;
   g_autofree FusedPlan *plan = g_new0 (FusedPlan, 1);
   FusedPlan *forward;
   VardNode *y;
 
-  if (!may_fuse (claim, &shape) || (forward = find_forward (claim, &y)) == NULL)
+  if (!cuda_may_fuse (claim, &shape) || (forward = cuda_find_forward (claim, &y)) == NULL)
     return FALSE;
   cuda_attention_find_gradients (claim, plan->outputs);
-  if (!may_fuse_gradient (claim, &shape, &part)
-      || (statistics = ref_statistics (claim, forward)) == NULL)
+  if (!cuda_may_fuse_gradient (claim, &shape, &part)
+      || (statistics = cuda_ref_statistics (claim, forward)) == NULL)
     return FALSE;
   plan->step = cuda_dnn_step_new (claim,
                                   cuda_attention_describe (cuda_dnn_step_get_target (claim),
@@ -501,8 +515,9 @@ cuda_claim_attention_gradient_cudnn (CudaClaim *claim)
   claim->in[4] = y;
   claim->step.in = claim->in;
   claim->step.n_in = 5;
-  add_gradient_places (claim, plan, &part);
+  cuda_add_gradient_places (claim, plan, &part);
   claim->step.flops = cuda_attention_count_flops (&shape, TRUE);
-  return cuda_claim_set (claim, "attention_gradient/cudnn-bf16", gradient_kernel,
+
+  return cuda_claim_set (claim, "attention_gradient/cudnn-bf16", cuda_gradient_kernel,
                          g_steal_pointer (&plan), fused_plan_free);
 }

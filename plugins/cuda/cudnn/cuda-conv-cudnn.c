@@ -50,7 +50,7 @@ conv_plan_free (gpointer data)
 }
 
 static void
-conv_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_conv_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const ConvPlan *plan = CUDA_DATA (step)->plan;
   CudaDevice *device = CUDA_DEVICE (step);
@@ -75,7 +75,7 @@ typedef struct
 } Geometry;
 
 static Geometry
-find_geometry (const VardNode *node)
+cuda_find_geometry (const VardNode *node)
 {
   const VardConv2dGradientAttrs *gradient = node->attrs;
   const VardShape *a = &node->inputs[0]->shape, *b = &node->inputs[1]->shape;
@@ -84,11 +84,12 @@ find_geometry (const VardNode *node)
     return (Geometry) { FORWARD, { a, b, &node->shape }, node->attrs };
   if (node->op == &vard_op_conv2d_input_gradient)
     return (Geometry) { INPUT_GRADIENT, { &gradient->shape, b, a }, &gradient->conv };
+
   return (Geometry) { WEIGHT_GRADIENT, { a, &gradient->shape, b }, &gradient->conv };
 }
 
 static gboolean
-is_plain (const Geometry *geometry)
+cuda_is_plain (const Geometry *geometry)
 {
   const VardShape *w = geometry->shapes[W], *x = geometry->shapes[X], *y = geometry->shapes[Y];
 
@@ -96,7 +97,7 @@ is_plain (const Geometry *geometry)
 }
 
 static CudaDnnTensor
-describe_tensor (const VardShape *shape, cudnnDataType_t type)
+cuda_describe_tensor (const VardShape *shape, cudnnDataType_t type)
 {
   gint64 n = shape->dims[0], h = shape->dims[1], w = shape->dims[2], c = shape->dims[3];
 
@@ -104,7 +105,7 @@ describe_tensor (const VardShape *shape, cudnnDataType_t type)
 }
 
 static char *
-dup_key (const Geometry *geometry)
+cuda_conv_cudnn_dup_key (const Geometry *geometry)
 {
   const VardConv2dAttrs *a = geometry->attrs;
   g_autoptr (GString) key =
@@ -115,6 +116,7 @@ dup_key (const Geometry *geometry)
       g_string_append_printf (key, "-%" G_GINT64_FORMAT, geometry->shapes[i]->dims[k]);
   g_string_append_printf (key, "-%d-%d-%d-%d-%d", a->stride, a->pad_top, a->pad_left, a->pad_bottom,
                           a->pad_right);
+
   return g_string_free (g_steal_pointer (&key), FALSE);
 }
 
@@ -126,7 +128,7 @@ cuda_conv_describe (const CudaDnnTarget *target, const VardNode *node, CudaPreci
     CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
     CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
   };
-  Geometry geometry = find_geometry (node);
+  Geometry geometry = cuda_find_geometry (node);
   const VardConv2dAttrs *a = geometry.attrs;
   const CudaDnnWindow window = { { a->stride, a->stride },
                                  { a->pad_top, a->pad_left },
@@ -135,18 +137,20 @@ cuda_conv_describe (const CudaDnnTarget *target, const VardNode *node, CudaPreci
 
   for (guint i = 0; i < N_TENSORS; i++)
     {
-      CudaDnnTensor tensor = describe_tensor (geometry.shapes[i], precision == CUDA_PRECISION_BF16
-                                                                    ? CUDNN_DATA_BFLOAT16
-                                                                    : CUDNN_DATA_FLOAT);
+      CudaDnnTensor tensor =
+        cuda_describe_tensor (geometry.shapes[i], precision == CUDA_PRECISION_BF16
+                                                    ? CUDNN_DATA_BFLOAT16
+                                                    : CUDNN_DATA_FLOAT);
 
       cuda_dnn_graph_add_tensor (graph, &tensor);
     }
   cuda_dnn_graph_add_convolution (graph, kinds[geometry.kind], &window, X, W, Y);
+
   return graph;
 }
 
 static double
-count_flops (const Geometry *geometry)
+cuda_count_flops (const Geometry *geometry)
 {
   return 2.0 * vard_shape_get_count (geometry->shapes[Y])
          * vard_shape_get_span (geometry->shapes[W], 1, 4);
@@ -164,13 +168,14 @@ cuda_claim_conv_cudnn (CudaClaim *claim)
   };
   const CudaDnnTarget *target = cuda_dnn_step_get_target (claim);
   CudaPrecision precision = claim->program->precision;
-  Geometry geometry = find_geometry (claim->node);
+  Geometry geometry = cuda_find_geometry (claim->node);
   int type = precision == CUDA_PRECISION_BF16 ? CUDA_TYPE_BF16 : CUDA_TYPE_F32;
-  g_autofree char *key = dup_key (&geometry);
+  g_autofree char *key = cuda_conv_cudnn_dup_key (&geometry);
   CudaDnnStep *step;
   ConvPlan *plan;
 
-  if (target == NULL || is_plain (&geometry) || cuda_claim_get_type (claim, claim->node) != type)
+  if (target == NULL || cuda_is_plain (&geometry)
+      || cuda_claim_get_type (claim, claim->node) != type)
     return FALSE;
   step = cuda_dnn_step_new (claim, cuda_conv_describe (target, claim->node, precision), key);
   if (step == NULL)
@@ -184,6 +189,8 @@ cuda_claim_conv_cudnn (CudaClaim *claim)
     else
       cuda_dnn_place_init (&plan->places[i], claim,
                            claim->node->inputs[roles[plan->kind].input_of[i]]);
-  claim->step.flops = count_flops (&geometry);
-  return cuda_claim_set (claim, names[plan->kind][precision], conv_kernel, plan, conv_plan_free);
+  claim->step.flops = cuda_count_flops (&geometry);
+
+  return cuda_claim_set (claim, names[plan->kind][precision], cuda_conv_kernel, plan,
+                         conv_plan_free);
 }

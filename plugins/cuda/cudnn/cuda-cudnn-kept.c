@@ -13,7 +13,7 @@
 #define DESCRIPTIONS 1
 
 static char *
-dup_path (CudaDevice *device, const char *key, gint way)
+cuda_cudnn_kept_dup_path (CudaDevice *device, const char *key, gint way)
 {
   g_autofree char *text = g_strdup_printf ("%d %s %d %s sm_%d%d", DESCRIPTIONS, key, way,
                                            device->name, device->major, device->minor);
@@ -27,7 +27,7 @@ dup_path (CudaDevice *device, const char *key, gint way)
 void
 cuda_dnn_keep (CudaDevice *device, const char *key, gint way, const char *text)
 {
-  g_autofree char *path = dup_path (device, key, way);
+  g_autofree char *path = cuda_cudnn_kept_dup_path (device, key, way);
   g_autofree char *hash = g_compute_checksum_for_string (G_CHECKSUM_SHA256, text, -1);
   g_autofree char *contents = g_strconcat (hash, "\n", text, NULL);
 
@@ -37,7 +37,8 @@ cuda_dnn_keep (CudaDevice *device, const char *key, gint way, const char *text)
 char *
 cuda_dnn_dup_kept (CudaDevice *device, const char *key, gint way)
 {
-  g_autofree char *path = dup_path (device, key, way), *contents = NULL, *hash = NULL;
+  g_autofree char *path = cuda_cudnn_kept_dup_path (device, key, way), *contents = NULL,
+                  *hash = NULL;
   gsize size = 0;
 
   if (!g_file_get_contents (path, &contents, &size, NULL) || size <= HASH_LENGTH + 1
@@ -46,5 +47,6 @@ cuda_dnn_dup_kept (CudaDevice *device, const char *key, gint way)
   hash = g_compute_checksum_for_data (G_CHECKSUM_SHA256,
                                       (const guchar *) contents + HASH_LENGTH + 1,
                                       size - HASH_LENGTH - 1);
+
   return strncmp (hash, contents, HASH_LENGTH) == 0 ? g_strdup (contents + HASH_LENGTH + 1) : NULL;
 }

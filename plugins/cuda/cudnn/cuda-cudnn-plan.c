@@ -21,10 +21,10 @@ struct _CudaDnnPlan
 };
 
 static void
-set_target (CudaDnnGraph *graph,
-            cudnnBackendDescriptor_t descriptor,
-            cudnnBackendAttributeName_t for_handle,
-            cudnnBackendAttributeName_t for_properties)
+cuda_set_target (CudaDnnGraph *graph,
+                 cudnnBackendDescriptor_t descriptor,
+                 cudnnBackendAttributeName_t for_handle,
+                 cudnnBackendAttributeName_t for_properties)
 {
   const CudaDnnTarget *target = graph->target;
 
@@ -36,7 +36,7 @@ set_target (CudaDnnGraph *graph,
 }
 
 static cudnnBackendDescriptor_t
-make_operations (CudaDnnGraph *graph)
+cuda_make_operations (CudaDnnGraph *graph)
 {
   cudnnBackendDescriptor_t all =
     cuda_dnn_graph_create (graph, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
@@ -47,15 +47,16 @@ make_operations (CudaDnnGraph *graph)
   cuda_dnn_graph_set (graph, all, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
                       graph->operations->len, graph->operations->pdata);
   cuda_dnn_graph_finalize (graph, all, "the operations together");
+
   return all;
 }
 
 /* ways that the library's estimate puts first come first; returns how many */
 static guint
-propose (CudaDnnGraph *graph,
-         cudnnBackendDescriptor_t operations,
-         cudnnBackendHeurMode_t mode,
-         cudnnBackendDescriptor_t *configurations)
+cuda_propose (CudaDnnGraph *graph,
+              cudnnBackendDescriptor_t operations,
+              cudnnBackendHeurMode_t mode,
+              cudnnBackendDescriptor_t *configurations)
 {
   cudnnBackendDescriptor_t heuristics =
     cuda_dnn_graph_create (graph, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
@@ -83,12 +84,13 @@ propose (CudaDnnGraph *graph,
                                                               configurations),
                                 "proposals"))
     return 0;
+
   return MIN (n_found, N_PROPOSALS);
 }
 
 /* what the library says of how a way computes; all of it when it does not answer */
 static guint
-get_notes (CudaDnnGraph *graph, cudnnBackendDescriptor_t configuration)
+cuda_get_notes (CudaDnnGraph *graph, cudnnBackendDescriptor_t configuration)
 {
   const CudaDnnLibrary *library = graph->target->library;
   cudnnBackendDescriptor_t engine = cuda_dnn_graph_create (graph, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
@@ -106,16 +108,17 @@ get_notes (CudaDnnGraph *graph, cudnnBackendDescriptor_t configuration)
     return G_MAXUINT;
   for (gint64 i = 0; i < MIN (n, (gint64) G_N_ELEMENTS (notes)); i++)
     found |= 1u << notes[i];
+
   return found;
 }
 
 /* A proposal that cannot be made is no failure of the graph: the next may do. Some take seconds to
  * compile. */
 static gboolean
-try_way (CudaDnnPlan *self,
-         cudnnBackendDescriptor_t configuration,
-         const CudaDnnWish *wish,
-         gint place)
+cuda_try_way (CudaDnnPlan *self,
+              cudnnBackendDescriptor_t configuration,
+              const CudaDnnWish *wish,
+              gint place)
 {
   CudaDnnGraph *graph = self->graph;
   const CudaDnnLibrary *library = graph->target->library;
@@ -124,9 +127,10 @@ try_way (CudaDnnPlan *self,
   gint64 n = 0, workspace = 0;
 
 #if CUDNN_VERSION >= 90800
-  set_target (graph, way, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
+  cuda_set_target (graph, way, CUDNN_ATTR_EXECUTION_PLAN_HANDLE,
+                   CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
 #else
-  set_target (graph, way, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, 0);
+  cuda_set_target (graph, way, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, 0);
 #endif
   cuda_dnn_graph_set (graph, way, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG,
                       CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &configuration);
@@ -139,31 +143,32 @@ try_way (CudaDnnPlan *self,
   self->ways[self->n_ways] = way;
   self->places[self->n_ways++] = place;
   self->workspace = MAX (self->workspace, (gsize) workspace);
+
   return TRUE;
 }
 
 static void
-find_ways_of (CudaDnnPlan *self,
-              cudnnBackendDescriptor_t operations,
-              cudnnBackendHeurMode_t mode,
-              gint first,
-              const CudaDnnWish *wish)
+cuda_find_ways_of (CudaDnnPlan *self,
+                   cudnnBackendDescriptor_t operations,
+                   cudnnBackendHeurMode_t mode,
+                   gint first,
+                   const CudaDnnWish *wish)
 {
   cudnnBackendDescriptor_t configurations[N_PROPOSALS];
-  guint n = propose (self->graph, operations, mode, configurations);
+  guint n = cuda_propose (self->graph, operations, mode, configurations);
 
   for (guint i = 0; i < n && self->n_ways < MIN (wish->n_ways, MAX_WAYS); i++)
     if ((wish->way < 0 || wish->way == first + (gint) i)
-        && (get_notes (self->graph, configurations[i]) & wish->refused_notes) == 0)
-      try_way (self, configurations[i], wish, first + i);
+        && (cuda_get_notes (self->graph, configurations[i]) & wish->refused_notes) == 0)
+      cuda_try_way (self, configurations[i], wish, first + i);
 }
 
 static void
-find_ways (CudaDnnPlan *self, cudnnBackendDescriptor_t operations, const CudaDnnWish *wish)
+cuda_find_ways (CudaDnnPlan *self, cudnnBackendDescriptor_t operations, const CudaDnnWish *wish)
 {
-  find_ways_of (self, operations, CUDNN_HEUR_MODE_A, 0, wish);
+  cuda_find_ways_of (self, operations, CUDNN_HEUR_MODE_A, 0, wish);
   if (self->n_ways == 0 && self->graph->failure == NULL)
-    find_ways_of (self, operations, CUDNN_HEUR_MODE_FALLBACK, N_PROPOSALS, wish);
+    cuda_find_ways_of (self, operations, CUDNN_HEUR_MODE_FALLBACK, N_PROPOSALS, wish);
 }
 
 /* A way that was wished for and no longer fits is as none wished for */
@@ -176,12 +181,13 @@ cuda_dnn_plan_new (CudaDnnGraph *graph, const CudaDnnWish *wish)
 
   any.way = -1;
   self->graph = graph;
-  operations = make_operations (graph);
+  operations = cuda_make_operations (graph);
   if (graph->failure != NULL)
     return NULL;
-  find_ways (self, operations, wish);
+  cuda_find_ways (self, operations, wish);
   if (wish->way >= 0 && self->n_ways == 0 && graph->failure == NULL)
-    find_ways (self, operations, &any);
+    cuda_find_ways (self, operations, &any);
+
   return self->n_ways > 0 && graph->failure == NULL ? g_steal_pointer (&self) : NULL;
 }
 
@@ -203,14 +209,15 @@ cuda_dnn_plan_dup_text (CudaDnnPlan *self, guint index)
                                          CUDNN_TYPE_CHAR, size, &n, text)
       != CUDNN_STATUS_SUCCESS)
     return NULL;
+
   return g_steal_pointer (&text);
 }
 
 static gboolean
-finish_restored (const CudaDnnTarget *target,
-                 cudnnBackendDescriptor_t way,
-                 const char *text,
-                 gint64 *workspace)
+cuda_finish_restored (const CudaDnnTarget *target,
+                      cudnnBackendDescriptor_t way,
+                      const char *text,
+                      gint64 *workspace)
 {
   const CudaDnnLibrary *library = target->library;
   cudnnStatus_t status;
@@ -227,6 +234,7 @@ finish_restored (const CudaDnnTarget *target,
 #else
     status = CUDNN_STATUS_NOT_SUPPORTED;
 #endif
+
   return status == CUDNN_STATUS_SUCCESS
          && library->cudnnBackendSetAttribute (way, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION,
                                                CUDNN_TYPE_CHAR, strlen (text), text)
@@ -250,7 +258,7 @@ cuda_dnn_plan_restore (CudaDnnGraph *graph, const char *text, gint way)
       || library->cudnnBackendCreateDescriptor (CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &restored)
            != CUDNN_STATUS_SUCCESS)
     return NULL;
-  if (!finish_restored (graph->target, restored, text, &workspace))
+  if (!cuda_finish_restored (graph->target, restored, text, &workspace))
     {
       library->cudnnBackendDestroyDescriptor (restored);
       return NULL;
@@ -262,6 +270,7 @@ cuda_dnn_plan_restore (CudaDnnGraph *graph, const char *text, gint way)
   self->places[0] = way;
   self->n_ways = 1;
   self->workspace = workspace;
+
   return self;
 }
 
@@ -322,5 +331,6 @@ cuda_dnn_plan_execute (CudaDnnPlan *self, guint index, const gpointer *pointers,
             && library->cudnnBackendExecute (self->graph->target->handle, self->ways[index], pack)
                  == CUDNN_STATUS_SUCCESS;
   library->cudnnBackendDestroyDescriptor (pack);
+
   return is_done;
 }

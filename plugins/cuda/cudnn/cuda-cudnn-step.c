@@ -22,7 +22,7 @@
 /* ---- the library and the device ---- */
 
 static const CudaDnnTarget *
-ensure_target (CudaDevice *device)
+cuda_ensure_target (CudaDevice *device)
 {
   const CudaDnnLibrary *library = cuda_dnn_library_open ();
 
@@ -36,18 +36,19 @@ cuda_dnn_step_get_target (CudaClaim *claim)
 {
   CudaDevice *device = claim->program->device;
 
-  return device->uses_dnn ? ensure_target (device) : NULL;
+  return device->uses_dnn ? cuda_ensure_target (device) : NULL;
 }
 
 char *
 cuda_dnn_describe (CudaDevice *device)
 {
-  const CudaDnnTarget *target = ensure_target (device);
+  const CudaDnnTarget *target = cuda_ensure_target (device);
   gsize version = target != NULL ? target->library->cudnnGetVersion () : 0;
 
   if (target == NULL)
     return g_strdup (cuda_dnn_library_open () != NULL ? "cuDNN does not start"
                                                       : "no libcudnn.so.9");
+
   return g_strdup_printf ("cuDNN %" G_GSIZE_FORMAT ".%" G_GSIZE_FORMAT ".%" G_GSIZE_FORMAT,
                           version / 10000, version / 100 % 100, version % 100);
 }
@@ -69,11 +70,12 @@ cuda_dnn_get_refused_notes (CudaPrecision precision)
   if (precision == CUDA_PRECISION_BF16)
     return always;
   always |= NOTE (DOWN_CONVERT_INPUTS) | NOTE (WINOGRAD_TILE_6x6) | NOTE (WINOGRAD_TILE_13x13);
+
   return precision == CUDA_PRECISION_TF32 ? always : always | NOTE (TENSOR_CORE);
 }
 
 static void
-work_free (gpointer data)
+cuda_work_free (gpointer data)
 {
   CudaDnnWork *work = data;
 
@@ -88,7 +90,7 @@ work_free (gpointer data)
 
 /* a way that was taken before, as it was compiled */
 static CudaDnnPlan *
-restore (CudaDevice *device, CudaDnnGraph *graph, const char *key, gint way)
+cuda_restore (CudaDevice *device, CudaDnnGraph *graph, const char *key, gint way)
 {
   g_autofree char *text = cuda_dnn_dup_kept (device, key,
                                              way >= 0           ? way
@@ -99,7 +101,7 @@ restore (CudaDevice *device, CudaDnnGraph *graph, const char *key, gint way)
 }
 
 static void
-keep (CudaDevice *device, CudaDnnWork *work, gint way)
+cuda_keep (CudaDevice *device, CudaDnnWork *work, gint way)
 {
   g_autofree char *text = cuda_dnn_plan_dup_text (work->plan, work->chosen);
 
@@ -109,7 +111,7 @@ keep (CudaDevice *device, CudaDnnWork *work, gint way)
 
 /* takes the key */
 static CudaDnnWork *
-work_new (CudaDevice *device, CudaPrecision precision, CudaDnnGraph *graph, char *key)
+cuda_work_new (CudaDevice *device, CudaPrecision precision, CudaDnnGraph *graph, char *key)
 {
   CudaDnnWork *self = g_new0 (CudaDnnWork, 1);
   CudaDnnWish wish = { cuda_dnn_get_refused_notes (precision), device->dnn_workspace,
@@ -120,7 +122,7 @@ work_new (CudaDevice *device, CudaPrecision precision, CudaDnnGraph *graph, char
   self->key = key;
   if (device->measures && cuda_device_recall (device, key, &way, sizeof way))
     wish.way = MAX (way, -1);
-  self->plan = restore (device, graph, key, wish.way);
+  self->plan = cuda_restore (device, graph, key, wish.way);
   is_restored = self->plan != NULL;
   if (is_restored && cuda_dnn_plan_get_workspace (self->plan) > wish.workspace)
     {
@@ -135,10 +137,11 @@ work_new (CudaDevice *device, CudaPrecision precision, CudaDnnGraph *graph, char
     device->n_recalled++;
   self->chosen = cuda_dnn_plan_get_n_ways (self->plan) > 1 ? -1 : 0;
   if (!is_restored && self->chosen == 0)
-    keep (device, self,
-          !device->measures ? FIRST_WAY
-          : wish.way >= 0   ? cuda_dnn_plan_get_way (self->plan, 0)
-                            : ONLY_WAY);
+    cuda_keep (device, self,
+               !device->measures ? FIRST_WAY
+               : wish.way >= 0   ? cuda_dnn_plan_get_way (self->plan, 0)
+                                 : ONLY_WAY);
+
   return self;
 }
 
@@ -155,13 +158,13 @@ cuda_dnn_step_new (CudaClaim *claim, CudaDnnGraph *graph, const char *key)
   CudaDnnStep *self;
 
   if (device->dnn_works == NULL)
-    device->dnn_works = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, work_free);
+    device->dnn_works = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, cuda_work_free);
   work = g_hash_table_lookup (device->dnn_works, full_key);
   if (work != NULL)
     cuda_dnn_graph_free (graph);
   else
     {
-      work = work_new (device, precision, graph, g_steal_pointer (&full_key));
+      work = cuda_work_new (device, precision, graph, g_steal_pointer (&full_key));
       g_hash_table_insert (device->dnn_works, work->key, work);
     }
   if (work->plan == NULL)
@@ -171,6 +174,7 @@ cuda_dnn_step_new (CudaClaim *claim, CudaDnnGraph *graph, const char *key)
   self->work = work;
   self->workspace_at =
     cuda_scratch_add (&claim->step.scratch_size, cuda_dnn_plan_get_workspace (work->plan));
+
   return self;
 }
 
@@ -178,11 +182,11 @@ cuda_dnn_step_new (CudaClaim *claim, CudaDnnGraph *graph, const char *key)
 
 /* seconds of the fastest round, by the host's clock: the device has nothing else to do */
 static double
-time_way (CudaDevice *device,
-          CudaDnnPlan *plan,
-          guint index,
-          const gpointer *pointers,
-          gpointer workspace)
+cuda_time_way (CudaDevice *device,
+               CudaDnnPlan *plan,
+               guint index,
+               const gpointer *pointers,
+               gpointer workspace)
 {
   double best = G_MAXDOUBLE;
 
@@ -201,12 +205,16 @@ time_way (CudaDevice *device,
       if (round > 0)
         best = MIN (best, (g_get_monotonic_time () - begin) * 1e-6);
     }
+
   return best;
 }
 
 /* inputs are not written, so running it more than once changes nothing */
 static void
-choose_way (CudaDevice *device, CudaDnnWork *work, const gpointer *pointers, gpointer workspace)
+cuda_choose_way (CudaDevice *device,
+                 CudaDnnWork *work,
+                 const gpointer *pointers,
+                 gpointer workspace)
 {
   double best = G_MAXDOUBLE;
   gint32 way;
@@ -214,7 +222,7 @@ choose_way (CudaDevice *device, CudaDnnWork *work, const gpointer *pointers, gpo
   work->chosen = 0;
   for (guint i = 0; i < cuda_dnn_plan_get_n_ways (work->plan); i++)
     {
-      double seconds = time_way (device, work->plan, i, pointers, workspace);
+      double seconds = cuda_time_way (device, work->plan, i, pointers, workspace);
 
       if (seconds < best)
         work->chosen = i;
@@ -223,7 +231,7 @@ choose_way (CudaDevice *device, CudaDnnWork *work, const gpointer *pointers, gpo
   way = cuda_dnn_plan_get_way (work->plan, work->chosen);
   device->n_measured++;
   cuda_device_remember (device, work->key, &way, sizeof way);
-  keep (device, work, way);
+  cuda_keep (device, work, way);
 }
 
 void
@@ -236,7 +244,7 @@ cuda_dnn_step_run (CudaDnnStep *self, const gpointer *pointers, guint8 *scratch)
   if (device->error != NULL)
     return;
   if (work->chosen < 0 && !device->is_capturing)
-    choose_way (device, work, pointers, workspace);
+    cuda_choose_way (device, work, pointers, workspace);
   if (!cuda_dnn_plan_execute (work->plan, MAX (work->chosen, 0), pointers, workspace))
     cuda_device_fail (device,
                       "%s: cuDNN failed while computing %s: set cudnn=false to compute without it",
@@ -246,7 +254,7 @@ cuda_dnn_step_run (CudaDnnStep *self, const gpointer *pointers, guint8 *scratch)
 /* ---- places ---- */
 
 static gsize
-get_size (CudaClaim *claim, const VardNode *node)
+cuda_get_size (CudaClaim *claim, const VardNode *node)
 {
   return vard_node_get_count (node)
          * (claim->program->precision == CUDA_PRECISION_BF16 ? sizeof (guint16) : sizeof (float));
@@ -254,7 +262,7 @@ get_size (CudaClaim *claim, const VardNode *node)
 
 /* values that have a place of their own begin at a multiple of 64 bytes */
 static gboolean
-is_surely_aligned (CudaClaim *claim, const VardNode *node)
+cuda_is_surely_aligned (CudaClaim *claim, const VardNode *node)
 {
   const CudaStorage *storage = claim->program->storage;
   const CudaWeightView *view = &storage->weights[node->id];
@@ -263,13 +271,14 @@ is_surely_aligned (CudaClaim *claim, const VardNode *node)
     return view->offset == 0 && !view->is_flat;
   while (node->op->flags & VARD_OP_FLAG_VIEW || vard_fusion_passes_through (node))
     node = node->inputs[0];
+
   return node->op != &vard_op_slice
          && (node->op != &vard_op_source
              || ((const VardSourceAttrs *) node->attrs)->kind == VARD_SOURCE_INPUT);
 }
 
 static void
-add_room (CudaDnnPlace *self, CudaClaim *claim)
+cuda_add_room (CudaDnnPlace *self, CudaClaim *claim)
 {
   self->has_room = TRUE;
   self->room_at = cuda_scratch_add (&claim->step.scratch_size, self->size);
@@ -278,23 +287,23 @@ add_room (CudaDnnPlace *self, CudaClaim *claim)
 void
 cuda_dnn_place_init (CudaDnnPlace *self, CudaClaim *claim, VardNode *node)
 {
-  *self = (CudaDnnPlace) { .size = get_size (claim, node) };
+  *self = (CudaDnnPlace) { .size = cuda_get_size (claim, node) };
   cuda_operand_init (&self->operand, claim, node);
-  if (!self->operand.converts && !is_surely_aligned (claim, node))
-    add_room (self, claim);
+  if (!self->operand.converts && !cuda_is_surely_aligned (claim, node))
+    cuda_add_room (self, claim);
 }
 
 /* what the graph gives out may lie in the middle of somebody's buffer */
 void
 cuda_dnn_place_init_out (CudaDnnPlace *self, CudaClaim *claim, VardNode *node)
 {
-  *self = (CudaDnnPlace) { .size = get_size (claim, node) };
+  *self = (CudaDnnPlace) { .size = cuda_get_size (claim, node) };
   if (claim->program->storage->fusion->is_sink[node->id])
-    add_room (self, claim);
+    cuda_add_room (self, claim);
 }
 
 static gboolean
-is_aligned (gconstpointer address)
+cuda_is_aligned (gconstpointer address)
 {
   return (guintptr) address % ALIGNMENT == 0;
 }
@@ -307,16 +316,17 @@ cuda_dnn_place_read (const CudaDnnPlace *self,
 {
   gconstpointer values = cuda_operand_read (&self->operand, device, in, scratch);
 
-  if (!self->has_room || is_aligned (values))
+  if (!self->has_room || cuda_is_aligned (values))
     return (gpointer) values;
   cuda_device_copy (device, values, scratch + self->room_at, self->size);
+
   return scratch + self->room_at;
 }
 
 gpointer
 cuda_dnn_place_begin (const CudaDnnPlace *self, gpointer out, guint8 *scratch)
 {
-  return !self->has_room || is_aligned (out) ? out : scratch + self->room_at;
+  return !self->has_room || cuda_is_aligned (out) ? out : scratch + self->room_at;
 }
 
 void

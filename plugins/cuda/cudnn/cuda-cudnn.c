@@ -26,7 +26,7 @@ static const struct
 
 /* only from the folder when one is named, as the other libraries */
 static gboolean
-library_load (CudaDnnLibrary *self)
+cuda_library_load (CudaDnnLibrary *self)
 {
   const char *folder = g_getenv ("VARD_CUDA_LIBRARIES");
   g_autofree char *path = folder != NULL ? g_build_filename (folder, "libcudnn.so.9", NULL)
@@ -41,6 +41,7 @@ library_load (CudaDnnLibrary *self)
         return FALSE;
       *(void **) ((guint8 *) self + symbols[i].offset) = symbol;
     }
+
   return handle != NULL && self->cudnnGetVersion () >= OLDEST_VERSION;
 }
 
@@ -52,7 +53,8 @@ cuda_dnn_library_open (void)
   static gboolean is_open;
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&mutex);
 
-  is_open = is_open || library_load (&table);
+  is_open = is_open || cuda_library_load (&table);
+
   return is_open ? &table : NULL;
 }
 
@@ -69,6 +71,7 @@ cuda_dnn_target_new (const CudaDnnLibrary *library, gpointer stream)
       self->handle = NULL;
       return NULL;
     }
+
   return library->cudnnSetStream (self->handle, stream) == CUDNN_STATUS_SUCCESS
            ? g_steal_pointer (&self)
            : NULL;
@@ -92,6 +95,7 @@ cuda_dnn_target_new_described (const CudaDnnLibrary *library, const char *json)
   if (library->cudnnBackendFinalize (self->properties) == CUDNN_STATUS_SUCCESS)
     return g_steal_pointer (&self);
 #endif
+
   return NULL;
 }
 
@@ -117,6 +121,7 @@ cuda_dnn_graph_check (CudaDnnGraph *self, cudnnStatus_t status, const char *what
   if (self->failure == NULL)
     self->failure =
       g_strdup_printf ("%s: %s", what, self->target->library->cudnnGetErrorString (status));
+
   return FALSE;
 }
 
@@ -129,6 +134,7 @@ cuda_dnn_graph_create (CudaDnnGraph *self, cudnnBackendDescriptorType_t type)
                             self->target->library->cudnnBackendCreateDescriptor (type, &descriptor),
                             "creating"))
     g_ptr_array_add (self->descriptors, descriptor);
+
   return descriptor;
 }
 
@@ -155,25 +161,25 @@ cuda_dnn_graph_finalize (CudaDnnGraph *self, cudnnBackendDescriptor_t descriptor
 }
 
 static void
-set_descriptor (CudaDnnGraph *self,
-                cudnnBackendDescriptor_t to,
-                cudnnBackendAttributeName_t name,
-                cudnnBackendDescriptor_t value)
+cuda_set_descriptor (CudaDnnGraph *self,
+                     cudnnBackendDescriptor_t to,
+                     cudnnBackendAttributeName_t name,
+                     cudnnBackendDescriptor_t value)
 {
   cuda_dnn_graph_set (self, to, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &value);
 }
 
 static void
-set_tensor (CudaDnnGraph *self,
-            cudnnBackendDescriptor_t to,
-            cudnnBackendAttributeName_t name,
-            guint tensor)
+cuda_set_tensor (CudaDnnGraph *self,
+                 cudnnBackendDescriptor_t to,
+                 cudnnBackendAttributeName_t name,
+                 guint tensor)
 {
-  set_descriptor (self, to, name, self->tensors[tensor]);
+  cuda_set_descriptor (self, to, name, self->tensors[tensor]);
 }
 
 static void
-finish_operation (CudaDnnGraph *self, cudnnBackendDescriptor_t operation, const char *what)
+cuda_finish_operation (CudaDnnGraph *self, cudnnBackendDescriptor_t operation, const char *what)
 {
   cuda_dnn_graph_finalize (self, operation, what);
   g_ptr_array_add (self->operations, operation);
@@ -189,6 +195,7 @@ cuda_dnn_graph_new (const CudaDnnTarget *target)
   self->target = target;
   self->descriptors = g_ptr_array_new ();
   self->operations = g_ptr_array_new ();
+
   return self;
 }
 
@@ -243,6 +250,7 @@ cuda_dnn_graph_add_tensor (CudaDnnGraph *self, const CudaDnnTensor *tensor)
   cuda_dnn_graph_finalize (self, descriptor, "a tensor");
   self->tensors[number] = descriptor;
   self->is_bound[number] = !is_virtual;
+
   return number;
 }
 
@@ -271,7 +279,7 @@ static const ConvolutionNames convolution_names[] = {
 };
 
 static cudnnBackendDescriptor_t
-make_window (CudaDnnGraph *self, const CudaDnnWindow *window)
+cuda_make_window (CudaDnnGraph *self, const CudaDnnWindow *window)
 {
   cudnnBackendDescriptor_t made =
     cuda_dnn_graph_create (self, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
@@ -292,6 +300,7 @@ make_window (CudaDnnGraph *self, const CudaDnnWindow *window)
   cuda_dnn_graph_set (self, made, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, n,
                       window->after);
   cuda_dnn_graph_finalize (self, made, "a convolution's window");
+
   return made;
 }
 
@@ -309,13 +318,13 @@ cuda_dnn_graph_add_convolution (CudaDnnGraph *self,
 
   while (names->kind != kind)
     names++;
-  set_descriptor (self, operation, names->window, make_window (self, window));
-  set_tensor (self, operation, names->x, x);
-  set_tensor (self, operation, names->w, w);
-  set_tensor (self, operation, names->y, y);
+  cuda_set_descriptor (self, operation, names->window, cuda_make_window (self, window));
+  cuda_set_tensor (self, operation, names->x, x);
+  cuda_set_tensor (self, operation, names->w, w);
+  cuda_set_tensor (self, operation, names->y, y);
   cuda_dnn_graph_set (self, operation, names->alpha, CUDNN_TYPE_FLOAT, 1, &alpha);
   cuda_dnn_graph_set (self, operation, names->beta, CUDNN_TYPE_FLOAT, 1, &beta);
-  finish_operation (self, operation, "a convolution");
+  cuda_finish_operation (self, operation, "a convolution");
 }
 
 void
@@ -328,11 +337,11 @@ cuda_dnn_graph_add_matmul (CudaDnnGraph *self, guint a, guint b, guint c)
 
   cuda_dnn_graph_set (self, how, CUDNN_ATTR_MATMUL_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
   cuda_dnn_graph_finalize (self, how, "a product's type");
-  set_descriptor (self, operation, CUDNN_ATTR_OPERATION_MATMUL_DESC, how);
-  set_tensor (self, operation, CUDNN_ATTR_OPERATION_MATMUL_ADESC, a);
-  set_tensor (self, operation, CUDNN_ATTR_OPERATION_MATMUL_BDESC, b);
-  set_tensor (self, operation, CUDNN_ATTR_OPERATION_MATMUL_CDESC, c);
-  finish_operation (self, operation, "a product");
+  cuda_set_descriptor (self, operation, CUDNN_ATTR_OPERATION_MATMUL_DESC, how);
+  cuda_set_tensor (self, operation, CUDNN_ATTR_OPERATION_MATMUL_ADESC, a);
+  cuda_set_tensor (self, operation, CUDNN_ATTR_OPERATION_MATMUL_BDESC, b);
+  cuda_set_tensor (self, operation, CUDNN_ATTR_OPERATION_MATMUL_CDESC, c);
+  cuda_finish_operation (self, operation, "a product");
 }
 
 void
@@ -353,11 +362,11 @@ cuda_dnn_graph_add_pointwise (CudaDnnGraph *self,
   cuda_dnn_graph_set (self, how, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
   cuda_dnn_graph_set (self, how, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &type);
   cuda_dnn_graph_finalize (self, how, "an elementwise function");
-  set_descriptor (self, operation, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, how);
+  cuda_set_descriptor (self, operation, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, how);
   for (guint i = 0; i < n_inputs; i++)
-    set_tensor (self, operation, names[i], inputs[i]);
-  set_tensor (self, operation, CUDNN_ATTR_OPERATION_POINTWISE_YDESC, y);
-  finish_operation (self, operation, "an elementwise operation");
+    cuda_set_tensor (self, operation, names[i], inputs[i]);
+  cuda_set_tensor (self, operation, CUDNN_ATTR_OPERATION_POINTWISE_YDESC, y);
+  cuda_finish_operation (self, operation, "an elementwise operation");
 }
 
 void
@@ -372,10 +381,10 @@ cuda_dnn_graph_add_reduction (CudaDnnGraph *self, cudnnReduceTensorOp_t operator
                       1, &operator);
   cuda_dnn_graph_set (self, how, CUDNN_ATTR_REDUCTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
   cuda_dnn_graph_finalize (self, how, "a reduction's function");
-  set_descriptor (self, operation, CUDNN_ATTR_OPERATION_REDUCTION_DESC, how);
-  set_tensor (self, operation, CUDNN_ATTR_OPERATION_REDUCTION_XDESC, x);
-  set_tensor (self, operation, CUDNN_ATTR_OPERATION_REDUCTION_YDESC, y);
-  finish_operation (self, operation, "a reduction");
+  cuda_set_descriptor (self, operation, CUDNN_ATTR_OPERATION_REDUCTION_DESC, how);
+  cuda_set_tensor (self, operation, CUDNN_ATTR_OPERATION_REDUCTION_XDESC, x);
+  cuda_set_tensor (self, operation, CUDNN_ATTR_OPERATION_REDUCTION_YDESC, y);
+  cuda_finish_operation (self, operation, "a reduction");
 }
 
 void
@@ -384,7 +393,7 @@ cuda_dnn_graph_add_reshape (CudaDnnGraph *self, guint x, guint y)
   cudnnBackendDescriptor_t operation =
     cuda_dnn_graph_create (self, CUDNN_BACKEND_OPERATION_RESHAPE_DESCRIPTOR);
 
-  set_tensor (self, operation, CUDNN_ATTR_OPERATION_RESHAPE_XDESC, x);
-  set_tensor (self, operation, CUDNN_ATTR_OPERATION_RESHAPE_YDESC, y);
-  finish_operation (self, operation, "a reshape");
+  cuda_set_tensor (self, operation, CUDNN_ATTR_OPERATION_RESHAPE_XDESC, x);
+  cuda_set_tensor (self, operation, CUDNN_ATTR_OPERATION_RESHAPE_YDESC, y);
+  cuda_finish_operation (self, operation, "a reshape");
 }

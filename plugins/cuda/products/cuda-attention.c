@@ -82,14 +82,17 @@ typedef struct
 } Block;
 
 static gsize
-token_bytes (const AttentionPlan *plan, gboolean is_half)
+cuda_token_bytes (const AttentionPlan *plan, gboolean is_half)
 {
   return plan->shape.n_heads * plan->shape.d * (is_half ? sizeof (guint16) : sizeof (float));
 }
 
 /* the gradient's next step reads them in single precision */
 static void
-compute_weights (const AttentionPlan *plan, Block *block, guint8 *scratch, gboolean is_gradient)
+cuda_compute_weights (const AttentionPlan *plan,
+                      Block *block,
+                      guint8 *scratch,
+                      gboolean is_gradient)
 {
   float *p = (float *) (gpointer) (scratch + plan->p_at);
   guint16 *half = plan->is_half ? (guint16 *) (gpointer) (scratch + plan->half_p_at) : NULL;
@@ -109,7 +112,7 @@ compute_weights (const AttentionPlan *plan, Block *block, guint8 *scratch, gbool
 }
 
 static void
-compute_score_gradient (const AttentionPlan *plan, Block *block, guint8 *scratch)
+cuda_compute_score_gradient (const AttentionPlan *plan, Block *block, guint8 *scratch)
 {
   float *ds = (float *) (gpointer) (scratch + plan->ds_at);
   guint16 *half = plan->is_half ? (guint16 *) (gpointer) (scratch + plan->half_ds_at) : NULL;
@@ -123,23 +126,27 @@ compute_score_gradient (const AttentionPlan *plan, Block *block, guint8 *scratch
 }
 
 static gsize
-element_bytes (gboolean is_half)
+cuda_element_bytes (gboolean is_half)
 {
   return is_half ? sizeof (guint16) : sizeof (float);
 }
 
 /* bytes from a tensor's first element to a query's, of queries or of the output */
 static gsize
-query_offset (const AttentionPlan *plan, gint64 outer, gint64 first, gboolean is_half)
+cuda_query_offset (const AttentionPlan *plan, gint64 outer, gint64 first, gboolean is_half)
 {
-  return outer * plan->outer_query * element_bytes (is_half) + first * token_bytes (plan, is_half);
+  return outer * plan->outer_query * cuda_element_bytes (is_half)
+         + first * cuda_token_bytes (plan, is_half);
 }
 
 static Block
-find_block (const AttentionPlan *plan, gint64 outer, gint64 first, const gconstpointer *tensors)
+cuda_find_block (const AttentionPlan *plan,
+                 gint64 outer,
+                 gint64 first,
+                 const gconstpointer *tensors)
 {
-  gsize query = query_offset (plan, outer, first, plan->is_half),
-        key = outer * plan->outer_key * element_bytes (plan->is_half);
+  gsize query = cuda_query_offset (plan, outer, first, plan->is_half),
+        key = outer * plan->outer_key * cuda_element_bytes (plan->is_half);
   gint64 n = MIN (plan->block, plan->shape.n_queries - first);
 
   return (Block) {
@@ -155,11 +162,11 @@ find_block (const AttentionPlan *plan, gint64 outer, gint64 first, const gconstp
 
 /* the tensors as the products read them */
 static void
-prepare_tensors (const AttentionPlan *plan,
-                 gpointer *in,
-                 guint n_in,
-                 guint8 *scratch,
-                 gconstpointer *tensors)
+cuda_prepare_tensors (const AttentionPlan *plan,
+                      gpointer *in,
+                      guint n_in,
+                      guint8 *scratch,
+                      gconstpointer *tensors)
 {
   tensors[DY] = NULL;
   for (guint i = 0; i < n_in; i++)
@@ -167,20 +174,21 @@ prepare_tensors (const AttentionPlan *plan,
 }
 
 static void
-attention_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_attention_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const AttentionPlan *plan = CUDA_DATA (step)->plan;
   gconstpointer tensors[N_TENSORS];
 
-  prepare_tensors (plan, in, 3, scratch, tensors);
+  cuda_prepare_tensors (plan, in, 3, scratch, tensors);
   for (gint64 outer = 0; outer < plan->n_outer; outer++)
     for (gint64 first = 0; first < plan->shape.n_queries; first += plan->block)
       {
-        Block block = find_block (plan, outer, first, tensors);
+        Block block = cuda_find_block (plan, outer, first, tensors);
 
-        compute_weights (plan, &block, scratch, FALSE);
+        cuda_compute_weights (plan, &block, scratch, FALSE);
         cuda_gemm_run (block.products->output, block.p, block.v, NULL, 0,
-                       (guint8 *) out[0] + query_offset (plan, outer, first, plan->is_half_out[0]));
+                       (guint8 *) out[0]
+                         + cuda_query_offset (plan, outer, first, plan->is_half_out[0]));
       }
 }
 
@@ -188,64 +196,64 @@ attention_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer sc
  * scratch when the output is not, a picture at a time. Where products are batched over pictures
  * there is one block, and no sum. */
 static gpointer
-find_sum (const AttentionPlan *plan, guint which, gint64 outer, gpointer *out, guint8 *scratch)
+cuda_find_sum (const AttentionPlan *plan, guint which, gint64 outer, gpointer *out, guint8 *scratch)
 {
   if (plan->sums_at[which] != 0)
     return scratch + plan->sums_at[which];
   return (guint8 *) out[plan->outputs[which]]
-         + outer * plan->outer_key * element_bytes (plan->is_half_out[which]);
+         + outer * plan->outer_key * cuda_element_bytes (plan->is_half_out[which]);
 }
 
 static void
-add_block (const AttentionPlan *plan,
-           gint64 outer,
-           const Block *block,
-           gpointer *out,
-           guint8 *scratch)
+cuda_add_block (const AttentionPlan *plan,
+                gint64 outer,
+                const Block *block,
+                gpointer *out,
+                guint8 *scratch)
 {
-  gsize query = query_offset (plan, outer, block->first, plan->is_half_out[Q]);
+  gsize query = cuda_query_offset (plan, outer, block->first, plan->is_half_out[Q]);
 
   if (plan->outputs[Q] >= 0)
     cuda_gemm_run (block->products->dq, block->ds, block->k, NULL, 0,
                    (guint8 *) out[plan->outputs[Q]] + query);
   if (plan->outputs[K] >= 0)
     cuda_gemm_run (block->products->dk, block->ds, block->q, NULL, block->first > 0,
-                   find_sum (plan, K, outer, out, scratch));
+                   cuda_find_sum (plan, K, outer, out, scratch));
   if (plan->outputs[V] >= 0)
     cuda_gemm_run (block->products->dv, block->p, block->dy, NULL, block->first > 0,
-                   find_sum (plan, V, outer, out, scratch));
+                   cuda_find_sum (plan, V, outer, out, scratch));
 }
 
 static void
-store_sums (const AttentionPlan *plan, gint64 picture, gpointer *out, guint8 *scratch)
+cuda_store_sums (const AttentionPlan *plan, gint64 picture, gpointer *out, guint8 *scratch)
 {
   for (guint i = K; i <= V; i++)
     if (plan->sums_at[i] != 0)
       cuda_to_half (plan->device, scratch + plan->sums_at[i],
                     (guint8 *) out[plan->outputs[i]]
-                      + picture * plan->shape.n_keys * token_bytes (plan, TRUE),
+                      + picture * plan->shape.n_keys * cuda_token_bytes (plan, TRUE),
                     plan->shape.n_keys * plan->shape.n_heads * plan->shape.d);
 }
 
 static void
-attention_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_attention_gradient_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const AttentionPlan *plan = CUDA_DATA (step)->plan;
   gconstpointer tensors[N_TENSORS];
 
-  prepare_tensors (plan, in, 4, scratch, tensors);
+  cuda_prepare_tensors (plan, in, 4, scratch, tensors);
   for (gint64 outer = 0; outer < plan->n_outer; outer++)
     {
       for (gint64 first = 0; first < plan->shape.n_queries; first += plan->block)
         {
-          Block block = find_block (plan, outer, first, tensors);
+          Block block = cuda_find_block (plan, outer, first, tensors);
 
-          compute_weights (plan, &block, scratch, TRUE);
+          cuda_compute_weights (plan, &block, scratch, TRUE);
           if (plan->outputs[Q] >= 0 || plan->outputs[K] >= 0)
-            compute_score_gradient (plan, &block, scratch);
-          add_block (plan, outer, &block, out, scratch);
+            cuda_compute_score_gradient (plan, &block, scratch);
+          cuda_add_block (plan, outer, &block, out, scratch);
         }
-      store_sums (plan, outer, out, scratch);
+      cuda_store_sums (plan, outer, out, scratch);
     }
 }
 
@@ -299,11 +307,12 @@ products_prepare (Products *self,
       back.is_half_c = plan->is_half_out[V] && plan->sums_at[V] == 0;
       self->dv = cuda_gemm_new (plan->device, &back, precision);
     }
+
   return plan->device->error == NULL;
 }
 
 static void
-plan_scratch (AttentionPlan *plan, gboolean is_gradient, gsize *total)
+cuda_plan_scratch (AttentionPlan *plan, gboolean is_gradient, gsize *total)
 {
   gsize square = plan->n_inner * plan->block * plan->shape.n_keys;
 
@@ -317,13 +326,14 @@ plan_scratch (AttentionPlan *plan, gboolean is_gradient, gsize *total)
     plan->half_ds_at = cuda_scratch_add (total, square * sizeof (guint16));
   for (guint i = K; is_gradient && i <= V; i++)
     if (plan->is_half_out[i] && plan->block < plan->shape.n_queries)
-      plan->sums_at[i] = cuda_scratch_add (total, plan->shape.n_keys * token_bytes (plan, FALSE));
+      plan->sums_at[i] =
+        cuda_scratch_add (total, plan->shape.n_keys * cuda_token_bytes (plan, FALSE));
 }
 
 /* heads of a picture lie side by side in a token, pictures one after the other: no single stride
  * goes over both */
 static void
-plan_order (AttentionPlan *plan)
+cuda_plan_order (AttentionPlan *plan)
 {
   const CudaAttentionShape *s = &plan->shape;
   gint64 pitch = s->n_heads * s->d, query = s->n_queries * s->n_keys * (gint64) sizeof (float);
@@ -346,11 +356,11 @@ plan_order (AttentionPlan *plan)
 }
 
 static gboolean
-claim_plan (CudaClaim *claim,
-            AttentionPlan *plan,
-            gboolean is_gradient,
-            const char *const *names,
-            VardKernel kernel)
+cuda_claim_plan (CudaClaim *claim,
+                 AttentionPlan *plan,
+                 gboolean is_gradient,
+                 const char *const *names,
+                 VardKernel kernel)
 {
   CudaPrecision precision = claim->program->precision;
   CudaDevice *device = claim->program->device;
@@ -358,14 +368,15 @@ claim_plan (CudaClaim *claim,
   plan->device = device;
   plan->shape = cuda_attention_get_shape (claim->node);
   plan->is_half = precision == CUDA_PRECISION_BF16;
-  plan_order (plan);
+  cuda_plan_order (plan);
   for (guint i = 0; i < claim->node->n_inputs; i++)
     cuda_operand_init (&plan->operands[i], claim, claim->node->inputs[i]);
-  plan_scratch (plan, is_gradient, &claim->step.scratch_size);
+  cuda_plan_scratch (plan, is_gradient, &claim->step.scratch_size);
   cuda_claim_set (claim, names[precision], kernel, plan, attention_plan_free);
   claim->step.flops = cuda_attention_count_flops (&plan->shape, is_gradient);
   plan->softmax = cuda_device_get_kernel (device, "reduce.cu", "softmax");
   plan->softmax_gradient = cuda_device_get_kernel (device, "reduce.cu", "softmax_gradient");
+
   return products_prepare (&plan->full, plan, plan->block, precision, is_gradient)
          && (plan->shape.n_queries % plan->block == 0
              || products_prepare (&plan->rest, plan, plan->shape.n_queries % plan->block, precision,
@@ -383,11 +394,12 @@ cuda_claim_attention (CudaClaim *claim)
     return TRUE;
   plan = g_new0 (AttentionPlan, 1);
   plan->is_half_out[Q] = cuda_claim_get_type (claim, claim->node) == CUDA_TYPE_BF16;
-  return claim_plan (claim, plan, FALSE, names, attention_kernel);
+
+  return cuda_claim_plan (claim, plan, FALSE, names, cuda_attention_kernel);
 }
 
 static gboolean
-is_same_gradient (const VardNode *a, const VardNode *b)
+cuda_is_same_gradient (const VardNode *a, const VardNode *b)
 {
   const VardAttentionAttrs *p = a->attrs, *q = b->attrs;
 
@@ -396,6 +408,7 @@ is_same_gradient (const VardNode *a, const VardNode *b)
   for (guint i = 0; i < 4; i++)
     if (a->inputs[i] != b->inputs[i])
       return FALSE;
+
   return TRUE;
 }
 
@@ -412,7 +425,8 @@ cuda_attention_find_gradients (CudaClaim *claim, gint outputs[3])
     {
       VardNode *node = vard_graph_get_node (graph, id);
 
-      if (!vard_lowering_is_live (claim->lowering, node) || !is_same_gradient (claim->node, node))
+      if (!vard_lowering_is_live (claim->lowering, node)
+          || !cuda_is_same_gradient (claim->node, node))
         continue;
       outputs[((const VardAttentionAttrs *) node->attrs)->which] = claim->step.n_out;
       claim->out[claim->step.n_out++] = node;
@@ -435,5 +449,6 @@ cuda_claim_attention_gradient (CudaClaim *claim)
     if (plan->outputs[i] >= 0)
       plan->is_half_out[i] = cuda_claim_get_type (claim, claim->out[plan->outputs[i]])
                              == CUDA_TYPE_BF16;
-  return claim_plan (claim, plan, TRUE, names, attention_gradient_kernel);
+
+  return cuda_claim_plan (claim, plan, TRUE, names, cuda_attention_gradient_kernel);
 }

@@ -44,19 +44,19 @@ conv_plan_free (gpointer data)
 }
 
 static gint64
-n_taps (const ConvPlan *plan)
+cuda_n_taps (const ConvPlan *plan)
 {
   return plan->geometry.kh * plan->geometry.kw * plan->geometry.c;
 }
 
 static gint64
-n_pixels (const ConvPlan *plan, gint64 n)
+cuda_n_pixels (const ConvPlan *plan, gint64 n)
 {
   return n * plan->geometry.oh * plan->geometry.ow;
 }
 
 static gint64
-picture_size (const ConvPlan *plan)
+cuda_picture_size (const ConvPlan *plan)
 {
   return plan->geometry.h * plan->geometry.w * plan->geometry.c;
 }
@@ -64,14 +64,14 @@ picture_size (const ConvPlan *plan)
 /* ---- execution ---- */
 
 static gsize
-size_of (int type)
+cuda_size_of (int type)
 {
   return type == CUDA_TYPE_BF16 ? sizeof (guint16) : sizeof (float);
 }
 
 /* x is the piece's first picture */
 static gconstpointer
-make_patches (const ConvPlan *plan, gconstpointer x, gint64 n, guint8 *scratch)
+cuda_make_patches (const ConvPlan *plan, gconstpointer x, gint64 n, guint8 *scratch)
 {
   CudaPatchesArgs args = plan->geometry;
 
@@ -82,12 +82,14 @@ make_patches (const ConvPlan *plan, gconstpointer x, gint64 n, guint8 *scratch)
   args.n = n;
   args.from_type = plan->x_type;
   args.to_type = plan->patches_type;
-  cuda_device_launch_over (plan->device, plan->patches, n_pixels (plan, n) * n_taps (plan), &args);
+  cuda_device_launch_over (plan->device, plan->patches,
+                           cuda_n_pixels (plan, n) * cuda_n_taps (plan), &args);
+
   return args.to;
 }
 
 static void
-sum_patches (const ConvPlan *plan, gconstpointer patches, gpointer x, gint64 n)
+cuda_sum_patches (const ConvPlan *plan, gconstpointer patches, gpointer x, gint64 n)
 {
   CudaPatchesArgs args = plan->geometry;
 
@@ -95,36 +97,36 @@ sum_patches (const ConvPlan *plan, gconstpointer patches, gpointer x, gint64 n)
   args.to = x;
   args.n = n;
   args.to_type = plan->x_type;
-  cuda_device_launch_over (plan->device, plan->patches_sum, n * picture_size (plan), &args);
+  cuda_device_launch_over (plan->device, plan->patches_sum, n * cuda_picture_size (plan), &args);
 }
 
 /* pictures from first on; x, y and w are the three tensors, whichever is computed */
 static void
-run_piece (const ConvPlan *plan,
-           gint64 first,
-           gint64 n,
-           guint8 *x,
-           guint8 *y,
-           gpointer w,
-           guint8 *scratch)
+cuda_run_piece (const ConvPlan *plan,
+                gint64 first,
+                gint64 n,
+                guint8 *x,
+                guint8 *y,
+                gpointer w,
+                guint8 *scratch)
 {
   CudaGemm *gemm = n == plan->geometry.n ? plan->piece : plan->rest;
   gpointer patches = scratch + plan->patches_at;
 
-  x += first * picture_size (plan) * size_of (plan->x_type);
-  y += n_pixels (plan, first) * plan->c_out * size_of (plan->y_type);
+  x += first * cuda_picture_size (plan) * cuda_size_of (plan->x_type);
+  y += cuda_n_pixels (plan, first) * plan->c_out * cuda_size_of (plan->y_type);
   if (plan->kind == FORWARD)
-    cuda_gemm_run (gemm, make_patches (plan, x, n, scratch), w, NULL, 0, y);
+    cuda_gemm_run (gemm, cuda_make_patches (plan, x, n, scratch), w, NULL, 0, y);
   else if (plan->kind == WEIGHT_GRADIENT)
-    cuda_gemm_run (gemm, y, make_patches (plan, x, n, scratch), NULL, first > 0, w);
+    cuda_gemm_run (gemm, y, cuda_make_patches (plan, x, n, scratch), NULL, first > 0, w);
   else
     cuda_gemm_run (gemm, y, w, NULL, 0, plan->is_plain ? (gpointer) x : patches);
   if (plan->kind == INPUT_GRADIENT && !plan->is_plain)
-    sum_patches (plan, patches, x, n);
+    cuda_sum_patches (plan, patches, x, n);
 }
 
 static void
-conv_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_conv_conv_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const ConvPlan *plan = CUDA_DATA (step)->plan;
   gconstpointer x = plan->kind == INPUT_GRADIENT ? out[0] : in[0], w = out[0];
@@ -137,16 +139,16 @@ conv_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch
   if (plan->kind != WEIGHT_GRADIENT)
     w = cuda_operand_read (&plan->w, plan->device, in[1], scratch);
   for (gint64 first = 0; first < plan->n; first += plan->geometry.n)
-    run_piece (plan, first, MIN (plan->geometry.n, plan->n - first), (guint8 *) x, (guint8 *) y,
-               (gpointer) w, scratch);
+    cuda_run_piece (plan, first, MIN (plan->geometry.n, plan->n - first), (guint8 *) x,
+                    (guint8 *) y, (gpointer) w, scratch);
 }
 
 /* ---- the plan ---- */
 
 static CudaGemmShape
-piece_shape (const ConvPlan *plan, gint64 n)
+cuda_piece_shape (const ConvPlan *plan, gint64 n)
 {
-  gint64 pixels = n_pixels (plan, n), taps = n_taps (plan), c_out = plan->c_out;
+  gint64 pixels = cuda_n_pixels (plan, n), taps = cuda_n_taps (plan), c_out = plan->c_out;
   gboolean is_half_y = plan->y_type == CUDA_TYPE_BF16,
            is_half_x = plan->is_plain && plan->x_type == CUDA_TYPE_BF16;
 
@@ -169,6 +171,7 @@ piece_shape (const ConvPlan *plan, gint64 n)
                              .ldc = taps,
                              .n_batches = 1,
                              .is_half_c = is_half_x };
+
   return (CudaGemmShape) { .m = c_out,
                            .n = taps,
                            .k = pixels,
@@ -180,11 +183,11 @@ piece_shape (const ConvPlan *plan, gint64 n)
 }
 
 static void
-plan_geometry (ConvPlan *plan,
-               const VardShape *x,
-               const VardShape *w,
-               const VardShape *y,
-               const VardConv2dAttrs *attrs)
+cuda_plan_geometry (ConvPlan *plan,
+                    const VardShape *x,
+                    const VardShape *w,
+                    const VardShape *y,
+                    const VardConv2dAttrs *attrs)
 {
   plan->n = x->dims[0];
   plan->c_out = w->dims[0];
@@ -204,13 +207,14 @@ plan_geometry (ConvPlan *plan,
   plan->is_plain = w->dims[1] == 1 && w->dims[2] == 1 && attrs->stride == 1
                    && x->dims[1] == y->dims[1] && x->dims[2] == y->dims[2];
   plan->geometry.n =
-    CLAMP (PIECE_SIZE / (n_pixels (plan, 1) * n_taps (plan) * (gint64) sizeof (float)), 1, plan->n);
+    CLAMP (PIECE_SIZE / (cuda_n_pixels (plan, 1) * cuda_n_taps (plan) * (gint64) sizeof (float)), 1,
+           plan->n);
 }
 
 /* Types as they are stored where a step reads or writes them itself, as the operands are where a
  * product does. Sums of patches and of pieces are in single precision. */
 static void
-plan_types (ConvPlan *plan, CudaClaim *claim)
+cuda_plan_types (ConvPlan *plan, CudaClaim *claim)
 {
   VardNode *const *inputs = claim->node->inputs;
   int operand = claim->program->precision == CUDA_PRECISION_BF16 ? CUDA_TYPE_BF16 : CUDA_TYPE_F32;
@@ -229,22 +233,23 @@ plan_types (ConvPlan *plan, CudaClaim *claim)
   if (plan->kind != WEIGHT_GRADIENT)
     cuda_operand_init (&plan->w, claim, inputs[1]);
   if (!plan->is_plain)
-    plan->patches_at =
-      cuda_scratch_add (&claim->step.scratch_size, n_pixels (plan, plan->geometry.n) * n_taps (plan)
-                                                     * size_of (plan->patches_type));
+    plan->patches_at = cuda_scratch_add (&claim->step.scratch_size,
+                                         cuda_n_pixels (plan, plan->geometry.n) * cuda_n_taps (plan)
+                                           * cuda_size_of (plan->patches_type));
 }
 
 static gboolean
-plan_products (ConvPlan *plan, CudaPrecision precision)
+cuda_plan_products (ConvPlan *plan, CudaPrecision precision)
 {
-  CudaGemmShape piece = piece_shape (plan, plan->geometry.n);
-  CudaGemmShape rest = piece_shape (plan, plan->n % plan->geometry.n);
+  CudaGemmShape piece = cuda_piece_shape (plan, plan->geometry.n);
+  CudaGemmShape rest = cuda_piece_shape (plan, plan->n % plan->geometry.n);
 
   plan->patches = cuda_device_get_kernel (plan->device, "move.cu", "patches");
   plan->patches_sum = cuda_device_get_kernel (plan->device, "move.cu", "patches_sum");
   plan->piece = cuda_gemm_new (plan->device, &piece, precision);
   if (plan->n % plan->geometry.n != 0)
     plan->rest = cuda_gemm_new (plan->device, &rest, precision);
+
   return plan->device->error == NULL;
 }
 
@@ -272,13 +277,14 @@ cuda_claim_conv (CudaClaim *claim)
                : node->op == &vard_op_conv2d_input_gradient ? INPUT_GRADIENT
                                                             : WEIGHT_GRADIENT;
   if (plan->kind == FORWARD)
-    plan_geometry (plan, a, b, &node->shape, node->attrs);
+    cuda_plan_geometry (plan, a, b, &node->shape, node->attrs);
   else if (plan->kind == INPUT_GRADIENT)
-    plan_geometry (plan, &gradient->shape, b, a, &gradient->conv);
+    cuda_plan_geometry (plan, &gradient->shape, b, a, &gradient->conv);
   else
-    plan_geometry (plan, a, &gradient->shape, b, &gradient->conv);
-  plan_types (plan, claim);
-  cuda_claim_set (claim, names[plan->kind][precision], conv_kernel, plan, conv_plan_free);
-  claim->step.flops = 2.0 * n_pixels (plan, plan->n) * plan->c_out * n_taps (plan);
-  return plan_products (plan, precision);
+    cuda_plan_geometry (plan, a, &gradient->shape, b, &gradient->conv);
+  cuda_plan_types (plan, claim);
+  cuda_claim_set (claim, names[plan->kind][precision], cuda_conv_conv_kernel, plan, conv_plan_free);
+  claim->step.flops = 2.0 * cuda_n_pixels (plan, plan->n) * plan->c_out * cuda_n_taps (plan);
+
+  return cuda_plan_products (plan, precision);
 }

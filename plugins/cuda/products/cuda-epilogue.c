@@ -27,7 +27,7 @@ typedef struct
 } Addends;
 
 static VardNode *
-skip_views (const VardFusion *fusion, const VardFusionGroup *group, VardNode *node)
+cuda_skip_views (const VardFusion *fusion, const VardFusionGroup *group, VardNode *node)
 {
   while (vard_fusion_passes_through (node) && fusion->group_of[node->id] == group)
     node = node->inputs[0];
@@ -36,7 +36,7 @@ skip_views (const VardFusion *fusion, const VardFusionGroup *group, VardNode *no
 
 /* one that no other step reads, computed by a step of its own */
 static gboolean
-is_free_product (const VardFusion *fusion, const VardNode *node)
+cuda_is_free_product (const VardFusion *fusion, const VardNode *node)
 {
   return node->op == &vard_op_matmul && fusion->group_of[node->id] == NULL
          && !fusion->is_sink[node->id] && vard_lowering_get_n_uses (fusion->lowering, node) == 1;
@@ -44,7 +44,7 @@ is_free_product (const VardFusion *fusion, const VardNode *node)
 
 /* a vector over the columns of a product */
 static VardNode *
-find_bias (VardNode *node)
+cuda_find_bias (VardNode *node)
 {
   VardNode *vector = node->op == &vard_op_broadcast ? node->inputs[0] : NULL;
   guint d = node->shape.n_dims;
@@ -53,15 +53,16 @@ find_bias (VardNode *node)
       || vector->shape.dims[d - 1] != node->shape.dims[d - 1]
       || vard_node_get_count (vector) != vector->shape.dims[d - 1])
     return NULL;
+
   return vector;
 }
 
 static void
-add_addend (VardFusion *fusion, Addends *addends, VardNode *node)
+cuda_add_addend (VardFusion *fusion, Addends *addends, VardNode *node)
 {
-  VardNode *bias = find_bias (node);
+  VardNode *bias = cuda_find_bias (node);
 
-  if (is_free_product (fusion, node) && addends->product == NULL)
+  if (cuda_is_free_product (fusion, node) && addends->product == NULL)
     addends->product = node;
   else if (bias != NULL && addends->bias == NULL)
     addends->bias = bias;
@@ -74,7 +75,7 @@ add_addend (VardFusion *fusion, Addends *addends, VardNode *node)
 
 /* FALSE: the group does more than add, or adds one of its sums twice */
 static gboolean
-find_addends (VardFusion *fusion, const VardFusionGroup *group, Addends *addends)
+cuda_find_addends (VardFusion *fusion, const VardFusionGroup *group, Addends *addends)
 {
   guint n_sums = 0, n_read = 0;
 
@@ -90,21 +91,22 @@ find_addends (VardFusion *fusion, const VardFusionGroup *group, Addends *addends
       n_sums++;
       for (guint k = 0; k < 2; k++)
         {
-          VardNode *input = skip_views (fusion, group, member->inputs[k]);
+          VardNode *input = cuda_skip_views (fusion, group, member->inputs[k]);
 
           if (fusion->group_of[input->id] != group)
-            add_addend (fusion, addends, input);
+            cuda_add_addend (fusion, addends, input);
           else
             n_read++;
         }
     }
+
   return group->n_outputs == 1 && n_read == n_sums - 1 && addends->product != NULL
          && addends->n_others == 0 && (addends->bias != NULL || addends->residual != NULL);
 }
 
 /* views have not been lowered yet: they are stored as what they show */
 static VardDType
-get_storage (const VardFusion *fusion, const VardNode *node)
+cuda_get_storage (const VardFusion *fusion, const VardNode *node)
 {
   while (vard_fusion_passes_through (node) || node->op->flags & VARD_OP_FLAG_VIEW)
     node = node->inputs[0];
@@ -114,7 +116,7 @@ get_storage (const VardFusion *fusion, const VardNode *node)
 /* The columns of the product are the bias's; the matrix that is added is stored as the result is,
  * and read where it lies */
 static gboolean
-fits (VardFusion *fusion, const VardFusionGroup *group, const Addends *addends)
+cuda_fits (VardFusion *fusion, const VardFusionGroup *group, const Addends *addends)
 {
   const VardShape *y = &addends->product->shape;
 
@@ -124,13 +126,15 @@ fits (VardFusion *fusion, const VardFusionGroup *group, const Addends *addends)
       && (vard_shape_get_span (y, 0, y->n_dims - 2) != 1
           || vard_node_get_count (addends->bias) != y->dims[y->n_dims - 1]))
     return FALSE;
+
   return addends->residual == NULL
          || (addends->residual->op != &vard_op_slice && addends->residual->op != &vard_op_permute
-             && get_storage (fusion, addends->residual) == get_storage (fusion, group->root));
+             && cuda_get_storage (fusion, addends->residual)
+                  == cuda_get_storage (fusion, group->root));
 }
 
 static VardFusionGroup *
-find_group (VardFusion *fusion, const VardNode *product)
+cuda_find_group (VardFusion *fusion, const VardNode *product)
 {
   const VardNode *reader = vard_fusion_count_readers (fusion, product) == 1
                              ? vard_fusion_get_reader (fusion, product, 0)
@@ -140,19 +144,19 @@ find_group (VardFusion *fusion, const VardNode *product)
 }
 
 static gboolean
-has_same_addends (VardFusion *fusion, const VardNode *product, const Addends *addends)
+cuda_has_same_addends (VardFusion *fusion, const VardNode *product, const Addends *addends)
 {
-  VardFusionGroup *group = find_group (fusion, product);
+  VardFusionGroup *group = cuda_find_group (fusion, product);
   Addends others;
 
-  return group != NULL && find_addends (fusion, group, &others) && others.product == product
-         && fits (fusion, group, &others) && (others.bias != NULL) == (addends->bias != NULL)
+  return group != NULL && cuda_find_addends (fusion, group, &others) && others.product == product
+         && cuda_fits (fusion, group, &others) && (others.bias != NULL) == (addends->bias != NULL)
          && (others.residual != NULL) == (addends->residual != NULL);
 }
 
 /* the same layer once more, with adapters or without, or recomputed */
 static gboolean
-is_twin (const VardNode *a, const VardNode *b)
+cuda_is_twin (const VardNode *a, const VardNode *b)
 {
   const VardMatmulAttrs *p = a->attrs, *q = b->attrs;
 
@@ -163,17 +167,17 @@ is_twin (const VardNode *a, const VardNode *b)
 
 /* by the layer's name: a reference of weights that are trained in full has others */
 static gboolean
-is_alike_everywhere (VardFusion *fusion, GPtrArray *products, const Addends *addends)
+cuda_is_alike_everywhere (VardFusion *fusion, GPtrArray *products, const Addends *addends)
 {
   for (guint i = 0; i < products->len; i++)
-    if (is_twin (addends->product, products->pdata[i])
-        && !has_same_addends (fusion, products->pdata[i], addends))
+    if (cuda_is_twin (addends->product, products->pdata[i])
+        && !cuda_has_same_addends (fusion, products->pdata[i], addends))
       return FALSE;
   return TRUE;
 }
 
 static GPtrArray *
-find_products (VardFusion *fusion)
+cuda_find_products (VardFusion *fusion)
 {
   GPtrArray *products = g_ptr_array_new ();
 
@@ -184,6 +188,7 @@ find_products (VardFusion *fusion)
       if (node->op == &vard_op_matmul && vard_lowering_is_live (fusion->lowering, node))
         g_ptr_array_add (products, node);
     }
+
   return products;
 }
 
@@ -191,13 +196,13 @@ find_products (VardFusion *fusion)
 void
 cuda_epilogues_find (VardFusion *fusion)
 {
-  g_autoptr (GPtrArray) joined = g_ptr_array_new (), products = find_products (fusion);
+  g_autoptr (GPtrArray) joined = g_ptr_array_new (), products = cuda_find_products (fusion);
   Addends addends;
 
   for (guint i = 0; i < fusion->groups->len; i++)
-    if (find_addends (fusion, fusion->groups->pdata[i], &addends)
-        && fits (fusion, fusion->groups->pdata[i], &addends)
-        && is_alike_everywhere (fusion, products, &addends))
+    if (cuda_find_addends (fusion, fusion->groups->pdata[i], &addends)
+        && cuda_fits (fusion, fusion->groups->pdata[i], &addends)
+        && cuda_is_alike_everywhere (fusion, products, &addends))
       {
         ((VardFusionGroup *) fusion->groups->pdata[i])->producer = addends.product;
         g_ptr_array_add (joined, fusion->groups->pdata[i]);
@@ -228,7 +233,7 @@ epilogue_plan_free (gpointer data)
 }
 
 static void
-epilogue_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_epilogue_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const EpiloguePlan *plan = CUDA_DATA (step)->plan;
   CudaDevice *device = CUDA_DEVICE (step);
@@ -242,7 +247,7 @@ epilogue_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scr
 }
 
 static const char *
-find_name (CudaPrecision precision, const Addends *addends)
+cuda_epilogue_find_name (CudaPrecision precision, const Addends *addends)
 {
   static const char *const names[][3] = {
     { "matmul/fp32+bias", "matmul/tf32+bias", "matmul/bf16+bias" },
@@ -255,7 +260,7 @@ find_name (CudaPrecision precision, const Addends *addends)
 
 /* The result may lie over the matrix that is added, so that comes first */
 static guint
-collect_inputs (EpiloguePlan *plan, const Addends *addends, VardNode **inputs)
+cuda_collect_inputs (EpiloguePlan *plan, const Addends *addends, VardNode **inputs)
 {
   guint n = 0;
 
@@ -274,6 +279,7 @@ collect_inputs (EpiloguePlan *plan, const Addends *addends, VardNode **inputs)
       plan->at_bias = n;
       inputs[n++] = addends->bias;
     }
+
   return n;
 }
 
@@ -291,18 +297,18 @@ cuda_epilogue_lower (CudaProgram *program, VardFusion *fusion, VardFusionGroup *
 
   /* the product counts as the group's now */
   fusion->group_of[group->producer->id] = NULL;
-  find_addends (fusion, group, &addends);
+  cuda_find_addends (fusion, group, &addends);
   fusion->group_of[group->producer->id] = group;
   claim.step = (VardStep) { .data = claim.data,
                             .free_data = cuda_step_data_free,
                             .in = inputs,
                             .n_out = 1,
-                            .n_in = collect_inputs (plan, &addends, inputs),
+                            .n_in = cuda_collect_inputs (plan, &addends, inputs),
                             .out = &group->root,
                             .in_place = { addends.residual != NULL },
                             .flops = cuda_gemm_get_flops (&shape) };
-  cuda_claim_set (&claim, find_name (program->precision, &addends), epilogue_kernel, plan,
-                  epilogue_plan_free);
+  cuda_claim_set (&claim, cuda_epilogue_find_name (program->precision, &addends),
+                  cuda_epilogue_kernel, plan, epilogue_plan_free);
   shape.has_bias = addends.bias != NULL;
   shape.is_half_c = cuda_claim_get_type (&claim, group->root) == CUDA_TYPE_BF16;
   cuda_operand_init (&plan->a, &claim, addends.product->inputs[0]);

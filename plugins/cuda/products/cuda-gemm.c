@@ -56,7 +56,7 @@ cuda_gemm_get_flops (const CudaGemmShape *shape)
 }
 
 static gboolean
-check (CudaDevice *device, cublasStatus_t status, const char *what)
+cuda_check (CudaDevice *device, cublasStatus_t status, const char *what)
 {
   if (status == CUBLAS_STATUS_SUCCESS)
     return TRUE;
@@ -66,48 +66,52 @@ check (CudaDevice *device, cublasStatus_t status, const char *what)
 }
 
 static cublasLtMatrixLayout_t
-make_layout (CudaGemm *self,
-             cudaDataType_t type,
-             gint64 rows,
-             gint64 columns,
-             gint64 leading,
-             gint64 stride)
+cuda_make_layout (CudaGemm *self,
+                  cudaDataType_t type,
+                  gint64 rows,
+                  gint64 columns,
+                  gint64 leading,
+                  gint64 stride)
 {
   const CudaLibraries *cuda = self->device->cuda;
   cublasLtMatrixLayout_t layout = NULL;
   gint32 n_batches = self->shape.n_batches;
 
-  if (check (self->device, cuda->cublasLtMatrixLayoutCreate (&layout, type, rows, columns, leading),
-             "describing a matrix")
+  if (cuda_check (self->device,
+                  cuda->cublasLtMatrixLayoutCreate (&layout, type, rows, columns, leading),
+                  "describing a matrix")
       && n_batches > 1)
     {
-      check (self->device,
-             cuda->cublasLtMatrixLayoutSetAttribute (layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT,
-                                                     &n_batches, sizeof n_batches),
-             "describing a batch");
-      check (self->device,
-             cuda->cublasLtMatrixLayoutSetAttribute (layout,
-                                                     CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET,
-                                                     &stride, sizeof stride),
-             "describing a batch");
+      cuda_check (self->device,
+                  cuda->cublasLtMatrixLayoutSetAttribute (layout,
+                                                          CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT,
+                                                          &n_batches, sizeof n_batches),
+                  "describing a batch");
+      cuda_check (self->device,
+                  cuda
+                    ->cublasLtMatrixLayoutSetAttribute (layout,
+                                                        CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET,
+                                                        &stride, sizeof stride),
+                  "describing a batch");
     }
+
   return layout;
 }
 
 static void
-set_attribute (CudaGemm *self,
-               cublasLtMatmulDescAttributes_t attribute,
-               gconstpointer value,
-               gsize size)
+cuda_set_attribute (CudaGemm *self,
+                    cublasLtMatmulDescAttributes_t attribute,
+                    gconstpointer value,
+                    gsize size)
 {
-  check (self->device,
-         self->device->cuda->cublasLtMatmulDescSetAttribute (self->operation, attribute, value,
-                                                             size),
-         "describing a product");
+  cuda_check (self->device,
+              self->device->cuda->cublasLtMatmulDescSetAttribute (self->operation, attribute, value,
+                                                                  size),
+              "describing a product");
 }
 
 static void
-describe_operation (CudaGemm *self, CudaPrecision precision)
+cuda_describe_operation (CudaGemm *self, CudaPrecision precision)
 {
   cublasComputeType_t compute = precision == CUDA_PRECISION_TF32 ? CUBLAS_COMPUTE_32F_FAST_TF32
                                                                  : CUBLAS_COMPUTE_32F;
@@ -115,14 +119,15 @@ describe_operation (CudaGemm *self, CudaPrecision precision)
   gint32 transpose_b = self->shape.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N;
   guint32 epilogue = CUBLASLT_EPILOGUE_BIAS;
 
-  if (!check (self->device,
-              self->device->cuda->cublasLtMatmulDescCreate (&self->operation, compute, CUDA_R_32F),
-              "describing a product"))
+  if (!cuda_check (self->device,
+                   self->device->cuda->cublasLtMatmulDescCreate (&self->operation, compute,
+                                                                 CUDA_R_32F),
+                   "describing a product"))
     return;
-  set_attribute (self, CUBLASLT_MATMUL_DESC_TRANSA, &transpose_a, sizeof transpose_a);
-  set_attribute (self, CUBLASLT_MATMUL_DESC_TRANSB, &transpose_b, sizeof transpose_b);
+  cuda_set_attribute (self, CUBLASLT_MATMUL_DESC_TRANSA, &transpose_a, sizeof transpose_a);
+  cuda_set_attribute (self, CUBLASLT_MATMUL_DESC_TRANSB, &transpose_b, sizeof transpose_b);
   if (self->shape.has_bias)
-    set_attribute (self, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
+    cuda_set_attribute (self, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
 }
 
 CudaGemm *
@@ -136,16 +141,17 @@ cuda_gemm_new (CudaDevice *device, const CudaGemmShape *shape, CudaPrecision pre
   self->shape = *shape;
   self->is_half = precision == CUDA_PRECISION_BF16;
   self->is_tf32 = precision == CUDA_PRECISION_TF32;
-  self->a = make_layout (self, type, tb ? shape->k : shape->n, tb ? shape->n : shape->k, shape->ldb,
-                         shape->stride_b);
-  self->b = make_layout (self, type, ta ? shape->m : shape->k, ta ? shape->k : shape->m, shape->lda,
-                         shape->stride_a);
-  self->c = make_layout (self, shape->is_half_c ? CUDA_R_16BF : CUDA_R_32F, shape->n, shape->m,
-                         shape->ldc, shape->stride_c);
-  describe_operation (self, precision);
+  self->a = cuda_make_layout (self, type, tb ? shape->k : shape->n, tb ? shape->n : shape->k,
+                              shape->ldb, shape->stride_b);
+  self->b = cuda_make_layout (self, type, ta ? shape->m : shape->k, ta ? shape->k : shape->m,
+                              shape->lda, shape->stride_a);
+  self->c = cuda_make_layout (self, shape->is_half_c ? CUDA_R_16BF : CUDA_R_32F, shape->n, shape->m,
+                              shape->ldc, shape->stride_c);
+  cuda_describe_operation (self, precision);
   if (device->error == NULL)
     return self;
   cuda_gemm_free (self);
+
   return NULL;
 }
 
@@ -170,16 +176,16 @@ cuda_gemm_free (CudaGemm *self)
 /* ---- the algorithm ---- */
 
 static void
-prefer (CudaGemm *self,
-        cublasLtMatmulPreference_t preference,
-        cublasLtMatmulPreferenceAttributes_t attribute,
-        gconstpointer value,
-        gsize size)
+cuda_prefer (CudaGemm *self,
+             cublasLtMatmulPreference_t preference,
+             cublasLtMatmulPreferenceAttributes_t attribute,
+             gconstpointer value,
+             gsize size)
 {
-  check (self->device,
-         self->device->cuda->cublasLtMatmulPreferenceSetAttribute (preference, attribute, value,
-                                                                   size),
-         "choosing an algorithm");
+  cuda_check (self->device,
+              self->device->cuda->cublasLtMatmulPreferenceSetAttribute (preference, attribute,
+                                                                        value, size),
+              "choosing an algorithm");
 }
 
 /* what one execution of a product reads and writes */
@@ -192,7 +198,7 @@ typedef struct
 } Operands;
 
 static cublasStatus_t
-run_algorithm (CudaGemm *self, const cublasLtMatmulAlgo_t *algorithm, const Operands *operands)
+cuda_run_algorithm (CudaGemm *self, const cublasLtMatmulAlgo_t *algorithm, const Operands *operands)
 {
   CudaDevice *device = self->device;
   float alpha = 1;
@@ -206,7 +212,7 @@ run_algorithm (CudaGemm *self, const cublasLtMatmulAlgo_t *algorithm, const Oper
 
 /* the library's proposals, the best by its own estimate first; returns how many */
 static int
-find_candidates (CudaGemm *self, guint alignment, cublasLtMatmulHeuristicResult_t *results)
+cuda_find_candidates (CudaGemm *self, guint alignment, cublasLtMatmulHeuristicResult_t *results)
 {
   static const cublasLtMatmulPreferenceAttributes_t alignments[] = {
     CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
@@ -219,29 +225,33 @@ find_candidates (CudaGemm *self, guint alignment, cublasLtMatmulHeuristicResult_
   guint64 workspace = self->device->blas_workspace_size;
   int n_found = 0;
 
-  if (!check (self->device, cuda->cublasLtMatmulPreferenceCreate (&preference),
-              "choosing an algorithm"))
+  if (!cuda_check (self->device, cuda->cublasLtMatmulPreferenceCreate (&preference),
+                   "choosing an algorithm"))
     return 0;
-  prefer (self, preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace);
+  cuda_prefer (self, preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
+               sizeof workspace);
   for (guint i = 0; i < G_N_ELEMENTS (alignments); i++)
-    prefer (self, preference, alignments[i], &alignment, sizeof alignment);
-  check (self->device,
-         cuda->cublasLtMatmulAlgoGetHeuristic (self->device->blas, self->operation, self->a,
-                                               self->b, self->c, self->c, preference, N_CANDIDATES,
-                                               results, &n_found),
-         "choosing an algorithm");
+    cuda_prefer (self, preference, alignments[i], &alignment, sizeof alignment);
+  cuda_check (self->device,
+              cuda->cublasLtMatmulAlgoGetHeuristic (self->device->blas, self->operation, self->a,
+                                                    self->b, self->c, self->c, preference,
+                                                    N_CANDIDATES, results, &n_found),
+              "choosing an algorithm");
   cuda->cublasLtMatmulPreferenceDestroy (preference);
   if (self->device->error == NULL && n_found == 0)
     cuda_device_fail (self->device,
                       "cuBLASLt has no algorithm for %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT
                       " x %" G_GINT64_FORMAT,
                       self->shape.m, self->shape.n, self->shape.k);
+
   return self->device->error == NULL ? n_found : 0;
 }
 
 /* seconds of the fastest round, by the host's clock: the device has nothing else to do */
 static double
-time_algorithm (CudaGemm *self, const cublasLtMatmulAlgo_t *algorithm, const Operands *operands)
+cuda_time_algorithm (CudaGemm *self,
+                     const cublasLtMatmulAlgo_t *algorithm,
+                     const Operands *operands)
 {
   double best = G_MAXDOUBLE;
 
@@ -253,39 +263,41 @@ time_algorithm (CudaGemm *self, const cublasLtMatmulAlgo_t *algorithm, const Ope
         return G_MAXDOUBLE;
       begin = g_get_monotonic_time ();
       for (guint i = 0; i < N_RUNS; i++)
-        if (run_algorithm (self, algorithm, operands) != CUBLAS_STATUS_SUCCESS)
+        if (cuda_run_algorithm (self, algorithm, operands) != CUBLAS_STATUS_SUCCESS)
           return G_MAXDOUBLE;
       if (!cuda_device_wait (self->device, NULL))
         return G_MAXDOUBLE;
       if (round > 0)
         best = MIN (best, (g_get_monotonic_time () - begin) * 1e-6);
     }
+
   return best;
 }
 
 static int
-find_fastest (CudaGemm *self,
-              const cublasLtMatmulHeuristicResult_t *results,
-              int n_found,
-              const Operands *operands)
+cuda_find_fastest (CudaGemm *self,
+                   const cublasLtMatmulHeuristicResult_t *results,
+                   int n_found,
+                   const Operands *operands)
 {
   double best = G_MAXDOUBLE;
   int fastest = 0;
 
   for (int i = 0; i < n_found; i++)
     {
-      double seconds = time_algorithm (self, &results[i].algo, operands);
+      double seconds = cuda_time_algorithm (self, &results[i].algo, operands);
 
       if (seconds < best)
         fastest = i;
       best = MIN (best, seconds);
     }
   self->device->n_measured++;
+
   return fastest;
 }
 
 static char *
-dup_key (CudaGemm *self, guint alignment)
+cuda_gemm_dup_key (CudaGemm *self, guint alignment)
 {
   const CudaGemmShape *s = &self->shape;
   g_autoptr (GString) key = g_string_new (self->is_half ? "bf16" : self->is_tf32 ? "tf32" : "fp32");
@@ -306,12 +318,13 @@ dup_key (CudaGemm *self, guint alignment)
 
   for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
     g_string_append_printf (key, "-%" G_GINT64_FORMAT, numbers[i]);
+
   return g_string_free (g_steal_pointer (&key), FALSE);
 }
 
 /* the library looks at what was on disk before it is used */
 static gboolean
-recall_algorithm (CudaGemm *self, const char *key)
+cuda_recall_algorithm (CudaGemm *self, const char *key)
 {
   CudaDevice *device = self->device;
   cublasLtMatmulHeuristicResult_t result;
@@ -323,35 +336,37 @@ recall_algorithm (CudaGemm *self, const char *key)
       || result.workspaceSize > device->blas_workspace_size)
     return FALSE;
   device->n_recalled++;
+
   return TRUE;
 }
 
 /* Timing overwrites the result, so it needs one that is not added to, and it needs to wait */
 static gboolean
-choose_algorithm (CudaGemm *self, guint alignment, const Operands *operands)
+cuda_choose_algorithm (CudaGemm *self, guint alignment, const Operands *operands)
 {
-  g_autofree char *key = dup_key (self, alignment);
+  g_autofree char *key = cuda_gemm_dup_key (self, alignment);
   cublasLtMatmulHeuristicResult_t results[N_CANDIDATES] = { 0 };
   gboolean may_measure = self->device->measures && !self->device->is_capturing
                          && (operands->beta == 0 || operands->from != operands->c);
   int n_found, chosen = 0;
 
   self->alignment = alignment;
-  if (self->device->measures && recall_algorithm (self, key))
+  if (self->device->measures && cuda_recall_algorithm (self, key))
     return TRUE;
-  n_found = find_candidates (self, alignment, results);
+  n_found = cuda_find_candidates (self, alignment, results);
   if (n_found > 1 && may_measure)
     {
-      chosen = find_fastest (self, results, n_found, operands);
+      chosen = cuda_find_fastest (self, results, n_found, operands);
       cuda_device_remember (self->device, key, &results[chosen].algo, sizeof results[chosen].algo);
     }
   self->algorithm = results[chosen].algo;
+
   return self->device->error == NULL;
 }
 
 /* the largest power of two, up to 256, that divides all the addresses */
 static guint
-find_alignment (const Operands *operands)
+cuda_find_alignment (const Operands *operands)
 {
   guintptr bits = (guintptr) operands->a | (guintptr) operands->b | (guintptr) operands->from
                   | (guintptr) operands->c | 256;
@@ -360,19 +375,19 @@ find_alignment (const Operands *operands)
 }
 
 static void
-run_operands (CudaGemm *self, const Operands *operands, gconstpointer bias)
+cuda_run_operands (CudaGemm *self, const Operands *operands, gconstpointer bias)
 {
   CudaDevice *device = self->device;
-  guint alignment = find_alignment (operands);
+  guint alignment = cuda_find_alignment (operands);
 
   if (device->error != NULL)
     return;
   if (self->shape.has_bias)
-    set_attribute (self, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
+    cuda_set_attribute (self, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
   if ((self->alignment == 0 || self->alignment > alignment)
-      && !choose_algorithm (self, alignment, operands))
+      && !cuda_choose_algorithm (self, alignment, operands))
     return;
-  check (device, run_algorithm (self, &self->algorithm, operands), "multiplying");
+  cuda_check (device, cuda_run_algorithm (self, &self->algorithm, operands), "multiplying");
 }
 
 void
@@ -383,7 +398,7 @@ cuda_gemm_run (CudaGemm *self,
                float beta,
                gpointer c)
 {
-  run_operands (self, &(Operands) { a, b, beta, c, c }, bias);
+  cuda_run_operands (self, &(Operands) { a, b, beta, c, c }, bias);
 }
 
 void
@@ -394,7 +409,7 @@ cuda_gemm_run_onto (CudaGemm *self,
                     gconstpointer from,
                     gpointer c)
 {
-  run_operands (self, &(Operands) { a, b, from != NULL, from != NULL ? from : c, c }, bias);
+  cuda_run_operands (self, &(Operands) { a, b, from != NULL, from != NULL ? from : c, c }, bias);
 }
 
 /* ---- the operation ---- */
@@ -413,7 +428,7 @@ matmul_plan_free (gpointer data)
 }
 
 static void
-matmul_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
+cuda_matmul_kernel (const VardStep *step, gpointer *in, gpointer *out, gpointer scratch)
 {
   const MatmulPlan *plan = CUDA_DATA (step)->plan;
   CudaDevice *device = CUDA_DEVICE (step);
@@ -454,10 +469,11 @@ cuda_claim_matmul (CudaClaim *claim)
   CudaGemmShape shape = cuda_gemm_shape_of (claim->node);
 
   shape.is_half_c = cuda_claim_get_type (claim, claim->node) == CUDA_TYPE_BF16;
-  cuda_claim_set (claim, names[precision], matmul_kernel, plan, matmul_plan_free);
+  cuda_claim_set (claim, names[precision], cuda_matmul_kernel, plan, matmul_plan_free);
   claim->step.flops = cuda_gemm_get_flops (&shape);
   cuda_operand_init (&plan->a, claim, claim->node->inputs[0]);
   cuda_operand_init (&plan->b, claim, claim->node->inputs[1]);
   plan->gemm = cuda_gemm_new (claim->program->device, &shape, precision);
+
   return plan->gemm != NULL;
 }
