@@ -1,8 +1,8 @@
-/* cli-options.c - a verb's options, made from the properties of objects
+/* cli-options.c - turns the properties of objects into a verb's options
  *
- * A class's properties are the only description of an option: its name, what it takes, its range,
- * its default and its help all come from there. GOptionContext knows neither suggestions nor
- * ranges; the loop below is shorter than what it would take to teach it.
+ * The properties of a class are the only description of an option: its name, type, range, default
+ * and help all come from there. GOptionContext knows neither suggestions nor ranges, and the loop
+ * below is shorter than the code that would teach it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -212,7 +212,7 @@ get_placeholder (GParamSpec *pspec)
   return g_strcmp0 (kind, "choice") == 0 ? " WORD" : " TEXT";
 }
 
-/* What a value may be and what it is when nothing is said: "(a number from 0 to 10; 0.03)" */
+/* A setting with its range and default: "... (a number from 0 to 10; default 0.03)" */
 static char *
 describe_setting (GParamSpec *pspec)
 {
@@ -228,7 +228,12 @@ describe_setting (GParamSpec *pspec)
   if (G_IS_PARAM_SPEC_STRING (pspec))
     return g_strdup_printf ("%s%s%s%s", blurb ? blurb : "", *value ? " (" : "", value,
                             *value ? ")" : "");
-  return g_strdup_printf ("%s (%s; %s)", blurb ? blurb : "", range, value);
+  /* The largest step stands for one that was not given */
+  if (G_IS_PARAM_SPEC_UINT64 (pspec)
+      && G_PARAM_SPEC_UINT64 (pspec)->default_value >= G_MAXUINT64 - 1)
+    return g_strdup_printf ("%s (%s)", blurb ? blurb : "", range);
+
+  return g_strdup_printf ("%s (%s; default %s)", blurb ? blurb : "", range, value);
 }
 
 static void
@@ -273,8 +278,10 @@ print_help (CliOptions *self)
       for (guint i = 0; i < section->n_settings; i++)
         print_setting (self, section->settings[i], width);
     }
-  printf ("\nEvery option\n      --set NAME=VALUE        The same by its name in a settings file\n"
-          "  -h, --help                  This text\n");
+  printf ("\n"
+          "Common options\n"
+          "      --set NAME=VALUE        Set an option by its name in a settings file\n"
+          "  -h, --help                  Print this text\n");
   if (self->notes)
     printf ("\n%s\n", self->notes);
 }

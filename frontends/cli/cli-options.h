@@ -1,4 +1,4 @@
-/* cli-options.h - a verb's options, made from the properties of objects
+/* cli-options.h - turns the properties of objects into a verb's options
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* cli-pictures.c - pictures of a request, written as they are made
+/* cli-pictures.c - draws pictures from prompts and seeds, and writes them with their settings
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -72,7 +72,7 @@ cli_pictures_write (VardImage *image, const char *folder, const char *name, GErr
   if (g_mkdir_with_parents (folder, 0777) != 0)
     {
       g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno),
-                   "cannot make the folder %s: %s", folder, g_strerror (errno));
+                   "cannot create the folder %s: %s", folder, g_strerror (errno));
       return FALSE;
     }
   if (!vard_image_save (image, path, error))

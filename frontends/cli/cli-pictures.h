@@ -1,4 +1,4 @@
-/* cli-pictures.h - pictures of a request, written as they are made
+/* cli-pictures.h - draws pictures from prompts and seeds, and writes them with their settings
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

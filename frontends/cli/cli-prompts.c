@@ -1,4 +1,4 @@
-/* cli-prompts.c - prompts of the command line, and what of them a model does not see
+/* cli-prompts.c - reads the prompts of a command, and reports the words that a model cuts off
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -31,7 +31,8 @@ cli_prompts_load (char **named, const char *path, GError **error)
 
   if (*prompts)
     return g_steal_pointer (&prompts);
-  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "nothing to show: use --prompt or --prompts");
+  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+               "no prompt is given: use --prompt or --prompts");
   return NULL;
 }
 

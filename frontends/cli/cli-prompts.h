@@ -1,4 +1,4 @@
-/* cli-prompts.h - prompts of the command line, and what of them a model does not see
+/* cli-prompts.h - reads the prompts of a command, and reports the words that a model cuts off
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

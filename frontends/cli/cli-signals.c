@@ -1,6 +1,6 @@
-/* cli-signals.c - what Ctrl-C does
+/* cli-signals.c - handles Ctrl-C
  *
- * Signals are waited for in a thread of their own: nothing that a signal handler may call could
+ * A thread of its own waits for signals, because a signal handler may not call anything that would
  * stop a trainer.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -56,8 +56,9 @@ static const int crashes[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV };
 static void
 tell_crash (int number)
 {
-  say ("\nvard: crashed. If it was a reward, isolate=true keeps the next crash out of the run; "
-       "vard resume goes on from the newest checkpoint.\n");
+  say ("\n"
+       "vard: crashed. If a reward caused it, isolate=true protects the run from the next crash. "
+       "vard resume continues from the newest checkpoint.\n");
   signal (number, SIG_DFL);
   raise (number);
 }
@@ -73,7 +74,7 @@ handle (void)
     {
     case 2:
       vard_runner_stop (runner);
-      say ("\nfinishing the step and saving; once more stops now\n");
+      say ("\nfinishing the step and saving; press Ctrl-C again to stop now\n");
       return TRUE;
     case 1: g_cancellable_cancel (cancellable); return FALSE;
     default: _exit (CLI_CANCELLED);
@@ -94,8 +95,8 @@ wait_for_signals (gpointer data)
     number = sigtimedwait (&set, NULL, &grace);
   while (number < 0 && errno == EINTR);
   if (number < 0)
-    say ("\nvard: something does not look whether it shall stop (a reward that hangs?): ended "
-         "without saving\n");
+    say ("\n"
+         "vard: something did not stop when asked (a reward that hangs?): ended without saving\n");
   _exit (CLI_CANCELLED);
 }
 

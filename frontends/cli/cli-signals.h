@@ -1,4 +1,4 @@
-/* cli-signals.h - what Ctrl-C does
+/* cli-signals.h - handles Ctrl-C
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

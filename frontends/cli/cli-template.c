@@ -1,4 +1,4 @@
-/* cli-template.c - the files of a new reward
+/* cli-template.c - the files that new-reward writes
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -21,7 +21,7 @@ static const char meson_text[] =
   "meson.current_build_dir() / 'plugins.json'})\n";
 
 static const char source_text[] =
-  "/* @name@.c - likes bright pictures: change @name_@_reward_score() into what you like */\n"
+  "/* @name@.c - likes bright pictures: change @name_@_reward_score() to make it yours */\n"
   "#include <vard.h>\n"
   "\n"
   "#define @NAME@_TYPE_REWARD (@name_@_reward_get_type ())\n"
@@ -36,8 +36,8 @@ static const char source_text[] =
   "  VARD_FIELD_DOUBLE (@Name@Reward, gain, \"Score of a white picture\", 0, 100, 1),\n"
   "};\n"
   "\n"
-  "/* Every picture gets vard_reward_batch_set_score(), or vard_reward_batch_set_failed() with the "
-  "reason. */\n"
+  "/* Call vard_reward_batch_set_score() for each picture, or vard_reward_batch_set_failed() with "
+  "a reason. */\n"
   "static gboolean\n"
   "@name_@_reward_score (VardReward *reward, VardRewardBatch *batch, GError **error)\n"
   "{\n"
@@ -144,9 +144,8 @@ static const char readme_text[] =
   "    vard score --reward @name@ picture.png\n"
   "    vard train --model MODEL --reward @name@ --run runs/@name@\n"
   "\n"
-  "`meson install -C build` puts it where every user's vard finds it; a copy of `build/@name@.so` "
-  "in\n"
-  "`~/.local/share/vard-1/plugins/` is enough for one user.\n";
+  "`meson install -C build` installs the reward for every user. To install it for one user, copy\n"
+  "`build/@name@.so` to `~/.local/share/vard-1/plugins/`.\n";
 
 const CliTemplate cli_templates[] = {
   { "meson.build", meson_text },

@@ -1,4 +1,4 @@
-/* cli-template.h - the files of a new reward
+/* cli-template.h - the files that new-reward writes
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* cli-training.h - trains a run in sight of a person: progress, Ctrl-C, what came of it
+/* cli-training.h - trains a run and shows progress, Ctrl-C and results
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,7 +1,7 @@
-/* verb-check-reward.c - vard check-reward: does a reward keep what its class promises?
+/* verb-check-reward.c - vard check-reward: tests whether a reward behaves as a run expects
  *
- * The reward runs in a child process that writes a line before each check and one after it, so that
- * a crash or a hang is one more finding.
+ * The reward runs in a child process that writes a line before and after each check, so a crash or
+ * a hang is one more finding.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -28,7 +28,7 @@ G_DEFINE_FINAL_TYPE (CliCheckSettings, cli_check_settings, G_TYPE_OBJECT)
 
 static const VardField fields[] = {
   VARD_FIELD_BOOLEAN (CliCheckSettings, json, "Print JSON", FALSE),
-  VARD_FIELD_UINT (CliCheckSettings, seconds, "How long one check may take", 1, 86400, 120),
+  VARD_FIELD_UINT (CliCheckSettings, seconds, "Seconds that one check may take", 1, 86400, 120),
 };
 
 /* words of the verdicts, as they are printed */
@@ -233,7 +233,7 @@ check (CliCheckSettings *settings, const char *spec)
   fflush (NULL);
   if (pipe (fds) != 0 || (pid = fork ()) < 0)
     return cli_fail ("check-reward",
-                     g_error_new (VARD_ERROR, VARD_ERROR_FAILED, "a process cannot be started"));
+                     g_error_new (VARD_ERROR, VARD_ERROR_FAILED, "cannot start a process"));
   if (pid == 0)
     {
       close (fds[0]);
@@ -263,10 +263,11 @@ cli_check_reward (int argc, char **argv)
   g_autoptr (CliCheckSettings) settings = g_object_new (CLI_TYPE_CHECK_SETTINGS, NULL);
   g_autoptr (CliOptions) options =
     cli_options_new ("check-reward NAME[:key=value,...] [OPTION...]",
-                     "Tries whether a reward keeps what a run relies on: equal pictures have equal "
-                     "scores, alone or in company and in any order; odd sizes and plain pictures "
-                     "get a score or a reason; it can be stopped, called from several threads, and "
-                     "keeps no memory. One line a check; exit status 4 when one failed.");
+                     "Tests whether a reward behaves as a run expects: equal pictures get equal "
+                     "scores, alone or in a batch and in any order; odd sizes and plain pictures "
+                     "get a score or an error; the reward stops when cancelled, works in several "
+                     "threads and leaks no memory. Prints one line per check and exits with status "
+                     "4 if one failed.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Checking", G_OBJECT (settings));
@@ -281,5 +282,5 @@ cli_check_reward (int argc, char **argv)
 }
 
 const CliVerb cli_verb_check_reward = { "check-reward",
-                                        "tries whether a reward keeps what a run relies on",
+                                        "tests whether a reward behaves as a run expects",
                                         cli_check_reward };

@@ -1,4 +1,4 @@
-/* verb-evaluate.c - vard evaluate: fixed prompts and seeds of what a run has trained, with scores
+/* verb-evaluate.c - vard evaluate: evaluates a run on fixed prompts and seeds
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -24,11 +24,12 @@ G_DEFINE_FINAL_TYPE (CliEvaluateSettings, cli_evaluate_settings, G_TYPE_OBJECT)
 /* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_UINT64 (CliEvaluateSettings, checkpoint,
-                     "Which checkpoint, by its step; the newest unless named", 0, G_MAXUINT64,
+                     "Step of the checkpoint; the default is the newest", 0, G_MAXUINT64,
                      G_MAXUINT64),
-  VARD_FIELD_STRING (CliEvaluateSettings, prompts, "File of prompts; those of the run unless named",
+  VARD_FIELD_STRING (CliEvaluateSettings, prompts, "File of prompts; the default is the run's",
                      NULL),
-  VARD_FIELD_UINT (CliEvaluateSettings, seeds, "Pictures a prompt; as in the run for 0", 0, 4096,
+  VARD_FIELD_UINT (CliEvaluateSettings, seeds,
+                   "Pictures per prompt; 0 takes the run's setting", 0, 4096,
                    0),
   VARD_FIELD_BOOLEAN (CliEvaluateSettings, json, "Print JSON", FALSE),
 };
@@ -91,7 +92,7 @@ evaluate (CliEvaluateSettings *settings, const char *path, GError **error)
 
   if (!path)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "which run? name its folder");
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no run is given: name its folder");
       return;
     }
 
@@ -114,9 +115,9 @@ cli_evaluate (int argc, char **argv)
   g_autoptr (CliEvaluateSettings) settings = g_object_new (CLI_TYPE_EVALUATE_SETTINGS, NULL);
   g_autoptr (CliOptions) options =
     cli_options_new ("evaluate RUN [OPTION...]",
-                     "Samples prompts with held-out seeds from what a run has trained, and prints "
-                     "reward, each score, diversity and the KL to the base model. The run is "
-                     "neither held nor changed.");
+                     "Samples prompts with held-out seeds from the model that a run trained, and "
+                     "prints the reward, each score, the diversity and the KL to the base model. "
+                     "It neither locks nor changes the run.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Evaluation", G_OBJECT (settings));
@@ -125,6 +126,5 @@ cli_evaluate (int argc, char **argv)
   return error ? cli_fail ("evaluate", g_steal_pointer (&error)) : CLI_DONE;
 }
 
-const CliVerb cli_verb_evaluate = { "evaluate",
-                                    "scores fixed prompts and seeds of what a run has trained",
+const CliVerb cli_verb_evaluate = { "evaluate", "evaluates a run on fixed prompts and seeds",
                                     cli_evaluate };

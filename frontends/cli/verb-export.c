@@ -1,4 +1,4 @@
-/* verb-export.c - vard export: what a run trained, or a model with LoRA files, for other programs
+/* verb-export.c - vard export: writes weights for other programs
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -31,28 +31,31 @@ G_DEFINE_FINAL_TYPE (CliExportSettings, cli_export_settings, G_TYPE_OBJECT)
 /* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_ENUM (CliExportSettings, format,
-                   "diffusers or kohya: the adapters; merged-folder or merged-single-file: a whole "
-                   "model with the adapters in it",
+                   "Format: diffusers or kohya for the adapters; merged-folder or "
+                   "merged-single-file for the whole model with the adapters merged in",
                    vard_export_format_get_type, VARD_EXPORT_FORMAT_DIFFUSERS),
   VARD_FIELD_STRING (CliExportSettings, output,
-                     "What to write: a file, or a folder for merged-folder", NULL),
+                     "File to write, or folder for merged-folder", NULL),
   VARD_FIELD_STRV (CliExportSettings, lora,
-                   "FILE[:STRENGTH] of a LoRA to add, in any common spelling"),
-  VARD_FIELD_STRING (CliExportSettings, model, "Folder of the base model of a run, if it has moved",
+                   "LoRA to add, as FILE[:STRENGTH]; diffusers, PEFT and kohya files work"),
+  VARD_FIELD_STRING (CliExportSettings, model, "Folder of a run's base model, if it has moved",
                      NULL),
   VARD_FIELD_UINT64 (CliExportSettings, checkpoint,
-                     "Which checkpoint of a run, by its step; what it ended with unless named", 0,
+                     "Step of a run's checkpoint; the default is its final weights", 0,
                      G_MAXUINT64, VARD_CHECKPOINT_FINAL),
-  VARD_FIELD_BOOLEAN (CliExportSettings, half, "Merged weights in half precision", FALSE),
+  VARD_FIELD_BOOLEAN (CliExportSettings, half, "Write merged weights in half precision", FALSE),
   VARD_FIELD_STRING (CliExportSettings, title,
-                     "A name for the header; that of the run or the file unless given", NULL),
+                     "Title for the file's header; the default is the name of the run or file",
+                     NULL),
   VARD_FIELD_STRING (CliExportSettings, tokenizer,
-                     "Folder with vocab.json and merges.txt, for a model in one file that has none "
+                     "Folder with vocab.json and merges.txt, for a single-file model without one "
                      "beside it",
                      NULL),
-  VARD_FIELD_STRING (CliExportSettings, engine, "What compares the outputs: cpu, cuda or reference",
+  VARD_FIELD_STRING (CliExportSettings, engine,
+                     "Engine that compares the outputs: cpu, cuda or reference",
                      "cpu"),
-  VARD_FIELD_UINT (CliExportSettings, threads, "Threads of the engine, 0 for one per core", 0, 1024,
+  VARD_FIELD_UINT (CliExportSettings, threads,
+                   "Threads of the engine; 0 uses one per core", 0, 1024,
                    0),
 };
 /* clang-format on */
@@ -114,7 +117,8 @@ cli_export_load_run (CliExportSettings *settings,
   };
 
   if (settings->checkpoint == VARD_CHECKPOINT_FINAL && !vard_run_has_final (subject->run))
-    printf ("%s has not ended: its newest checkpoint is used\n", vard_run_get_name (subject->run));
+    printf ("%s has not ended; exporting its newest checkpoint\n",
+            vard_run_get_name (subject->run));
 
   return vard_run_load_model (subject->run, settings->checkpoint, &options, &subject->step, error);
 }
@@ -186,7 +190,7 @@ print_report (CliExportSettings *settings, const VardExportReport *report, const
     printf ("  %u adapters, which change the output by %.2g of its largest value\n",
             report->n_layers, report->change);
   if (report->n_layers && report->change == 0)
-    printf ("  the adapters do nothing: they were never trained, or their strength is 0\n");
+    printf ("  the adapters have no effect: they were never trained, or their strength is 0\n");
   if (report->n_tensors)
     printf ("  %u tensors, all of them matched when read back\n", report->n_tensors);
   printf ("  read back, its output differs from the live model's by %.2g of the largest value\n",
@@ -228,15 +232,16 @@ check_settings (CliExportSettings *settings, CliOptions *options, GError **error
 
   if (!cli_options_get_words (options)[0])
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "which run or model? vard export RUN|MODEL --format FORMAT -o OUT");
+                 "no run or model is given: use vard export RUN|MODEL --format FORMAT -o OUT");
   else if (!or_null (settings->output))
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "where to? use -o OUT");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no output is given: use -o OUT");
   else if (!cli_options_has (options, "format"))
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "which format? --format diffusers, kohya, merged-folder or merged-single-file");
+                 "no format is given: use --format diffusers, kohya, merged-folder or "
+                 "merged-single-file");
   else if (!is_folder && !g_str_has_suffix (settings->output, ".safetensors"))
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "%s: other programs load it only when its name ends in .safetensors",
+                 "%s: the name must end in .safetensors, or other programs do not load the file",
                  settings->output);
   else
     return TRUE;
@@ -249,9 +254,9 @@ cli_export (int argc, char **argv)
   g_autoptr (CliExportSettings) settings = g_object_new (CLI_TYPE_EXPORT_SETTINGS, NULL);
   g_autoptr (CliOptions) options =
     cli_options_new ("export RUN|MODEL --format FORMAT -o OUT [OPTION...]",
-                     "Writes what a run has trained, or a model with LoRA files, in a form that "
-                     "other programs load. The file is read back, every tensor must fit, and its "
-                     "output must be the live model's.");
+                     "Writes the weights of a run, or a model with LoRA files, in a format that "
+                     "other programs load. Reads the file back, checks that every tensor fits, and "
+                     "compares its output with the model's.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Export", G_OBJECT (settings));

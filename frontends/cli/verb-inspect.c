@@ -1,4 +1,4 @@
-/* verb-inspect.c - vard inspect: engines, rewards, metrics, and plugin files with their reasons
+/* verb-inspect.c - vard inspect: lists engines, rewards and unusable plugin files
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -26,10 +26,10 @@ G_DEFINE_FINAL_TYPE (CliInspectSettings, cli_inspect_settings, G_TYPE_OBJECT)
 static const VardField fields[] = {
   VARD_FIELD_BOOLEAN (CliInspectSettings, json, "Print JSON", FALSE),
   VARD_FIELD_BOOLEAN (CliInspectSettings, exists,
-                      "Print nothing; exit with 0 when NAME can be used, else with 1", FALSE),
-  VARD_FIELD_BOOLEAN (CliInspectSettings, rescan, "Look into every plugin file again", FALSE),
+                      "Print nothing; exit with 0 if NAME can be used, else with 1", FALSE),
+  VARD_FIELD_BOOLEAN (CliInspectSettings, rescan, "Scan every plugin file again", FALSE),
   VARD_FIELD_STRING (CliInspectSettings, atleast_version,
-                     "Print nothing; exit with 0 when NAME's plugin has this version or a later "
+                     "Print nothing; exit with 0 if NAME's plugin has this version or a later "
                      "one, else with 1",
                      NULL),
 };
@@ -59,7 +59,7 @@ print_features (VardPluginManager *manager, guint kind)
   printf ("%s\n", titles[kind]);
   if (kind == 0)
     printf ("  %-16s %s\n", "reference",
-            "Plain loops on one thread, built in: what the others are tested against");
+            "Plain loops on one thread; the other engines are tested against it");
   for (guint i = 0; i < features->len; i++)
     {
       g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (manager, features->pdata[i]);
@@ -68,7 +68,7 @@ print_features (VardPluginManager *manager, guint kind)
               plugin ? vard_plugin_get_summary (plugin) : "");
     }
   if (kind != 0 && features->len == 0)
-    printf ("  none found; VARD_PLUGIN_PATH names the folders to look in\n");
+    printf ("  none found; set VARD_PLUGIN_PATH to the folders with plugins\n");
   printf ("\n");
 }
 
@@ -291,9 +291,10 @@ cli_inspect (int argc, char **argv)
   g_autoptr (CliInspectSettings) settings = g_object_new (CLI_TYPE_INSPECT_SETTINGS, NULL);
   g_autoptr (CliOptions) options =
     cli_options_new ("inspect [[KIND:]NAME | metrics] [OPTION...]",
-                     "Lists engines and rewards, and the plugin files that cannot be used with the "
-                     "reason; or one of them with its properties. The word metrics lists what a "
-                     "run measures: each metric's unit, direction and healthy values.");
+                     "Lists engines and rewards, and the plugin files that cannot be used, with "
+                     "the reason. With a NAME, lists the properties of that one. The word metrics "
+                     "lists what a run measures: each metric's unit, direction and healthy "
+                     "values.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Listing", G_OBJECT (settings));
@@ -304,7 +305,7 @@ cli_inspect (int argc, char **argv)
 
   if (!name && (settings->exists || settings->atleast_version))
     return cli_fail ("inspect", g_error_new (VARD_ERROR, VARD_ERROR_USAGE,
-                                             "of what? name an engine or a reward"));
+                                             "no name is given: name an engine or a reward"));
 
   if (g_strcmp0 (name, "metrics") == 0 && !settings->exists && !settings->atleast_version)
     {

@@ -1,6 +1,6 @@
-/* verb-new-reward.c - vard new-reward: a folder to start a reward from
+/* verb-new-reward.c - vard new-reward: writes the source of a new reward
  *
- * The files stand in cli-template.c with @name@ (sunny-sky), @Name@ (SunnySky), @name_@ (sunny_sky)
+ * The files are in cli-template.c, with @name@ (sunny-sky), @Name@ (SunnySky), @name_@ (sunny_sky)
  * and @NAME@ (SUNNY_SKY) in place of the name.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -25,7 +25,7 @@ check_name (const char *name, GError **error)
   if (!ok)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
                  "\"%s\" cannot be a reward's name: use at most 40 lower-case letters, digits and "
-                 "single '-', a letter first",
+                 "single '-', beginning with a letter",
                  name);
   return ok;
 }
@@ -44,16 +44,14 @@ check_is_free (const char *name, GError **error)
   if (g_strv_contains (taken, name))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "\"%s\" cannot be a reward's name: it means something to meson or to vard "
-                   "already",
-                   name);
+                   "\"%s\" cannot be a reward's name: meson or vard uses it already", name);
       return FALSE;
     }
   if (feature)
     {
       g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (manager, feature);
 
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is a reward \"%s\" already, in %s",
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is already a reward \"%s\", in %s",
                    name, vard_plugin_get_path (plugin));
     }
   return feature == NULL;
@@ -96,8 +94,8 @@ write_files (const char *name, GError **error)
   if (g_mkdir (name, 0777) != 0)
     {
       g_set_error (error, VARD_ERROR, errno == EEXIST ? VARD_ERROR_EXISTS : VARD_ERROR_FAILED,
-                   errno == EEXIST ? "%s exists already, and is not written over"
-                                   : "the folder %s cannot be made: %s",
+                   errno == EEXIST ? "%s exists, and vard does not overwrite it"
+                                   : "cannot create the folder %s: %s",
                    name, g_strerror (errno));
       return FALSE;
     }
@@ -119,8 +117,8 @@ cli_new_reward (int argc, char **argv)
 {
   g_autoptr (CliOptions) options =
     cli_options_new ("new-reward NAME",
-                     "Writes a folder NAME with a reward that builds and passes its test: change "
-                     "its score function. The folder must not exist.");
+                     "Writes a new folder NAME with a reward that builds and passes its test. "
+                     "Change its score function to make it yours. The folder must not exist.");
   g_autoptr (GError) error = NULL;
 
   if (!cli_options_parse (options, argc, argv, &error))
@@ -136,5 +134,5 @@ cli_new_reward (int argc, char **argv)
   return error ? cli_fail ("new-reward", g_steal_pointer (&error)) : CLI_DONE;
 }
 
-const CliVerb cli_verb_new_reward = { "new-reward", "writes a folder to start a reward from",
+const CliVerb cli_verb_new_reward = { "new-reward", "writes the source of a new reward",
                                       cli_new_reward };

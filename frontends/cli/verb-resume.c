@@ -1,4 +1,4 @@
-/* verb-resume.c - vard resume: goes on with a run where its newest whole checkpoint stands
+/* verb-resume.c - vard resume: continues a run from its newest complete checkpoint
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -20,7 +20,7 @@ struct _CliResumeSettings
 G_DEFINE_FINAL_TYPE (CliResumeSettings, cli_resume_settings, G_TYPE_OBJECT)
 
 static const VardField fields[] = {
-  VARD_FIELD_BOOLEAN (CliResumeSettings, quiet, "No progress", FALSE),
+  VARD_FIELD_BOOLEAN (CliResumeSettings, quiet, "Print no progress", FALSE),
 };
 
 static void
@@ -58,7 +58,7 @@ resume (CliOptions *options, CliResumeSettings *settings, VardRunSettings *run_s
   g_autoptr (VardRunner) runner = NULL;
 
   if (!path)
-    g_set_error (&error, VARD_ERROR, VARD_ERROR_USAGE, "which run? name its folder");
+    g_set_error (&error, VARD_ERROR, VARD_ERROR_USAGE, "no run is given: name its folder");
   else if ((run = vard_run_open (path, &error)) && (known = vard_run_dup_settings (run, &error)))
     {
       g_autoptr (JsonObject) json = vard_run_settings_to_json (known);
@@ -80,7 +80,7 @@ resume (CliOptions *options, CliResumeSettings *settings, VardRunSettings *run_s
       return cli_fail ("resume", cli_blame_file (g_steal_pointer (&error), path));
     }
   if (vard_trainer_is_finished (vard_runner_get_trainer (runner)) && !settings->quiet)
-    fprintf (stderr, "all steps were done; --steps names more\n");
+    fprintf (stderr, "all steps are done; raise --steps to train more\n");
   return cli_training_run ("resume", runner, settings->quiet, cancellable);
 }
 
@@ -91,9 +91,9 @@ cli_resume (int argc, char **argv)
   g_autoptr (VardRunSettings) run_settings = vard_run_settings_new ();
   g_autoptr (CliOptions) options =
     cli_options_new ("resume RUN [OPTION...]",
-                     "Goes on with a run that was cancelled, interrupted, failed, or finished "
-                     "(with more --steps), exactly where its newest whole checkpoint stands. "
-                     "Options may change how long and how it trains, not what.");
+                     "Continues a run that was cancelled, interrupted, failed, or finished (with "
+                     "more --steps) exactly from its newest complete checkpoint. Options may "
+                     "change how the run trains and for how long, but not what it trains.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Resume", G_OBJECT (settings));
@@ -103,4 +103,4 @@ cli_resume (int argc, char **argv)
   return resume (options, settings, run_settings);
 }
 
-const CliVerb cli_verb_resume = { "resume", "goes on with a run", cli_resume };
+const CliVerb cli_verb_resume = { "resume", "continues a run", cli_resume };

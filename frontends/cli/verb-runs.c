@@ -1,4 +1,4 @@
-/* verb-runs.c - vard runs: what the runs of a folder are doing
+/* verb-runs.c - vard runs: lists the runs in a folder with their state
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -64,9 +64,9 @@ cli_runs (int argc, char **argv)
   g_autoptr (CliRunsSettings) settings = g_object_new (CLI_TYPE_RUNS_SETTINGS, NULL);
   g_autoptr (CliOptions) options =
     cli_options_new ("runs [FOLDER] [OPTION...]",
-                     "Lists the runs in a folder (runs/ unless one is named) and what each is "
-                     "doing. A run whose process is gone without having said so is interrupted; "
-                     "vard resume continues it.");
+                     "Lists the runs in a folder (runs/ by default) with their state. A run is "
+                     "interrupted if its process vanished before the end; vard resume continues "
+                     "it.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Listing", G_OBJECT (settings));

@@ -1,4 +1,4 @@
-/* verb-sample.c - vard sample: pictures of a model or of a run
+/* verb-sample.c - vard sample: draws pictures with a model or a run
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -25,7 +25,7 @@ G_DEFINE_FINAL_TYPE (CliSampleSettings, cli_sample_settings, G_TYPE_OBJECT)
 static const VardField fields[] = {
   VARD_FIELD_STRING (CliSampleSettings, output, "Folder for the pictures", "out"),
   VARD_FIELD_BOOLEAN (CliSampleSettings, grid,
-                      "Write grid.png too: a row a prompt, a column a seed", FALSE),
+                      "Also write grid.png, with a row per prompt and a column per seed", FALSE),
 };
 /* clang-format on */
 
@@ -51,7 +51,7 @@ cli_sample_apply (VardSampling *sampling, CliOptions *options, GError **error)
   if (path == NULL && !cli_options_has (options, "model"))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "which model? use --model FOLDER, or name a run");
+                   "no model is given: use --model FOLDER, or name a run");
       return FALSE;
     }
 
@@ -123,11 +123,9 @@ cli_sample (int argc, char **argv)
   g_autoptr (VardSampling) sampling = vard_sampling_new ();
   g_autoptr (CliOptions) options =
     cli_options_new ("sample [RUN] --prompt TEXT [OPTION...]",
-                     "Writes pictures of a model (--model FOLDER) or of what a run has trained, as "
-                     "PNG files with "
-                     "all that made them as text inside. A picture depends on its prompt and seed, "
-                     "not on what is "
-                     "sampled with it.");
+                     "Draws pictures with a model (--model FOLDER) or a run and writes them as PNG "
+                     "files, with every setting stored as text inside. A picture depends on its "
+                     "prompt and seed, not on the other pictures.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Sampling", G_OBJECT (sampling));
@@ -139,4 +137,4 @@ cli_sample (int argc, char **argv)
   return error != NULL ? cli_fail ("sample", g_steal_pointer (&error)) : CLI_DONE;
 }
 
-const CliVerb cli_verb_sample = { "sample", "writes pictures of a model or a run", cli_sample };
+const CliVerb cli_verb_sample = { "sample", "draws pictures with a model or a run", cli_sample };

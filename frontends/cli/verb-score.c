@@ -1,4 +1,4 @@
-/* verb-score.c - vard score: what rewards say of picture files
+/* verb-score.c - vard score: scores picture files with rewards
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -30,21 +30,24 @@ G_DEFINE_FINAL_TYPE (CliScoreSettings, cli_score_settings, G_TYPE_OBJECT)
 
 /* clang-format off */
 static const VardField fields[] = {
-  VARD_FIELD_STRV (CliScoreSettings, rewards, "NAME[:key=value,...] of a reward"),
+  VARD_FIELD_STRV (CliScoreSettings, rewards, "Reward as NAME[:key=value,...]"),
   VARD_FIELD_STRING (CliScoreSettings, prompt,
-                     "The pictures' prompt, where they do not carry it themselves", NULL),
+                     "Prompt of pictures that do not contain one", NULL),
   VARD_FIELD_STRING (CliScoreSettings, prompts,
-                     "A file of one prompt a picture, one a line or JSON lines with metadata, "
-                     "before all others",
+                     "File with one prompt per picture, one a line or JSON lines with metadata; "
+                     "overrides every other prompt",
                      NULL),
   VARD_FIELD_STRING (CliScoreSettings, sort,
-                     "Best first by this reward (its label); pictures without a score last", NULL),
+                     "Sort by the reward with this label, best first; pictures without a score "
+                     "come last", NULL),
   VARD_FIELD_STRING (CliScoreSettings, minimum,
-                     "Leave out pictures below this score, by the reward of --sort or the first",
+                     "Omit pictures below this score of the --sort reward, or else of the first",
                      NULL),
-  VARD_FIELD_UINT (CliScoreSettings, top, "Print this many pictures at most, best first; 0 for all",
+  VARD_FIELD_UINT (CliScoreSettings, top,
+                   "Print at most this many pictures, best first; 0 prints all",
                    0, G_MAXINT, 0),
-  VARD_FIELD_BOOLEAN (CliScoreSettings, json, "Print JSON, not comma-separated values", FALSE),
+  VARD_FIELD_BOOLEAN (CliScoreSettings, json,
+                      "Print JSON instead of comma-separated values", FALSE),
 };
 /* clang-format on */
 
@@ -85,7 +88,7 @@ make_rewards (CliScoreSettings *settings, GError **error)
 
   if (!settings->rewards)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no reward is named: use --reward");
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no reward is given: use --reward");
       return NULL;
     }
   mix = vard_load_rewards ((const char *const *) settings->rewards, error);
@@ -166,8 +169,8 @@ list_pictures (Scoring *self, const char *const *words, GError **error)
     else if (!add_folder (self->paths, words[i], error))
       return FALSE;
   if (self->paths->len == 0)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no picture is named%s",
-                 words[0] ? ": there is none in the folder" : "");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no picture is given%s",
+                 words[0] ? ": the folder has none" : "");
   return self->paths->len > 0;
 }
 
@@ -181,7 +184,7 @@ read_prompts (Scoring *self, GError **error)
   self->prompts = vard_prompt_source_new_from_file (path, error);
   if (!self->prompts || vard_prompt_source_get_count (self->prompts) == self->paths->len)
     return self->prompts != NULL;
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has %u prompts, and there are %u pictures",
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has %u prompts, but there are %u pictures",
                path, vard_prompt_source_get_count (self->prompts), self->paths->len);
   return FALSE;
 }
@@ -200,7 +203,7 @@ read_order (Scoring *self, GError **error)
     self->minimum = g_ascii_strtod (minimum, &end);
   if (minimum && (end == minimum || *end || isnan (self->minimum)))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "minimum is \"%s\", and should be a number",
+      g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "minimum is \"%s\", but must be a number",
                    minimum);
       return FALSE;
     }
@@ -209,7 +212,7 @@ read_order (Scoring *self, GError **error)
     self->key++;
   if (self->key == n)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "sort is \"%s\", and no reward here has this label", label);
+                 "sort is \"%s\", but no reward has this label", label);
   return self->key < n;
 }
 
@@ -445,10 +448,9 @@ cli_score (int argc, char **argv)
   g_autoptr (CliScoreSettings) settings = g_object_new (CLI_TYPE_SCORE_SETTINGS, NULL);
   g_autoptr (CliOptions) options =
     cli_options_new ("score --reward NAME[:key=value,...] FILE|FOLDER... [OPTION...]",
-                     "Prints what rewards say of picture files: raw scores, one line a picture. A "
-                     "picture that vard wrote carries its prompt, and so do those of other "
-                     "programs with a text \"prompt\" or \"parameters\". Of a folder, its PNG and "
-                     "JPEG files.");
+                     "Scores picture files with rewards and prints the raw scores, one line per "
+                     "picture. Reads the prompt from the text \"prompt\" (which vard writes) or "
+                     "\"parameters\" of a PNG file. Scores the PNG and JPEG files of a folder.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Scoring", G_OBJECT (settings));
@@ -457,4 +459,4 @@ cli_score (int argc, char **argv)
   return error ? cli_fail ("score", g_steal_pointer (&error)) : CLI_DONE;
 }
 
-const CliVerb cli_verb_score = { "score", "scores picture files by rewards", cli_score };
+const CliVerb cli_verb_score = { "score", "scores picture files with rewards", cli_score };

@@ -66,7 +66,7 @@ vard_algorithm_check_latents (VardModel *model, GError **error)
   if (info->height % 4 == 0 && info->width % 4 == 0)
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-               "The latents are %d x %d: the value network needs multiples of 4",
+               "the latents are %d x %d, but the value network needs multiples of 4",
                (int) info->height, (int) info->width);
   return FALSE;
 }

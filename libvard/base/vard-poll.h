@@ -1,5 +1,4 @@
-/* vard-poll.h - waiting for file descriptors up to a deadline that a stopped process does not run
- * into
+/* vard-poll.h - waits for file descriptors until a deadline, even across a stopped process
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

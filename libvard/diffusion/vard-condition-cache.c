@@ -78,7 +78,7 @@ vard_condition_cache_lookup (VardConditionCache *self,
     condition = vard_model_encode (self->model, self->encoder, prompt, cancellable, error);
   if (condition == NULL)
     {
-      g_prefix_error (error, "Prompt “%s”: ", prompt);
+      g_prefix_error (error, "prompt “%s”: ", prompt);
       return NULL;
     }
   g_hash_table_insert (self->conditions, g_strdup (prompt), condition);

@@ -45,7 +45,7 @@ vard_latents_read (VardSafetensors *file,
   if (vard_tensor_get_count (tensor) != count)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s: the tensor %s has %" G_GINT64_FORMAT " values, and %" G_GINT64_FORMAT
+                   "%s: the tensor %s has %" G_GINT64_FORMAT " values, but %" G_GINT64_FORMAT
                    " latents of %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT
                    " are needed",
                    vard_safetensors_get_path (file), name, vard_tensor_get_count (tensor), n,

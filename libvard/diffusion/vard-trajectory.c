@@ -1,4 +1,4 @@
-/* vard-trajectory.c - a batch of pictures on their way from noise, with every state kept
+/* vard-trajectory.c - a batch of denoising trajectories with every state
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,10 +1,10 @@
 /* vard-fusion.c - decides which elementwise nodes an engine computes in one step
  *
- * From the last node backwards: an elementwise node joins the group of its readers when all of them
- * are in that group, and is then never written to memory. It also joins, and is written, when its
- * other readers come after the group's root, since the group runs when its root is due. Otherwise
- * it is the root of a new group. No circle can form: what a group reads comes before its root, and
- * what reads a group's inner value from outside comes after it.
+ * The pass goes from the last node backwards. If all readers of an elementwise node are in one
+ * group, the node joins that group and its value is never written to memory. If other readers come
+ * after the root of the group, the node joins too, and its value is written, because the group runs
+ * when its root is due. Otherwise the node becomes the root of a new group. No cycle can form: a
+ * group's inputs come before its root, and outside readers of an inner value come after it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,10 +1,10 @@
 /* vard-layout.c - assigns memory to every node of a lowered graph
  *
- * Inputs and outputs have buffers of their own, params are read where their tensors are, everything
- * else shares the engine's arena by liveness. An output, or a value assigned to a param that
- * nothing reads any more when it is computed (a sum of gradients, a step of an optimizer), is
- * computed straight into its final place; the rest is copied there after the last step, so that
- * every read of a param sees what it held before the execution.
+ * Inputs and outputs have buffers of their own, and steps read parameters where their tensors are.
+ * All other values share the engine's arena by liveness. A step writes an output directly to its
+ * buffer. It also writes an update directly over its parameter (a sum of gradients, an optimizer
+ * step) if no later step reads the parameter. Other updates are copied after the last step, so
+ * every read of a parameter sees the value from before the execution.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,9 +1,8 @@
-/* vard-update.c - values that replace params: when they are computed, and whether straight over
- * what they replace
+/* vard-update.c - decides when parameter updates run, and which of them run in place
  *
- * A sum of gradients is recorded after all gradients are; computed there, every gradient of the
- * model would live until then. So it goes right behind the last of the steps that it needs. A value
- * that lies over its param needs no memory at all.
+ * A graph records the sums of gradients after all gradients. If they ran in that order, every
+ * gradient of the model would stay in memory until then. Each sum therefore runs directly after the
+ * last step whose result it needs. An update that overwrites its parameter needs no memory at all.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

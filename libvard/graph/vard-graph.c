@@ -1,10 +1,9 @@
 /* vard-graph.c - the arena of nodes, the merging of equal nodes, inputs and outputs
  *
- * Nodes live in blocks that are freed with the graph. Each emission looks up an equal node first
- * (same op, inputs, attributes and generation), so common subexpressions are shared as they are
- * recorded and a recording is its own simplest form. Errors do not interrupt a recording: the first
- * is kept, and a poison node stands for everything that depends on it, so that model code needs no
- * error plumbing.
+ * Nodes live in blocks that are freed with the graph. Emitting a node first looks for an equal one
+ * (same operation, inputs, attributes and generation), so common subexpressions are shared while
+ * the graph is recorded. Errors do not interrupt a recording: the graph keeps the first one, and a
+ * poison node stands for everything that depends on it, so model code needs no error handling.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

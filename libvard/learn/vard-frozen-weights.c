@@ -1,8 +1,8 @@
-/* vard-frozen-weights.c - the pretrained model beside the one that is trained
+/* vard-frozen-weights.c - keeps the pretrained weights beside the trained ones
  *
- * Graphs read a parameter's tensor as it is when they are recorded. So the same module tree gives
- * the pretrained model when its parameters' tensors are exchanged for frozen copies meanwhile, or
- * when its adapters are off.
+ * A graph reads the tensor that a parameter has when the graph is recorded. One module tree
+ * therefore also records the pretrained model, if its parameters hold frozen copies meanwhile or
+ * its adapters are off.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

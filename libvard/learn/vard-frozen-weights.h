@@ -1,4 +1,4 @@
-/* vard-frozen-weights.h - the pretrained model beside the one that is trained
+/* vard-frozen-weights.h - keeps the pretrained weights beside the trained ones
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

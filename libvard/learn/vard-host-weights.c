@@ -1,6 +1,7 @@
-/* vard-host-weights.c - weights of a device, in host memory for as long as files are written
+/* vard-host-weights.c - copies a device's weights to host memory while files are written
  *
- * Programs find their tensors' addresses at each execution, so nothing must be executed in between.
+ * Programs look up the addresses of their tensors at each execution, so no program may run in
+ * between.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-host-weights.h - weights of a device, in host memory for as long as files are written
+/* vard-host-weights.h - copies a device's weights to host memory while files are written
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-learning-rate.c - rates over the course of a run, as functions of what has been done
+/* vard-learning-rate.c - learning rates as functions of a run's progress
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,7 +1,7 @@
-/* vard-optimizer.c - AdamW on flat tensors, with the gradient's norm clipped (arXiv 1711.05101)
+/* vard-optimizer.c - AdamW on flat tensors, with clipping of the gradient's norm (arXiv 1711.05101)
  *
- * Two graphs, so that the norm is seen before anything is written: a gradient that is not finite
- * ends the training with weights that still are.
+ * It has two graphs, so the norm is known before anything is written. A gradient that is not finite
+ * ends the training while the weights are still intact.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

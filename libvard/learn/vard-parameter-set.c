@@ -1,7 +1,6 @@
-/* vard-parameter-set.c - trainable parameters side by side in one flat tensor, their gradients in
- * another
+/* vard-parameter-set.c - keeps parameters and gradients in two flat tensors
  *
- * With both flat, clipping, Adam and an all-reduce are each one call, and saving is one loop.
+ * With flat tensors, clipping, Adam and an all-reduce are one call each, and saving is one loop.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -106,7 +105,7 @@ vard_parameter_set_new (VardEngine *engine, VardModule *root, GError **error)
   if (self->count == 0)
     {
       g_set_error_literal (error, VARD_ERROR, VARD_ERROR_USAGE,
-                           "Nothing of the model is trainable");
+                           "no weight of the model is trainable");
       return NULL;
     }
   self->weights = new_flat (self, error);

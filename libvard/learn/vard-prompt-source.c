@@ -1,4 +1,4 @@
-/* vard-prompt-source.c - the prompts of a run, with what a reward may want to know of each
+/* vard-prompt-source.c - the prompts of a run with their metadata
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -45,7 +45,7 @@ add_json_line (VardPromptSource *self, const char *line, GError **error)
   if (prompt == NULL || json_node_get_value_type (prompt) != G_TYPE_STRING)
     {
       g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                           "expected an object with a string named “prompt”");
+                           "expected an object with a string “prompt”");
       return FALSE;
     }
   add (self, json_node_get_string (prompt), object);
@@ -101,12 +101,13 @@ vard_prompt_source_new_from_file (const char *path, GError **error)
 
   if (!g_file_get_contents (path, &text, &length, &local))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "Prompts: %s", local->message);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot read the prompts: %s",
+                   local->message);
       return NULL;
     }
   if (!g_utf8_validate_len (text, length, NULL))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: not UTF-8 text", path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not UTF-8 text", path);
       return NULL;
     }
 
@@ -115,7 +116,7 @@ vard_prompt_source_new_from_file (const char *path, GError **error)
     return NULL;
   if (self->texts->len == 0)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: no prompts in it", path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no prompts", path);
       return NULL;
     }
 

@@ -1,4 +1,4 @@
-/* vard-prompt-source.h - the prompts of a run, with what a reward may want to know of each
+/* vard-prompt-source.h - the prompts of a run with their metadata
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

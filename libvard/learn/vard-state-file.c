@@ -132,7 +132,7 @@ read_numbers (VardSafetensors *file, GError **error)
   if (node != NULL && JSON_NODE_HOLDS_OBJECT (node))
     return json_object_ref (json_node_get_object (node));
 
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: not a training state",
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not a training state",
                vard_safetensors_get_path (file));
   return NULL;
 }
@@ -202,7 +202,7 @@ check_count (VardStateReader *self,
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s: %s has %" G_GINT64_FORMAT " elements of %s, but this run needs %" G_GSIZE_FORMAT
-               ": was it made with other settings or another model?",
+               ": it belongs to other settings or another model",
                vard_safetensors_get_path (self->file), name, vard_tensor_get_count (tensor), dtype,
                count);
 

@@ -139,8 +139,8 @@ vard_state_check_prompts (const VardTrajectoryStore *store, guint n_prompts, GEr
     if (store->prompts[i] >= n_prompts)
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                     "The checkpoint knows prompt %u, but the run has %u prompts",
-                     store->prompts[i], n_prompts);
+                     "the checkpoint uses prompt %u, but the run has %u prompts", store->prompts[i],
+                     n_prompts);
         return FALSE;
       }
 

@@ -202,7 +202,8 @@ vard_training_measure_totals (const float *totals,
   if (valid->len < 16)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                   "only %u of the pool's %u pictures have a score: too few to learn from",
+                   "only %u of the pool's %u pictures have a score, which are too few to learn "
+                   "from: check the rewards' messages in the log",
                    valid->len, n);
       return FALSE;
     }
@@ -211,8 +212,8 @@ vard_training_measure_totals (const float *totals,
   if (*sd < 1e-9)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_REWARD,
-                   "all pictures of the pool have the same total reward, %g: nothing can be "
-                   "learned",
+                   "every picture of the pool has the same total reward, %g, so there is nothing "
+                   "to learn: change the rewards or their weights",
                    *mean);
       return FALSE;
     }

@@ -1,4 +1,4 @@
-/* vard-trajectory-store.h - trajectories with their rewards: the pool, and the ring of the newest
+/* vard-trajectory-store.h - stores trajectories with their rewards: pool and ring
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

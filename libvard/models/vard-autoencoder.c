@@ -1,4 +1,4 @@
-/* vard-autoencoder.c - pictures to latents and back (AutoencoderKL)
+/* vard-autoencoder.c - encodes pictures as latents and decodes them (AutoencoderKL)
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-autoencoder.h - pictures to latents and back (AutoencoderKL)
+/* vard-autoencoder.h - encodes pictures as latents and decodes them (AutoencoderKL)
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-model-loader.c - looks into a folder and builds the class of model it names
+/* vard-model-loader.c - finds out which model class a folder names, and builds it
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -27,7 +27,7 @@ check_path (const char *path, GError **error)
   if (!g_file_test (path, G_FILE_TEST_EXISTS))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "there is no model folder or .safetensors file %s (nothing is downloaded)",
+                   "there is no model folder or .safetensors file %s (vard downloads nothing)",
                    path);
       return FALSE;
     }
@@ -35,16 +35,16 @@ check_path (const char *path, GError **error)
     if (g_str_has_suffix (path, pickles[i]) && !g_file_test (path, G_FILE_TEST_IS_DIR))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                     "%s is a pickle, which can run code when it is read; convert it with "
-                     "diffusers: StableDiffusionPipeline.from_single_file (file).save_pretrained "
-                     "(folder)",
+                     "%s is a pickle, and reading it can run code: convert it with diffusers: "
+                     "StableDiffusionPipeline.from_single_file (file).save_pretrained (folder)",
                      path);
         return FALSE;
       }
   if (g_file_test (path, G_FILE_TEST_IS_DIR) || g_str_has_suffix (path, ".safetensors"))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-               "%s is neither a model folder as diffusers writes it nor a .safetensors file", path);
+               "%s is neither a model folder in the layout of diffusers nor a .safetensors file",
+               path);
   return FALSE;
 }
 
@@ -75,12 +75,12 @@ refuse_folder (const char *path, GError **error)
 
   if (g_file_test (config, G_FILE_TEST_EXISTS))
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                 "%s has no model_index.json: it is one part of a model; name the folder that "
-                 "holds unet, vae and text_encoder",
+                 "%s has no model_index.json: it is only a part of a model; name the folder that "
+                 "contains unet, vae and text_encoder",
                  path);
   else if (file != NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                 "%s has no model_index.json: %s; is the file %s meant?", path, what, file);
+                 "%s has no model_index.json: %s; did you mean the file %s?", path, what, file);
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no model_index.json: %s", path,
                  what);
@@ -111,7 +111,7 @@ load_folder (const char *path, GError **error)
         return classes[i].load (path, index, error);
       g_string_append_printf (supported, "%s%s", i ? ", " : "", classes[i].class_name);
     }
-  g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s is a %s; supported is %s%s", path,
+  g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED, "%s is a %s; vard supports %s%s", path,
                *name ? name : "pipeline without _class_name", supported->str,
                g_str_has_prefix (name, "Flax") || g_str_has_prefix (name, "Onnx")
                  ? " (export the model from PyTorch: save_pretrained of a StableDiffusionPipeline)"

@@ -1,4 +1,4 @@
-/* vard-time-embedding.c - a timestep as a vector: sines and cosines, then two linear layers
+/* vard-time-embedding.c - embeds a timestep: sines and cosines, then two linear layers
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-unet-config.c - what unet/config.json says, as far as vard supports it
+/* vard-unet-config.c - reads the supported settings of unet/config.json
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

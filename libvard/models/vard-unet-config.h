@@ -1,4 +1,4 @@
-/* vard-unet-config.h - what unet/config.json says, as far as vard supports it
+/* vard-unet-config.h - reads the supported settings of unet/config.json
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,9 +1,10 @@
 /* vard-plugin-cache.c - caches what vard knows about plugin files
  *
- * One JSON file: for each plugin file its size, time and description. It is a convenience and never
- * an authority: a damaged one is ignored, an entry counts only while size and time are those of the
- * file, and it is written beside and renamed, so that two processes cannot mix theirs. A library
- * that was missing may have come since, so "unavailable" is not remembered.
+ * The cache is one JSON file with the size, time and description of each plugin file. It is a
+ * convenience and never an authority. A damaged cache is ignored. An entry counts only while its
+ * size and time are those of the file. The cache is written under another name and renamed, so two
+ * processes cannot mix their data. It does not remember "unavailable", because a missing library
+ * may have been installed since.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,8 +1,9 @@
 /* vard-plugin-manager.c - lists all plugin files and creates objects of their features
  *
- * Files are looked at when the list is first wanted, each in a child process unless the cache knows
- * it. Of two files with the same feature or the same GType name the one earlier in the search path
- * wins, and the other is listed as refused. Only create() opens a file in this process.
+ * The manager inspects plugin files when the list is first needed, each in a child process unless
+ * the cache knows the file. If two files have the same feature or the same GType name, the one
+ * earlier in the search path wins and the other is listed as refused. Only create() opens a file in
+ * this process.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

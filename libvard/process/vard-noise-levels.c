@@ -1,4 +1,4 @@
-/* vard-noise-levels.c - which noise levels a sampler visits
+/* vard-noise-levels.c - computes the noise levels that a sampler visits
  *
  * DDIM and DDPM go by timesteps. Euler's methods and DPM-Solver++ go by
  *   sigma = sqrt ((1 - alpha_bar) / alpha_bar),
@@ -70,7 +70,7 @@ noise_levels_check_time (const VardScheduleConfig *config,
     return TRUE;
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "With %u steps and steps_offset %d the sampler starts at timestep %g of %u", n_steps,
+               "with %u steps and steps_offset %d the sampler starts at timestep %g of %u", n_steps,
                config->steps_offset, time, config->n_train_timesteps);
   return FALSE;
 }
@@ -210,7 +210,7 @@ vard_noise_levels_of_flow (const VardProcess *process,
   if (spacing == VARD_SPACING_LEADING)
     {
       g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                           "A flow begins at pure noise, which timestep_spacing “leading” leaves "
+                           "a flow begins at pure noise, which timestep_spacing “leading” leaves "
                            "out: use trailing or linspace");
       return FALSE;
     }

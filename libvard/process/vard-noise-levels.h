@@ -1,4 +1,4 @@
-/* vard-noise-levels.h - which noise levels a sampler visits
+/* vard-noise-levels.h - computes the noise levels that a sampler visits
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

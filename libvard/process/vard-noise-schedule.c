@@ -1,4 +1,4 @@
-/* vard-noise-schedule.c - how much of the picture is left at each training timestep
+/* vard-noise-schedule.c - the share of signal and noise at each training timestep
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -27,16 +27,17 @@ check_config (const VardScheduleConfig *config, GError **error)
 {
   if (config->n_train_timesteps == 0)
     g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                         "The noise schedule has no training timesteps");
+                         "the noise schedule has no training timesteps");
   else if (!(config->beta_start > 0 && config->beta_start <= config->beta_end
              && config->beta_end < 1))
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                 "The noise schedule goes from beta %g to %g: they must rise, above 0 and below 1",
+                 "the noise schedule goes from beta %g to %g, but betas must rise and lie between "
+                 "0 and 1",
                  config->beta_start, config->beta_end);
   else if (config->clip_sample)
     g_set_error_literal (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                         "The scheduler clips its samples (clip_sample): with clipping a step is "
-                         "no Gaussian and has no KL in closed form");
+                         "the scheduler clips its samples (clip_sample), but a clipped step is not "
+                         "Gaussian and has no closed-form KL");
   else
     return TRUE;
 

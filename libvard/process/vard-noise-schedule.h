@@ -1,4 +1,4 @@
-/* vard-noise-schedule.h - how much of the picture is left at each training timestep
+/* vard-noise-schedule.h - the share of signal and noise at each training timestep
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

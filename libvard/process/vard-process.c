@@ -38,14 +38,14 @@ process_check (const VardProcessClass *klass, const VardScheduleConfig *config, 
 {
   if (!(klass->predictions & 1 << config->prediction))
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                 "The model predicts %s, which means nothing in a %s process",
+                 "the model predicts %s, which a %s process cannot use",
                  prediction_names[config->prediction], klass->name);
   else if (config->process == VARD_PROCESS_FLOW && config->n_train_timesteps == 0)
     g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                         "The flow has no training timesteps");
+                         "the flow has no training timesteps");
   else if (config->process == VARD_PROCESS_FLOW && !(config->shift > 0 && config->shift <= 1000))
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                 "The flow's shift is %g, not a number above 0 and up to 1000", config->shift);
+                 "the flow's shift is %g, but must be above 0 and at most 1000", config->shift);
   else
     return TRUE;
 

@@ -1,4 +1,4 @@
-/* vard-sampler-kind.h - the names of the samplers, and what kind of steps each takes
+/* vard-sampler-kind.h - the names of the samplers
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,5 +1,4 @@
-/* vard-sampler-step.c - what the samplers' files have in common: steps in terms of what a model
- * says
+/* vard-sampler-step.c - shared by the samplers: steps in terms of the model's output
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

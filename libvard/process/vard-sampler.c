@@ -23,14 +23,15 @@ sampler_check (const VardProcess *process,
       g_autofree char *others = vard_sampler_class_list_process (process->config.process);
 
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "The sampler %s is not for this model, whose process is %s: use %s", klass->name,
-                   process->klass->name, others);
+                   "the sampler %s does not fit this model, whose process is %s: use %s",
+                   klass->name, process->klass->name, others);
     }
   else if (klass->flags & VARD_SAMPLER_FLAGS_HAS_ETA && !(eta >= 0 && eta <= 1))
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "The sampler's eta is %g, not 0 to 1", eta);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 "the sampler's eta is %g, but must be from 0 to 1", eta);
   else if (n_steps == 0 || n_steps > n)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "%u sampler steps, but the model knows %u timesteps", n_steps, n);
+                 "%u sampler steps are too many: the model has %u timesteps", n_steps, n);
   else
     return TRUE;
 

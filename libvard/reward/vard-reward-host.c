@@ -1,16 +1,14 @@
 /* vard-reward-host.c - an isolated reward: the side of the run
  *
- * It looks like any reward. The real one lives in the helper program vard-reward-host
- * (vard-reward-process.c), so that a crash, a leak or a library that nothing else gets along with
- * stays there. Pictures that were made in the mix's pool are read where they are; others are copied
- * there first.
+ * It behaves like any reward. The real one lives in the helper program vard-reward-host
+ * (vard-reward-process.c), so a crash, a leak or an incompatible library stays there. The helper
+ * reads pictures of the mix's pool in place; other pictures are copied into the pool first.
  *
- * When the process dies, another is started and gets the batch once more; when that one crashes
- * too, the pictures go one at a time (groups of one prompt together), so that the one it crashes on
- * is known and fails alone. A process that does not answer in time is given the batch once more,
- * and then all of it fails. Each start counts, and after some of them the reward as a whole has
- * failed, because a plugin that always crashes should not look like one that sometimes has no
- * score.
+ * If the process dies, vard starts another and sends the batch again. If that one crashes too, vard
+ * sends one picture at a time (groups of one prompt together), so only the picture that causes the
+ * crash fails. A process that does not answer in time gets the batch once more; then the whole
+ * batch fails. vard counts the starts. After a limit the reward as a whole has failed, because a
+ * plugin that always crashes must not look like one that sometimes has no score.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,9 +1,9 @@
 /* vard-reward-message.c - queues the log messages of rewards
  *
- * A reward has g_message() and g_warning() like any code, and one in a process of its own has
- * standard error. Both come together here and wait for who runs the rewards, so that a run has them
- * in its log under the reward's name. What a thread logs belongs to the reward that it is calling
- * at that time.
+ * A reward logs with g_message() and g_warning() like any code, and an isolated reward also writes
+ * to standard error. This file queues both until the runner collects them, so they reach the run's
+ * log under the reward's name. A message belongs to the reward that its thread is calling at that
+ * time.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,8 +1,8 @@
 /* vard-reward-process.c - the process of an isolated reward
  *
- * Questions and answers are JSON on a socket pair (vard-reward-wire.c), pictures stay where they
- * are (vard-image-pool.c): a slab's descriptor travels once. A thread reads what the process writes
- * to its standard error, so that a full pipe stops nobody.
+ * Requests and answers are JSON on a socket pair (vard-reward-wire.c). Pictures stay in place
+ * (vard-image-pool.c): the descriptor of a slab travels once. A thread reads the standard error of
+ * the process, so a full pipe blocks nobody.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-export-metadata.c - what the header of an exported file says about where it comes from
+/* vard-export-metadata.c - the metadata of an exported file
  *
  * All values are strings. Paths stay out: the file is made to be given away.
  *

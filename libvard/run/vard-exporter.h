@@ -1,4 +1,4 @@
-/* vard-exporter.h - adapters and models in files that other programs load
+/* vard-exporter.h - writes adapters and models in files that other programs load
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-loader.c - from names and paths to engines and pipelines
+/* vard-loader.c - creates engines and pipelines from names and paths
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-run-files.c - a run's checkpoints, its log, and the numbers that a resume cuts
+/* vard-run-files.c - a run's checkpoints and log, and the metrics that a resume cuts
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -102,7 +102,7 @@ vard_run_find_checkpoint (VardRun *self, guint64 step, guint64 *found, GError **
     }
   if (first)
     g_propagate_prefixed_error (error, g_steal_pointer (&first),
-                                "%s has no whole checkpoint: ", self->path);
+                                "%s has no complete checkpoint: ", self->path);
   else if (step != VARD_CHECKPOINT_NEWEST)
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                  "%s has no checkpoint of step %" G_GUINT64_FORMAT, self->path, step);

@@ -1,7 +1,7 @@
-/* vard-run-samples.c - pictures of an evaluation in a run's folder
+/* vard-run-samples.c - writes the pictures of an evaluation into a run's folder
  *
- * A file's name tells step, prompt and seed, and a grid is laid out by these three, never by the
- * order in which pictures came.
+ * The name of a file states its step, prompt and seed. A grid is laid out by these three, never by
+ * the order in which pictures arrive.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

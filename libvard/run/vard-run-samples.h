@@ -1,4 +1,4 @@
-/* vard-run-samples.h - pictures of an evaluation in a run's folder
+/* vard-run-samples.h - writes the pictures of an evaluation into a run's folder
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

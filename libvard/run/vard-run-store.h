@@ -1,4 +1,4 @@
-/* vard-run-store.h - the runs in a folder, as a list
+/* vard-run-store.h - lists the runs in a folder
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

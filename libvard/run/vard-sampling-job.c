@@ -52,7 +52,7 @@ vard_sampling_load_weights (VardSampling *self, VardEngine *engine, char **run, 
       if (vard_sampling_is_set (self->model))
         return vard_model_load (self->model, error);
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "no model is named: set model to a folder, or sample a run");
+                   "no model is given: set model to a folder, or sample a run");
       return NULL;
     }
 

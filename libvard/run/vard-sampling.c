@@ -34,39 +34,40 @@ static guint signals[N_SIGNALS];
 
 /* clang-format off */
 static const VardField fields[] = {
-  VARD_FIELD_STRING (VardSampling, model, "Folder of the model; a run knows its own", NULL),
-  VARD_FIELD_STRV (VardSampling, lora, "FILE[:STRENGTH] of a LoRA to add, in any common spelling"),
+  VARD_FIELD_STRING (VardSampling, model, "Folder of the model; omit it for a run", NULL),
+  VARD_FIELD_STRV (VardSampling, lora,
+                   "LoRA to add, as FILE[:STRENGTH]; diffusers, PEFT and kohya files work"),
   VARD_FIELD_UINT64 (VardSampling, checkpoint,
-                     "Which checkpoint of a run, by its step; the newest unless named",
+                     "Step of a run's checkpoint; the default is the newest",
                      0, VARD_CHECKPOINT_NEWEST, VARD_CHECKPOINT_NEWEST),
-  VARD_FIELD_STRV (VardSampling, prompt, "What to show"),
+  VARD_FIELD_STRV (VardSampling, prompt, "Prompt of a picture"),
   VARD_FIELD_STRING (VardSampling, prompts, "File of prompts, one a line or JSON lines", NULL),
   VARD_FIELD_STRING (VardSampling, negative_prompt,
-                     "What not to show; works by guidance, so guidance-scale must be above 1",
+                     "What a picture should not show; needs a guidance-scale above 1",
                      NULL),
-  VARD_FIELD_ENUM (VardSampling, sampler, "What goes from noise to a picture",
+  VARD_FIELD_ENUM (VardSampling, sampler, "Sampler",
                    vard_sampler_kind_get_type, VARD_SAMPLER_KIND_DDIM),
   VARD_FIELD_UINT (VardSampling, steps, "Denoising steps", 1, 1000, 20),
-  VARD_FIELD_UINT (VardSampling, width, "Width in pixels, 0 for that of the model", 0, 8192, 0),
-  VARD_FIELD_UINT (VardSampling, height, "Height in pixels, 0 for that of the model", 0, 8192, 0),
+  VARD_FIELD_UINT (VardSampling, width, "Width in pixels; 0 takes the model's", 0, 8192, 0),
+  VARD_FIELD_UINT (VardSampling, height, "Height in pixels; 0 takes the model's", 0, 8192, 0),
   VARD_FIELD_UINT64 (VardSampling, seed,
-                     "Seed of each prompt's first picture; the next ones count up",
+                     "Seed of the first picture of each prompt; each next picture adds 1",
                      0, G_MAXINT64, 0),
-  VARD_FIELD_UINT (VardSampling, count, "Pictures a prompt", 1, 100000, 1),
+  VARD_FIELD_UINT (VardSampling, count, "Pictures per prompt", 1, 100000, 1),
   VARD_FIELD_DOUBLE (VardSampling, eta,
-                     "Noise of the sampler ddim: 0 is deterministic, 1 is DDPM", 0, 1, 1),
+                     "Noise of ddim: 0 is deterministic, 1 is DDPM", 0, 1, 1),
   VARD_FIELD_DOUBLE (VardSampling, guidance_scale,
-                     "How strongly the prompt is followed: 1 is the plain model, Stable Diffusion "
-                     "wants 5 or more; a run is sampled as it was trained", 1, 30, 1),
-  VARD_FIELD_UINT (VardSampling, batch, "Pictures at once", 1, 4096, 16),
+                     "Strength of classifier-free guidance: 1 turns it off, Stable Diffusion "
+                     "needs 5 or more; a run defaults to its training setting", 1, 30, 1),
+  VARD_FIELD_UINT (VardSampling, batch, "Number of pictures to draw at once", 1, 4096, 16),
   VARD_FIELD_STRING (VardSampling, noise,
-                     "safetensors file with the initial noise (tensor noise, [n, channels, height, "
-                     "width]) and each step's (tensor steps, [steps, n, ...]), to compare with "
-                     "other tools", NULL),
+                     "safetensors file with the initial noise (tensor noise, [n, channels, "
+                     "height, width]) and the noise of each step (tensor steps, [steps, n, "
+                     "...]), to compare with other tools", NULL),
   VARD_FIELD_STRING (VardSampling, latents,
-                     "safetensors file to write the finished latents to", NULL),
-  VARD_FIELD_STRING (VardSampling, engine, "What computes: cpu, cuda or reference", "cpu"),
-  VARD_FIELD_UINT (VardSampling, threads, "Threads of the engine, 0 for one per core", 0, 1024, 0),
+                     "safetensors file for the finished latents", NULL),
+  VARD_FIELD_STRING (VardSampling, engine, "Engine that computes: cpu, cuda or reference", "cpu"),
+  VARD_FIELD_UINT (VardSampling, threads, "Threads of the engine; 0 uses one per core", 0, 1024, 0),
 };
 /* clang-format on */
 

@@ -1,8 +1,8 @@
 /* vard-image-pool.c - memory for pictures that another process can read in place
  *
- * Pictures are carved one after another out of slabs; a slab is a file without a name, whose
- * descriptor another process maps. When the last picture of a slab is freed, the slab is used again
- * from its beginning, so a run stands on a few of them, and who mapped one has mapped it for good.
+ * Pictures are allocated one after another from slabs. A slab is an unnamed file whose descriptor
+ * another process maps. When the last picture of a slab is freed, the slab is used again from its
+ * beginning, so a run needs only a few slabs, and a process maps each of them once.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,9 +1,7 @@
-/* vard-safetensors-header.c - the JSON part of a weight file, checked before anything is read
- * through it
+/* vard-safetensors-header.c - parses and checks the JSON header of a weight file
  *
- * json-glib does the parsing. Before it sees the text, a scan refuses what it would hide or choke
- * on: a name given twice, a NUL in a name, and nesting deeper than any real header has (its parser
- * recurses).
+ * json-glib parses the header. Before it sees the text, a scan refuses what json-glib would hide or
+ * fail on: a name that occurs twice, a NUL in a name, and deep nesting (its parser is recursive).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

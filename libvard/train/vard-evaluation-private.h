@@ -1,4 +1,4 @@
-/* vard-evaluation-private.h - filling in an evaluation
+/* vard-evaluation-private.h - how an evaluation is filled in
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,5 +1,4 @@
-/* vard-evaluation.c - pictures of fixed prompts and seeds with their scores, and what they say
- * together
+/* vard-evaluation.c - pictures of fixed prompts and seeds, with their scores and metrics
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

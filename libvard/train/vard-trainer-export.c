@@ -1,4 +1,4 @@
-/* vard-trainer-export.c - what a run leaves: an adapter or a model, and what its algorithm adds
+/* vard-trainer-export.c - writes what a run leaves: an adapter or a model, and the value network
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

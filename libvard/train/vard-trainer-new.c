@@ -1,4 +1,4 @@
-/* vard-trainer-new.c - what a trainer needs, checked and compiled before anything is trained
+/* vard-trainer-new.c - checks, encodes and compiles everything that a trainer needs
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,8 +1,7 @@
-/* vard-trainer-settings.c - every number that decides how a model is fine-tuned
+/* vard-trainer-settings.c - the settings of a training
  *
- * The loop's own numbers are properties of the parent class; each algorithm has an object of its
- * own. The settings of the library's algorithms can be reached as properties of this class too, so
- * that a script needs not know which algorithm a name belongs to.
+ * None of the defaults are from the paper. They were measured on small models, and the ranges are
+ * where the method is defined.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

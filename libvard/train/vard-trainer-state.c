@@ -1,7 +1,6 @@
-/* vard-trainer-state.c - a run's state on disk, so that it goes on exactly where it stood
+/* vard-trainer-state.c - saves and loads everything that an exact resume needs
  *
- * trainer.safetensors has the trained weights with their optimizer, the counters, and whatever the
- * algorithm adds; the algorithm may write files of its own beside it.
+ * The pool has a file of its own, because it is large and does not change once it is full.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -180,8 +179,8 @@ vard_trainer_save_state (VardTrainer *self, const char *directory, GError **erro
   if (self->is_broken)
     {
       g_set_error_literal (error, VARD_ERROR, VARD_ERROR_FAILED,
-                           "The training was interrupted in the middle of a step: there is no "
-                           "state to save");
+                           "training was interrupted in the middle of a step, so there is no state "
+                           "to save");
       return FALSE;
     }
 

@@ -1,9 +1,8 @@
-/* cuda-compiler.c - kernels from source to functions: compiled for the device at run time, and kept
- * on disk
+/* cuda-compiler.c - compiles kernels at run time for the device, and caches them on disk
  *
- * A compiled module is stored under the hash of its source, the architecture, and the versions of
- * compiler and driver, so that a change of any makes another file. Files are written beside and
- * renamed: two processes may do it at once.
+ * The name of a cached module is the hash of its source, the architecture, and the versions of
+ * compiler and driver. The file is written under another name and renamed, so two processes may
+ * write it at once.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,8 +1,7 @@
-/* cuda-libraries.h - the vendor's libraries as tables of functions, opened when an engine is first
- * used
+/* cuda-libraries.h - the vendor's libraries as tables of functions, opened on first use
  *
- * Nothing is linked: a machine without a driver can load the plugin and is told what is missing.
- * VARD_CUDA_LIBRARIES names a folder to take the libraries from instead of the system's.
+ * The plugin links none of them, so it loads on a machine without a driver and can say what is
+ * missing. VARD_CUDA_LIBRARIES names a folder to use instead of the system's libraries.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,8 +1,7 @@
-/* cuda-program.c - executing a lowered graph: the first time queued call by call and captured, then
- * replayed as a whole
+/* cuda-program.c - executes a lowered graph: queued and captured once, then replayed
  *
- * A capture holds addresses. They change when the arena grows or a tensor moves, which is rare: the
- * addresses are compared before each execution, and a change makes a new capture.
+ * A capture contains addresses. They change, rarely, when the arena grows or a tensor moves. The
+ * program compares them before each execution and captures again if one changed.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,13 +1,13 @@
 /* cuda-storage.c - chooses the storage type of each value
  *
- * Frozen weights are kept in the order and the type in which the steps read them. In bf16 an
- * activation lies in memory as bf16 when all that becomes of it goes into products and
- * normalisations, by way of elementwise steps and moves: they compute in single precision and round
- * each such value, stored or not, so that it does not depend on which nodes share a step. What
- * reaches a loss or an output stays in single precision all the way from the product that made it,
- * and so does what no product made: times, coefficients, noise. Sums for each channel are the
- * gradients of biases and scales. They read what they find: a policy that is trained must lie in
- * memory as its reference does, or the two differ by rounding alone.
+ * The engine keeps frozen weights in the layout and type that the steps read. With bf16 it stores
+ * an activation as bf16 if the activation only reaches products and normalisations, directly or
+ * through elementwise steps and moves. Such a step computes in single precision and rounds the
+ * value whether or not it stores it, so results do not depend on which nodes share a step. Values
+ * on the path from a product to a loss or an output stay in single precision, and so do values that
+ * no product made: times, coefficients, noise. Sums over channels are the gradients of biases and
+ * scales; they read what they find. A trained policy must have the storage types of its reference,
+ * or the two would differ by rounding alone.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,10 +1,9 @@
 /* cuda-weights.c - parameters on the device in the layout that steps read
  *
- * A frozen weight is a view of a mapped file, in the file's type and layout. It goes to the device
- * once, and is there converted and put in order once: half a file's bytes are never blown up to
- * single precision for products in bf16. What is trained stays in single precision in a flat
- * buffer; products read a copy of the whole buffer, which is made again after an update by one
- * kernel.
+ * A frozen weight is a view of a mapped file, in the file's type and layout. The engine uploads it
+ * once, and the device converts and reorders it once; 16-bit weights are never widened for bf16
+ * products. Trained weights stay in single precision in a flat buffer. Products read a converted
+ * copy of the whole buffer, which one kernel makes again after an update.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -191,7 +191,7 @@ class Arguments(cli.CliTest):
 
     def test_resume_nothing(self):
         self.bad(3, ['nowhere'], 'resume', 'nowhere')
-        self.bad(2, ['which run'], 'resume')
+        self.bad(2, ['no run is given'], 'resume')
 
     def test_resume_a_folder(self):
         os.mkdir(self.path('folder'))
@@ -321,7 +321,7 @@ class Rewards(cli.CliTest):
         while process.poll() is None and not os.path.exists(self.path('mark')):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        while 'once more stops now' not in process.stderr.readline():  # two that come at once are one to the kernel
+        while 'press Ctrl-C again to stop now' not in process.stderr.readline():  # two that come at once are one to the kernel
             self.assertIsNone(process.poll())
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60)[1]

@@ -194,12 +194,12 @@ class Broken(ModelTest):
                 self.bad_model([UNET, word])
 
     def test_folders_that_are_no_model(self):
-        self.bad_model(['one part of a model', 'folder that holds'], model='model/unet')
+        self.bad_model(['only a part of a model', 'folder that contains'], model='model/unet')
         self.write('downloads/v1-5.ckpt', 'x')
         self.bad_model(['no model_index.json', 'v1-5.ckpt'], model='downloads')
         self.write('downloads/sd.safetensors', 'x')
         self.bad_model(['no model_index.json', 'sd.safetensors'], model='downloads')
-        self.bad_model(['some-one/model', 'nothing is downloaded'], model='some-one/model')
+        self.bad_model(['some-one/model', 'vard downloads nothing'], model='some-one/model')
 
     def test_no_prompts(self):
         os.remove(self.path('model/prompts.txt'))

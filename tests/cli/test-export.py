@@ -143,7 +143,7 @@ class Export(cli.CliTest):
         """What a run ended with, and a checkpoint: the adapters do what was trained, the header says what for"""
         self.good('train', '--model', TINY, '--reward', 'colorfulness', '--run', 'run', *cli.QUICK)
         said = self.good('export', 'run', '--format', 'kohya', '-o', 'run.safetensors').stdout
-        self.assertNotIn('do nothing', said)
+        self.assertNotIn('have no effect', said)
         metadata = read_header(self.path('run.safetensors'))['__metadata__']
         self.assertEqual(metadata['vard_run'], 'run')
         self.assertEqual(metadata['vard_rewards'], 'colorfulness')
@@ -163,7 +163,7 @@ class Export(cli.CliTest):
         self.write('run/state.json', json.dumps({**state, 'state': 'cancelled'}))
         shutil.rmtree(self.path('run/checkpoints/step-000004'))
         said = self.good('export', 'run', '--format', 'kohya', '-o', 'run.safetensors').stdout
-        self.assertIn('has not ended: its newest checkpoint is used', said)
+        self.assertIn('has not ended; exporting its newest checkpoint', said)
         self.assertEqual(read_header(self.path('run.safetensors'))['__metadata__']['vard_step'], '2')
 
     def test_full_run(self):
@@ -215,7 +215,7 @@ class Export(cli.CliTest):
         self.bad(2, ['--format'], 'export', MODEL, '-o', 'x.safetensors')
         self.bad(2, ['-o'], 'export', MODEL, '--format', 'kohya')
         self.bad(2, ['.safetensors'], 'export', MODEL, '--format', 'kohya', '-o', 'x.pt')
-        self.bad(2, ['which run or model'], 'export', '--format', 'kohya', '-o', 'x.safetensors')
+        self.bad(2, ['no run or model is given'], 'export', '--format', 'kohya', '-o', 'x.safetensors')
         self.bad(2, ['loud'], 'export', MODEL, '--lora', 'x:loud', '--format', 'kohya', '-o', 'x.safetensors')
         self.bad(3, ['nowhere'], 'export', 'nowhere', '--format', 'kohya', '-o', 'x.safetensors')
 

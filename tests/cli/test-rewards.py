@@ -52,7 +52,7 @@ class NewReward(cli.CliTest):
         """What would not build, or not be found beside what is there"""
         for name in ('vard', 'test', 'all'):
             self.bad(2, ['"%s" cannot be a reward' % name], 'new-reward', name)
-        self.bad(2, ['there is a reward "brightness" already', 'brightness-reward.so'], 'new-reward', 'brightness')
+        self.bad(2, ['there is already a reward "brightness"', 'brightness-reward.so'], 'new-reward', 'brightness')
         self.good('new-reward', 'tests')
 
 

@@ -1,8 +1,8 @@
-/* vard-kl-controller.c - steers the price of KL so that a run ends near a wanted drift
+/* vard-kl-controller.c - adjusts the price of KL so that a run reaches a target KL
  *
- * It sleeps until the KL has once exceeded half the target: acting from the start, when there is no
- * KL yet, would wind the weight down to nothing before the model has moved. Then at most a tenth a
- * step, within a third and ten times of what was set.
+ * It waits until the KL has once exceeded half the target. If it acted from the start, when there
+ * is no KL yet, it would lower the weight to nothing before the model has moved. From then on it
+ * changes the weight by at most a tenth a step, between a third and ten times the initial value.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

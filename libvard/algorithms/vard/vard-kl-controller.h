@@ -1,4 +1,4 @@
-/* vard-kl-controller.h - steers the price of KL so that a run ends near a wanted drift
+/* vard-kl-controller.h - adjusts the price of KL so that a run reaches a target KL
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-value-fit.c - regression of the value network on final rewards
+/* vard-value-fit.c - fits the value network to final rewards by regression
  *
  * The mean of all trajectories through a state minimises the squared error to their final rewards:
  * that is the value. No bootstrapping.

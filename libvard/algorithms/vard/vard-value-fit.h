@@ -1,4 +1,4 @@
-/* vard-value-fit.h - regression of the value network on final rewards
+/* vard-value-fit.h - fits the value network to final rewards by regression
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-value-net.c - the expected reward from a noisy latent: V (x_t, t, text)
+/* vard-value-net.c - the value network: the expected reward of a noisy latent, V (x_t, t, text)
  *
  * Three stages of one residual block each, a stride-2 convolution between them; the time and text
  * vector scales and shifts every block's second norm (FiLM). What leaves the last stage is pooled

@@ -1,4 +1,4 @@
-/* vard-value-net.h - the expected reward from a noisy latent: V (x_t, t, text)
+/* vard-value-net.h - the value network: the expected reward of a noisy latent, V (x_t, t, text)
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -35,12 +35,13 @@ vard_vard_algorithm_check (VardAlgorithm *algorithm,
   const VardVardSettings *settings = vard_algorithm_peek_settings (algorithm);
 
   if (settings->value_refresh && settings->ring_size < loop->batch_size)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "ring-size is %u, less than batch-size %u",
-                 settings->ring_size, loop->batch_size);
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+                 "ring-size is %u, but must be at least batch-size, %u", settings->ring_size,
+                 loop->batch_size);
   else if (settings->whitening == VARD_WHITENING_RUNNING && !settings->value_refresh)
     g_set_error_literal (error, VARD_ERROR, VARD_ERROR_USAGE,
-                         "whitening is running, and value-refresh is off: no new picture would "
-                         "count");
+                         "whitening=running needs value-refresh, because only its new pictures "
+                         "would count");
   else
     return TRUE;
 
@@ -144,9 +145,9 @@ vard_vard_warn_of_value (VardVardAlgorithm *self)
     best = MAX (best, self->r2[i]);
   if (best < self->settings->q_min)
     vard_training_warn (self->training,
-                        "the value network explains nothing of the reward yet (value/r2 is at most "
-                        "%.2f, q-min is "
-                        "%g), so the model is left as it is: raise pool-size or value-fit-updates",
+                        "the value network does not predict the reward yet (value/r2 is at most "
+                        "%.2f, q-min is %g), so the model does not change: raise pool-size or "
+                        "value-fit-updates",
                         best, self->settings->q_min);
 }
 

@@ -17,57 +17,65 @@ G_DEFINE_FINAL_TYPE (VardVardSettings, vard_vard_settings, G_TYPE_OBJECT)
 /* clang-format off */
 static const VardField fields[] = {
   UINT (pool_size,
-        "Pictures of the base model that the value network is first fitted on; 128 is enough when "
-        "value-refresh is on",
+        "Pictures of the base model for the first value fit; 128 are enough with value-refresh",
         16, 1000000, 512),
   UINT (value_fit_updates,
-        "Updates of the first value fit; raise it when value/r2 is still climbing", 1, 1000000,
+        "Updates of the first value fit; raise it while value/r2 still rises at the end",
+        1, 1000000,
         300),
   BOOLEAN (value_noisy,
-           "Fit the value network on noisy states; off, it learns finished pictures alone and is "
-           "followed on noisy ones all the same: to see what the noisy states are worth",
+           "Fit the value network on noisy states; if off, it learns only finished pictures but "
+           "still guides every step (for ablations)",
            TRUE),
   UINT (value_batch, "States per value update", 1, 65536, 128),
-  UINT (value_channels, "Width of the value network's first stage", 8, 1024, 32),
-  DOUBLE (value_learning_rate, "Adam's rate at the start of the value fit", 1e-8, 1, 1e-3),
-  DOUBLE (value_learning_rate_end, "Adam's rate at the end of the value fit", 0, 1, 1e-4),
+  UINT (value_channels, "Channels of the value network's first stage", 8, 1024, 32),
+  DOUBLE (value_learning_rate, "Learning rate at the start of the value fit", 1e-8, 1, 1e-3),
+  DOUBLE (value_learning_rate_end, "Learning rate at the end of the value fit", 0, 1, 1e-4),
   BOOLEAN (value_refresh,
-           "Keep fitting the value network on fresh pictures: calls the reward in every step, "
-           "follows the model further",
+           "Keep fitting the value network on new pictures; calls the reward in every step and "
+           "stays accurate as the model moves",
            FALSE),
   UINT (value_updates,
-        "Value updates per step when value-refresh is on; fewer than four times policy-updates "
-        "lets the policy outrun it",
+        "Value updates per step with value-refresh; use at least four times policy-updates, or "
+        "the policy outruns the value network",
         1, 100000, 8),
-  DOUBLE (value_refresh_learning_rate, "Adam's rate of these updates", 1e-8, 1, 5e-4),
-  UINT (ring_size, "Newest trajectories kept for value-refresh", 1, 1000000, 256),
-  DOUBLE (ring_share, "Share of a refresh batch drawn from them, the rest is from the pool", 0, 1,
+  DOUBLE (value_refresh_learning_rate,
+          "Learning rate of the value updates with value-refresh", 1e-8, 1, 5e-4),
+  UINT (ring_size, "Number of newest trajectories kept for value-refresh", 1, 1000000, 256),
+  DOUBLE (ring_share,
+          "Share of a refresh batch drawn from the ring; the rest comes from the pool", 0, 1,
           0.75),
 
   VARD_FIELD_ENUM (VardVardSettings, whitening,
-                   "Whose mean and spread are the units that rewards are learned in: the base "
-                   "model's, or with value-refresh those of the newest pictures (running); metrics "
-                   "are in the base model's",
+                   "Pictures whose mean and standard deviation scale the reward in training: the "
+                   "base model's (base), or with value-refresh the newest (running); metrics "
+                   "always use the base model's",
                    vard_whitening_get_type, VARD_WHITENING_BASE),
   UINT (score_interval,
-        "Steps between scores of training pictures while value-refresh is off; 0 for never: the "
-        "reward is only called for the pool and evaluations",
+        "Steps between scores of training pictures without value-refresh; 0 calls the reward "
+        "only for the pool and evaluations",
         0, 1000000, 1),
 
   DOUBLE (kl_weight,
-          "The price of one nat of KL in standard deviations of reward: the main knob; 0 destroys "
-          "the pictures, 0.1 is timid",
+          "How much reward (in standard deviations) one nat of KL must buy. Higher keeps "
+          "pictures closer to the base model; 0 destroys them",
           0, 1000, 0.03),
-  DOUBLE (kl_target, "Nats per trajectory that kl-weight is steered to; 0 leaves it alone", 0, 1e6,
+  DOUBLE (kl_target,
+          "KL in nats per trajectory that training aims for by adjusting kl-weight; 0 keeps "
+          "kl-weight fixed", 0, 1e6,
           0),
-  DOUBLE (gamma, "Discount of the value per step still to go", 0, 1, 1),
-  DOUBLE (q_min, "Steps whose held-out value/r2 is below this get no value gradient; -1 trusts all",
+  DOUBLE (gamma, "Discount of the value for each denoising step that remains", 0, 1, 1),
+  DOUBLE (q_min,
+          "Lowest held-out value/r2 at which a denoising step follows the value gradient; -1 "
+          "follows it everywhere",
           -1, 1, 0),
-  DOUBLE (w_max, "Steps whose KL weight is above this get no value gradient, and this weight", 1e-3,
+  DOUBLE (w_max,
+          "Largest KL weight of a denoising step; steps above it get this weight and no value "
+          "gradient", 1e-3,
           1e6, 1),
   DOUBLE (value_gradient_quantile,
-          "Value gradients are shortened to this quantile of their noise level's recent norms; 1 "
-          "for never",
+          "Quantile of the recent gradient norms at a noise level to which longer value "
+          "gradients are scaled down; 1 turns it off",
           0.5, 1, 1),
 };
 /* clang-format on */

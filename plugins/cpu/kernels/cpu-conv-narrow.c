@@ -1,11 +1,10 @@
-/* cpu-conv-narrow.c - convolutions to a handful of channels: a product first, a sum of its shifted
- * columns after
+/* cpu-conv-narrow.c - convolutions to few channels: a product, then a sum of its shifted columns
  *
  * With patches as rows, a product to 3 or 4 channels leaves most of each vector empty and reads
  * every pixel kh kw times. Here each pixel is multiplied once by the weights of all taps and
- * channels, which fill the vectors: t [pixels, taps channels]; a result is then the sum of what
- * each tap's column has at the pixel that the tap looks at. The gradient for a narrow input is the
- * same with the taps the other way round.
+ * channels, which fill the vectors: t [pixels, taps channels]. Each result is then the sum, over
+ * the taps, of the tap's column at the pixel that it covers. The gradient of a narrow input is the
+ * same with the taps reversed.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

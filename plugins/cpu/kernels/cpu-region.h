@@ -1,5 +1,4 @@
-/* cpu-region.h - a program of elementwise operations, run tile by tile while the tile is in the
- * nearest cache
+/* cpu-region.h - an elementwise program, run tile by tile within the nearest cache
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

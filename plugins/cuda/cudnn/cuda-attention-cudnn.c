@@ -1,14 +1,14 @@
 /* cuda-attention-cudnn.c - attention and its gradients in bf16, fused by cuDNN
  *
- * The library knows attention by the shape of its graph: softmax as a maximum, a difference,
+ * cuDNN recognises attention by the shape of its graph: softmax as a maximum, a difference,
  * exponentials, a sum and a quotient, with the logarithm of the sum kept for the gradients (its
- * documentation, "Graph API", fused flash attention). Scores never reach memory in the forward
- * direction. In the other, which is also described as formulas in cuda-attention.c, their gradients
- * do, for some heads at a time: the way without that adds up the gradient for queries in an order
- * of its own, and a run would not have the same bits twice.
+ * documentation, "Graph API", fused flash attention). The forward step never writes scores to
+ * memory. The backward step, which is also written as formulas in cuda-attention.c, writes the
+ * gradients of the scores, for some heads at a time: cuDNN's other method adds up the gradient of
+ * the queries in an order that varies, so a run would not repeat bit for bit.
  *
- * The gradients read what the forward step of the same tokens gave out and kept; where there is no
- * such step in the program, attention is not computed here.
+ * The gradients read the output and the logarithms of the forward step of the same tokens. If the
+ * program has no such step, this file does not compute attention.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,5 +1,4 @@
-/* cuda-cudnn-plan.c - the ways to compute a graph that cuDNN proposes, those that fit, and their
- * execution
+/* cuda-cudnn-plan.c - lists the plans that cuDNN proposes, filters them, and runs one
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,8 +1,7 @@
-/* cuda-cudnn-step.c - a step of the engine that cuDNN computes: the fastest way, and addresses as
- * the library needs them
+/* cuda-cudnn-step.c - a step that cuDNN computes: the fastest plan and its buffers
  *
- * Ways that sum in an order of their own each time are refused, and those that compute with fewer
- * bits than the precision has.
+ * The engine refuses plans whose order of summation varies, and plans that compute with fewer bits
+ * than the precision.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,7 +1,6 @@
-/* cuda-cudnn.c - graphs of operations that cuDNN turns into kernels: the library, and the
- * description
+/* cuda-cudnn.c - describes graphs of operations to cuDNN
  *
- * Only attributes that version 9.0 has, besides those of a device that is not there.
+ * It uses only attributes of version 9.0, except to describe a device that is not present.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,15 +1,13 @@
-/* cuda-epilogue.c - a product that adds a bias and what its result is added to, on the way to
- * memory
+/* cuda-epilogue.c - adds a bias and a residual within a product
  *
- * A group of elementwise nodes that only adds to one product becomes part of it: bias by the
- * library's epilogue, another value of the same shape as the matrix that the product is added to.
- * The sum is then in single precision up to the end. The library's GELU is the approximation by
- * tanh; vard's operations are the exact one and x sigmoid (1.702 x), so it is not used, and a GELU
- * stays in the region behind the product.
+ * A group of elementwise nodes that only adds to one product becomes part of that product: cuBLASLt
+ * adds the bias in its epilogue, and another value of the same shape as the matrix C. The sum stays
+ * in single precision to the end. cuBLASLt's GELU is the tanh approximation, while vard has the
+ * exact one and x sigmoid (1.702 x), so a GELU stays in the region after the product.
  *
- * A policy is compared with its own reference, the same layers without adapters in the same
- * program. What has no adapter must be computed alike in both, to the last bit, or the two differ
- * before anything was learnt: a layer's product is joined only when it is wherever the layer is
+ * A policy is compared with its reference: the same layers without adapters, in the same program.
+ * Layers without an adapter must give the same bits in both, or the two would differ before
+ * training. A layer's product is therefore joined only if it can be joined wherever the layer is
  * recorded, with the same addends.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later

@@ -1,5 +1,4 @@
-/* cuda-epilogue.h - a product that adds a bias and what its result is added to, on the way to
- * memory
+/* cuda-epilogue.h - adds a bias and a residual within a product
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

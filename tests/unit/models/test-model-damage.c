@@ -30,7 +30,7 @@ static const Damage damages[] = {
     VARD_ERROR_UNSUPPORTED, { "FlaxUNet2DConditionModel", "UNet2DConditionModel" } },
   { "flax-pipeline", "model_index.json", "StableDiffusionPipeline", "FlaxStableDiffusionPipeline",
     VARD_ERROR_UNSUPPORTED,
-    { "FlaxStableDiffusionPipeline", "supported is StableDiffusionPipeline" } },
+    { "FlaxStableDiffusionPipeline", "vard supports StableDiffusionPipeline" } },
   { "onnx-pipeline", "model_index.json", "StableDiffusionPipeline", "OnnxStableDiffusionPipeline",
     VARD_ERROR_UNSUPPORTED, { "OnnxStableDiffusionPipeline", "save_pretrained" } },
   { "no-text-encoder", "model_index.json", "[\"transformers\",\"CLIPTextModel\"]", "[null,null]",
