@@ -28,7 +28,7 @@ typedef struct
   VardSafetensors *file;
   VardLoraScale *scale;
   double strength;
-  VardLoraPlace place;
+  const VardLoraPlace *place;
   GHashTable *used; /* names of tensors */
   GArray *matches;
   GError *error;
@@ -51,9 +51,10 @@ static gboolean
 vard_lora_file_read_scalar (Load *load, const char *name, double *value)
 {
   g_autoptr (VardTensor) stored = vard_safetensors_lookup (load->file, name, &load->error);
-  g_autoptr (VardTensor) number = stored ? vard_tensor_convert (stored, VARD_DTYPE_F32) : NULL;
+  g_autoptr (VardTensor) number = stored != NULL ? vard_tensor_convert (stored, VARD_DTYPE_F32)
+                                                 : NULL;
 
-  if (!number)
+  if (number == NULL)
     return FALSE;
   if (vard_tensor_get_count (number) != 1 || !isfinite (vard_tensor_peek_f32 (number)[0]))
     {
@@ -62,7 +63,6 @@ vard_lora_file_read_scalar (Load *load, const char *name, double *value)
       return FALSE;
     }
   *value = vard_tensor_peek_f32 (number)[0];
-
   return TRUE;
 }
 
@@ -83,7 +83,6 @@ vard_lora_file_read_rank (Load *load, const char *name, guint *rank)
   g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s: %s has the shape %s, which is not that of a LoRA matrix",
                vard_lora_file_get_path (load), name, text);
-
   return FALSE;
 }
 
@@ -102,7 +101,6 @@ vard_lora_file_read_scale (Load *load,
     return FALSE;
   *scale /= rank;
   g_hash_table_add (load->used, g_strdup (names->alpha));
-
   return TRUE;
 }
 
@@ -138,11 +136,10 @@ vard_lora_file_check_once (Load *load, VardLinear *layer, const char *name)
   Match *last = load->matches->len ? &g_array_index (load->matches, Match, load->matches->len - 1)
                                    : NULL;
 
-  if (!last || last->layer != layer)
+  if (last == NULL || last->layer != layer)
     return TRUE;
   g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s: %s is present under another name too", vard_lora_file_get_path (load), name);
-
   return FALSE;
 }
 
@@ -153,7 +150,7 @@ load_layer (const char *path, VardModule *module, gpointer data)
 
   if (!VARD_IS_LINEAR (module))
     return;
-  for (guint i = 0; i < 2 * vard_lora_names_get_n_spellings () && !load->error; i++)
+  for (guint i = 0; i < 2 * vard_lora_names_get_n_spellings () && load->error == NULL; i++)
     {
       g_auto (VardLoraNames) names = { NULL };
 
@@ -187,12 +184,11 @@ vard_lora_file_guess_kind (const Load *load, const char *name)
   VardShape shape = { 0 };
 
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
-    if (strstr (name, kinds[i].part))
+    if (strstr (name, kinds[i].part) != NULL)
       return kinds[i].what;
   if (vard_safetensors_get_shape (load->file, name, &shape) && shape.n_dims == 4
       && shape.dims[2] > 1)
     return " (adapters of convolutions are not supported)";
-
   return "";
 }
 
@@ -202,7 +198,7 @@ vard_lora_file_check_left_over (const Load *load, gboolean has_text, GError **er
   guint n_left = 0;
   const char *first = NULL, *kind = "";
 
-  for (const char *const *name = vard_safetensors_peek_names (load->file); *name; name++)
+  for (const char *const *name = vard_safetensors_peek_names (load->file); *name != NULL; name++)
     if (!g_hash_table_contains (load->used, *name))
       {
         if (n_left++ == 0)
@@ -212,7 +208,7 @@ vard_lora_file_check_left_over (const Load *load, gboolean has_text, GError **er
       }
   if (n_left == 0 && load->matches->len > 0)
     return TRUE;
-  if (!first)
+  if (first == NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no tensors",
                  vard_lora_file_get_path (load));
   else
@@ -220,7 +216,6 @@ vard_lora_file_check_left_over (const Load *load, gboolean has_text, GError **er
                  "%s: %u tensor%s fit%s no linear layer of the denoiser%s, the first is %s%s",
                  vard_lora_file_get_path (load), n_left, n_left == 1 ? "" : "s",
                  n_left == 1 ? "s" : "", has_text ? " or the text encoder" : "", first, kind);
-
   return FALSE;
 }
 
@@ -238,7 +233,6 @@ vard_lora_file_find_file (const char *path)
       if (g_file_test (file, G_FILE_TEST_EXISTS))
         return g_steal_pointer (&file);
     }
-
   return g_strdup (path);
 }
 
@@ -262,7 +256,6 @@ vard_lora_file_check_file_name (const char *path, GError **error)
                "the folder %s has neither pytorch_lora_weights.safetensors nor "
                "adapter_model.safetensors",
                path);
-
   return FALSE;
 }
 
@@ -277,25 +270,25 @@ vard_lora_file_read_matches (const VardLoraTarget *target,
   g_autoptr (VardSafetensors) file = vard_lora_file_check_file_name (file_path, error)
                                        ? vard_safetensors_open (file_path, error)
                                        : NULL;
-  g_autoptr (VardLoraScale) scale = file ? vard_lora_scale_new (file, error) : NULL;
+  g_autoptr (VardLoraScale) scale = file != NULL ? vard_lora_scale_new (file, error) : NULL;
   g_autoptr (GHashTable) used = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_autoptr (GArray) matches = g_array_new (FALSE, FALSE, sizeof (Match));
-  Load load = { file, scale, strength, VARD_LORA_PLACE_DENOISER, used, matches, NULL };
+  Load load = { file, scale, strength, NULL, used, matches, NULL };
 
-  if (!scale)
+  if (scale == NULL)
     return NULL;
   g_array_set_clear_func (matches, match_clear);
-  vard_module_foreach (target->denoiser, load_layer, &load);
-  load.place = VARD_LORA_PLACE_TEXT;
-  if (target->text)
-    vard_module_foreach (target->text, load_layer, &load);
-  if (load.error)
+  for (guint i = 0; i < target->n_places; i++)
+    {
+      load.place = &target->places[i];
+      vard_module_foreach (load.place->module, load_layer, &load);
+    }
+  if (load.error != NULL)
     {
       g_propagate_error (error, load.error);
       return NULL;
     }
-
-  return vard_lora_file_check_left_over (&load, target->text != NULL, error)
+  return vard_lora_file_check_left_over (&load, target->n_places > 1, error)
            ? g_steal_pointer (&matches)
            : NULL;
 }
@@ -309,16 +302,16 @@ vard_lora_add (const VardLoraTarget *target,
                guint *n_layers,
                GError **error)
 {
-  g_return_val_if_fail (VARD_IS_MODULE (target->denoiser), FALSE);
+  g_return_val_if_fail (VARD_IS_MODULE (target->places[0].module), FALSE);
 
   g_autoptr (GArray) matches = vard_lora_file_read_matches (target, path, strength, error);
 
-  for (guint i = 0; matches && i < matches->len; i++)
+  for (guint i = 0; matches != NULL && i < matches->len; i++)
     {
       Match *match = &g_array_index (matches, Match, i);
       VardAdapter *before = vard_linear_peek_adapter (match->layer);
 
-      if (before && VARD_IS_LORA (before))
+      if (before != NULL && VARD_IS_LORA (before))
         {
           VardLora *both = vard_lora_new_stacked (VARD_LORA (before), match->lora);
 
@@ -329,9 +322,8 @@ vard_lora_add (const VardLoraTarget *target,
         vard_linear_take_adapter (match->layer, "lora",
                                   VARD_ADAPTER (g_steal_pointer (&match->lora)));
     }
-  if (matches && n_layers)
+  if (matches != NULL && n_layers != NULL)
     *n_layers = matches->len;
-
   return matches != NULL;
 }
 
@@ -344,9 +336,10 @@ vard_lora_file_check_ranks (GArray *matches, const char *path, GError **error)
     {
       Match *match = &g_array_index (matches, Match, i);
       VardAdapter *before = vard_linear_peek_adapter (match->layer);
-      guint rank = before && VARD_IS_LORA (before) ? vard_lora_get_rank (VARD_LORA (before)) : 0;
+      guint rank = before != NULL && VARD_IS_LORA (before) ? vard_lora_get_rank (VARD_LORA (before))
+                                                           : 0;
 
-      if (before && rank != vard_lora_get_rank (match->lora))
+      if (before != NULL && rank != vard_lora_get_rank (match->lora))
         {
           g_autofree char *layer = vard_module_dup_path (VARD_MODULE (match->layer));
 
@@ -356,7 +349,6 @@ vard_lora_file_check_ranks (GArray *matches, const char *path, GError **error)
           return FALSE;
         }
     }
-
   return TRUE;
 }
 
@@ -379,10 +371,10 @@ vard_lora_load (VardModule *root, const char *path, double strength, GError **er
 {
   g_return_val_if_fail (VARD_IS_MODULE (root), FALSE);
 
-  VardLoraTarget target = { root, NULL };
+  VardLoraTarget target = { .places = { VARD_LORA_UNET (root) }, .n_places = 1 };
   g_autoptr (GArray) matches = vard_lora_file_read_matches (&target, path, strength, error);
 
-  if (!matches || !vard_lora_file_check_ranks (matches, path, error))
+  if (matches == NULL || !vard_lora_file_check_ranks (matches, path, error))
     return FALSE;
   vard_module_set_trainable (root, FALSE);
   for (guint i = 0; i < matches->len; i++)
@@ -390,13 +382,12 @@ vard_lora_load (VardModule *root, const char *path, double strength, GError **er
       Match *match = &g_array_index (matches, Match, i);
       VardAdapter *adapter = vard_linear_peek_adapter (match->layer);
 
-      if (adapter)
+      if (adapter != NULL)
         vard_lora_file_copy_numbers (match->lora, VARD_LORA (adapter));
       else
         vard_linear_take_adapter (match->layer, "lora",
                                   VARD_ADAPTER (g_steal_pointer (&match->lora)));
       vard_module_set_trainable (VARD_MODULE (vard_linear_peek_adapter (match->layer)), TRUE);
     }
-
   return TRUE;
 }

@@ -9,22 +9,44 @@
 
 G_BEGIN_DECLS
 
-/* What of a model may have adapters. @text may be NULL. @engine is where the numbers are, NULL for
- * the host. */
+/* Files spell a text encoder of transformers otherwise than a denoiser, and with or without
+ * "text_model." before its paths */
+typedef enum
+{
+  VARD_LORA_PLACE_DENOISER,
+  VARD_LORA_PLACE_TEXT,
+} VardLoraPlaceKind;
+
+/* A part of a model that may have adapters, and what files call it */
 typedef struct
 {
-  VardModule *denoiser;
-  VardModule *text;
+  VardModule *module;
+  VardLoraPlaceKind kind;
+  const char *component;   /* in the spelling of diffusers: "unet" */
+  const char *kohya;       /* in that of kohya: "lora_unet" */
+  const char *kohya_alias; /* what some of kohya's scripts call a text encoder; NULL for none */
+} VardLoraPlace;
+
+/* the denoiser of every Stable Diffusion */
+#define VARD_LORA_UNET(module) \
+  ((VardLoraPlace) { (module), VARD_LORA_PLACE_DENOISER, "unet", "lora_unet", NULL })
+
+#define VARD_LORA_MAX_PLACES 4
+
+/* All places of a model, the denoiser first. @engine is where the numbers are, NULL for the host */
+typedef struct
+{
+  VardLoraPlace places[VARD_LORA_MAX_PLACES];
+  guint n_places;
   VardEngine *engine;
 } VardLoraTarget;
 
 /**
  * VardLoraFormat:
- * @VARD_LORA_FORMAT_DIFFUSERS: "unet." path ".lora.down.weight"; alpha is folded into the second
- * matrix, because
- *   readers take it to be the rank
- * @VARD_LORA_FORMAT_KOHYA: "lora_unet_" path ".lora_down.weight" with alpha beside it, for A1111,
- * Forge, ComfyUI
+ * @VARD_LORA_FORMAT_DIFFUSERS: component "." path ".lora.down.weight"; alpha is folded into the
+ *   second matrix, because readers take it to be the rank
+ * @VARD_LORA_FORMAT_KOHYA: kohya's name "_" path ".lora_down.weight" with alpha beside it, for
+ *   A1111, Forge, ComfyUI
  *
  * How a file of adapters is spelled.
  */

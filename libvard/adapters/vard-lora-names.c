@@ -1,12 +1,24 @@
 /* vard-lora-names.c - the names that LoRA files give to the tensors of a layer's adapter
  *
- * Spellings differ in what is put around the path of a layer.
+ * Spellings differ in what is put around the path of a layer; a model says how its places are
+ * called.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "adapters/vard-lora-names.h"
 
 #include <string.h>
+
+#define N_KINDS 2
+
+typedef enum
+{
+  PREFIX_NONE,        /* nothing: the only place that a file is about */
+  PREFIX_PEFT,        /* "base_model.model.", likewise */
+  PREFIX_COMPONENT,   /* the place's component and a dot */
+  PREFIX_KOHYA,       /* the place's name with kohya and an underscore */
+  PREFIX_KOHYA_ALIAS, /* its other name */
+} PrefixStyle;
 
 typedef enum
 {
@@ -15,11 +27,16 @@ typedef enum
   PATH_PROCESSOR
 } PathStyle;
 
+#define DENOISERS (1 << VARD_LORA_PLACE_DENOISER)
+#define TEXTS (1 << VARD_LORA_PLACE_TEXT)
+#define ANY (DENOISERS | TEXTS)
+
 typedef struct
 {
-  const char *prefix[VARD_LORA_N_PLACES]; /* NULL: not for this place */
+  PrefixStyle prefix;
+  guint kinds; /* of places that are spelled so: bits */
   PathStyle path;
-  const char *down[VARD_LORA_N_PLACES], *up[VARD_LORA_N_PLACES];
+  const char *down[N_KINDS], *up[N_KINDS];
   gboolean needs_config;
 } Spelling;
 
@@ -28,34 +45,33 @@ typedef struct
     text, text     \
   }
 
-/* clang-format off */
 static const Spelling spellings[] = {
   /* diffusers: most training scripts for Stable Diffusion 1.x */
-  { { "unet.", "text_encoder." }, PATH_DOTS,
+  { PREFIX_COMPONENT,
+    ANY,
+    PATH_DOTS,
     { ".lora.down.weight", ".lora_linear_layer.down.weight" },
     { ".lora.up.weight", ".lora_linear_layer.up.weight" } },
   /* kohya */
-  { { "lora_unet_", "lora_te_" }, PATH_UNDERSCORES, BOTH (".lora_down.weight"),
+  { PREFIX_KOHYA, ANY, PATH_UNDERSCORES, BOTH (".lora_down.weight"), BOTH (".lora_up.weight") },
+  { PREFIX_KOHYA_ALIAS, TEXTS, PATH_UNDERSCORES, BOTH (".lora_down.weight"),
     BOTH (".lora_up.weight") },
-  { { NULL, "lora_te1_" }, PATH_UNDERSCORES, BOTH (".lora_down.weight"), BOTH (".lora_up.weight") },
   /* diffusers with PEFT */
-  { { "unet.", "text_encoder." }, PATH_DOTS, BOTH (".lora_A.weight"), BOTH (".lora_B.weight") },
-  { { "unet.", "text_encoder." }, PATH_DOTS, BOTH (".lora_A.default.weight"),
+  { PREFIX_COMPONENT, ANY, PATH_DOTS, BOTH (".lora_A.weight"), BOTH (".lora_B.weight") },
+  { PREFIX_COMPONENT, ANY, PATH_DOTS, BOTH (".lora_A.default.weight"),
     BOTH (".lora_B.default.weight") },
-  { { NULL, "text_encoder." }, PATH_DOTS, BOTH (".lora.down.weight"), BOTH (".lora.up.weight") },
+  { PREFIX_COMPONENT, TEXTS, PATH_DOTS, BOTH (".lora.down.weight"), BOTH (".lora.up.weight") },
   /* diffusers in 2023: attention processors, with and without the component */
-  { { "unet.", "text_encoder." }, PATH_PROCESSOR, BOTH ("_lora.down.weight"),
-    BOTH ("_lora.up.weight") },
-  { { "", NULL }, PATH_PROCESSOR, BOTH ("_lora.down.weight"), BOTH ("_lora.up.weight") },
+  { PREFIX_COMPONENT, ANY, PATH_PROCESSOR, BOTH ("_lora.down.weight"), BOTH ("_lora.up.weight") },
+  { PREFIX_NONE, DENOISERS, PATH_PROCESSOR, BOTH ("_lora.down.weight"), BOTH ("_lora.up.weight") },
   /* PEFT's own */
-  { BOTH ("base_model.model."), PATH_DOTS, BOTH (".lora_A.weight"), BOTH (".lora_B.weight"), TRUE },
-  { BOTH ("base_model.model."), PATH_DOTS, BOTH (".lora_A.default.weight"),
-    BOTH (".lora_B.default.weight"), TRUE },
+  { PREFIX_PEFT, ANY, PATH_DOTS, BOTH (".lora_A.weight"), BOTH (".lora_B.weight"), TRUE },
+  { PREFIX_PEFT, ANY, PATH_DOTS, BOTH (".lora_A.default.weight"), BOTH (".lora_B.default.weight"),
+    TRUE },
   /* a denoiser's alone */
-  { { "", NULL }, PATH_DOTS, BOTH (".lora_A.weight"), BOTH (".lora_B.weight") },
-  { { "", NULL }, PATH_DOTS, BOTH (".lora.down.weight"), BOTH (".lora.up.weight") },
+  { PREFIX_NONE, DENOISERS, PATH_DOTS, BOTH (".lora_A.weight"), BOTH (".lora_B.weight") },
+  { PREFIX_NONE, DENOISERS, PATH_DOTS, BOTH (".lora.down.weight"), BOTH (".lora.up.weight") },
 };
-/* clang-format on */
 
 guint
 vard_lora_names_get_n_spellings (void)
@@ -71,25 +87,50 @@ vard_lora_names_need_config (guint spelling)
   return spellings[spelling].needs_config;
 }
 
-const char *const *
-vard_lora_names_get_prefixes (guint spelling)
+/* what stands before a path; NULL where the spelling knows no such place; (transfer full) */
+static char *
+vard_lora_names_dup_prefix (guint spelling, const VardLoraPlace *place)
 {
-  static const char *const diffusers[] = { "unet.", "text_encoder.", NULL };
-  static const char *const kohya[] = { "lora_te_", "lora_te1_", "lora_te2_", "lora_unet_", NULL };
+  const Spelling *self = &spellings[spelling];
 
-  return spelling == VARD_LORA_SPELLING_KOHYA ? kohya : diffusers;
+  if ((self->kinds & 1u << place->kind) == 0)
+    return NULL;
+  switch (self->prefix)
+    {
+    case PREFIX_NONE: return g_strdup ("");
+    case PREFIX_PEFT: return g_strdup ("base_model.model.");
+    case PREFIX_COMPONENT: return g_strconcat (place->component, ".", NULL);
+    case PREFIX_KOHYA: return g_strconcat (place->kohya, "_", NULL);
+    default: return place->kohya_alias != NULL ? g_strconcat (place->kohya_alias, "_", NULL) : NULL;
+    }
+}
+
+gboolean
+vard_lora_names_fit (guint spelling, const VardLoraTarget *target, const char *name)
+{
+  g_return_val_if_fail (spelling < G_N_ELEMENTS (spellings), FALSE);
+
+  for (guint i = 0; i < target->n_places; i++)
+    {
+      g_autofree char *prefix = vard_lora_names_dup_prefix (spelling, &target->places[i]);
+
+      if (prefix != NULL && g_str_has_prefix (name, prefix))
+        return TRUE;
+    }
+
+  return FALSE;
 }
 
 /* attn1.to_q -> attn1.processor.to_q, attn1.to_out.0 -> attn1.processor.to_out; self_attn.q_proj ->
  * self_attn.to_q */
 static char *
-vard_lora_names_spell_processor (const char *path, VardLoraPlace place)
+vard_lora_names_spell_processor (const char *path, VardLoraPlaceKind kind)
 {
   const char *last = strrchr (path, '.');
 
   if (last == NULL)
     return g_strdup (path);
-  if (place == VARD_LORA_PLACE_TEXT)
+  if (kind == VARD_LORA_PLACE_TEXT)
     {
       if (g_str_equal (last, ".out_proj"))
         return g_strdup_printf ("%.*s.to_out", (int) (last - path), path);
@@ -100,13 +141,12 @@ vard_lora_names_spell_processor (const char *path, VardLoraPlace place)
   if (g_str_has_suffix (path, ".to_out.0"))
     return g_strdup_printf ("%.*s.processor.to_out", (int) (last - path - strlen (".to_out")),
                             path);
-
   return g_strdup_printf ("%.*s.processor.%s", (int) (last - path), path, last + 1);
 }
 
 gboolean
 vard_lora_names_spell (guint spelling,
-                       VardLoraPlace place,
+                       const VardLoraPlace *place,
                        guint variant,
                        const char *path,
                        VardLoraNames *names)
@@ -114,21 +154,21 @@ vard_lora_names_spell (guint spelling,
   g_return_val_if_fail (spelling < G_N_ELEMENTS (spellings), FALSE);
 
   const Spelling *self = &spellings[spelling];
-  const char *prefix = self->prefix[place];
+  gboolean is_text = place->kind == VARD_LORA_PLACE_TEXT;
+  g_autofree char *prefix = vard_lora_names_dup_prefix (spelling, place);
 
-  if (prefix == NULL || variant > (place == VARD_LORA_PLACE_TEXT ? 1 : 0))
+  if (prefix == NULL || variant > (is_text ? 1 : 0))
     return FALSE;
 
-  gboolean has_middle = place == VARD_LORA_PLACE_TEXT && variant == 0;
-  g_autofree char *middle = g_strconcat (has_middle ? "text_model." : "", path, NULL);
+  g_autofree char *middle = g_strconcat (is_text && variant == 0 ? "text_model." : "", path, NULL);
   g_autofree char *spelled = self->path == PATH_PROCESSOR
-                               ? vard_lora_names_spell_processor (middle, place)
+                               ? vard_lora_names_spell_processor (middle, place->kind)
                                : g_strdup (middle);
 
   if (self->path == PATH_UNDERSCORES)
     g_strdelimit (spelled, ".", '_');
-  names->down = g_strconcat (prefix, spelled, self->down[place], NULL);
-  names->up = g_strconcat (prefix, spelled, self->up[place], NULL);
+  names->down = g_strconcat (prefix, spelled, self->down[place->kind], NULL);
+  names->up = g_strconcat (prefix, spelled, self->up[place->kind], NULL);
   names->alpha = g_strconcat (prefix, spelled, ".alpha", NULL);
 
   return TRUE;

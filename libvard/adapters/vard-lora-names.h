@@ -4,16 +4,9 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "adapters/vard-lora-file.h"
 
 G_BEGIN_DECLS
-
-typedef enum
-{
-  VARD_LORA_PLACE_DENOISER,
-  VARD_LORA_PLACE_TEXT,
-  VARD_LORA_N_PLACES
-} VardLoraPlace;
 
 typedef struct
 {
@@ -28,15 +21,15 @@ guint vard_lora_names_get_n_spellings (void);
 /* FALSE where a spelling knows no such place. Text encoders are spelled with and without
  * "text_model.": @variant is 0 or 1. */
 gboolean vard_lora_names_spell (guint spelling,
-                                VardLoraPlace place,
+                                const VardLoraPlace *place,
                                 guint variant,
                                 const char *path,
                                 VardLoraNames *names);
 void vard_lora_names_clear (VardLoraNames *names);
 /* PEFT's own files say nothing about the scale: the configuration beside them does */
 gboolean vard_lora_names_need_config (guint spelling);
-/* what beginnings the program that the spelling is for allows; NULL-terminated */
-const char *const *vard_lora_names_get_prefixes (guint spelling);
+/* whether a tensor's name begins as the spelling has it for one of the places */
+gboolean vard_lora_names_fit (guint spelling, const VardLoraTarget *target, const char *name);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VardLoraNames, vard_lora_names_clear)
 

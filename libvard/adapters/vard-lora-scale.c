@@ -23,12 +23,11 @@ vard_lora_scale_read_text (VardLoraScale *self, const char *text, GError **error
   g_autoptr (GError) reason = NULL;
 
   self->root = vard_json_parse (text, -1, &reason);
-  if (self->root && JSON_NODE_HOLDS_OBJECT (self->root))
+  if (self->root != NULL && JSON_NODE_HOLDS_OBJECT (self->root))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s: the configuration of the adapter is not a JSON object%s%s", self->path,
-               reason ? ": " : "", reason ? reason->message : "");
-
+               reason != NULL ? ": " : "", reason != NULL ? reason->message : "");
   return FALSE;
 }
 
@@ -38,7 +37,7 @@ vard_lora_scale_is_raw (VardSafetensors *file)
 {
   const char *const *names = vard_safetensors_peek_names (file);
 
-  return names[0] && g_str_has_prefix (names[0], "base_model.model.");
+  return names[0] != NULL && g_str_has_prefix (names[0], "base_model.model.");
 }
 
 VardLoraScale *
@@ -52,14 +51,13 @@ vard_lora_scale_new (VardSafetensors *file, GError **error)
   g_autofree char *contents = NULL;
 
   self->path = g_strdup (vard_safetensors_get_path (file));
-  if (text)
+  if (text != NULL)
     return vard_lora_scale_read_text (self, text, error) ? g_steal_pointer (&self) : NULL;
   if (!vard_lora_scale_is_raw (file) || !g_file_get_contents (path, &contents, NULL, NULL))
     return g_steal_pointer (&self);
   g_free (self->path);
   self->path = g_steal_pointer (&path);
   self->is_beside = TRUE;
-
   return vard_lora_scale_read_text (self, contents, error) ? g_steal_pointer (&self) : NULL;
 }
 
@@ -72,28 +70,28 @@ vard_lora_scale_free (VardLoraScale *self)
 }
 
 static JsonNode *
-vard_lora_scale_peek (VardLoraScale *self, VardLoraPlace place, const char *key)
+vard_lora_scale_peek (VardLoraScale *self, const VardLoraPlace *place, const char *key)
 {
-  const char *component = place == VARD_LORA_PLACE_TEXT ? "text_encoder." : "unet.";
-  g_autofree char *name = g_strconcat (self->is_beside ? "" : component, key, NULL);
-  JsonNode *node = self->root ? json_object_get_member (json_node_get_object (self->root), name)
-                              : NULL;
+  g_autofree char *name = self->is_beside ? g_strdup (key)
+                                          : g_strconcat (place->component, ".", key, NULL);
+  JsonNode *node =
+    self->root != NULL ? json_object_get_member (json_node_get_object (self->root), name) : NULL;
 
-  return node && !JSON_NODE_HOLDS_NULL (node) ? node : NULL;
+  return node != NULL && !JSON_NODE_HOLDS_NULL (node) ? node : NULL;
 }
 
 static gboolean
-vard_lora_scale_is_true (VardLoraScale *self, VardLoraPlace place, const char *key)
+vard_lora_scale_is_true (VardLoraScale *self, const VardLoraPlace *place, const char *key)
 {
   JsonNode *node = vard_lora_scale_peek (self, place, key);
 
-  return node && JSON_NODE_HOLDS_VALUE (node) && json_node_get_boolean (node);
+  return node != NULL && JSON_NODE_HOLDS_VALUE (node) && json_node_get_boolean (node);
 }
 
 /* the value of the first pattern that is the path's end; patterns are regular expressions */
 static gboolean
 vard_lora_scale_find_pattern (VardLoraScale *self,
-                              VardLoraPlace place,
+                              const VardLoraPlace *place,
                               const char *key,
                               const char *path,
                               double *value)
@@ -103,7 +101,7 @@ vard_lora_scale_find_pattern (VardLoraScale *self,
   const char *pattern;
   JsonNode *number;
 
-  if (!node || !JSON_NODE_HOLDS_OBJECT (node))
+  if (node == NULL || !JSON_NODE_HOLDS_OBJECT (node))
     return FALSE;
   json_object_iter_init_ordered (&iter, json_node_get_object (node));
   while (json_object_iter_next_ordered (&iter, &pattern, &number))
@@ -116,13 +114,12 @@ vard_lora_scale_find_pattern (VardLoraScale *self,
           return TRUE;
         }
     }
-
   return FALSE;
 }
 
 gboolean
 vard_lora_scale_find (VardLoraScale *self,
-                      VardLoraPlace place,
+                      const VardLoraPlace *place,
                       const char *path,
                       guint rank,
                       gboolean needs_config,
@@ -138,7 +135,7 @@ vard_lora_scale_find (VardLoraScale *self,
                    "%s: the adapter is a DoRA, and vard reads only LoRA", self->path);
       return FALSE;
     }
-  if (node && JSON_NODE_HOLDS_VALUE (node))
+  if (node != NULL && JSON_NODE_HOLDS_VALUE (node))
     alpha = json_node_get_double (node);
   else if (needs_config)
     {
@@ -156,6 +153,5 @@ vard_lora_scale_find (VardLoraScale *self,
       return FALSE;
     }
   *scale = alpha / (vard_lora_scale_is_true (self, place, "use_rslora") ? sqrt (rank) : rank);
-
   return TRUE;
 }

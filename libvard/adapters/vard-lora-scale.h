@@ -22,7 +22,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VardLoraScale, vard_lora_scale_free)
 
 /* @needs_config: say that a configuration is missing rather than take alpha to be the rank */
 gboolean vard_lora_scale_find (VardLoraScale *self,
-                               VardLoraPlace place,
+                               const VardLoraPlace *place,
                                const char *path,
                                guint rank,
                                gboolean needs_config,

@@ -15,7 +15,7 @@
 typedef struct
 {
   VardLoraFormat format;
-  VardLoraPlace place;
+  const VardLoraPlace *place;
   VardEngine *engine;
   GArray *entries;
   GPtrArray *names;     /* owns the strings of entries */
@@ -36,7 +36,6 @@ vard_lora_writer_fold_scale (const VardSafetensorsEntry *entry)
 
   for (gint64 i = 0; i < vard_tensor_get_count (folded); i++)
     values[i] *= scale;
-
   return folded;
 }
 
@@ -95,7 +94,6 @@ vard_lora_writer_peek_matrix (Save *save, VardParameter *parameter)
 
   if (host != NULL)
     g_ptr_array_add (save->tensors, host);
-
   return host;
 }
 
@@ -168,7 +166,6 @@ vard_lora_writer_make_metadata (const Save *save, GHashTable *given)
     }
   if (save->format == VARD_LORA_FORMAT_KOHYA)
     vard_lora_writer_add_kohya_metadata (save, table);
-
   return table;
 }
 
@@ -183,7 +180,6 @@ vard_lora_writer_copy_training_keys (GHashTable *table)
   while (g_hash_table_iter_next (&iter, &key, &value))
     if (g_str_has_prefix (key, "ss_"))
       g_hash_table_insert (kept, key, value);
-
   return kept;
 }
 
@@ -207,7 +203,6 @@ vard_lora_writer_add_hashes (const Save *save, const char *path, GHashTable *tab
                        g_strconcat ("0x", model_hash, NULL));
   g_hash_table_insert (table, g_strdup ("sshs_model_hash"), model_hash);
   g_hash_table_insert (table, g_strdup ("sshs_legacy_hash"), legacy_hash);
-
   return TRUE;
 }
 
@@ -219,7 +214,7 @@ vard_lora_write (const VardLoraTarget *target,
                  guint *n_layers,
                  GError **error)
 {
-  g_return_val_if_fail (VARD_IS_MODULE (target->denoiser), FALSE);
+  g_return_val_if_fail (VARD_IS_MODULE (target->places[0].module), FALSE);
 
   g_autoptr (GArray) entries = g_array_new (FALSE, FALSE, sizeof (VardSafetensorsEntry));
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
@@ -230,10 +225,11 @@ vard_lora_write (const VardLoraTarget *target,
                 .names = names,
                 .tensors = tensors };
 
-  vard_lora_foreach (target->denoiser, vard_lora_writer_add_adapter, &save);
-  save.place = VARD_LORA_PLACE_TEXT;
-  if (target->text != NULL)
-    vard_lora_foreach (target->text, vard_lora_writer_add_adapter, &save);
+  for (guint i = 0; i < target->n_places; i++)
+    {
+      save.place = &target->places[i];
+      vard_lora_foreach (save.place->module, vard_lora_writer_add_adapter, &save);
+    }
   if (save.error != NULL)
     {
       g_propagate_error (error, save.error);
@@ -255,14 +251,13 @@ vard_lora_write (const VardLoraTarget *target,
     return FALSE;
   if (n_layers != NULL)
     *n_layers = save.n_layers;
-
   return TRUE;
 }
 
 gboolean
 vard_lora_save (VardModule *root, const char *path, GHashTable *metadata, GError **error)
 {
-  VardLoraTarget target = { root, NULL };
+  VardLoraTarget target = { .places = { VARD_LORA_UNET (root) }, .n_places = 1 };
 
   return vard_lora_write (&target, path, VARD_LORA_FORMAT_DIFFUSERS, metadata, NULL, error);
 }

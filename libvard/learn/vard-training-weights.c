@@ -67,12 +67,12 @@ vard_training_swap_average (VardTraining *self, GError **error)
 static gboolean
 vard_training_save_adapter (VardTraining *self, const char *directory, GError **error)
 {
-  VardLoraTarget target = {
-    .denoiser = vard_model_peek_denoiser (self->model),
-    .engine = self->engine,
-  };
+  VardLoraTarget target = vard_model_get_lora_target (self->model);
   g_autofree char *diffusers = g_build_filename (directory, ADAPTER_FILE, NULL);
   g_autofree char *kohya = g_build_filename (directory, KOHYA_FILE, NULL);
+
+  target.n_places = 1; /* what is trained: the denoiser */
+  target.engine = self->engine;
 
   return vard_lora_write (&target, diffusers, VARD_LORA_FORMAT_DIFFUSERS, NULL, NULL, error)
          && vard_lora_write (&target, kohya, VARD_LORA_FORMAT_KOHYA, NULL, NULL, error);
@@ -83,9 +83,13 @@ vard_training_save_model (VardTraining *self, const char *directory, GError **er
 {
   g_autofree char *model = g_build_filename (directory, MODEL_FOLDER, NULL);
   g_autoptr (VardHostWeights) weights = vard_host_weights_new (self->engine);
+  VardModule *encoder;
+
+  for (guint i = 0; (encoder = vard_model_peek_text_encoder (self->model, i)) != NULL; i++)
+    if (!vard_host_weights_add (weights, encoder, error))
+      return FALSE;
 
   return vard_host_weights_add (weights, vard_model_peek_denoiser (self->model), error)
-         && vard_host_weights_add (weights, vard_model_peek_text_encoder (self->model), error)
          && vard_model_save (self->model, model, VARD_DTYPE_F32, error);
 }
 

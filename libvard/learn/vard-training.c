@@ -83,10 +83,10 @@ vard_training_drop_pages (const char *path, VardParameter *parameter, gpointer d
 void
 vard_training_release_encoder (VardTraining *self)
 {
-  VardModule *encoder = vard_model_peek_text_encoder (self->model);
+  VardModule *encoder;
 
   self->n_dropped = 0;
-  if (encoder != NULL)
+  for (guint i = 0; (encoder = vard_model_peek_text_encoder (self->model, i)) != NULL; i++)
     vard_module_foreach_parameter (encoder, vard_training_drop_pages, &self->n_dropped);
 }
 

@@ -123,7 +123,7 @@ struct _VardAutoencoderHalf
 G_DEFINE_FINAL_TYPE (VardAutoencoderHalf, vard_autoencoder_half, VARD_TYPE_MODULE)
 
 static VardUnetBlock *
-new_block (const Config *config, gboolean is_decoder, guint i)
+vard_autoencoder_new_block (const Config *config, gboolean is_decoder, guint i)
 {
   guint level = is_decoder ? config->n_blocks - 1 - i : i;
   guint before = is_decoder ? MIN (level + 1, config->n_blocks - 1) : (level ? level - 1 : 0);
@@ -164,7 +164,8 @@ vard_autoencoder_half_new (const Config *config, gboolean is_decoder)
     {
       g_autofree char *name = g_strdup_printf (is_decoder ? "up_blocks.%u" : "down_blocks.%u", i);
 
-      self->blocks[i] = vard_module_add_child (module, name, new_block (config, is_decoder, i));
+      self->blocks[i] =
+        vard_module_add_child (module, name, vard_autoencoder_new_block (config, is_decoder, i));
     }
   self->norm_out = vard_module_add_child (module, "conv_norm_out",
                                           vard_group_norm_new (last, config->n_groups, EPS));
@@ -222,7 +223,7 @@ static const VardConfigFixed fixed[] = {
 };
 
 static void
-read_blocks (Config *self, VardConfigReader *reader)
+vard_autoencoder_read_blocks (Config *self, VardConfigReader *reader)
 {
   static const char *const down_types[] = { "DownEncoderBlock2D", NULL };
   static const char *const up_types[] = { "UpDecoderBlock2D", NULL };
@@ -248,7 +249,7 @@ read_blocks (Config *self, VardConfigReader *reader)
 }
 
 static gboolean
-read_config (Config *self, VardConfigReader *reader, GError **error)
+vard_autoencoder_read_config (Config *self, VardConfigReader *reader, GError **error)
 {
   const char *activation = vard_config_reader_get_string (reader, "act_fn", "silu");
 
@@ -267,7 +268,7 @@ read_config (Config *self, VardConfigReader *reader, GError **error)
   self->factor = vard_config_reader_get_double (reader, "scaling_factor", 0.18215);
   if (!(self->factor > 0))
     vard_config_reader_refuse (reader, "scaling_factor", "a number above 0");
-  read_blocks (self, reader);
+  vard_autoencoder_read_blocks (self, reader);
   return vard_config_reader_finish (reader, error);
 }
 
@@ -278,7 +279,7 @@ vard_autoencoder_new (VardConfigReader *config, GError **error)
   VardModule *module = VARD_MODULE (self);
   gint64 n;
 
-  if (!read_config (&self->config, config, error))
+  if (!vard_autoencoder_read_config (&self->config, config, error))
     return NULL;
   n = self->config.n_latent;
   self->encoder =

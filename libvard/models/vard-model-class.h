@@ -63,8 +63,11 @@ struct _VardModelClass
   /* sampler latents (scaled) [n, h, w, c] -> pictures [n, H, W, 3], nominally -1..1 */
   VardNode *(*record_decode) (VardModel *self, VardNode *latents);
   VardModule *(*get_denoiser) (VardModel *self);
-  /* what turns ids into states; NULL where it has no weights */
-  VardModule *(*get_text_encoder) (VardModel *self);
+  /* what reads prompts; NULL past the last one, and where it has no weights */
+  VardModule *(*get_text_encoder) (VardModel *self, guint i);
+  /* Where adapters may be and what files call these places, the denoiser first; returns how many.
+   * NULL: the denoiser alone, spelled as a UNet. */
+  guint (*list_lora_places) (VardModel *self, VardLoraPlace places[VARD_LORA_MAX_PLACES]);
   /* writes a complete model with the present weights, enabled adapters merged in; parts that have
    * no adapters and are no denoiser may be copied as they are. @metadata: for the header of what is
    * written, (nullable). */
@@ -103,8 +106,8 @@ VardNode *vard_model_record_decode (VardModel *self, VardNode *latents);
 VardModule *vard_model_peek_denoiser (VardModel *self);
 gboolean vard_model_save (VardModel *self, const char *path, VardDType dtype, GError **error);
 
-/* (nullable) */
-VardModule *vard_model_peek_text_encoder (VardModel *self);
+VardModule *vard_model_peek_text_encoder (VardModel *self, guint i);
+VardLoraTarget vard_model_get_lora_target (VardModel *self);
 /* @path: a folder or a file that does not exist yet */
 gboolean vard_model_export (VardModel *self,
                             const char *path,
@@ -122,7 +125,7 @@ gboolean vard_model_save_lora (VardModel *self,
  * is the kind "attention". (transfer full), empty where the model has no kinds and nothing is
  * wanted. */
 char **vard_model_dup_adapter_names (VardModel *self, const char *const *wanted);
-/* takes the adapters of denoiser and text encoder away; returns how many there were */
+/* takes the adapters of denoiser and text encoders away; returns how many there were */
 guint vard_model_detach_lora (VardModel *self);
 
 /* For subclasses: what peek_info, get_path and dup_hash answer. The hash goes over the files in

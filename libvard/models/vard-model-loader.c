@@ -20,7 +20,7 @@ static const struct
 
 /* whether there is something that could be a model */
 static gboolean
-check_path (const char *path, GError **error)
+vard_model_loader_check_path (const char *path, GError **error)
 {
   static const char *const pickles[] = { ".ckpt", ".bin", ".pt", ".pth" };
 
@@ -50,7 +50,7 @@ check_path (const char *path, GError **error)
 
 /* the file that is more likely meant than its folder; (nullable) (transfer full) */
 static char *
-find_single_file (const char *path)
+vard_model_loader_find_single_file (const char *path)
 {
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   g_autofree char *found = NULL;
@@ -67,10 +67,10 @@ find_single_file (const char *path)
 }
 
 static void
-refuse_folder (const char *path, GError **error)
+vard_model_loader_refuse_folder (const char *path, GError **error)
 {
   g_autofree char *config = g_build_filename (path, "config.json", NULL);
-  g_autofree char *file = find_single_file (path);
+  g_autofree char *file = vard_model_loader_find_single_file (path);
   const char *what = "it is not a model folder as diffusers writes it";
 
   if (g_file_test (config, G_FILE_TEST_EXISTS))
@@ -87,14 +87,14 @@ refuse_folder (const char *path, GError **error)
 }
 
 static VardModel *
-load_folder (const char *path, GError **error)
+vard_model_loader_load_folder (const char *path, GError **error)
 {
   g_autofree char *index_path = g_build_filename (path, "model_index.json", NULL);
   g_autoptr (GString) supported = g_string_new (NULL);
 
   if (!g_file_test (index_path, G_FILE_TEST_EXISTS))
     {
-      refuse_folder (path, error);
+      vard_model_loader_refuse_folder (path, error);
       return NULL;
     }
 
@@ -134,10 +134,10 @@ vard_model_load_full (const char *path, const VardModelOptions *options, GError 
 {
   g_return_val_if_fail (path != NULL, NULL);
 
-  if (!check_path (path, error))
+  if (!vard_model_loader_check_path (path, error))
     return NULL;
   return g_file_test (path, G_FILE_TEST_IS_DIR)
-           ? load_folder (path, error)
+           ? vard_model_loader_load_folder (path, error)
            : vard_stable_diffusion_load_file (path, options, error);
 }
 

@@ -121,7 +121,7 @@ vard_model_add_file (VardModel *self, const char *path)
 
 /* Read, not mapped: the weights are mapped already, and would count as memory twice */
 static void
-hash_file (GChecksum *checksum, const char *path)
+vard_model_hash_file (GChecksum *checksum, const char *path)
 {
   g_autoptr (GFile) file = g_file_new_for_path (path);
   g_autoptr (GFileInputStream) stream = g_file_read (file, NULL, NULL);
@@ -149,7 +149,7 @@ vard_model_dup_hash (VardModel *self)
   g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
 
   for (guint i = 0; i < files->len; i++)
-    hash_file (checksum, files->pdata[i]);
+    vard_model_hash_file (checksum, files->pdata[i]);
   return g_strdup (g_checksum_get_string (checksum));
 }
 
@@ -281,14 +281,45 @@ vard_model_peek_denoiser (VardModel *self)
   return VARD_MODEL_GET_CLASS (self)->get_denoiser (self);
 }
 
+/**
+ * vard_model_peek_text_encoder: (skip)
+ * @self: a model
+ * @i: which of its text encoders
+ *
+ * Returns: (transfer none) (nullable): the i-th text encoder, or %NULL past the last one
+ */
 VardModule *
-vard_model_peek_text_encoder (VardModel *self)
+vard_model_peek_text_encoder (VardModel *self, guint i)
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), NULL);
 
   VardModelClass *klass = VARD_MODEL_GET_CLASS (self);
 
-  return klass->get_text_encoder != NULL ? klass->get_text_encoder (self) : NULL;
+  return klass->get_text_encoder != NULL ? klass->get_text_encoder (self, i) : NULL;
+}
+
+/**
+ * vard_model_get_lora_target: (skip)
+ * @self: a model
+ *
+ * Returns: where in the model adapters may be, and what files call these places; the denoiser is
+ *   the first. Numbers are on the host.
+ */
+VardLoraTarget
+vard_model_get_lora_target (VardModel *self)
+{
+  VardLoraTarget target = { .n_places = 0 };
+
+  g_return_val_if_fail (VARD_IS_MODEL (self), target);
+
+  VardModelClass *klass = VARD_MODEL_GET_CLASS (self);
+
+  if (klass->list_lora_places != NULL)
+    target.n_places = klass->list_lora_places (self, target.places);
+  else
+    target.places[target.n_places++] = VARD_LORA_UNET (vard_model_peek_denoiser (self));
+
+  return target;
 }
 
 char **
@@ -334,12 +365,6 @@ vard_model_save (VardModel *self, const char *path, VardDType dtype, GError **er
   return vard_model_export (self, path, VARD_MODEL_FORM_FOLDER, dtype, NULL, error);
 }
 
-static VardLoraTarget
-get_target (VardModel *self)
-{
-  return (VardLoraTarget) { vard_model_peek_denoiser (self), vard_model_peek_text_encoder (self) };
-}
-
 /**
  * vard_model_add_lora: (skip)
  * @self: a model
@@ -362,7 +387,7 @@ vard_model_add_lora (VardModel *self,
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
 
-  VardLoraTarget target = get_target (self);
+  VardLoraTarget target = vard_model_get_lora_target (self);
 
   return vard_lora_add (&target, path, strength, n_layers, error);
 }
@@ -377,7 +402,7 @@ vard_model_save_lora (VardModel *self,
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), FALSE);
 
-  VardLoraTarget target = get_target (self);
+  VardLoraTarget target = vard_model_get_lora_target (self);
 
   return vard_lora_write (&target, path, format, metadata, n_layers, error);
 }
@@ -387,8 +412,12 @@ vard_model_detach_lora (VardModel *self)
 {
   g_return_val_if_fail (VARD_IS_MODEL (self), 0);
 
-  VardLoraTarget target = get_target (self);
+  VardLoraTarget target = vard_model_get_lora_target (self);
 
-  return vard_lora_detach (target.denoiser)
-         + (target.text != NULL ? vard_lora_detach (target.text) : 0);
+  guint n = 0;
+
+  for (guint i = 0; i < target.n_places; i++)
+    n += vard_lora_detach (target.places[i].module);
+
+  return n;
 }

@@ -22,7 +22,10 @@ static const VardConfigFixed fixed[] = {
 };
 
 static guint
-get_choice (VardConfigReader *reader, const char *key, guint fallback, const char *const *choices)
+vard_schedule_config_get_choice (VardConfigReader *reader,
+                                 const char *key,
+                                 guint fallback,
+                                 const char *const *choices)
 {
   g_autofree char *supported = g_strjoinv (" or ", (char **) choices);
   const char *value = vard_config_reader_get_string (reader, key, choices[fallback]);
@@ -35,7 +38,7 @@ get_choice (VardConfigReader *reader, const char *key, guint fallback, const cha
 }
 
 static void
-check_class (VardConfigReader *reader)
+vard_schedule_config_check_class (VardConfigReader *reader)
 {
   static const char *const classes[] = {
     "DDIMScheduler",
@@ -70,7 +73,7 @@ vard_schedule_config_read (VardScheduleConfig *self, VardConfigReader *reader, G
   static const char *const ends[] = { "zero", "sigma_min", NULL };
   static const char *const predictions[] = { "epsilon", "v_prediction", "sample", NULL };
 
-  check_class (reader);
+  vard_schedule_config_check_class (reader);
   vard_config_reader_check_fixed (reader, fixed, G_N_ELEMENTS (fixed));
   self->n_train_timesteps =
     vard_config_reader_get_int (reader, "num_train_timesteps", 1000, 2, 100000);
@@ -80,12 +83,15 @@ vard_schedule_config_read (VardScheduleConfig *self, VardConfigReader *reader, G
     vard_config_reader_refuse (reader, "beta_start", "a number between 0 and 1");
   if (!(self->beta_end >= self->beta_start && self->beta_end < 1))
     vard_config_reader_refuse (reader, "beta_end", "a number from beta_start to below 1");
-  self->betas = get_choice (reader, "beta_schedule", VARD_BETAS_LINEAR, betas);
-  self->spacing = get_choice (reader, "timestep_spacing", VARD_SPACING_LEADING, spacings);
+  self->betas = vard_schedule_config_get_choice (reader, "beta_schedule", VARD_BETAS_LINEAR, betas);
+  self->spacing =
+    vard_schedule_config_get_choice (reader, "timestep_spacing", VARD_SPACING_LEADING, spacings);
   self->has_spacing = vard_config_reader_peek (reader, "timestep_spacing") != NULL;
   self->use_karras_sigmas = vard_config_reader_get_bool (reader, "use_karras_sigmas", FALSE);
-  self->ends_at_sigma_min = get_choice (reader, "final_sigmas_type", 0, ends) == 1;
-  self->prediction = get_choice (reader, "prediction_type", VARD_PREDICTION_EPSILON, predictions);
+  self->ends_at_sigma_min = vard_schedule_config_get_choice (reader, "final_sigmas_type", 0, ends)
+                            == 1;
+  self->prediction = vard_schedule_config_get_choice (reader, "prediction_type",
+                                                      VARD_PREDICTION_EPSILON, predictions);
   self->steps_offset = 1;
   self->set_alpha_to_one = vard_config_reader_get_bool (reader, "set_alpha_to_one", TRUE);
   self->clip_sample = FALSE;

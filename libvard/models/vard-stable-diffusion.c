@@ -5,27 +5,11 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "models/vard-stable-diffusion.h"
+#include "models/vard-stable-diffusion-private.h"
 
 #include "base/vard-error.h"
-#include "files/vard-model-saver.h"
-#include "files/vard-model-source.h"
 #include "models/vard-schedule-config.h"
 #include "files/vard-weights.h"
-
-struct _VardStableDiffusion
-{
-  VardModel parent_instance;
-
-  VardModelSource *source;
-  VardClipTokenizer *tokenizer;
-  VardClipText *text;
-  VardUnet *unet;
-  VardAutoencoder *autoencoder;
-  VardUnetConfig config;
-  guint n_tokens;     /* of a prompt, padded */
-  gboolean is_second; /* 2.x, whose text encoder is OpenCLIP's */
-};
 
 G_DEFINE_FINAL_TYPE (VardStableDiffusion, vard_stable_diffusion, VARD_TYPE_MODEL)
 
@@ -54,7 +38,9 @@ static const VardWeightAlias autoencoder_aliases[] = {
 /* clang-format on */
 
 static void
-check_component (VardConfigReader *index, const char *component, const char *const *classes)
+vard_stable_diffusion_check_component (VardConfigReader *index,
+                                       const char *component,
+                                       const char *const *classes)
 {
   JsonNode *node = vard_config_reader_peek (index, component);
   JsonArray *entry = node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node)
@@ -70,37 +56,10 @@ check_component (VardConfigReader *index, const char *component, const char *con
   vard_config_reader_refuse (index, component, classes[0]);
 }
 
-/* names in single files */
-static VardOriginalNames
-make_names (VardStableDiffusion *self, VardOriginalPart part)
-{
-  VardOriginalNames names = { .part = part };
-
-  if (part == VARD_ORIGINAL_UNET)
-    {
-      names.n_blocks = self->config.n_blocks;
-      names.n_layers = self->config.n_layers[0];
-      for (guint i = 0; i < names.n_blocks; i++)
-        names.up_has_attention[i] = self->config.up_has_attention[i];
-    }
-  else if (part == VARD_ORIGINAL_VAE)
-    while ((gint64) 1 << names.n_blocks++ < vard_autoencoder_get_scale (self->autoencoder))
-      ;
-  else
-    names.n_layers = vard_clip_text_get_n_layers (self->text);
-  return names;
-}
-
-static VardOriginalPart
-get_text_part (VardStableDiffusion *self)
-{
-  return self->is_second ? VARD_ORIGINAL_OPEN_CLIP : VARD_ORIGINAL_CLIP;
-}
-
 /* A single file has OpenCLIP's names. A folder calls both encoders CLIP; OpenCLIP's differs in the
  * activation, since only OpenAI trained with the quick one. */
 static gboolean
-find_generation (VardStableDiffusion *self, VardConfigReader *text_config)
+vard_stable_diffusion_find_generation (VardStableDiffusion *self, VardConfigReader *text_config)
 {
   VardSingleFile *file = vard_model_source_peek_file (self->source);
 
@@ -111,7 +70,7 @@ find_generation (VardStableDiffusion *self, VardConfigReader *text_config)
 }
 
 static void
-identify (VardStableDiffusion *self, VardModelInfo *info)
+vard_stable_diffusion_identify (VardStableDiffusion *self, VardModelInfo *info)
 {
   gboolean is_v = info->schedule.prediction == VARD_PREDICTION_V;
 
@@ -122,18 +81,18 @@ identify (VardStableDiffusion *self, VardModelInfo *info)
 }
 
 static gboolean
-load_weights (VardStableDiffusion *self,
-              VardModule *module,
-              VardOriginalPart part,
-              const char *component,
-              const char *stem,
-              const VardWeightAlias *aliases,
-              const char *const *ignored,
-              GError **error)
+vard_stable_diffusion_load_weights (VardStableDiffusion *self,
+                                    VardModule *module,
+                                    VardOriginalPart part,
+                                    const char *component,
+                                    const char *stem,
+                                    const VardWeightAlias *aliases,
+                                    const char *const *ignored,
+                                    GError **error)
 {
   if (vard_model_source_peek_file (self->source) != NULL)
     {
-      VardOriginalNames names = make_names (self, part);
+      VardOriginalNames names = vard_stable_diffusion_make_names (self, part);
 
       return vard_single_file_load (vard_model_source_peek_file (self->source), &names, module,
                                     error);
@@ -150,7 +109,7 @@ load_weights (VardStableDiffusion *self,
 }
 
 static gboolean
-load_tokenizer (VardStableDiffusion *self, GError **error)
+vard_stable_diffusion_load_tokenizer (VardStableDiffusion *self, GError **error)
 {
   const char *path = vard_model_source_get_path (self->source);
   const char *folder = vard_model_source_get_tokenizer (self->source);
@@ -183,24 +142,28 @@ load_tokenizer (VardStableDiffusion *self, GError **error)
 }
 
 static gboolean
-load_text (VardStableDiffusion *self, VardModelInfo *info, GError **error)
+vard_stable_diffusion_load_text (VardStableDiffusion *self, VardModelInfo *info, GError **error)
 {
   g_autoptr (VardConfigReader) config =
     vard_model_source_open_config (self->source, "text_encoder", error);
 
   self->text = config != NULL ? vard_clip_text_new (config, error) : NULL;
-  if (self->text == NULL || !load_tokenizer (self, error))
+  if (self->text == NULL || !vard_stable_diffusion_load_tokenizer (self, error))
     return FALSE;
-  self->is_second = find_generation (self, config);
+  self->is_second = vard_stable_diffusion_find_generation (self, config);
   vard_condition_layout_add (&info->condition, "context", VARD_DTYPE_F32,
                              VARD_SHAPE (self->n_tokens, vard_clip_text_get_width (self->text)));
   info->condition.summary_width = vard_clip_text_get_width (self->text);
-  return load_weights (self, VARD_MODULE (self->text), get_text_part (self), "text_encoder",
-                       "model", text_aliases, text_ignored, error);
+  return vard_stable_diffusion_load_weights (self, VARD_MODULE (self->text),
+                                             vard_stable_diffusion_get_text_part (self),
+                                             "text_encoder", "model", text_aliases, text_ignored,
+                                             error);
 }
 
 static gboolean
-load_autoencoder (VardStableDiffusion *self, VardModelInfo *info, GError **error)
+vard_stable_diffusion_load_autoencoder (VardStableDiffusion *self,
+                                        VardModelInfo *info,
+                                        GError **error)
 {
   g_autoptr (VardConfigReader) config = vard_model_source_open_config (self->source, "vae", error);
 
@@ -209,13 +172,17 @@ load_autoencoder (VardStableDiffusion *self, VardModelInfo *info, GError **error
     return FALSE;
   info->channels = vard_autoencoder_get_n_latent (self->autoencoder);
   info->scale = vard_autoencoder_get_scale (self->autoencoder);
-  return load_weights (self, VARD_MODULE (self->autoencoder), VARD_ORIGINAL_VAE, "vae",
-                       "diffusion_pytorch_model", autoencoder_aliases, NULL, error);
+  return vard_stable_diffusion_load_weights (self, VARD_MODULE (self->autoencoder),
+                                             VARD_ORIGINAL_VAE, "vae", "diffusion_pytorch_model",
+                                             autoencoder_aliases, NULL, error);
 }
 
 /* the parts must fit together */
 static gboolean
-check_unet (const VardUnetConfig *unet, const VardModelInfo *info, const char *path, GError **error)
+vard_stable_diffusion_check_unet (const VardUnetConfig *unet,
+                                  const VardModelInfo *info,
+                                  const char *path,
+                                  GError **error)
 {
   if (unet->n_in != info->channels || unet->n_out != info->channels)
     {
@@ -242,12 +209,13 @@ check_unet (const VardUnetConfig *unet, const VardModelInfo *info, const char *p
 }
 
 static gboolean
-load_unet (VardStableDiffusion *self, VardModelInfo *info, GError **error)
+vard_stable_diffusion_load_unet (VardStableDiffusion *self, VardModelInfo *info, GError **error)
 {
   g_autoptr (VardConfigReader) reader = vard_model_source_open_config (self->source, "unet", error);
 
   if (reader == NULL || !vard_unet_config_read (&self->config, reader, error)
-      || !check_unet (&self->config, info, vard_model_source_get_path (self->source), error))
+      || !vard_stable_diffusion_check_unet (&self->config, info,
+                                            vard_model_source_get_path (self->source), error))
     return FALSE;
   self->unet = vard_unet_new (&self->config);
   info->height = self->config.sample_height;
@@ -255,12 +223,12 @@ load_unet (VardStableDiffusion *self, VardModelInfo *info, GError **error)
   if (info->height == 0)
     info->height = info->width =
       MAX (1, vard_autoencoder_get_sample_size (self->autoencoder) / info->scale);
-  return load_weights (self, VARD_MODULE (self->unet), VARD_ORIGINAL_UNET, "unet",
-                       "diffusion_pytorch_model", NULL, NULL, error);
+  return vard_stable_diffusion_load_weights (self, VARD_MODULE (self->unet), VARD_ORIGINAL_UNET,
+                                             "unet", "diffusion_pytorch_model", NULL, NULL, error);
 }
 
 static gboolean
-load_schedule (VardStableDiffusion *self, VardModelInfo *info, GError **error)
+vard_stable_diffusion_load_schedule (VardStableDiffusion *self, VardModelInfo *info, GError **error)
 {
   g_autoptr (VardConfigReader) reader =
     vard_model_source_open_config (self->source, "scheduler", error);
@@ -269,14 +237,16 @@ load_schedule (VardStableDiffusion *self, VardModelInfo *info, GError **error)
 }
 
 static gboolean
-load_parts (VardStableDiffusion *self, GError **error)
+vard_stable_diffusion_load_parts (VardStableDiffusion *self, GError **error)
 {
   VardModelInfo info = { 0 };
 
-  if (!load_schedule (self, &info, error) || !load_text (self, &info, error)
-      || !load_autoencoder (self, &info, error) || !load_unet (self, &info, error))
+  if (!vard_stable_diffusion_load_schedule (self, &info, error)
+      || !vard_stable_diffusion_load_text (self, &info, error)
+      || !vard_stable_diffusion_load_autoencoder (self, &info, error)
+      || !vard_stable_diffusion_load_unet (self, &info, error))
     return FALSE;
-  identify (self, &info);
+  vard_stable_diffusion_identify (self, &info);
   vard_model_set_info (VARD_MODEL (self), vard_model_source_get_path (self->source), &info);
   return TRUE;
 }
@@ -287,11 +257,12 @@ vard_stable_diffusion_load (const char *path, VardConfigReader *index, GError **
   g_autoptr (VardStableDiffusion) self = g_object_new (VARD_TYPE_STABLE_DIFFUSION, NULL);
 
   for (guint i = 0; i < G_N_ELEMENTS (components); i++)
-    check_component (index, components[i].component, components[i].classes);
+    vard_stable_diffusion_check_component (index, components[i].component, components[i].classes);
   if (!vard_config_reader_finish (index, error))
     return NULL;
   self->source = vard_model_source_new_folder (path);
-  return load_parts (self, error) ? VARD_MODEL (g_steal_pointer (&self)) : NULL;
+  return vard_stable_diffusion_load_parts (self, error) ? VARD_MODEL (g_steal_pointer (&self))
+                                                        : NULL;
 }
 
 VardModel *
@@ -303,7 +274,8 @@ vard_stable_diffusion_load_file (const char *path, const VardModelOptions *optio
   if (self->source == NULL)
     return NULL;
   vard_model_add_file (VARD_MODEL (self), path);
-  return load_parts (self, error) ? VARD_MODEL (g_steal_pointer (&self)) : NULL;
+  return vard_stable_diffusion_load_parts (self, error) ? VARD_MODEL (g_steal_pointer (&self))
+                                                        : NULL;
 }
 
 VardClipTokenizer *
@@ -351,7 +323,7 @@ vard_stable_diffusion_record_encode (VardModel *model, VardGraph *graph)
 
 /* the mean over the first rows */
 static void
-average_rows (const float *rows, guint n_rows, gint64 width, float *mean)
+vard_stable_diffusion_average_rows (const float *rows, guint n_rows, gint64 width, float *mean)
 {
   for (gint64 i = 0; i < width; i++)
     {
@@ -385,8 +357,8 @@ vard_stable_diffusion_encode (VardModel *model,
       || !vard_executable_get_output (encoder, "context", states,
                                       self->n_tokens * width * sizeof *states, error))
     return FALSE;
-  average_rows (states, MIN (n_valid, self->n_tokens), width,
-                vard_condition_peek_summary (condition));
+  vard_stable_diffusion_average_rows (states, MIN (n_valid, self->n_tokens), width,
+                                      vard_condition_peek_summary (condition));
 
   return TRUE;
 }
@@ -417,9 +389,22 @@ vard_stable_diffusion_get_denoiser (VardModel *model)
 }
 
 static VardModule *
-vard_stable_diffusion_get_text_encoder (VardModel *model)
+vard_stable_diffusion_get_text_encoder (VardModel *model, guint i)
 {
-  return VARD_MODULE (VARD_STABLE_DIFFUSION (model)->text);
+  return i == 0 ? VARD_MODULE (VARD_STABLE_DIFFUSION (model)->text) : NULL;
+}
+
+static guint
+vard_stable_diffusion_list_lora_places (VardModel *model,
+                                        VardLoraPlace places[VARD_LORA_MAX_PLACES])
+{
+  VardStableDiffusion *self = VARD_STABLE_DIFFUSION (model);
+
+  places[0] = VARD_LORA_UNET (VARD_MODULE (self->unet));
+  places[1] = (VardLoraPlace) { VARD_MODULE (self->text), VARD_LORA_PLACE_TEXT, "text_encoder",
+                                "lora_te", "lora_te1" };
+
+  return 2;
 }
 
 /* what the fine-tuning scripts of diffusers adapt is the first kind, those of kohya all three */
@@ -440,127 +425,6 @@ vard_stable_diffusion_get_adapter_names (VardModel *model, const char *kind)
     if (g_str_equal (kinds[i].kind, kind))
       return kinds[i].names;
   return NULL;
-}
-
-static void
-note_adapter (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
-{
-  *(gboolean *) data = TRUE;
-}
-
-static gboolean
-has_adapters (VardModule *module)
-{
-  gboolean has = FALSE;
-
-  vard_lora_foreach (module, note_adapter, &has);
-  return has;
-}
-
-#define N_PARTS 3
-
-static void
-list_parts (VardStableDiffusion *self, VardModelSaverPart *parts)
-{
-  parts[0] = (VardModelSaverPart) { "unet", "diffusion_pytorch_model", VARD_MODULE (self->unet) };
-  parts[1] = (VardModelSaverPart) { "text_encoder", "model", VARD_MODULE (self->text) };
-  parts[2] =
-    (VardModelSaverPart) { "vae", "diffusion_pytorch_model", VARD_MODULE (self->autoencoder) };
-}
-
-/* of the parts and of the scheduler; (transfer full) */
-static char **
-dup_configs (VardStableDiffusion *self, const VardModelSaverPart *parts, GError **error)
-{
-  g_auto (GStrv) configs = g_new0 (char *, N_PARTS + 2);
-
-  for (guint i = 0; i <= N_PARTS; i++)
-    {
-      configs[i] = vard_model_source_dup_config (self->source,
-                                                 i < N_PARTS ? parts[i].component : "scheduler",
-                                                 error);
-      if (configs[i] == NULL)
-        return NULL;
-    }
-  return g_steal_pointer (&configs);
-}
-
-/* what the names cannot say */
-static gboolean
-check_single (VardStableDiffusion *self, GError **error)
-{
-  for (guint i = 1; i < self->config.n_blocks; i++)
-    if (self->config.n_layers[i] != self->config.n_layers[0])
-      {
-        g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                     "%s: the blocks have %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT
-                     " layers; a single file needs as many in each",
-                     vard_model_source_get_path (self->source), self->config.n_layers[0],
-                     self->config.n_layers[i]);
-        return FALSE;
-      }
-  return TRUE;
-}
-
-static gboolean
-save_single (VardStableDiffusion *self,
-             const char *path,
-             VardDType dtype,
-             GHashTable *metadata,
-             GError **error)
-{
-  VardModelSaverPart parts[N_PARTS];
-
-  list_parts (self, parts);
-
-  VardSingleFilePart named[N_PARTS] = {
-    { make_names (self, VARD_ORIGINAL_UNET), parts[0].module },
-    { make_names (self, get_text_part (self)), parts[1].module },
-    { make_names (self, VARD_ORIGINAL_VAE), parts[2].module },
-  };
-  g_auto (GStrv) configs = check_single (self, error) ? dup_configs (self, parts, error) : NULL;
-  g_autoptr (GHashTable) table = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  GHashTableIter iter;
-  gpointer key, value;
-
-  for (guint i = 0; configs != NULL && i <= N_PARTS; i++)
-    g_hash_table_insert (table,
-                         g_strconcat (VARD_SINGLE_FILE_CONFIG_KEY,
-                                      i < N_PARTS ? parts[i].component : "scheduler", NULL),
-                         configs[i]);
-  if (metadata != NULL)
-    {
-      g_hash_table_iter_init (&iter, metadata);
-      while (g_hash_table_iter_next (&iter, &key, &value))
-        g_hash_table_insert (table, g_strdup (key), value);
-    }
-  return configs != NULL && vard_single_file_write (path, named, N_PARTS, dtype, table, error);
-}
-
-static gboolean
-vard_stable_diffusion_save (VardModel *model,
-                            const char *path,
-                            VardModelForm form,
-                            VardDType dtype,
-                            GHashTable *metadata,
-                            GError **error)
-{
-  VardStableDiffusion *self = VARD_STABLE_DIFFUSION (model);
-  VardModelSaverPart parts[N_PARTS];
-
-  if (form == VARD_MODEL_FORM_SINGLE_FILE)
-    return save_single (self, path, dtype, metadata, error);
-  list_parts (self, parts);
-  if (vard_model_source_peek_file (self->source) == NULL)
-    return vard_model_saver_save (vard_model_source_get_path (self->source), path, parts,
-                                  has_adapters (parts[1].module) ? 2 : 1, dtype, metadata, error);
-
-  g_auto (GStrv) configs = dup_configs (self, parts, error);
-
-  return configs != NULL
-         && vard_model_saver_save_new (path, parts, N_PARTS, (const char *const *) configs,
-                                       vard_model_source_get_tokenizer (self->source), dtype,
-                                       metadata, error);
 }
 
 static void
@@ -589,6 +453,7 @@ vard_stable_diffusion_class_init (VardStableDiffusionClass *klass)
   model_class->record_decode = vard_stable_diffusion_record_decode;
   model_class->get_denoiser = vard_stable_diffusion_get_denoiser;
   model_class->get_text_encoder = vard_stable_diffusion_get_text_encoder;
+  model_class->list_lora_places = vard_stable_diffusion_list_lora_places;
   model_class->get_adapter_names = vard_stable_diffusion_get_adapter_names;
   model_class->save = vard_stable_diffusion_save;
 }

@@ -45,7 +45,7 @@ vard_time_embedding_new (gint64 n_waves, gint64 width, gboolean flip_sin_to_cos,
 
 /* [n] -> [n, n_waves]; an odd last column is zero */
 static VardNode *
-record_waves (VardTimeEmbedding *self, VardNode *timesteps)
+vard_time_embedding_record_waves (VardTimeEmbedding *self, VardNode *timesteps)
 {
   VardGraph *graph = timesteps->graph;
   VardNode *column = vard_reshape (timesteps, VARD_SHAPE (timesteps->shape.dims[0], 1));
@@ -73,7 +73,8 @@ vard_time_embedding_record (VardTimeEmbedding *self, VardNode *timesteps)
 
   vard_module_enter (VARD_MODULE (self), graph);
 
-  VardNode *x = vard_linear_record (self->linear_1, record_waves (self, timesteps));
+  VardNode *x =
+    vard_linear_record (self->linear_1, vard_time_embedding_record_waves (self, timesteps));
 
   x = vard_linear_record (self->linear_2, vard_silu (x));
   vard_module_leave (VARD_MODULE (self), graph);

@@ -62,7 +62,7 @@ vard_transformer_block_new (gint64 width, gint64 context_width, guint n_heads)
 /* GEGLU: one half of the columns gates the other. As two products: the second's blocks are gated
  * while they are in the cache, and the gradients for the two halves need not be joined. */
 static VardNode *
-record_feed_forward (VardTransformerBlock *self, VardNode *x)
+vard_transformer_block_record_feed_forward (VardTransformerBlock *self, VardNode *x)
 {
   VardNode *value, *gate;
 
@@ -82,7 +82,9 @@ vard_transformer_block_record (VardTransformerBlock *self, VardNode *x, VardNode
                                           vard_layer_norm_record (self->norm1, x), NULL, FALSE));
   x = vard_add (x, vard_attention_record (self->cross_attention,
                                           vard_layer_norm_record (self->norm2, x), context, FALSE));
-  x = vard_add (x, record_feed_forward (self, vard_layer_norm_record (self->norm3, x)));
+  x = vard_add (x, vard_transformer_block_record_feed_forward (self,
+                                                               vard_layer_norm_record (self->norm3,
+                                                                                       x)));
   vard_module_end_block (VARD_MODULE (self), graph);
   return x;
 }

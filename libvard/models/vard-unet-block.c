@@ -24,7 +24,7 @@ struct _VardUnetBlock
 G_DEFINE_FINAL_TYPE (VardUnetBlock, vard_unet_block, VARD_TYPE_MODULE)
 
 static VardConv2d *
-new_downsampler (const VardUnetBlockConfig *config)
+vard_unet_block_new_downsampler (const VardUnetBlockConfig *config)
 {
   gint32 pad = config->downsample_padding;
   VardConv2dAttrs attrs = {
@@ -64,8 +64,8 @@ vard_unet_block_new (const VardUnetBlockConfig *config)
       g_ptr_array_add (self->attentions, vard_module_add_child (module, name, attention));
     }
   if (config->resample == VARD_RESAMPLE_DOWN)
-    self->downsampler =
-      vard_module_add_child (module, "downsamplers.0.conv", new_downsampler (config));
+    self->downsampler = vard_module_add_child (module, "downsamplers.0.conv",
+                                               vard_unet_block_new_downsampler (config));
   if (config->resample == VARD_RESAMPLE_UP)
     self->upsampler =
       vard_module_add_child (module, "upsamplers.0.conv",
@@ -74,7 +74,11 @@ vard_unet_block_new (const VardUnetBlockConfig *config)
 }
 
 static VardNode *
-record_layer (VardUnetBlock *self, guint i, VardNode *x, VardNode *time, VardNode *context)
+vard_unet_block_record_layer (VardUnetBlock *self,
+                              guint i,
+                              VardNode *x,
+                              VardNode *time,
+                              VardNode *context)
 {
   x = vard_res_block_record (self->resnets->pdata[i], x, time);
   if (i < self->attentions->len)
@@ -96,7 +100,7 @@ vard_unet_block_record_down (VardUnetBlock *self,
   vard_module_enter (VARD_MODULE (self), graph);
   for (guint i = 0; i < self->resnets->len; i++)
     {
-      x = record_layer (self, i, x, time, context);
+      x = vard_unet_block_record_layer (self, i, x, time, context);
       if (skips != NULL)
         g_ptr_array_add (skips, x);
     }
@@ -119,7 +123,7 @@ vard_unet_block_record_mid (VardUnetBlock *self, VardNode *x, VardNode *time, Va
 
   vard_module_enter (VARD_MODULE (self), graph);
   for (guint i = 0; i < self->resnets->len; i++)
-    x = record_layer (self, i, x, time, context);
+    x = vard_unet_block_record_layer (self, i, x, time, context);
   vard_module_leave (VARD_MODULE (self), graph);
   return x;
 }
@@ -144,7 +148,7 @@ vard_unet_block_record_up (VardUnetBlock *self,
 
           x = vard_concat (parts, 2, 3);
         }
-      x = record_layer (self, i, x, time, context);
+      x = vard_unet_block_record_layer (self, i, x, time, context);
     }
   if (self->upsampler != NULL)
     x = vard_conv2d_record (self->upsampler, vard_upsample (x, 2));

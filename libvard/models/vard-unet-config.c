@@ -36,7 +36,7 @@ static const VardConfigFixed fixed[] = {
 };
 
 static void
-read_blocks (VardUnetConfig *self, VardConfigReader *reader)
+vard_unet_config_read_blocks (VardUnetConfig *self, VardConfigReader *reader)
 {
   static const char *const down_types[] = { "DownBlock2D", "CrossAttnDownBlock2D", NULL };
   static const char *const up_types[] = { "UpBlock2D", "CrossAttnUpBlock2D", NULL };
@@ -73,7 +73,7 @@ read_blocks (VardUnetConfig *self, VardConfigReader *reader)
 }
 
 static void
-read_lists (VardUnetConfig *self, VardConfigReader *reader)
+vard_unet_config_read_lists (VardUnetConfig *self, VardConfigReader *reader)
 {
   guint n = self->n_blocks;
 
@@ -99,7 +99,7 @@ read_lists (VardUnetConfig *self, VardConfigReader *reader)
 }
 
 static void
-read_sample_size (VardUnetConfig *self, VardConfigReader *reader)
+vard_unet_config_read_sample_size (VardUnetConfig *self, VardConfigReader *reader)
 {
   gint64 size[2];
 
@@ -109,7 +109,7 @@ read_sample_size (VardUnetConfig *self, VardConfigReader *reader)
 }
 
 static void
-read_mid_block (VardUnetConfig *self, VardConfigReader *reader)
+vard_unet_config_read_mid_block (VardUnetConfig *self, VardConfigReader *reader)
 {
   const char *type =
     vard_config_reader_get_string (reader, "mid_block_type", "UNetMidBlock2DCrossAttn");
@@ -141,10 +141,10 @@ vard_unet_config_read (VardUnetConfig *self, VardConfigReader *reader, GError **
     vard_config_reader_get_bool (reader, "use_linear_projection", FALSE);
   self->conv_in_kernel = vard_config_reader_get_int (reader, "conv_in_kernel", 3, 1, 31);
   self->conv_out_kernel = vard_config_reader_get_int (reader, "conv_out_kernel", 3, 1, 31);
-  read_sample_size (self, reader);
-  read_blocks (self, reader);
-  read_mid_block (self, reader);
-  read_lists (self, reader);
+  vard_unet_config_read_sample_size (self, reader);
+  vard_unet_config_read_blocks (self, reader);
+  vard_unet_config_read_mid_block (self, reader);
+  vard_unet_config_read_lists (self, reader);
   self->time_width =
     vard_config_reader_get_int (reader, "time_embedding_dim", 4 * self->width[0], 1, MAX_WIDTH);
   return vard_config_reader_finish (reader, error);

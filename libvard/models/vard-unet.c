@@ -26,7 +26,7 @@ G_DEFINE_FINAL_TYPE (VardUnet, vard_unet, VARD_TYPE_MODULE)
 
 /* what the blocks of level @i of the pyramid share */
 static VardUnetBlockConfig
-describe_block (const VardUnetConfig *config, guint i)
+vard_unet_describe_block (const VardUnetConfig *config, guint i)
 {
   return (VardUnetBlockConfig) {
     .n_out = config->width[i],
@@ -43,10 +43,10 @@ describe_block (const VardUnetConfig *config, guint i)
 }
 
 static void
-add_down_block (VardUnet *self, guint i)
+vard_unet_add_down_block (VardUnet *self, guint i)
 {
   const VardUnetConfig *config = &self->config;
-  VardUnetBlockConfig block = describe_block (config, i);
+  VardUnetBlockConfig block = vard_unet_describe_block (config, i);
   guint n = config->n_layers[i];
   g_autofree gint64 *n_in = g_new (gint64, n);
   g_autofree char *name = g_strdup_printf ("down_blocks.%u", i);
@@ -64,11 +64,11 @@ add_down_block (VardUnet *self, guint i)
 /* Up block i works at level n - 1 - i. Each of its residual blocks takes what comes from below and
  * one skip: those of the level, and last the one that came in from the level above. */
 static void
-add_up_block (VardUnet *self, guint i)
+vard_unet_add_up_block (VardUnet *self, guint i)
 {
   const VardUnetConfig *config = &self->config;
   guint level = config->n_blocks - 1 - i;
-  VardUnetBlockConfig block = describe_block (config, level);
+  VardUnetBlockConfig block = vard_unet_describe_block (config, level);
   gint64 from_below = config->width[i ? level + 1 : level];
   gint64 above = config->width[level ? level - 1 : 0];
   guint n = config->n_layers[level] + 1;
@@ -86,11 +86,11 @@ add_up_block (VardUnet *self, guint i)
 }
 
 static void
-add_mid_block (VardUnet *self)
+vard_unet_add_mid_block (VardUnet *self)
 {
   const VardUnetConfig *config = &self->config;
   guint level = config->n_blocks - 1;
-  VardUnetBlockConfig block = describe_block (config, level);
+  VardUnetBlockConfig block = vard_unet_describe_block (config, level);
   gint64 n_in[2] = { config->width[level], config->width[level] };
 
   block.n_in = n_in;
@@ -115,11 +115,11 @@ vard_unet_new (const VardUnetConfig *config)
                            vard_time_embedding_new (config->width[0], config->time_width,
                                                     config->flip_sin_to_cos, config->freq_shift));
   for (guint i = 0; i < config->n_blocks; i++)
-    add_down_block (self, i);
+    vard_unet_add_down_block (self, i);
   if (config->has_mid_block)
-    add_mid_block (self);
+    vard_unet_add_mid_block (self);
   for (guint i = 0; i < config->n_blocks; i++)
-    add_up_block (self, i);
+    vard_unet_add_up_block (self, i);
   self->norm_out =
     vard_module_add_child (module, "conv_norm_out",
                            vard_group_norm_new (config->width[0], config->n_groups, config->eps));
@@ -139,7 +139,7 @@ vard_unet_peek_config (VardUnet *self)
 
 /* halved and doubled again, a side must come back to itself */
 static void
-check_size (VardUnet *self, VardNode *latents)
+vard_unet_check_size (VardUnet *self, VardNode *latents)
 {
   gint64 step = (gint64) 1 << (self->config.n_blocks - 1);
   const gint64 *dims = latents->shape.dims;
@@ -162,7 +162,7 @@ vard_unet_record (VardUnet *self, VardNode *latents, VardNode *timesteps, VardNo
   g_autoptr (GPtrArray) skips = g_ptr_array_new ();
   guint n = self->config.n_blocks;
 
-  check_size (self, latents);
+  vard_unet_check_size (self, latents);
   vard_module_enter (VARD_MODULE (self), graph);
 
   VardNode *time = vard_time_embedding_record (self->time, timesteps);

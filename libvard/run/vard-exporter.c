@@ -129,17 +129,16 @@ run_without_adapters (VardModel *model,
                       Output *output,
                       GError **error)
 {
-  VardModule *modules[] = { vard_model_peek_denoiser (model),
-                            vard_model_peek_text_encoder (model) };
-  gboolean ok;
+  VardLoraTarget target = vard_model_get_lora_target (model);
 
-  for (guint i = 0; i < G_N_ELEMENTS (modules); i++)
-    if (modules[i])
-      vard_module_set_adapters_enabled (modules[i], FALSE);
-  ok = run_model (model, engine, is_decoded, output, error);
-  for (guint i = 0; i < G_N_ELEMENTS (modules); i++)
-    if (modules[i])
-      vard_module_set_adapters_enabled (modules[i], TRUE);
+  for (guint i = 0; i < target.n_places; i++)
+    vard_module_set_adapters_enabled (target.places[i].module, FALSE);
+
+  gboolean ok = run_model (model, engine, is_decoded, output, error);
+
+  for (guint i = 0; i < target.n_places; i++)
+    vard_module_set_adapters_enabled (target.places[i].module, TRUE);
+
   return ok;
 }
 
@@ -171,12 +170,12 @@ count_layer (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 static guint
 count_layers (VardModel *model)
 {
-  VardModule *text = vard_model_peek_text_encoder (model);
+  VardLoraTarget target = vard_model_get_lora_target (model);
   guint n = 0;
 
-  vard_lora_foreach (vard_model_peek_denoiser (model), count_layer, &n);
-  if (text)
-    vard_lora_foreach (text, count_layer, &n);
+  for (guint i = 0; i < target.n_places; i++)
+    vard_lora_foreach (target.places[i].module, count_layer, &n);
+
   return n;
 }
 
@@ -199,29 +198,29 @@ write_export (VardModel *model, const char *path, const VardExportRequest *reque
 /* readers of LoRA files take their path by the names' beginnings: one stray tensor breaks the
  * file */
 static gboolean
-check_names (const char *path, VardExportFormat format, guint *n_tensors, GError **error)
+check_names (VardModel *model,
+             const char *path,
+             VardExportFormat format,
+             guint *n_tensors,
+             GError **error)
 {
   g_autoptr (VardSafetensors) file = vard_safetensors_open (path, error);
-  const char *const *allowed = vard_lora_names_get_prefixes (
-    format == VARD_EXPORT_FORMAT_KOHYA ? VARD_LORA_SPELLING_KOHYA : VARD_LORA_SPELLING_DIFFUSERS);
+  VardLoraTarget target = vard_model_get_lora_target (model);
+  guint spelling = format == VARD_EXPORT_FORMAT_KOHYA ? VARD_LORA_SPELLING_KOHYA
+                                                      : VARD_LORA_SPELLING_DIFFUSERS;
 
-  if (!file)
+  if (file == NULL)
     return FALSE;
   *n_tensors = g_strv_length ((char **) vard_safetensors_peek_names (file));
   for (const char *const *name = vard_safetensors_peek_names (file);
-       is_lora_format (format) && *name; name++)
-    {
-      gboolean is_allowed = FALSE;
+       is_lora_format (format) && *name != NULL; name++)
+    if (!vard_lora_names_fit (spelling, &target, *name))
+      {
+        g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s: readers would not take %s", path,
+                     *name);
+        return FALSE;
+      }
 
-      for (guint i = 0; allowed[i]; i++)
-        is_allowed = is_allowed || g_str_has_prefix (*name, allowed[i]);
-      if (!is_allowed)
-        {
-          g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s: readers would not take %s", path,
-                       *name);
-          return FALSE;
-        }
-    }
   return TRUE;
 }
 
@@ -264,7 +263,7 @@ read_back (VardModel *model,
 
   if (!(request->format == VARD_EXPORT_FORMAT_MERGED_FOLDER
           ? count_tensors (path, &report->n_tensors, error)
-          : check_names (path, request->format, &report->n_tensors, error)))
+          : check_names (model, path, request->format, &report->n_tensors, error)))
     return FALSE;
   if (!is_lora_format (request->format))
     {

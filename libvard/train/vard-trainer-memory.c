@@ -33,6 +33,18 @@ count_weights (VardModule *module)
   return sum;
 }
 
+static gsize
+count_text_encoders (VardModel *model)
+{
+  gsize sum = 0;
+  VardModule *encoder;
+
+  for (guint i = 0; (encoder = vard_model_peek_text_encoder (model, i)) != NULL; i++)
+    sum += count_weights (encoder);
+
+  return sum;
+}
+
 /* a rollout with its states, and the pictures that are kept until they are scored and written */
 static gsize
 count_batch (VardTrainer *self)
@@ -83,8 +95,7 @@ vard_trainer_estimate_memory (VardTrainer *self, VardMemoryEstimate *estimate, G
   if (!compile_sampling (self, &ports, error))
     return FALSE;
   e.denoiser = count_weights (vard_model_peek_denoiser (self->training->model));
-  e.text_encoder = count_weights (vard_model_peek_text_encoder (self->training->model))
-                   - self->training->n_dropped;
+  e.text_encoder = count_text_encoders (self->training->model) - self->training->n_dropped;
   e.frozen = self->training->settings->weights == VARD_TRAINED_WEIGHTS_FULL ? e.denoiser : 0;
   known = e.denoiser + e.text_encoder + e.frozen;
   e.loaded = MAX (read_status ("VmRSS:"), known) - known;

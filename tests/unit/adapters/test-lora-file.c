@@ -207,7 +207,7 @@ attach_text (Fixture *self)
 {
   static const char *const targets[] = { "q_proj", "out_proj", "fc1", NULL };
   g_autoptr (GError) error = NULL;
-  VardModule *text = vard_model_peek_text_encoder (self->model);
+  VardModule *text = vard_model_peek_text_encoder (self->model, 0);
 
   vard_lora_attach (text, targets, 3, 2, 4, &error);
   g_assert_no_error (error);

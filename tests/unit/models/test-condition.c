@@ -2,9 +2,10 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <math.h>
+#include "models/vard-condition.h"
 
-#include "tiny-model.h"
+#include "base/vard-error.h"
+#include "engine/vard-reference-engine.h"
 
 static VardConditionLayout
 make_layout (void)
@@ -132,38 +133,6 @@ test_condition_constants (void)
   check_rows (executable, 1);
 }
 
-/* ---- Stable Diffusion ---- */
-
-/* The condition is what the text encoder's states are, and the summary their mean over the prompt's
- * own tokens */
-static void
-test_condition_encode (void)
-{
-  char *folder = tiny_model_make ();
-  g_autoptr (GError) error = NULL;
-  g_autoptr (VardModel) model = vard_model_load (folder, &error);
-  g_autoptr (VardEngine) engine = vard_reference_engine_new ();
-  g_autoptr (VardExecutable) encoder = NULL;
-
-  g_assert_true (vard_model_compile_encoder (model, engine, &encoder, &error));
-
-  g_autoptr (VardCondition) apple = vard_model_encode (model, encoder, "red apple", NULL, &error);
-  g_autoptr (VardCondition) empty = vard_model_encode (model, encoder, "", NULL, &error);
-
-  g_assert_no_error (error);
-
-  const float *states = vard_condition_peek_values (apple, 0),
-              *summary = vard_condition_peek_summary (apple);
-
-  g_assert_cmpfloat (states[5 * 16], !=, ((float *) vard_condition_peek_values (empty, 0))[5 * 16]);
-  for (guint i = 0; i < 16; i++)
-    g_assert_cmpfloat_with_epsilon (summary[i],
-                                    (states[i] + states[16 + i] + states[32 + i] + states[48 + i])
-                                      / 4,
-                                    1e-6);
-  tiny_model_remove (folder);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -172,7 +141,6 @@ main (int argc, char **argv)
   g_test_add_func ("/condition/boxed", test_condition_boxed);
   g_test_add_func ("/condition/bind", test_condition_bind);
   g_test_add_func ("/condition/constants", test_condition_constants);
-  g_test_add_func ("/condition/encode", test_condition_encode);
 
   return g_test_run ();
 }
