@@ -54,37 +54,44 @@ static const VardField fields[] = {
   UINT (threads, "Threads of the engine, 0 for one per core", 0, 1024, 0),
 
   VARD_FIELD_ENUM (VardTrainingSettings, sampler,
-                   "What turns noise into a picture. Training needs steps with a density: ddim, or "
-                   "ddpm, which ends clean; a flow model takes flow-sde",
+                   "Sampler, whose steps need a density to train: ddim, or ddpm, which adds no "
+                   "noise in its last step; flow-sde for a flow model",
                    vard_sampler_kind_get_type, VARD_SAMPLER_KIND_DDIM),
-  UINT (sampler_steps, "Denoising steps per picture; time and stored states grow with it", 2, 1000,
+  UINT (sampler_steps,
+        "Denoising steps per picture; time and memory for states grow with it", 2, 1000,
         20),
   DOUBLE (sampler_eta,
-          "Noise of ddim and flow-sde: 1 is DDPM; below 1 the KL of a given change grows",
+          "Noise of ddim and flow-sde, where 1 is DDPM; a lower value makes the same change cost "
+          "more KL",
           0.05, 1, 1),
-  DOUBLE (guidance_scale, "Classifier-free guidance in training and evaluation; 1 halves the cost",
+  DOUBLE (guidance_scale,
+          "Classifier-free guidance in training and evaluation; 1 turns it off and halves the "
+          "cost",
           1, 30, 1),
 
   UINT (batch_size, "Trajectories sampled per step", 1, 65536, 32),
   UINT (states_per_update, "Noisy states per policy update", 1, 65536, 64),
-  UINT (micro_batch, "States held in memory at once, 0 for all: lower it when memory is short", 0,
+  UINT (micro_batch, "States in memory at once; 0 takes all. Lower it to save memory", 0,
         65536, 0),
   BOOLEAN (segments,
-           "Compute the blocks of the model again on the way back instead of keeping what is "
-           "inside: less memory, about a quarter more work in policy updates",
+           "Recompute the blocks of the model in the backward pass instead of storing "
+           "activations; saves memory, costs about a quarter more work in policy updates",
            FALSE),
   UINT (policy_updates, "Policy updates per step", 1, 10000, 2),
 
-  VARD_FIELD_ENUM (VardTrainingSettings, weights, "What is trained: lora (adapters) or full",
+  VARD_FIELD_ENUM (VardTrainingSettings, weights,
+                   "Weights to train: lora (adapters) or full (every weight)",
                    vard_trained_weights_get_type, VARD_TRAINED_WEIGHTS_LORA),
-  UINT (lora_rank, "Rank of the adapters: more can change more, and weighs more", 1, 4096, 8),
-  DOUBLE (lora_alpha, "Strength of the adapters: they are scaled by alpha over rank", 1e-3, 1e4, 8),
-  STRV (lora_targets, "Layers that get an adapter: attention, feed-forward, projections, or the "
-                      "end of a layer's name; empty for attention"),
+  UINT (lora_rank,
+        "Rank of the adapters; a higher rank can change more and makes larger files", 1, 4096, 8),
+  DOUBLE (lora_alpha, "Strength of the adapters, which are scaled by alpha / rank", 1e-3, 1e4, 8),
+  STRV (lora_targets,
+        "Layers that get an adapter: attention (if empty), feed-forward, projections, or the end "
+        "of a layer's name"),
 
   DOUBLE (learning_rate,
-          "Adam's rate of the policy, 0 for what suits the weights: 3e-4 for adapters, 3e-5 for "
-          "full; a model of a few million parameters bears five times more",
+          "Learning rate of the policy; 0 takes 3e-4 for adapters and 3e-5 for full. A model of "
+          "a few million parameters tolerates five times as much",
           0, 1, 0),
   DOUBLE (learning_rate_end,
           "Share of it that is left at the last step; without decay the last model may be a bad "
@@ -94,12 +101,15 @@ static const VardField fields[] = {
         "Steps over which the rate falls, 0 for all: set it when a run may be prolonged", 0,
         1000000, 0),
   UINT (warm_up, "Policy updates until the full rate", 0, 100000, 10),
-  DOUBLE (adam_beta1, "Adam's decay of the mean gradient", 0, 0.9999, 0.9),
-  DOUBLE (adam_beta2, "Adam's decay of the squared gradient", 0, 0.999999, 0.99),
-  DOUBLE (adam_epsilon, "Added to Adam's denominator", 0, 1, 1e-8),
-  DOUBLE (weight_decay, "Decoupled weight decay (AdamW); 0 is Adam", 0, 1, 0),
-  DOUBLE (clip_norm, "Gradients longer than this are shortened to it", 1e-6, 1e9, 1),
-  DOUBLE (ema, "Decay of the averaged weights that are evaluated and saved; 0 for none", 0, 0.99999,
+  DOUBLE (adam_beta1, "Adam's beta1, the decay of the mean gradient", 0, 0.9999, 0.9),
+  DOUBLE (adam_beta2, "Adam's beta2, the decay of the mean squared gradient", 0, 0.999999, 0.99),
+  DOUBLE (adam_epsilon, "Adam's epsilon, added to the denominator", 0, 1, 1e-8),
+  DOUBLE (weight_decay, "Decoupled weight decay (AdamW); 0 turns it off", 0, 1, 0),
+  DOUBLE (clip_norm,
+          "Largest norm of a gradient; longer gradients are scaled down to it", 1e-6, 1e9, 1),
+  DOUBLE (ema,
+          "Decay of the moving average of the weights, which is evaluated and saved; 0 turns it "
+          "off", 0, 0.99999,
           0),
 
   UINT (evaluation_interval, "Steps between evaluations; 0 for the first and the last step only", 0,
