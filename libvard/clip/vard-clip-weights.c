@@ -29,23 +29,23 @@ struct _VardClipWeights
 static const char *const *
 vard_clip_weights_peek_names (VardClipWeights *self)
 {
-  return self->pth ? vard_pth_peek_names (self->pth)
-                   : vard_safetensors_peek_names (self->safetensors);
+  return self->pth != NULL ? vard_pth_peek_names (self->pth)
+                           : vard_safetensors_peek_names (self->safetensors);
 }
 
 static gboolean
 vard_clip_weights_contains (VardClipWeights *self, const char *name)
 {
-  return self->pth ? vard_pth_contains (self->pth, name)
-                   : vard_safetensors_contains (self->safetensors, name);
+  return self->pth != NULL ? vard_pth_contains (self->pth, name)
+                           : vard_safetensors_contains (self->safetensors, name);
 }
 
 static VardTensor *
 vard_clip_weights_lookup (VardClipWeights *self, const char *name, GError **error)
 {
   if (vard_clip_weights_contains (self, name))
-    return self->pth ? vard_pth_lookup (self->pth, name, error)
-                     : vard_safetensors_lookup (self->safetensors, name, error);
+    return self->pth != NULL ? vard_pth_lookup (self->pth, name, error)
+                             : vard_safetensors_lookup (self->safetensors, name, error);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no tensor %s", self->path, name);
   return NULL;
 }
@@ -101,14 +101,15 @@ vard_clip_weights_open (const char *folder, const char *file, GError **error)
 {
   g_autoptr (VardClipWeights) self = g_new0 (VardClipWeights, 1);
 
-  self->path = file ? g_strdup (file) : vard_clip_weights_find_file (folder, error);
-  if (!self->path)
+  self->path = file != NULL ? g_strdup (file) : vard_clip_weights_find_file (folder, error);
+  if (self->path == NULL)
     return NULL;
   if (g_str_has_suffix (self->path, ".safetensors") || g_str_has_suffix (self->path, ".json"))
     self->safetensors = vard_safetensors_open (self->path, error);
   else
     self->pth = vard_pth_open (self->path, error);
-  if ((!self->safetensors && !self->pth) || !vard_clip_weights_find_spelling (self, error))
+  if ((self->safetensors == NULL && self->pth == NULL)
+      || !vard_clip_weights_find_spelling (self, error))
     return NULL;
 
   return g_steal_pointer (&self);
@@ -221,21 +222,21 @@ load_parameter (const char *path, VardParameter *parameter, gpointer data)
 {
   Load *load = data;
 
-  if (load->error)
+  if (load->error != NULL)
     return;
 
   Place place = vard_clip_weights_find_place (load->weights, path);
   g_autofree char *name = place.name;
   g_autoptr (VardTensor) stored = vard_clip_weights_lookup (load->weights, name, &load->error);
 
-  if (stored && place.is_transposed)
+  if (stored != NULL && place.is_transposed)
     {
       VardTensor *turned = vard_clip_weights_transpose (stored);
 
       g_object_unref (stored);
       stored = turned;
     }
-  if (stored
+  if (stored != NULL
       && vard_weights_fill (load->weights->path, name, stored, parameter, place.piece,
                             place.n_pieces, &load->error))
     g_hash_table_add (load->used, g_steal_pointer (&name));
@@ -262,7 +263,7 @@ vard_clip_weights_check_left_over (VardClipWeights *self,
                                    GHashTable *used,
                                    GError **error)
 {
-  for (const char *const *name = vard_clip_weights_peek_names (self); *name; name++)
+  for (const char *const *name = vard_clip_weights_peek_names (self); *name != NULL; name++)
     if (g_str_has_prefix (*name, self->prefix)
         && vard_clip_weights_belongs_to (self, part, *name + strlen (self->prefix))
         && !g_hash_table_contains (used, *name))
@@ -282,7 +283,7 @@ vard_clip_weights_load (VardClipWeights *self, VardClipPart part, VardModule *ro
   Load load = { self, used, NULL };
 
   vard_module_foreach_parameter (root, load_parameter, &load);
-  if (!load.error)
+  if (load.error == NULL)
     return vard_clip_weights_check_left_over (self, part, used, error);
   g_propagate_error (error, load.error);
 
@@ -299,7 +300,7 @@ vard_clip_weights_read_scale (VardClipWeights *self, double *scale, GError **err
   if (!vard_clip_weights_contains (self, name))
     return TRUE;
   stored = vard_clip_weights_lookup (self, name, error);
-  if (!stored)
+  if (stored == NULL)
     return FALSE;
   value = vard_tensor_convert (stored, VARD_DTYPE_F32);
   if (vard_tensor_get_count (value) == 1)

@@ -20,7 +20,7 @@ vard_weights_find_variant (const char *folder, const char *stem)
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
   const char *name;
 
-  while (dir && (name = g_dir_read_name (dir)))
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     if (g_str_has_prefix (name, stem) && name[strlen (stem)] == '.'
         && g_str_has_suffix (name, ".safetensors"))
       return g_strdup (name);
@@ -68,8 +68,8 @@ vard_weights_find (const char *folder, const char *stem, GError **error)
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "there are no weights %s.safetensors in %s%s%s%s", stem, folder,
-               variant ? "; there is " : "", variant ? variant : "",
-               variant ? ", rename it to use it" : "");
+               variant != NULL ? "; there is " : "", variant != NULL ? variant : "",
+               variant != NULL ? ", rename it to use it" : "");
 
   return NULL;
 }
@@ -255,7 +255,7 @@ vard_weights_read_piece (VardSafetensors *file,
 {
   g_autoptr (VardTensor) stored = vard_safetensors_lookup (file, name, error);
 
-  return stored
+  return stored != NULL
          && vard_weights_fill (vard_safetensors_get_path (file), name, stored, parameter, piece,
                                n_pieces, error);
 }
@@ -301,12 +301,12 @@ vard_weights_find_name (const Load *load, const char *path)
 {
   if (vard_safetensors_contains (load->file, path))
     return g_strdup (path);
-  for (const VardWeightAlias *alias = load->aliases; alias && alias->part; alias++)
+  for (const VardWeightAlias *alias = load->aliases; alias != NULL && alias->part != NULL; alias++)
     {
       const char *at = strstr (path, alias->part);
       g_autofree char *name = NULL;
 
-      if (!at)
+      if (at == NULL)
         continue;
       name = g_strdup_printf ("%.*s%s%s", (int) (at - path), path, alias->replacement,
                               at + strlen (alias->part));
@@ -322,12 +322,12 @@ load_parameter (const char *path, VardParameter *parameter, gpointer data)
 {
   Load *load = data;
 
-  if (load->error || parameter->is_optional)
+  if (load->error != NULL || parameter->is_optional)
     return;
 
   g_autofree char *name = vard_weights_find_name (load, path);
 
-  if (!name)
+  if (name == NULL)
     {
       g_ptr_array_add (load->missing, g_strdup (path));
       return;
@@ -339,7 +339,7 @@ load_parameter (const char *path, VardParameter *parameter, gpointer data)
 static gboolean
 vard_weights_is_ignored (const char *name, const char *const *ignored)
 {
-  for (guint i = 0; ignored && ignored[i]; i++)
+  for (guint i = 0; ignored != NULL && ignored[i] != NULL; i++)
     if (g_str_has_suffix (name, ignored[i]))
       return TRUE;
   return FALSE;
@@ -368,15 +368,15 @@ vard_weights_load (VardModule *module,
   g_autoptr (GPtrArray) left_over = g_ptr_array_new ();
   Load load = { file, aliases, used, missing, NULL };
 
-  if (!file)
+  if (file == NULL)
     return FALSE;
   vard_module_foreach_parameter (module, load_parameter, &load);
-  if (load.error)
+  if (load.error != NULL)
     {
       g_propagate_error (error, load.error);
       return FALSE;
     }
-  for (const char *const *name = vard_safetensors_peek_names (file); *name; name++)
+  for (const char *const *name = vard_safetensors_peek_names (file); *name != NULL; name++)
     if (!g_hash_table_contains (used, *name) && !vard_weights_is_ignored (*name, ignored))
       g_ptr_array_add (left_over, (gpointer) *name);
 
@@ -391,9 +391,9 @@ VardTensor *
 vard_weights_dup_merged (VardParameter *parameter)
 {
   VardLinear *layer = VARD_IS_LINEAR (parameter->owner) ? VARD_LINEAR (parameter->owner) : NULL;
-  VardAdapter *adapter = layer ? vard_linear_peek_adapter (layer) : NULL;
+  VardAdapter *adapter = layer != NULL ? vard_linear_peek_adapter (layer) : NULL;
 
-  if (!adapter || parameter != vard_linear_peek_weight (layer)
+  if (adapter == NULL || parameter != vard_linear_peek_weight (layer)
       || !vard_module_get_adapters_enabled (parameter->owner))
     return vard_parameter_dup_values (parameter);
 

@@ -44,7 +44,7 @@ vard_pickle_build_fail (Machine *self, const char *format, ...)
 {
   va_list args;
 
-  if (self->error)
+  if (self->error != NULL)
     return;
   va_start (args, format);
   g_autofree char *text = g_strdup_vprintf (format, args);
@@ -117,7 +117,7 @@ vard_pickle_build_take_number (Machine *self, guint n_bytes)
   const guint8 *bytes = vard_pickle_build_take (self, n_bytes);
   guint64 value = 0;
 
-  for (guint i = n_bytes; bytes && i-- > 0;)
+  for (guint i = n_bytes; bytes != NULL && i-- > 0;)
     value = value << 8 | bytes[i];
 
   return value;
@@ -148,10 +148,10 @@ vard_pickle_build_push_text (Machine *self, guint64 length)
 {
   const guint8 *bytes = vard_pickle_build_take (self, length);
 
-  if (bytes && !g_utf8_validate_len ((const char *) bytes, length, NULL))
+  if (bytes != NULL && !g_utf8_validate_len ((const char *) bytes, length, NULL))
     vard_pickle_build_fail (self, "the pickle has a string that is not UTF-8");
   vard_pickle_build_push (self, VALUE_TEXT)->text =
-    g_strndup ((const char *) bytes, bytes ? length : 0);
+    g_strndup ((const char *) bytes, bytes != NULL ? length : 0);
 }
 
 /* ---- groups ---- */
@@ -237,11 +237,11 @@ static char *
 vard_pickle_build_take_line (Machine *self)
 {
   const guint8 *end = memchr (self->at, '\n', self->end - self->at);
-  gsize n = end ? end - self->at : 0;
+  gsize n = end != NULL ? end - self->at : 0;
   const guint8 *line =
-    vard_pickle_build_take (self, end ? n + 1 : (guint64) (self->end - self->at) + 1);
+    vard_pickle_build_take (self, end != NULL ? n + 1 : (guint64) (self->end - self->at) + 1);
 
-  return g_strndup (line ? (const char *) line : "", line ? n : 0);
+  return g_strndup (line != NULL ? (const char *) line : "", line != NULL ? n : 0);
 }
 
 static void
@@ -287,7 +287,7 @@ vard_pickle_build_call (Machine *self)
       Value *tensor = vard_pickle_build_push (self, VALUE_TENSOR);
 
       tensor->tensor = vard_pickle_make_tensor (arguments->items);
-      if (!tensor->tensor)
+      if (tensor->tensor == NULL)
         vard_pickle_build_fail (self,
                                 "a tensor of the pickle exceeds its storage or has more than %d "
                                 "dimensions",
@@ -338,7 +338,7 @@ vard_pickle_build_recall (Machine *self, guint64 number)
 {
   Value *value = g_hash_table_lookup (self->memo, GUINT_TO_POINTER ((guint) number));
 
-  if (value)
+  if (value != NULL)
     g_ptr_array_add (self->stack, value);
   else
     vard_pickle_build_fail (self,
@@ -429,19 +429,19 @@ vard_pickle_build (const char *path,
   Machine self = { path, data, data + size, arena, stack, memo, NULL };
   Value *root = NULL;
 
-  while (!self.error && !root)
+  while (self.error == NULL && root == NULL)
     {
       guint8 word = vard_pickle_build_take_number (&self, 1);
 
       if (word == '.')
         root = vard_pickle_build_pop (&self);
-      else if (!self.error && !vard_pickle_build_do_value (&self, word)
+      else if (self.error == NULL && !vard_pickle_build_do_value (&self, word)
                && !vard_pickle_build_do_stack (&self, word))
         vard_pickle_build_fail (&self,
                                 "the pickle has the opcode 0x%02x, which is not one for plain data",
                                 word);
     }
-  if (!self.error)
+  if (self.error == NULL)
     return root;
   g_propagate_error (error, self.error);
 

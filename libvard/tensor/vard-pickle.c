@@ -17,7 +17,7 @@ vard_pickle_tensor_free (gpointer data)
 {
   VardPickleTensor *self = data;
 
-  if (!self)
+  if (self == NULL)
     return;
   g_free (self->name);
   g_free (self->storage);
@@ -147,7 +147,7 @@ walk_dict (Walk *walk, const Value *dict, guint depth)
       else if (value->kind == VALUE_TENSOR)
         vard_pickle_add_tensor (walk, value->tensor);
       g_string_truncate (walk->name, length);
-      if (wrong)
+      if (wrong != NULL)
         return wrong;
     }
 
@@ -165,10 +165,10 @@ vard_pickle_read_tensors (const char *path, const guint8 *data, gsize size, GErr
   Value *root = vard_pickle_build (path, data, size, arena, error);
   const char *wrong;
 
-  if (!root)
+  if (root == NULL)
     return NULL;
   wrong = root->kind == VALUE_DICT ? walk_dict (&walk, root, 0) : "it is not a dictionary";
-  if (!wrong)
+  if (wrong == NULL)
     return g_steal_pointer (&tensors);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: %s", path, wrong);
 

@@ -83,7 +83,7 @@ vard_safetensors_header_unescape (const char *quoted, gsize length)
   g_autofree char *text = g_strndup (quoted, length);
   g_autoptr (JsonNode) node = vard_json_parse (text, -1, NULL);
 
-  if (node && JSON_NODE_HOLDS_VALUE (node) && json_node_get_string (node))
+  if (node != NULL && JSON_NODE_HOLDS_VALUE (node) && json_node_get_string (node) != NULL)
     return json_node_dup_string (node);
 
   return g_steal_pointer (&text);
@@ -151,7 +151,7 @@ vard_safetensors_header_scan_open (HeaderScan *scan, GError **error)
 static gboolean
 vard_safetensors_header_scan_character (HeaderScan *scan, GError **error)
 {
-  if (scan->is_done && !strchr (" \t\r\n", *scan->at))
+  if (scan->is_done && strchr (" \t\r\n", *scan->at) == NULL)
     return vard_safetensors_header_fail (scan->path, error,
                                          "the header continues after its object");
   switch (*scan->at)
@@ -171,7 +171,7 @@ vard_safetensors_header_scan_character (HeaderScan *scan, GError **error)
         scan->expects_key[scan->depth - 1] = scan->is_object[scan->depth - 1];
       return TRUE;
     default:
-      if (!g_ascii_isalnum (*scan->at) && !strchr (": \t\r\n-+.", *scan->at))
+      if (!g_ascii_isalnum (*scan->at) && strchr (": \t\r\n-+.", *scan->at) == NULL)
         return vard_safetensors_header_fail (scan->path, error,
                                              "unexpected character 0x%02x in the header",
                                              (guint8) *scan->at);
@@ -215,7 +215,7 @@ vard_safetensors_header_get_array (JsonObject *object, const char *member)
 {
   JsonNode *node = json_object_get_member (object, member);
 
-  return node && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
+  return node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
 }
 
 /* the shape, and how many bytes it needs */
@@ -259,15 +259,16 @@ vard_safetensors_header_parse_record (VardSafetensorsRecord *record,
                                       GError **error)
 {
   JsonObject *object = JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
-  JsonNode *dtype = object ? json_object_get_member (object, "dtype") : NULL;
-  JsonArray *shape = object ? vard_safetensors_header_get_array (object, "shape") : NULL;
-  JsonArray *offsets = object ? vard_safetensors_header_get_array (object, "data_offsets") : NULL;
-  const char *spelling = dtype && JSON_NODE_HOLDS_VALUE (dtype) ? json_node_get_string (dtype)
-                                                                : NULL;
+  JsonNode *dtype = object != NULL ? json_object_get_member (object, "dtype") : NULL;
+  JsonArray *shape = object != NULL ? vard_safetensors_header_get_array (object, "shape") : NULL;
+  JsonArray *offsets = object != NULL ? vard_safetensors_header_get_array (object, "data_offsets")
+                                      : NULL;
+  const char *spelling =
+    dtype != NULL && JSON_NODE_HOLDS_VALUE (dtype) ? json_node_get_string (dtype) : NULL;
   gint64 begin, end;
   gsize n_bytes = 0;
 
-  if (!spelling || !shape || !offsets)
+  if (spelling == NULL || shape == NULL || offsets == NULL)
     return vard_safetensors_header_fail (path, error, "%s needs dtype, shape and data_offsets",
                                          record->name);
   if (vard_safetensors_header_find_dtype (spelling) < 0)

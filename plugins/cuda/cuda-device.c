@@ -44,10 +44,11 @@ cuda_device_check (CudaDevice *self, CUresult result, const char *what)
   if (cuda_is_lost (result))
     cuda_device_fail (self,
                       "the device %s was lost while %s (%s: %s): resume from the last checkpoint",
-                      self->name, what, name ? name : "?", words ? words : "?");
+                      self->name, what, name != NULL ? name : "?", words != NULL ? words : "?");
   else
-    cuda_device_fail (self, "%s: %s failed (%s: %s)", self->name ? self->name : "the driver", what,
-                      name ? name : "?", words ? words : "?");
+    cuda_device_fail (self, "%s: %s failed (%s: %s)",
+                      self->name != NULL ? self->name : "the driver", what,
+                      name != NULL ? name : "?", words != NULL ? words : "?");
 
   return FALSE;
 }

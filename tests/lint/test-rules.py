@@ -74,6 +74,16 @@ class Rules(unittest.TestCase):
         table = 'int table[] =\n{\n' + '  1,\n' * 90 + '};\n'
         self.assertEqual(self.lint('sizes', {'libvard/nn/a.c': table}), (0, ''))
 
+    def test_prefix(self):
+        text = 'typedef struct\n{\n  int a;\n} Slab;\n\nstatic int\n%s (int a)\n{\n  return a;\n}\n'
+        self.refuses('prefixes', {'libvard/nn/vard-a-b.c': text % 'get'}, 'vard_a_b_get')
+        self.refuses('prefixes', {'plugins/cpu/cpu-pool.c': text % 'vard_get'}, 'cpu_vard_get')
+        self.refuses('prefixes', {'rewards/sky/sky-reward.c': text % 'score'}, 'sky_score')
+        for name in ('vard_a_b_get', 'slab_get'):
+            self.assertEqual(self.lint('prefixes', {'libvard/nn/vard-a-b.c': text % name}), (0, ''))
+        self.assertEqual(self.lint('prefixes', {'rewards/sky/sky-reward.c': text % 'provide'}), (0, ''))
+        self.assertEqual(self.lint('prefixes', {'tests/unit/nn/test-a.c': text % 'get'}), (0, ''))
+
     def test_wide_line(self):
         self.refuses('format', {'libvard/nn/a.c': 'int ' + 'a' * 97 + ';\n'}, '102 columns')
 
