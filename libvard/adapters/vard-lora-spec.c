@@ -40,7 +40,7 @@ vard_lora_spec_parse (const char *spec, char **path, double *strength, GError **
   if (end == colon + 1 || *end != 0 || !isfinite (value))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "lora takes FILE[:STRENGTH]; \"%s\" is no strength", colon + 1);
+                   "lora takes FILE[:STRENGTH]; \"%s\" is not a strength", colon + 1);
       return FALSE;
     }
   *path = g_strndup (spec, colon - spec);

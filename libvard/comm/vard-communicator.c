@@ -1,4 +1,4 @@
-/* vard-communicator.c - checks what every communicator would have to check
+/* vard-communicator.c - argument checks that all communicators share
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-solo-communicator.c - one process: a sum over the ranks is the value itself
+/* vard-solo-communicator.c - a communicator of one process, where each sum is the value itself
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-solo-communicator.h - the communicator of a run with one process
+/* vard-solo-communicator.h - a communicator of one process, where each sum is the value itself
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

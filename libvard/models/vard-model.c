@@ -1,4 +1,4 @@
-/* vard-model.c - the seam between text-to-image models and what samples and trains them
+/* vard-model.c - the interface between text-to-image models and the code that uses them
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -75,8 +75,8 @@ vard_model_set_size (VardModel *self, guint width, guint height, GError **error)
       gboolean is_width = width % info->scale != 0;
 
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "the %s of %u pixels is no multiple of %" G_GINT64_FORMAT
-                   ", which is what one value of the latent covers",
+                   "the %s of %u pixels is not a multiple of %" G_GINT64_FORMAT
+                   ", the pixels that one latent value covers",
                    is_width ? "width" : "height", is_width ? width : height, info->scale);
       return FALSE;
     }

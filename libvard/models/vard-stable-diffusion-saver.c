@@ -94,7 +94,7 @@ vard_stable_diffusion_saver_check_single (VardStableDiffusion *self, GError **er
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
                      "%s: the blocks have %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT
-                     " layers; a single file needs as many in each",
+                     " layers; a single file needs the same number in each",
                      vard_model_source_get_path (self->source), self->config.n_layers[0],
                      self->config.n_layers[i]);
         return FALSE;

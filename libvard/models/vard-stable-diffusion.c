@@ -121,7 +121,7 @@ vard_stable_diffusion_load_tokenizer (VardStableDiffusion *self, GError **error)
   if (vard_clip_tokenizer_get_n_ids (self->tokenizer) > vard_clip_text_get_n_ids (self->text))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s: the tokenizer has %d tokens, the text encoder's vocab_size is "
+                   "%s: the tokenizer has %d tokens, but the text encoder's vocab_size is "
                    "%" G_GINT64_FORMAT,
                    path, vard_clip_tokenizer_get_n_ids (self->tokenizer),
                    vard_clip_text_get_n_ids (self->text));
@@ -133,7 +133,7 @@ vard_stable_diffusion_load_tokenizer (VardStableDiffusion *self, GError **error)
   if (self->n_tokens < 2 || self->n_tokens > n_positions)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-                   "%s: the tokenizer's model_max_length is %u, the text encoder has "
+                   "%s: the tokenizer's model_max_length is %u, but the text encoder has "
                    "%" G_GINT64_FORMAT " positions",
                    path, self->n_tokens, n_positions);
       return FALSE;
@@ -188,8 +188,8 @@ vard_stable_diffusion_check_unet (const VardUnetConfig *unet,
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
                    "%s: the denoiser maps %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT
-                   " channels, the autoencoder has %" G_GINT64_FORMAT
-                   " (models for inpainting and the like are not supported)",
+                   " channels, but the autoencoder has %" G_GINT64_FORMAT
+                   " (inpainting models and similar ones are not supported)",
                    path, unet->n_in, unet->n_out, info->channels);
       return FALSE;
     }
@@ -201,7 +201,7 @@ vard_stable_diffusion_check_unet (const VardUnetConfig *unet,
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                      "%s: the denoiser's cross_attention_dim is %" G_GINT64_FORMAT
-                     ", the text encoder's hidden_size %" G_GINT64_FORMAT,
+                     ", but the text encoder's hidden_size is %" G_GINT64_FORMAT,
                      path, unet->context_width[i], width);
         return FALSE;
       }

@@ -64,7 +64,7 @@ vard_reward_scores_new_from_raw (guint n_components, guint n_items, const double
         if (isfinite (self->raw[at]))
           continue;
         self->raw[at] = NAN;
-        self->messages[at] = g_strdup ("no score was kept");
+        self->messages[at] = g_strdup ("the score was not stored");
       }
 
   return self;

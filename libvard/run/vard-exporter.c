@@ -1,8 +1,8 @@
-/* vard-exporter.c - adapters and models in files that other programs load
+/* vard-exporter.c - writes adapters and models in files that other programs load
  *
- * A file that does nothing where it is loaded is the common failure: other readers skip names they
- * do not know. So what was written is read back by the rules of its readers, and its output
- * compared with the live model's.
+ * The usual failure is a file without effect, because other readers skip names that they do not
+ * know. The exporter therefore reads its file back by the rules of those readers, and compares the
+ * output with the model's.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -216,8 +216,8 @@ check_names (VardModel *model,
        is_lora_format (format) && *name != NULL; name++)
     if (!vard_lora_names_fit (spelling, &target, *name))
       {
-        g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s: readers would not take %s", path,
-                     *name);
+        g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s: other programs would not read %s",
+                     path, *name);
         return FALSE;
       }
 
@@ -277,7 +277,8 @@ read_back (VardModel *model,
   if (n_layers == report->n_layers)
     return run_model (model, engine, FALSE, output, error);
   g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED,
-               "%s: %u layers had an adapter, the file gives %u", path, report->n_layers, n_layers);
+               "%s: %u layers have an adapter, but the file has %u", path, report->n_layers,
+               n_layers);
   return FALSE;
 }
 
@@ -317,7 +318,7 @@ check_export (VardModel *model,
   if (report->error <= limit)
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED,
-               "%s does not reproduce the model: its output differs by %.2g of the largest value, "
+               "%s does not reproduce the model: its output differs by %.2g of the largest value; "
                "the limit is %.2g",
                path, report->error, limit);
   return FALSE;
@@ -355,7 +356,8 @@ vard_export_model (VardModel *model,
 
   if (g_file_test (path, G_FILE_TEST_EXISTS))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_EXISTS, "%s exists and is not overwritten", path);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_EXISTS,
+                   "%s exists, and vard does not overwrite it: choose another name", path);
       return FALSE;
     }
   if (!run_model (model, engine, is_decoded, &live, error)
@@ -365,7 +367,7 @@ vard_export_model (VardModel *model,
   if (!isfinite (result.change))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_DIVERGED,
-                   "the model's output has values that are no numbers");
+                   "the model's output has values that are not numbers");
       return FALSE;
     }
   if (!write_export (model, path, request, error))

@@ -106,7 +106,7 @@ def test_settings():
     check("a model is needed", "model" in fails(*usage, Vard.Sampling(prompt=["cat"]).run, None))
     check("a prompt is needed", "prompt" in fails(*usage, Vard.Sampling(model=TINY).run, None))
     check("a negative prompt needs guidance", "guidance-scale" in fails(*usage, make_sampling(negative_prompt="x").run, None))
-    check("a strength is a number", "no strength" in fails(*usage, make_sampling(lora=["a:b"]).run, None))
+    check("a strength is a number", "not a strength" in fails(*usage, make_sampling(lora=["a:b"]).run, None))
     check("what a model cannot do", "multiple" in fails(*usage, make_sampling(width=17).run, None))
     wide = make_sampling(width=32, height=16).run(None)
     check("a size", {(i.get_width(), i.get_height()) for i in wide} == {(32, 16)})
