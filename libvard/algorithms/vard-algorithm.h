@@ -57,8 +57,8 @@ G_DECLARE_DERIVABLE_TYPE (VardAlgorithm, vard_algorithm, VARD, ALGORITHM, GObjec
  *   whether it was the phase's last
  * @describe: the numbers of step 0, once all phases are done; may be left out
  * @step: one step; returns its numbers, of vard_training_new_metrics()
- * @measure_kl: adds the KL of trajectory @i to the pretrained model, in nats: exact, and as its
- *   objective counts it; may be left out
+ * @measure_kl: the KL of trajectory @i to the pretrained model, in nats, for each step of the
+ *   sampler: exact, and as its objective counts it; may be left out
  * @save: adds its state to a checkpoint, or writes files of its own beside it
  * @load: reads that state, once the trainer has read its own and the statistics of the rewards.
  *   @n_done: phases that are done, at most one more than there are

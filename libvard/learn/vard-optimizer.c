@@ -16,8 +16,9 @@
 struct _VardOptimizer
 {
   VardParameterSet *set;
-  VardTensor *mean, *square; /* Adam's moments [count] */
-  VardTensor *average;       /* [count] or NULL */
+  VardTensor *mean, *square;      /* Adam's moments [count] */
+  VardTensor *average;            /* [count] or NULL */
+  VardCommunicator *communicator; /* NULL: gradients are not shared */
   double ema;
   guint64 n_updates;
   VardExecutable *norm;
@@ -188,7 +189,51 @@ vard_optimizer_free (VardOptimizer *self)
   g_clear_object (&self->mean);
   g_clear_object (&self->square);
   g_clear_object (&self->average);
+  g_clear_object (&self->communicator);
   g_free (self);
+}
+
+void
+vard_optimizer_set_communicator (VardOptimizer *self, VardCommunicator *communicator)
+{
+  g_set_object (&self->communicator, communicator);
+}
+
+/* A device's gradients go through the host, piece by piece */
+static gboolean
+vard_optimizer_sum_staged (VardOptimizer *self, GError **error)
+{
+  gint64 count = self->set->count, longest = MIN (count, PIECE);
+  g_autoptr (VardBuffer) stage = vard_buffer_new (longest * sizeof (float));
+  float *values = (float *) stage->data;
+
+  for (gint64 first = 0; first < count; first += PIECE)
+    {
+      gint64 n = MIN (PIECE, count - first);
+
+      if (!read_piece (self, self->set->gradients, first, n, values, error)
+          || !vard_communicator_all_reduce (self->communicator, stage, 0, n, error)
+          || !write_piece (self, self->set->gradients, first, n, values, error))
+        return FALSE;
+    }
+
+  return TRUE;
+}
+
+/* Before the norm is measured: it is clipped by the norm of the sum, which is that of one rank with
+ * all states */
+static gboolean
+vard_optimizer_sum_gradients (VardOptimizer *self, GError **error)
+{
+  VardTensor *gradients = self->set->gradients;
+
+  if (self->communicator == NULL || vard_communicator_get_size (self->communicator) == 1)
+    return TRUE;
+  if (!vard_tensor_peek_buffer (gradients)->is_host)
+    return vard_optimizer_sum_staged (self, error);
+
+  return vard_communicator_all_reduce (self->communicator, vard_tensor_peek_buffer (gradients),
+                                       vard_tensor_get_offset (gradients), self->set->count, error);
 }
 
 static gboolean
@@ -250,7 +295,8 @@ vard_optimizer_update (VardOptimizer *self,
                        GCancellable *cancellable,
                        GError **error)
 {
-  if (!measure_norm (self, norm, cancellable, error) || !set_numbers (self, numbers, *norm, error)
+  if (!vard_optimizer_sum_gradients (self, error) || !measure_norm (self, norm, cancellable, error)
+      || !set_numbers (self, numbers, *norm, error)
       || !vard_executable_run (self->update, cancellable, error))
     return FALSE;
   self->n_updates++;

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "comm/vard-communicator.h"
 #include "learn/vard-parameter-set.h"
 
 G_BEGIN_DECLS
@@ -22,6 +23,9 @@ typedef struct
 /* @ema: decay of an average of the weights, 0 for none. @set must outlive the optimizer. */
 VardOptimizer *vard_optimizer_new (VardParameterSet *set, double ema, GError **error);
 void vard_optimizer_free (VardOptimizer *self);
+/* Every update begins with the sum of the gradients over the ranks. Without a communicator, or with
+ * one rank, there is nothing to add. */
+void vard_optimizer_set_communicator (VardOptimizer *self, VardCommunicator *communicator);
 /* Applies the summed gradients and clears them. VARD_ERROR_DIVERGED, and nothing is changed, when
  * they are not finite. @norm: before clipping. */
 gboolean vard_optimizer_update (VardOptimizer *self,

@@ -16,4 +16,13 @@ gboolean vard_training_check_rewards (VardTraining *self,
  * optimizer */
 gboolean vard_training_prepare_weights (VardTraining *self, GError **error);
 
+gboolean vard_training_is_alone (const VardTraining *self);
+/* Pictures @first and the next @n that a rollout ends with, on this rank alone */
+GPtrArray *vard_training_decode_share (VardTraining *self,
+                                       const VardTrajectory *rollout,
+                                       guint first,
+                                       guint n,
+                                       GCancellable *cancellable,
+                                       GError **error);
+
 G_END_DECLS

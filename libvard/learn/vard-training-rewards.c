@@ -43,24 +43,24 @@ vard_training_make_batch (VardTraining *self,
   return g_steal_pointer (&batch);
 }
 
-VardRewardScores *
-vard_training_score (VardTraining *self,
-                     GPtrArray *images,
-                     const guint *prompts,
-                     gboolean is_training,
-                     GCancellable *cancellable,
-                     GError **error)
+/* What this rank is told of its own pictures */
+static VardRewardScores *
+vard_training_score_share (VardTraining *self,
+                           GPtrArray *images,
+                           const guint *prompts,
+                           GCancellable *cancellable,
+                           GError **error)
 {
   g_autoptr (VardRewardBatch) batch = vard_training_make_batch (self, images, prompts, error);
   VardRewardScores *scores;
 
   if (batch == NULL)
     return NULL;
+  if (images->len == 0)
+    return vard_reward_scores_new (vard_reward_mix_get_n_components (self->rewards), 0);
   scores = vard_reward_mix_score (self->rewards, batch, cancellable, error);
   if (scores == NULL)
     return NULL;
-  if (is_training)
-    self->reward_calls += images->len;
 
   const char *const *warnings = vard_reward_scores_get_warnings (scores);
   for (guint i = 0; warnings != NULL && warnings[i] != NULL; i++)
@@ -141,17 +141,94 @@ vard_training_add_reward_metrics (VardTraining *self,
   vard_metrics_set (metrics, "reward/max", summary.highest);
 }
 
+/* Pictures of one prompt in a row stay on one rank: a reward may compare them */
+static guint
+vard_training_count_group (const guint *prompts, guint n)
+{
+  guint group = 1;
+
+  while (group < n && prompts[group] == prompts[0])
+    group++;
+
+  return n % group == 0 ? group : 1;
+}
+
+/* The scores of all @n pictures from what each rank was told of its share */
+static VardRewardScores *
+vard_training_gather_scores (VardTraining *self,
+                             VardRewardScores *own,
+                             guint first,
+                             guint n,
+                             guint group,
+                             GError **error)
+{
+  guint n_components = vard_reward_mix_get_n_components (self->rewards);
+  g_autofree double *raw = NULL;
+
+  if (vard_training_is_alone (self))
+    return g_object_ref (own);
+
+  raw = g_new0 (double, (gsize) n *n_components);
+  for (guint i = 0; i < vard_reward_scores_get_n_items (own); i++)
+    vard_training_copy_raw (self, own, i, raw + (gsize) (first + i) * n_components);
+  if (!vard_training_gather (self, raw, n, group, n_components * sizeof (double), error))
+    return NULL;
+
+  VardRewardScores *scores = vard_reward_scores_new_from_raw (n_components, n, raw);
+
+  for (guint k = 0; k < n_components; k++)
+    vard_reward_scores_set_seconds (scores, k, vard_reward_scores_get_seconds (own, k));
+
+  return scores;
+}
+
+VardRewardScores *
+vard_training_score (VardTraining *self,
+                     GPtrArray *images,
+                     const guint *prompts,
+                     gboolean is_training,
+                     GCancellable *cancellable,
+                     GError **error)
+{
+  guint group = vard_training_count_group (prompts, images->len), first;
+  guint n = vard_training_get_share (self, images->len, group, &first);
+  g_autoptr (GPtrArray) part = g_ptr_array_new ();
+
+  for (guint i = 0; i < n; i++)
+    g_ptr_array_add (part, images->pdata[first + i]);
+
+  g_autoptr (VardRewardScores) own =
+    vard_training_score_share (self, part, prompts + first, cancellable, error);
+  VardRewardScores *scores =
+    own != NULL ? vard_training_gather_scores (self, own, first, images->len, group, error) : NULL;
+
+  if (scores != NULL && is_training)
+    self->reward_calls += images->len;
+
+  return scores;
+}
+
 VardRewardScores *
 vard_training_score_rollout (VardTraining *self,
                              const VardTrajectory *rollout,
                              GCancellable *cancellable,
                              GError **error)
 {
-  g_autoptr (GPtrArray) images = vard_training_decode (self, rollout, cancellable, error);
+  guint group = self->group_size, first;
+  guint n = vard_training_get_share (self, rollout->n, group, &first);
+  g_autoptr (GPtrArray) images =
+    vard_training_decode_share (self, rollout, first, n, cancellable, error);
+  g_autoptr (VardRewardScores) own =
+    images != NULL
+      ? vard_training_score_share (self, images, rollout->prompts + first, cancellable, error)
+      : NULL;
+  VardRewardScores *scores =
+    own != NULL ? vard_training_gather_scores (self, own, first, rollout->n, group, error) : NULL;
 
-  return images != NULL
-           ? vard_training_score (self, images, rollout->prompts, TRUE, cancellable, error)
-           : NULL;
+  if (scores != NULL)
+    self->reward_calls += rollout->n;
+
+  return scores;
 }
 
 /* ---- raw scores that were kept ---- */

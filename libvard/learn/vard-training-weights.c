@@ -33,8 +33,11 @@ vard_training_prepare_weights (VardTraining *self, GError **error)
     return FALSE;
   vard_pipeline_invalidate (self->pipeline);
   self->optimizer = vard_optimizer_new (self->set, settings->ema, error);
+  if (self->optimizer == NULL)
+    return FALSE;
+  vard_optimizer_set_communicator (self->optimizer, self->communicator);
 
-  return self->optimizer != NULL;
+  return TRUE;
 }
 
 VardOptimizerNumbers

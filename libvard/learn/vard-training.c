@@ -5,7 +5,6 @@
 #include "learn/vard-training-private.h"
 
 #include "base/vard-random.h"
-#include "comm/vard-solo-communicator.h"
 
 /* ---- prompts ---- */
 
@@ -118,15 +117,6 @@ vard_training_rollout (VardTraining *self,
 {
   g_autofree guint *prompts = g_new (guint, n);
   g_autofree guint64 *seeds = g_new (guint64, n);
-  VardSampleRequest request = {
-    .n = n,
-    .prompts = (const char *const *) self->texts,
-    .prompt_of = prompts,
-    .seeds = seeds,
-    .sampler = self->sampler,
-    .guidance_scale = self->settings->guidance_scale,
-    .keep_states = TRUE,
-  };
 
   for (guint i = 0; i < n; i++)
     {
@@ -134,18 +124,7 @@ vard_training_rollout (VardTraining *self,
       seeds[i] = vard_random_derive_key (self->settings->seed, stream, first + i);
     }
 
-  return vard_pipeline_rollout (self->pipeline, &request, progress, data, cancellable, error);
-}
-
-GPtrArray *
-vard_training_decode (VardTraining *self,
-                      const VardTrajectory *rollout,
-                      GCancellable *cancellable,
-                      GError **error)
-{
-  const float *latents = vard_trajectory_peek_state (rollout, rollout->n_states - 1, 0);
-
-  return vard_pipeline_decode (self->pipeline, latents, rollout->n, rollout->n, cancellable, error);
+  return vard_training_rollout_seeds (self, prompts, seeds, n, progress, data, cancellable, error);
 }
 
 /* ---- news ---- */
@@ -211,6 +190,7 @@ vard_training_new (VardPipeline *pipeline,
                    VardPromptSource *prompts,
                    VardTrainingSettings *settings,
                    guint group_size,
+                   VardCommunicator *communicator,
                    GError **error)
 {
   g_autoptr (VardTraining) self = g_new0 (VardTraining, 1);
@@ -223,7 +203,7 @@ vard_training_new (VardPipeline *pipeline,
   self->settings = g_object_ref (settings);
   self->settings->learning_rate = vard_training_settings_find_learning_rate (settings);
   self->group_size = group_size;
-  self->communicator = vard_solo_communicator_new ();
+  self->communicator = g_object_ref (communicator);
   vard_pipeline_set_image_pool (pipeline, vard_reward_mix_get_image_pool (rewards));
 
   return vard_training_prepare (self, error) ? g_steal_pointer (&self) : NULL;

@@ -1,5 +1,5 @@
 /* vard-training.h - what a run offers to the algorithm that trains it: pipeline, rewards, prompts,
- * the weights that are trained, metrics, and the other processes of the run
+ * the weights that are trained, metrics, and the other ranks of the run
  *
  * A trainer owns one. Algorithms roll out, score, encode and report through it, and never see the
  * trainer.
@@ -36,7 +36,7 @@ typedef struct
   VardPromptSource *prompts;
   VardPromptSource *evaluation_prompts; /* NULL: the first ones of prompts */
   VardTrainingSettings *settings;       /* fixed for the run */
-  VardCommunicator *communicator;       /* between the processes of the run */
+  VardCommunicator *communicator;       /* between the ranks of the run */
   VardMetrics *metrics;                 /* of the last step */
   VardTrainingSink sink;
 
@@ -67,8 +67,27 @@ VardTraining *vard_training_new (VardPipeline *pipeline,
                                  VardPromptSource *prompts,
                                  VardTrainingSettings *settings,
                                  guint group_size,
+                                 VardCommunicator *communicator,
                                  GError **error);
 void vard_training_free (VardTraining *self);
+
+/* ---- ranks ---- */
+
+/* Everything below takes and returns the whole batch on every rank, and does only this rank's share
+ * of the work in between. So all ranks have the same numbers, and an algorithm need not know of
+ * ranks unless it divides work of its own, with these: */
+
+/* This rank's share of @n items in units of @unit: how many, from @first on */
+guint vard_training_get_share (const VardTraining *self, guint n, guint unit, guint *first);
+/* @items: [n] of @item_size bytes, of which this rank filled in its share; afterwards all are */
+gboolean vard_training_gather (VardTraining *self,
+                               gpointer items,
+                               guint n,
+                               guint unit,
+                               gsize item_size,
+                               GError **error);
+/* @flag: whether it is set on any rank */
+gboolean vard_training_agree (VardTraining *self, gboolean *flag, GError **error);
 
 /* ---- prompts ---- */
 
@@ -98,6 +117,15 @@ VardTrajectory *vard_training_rollout (VardTraining *self,
                                        gpointer data,
                                        GCancellable *cancellable,
                                        GError **error);
+/* Trajectories of these prompts, as indices into texts, and seeds; both [n] */
+VardTrajectory *vard_training_rollout_seeds (VardTraining *self,
+                                             const guint *prompts,
+                                             const guint64 *seeds,
+                                             guint n,
+                                             VardSampleProgress progress,
+                                             gpointer data,
+                                             GCancellable *cancellable,
+                                             GError **error);
 /* The pictures that a rollout ends with; (element-type VardImage) */
 GPtrArray *vard_training_decode (VardTraining *self,
                                  const VardTrajectory *rollout,

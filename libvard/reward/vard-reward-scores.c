@@ -215,6 +215,20 @@ vard_reward_scores_get_message (VardRewardScores *self, guint component, guint i
 }
 
 /**
+ * vard_reward_scores_set_seconds: (skip)
+ * @self: scores
+ * @component: which reward
+ * @seconds: how long it took
+ */
+void
+vard_reward_scores_set_seconds (VardRewardScores *self, guint component, double seconds)
+{
+  g_assert (component < self->n_components);
+
+  self->seconds[component] = seconds;
+}
+
+/**
  * vard_reward_scores_get_seconds:
  * @self: scores
  * @component: which reward

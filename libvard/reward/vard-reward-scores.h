@@ -18,6 +18,7 @@ gboolean vard_reward_scores_get_raw (VardRewardScores *self,
                                      guint item,
                                      double *score);
 const char *vard_reward_scores_get_message (VardRewardScores *self, guint component, guint item);
+void vard_reward_scores_set_seconds (VardRewardScores *self, guint component, double seconds);
 double vard_reward_scores_get_seconds (VardRewardScores *self, guint component);
 const char *const *vard_reward_scores_get_warnings (VardRewardScores *self);
 

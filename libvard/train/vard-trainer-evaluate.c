@@ -42,18 +42,50 @@ work_progress (double fraction, gpointer data)
                                (work->n_done + fraction * n) / work->n, NULL);
 }
 
-/* Adds the KL of trajectory i of a rollout */
-static gboolean
-measure_kl (Work *work,
-            const VardTrajectory *rollout,
-            guint i,
-            GCancellable *cancellable,
-            GError **error)
+/* Which pictures of a batch have their KL measured; the pictures before it count too */
+static guint
+list_measured (const Work *work, guint n, guint *measured)
 {
-  if (!vard_algorithm_measure_kl (work->trainer->algorithm, rollout, i, &work->kl, &work->kl_capped,
-                                  cancellable, error))
+  guint stride = work->trainer->training->step == 0 ? KL_STRIDE_BASE : KL_STRIDE;
+  guint n_measured = 0;
+
+  for (guint i = 0; i < n && work->measures_kl; i++)
+    if ((work->n_done + i) % stride == 0)
+      measured[n_measured++] = i;
+
+  return n_measured;
+}
+
+/* Adds the KL of some trajectories of a rollout, each measured by one rank. Steps are added one by
+ * one, in the same order whatever the number of ranks. */
+static gboolean
+measure_kl (Work *work, const VardTrajectory *rollout, GCancellable *cancellable, GError **error)
+{
+  VardTraining *training = work->trainer->training;
+  guint n_steps = training->sampler->n_steps, first;
+  g_autofree guint *measured = g_new (guint, rollout->n);
+  guint n = list_measured (work, rollout->n, measured);
+  guint n_own = vard_training_get_share (training, n, 1, &first);
+  g_autofree double *kl = g_new0 (double, 2 * n_steps * n);
+
+  for (guint i = first; i < first + n_own; i++)
+    {
+      double *row = kl + 2 * n_steps * i;
+
+      if (!vard_algorithm_measure_kl (work->trainer->algorithm, rollout, measured[i], row,
+                                      row + n_steps, cancellable, error))
+        return FALSE;
+    }
+  if (!vard_training_gather (training, kl, n, 1, 2 * n_steps * sizeof (double), error))
     return FALSE;
-  work->n_measured++;
+
+  for (guint i = 0; i < n; i++)
+    for (guint k = 0; k < n_steps; k++)
+      {
+        work->kl += kl[2 * n_steps * i + k];
+        work->kl_capped += kl[2 * n_steps * i + n_steps + k];
+      }
+  work->n_measured += n;
 
   return TRUE;
 }
@@ -63,32 +95,18 @@ run_batch (Work *work, GCancellable *cancellable, GError **error)
 {
   VardTrainer *self = work->trainer;
   guint n = MIN (self->training->settings->batch_size, work->n - work->n_done);
-  guint stride = self->training->step == 0 ? KL_STRIDE_BASE : KL_STRIDE;
-  VardSampleRequest request = {
-    .n = n,
-    .prompts = (const char *const *) self->training->texts,
-    .prompt_of = work->prompts + work->n_done,
-    .seeds = work->seeds + work->n_done,
-    .sampler = self->training->sampler,
-    .guidance_scale = self->training->settings->guidance_scale,
-    .keep_states = TRUE,
-  };
-  g_autoptr (VardTrajectory) rollout = vard_pipeline_rollout (self->training->pipeline, &request,
-                                                              work_progress, work, cancellable,
-                                                              error);
+  g_autoptr (VardTrajectory) rollout =
+    vard_training_rollout_seeds (self->training, work->prompts + work->n_done,
+                                 work->seeds + work->n_done, n, work_progress, work, cancellable,
+                                 error);
   if (rollout == NULL)
     return FALSE;
 
   g_autoptr (GPtrArray) images = vard_training_decode (self->training, rollout, cancellable, error);
-  if (images == NULL)
+  if (images == NULL || !measure_kl (work, rollout, cancellable, error))
     return FALSE;
   for (guint i = 0; i < n; i++)
-    {
-      g_ptr_array_add (work->evaluation->images, g_object_ref (images->pdata[i]));
-      if (work->measures_kl && (work->n_done + i) % stride == 0
-          && !measure_kl (work, rollout, i, cancellable, error))
-        return FALSE;
-    }
+    g_ptr_array_add (work->evaluation->images, g_object_ref (images->pdata[i]));
   work->n_done += n;
 
   return TRUE;

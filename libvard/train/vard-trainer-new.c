@@ -5,6 +5,7 @@
 #include "train/vard-trainer-private.h"
 
 #include "algorithms/vard-algorithm-table.h"
+#include "comm/vard-solo-communicator.h"
 
 static void
 vard_trainer_emit_progress (const char *phase, double fraction, VardMetrics *metrics, gpointer data)
@@ -35,6 +36,39 @@ vard_trainer_make_algorithm (VardTrainerSettings *settings, VardModel *model, GE
            : NULL;
 }
 
+VardTrainer *
+vard_trainer_new_on_rank (VardPipeline *pipeline,
+                          VardRewardMix *rewards,
+                          VardPromptSource *prompts,
+                          VardTrainerSettings *settings,
+                          VardCommunicator *communicator,
+                          GError **error)
+{
+  g_return_val_if_fail (VARD_IS_PIPELINE (pipeline), NULL);
+  g_return_val_if_fail (VARD_IS_REWARD_MIX (rewards), NULL);
+  g_return_val_if_fail (VARD_IS_PROMPT_SOURCE (prompts), NULL);
+  g_return_val_if_fail (VARD_IS_TRAINER_SETTINGS (settings), NULL);
+  g_return_val_if_fail (VARD_IS_COMMUNICATOR (communicator), NULL);
+
+  g_autoptr (VardTrainer) self = g_object_new (VARD_TYPE_TRAINER, NULL);
+  g_autoptr (VardTrainerSettings) copy = vard_trainer_settings_copy (settings);
+
+  self->algorithm =
+    vard_trainer_make_algorithm (settings, vard_pipeline_peek_model (pipeline), error);
+  if (self->algorithm == NULL)
+    return NULL;
+  self->training = vard_training_new (pipeline, rewards, prompts, VARD_TRAINING_SETTINGS (copy),
+                                      vard_algorithm_get_group_size (self->algorithm), communicator,
+                                      error);
+  if (self->training == NULL || !vard_algorithm_prepare (self->algorithm, self->training, error))
+    return NULL;
+  self->training->sink =
+    (VardTrainingSink) { vard_trainer_emit_progress, vard_trainer_emit_warning, self };
+  vard_training_release_encoder (self->training);
+
+  return g_steal_pointer (&self);
+}
+
 /**
  * vard_trainer_new:
  * @pipeline: what samples; its model is what is trained
@@ -55,27 +89,9 @@ vard_trainer_new (VardPipeline *pipeline,
                   VardTrainerSettings *settings,
                   GError **error)
 {
-  g_return_val_if_fail (VARD_IS_PIPELINE (pipeline), NULL);
-  g_return_val_if_fail (VARD_IS_REWARD_MIX (rewards), NULL);
-  g_return_val_if_fail (VARD_IS_PROMPT_SOURCE (prompts), NULL);
-  g_return_val_if_fail (VARD_IS_TRAINER_SETTINGS (settings), NULL);
+  g_autoptr (VardCommunicator) alone = vard_solo_communicator_new ();
 
-  g_autoptr (VardTrainer) self = g_object_new (VARD_TYPE_TRAINER, NULL);
-  g_autoptr (VardTrainerSettings) copy = vard_trainer_settings_copy (settings);
-
-  self->algorithm =
-    vard_trainer_make_algorithm (settings, vard_pipeline_peek_model (pipeline), error);
-  if (self->algorithm == NULL)
-    return NULL;
-  self->training = vard_training_new (pipeline, rewards, prompts, VARD_TRAINING_SETTINGS (copy),
-                                      vard_algorithm_get_group_size (self->algorithm), error);
-  if (self->training == NULL || !vard_algorithm_prepare (self->algorithm, self->training, error))
-    return NULL;
-  self->training->sink =
-    (VardTrainingSink) { vard_trainer_emit_progress, vard_trainer_emit_warning, self };
-  vard_training_release_encoder (self->training);
-
-  return g_steal_pointer (&self);
+  return vard_trainer_new_on_rank (pipeline, rewards, prompts, settings, alone, error);
 }
 
 /**

@@ -29,6 +29,19 @@ struct _VardTrainer
   gint64 last_checkpoint; /* monotonic microseconds */
 };
 
+/* ---- vard-trainer-new.c ---- */
+
+/* A trainer that is one rank of a run. Every rank makes one of the same model, rewards, prompts and
+ * settings, and calls the same functions of it. Batch sizes are those of the run: each rank takes
+ * its share. All ranks have the same weights, numbers and state at any time. If a rank fails or is
+ * cancelled, the others get an error with its reason. */
+VardTrainer *vard_trainer_new_on_rank (VardPipeline *pipeline,
+                                       VardRewardMix *rewards,
+                                       VardPromptSource *prompts,
+                                       VardTrainerSettings *settings,
+                                       VardCommunicator *communicator,
+                                       GError **error);
+
 /* ---- vard-trainer.c ---- */
 
 /* The two phases after the algorithm's own: the evaluation that all others are compared with, and
@@ -37,6 +50,8 @@ guint vard_trainer_get_base_phase (VardTrainer *self);
 guint vard_trainer_get_step_phase (VardTrainer *self);
 /* The name of a phase, as progress and checkpoints spell it */
 const char *vard_trainer_get_phase_name (VardTrainer *self, guint phase);
+/* Tells the other ranks why this one does not go on */
+void vard_trainer_abort (VardTrainer *self, const GError *problem);
 /* The numbers of the last step, to whoever listens */
 void vard_trainer_emit_step (VardTrainer *self);
 

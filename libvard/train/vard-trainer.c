@@ -32,6 +32,13 @@ static guint signals[N_SIGNALS];
 G_DEFINE_FINAL_TYPE (VardTrainer, vard_trainer, G_TYPE_OBJECT)
 
 void
+vard_trainer_abort (VardTrainer *self, const GError *problem)
+{
+  vard_communicator_abort (self->training->communicator,
+                           problem != NULL ? problem->message : "it gave no reason");
+}
+
+void
 vard_trainer_emit_step (VardTrainer *self)
 {
   g_signal_emit (self, signals[SIGNAL_STEP], 0, self->training->step, self->training->metrics);
@@ -205,6 +212,7 @@ vard_trainer_advance (VardTrainer *self, GCancellable *cancellable, GError **err
   g_return_val_if_fail (VARD_IS_TRAINER (self), FALSE);
 
   guint phase = self->phase;
+  g_autoptr (GError) problem = NULL;
 
   if (vard_trainer_is_finished (self))
     return TRUE;
@@ -219,11 +227,15 @@ vard_trainer_advance (VardTrainer *self, GCancellable *cancellable, GError **err
   self->training->advance_began = g_get_monotonic_time ();
   if (self->last_checkpoint == 0)
     self->last_checkpoint = self->training->advance_began;
-  self->is_broken = !advance_phase (self, cancellable, error);
+  self->is_broken = !advance_phase (self, cancellable, &problem);
   self->training->seconds = vard_training_get_seconds (self->training);
   self->training->advance_began = g_get_monotonic_time ();
   if (self->is_broken)
-    return FALSE;
+    {
+      vard_trainer_abort (self, problem);
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
   offer_checkpoint (self, phase);
 
   return TRUE;
@@ -245,12 +257,21 @@ vard_trainer_run (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
   g_return_val_if_fail (VARD_IS_TRAINER (self) && !self->training->is_averaged, FALSE);
 
-  while (!vard_trainer_is_finished (self) && !g_atomic_int_get (&self->is_stopping))
-    if (!vard_trainer_advance (self, cancellable, error))
-      return FALSE;
+  gboolean stops = FALSE;
 
-  if (g_atomic_int_compare_and_exchange (&self->is_stopping, TRUE, FALSE)
-      && !vard_trainer_is_finished (self))
+  while (!vard_trainer_is_finished (self))
+    {
+      stops = g_atomic_int_get (&self->is_stopping);
+      if (!vard_training_agree (self->training, &stops, error))
+        return FALSE;
+      if (stops)
+        break;
+      if (!vard_trainer_advance (self, cancellable, error))
+        return FALSE;
+    }
+
+  g_atomic_int_set (&self->is_stopping, FALSE);
+  if (stops)
     g_signal_emit (self, signals[SIGNAL_CHECKPOINT], 0, self->training->step);
 
   return TRUE;

@@ -88,7 +88,8 @@ bench_update (Bench *self, const VardPolicyState *states, GError **error)
   g_autofree VardPolicySample *samples = g_new (VardPolicySample, n_states);
   double norm;
 
-  return vard_policy_step_accumulate (self->policy, states, n_states, 0.03, 1, samples, NULL, error)
+  return vard_policy_step_accumulate (self->policy, states, n_states, n_states, 0.03, 1, samples,
+                                      NULL, error)
          && vard_optimizer_update (self->optimizer, &numbers, &norm, NULL, error);
 }
 

@@ -234,8 +234,8 @@ compute (Bench *self, GError **error)
   g_autofree VardPolicySample *samples = g_new (VardPolicySample, batch);
 
   if (is_policy)
-    return vard_policy_step_accumulate (self->policy, self->states, batch, 0.03, 1, samples, NULL,
-                                        error);
+    return vard_policy_step_accumulate (self->policy, self->states, batch, batch, 0.03, 1, samples,
+                                        NULL, error);
   return vard_executable_run (self->executable, NULL, error);
 }
 

@@ -141,7 +141,7 @@ accumulate (VardPolicyStep *policy,
 {
   g_autoptr (GError) error = NULL;
 
-  vard_policy_step_accumulate (policy, states, n, kl_weight, w_max, samples, NULL, &error);
+  vard_policy_step_accumulate (policy, states, n, n, kl_weight, w_max, samples, NULL, &error);
   g_assert_no_error (error);
 }
 

@@ -4,6 +4,8 @@
  */
 #include "toy-run.h"
 
+#include "comm/vard-solo-communicator.h"
+#include "engine/vard-engine-loader.h"
 #include "engine/vard-reference-engine.h"
 #include "process/vard-sampler-class.h"
 
@@ -19,31 +21,33 @@ toy_run_settings (void)
                        "checkpoint-interval", 0, NULL);
 }
 
-void
-toy_run_init (ToyRun *self, VardTrainerSettings *settings, double peak)
+static VardModel *
+toy_run_new_model (VardTrainerSettings *settings)
 {
   VardSamplerKind sampler;
 
   g_object_get (settings, "sampler", &sampler, NULL);
 
   VardProcessKind process = vard_sampler_class_lookup (sampler)->process;
-  VardModel *model =
-    toy_model_new (4, 4, 1,
-                   process == VARD_PROCESS_FLOW ? VARD_PREDICTION_VELOCITY : VARD_PREDICTION_V);
 
-  toy_run_init_model (self, model, (const char *[]) { "0.2", "-0.2", NULL }, settings, peak);
+  return toy_model_new (4, 4, 1,
+                        process == VARD_PROCESS_FLOW ? VARD_PREDICTION_VELOCITY
+                                                     : VARD_PREDICTION_V);
 }
 
-void
-toy_run_init_model (ToyRun *self,
-                    VardModel *model,
-                    const char *const *prompts,
-                    VardTrainerSettings *settings,
-                    double peak)
+/* Takes engine and model */
+static void
+toy_run_begin (ToyRun *self,
+               VardEngine *engine,
+               VardModel *model,
+               const char *const *prompts,
+               VardTrainerSettings *settings,
+               double peak,
+               VardCommunicator *communicator)
 {
   g_autoptr (GError) error = NULL;
 
-  self->engine = vard_reference_engine_new ();
+  self->engine = engine;
   self->model = model;
   self->pipeline = vard_pipeline_new (self->engine, self->model, &error);
   g_assert_no_error (error);
@@ -53,8 +57,59 @@ toy_run_init_model (ToyRun *self,
     vard_reward_mix_add (self->mix, self->reward, "grey", 1, VARD_REWARD_POLICY_REQUIRED, NULL));
   g_assert_true (vard_reward_mix_prepare (self->mix, NULL, NULL));
   self->prompts = vard_prompt_source_new (prompts);
-  self->trainer = vard_trainer_new (self->pipeline, self->mix, self->prompts, settings, &error);
+  self->trainer = vard_trainer_new_on_rank (self->pipeline, self->mix, self->prompts, settings,
+                                            communicator, &error);
   g_assert_no_error (error);
+}
+
+void
+toy_run_init (ToyRun *self, VardTrainerSettings *settings, double peak)
+{
+  g_autoptr (VardCommunicator) alone = vard_solo_communicator_new ();
+
+  toy_run_init_on_rank (self, settings, peak, alone);
+}
+
+void
+toy_run_init_on_rank (ToyRun *self,
+                      VardTrainerSettings *settings,
+                      double peak,
+                      VardCommunicator *communicator)
+{
+  toy_run_begin (self, vard_reference_engine_new (), toy_run_new_model (settings),
+                 (const char *[]) { "0.2", "-0.2", NULL }, settings, peak, communicator);
+}
+
+void
+toy_run_init_tiny (ToyRun *self,
+                   VardTrainerSettings *settings,
+                   double peak,
+                   VardCommunicator *communicator)
+{
+  g_autofree char *path =
+    g_build_filename (g_getenv ("VARD_TEST_DATA"), "data", "tiny-model", NULL);
+  g_autoptr (GError) error = NULL;
+  VardModel *model = vard_model_load (path, &error);
+
+  g_assert_no_error (error);
+
+  VardEngine *engine = vard_load_engine ("cpu", 1, &error);
+
+  g_assert_no_error (error);
+  toy_run_begin (self, engine, model, (const char *[]) { "cat", "sun", NULL }, settings, peak,
+                 communicator);
+}
+
+void
+toy_run_init_model (ToyRun *self,
+                    VardModel *model,
+                    const char *const *prompts,
+                    VardTrainerSettings *settings,
+                    double peak)
+{
+  g_autoptr (VardCommunicator) alone = vard_solo_communicator_new ();
+
+  toy_run_begin (self, vard_reference_engine_new (), model, prompts, settings, peak, alone);
 }
 
 VardVardAlgorithm *

@@ -28,6 +28,16 @@ VardTrainerSettings *toy_run_settings (void);
 /* 4 x 4 latents of one channel, of the process that the sampler is for; the reward peaks at a grey
  * level */
 void toy_run_init (ToyRun *self, VardTrainerSettings *settings, double peak);
+/* one of the ranks of a run */
+void toy_run_init_on_rank (ToyRun *self,
+                           VardTrainerSettings *settings,
+                           double peak,
+                           VardCommunicator *communicator);
+/* the same with the small model of tests/data and the engine for processors, on one thread */
+void toy_run_init_tiny (ToyRun *self,
+                        VardTrainerSettings *settings,
+                        double peak,
+                        VardCommunicator *communicator);
 /* takes the model */
 void toy_run_init_model (ToyRun *self,
                          VardModel *model,

@@ -185,6 +185,7 @@ gboolean
 vard_policy_step_accumulate (VardPolicyStep *self,
                              const VardPolicyState *states,
                              guint n_states,
+                             guint n_total,
                              double kl_weight,
                              double w_max,
                              VardPolicySample *samples,
@@ -201,7 +202,7 @@ vard_policy_step_accumulate (VardPolicyStep *self,
       guint n = MIN (self->config.n, n_states - first);
 
       if (!vard_policy_graph_bind (&self->config, self->executable, states + first, n,
-                                   1.0 / n_states, w_max, error)
+                                   1.0 / n_total, w_max, error)
           || !vard_executable_run (self->executable, cancellable, error)
           || !read_outputs (self, error))
         return FALSE;

@@ -55,11 +55,12 @@ void vard_policy_step_free (VardPolicyStep *self);
 gsize vard_policy_step_get_workspace_size (VardPolicyStep *self);
 /* of one batch; see vard_executable_count_flops () */
 double vard_policy_step_count_flops (VardPolicyStep *self);
-/* Adds the gradient of the states' mean loss to the set's; any number of states, in batches of n.
- * VARD_ERROR_DIVERGED when a loss is not finite. */
+/* Adds to the set's gradient these states' part of the gradient of the mean loss of @n_total
+ * states; any number of states, in batches of n. VARD_ERROR_DIVERGED when a loss is not finite. */
 gboolean vard_policy_step_accumulate (VardPolicyStep *self,
                                       const VardPolicyState *states,
                                       guint n_states,
+                                      guint n_total,
                                       double kl_weight,
                                       double w_max,
                                       VardPolicySample *samples,

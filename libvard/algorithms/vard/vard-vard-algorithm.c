@@ -61,7 +61,8 @@ vard_vard_compile (VardVardAlgorithm *self, GError **error)
   const VardTrainingSettings *loop = training->settings;
   const VardModelInfo *info = vard_model_peek_info (training->model);
   VardValueFunction value = { .record = vard_vard_record_value };
-  guint micro = loop->micro_batch > 0 ? loop->micro_batch : loop->states_per_update;
+  guint first, share = vard_training_get_share (training, loop->states_per_update, 1, &first);
+  guint micro = loop->micro_batch > 0 ? loop->micro_batch : share;
 
   self->value_net =
     VARD_MODULE (vard_value_net_new (info->channels, info->condition.summary_width,
@@ -79,7 +80,7 @@ vard_vard_compile (VardVardAlgorithm *self, GError **error)
     .frozen = training->frozen,
     .set = training->set,
     .value = value,
-    .n = MIN (micro, loop->states_per_update),
+    .n = MAX (1, MIN (micro, share)),
     .guidance_scale = loop->guidance_scale,
     .null_condition = training->null_condition,
   };
@@ -204,8 +205,8 @@ vard_vard_algorithm_measure_kl (VardAlgorithm *algorithm,
 
   for (guint k = 0; k < n; k++)
     {
-      *kl += samples[k].kl;
-      *kl_capped += samples[k].kl_capped;
+      kl[k] = samples[k].kl;
+      kl_capped[k] = samples[k].kl_capped;
     }
 
   return TRUE;

@@ -183,6 +183,22 @@ vard_vard_add_samples (VardVardAlgorithm *self,
   sums->n_samples += n;
 }
 
+/* Each rank adds the gradient of its share of the states; all of them have the samples of all */
+static gboolean
+vard_vard_accumulate (VardVardAlgorithm *self,
+                      const VardPolicyState *states,
+                      guint n,
+                      VardPolicySample *samples,
+                      GCancellable *cancellable,
+                      GError **error)
+{
+  guint first, n_own = vard_training_get_share (self->training, n, 1, &first);
+
+  return vard_policy_step_accumulate (self->policy, states + first, n_own, n, self->kl.weight,
+                                      self->settings->w_max, samples + first, cancellable, error)
+         && vard_training_gather (self->training, samples, n, 1, sizeof (VardPolicySample), error);
+}
+
 static gboolean
 vard_vard_update_policy (VardVardAlgorithm *self,
                          const VardTrajectory *rollout,
@@ -200,8 +216,7 @@ vard_vard_update_policy (VardVardAlgorithm *self,
 
   vard_vard_draw_states (self, rollout, vard_optimizer_get_n_updates (self->training->optimizer),
                          states, steps);
-  if (!vard_policy_step_accumulate (self->policy, states, n, self->kl.weight, self->settings->w_max,
-                                    samples, cancellable, error)
+  if (!vard_vard_accumulate (self, states, n, samples, cancellable, error)
       || !vard_optimizer_update (self->training->optimizer, &numbers, &norm, cancellable, error))
     {
       g_prefix_error (error, "step %" G_GUINT64_FORMAT ": ", self->training->step + 1);
