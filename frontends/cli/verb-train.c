@@ -27,12 +27,11 @@ G_DEFINE_FINAL_TYPE (CliTrainSettings, cli_train_settings, G_TYPE_OBJECT)
 /* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_STRING (CliTrainSettings, run,
-                     "The run's folder, which must not exist; runs/ and the time where none is "
-                     "named",
+                     "New folder for the run; the default is runs/ and the time",
                      NULL),
   VARD_FIELD_BOOLEAN (CliTrainSettings, dry_run,
-                      "Open and check everything, say what training would take, and stop", FALSE),
-  VARD_FIELD_BOOLEAN (CliTrainSettings, quiet, "No progress", FALSE),
+                      "Check everything, forecast memory, disk and time, and stop", FALSE),
+  VARD_FIELD_BOOLEAN (CliTrainSettings, quiet, "Print no progress", FALSE),
 };
 /* clang-format on */
 
@@ -64,7 +63,8 @@ check_run_path (const char *path, GError **error)
   if (!g_file_test (path, G_FILE_TEST_EXISTS))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_EXISTS,
-               "%s exists; a run is never written over: name another folder, or resume it", path);
+               "%s exists, and vard never overwrites a run: name another folder, or resume it",
+               path);
   return FALSE;
 }
 
@@ -154,14 +154,14 @@ cli_train (int argc, char **argv)
   g_autoptr (VardRunSettings) run_settings = vard_run_settings_new ();
   g_autoptr (CliOptions) options =
     cli_options_new ("train [CONFIG.json] --model FOLDER --reward NAME[:key=value,...] [OPTION...]",
-                     "Starts a run in a new folder and trains it to its end. Settings come from a "
-                     "JSON file, if one is named, and from options, which win.");
+                     "Starts a run in a new folder and trains it to the end. Settings come from a "
+                     "JSON file, if you name one, and from options, which override it.");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Run", G_OBJECT (settings));
   cli_training_add_settings (options, run_settings);
-  cli_options_set_notes (options, "Ctrl-C once finishes the step, writes a checkpoint and ends; "
-                                  "twice stops at once.");
+  cli_options_set_notes (options, "Press Ctrl-C once to finish the step, write a checkpoint and "
+                                  "stop; twice to stop at once.");
   if (!cli_options_parse (options, argc, argv, &error))
     return error ? cli_fail ("train", g_steal_pointer (&error)) : CLI_DONE;
   return train (options, settings, run_settings);

@@ -44,15 +44,15 @@ static const VardField fields[] = {
                    "NAME[:key=value,...] of a reward; vard inspect NAME lists its keys and those "
                    "that all rewards have"),
   VARD_FIELD_STRING (VardRunSettings, prompts,
-                     "File of prompts, one a line or JSON lines with metadata; prompts.txt in the "
-                     "model's folder where none is named",
+                     "File of prompts, one a line or JSON lines with metadata; the default is "
+                     "prompts.txt in the model's folder",
                      NULL),
   VARD_FIELD_STRING (VardRunSettings, evaluation_set,
-                     "File of prompts to evaluate with; evaluation-prompts.txt beside the prompts "
-                     "where none is named, the first of the prompts where there is no such file",
+                     "File of prompts for evaluations; the default is evaluation-prompts.txt "
+                     "beside the prompts, or else the first of the prompts",
                      NULL),
   VARD_FIELD_UINT (VardRunSettings, width,
-                   "Width of the pictures in pixels, 0 for that of the model: smaller ones take "
+                   "Width of the pictures in pixels; 0 takes the model's. Smaller pictures take "
                    "less time and memory",
                    0, 8192, 0),
   VARD_FIELD_UINT (VardRunSettings, height,
@@ -475,10 +475,9 @@ vard_run_settings_check (VardRunSettings *self, GError **error)
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self), FALSE);
 
   if (!self->model || !*self->model)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no model is named: set model to a folder");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no model is given: set model to a folder");
   else if (!self->rewards || !*self->rewards)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "no reward is named: set rewards to one at least");
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no reward is given: set rewards");
   else
     return check_algorithms (self, error);
   return FALSE;
