@@ -47,6 +47,7 @@
 #include "train/vard-trainer.h"
 #include "train/vard-trainer-settings.h"
 #include "run/vard-exporter.h"
+#include "run/vard-forecast.h"
 #include "run/vard-loader.h"
 #include "run/vard-run.h"
 #include "run/vard-run-model.h"

@@ -143,6 +143,12 @@ cli_progress_update (CliProgress *self, const char *phase, double fraction)
 }
 
 void
+cli_progress_set_steps (CliProgress *self, guint64 n_steps)
+{
+  self->n_steps = n_steps;
+}
+
+void
 cli_progress_step (CliProgress *self, guint64 step, VardMetrics *metrics)
 {
   gint64 now = g_get_monotonic_time ();

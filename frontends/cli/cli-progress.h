@@ -13,6 +13,8 @@ void cli_progress_free (CliProgress *self);
 /* A phase of the trainer, how much of it is done */
 void cli_progress_update (CliProgress *self, const char *phase, double fraction);
 void cli_progress_step (CliProgress *self, guint64 step, VardMetrics *metrics);
+/* Another goal */
+void cli_progress_set_steps (CliProgress *self, guint64 n_steps);
 /* A line that stays, above the bar */
 void cli_progress_say (CliProgress *self, const char *text);
 /* Takes the bar away */

@@ -5,7 +5,6 @@
 #include "cli-training.h"
 
 #include "cli-progress.h"
-#include "run/vard-run-samples.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -30,6 +29,16 @@ static void
 on_warning (VardRunner *runner, const char *message, CliProgress *progress)
 {
   cli_progress_say (progress, message);
+}
+
+/* A goal that was moved counts from here */
+static void
+on_request (VardRunner *runner, const char *request, const char *outcome, CliProgress *progress)
+{
+  g_autofree char *line = g_strdup_printf ("request %s: %s", request, outcome);
+
+  cli_progress_set_steps (progress, vard_runner_get_steps (runner));
+  cli_progress_say (progress, line);
 }
 
 /* ---- what came of it ---- */
@@ -91,18 +100,38 @@ print_summary (VardRunner *runner)
     print_comparison (base, tuned, vard_trainer_peek_metrics (vard_runner_get_trainer (runner)));
 }
 
-static CliExit
-fail (const char *verb, VardRunner *runner, GError *error)
+/* Where there is something to go on from */
+static void
+print_resume (VardRunner *runner)
 {
   VardRun *run = vard_runner_get_run (runner);
-  gboolean is_cancelled = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   guint n = 0;
   g_autofree guint64 *steps = vard_run_list_checkpoints (run, &n);
 
+  if (n > 0)
+    fprintf (stderr, "To go on: vard resume %s\n", vard_run_get_path (run));
+}
+
+/* It was asked to, so nothing has failed */
+static CliExit
+tell_stop (const char *verb, VardRunner *runner)
+{
+  fprintf (stderr, "vard %s: stopped after step %" G_GUINT64_FORMAT "\n", verb,
+           vard_trainer_get_step (vard_runner_get_trainer (runner)));
+  print_resume (runner);
+
+  return CLI_CANCELLED;
+}
+
+static CliExit
+fail (const char *verb, VardRunner *runner, GError *error)
+{
+  gboolean is_cancelled = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   CliExit code = cli_fail (verb, error);
 
-  if (n > 0 && is_cancelled)
-    fprintf (stderr, "To go on: vard resume %s\n", vard_run_get_path (run));
+  if (is_cancelled)
+    print_resume (runner);
+
   return code;
 }
 
@@ -112,19 +141,15 @@ cli_training_run (const char *verb,
                   gboolean is_quiet,
                   GCancellable *cancellable)
 {
-  VardTrainer *trainer = vard_runner_get_trainer (runner);
-  g_autoptr (GError) error = NULL;
-  guint n_steps;
-
-  g_object_get (vard_run_settings_get_trainer (vard_runner_get_settings (runner)), "steps",
-                &n_steps, NULL);
-
+  guint64 step = vard_trainer_get_step (vard_runner_get_trainer (runner));
   g_autoptr (CliProgress) progress =
-    cli_progress_new (vard_trainer_get_step (trainer), n_steps, is_quiet);
+    cli_progress_new (step, vard_runner_get_steps (runner), is_quiet);
+  g_autoptr (GError) error = NULL;
 
   g_signal_connect (runner, "progress", G_CALLBACK (on_progress), progress);
   g_signal_connect (runner, "step", G_CALLBACK (on_step), progress);
   g_signal_connect (runner, "warning", G_CALLBACK (on_warning), progress);
+  g_signal_connect (runner, "request", G_CALLBACK (on_request), progress);
 
   gboolean is_done = vard_runner_run (runner, cancellable, &error);
 
@@ -132,7 +157,10 @@ cli_training_run (const char *verb,
   cli_progress_clear (progress);
   if (!is_done)
     return fail (verb, runner, g_steal_pointer (&error));
+  if (vard_runner_get_state (runner) == VARD_RUN_STATE_CANCELLED)
+    return tell_stop (verb, runner);
   print_summary (runner);
+
   return CLI_DONE;
 }
 

@@ -18,7 +18,8 @@ exit_of_vard_error (int code)
     case VARD_ERROR_UNSUPPORTED:
     case VARD_ERROR_PLUGIN:
     case VARD_ERROR_EXISTS:
-    case VARD_ERROR_BUSY: return CLI_CONFIG;
+    case VARD_ERROR_BUSY:
+    case VARD_ERROR_NOT_LIVE: return CLI_CONFIG;
     case VARD_ERROR_REWARD: return CLI_REWARD;
     case VARD_ERROR_DIVERGED: return CLI_DIVERGED;
     default: return CLI_FAILED;
@@ -32,6 +33,10 @@ cli_exit_of (const GError *error)
     return exit_of_vard_error (error->code);
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return CLI_CANCELLED;
+  /* A folder that may not be written to */
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_READ_ONLY)
+      || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
+    return CLI_CONFIG;
   /* A file that was named and is not there, or cannot be read */
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)
       || g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOENT)

@@ -28,6 +28,7 @@ typedef struct
 extern const CliVerb cli_verb_evaluate;
 extern const CliVerb cli_verb_export;
 extern const CliVerb cli_verb_check_reward;
+extern const CliVerb cli_verb_control;
 extern const CliVerb cli_verb_inspect;
 extern const CliVerb cli_verb_new_reward;
 extern const CliVerb cli_verb_runs;

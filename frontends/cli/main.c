@@ -9,9 +9,9 @@
 #include <string.h>
 
 static const CliVerb *const verbs[] = {
-  &cli_verb_train,      &cli_verb_resume,       &cli_verb_sample,  &cli_verb_score,
-  &cli_verb_evaluate,   &cli_verb_export,       &cli_verb_inspect, &cli_verb_runs,
-  &cli_verb_new_reward, &cli_verb_check_reward,
+  &cli_verb_train, &cli_verb_resume,     &cli_verb_control,      &cli_verb_sample,
+  &cli_verb_score, &cli_verb_evaluate,   &cli_verb_export,       &cli_verb_inspect,
+  &cli_verb_runs,  &cli_verb_new_reward, &cli_verb_check_reward,
 };
 
 static void

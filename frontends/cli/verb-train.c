@@ -2,14 +2,11 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "cli-dry-run.h"
-#include "cli-estimate.h"
+#include "cli-forecast.h"
 #include "cli-options.h"
 #include "cli-prompts.h"
 #include "cli-signals.h"
 #include "cli-training.h"
-
-#include "diffusion/vard-pipeline-private.h"
 
 #define CLI_TYPE_TRAIN_SETTINGS (cli_train_settings_get_type ())
 G_DECLARE_FINAL_TYPE (CliTrainSettings, cli_train_settings, CLI, TRAIN_SETTINGS, GObject)
@@ -96,8 +93,7 @@ say_cuts (VardRunner *runner)
   g_auto (GStrv) prompts = cli_prompts_load (NULL, path, NULL);
 
   if (prompts)
-    cli_prompts_say_cuts (vard_pipeline_peek_model (vard_runner_get_pipeline (runner)),
-                          (const char *const *) prompts);
+    cli_prompts_say_cuts (vard_runner_get_model (runner), (const char *const *) prompts);
 }
 
 /* What a dry run does not start is tried as far as it goes without pictures: weights are loaded,
@@ -112,7 +108,7 @@ begin (VardRunner *runner,
   if (settings->dry_run)
     return vard_reward_mix_prepare (vard_runner_get_rewards (runner), NULL, error);
   cli_signals_serve (runner);
-  return cli_estimate_warn (runner, cancellable, error) && vard_runner_start (runner, path, error);
+  return cli_forecast_warn (runner, cancellable, error) && vard_runner_start (runner, path, error);
 }
 
 static CliExit
@@ -143,7 +139,7 @@ train (CliOptions *options, CliTrainSettings *settings, VardRunSettings *run_set
     return cli_fail ("train", cli_blame_file (g_steal_pointer (&error),
                                               file_of_rewards (options, run_settings)));
   if (settings->dry_run)
-    return cli_dry_run (runner, path);
+    return cli_forecast_print (runner, path);
   return cli_training_run ("train", runner, settings->quiet, cancellable);
 }
 

@@ -27,6 +27,7 @@ G_BEGIN_DECLS
  * @VARD_ERROR_DIVERGED: training left the range of numbers
  * @VARD_ERROR_EXISTS: the target exists and was not to be overwritten
  * @VARD_ERROR_BUSY: another live process holds it
+ * @VARD_ERROR_NOT_LIVE: no process trains the run
  */
 typedef enum
 {
@@ -40,6 +41,7 @@ typedef enum
   VARD_ERROR_DIVERGED,
   VARD_ERROR_EXISTS,
   VARD_ERROR_BUSY,
+  VARD_ERROR_NOT_LIVE,
 } VardError;
 
 GQuark vard_error_quark (void);

@@ -48,7 +48,7 @@ vard_fields_get_property (GObject *object, guint id, GValue *value, GParamSpec *
     }
 
   gpointer member = vard_field_get_member (field, object);
-  switch (field->kind)
+  switch (field->kind & VARD_FIELD_KIND_MASK)
     {
     case VARD_FIELD_KIND_BOOLEAN: g_value_set_boolean (value, *(gboolean *) member); break;
     case VARD_FIELD_KIND_INT: g_value_set_int (value, *(gint *) member); break;
@@ -132,7 +132,7 @@ vard_fields_set_property (GObject *object, guint id, const GValue *value, GParam
 
   gpointer member = vard_field_get_member (field, object);
   gboolean changed = FALSE;
-  switch (field->kind)
+  switch (field->kind & VARD_FIELD_KIND_MASK)
     {
     case VARD_FIELD_KIND_BOOLEAN: changed = STORE (gboolean, g_value_get_boolean); break;
     case VARD_FIELD_KIND_INT: changed = STORE (gint, g_value_get_int); break;
@@ -172,7 +172,7 @@ vard_field_create_pspec (const VardField *self)
                       | G_PARAM_STATIC_STRINGS;
   const char *blurb = self->blurb;
 
-  switch (self->kind)
+  switch (self->kind & VARD_FIELD_KIND_MASK)
     {
     case VARD_FIELD_KIND_BOOLEAN:
       return g_param_spec_boolean (name, nick, blurb, self->range.i.value, flags);
@@ -232,4 +232,20 @@ vard_fields_install (GObjectClass *klass, const VardField *fields, guint n_field
       g_param_spec_set_qdata (pspec, vard_field_quark (), (gpointer) &fields[i]);
       g_object_class_install_property (klass, VARD_FIELDS_FIRST_ID + i, pspec);
     }
+}
+
+/**
+ * vard_fields_get_flags:
+ * @pspec: a property
+ *
+ * Returns: what its row in a table says beside its kind; nothing for a property without a row
+ */
+VardFieldFlags
+vard_fields_get_flags (GParamSpec *pspec)
+{
+  g_return_val_if_fail (G_IS_PARAM_SPEC (pspec), 0);
+
+  const VardField *field = g_param_spec_get_qdata (pspec, vard_field_quark ());
+
+  return field != NULL ? (VardFieldFlags) (field->kind & ~VARD_FIELD_KIND_MASK) : 0;
 }

@@ -20,6 +20,22 @@ typedef enum
   VARD_FIELD_KIND_ENUM,
 } VardFieldKind;
 
+/**
+ * VardFieldFlags:
+ * @VARD_FIELD_FLAG_MAY_CHANGE: a run may change it when it is resumed: it decides how long or how,
+ *   not what
+ *
+ * What is known of a property beside its kind.
+ */
+typedef enum /*< flags >*/
+{
+  VARD_FIELD_FLAG_MAY_CHANGE = 1 << 8,
+} VardFieldFlags;
+
+/* Rows are compiled into plugins, so flags have no member of their own: they stand in the upper
+ * bits of the kind. */
+#define VARD_FIELD_KIND_MASK 0xff
+
 /* One property: where its member is, and what a person needs to know to set it. Write rows with
  * the macros below, which refuse a member of another C type when compiled. */
 typedef struct
@@ -61,8 +77,11 @@ typedef struct
   { .kind = VARD_FIELD_KIND_INT, .member = #member_, .blurb = blurb_,                              \
     .offset = VARD_FIELD_OFFSET (Type, member_, gint), .range.i = { min_, max_, default_ } }
 #define VARD_FIELD_UINT(Type, member_, blurb_, min_, max_, default_)                               \
-  { .kind = VARD_FIELD_KIND_UINT, .member = #member_, .blurb = blurb_,                             \
-    .offset = VARD_FIELD_OFFSET (Type, member_, guint), .range.u = { min_, max_, default_ } }
+  VARD_FIELD_UINT_WITH (Type, member_, 0, blurb_, min_, max_, default_)
+#define VARD_FIELD_UINT_WITH(Type, member_, flags_, blurb_, min_, max_, default_)                  \
+  { .kind = (VardFieldKind) (VARD_FIELD_KIND_UINT | (flags_)), .member = #member_,                 \
+    .blurb = blurb_, .offset = VARD_FIELD_OFFSET (Type, member_, guint),                           \
+    .range.u = { min_, max_, default_ } }
 #define VARD_FIELD_UINT64(Type, member_, blurb_, min_, max_, default_)                             \
   { .kind = VARD_FIELD_KIND_UINT64, .member = #member_, .blurb = blurb_,                           \
     .offset = VARD_FIELD_OFFSET (Type, member_, guint64), .range.u = { min_, max_, default_ } }
@@ -71,10 +90,12 @@ typedef struct
     .offset = VARD_FIELD_OFFSET (Type, member_, double), .range.d = { min_, max_, default_ } }
 /* clang-format on */
 /* The member is a char * that the object owns: read it, never free or assign it. */
-#define VARD_FIELD_STRING(Type, member_, blurb_, default_)                      \
-  {                                                                             \
-    .kind = VARD_FIELD_KIND_STRING, .member = #member_, .blurb = blurb_,        \
-    .offset = VARD_FIELD_OFFSET (Type, member_, char *), .range.text = default_ \
+#define VARD_FIELD_STRING(Type, member_, blurb_, default_) \
+  VARD_FIELD_STRING_WITH (Type, member_, 0, blurb_, default_)
+#define VARD_FIELD_STRING_WITH(Type, member_, flags_, blurb_, default_)                          \
+  {                                                                                              \
+    .kind = (VardFieldKind) (VARD_FIELD_KIND_STRING | (flags_)), .member = #member_,             \
+    .blurb = blurb_, .offset = VARD_FIELD_OFFSET (Type, member_, char *), .range.text = default_ \
   }
 /* The member is a char ** that the object owns, NULL when empty. */
 #define VARD_FIELD_STRV(Type, member_, blurb_)                         \
@@ -97,5 +118,6 @@ typedef struct
 #define VARD_FIELDS_FIRST_ID 1000
 
 void vard_fields_install (GObjectClass *klass, const VardField *fields, guint n_fields);
+VardFieldFlags vard_fields_get_flags (GParamSpec *pspec);
 
 G_END_DECLS

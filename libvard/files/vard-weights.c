@@ -269,7 +269,9 @@ vard_weights_fill (const char *file,
                    guint n_pieces,
                    GError **error)
 {
-  if (!vard_weights_check_shape (file, name, stored, parameter, n_pieces, error))
+  /* a model is read by functions without an argument for it */
+  if (g_cancellable_set_error_if_cancelled (g_cancellable_get_current (), error)
+      || !vard_weights_check_shape (file, name, stored, parameter, n_pieces, error))
     return FALSE;
 
   g_autoptr (VardTensor) part = vard_weights_get_piece (stored, piece, n_pieces);

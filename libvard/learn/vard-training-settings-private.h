@@ -57,4 +57,8 @@ struct _VardTrainingSettings
   guint checkpoint_interval;
 };
 
+/* Another goal for a run that has begun. The learning rate keeps the length of its decay: where the
+ * settings name none, the steps that the run began with. */
+void vard_training_settings_move_goal (VardTrainingSettings *self, guint steps);
+
 G_END_DECLS

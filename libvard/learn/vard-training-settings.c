@@ -35,6 +35,9 @@ G_DEFINE_ENUM_TYPE (VardWhitening,
 #define BOOLEAN(m, blurb, value) VARD_FIELD_BOOLEAN (VardTrainingSettings, m, blurb, value)
 #define UINT(m, blurb, min, max, value) \
   VARD_FIELD_UINT (VardTrainingSettings, m, blurb, min, max, value)
+/* what a resume may change */
+#define RESUMABLE(m, blurb, min, max, value) \
+  VARD_FIELD_UINT_WITH (VardTrainingSettings, m, VARD_FIELD_FLAG_MAY_CHANGE, blurb, min, max, value)
 #define UINT64(m, blurb, min, max, value) \
   VARD_FIELD_UINT64 (VardTrainingSettings, m, blurb, min, max, value)
 #define DOUBLE(m, blurb, min, max, value) \
@@ -44,14 +47,15 @@ G_DEFINE_ENUM_TYPE (VardWhitening,
 
 /* clang-format off */
 static const VardField fields[] = {
-  UINT (steps,
-        "Policy iterations: more move the model further; learning-rate decay is spread over them",
-        0, 1000000, 40),
+  RESUMABLE (steps,
+             "Policy iterations: more move the model further; learning-rate decay is spread over "
+             "them",
+             0, 1000000, 40),
   UINT64 (seed, "Where all random numbers come from: the same seed repeats the run", 0, G_MAXUINT64,
           1),
   STRING (algorithm, "What turns rewards into updates of the model: vard", "vard"),
   STRING (engine, "What computes: cpu, cuda or reference", "cpu"),
-  UINT (threads, "Threads of the engine, 0 for one per core", 0, 1024, 0),
+  RESUMABLE (threads, "Threads of the engine, 0 for one per core", 0, 1024, 0),
 
   VARD_FIELD_ENUM (VardTrainingSettings, sampler,
                    "Sampler, whose steps need a density to train: ddim, or ddpm, which adds no "
@@ -97,7 +101,7 @@ static const VardField fields[] = {
           "Share of it that is left at the last step; without decay the last model may be a bad "
           "one",
           0, 1, 0.05),
-  UINT (decay_steps,
+  RESUMABLE (decay_steps,
         "Steps over which the rate falls, 0 for all: set it when a run may be prolonged", 0,
         1000000, 0),
   UINT (warm_up, "Policy updates until the full rate", 0, 100000, 10),
@@ -112,15 +116,16 @@ static const VardField fields[] = {
           "off", 0, 0.99999,
           0),
 
-  UINT (evaluation_interval, "Steps between evaluations; 0 for the first and the last step only", 0,
-        1000000, 0),
+  RESUMABLE (evaluation_interval,
+             "Steps between evaluations; 0 for the first and the last step only", 0, 1000000, 0),
   UINT (evaluation_prompts, "Prompts of the evaluation, the first ones of the list", 1, 4096, 16),
   UINT (evaluation_seeds, "Pictures per evaluated prompt, with seeds that training never uses", 2,
         4096, 8),
-  UINT (sample_interval,
-        "Steps between sample pictures, two per evaluated prompt; 0 for evaluations only", 0,
-        1000000, 10),
-  UINT (checkpoint_interval, "Steps between checkpoints; 0 for the last step only", 0, 1000000, 10),
+  RESUMABLE (sample_interval,
+             "Steps between sample pictures, two per evaluated prompt; 0 for evaluations only", 0,
+             1000000, 10),
+  RESUMABLE (checkpoint_interval, "Steps between checkpoints; 0 for the last step only", 0, 1000000,
+             10),
 };
 /* clang-format on */
 
@@ -141,6 +146,14 @@ vard_training_settings_find_learning_rate (VardTrainingSettings *self)
     return self->learning_rate;
 
   return self->weights == VARD_TRAINED_WEIGHTS_LORA ? LORA_LEARNING_RATE : FULL_LEARNING_RATE;
+}
+
+void
+vard_training_settings_move_goal (VardTrainingSettings *self, guint steps)
+{
+  if (self->decay_steps == 0)
+    self->decay_steps = self->steps;
+  self->steps = steps;
 }
 
 static void

@@ -20,7 +20,8 @@ vard_training_add_prompts (VardTraining *self, VardPromptSource *source, GError 
     {
       self->texts[n_before + i] = g_strdup (vard_prompt_source_get_text (source, i));
       self->texts[n_before + i + 1] = NULL;
-      if (vard_pipeline_encode (self->pipeline, self->texts[n_before + i], NULL, error) == NULL)
+      if (g_cancellable_set_error_if_cancelled (g_cancellable_get_current (), error)
+          || vard_pipeline_encode (self->pipeline, self->texts[n_before + i], NULL, error) == NULL)
         return FALSE;
     }
 
@@ -154,7 +155,9 @@ vard_training_warn (VardTraining *self, const char *format, ...)
 double
 vard_training_get_seconds (VardTraining *self)
 {
-  return self->seconds + (g_get_monotonic_time () - self->advance_began) / 1e6;
+  gint64 began = self->advance_began;
+
+  return self->seconds + (began != 0 ? (g_get_monotonic_time () - began) / 1e6 : 0);
 }
 
 VardMetrics *

@@ -31,9 +31,8 @@ fail (const char *verb, const char *path, int code, GError **error)
   return FALSE;
 }
 
-/* The file system of a path that may not be there (any more): its nearest parent that is */
-static gboolean
-get_free_space (const char *path, guint64 *n_bytes)
+gboolean
+vard_folder_get_free_space (const char *path, guint64 *n_bytes)
 {
   g_autofree char *place = g_strdup (path);
   struct statvfs info;
@@ -56,7 +55,7 @@ vard_folder_prefix_space (const char *path, GError **error)
 {
   guint64 n_bytes;
 
-  if (error == NULL || *error == NULL || !get_free_space (path, &n_bytes))
+  if (error == NULL || *error == NULL || !vard_folder_get_free_space (path, &n_bytes))
     return;
 
   gboolean is_full = g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_NO_SPACE)

@@ -24,6 +24,9 @@ gboolean vard_folder_remove (const char *path, GError **error);
 
 /* Writes a file whole or not at all */
 gboolean vard_folder_write_file (const char *path, const char *text, gssize length, GError **error);
+/* The bytes that are free on the file system of a path that may not be there (any more): of its
+ * nearest parent that is. FALSE where nobody knows. */
+gboolean vard_folder_get_free_space (const char *path, guint64 *n_bytes);
 /* Adds to an error how much space there is, when there is next to none */
 void vard_folder_prefix_space (const char *path, GError **error);
 

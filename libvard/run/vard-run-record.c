@@ -120,7 +120,11 @@ list_changes (JsonObject *before, JsonObject *after)
 }
 
 gboolean
-vard_run_record_resume (VardRun *run, VardRunSettings *settings, guint64 step, GError **error)
+vard_run_record_resume (VardRun *run,
+                        VardRunSettings *settings,
+                        guint64 step,
+                        const char *request,
+                        GError **error)
 {
   g_autoptr (VardRunSettings) known = vard_run_dup_settings (run, error);
 
@@ -137,6 +141,8 @@ vard_run_record_resume (VardRun *run, VardRunSettings *settings, guint64 step, G
   json_object_set_string_member (line, "time", time);
   json_object_set_string_member (line, "vard", VARD_VERSION);
   json_object_set_int_member (line, "step", step);
+  if (request != NULL)
+    json_object_set_string_member (line, "request", request);
   json_object_set_object_member (line, "changed", list_changes (before, after));
 
   g_autofree char *json = vard_json_to_text (node, FALSE);

@@ -39,7 +39,8 @@ G_DEFINE_FINAL_TYPE (VardRunSettings, vard_run_settings, G_TYPE_OBJECT)
 
 /* clang-format off */
 static const VardField fields[] = {
-  VARD_FIELD_STRING (VardRunSettings, model, "Folder of the model, as diffusers writes it", NULL),
+  VARD_FIELD_STRING_WITH (VardRunSettings, model, VARD_FIELD_FLAG_MAY_CHANGE,
+                          "Folder of the model, as diffusers writes it", NULL),
   VARD_FIELD_STRV (VardRunSettings, rewards,
                    "NAME[:key=value,...] of a reward; vard inspect NAME lists its keys and those "
                    "that all rewards have"),
@@ -57,16 +58,8 @@ static const VardField fields[] = {
                    0, 8192, 0),
   VARD_FIELD_UINT (VardRunSettings, height,
                    "Height of the pictures in pixels, 0 for that of the model", 0, 8192, 0),
-  VARD_FIELD_UINT (VardRunSettings, keep_checkpoints, "Newest checkpoints that are kept; 0 for all",
-                   0, 1000000, 2),
-};
-/* clang-format on */
-
-/* A resume may change these: they decide how long and how, not what */
-/* clang-format off */
-static const char *const changeable[] = {
-  "model", "steps", "threads", "keep-checkpoints", "checkpoint-interval", "sample-interval",
-  "evaluation-interval", NULL,
+  VARD_FIELD_UINT_WITH (VardRunSettings, keep_checkpoints, VARD_FIELD_FLAG_MAY_CHANGE,
+                        "Newest checkpoints that are kept; 0 for all", 0, 1000000, 2),
 };
 /* clang-format on */
 
@@ -483,11 +476,41 @@ vard_run_settings_check (VardRunSettings *self, GError **error)
   return FALSE;
 }
 
+static gboolean
+may_change (GParamSpec *pspec)
+{
+  return (vard_fields_get_flags (pspec) & VARD_FIELD_FLAG_MAY_CHANGE) != 0;
+}
+
+/* The names of what a resume may change; (transfer full) */
+static char *
+list_changeable (GPtrArray *owners)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+
+  for (guint i = 0; i < owners->len; i++)
+    {
+      guint n;
+      g_autofree GParamSpec **settings =
+        vard_settings_list (G_OBJECT_GET_CLASS (owners->pdata[i]), &n);
+
+      for (guint j = 0; j < n; j++)
+        if (has_setting (owners->pdata[i], settings[j]->name) && may_change (settings[j]))
+          g_ptr_array_add (names, (gpointer) settings[j]->name);
+    }
+  g_ptr_array_add (names, NULL);
+
+  return g_strjoinv (", ", (char **) names->pdata);
+}
+
 /**
  * vard_run_settings_check_change:
  * @self: settings of a run
  * @name: the name of a setting
  * @error: return location for an error
+ *
+ * A setting may change where its field has %VARD_FIELD_FLAG_MAY_CHANGE: it decides how long and how
+ * a run trains, not what.
  *
  * Returns: whether a resume may change it and still continue the same run
  */
@@ -496,14 +519,24 @@ vard_run_settings_check_change (VardRunSettings *self, const char *name, GError 
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self) && name != NULL, FALSE);
 
-  if (g_strv_contains (changeable, name))
-    return TRUE;
+  g_autoptr (GPtrArray) owners = list_owners (self);
 
-  g_autofree char *all = g_strjoinv (", ", (char **) changeable);
+  if (!is_known (owners, name))
+    {
+      fail_unknown (owners, name, error);
+      return FALSE;
+    }
+  for (guint i = 0; i < owners->len; i++)
+    if (has_setting (owners->pdata[i], name)
+        && may_change (g_object_class_find_property (G_OBJECT_GET_CLASS (owners->pdata[i]), name)))
+      return TRUE;
+
+  g_autofree char *all = list_changeable (owners);
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
                "a resume cannot change %s: the run would be another one (it can change %s)", name,
                all);
+
   return FALSE;
 }
 

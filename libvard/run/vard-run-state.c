@@ -59,7 +59,7 @@ vard_run_apply (VardRun *self, JsonObject *object, int state)
   self->pid = get_whole (object, "pid");
   self->heartbeat = get_whole (object, "heartbeat");
   self->fraction = get_number (object, "fraction");
-  set_text (&self->phase, get_text (object, "phase"));
+  self->phase = g_intern_string (get_text (object, "phase"));
   set_text (&self->failure, get_text (object, "error"));
   if (is_new_state)
     g_object_notify (G_OBJECT (self), "state");
@@ -186,7 +186,7 @@ vard_run_beat (VardRun *self, const char *phase, double fraction, GError **error
 
   gint64 now = g_get_monotonic_time ();
 
-  set_text (&self->phase, phase);
+  self->phase = g_intern_string (phase);
   self->fraction = fraction;
   if (self->beat_time != 0 && now - self->beat_time < BEAT_INTERVAL * G_USEC_PER_SEC)
     return TRUE;

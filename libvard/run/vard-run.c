@@ -239,7 +239,8 @@ vard_run_is_live (VardRun *self)
 
   g_autofree char *path = vard_run_build_path (self, "lock");
   struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-  int fd = open (path, O_RDWR | O_CLOEXEC);
+  /* to ask takes no right to write: viewers may have none, and a mount may be read-only */
+  int fd = open (path, O_RDONLY | O_CLOEXEC);
 
   if (fd < 0)
     return FALSE;
@@ -330,7 +331,6 @@ vard_run_finalize (GObject *object)
   g_clear_pointer (&self->record, json_object_unref);
   g_free (self->path);
   g_free (self->name);
-  g_free (self->phase);
   g_free (self->failure);
   G_OBJECT_CLASS (vard_run_parent_class)->finalize (object);
 }

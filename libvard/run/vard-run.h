@@ -92,4 +92,25 @@ char *vard_run_begin_checkpoint (VardRun *self, guint64 step, GError **error);
 gboolean vard_run_commit_checkpoint (VardRun *self, guint64 step, guint n_kept, GError **error);
 void vard_run_abandon_checkpoint (VardRun *self, guint64 step);
 
+char *vard_run_request (VardRun *self,
+                        const char *request,
+                        GCancellable *cancellable,
+                        GError **error);
+void vard_run_request_async (VardRun *self,
+                             const char *request,
+                             GCancellable *cancellable,
+                             GAsyncReadyCallback callback,
+                             gpointer user_data);
+char *vard_run_request_finish (VardRun *self, GAsyncResult *result, GError **error);
+gboolean vard_run_wait_for_request (VardRun *self,
+                                    const char *id,
+                                    GCancellable *cancellable,
+                                    GError **error);
+void vard_run_wait_for_request_async (VardRun *self,
+                                      const char *id,
+                                      GCancellable *cancellable,
+                                      GAsyncReadyCallback callback,
+                                      gpointer user_data);
+gboolean vard_run_wait_for_request_finish (VardRun *self, GAsyncResult *result, GError **error);
+
 G_END_DECLS

@@ -9,24 +9,57 @@
 #include "run/vard-run-record.h"
 #include "train/vard-trainer-memory.h"
 
+static gboolean
+vard_runner_check_fresh (VardRunner *self, GError **error)
+{
+  if (self->run == NULL)
+    return TRUE;
+  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
+               "the runner has a run already, %s: make another runner for another one",
+               vard_run_get_path (self->run));
+
+  return FALSE;
+}
+
+/* The trainer belongs to the thread that trains */
+static gboolean
+vard_runner_check_idle (VardRunner *self, GError **error)
+{
+  if (g_atomic_int_get (&self->stage) != VARD_RUNNER_STAGE_RUNNING)
+    return TRUE;
+  g_set_error_literal (error, VARD_ERROR, VARD_ERROR_BUSY,
+                       "the runner trains: make another one to look at a checkpoint");
+
+  return FALSE;
+}
+
+/* What is found to be missing before there is a folder */
+static gboolean
+vard_runner_prepare (VardRunner *self, GError **error)
+{
+  return vard_runner_check_fresh (self, error)
+         && vard_reward_mix_prepare (self->rewards, g_cancellable_get_current (), error)
+         && vard_trainer_check_device (self->trainer, error);
+}
+
 /**
  * vard_runner_start:
  * @self: a runner
  * @path: (type filename): the run's folder, which must not exist
  * @error: return location for an error
  *
- * Makes the folder of a new run. Where the engine's device has too little memory for it there is
- * %VARD_ERROR_UNSUPPORTED and no folder.
+ * Makes the folder of a new run, which takes requests from then on. Where the engine's device has
+ * too little memory for it there is %VARD_ERROR_UNSUPPORTED and no folder; a runner that has a run
+ * already is %VARD_ERROR_USAGE.
  *
  * Returns: whether it could be made
  */
 gboolean
 vard_runner_start (VardRunner *self, const char *path, GError **error)
 {
-  g_return_val_if_fail (VARD_IS_RUNNER (self) && self->run == NULL && path != NULL, FALSE);
+  g_return_val_if_fail (VARD_IS_RUNNER (self) && path != NULL, FALSE);
 
-  if (!vard_reward_mix_prepare (self->rewards, NULL, error)
-      || !vard_trainer_check_device (self->trainer, error))
+  if (!vard_runner_prepare (self, error))
     return FALSE;
 
   g_autoptr (JsonObject) record = vard_run_record_new (self->settings,
@@ -34,8 +67,14 @@ vard_runner_start (VardRunner *self, const char *path, GError **error)
                                                        vard_pipeline_peek_model (self->pipeline));
 
   self->run = vard_run_create (path, record, error);
-  return self->run && vard_runner_open_tracker (self, error)
-         && vard_run_log (self->run, "started, vard " VARD_VERSION, error);
+  if (self->run == NULL || !vard_runner_open_tracker (self, error)
+      || !vard_run_log (self->run, "started, vard " VARD_VERSION, error))
+    return FALSE;
+  self->control = vard_run_control_new (self->run, self->cancellable, error);
+  if (self->control != NULL)
+    g_atomic_int_set (&self->stage, VARD_RUNNER_STAGE_READY);
+
+  return self->control != NULL;
 }
 
 /**
@@ -56,6 +95,9 @@ vard_runner_load_checkpoint (VardRunner *self, VardRun *run, guint64 step, GErro
 {
   g_return_val_if_fail (VARD_IS_RUNNER (self) && VARD_IS_RUN (run), FALSE);
 
+  if (!vard_runner_check_idle (self, error))
+    return FALSE;
+
   g_autofree char *folder = vard_run_find_checkpoint (run, step, NULL, error);
 
   return folder
@@ -67,7 +109,7 @@ vard_runner_load_checkpoint (VardRunner *self, VardRun *run, guint64 step, GErro
 /* Reads the newest whole checkpoint; a run that was interrupted before its first one begins
  * again */
 static gboolean
-vard_runner_continue (VardRunner *self, VardRun *run, guint64 *metrics_size, GError **error)
+vard_runner_read_checkpoint (VardRunner *self, VardRun *run, guint64 *metrics_size, GError **error)
 {
   guint n;
   g_autofree guint64 *steps = vard_run_list_checkpoints (run, &n);
@@ -111,23 +153,28 @@ vard_runner_note_lost_metrics (VardRunner *self, guint64 size)
  * @run: a run
  * @error: return location for an error
  *
- * Takes a run over where its newest whole checkpoint stands.
+ * Takes a run over where its newest whole checkpoint stands. From then on it takes requests; those
+ * of before are discarded.
  *
- * Returns: %FALSE with %VARD_ERROR_BUSY while another process trains it, or another error
+ * Returns: %FALSE with %VARD_ERROR_BUSY while another process trains it, %VARD_ERROR_USAGE where
+ * the
+ *   runner has a run already, or another error
  */
 gboolean
 vard_runner_resume (VardRunner *self, VardRun *run, GError **error)
 {
-  g_return_val_if_fail (VARD_IS_RUNNER (self) && self->run == NULL && VARD_IS_RUN (run), FALSE);
+  g_return_val_if_fail (VARD_IS_RUNNER (self) && VARD_IS_RUN (run), FALSE);
 
   guint64 metrics_size;
 
   if (!vard_run_record_check_model (run, vard_pipeline_peek_model (self->pipeline), error)
-      || !vard_reward_mix_prepare (self->rewards, NULL, error)
-      || !vard_trainer_check_device (self->trainer, error))
+      || !vard_runner_prepare (self, error) || !vard_run_hold (run, error))
     return FALSE;
-  if (!vard_run_hold (run, error) || !vard_runner_continue (self, run, &metrics_size, error))
+  /* before the checkpoint is read, which takes a while */
+  self->control = vard_run_control_new (run, self->cancellable, error);
+  if (self->control == NULL || !vard_runner_read_checkpoint (self, run, &metrics_size, error))
     {
+      g_clear_pointer (&self->control, vard_run_control_free);
       vard_run_release (run);
       return FALSE;
     }
@@ -138,10 +185,15 @@ vard_runner_resume (VardRunner *self, VardRun *run, GError **error)
 
   self->run = g_object_ref (run);
   vard_runner_note_lost_metrics (self, metrics_size);
-  return vard_run_cut_metrics (run, metrics_size, error)
-         && vard_run_record_resume (run, self->settings, step, error)
-         && vard_run_set_state (run, VARD_RUN_STATE_STARTING, step, NULL, error)
-         && vard_run_log (run, note, error) && vard_runner_open_tracker (self, error);
+  vard_run_control_set_step (self->control, step);
+  if (!vard_run_cut_metrics (run, metrics_size, error)
+      || !vard_run_record_resume (run, self->settings, step, NULL, error)
+      || !vard_run_set_state (run, VARD_RUN_STATE_STARTING, step, NULL, error)
+      || !vard_run_log (run, note, error) || !vard_runner_open_tracker (self, error))
+    return FALSE;
+  g_atomic_int_set (&self->stage, VARD_RUNNER_STAGE_READY);
+
+  return TRUE;
 }
 
 /**
@@ -159,7 +211,8 @@ vard_runner_evaluate (VardRunner *self, GCancellable *cancellable, GError **erro
 {
   g_return_val_if_fail (VARD_IS_RUNNER (self), NULL);
 
-  return vard_reward_mix_prepare (self->rewards, cancellable, error)
+  return vard_runner_check_idle (self, error)
+             && vard_reward_mix_prepare (self->rewards, cancellable, error)
            ? vard_trainer_evaluate (self->trainer, cancellable, error)
            : NULL;
 }

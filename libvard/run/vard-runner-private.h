@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "run/vard-run-private.h"
 #include "run/vard-runner.h"
 #include "track/vard-tracker-group.h"
 
@@ -12,6 +13,28 @@ G_BEGIN_DECLS
 /* Beside the trainer's files in a checkpoint: the bytes of metrics.jsonl at that time */
 #define VARD_RUNNER_METRICS_SIZE "metrics-size"
 
+enum
+{
+  VARD_RUNNER_SIGNAL_PROGRESS,
+  VARD_RUNNER_SIGNAL_STEP,
+  VARD_RUNNER_SIGNAL_EVALUATION,
+  VARD_RUNNER_SIGNAL_CHECKPOINT,
+  VARD_RUNNER_SIGNAL_WARNING,
+  VARD_RUNNER_SIGNAL_STATE,
+  VARD_RUNNER_SIGNAL_REQUEST,
+  VARD_RUNNER_N_SIGNALS
+};
+
+extern guint vard_runner_signals[VARD_RUNNER_N_SIGNALS];
+
+typedef enum
+{
+  VARD_RUNNER_STAGE_LOADED,
+  VARD_RUNNER_STAGE_READY, /* started or resumed */
+  VARD_RUNNER_STAGE_RUNNING,
+  VARD_RUNNER_STAGE_ENDED,
+} VardRunnerStage;
+
 struct _VardRunner
 {
   GObject parent_instance;
@@ -19,17 +42,50 @@ struct _VardRunner
   VardRunSettings *settings;
   VardPipeline *pipeline;
   VardRewardMix *rewards;
+  VardPromptSource *prompts;
   VardTrainer *trainer;
   VardRun *run;
   VardTrackerGroup *trackers; /* metrics.jsonl, and those that were added */
   char *notice;               /* a warning to begin with: before that nobody listens */
+  VardRunControl *control;    /* while the run is held */
+  GCancellable *cancellable;  /* what the trainer looks at: the caller's and stop-now cancel it */
+  GQueue endings;             /* of VardRunOrder: those who asked it to stop */
   GError *failure;            /* of a signal handler: the first one */
   gboolean is_saved;          /* nothing was trained since the newest checkpoint */
-  gint is_stopping;           /* atomic */
+  gboolean is_stopped;        /* it ended before its goal, because it was asked to */
+  gboolean has_new_goal;
+  guint64 evaluated_step; /* G_MAXUINT64 for none */
+
+  /* atomic */
+  gint stage; /* VardRunnerStage */
+  gint state; /* VardRunState */
+  gint n_steps;
+  gint is_stopping, is_paused;
+
+  /* of a run in a thread of its own */
+  GMainContext *context; /* where signals go; NULL for at once */
+  GMutex mutex;          /* of what follows, and of control coming and going */
+  GQueue events;
+  gboolean is_delivering;
 };
 
+/* vard-runner.c */
 /* Writes a warning to the log and tells whoever listens */
 void vard_runner_warn (VardRunner *self, const char *message);
+/* Those of the rewards become lines of log.txt */
+void vard_runner_take_messages (VardRunner *self, gboolean is_first);
+
+/* vard-runner-run.c */
+/* Only a runner that was started or resumed begins, and only once */
+gboolean vard_runner_begin (VardRunner *self, GError **error);
+gboolean vard_runner_train (VardRunner *self, GCancellable *cancellable, GError **error);
+void vard_runner_end (VardRunner *self);
+/* A checkpoint of the present step */
+gboolean vard_runner_save (VardRunner *self, GError **error);
+
+/* vard-runner-events.c */
+/* Emits one of vard_runner_signals where signals belong */
+void vard_runner_emit (VardRunner *self, guint signal, ...);
 
 /* vard-runner-trackers.c */
 gboolean vard_runner_open_tracker (VardRunner *self, GError **error);

@@ -20,23 +20,19 @@
  *
  * Trains a run and writes its folder.
  *
- * Its signals come from the thread that runs it: `progress` with a phase ("pool", "value-fit",
- * "evaluation", "step"), how much of it is done (0 to 1) and the newest #VardMetrics; `step` with
- * the steps that are done and their metrics; `evaluation` with the step (0 is the base model) and a
- * #VardEvaluation; `checkpoint` with the step that was saved; `warning` with a message.
+ * Its signals: `progress` with a phase ("pool", "value-fit", "evaluation", "step"), how much of it
+ * is done (0 to 1) and the newest #VardMetrics; `step` with the steps that are done and their
+ * metrics; `evaluation` with the step (0 is the base model) and a #VardEvaluation; `checkpoint`
+ * with the step that was saved; `warning` with a message; `state` with a #VardRunState when it
+ * runs, pauses, goes on and ends; `request` with a request of the run's folder that was answered
+ * and what came of it.
+ *
+ * They come from the thread that calls vard_runner_run(), or in the main context that
+ * vard_runner_run_async() was called in.
  */
 G_DEFINE_FINAL_TYPE (VardRunner, vard_runner, G_TYPE_OBJECT)
 
-enum
-{
-  SIGNAL_PROGRESS,
-  SIGNAL_STEP,
-  SIGNAL_EVALUATION,
-  SIGNAL_CHECKPOINT,
-  SIGNAL_WARNING,
-  N_SIGNALS
-};
-static guint signals[N_SIGNALS];
+guint vard_runner_signals[VARD_RUNNER_N_SIGNALS];
 
 /* ---- the trainer's signals become files ---- */
 
@@ -52,8 +48,8 @@ take_failure (VardRunner *self, GError *error)
 
 /* What the rewards said since the last time. Before the first step people are told too; later only
  * the log, because nobody reads hours of lines beside a progress bar. */
-static void
-take_messages (VardRunner *self, gboolean is_first)
+void
+vard_runner_take_messages (VardRunner *self, gboolean is_first)
 {
   g_auto (GStrv) messages = self->run ? vard_reward_mix_take_messages (self->rewards) : NULL;
 
@@ -64,7 +60,7 @@ take_messages (VardRunner *self, gboolean is_first)
       if (!vard_run_log (self->run, messages[i], &error))
         take_failure (self, error);
       if (is_first)
-        g_signal_emit (self, signals[SIGNAL_WARNING], 0, messages[i]);
+        vard_runner_emit (self, vard_runner_signals[VARD_RUNNER_SIGNAL_WARNING], messages[i]);
     }
 }
 
@@ -79,8 +75,9 @@ on_progress (VardTrainer *trainer,
 
   if (self->run && !vard_run_beat (self->run, phase, fraction, &error))
     take_failure (self, error);
-  take_messages (self, FALSE);
-  g_signal_emit (self, signals[SIGNAL_PROGRESS], 0, phase, fraction, metrics);
+  vard_runner_take_messages (self, FALSE);
+  vard_runner_emit (self, vard_runner_signals[VARD_RUNNER_SIGNAL_PROGRESS], phase, fraction,
+                    metrics);
 }
 
 void
@@ -90,7 +87,7 @@ vard_runner_warn (VardRunner *self, const char *message)
 
   if (self->run && !vard_run_log (self->run, message, &error))
     take_failure (self, error);
-  g_signal_emit (self, signals[SIGNAL_WARNING], 0, message);
+  vard_runner_emit (self, vard_runner_signals[VARD_RUNNER_SIGNAL_WARNING], message);
 }
 
 /* Of the trainer, and of the trackers */
@@ -109,7 +106,7 @@ on_step (VardTrainer *trainer, guint64 step, VardMetrics *metrics, VardRunner *s
       && (!vard_tracker_write (VARD_TRACKER (self->trackers), metrics, &error)
           || !vard_run_set_state (self->run, VARD_RUN_STATE_RUNNING, step, NULL, &error)))
     take_failure (self, error);
-  g_signal_emit (self, signals[SIGNAL_STEP], 0, step, metrics);
+  vard_runner_emit (self, vard_runner_signals[VARD_RUNNER_SIGNAL_STEP], step, metrics);
 }
 
 static void
@@ -117,11 +114,12 @@ on_evaluation (VardTrainer *trainer, guint64 step, VardEvaluation *evaluation, V
 {
   GError *error = NULL;
 
+  self->evaluated_step = step;
   if (self->run
       && (!vard_run_write_samples (self->run, step, evaluation, &error)
           || !vard_runner_track_evaluation (self, step, evaluation, &error)))
     take_failure (self, error);
-  g_signal_emit (self, signals[SIGNAL_EVALUATION], 0, step, evaluation);
+  vard_runner_emit (self, vard_runner_signals[VARD_RUNNER_SIGNAL_EVALUATION], step, evaluation);
 }
 
 /* Pictures between evaluations: for the folder alone */
@@ -132,43 +130,6 @@ on_samples (VardTrainer *trainer, guint64 step, VardEvaluation *evaluation, Vard
 
   if (self->run && !vard_run_write_samples (self->run, step, evaluation, &error))
     take_failure (self, error);
-}
-
-static gboolean
-fill_checkpoint (VardRunner *self, const char *folder, GError **error)
-{
-  g_autofree char *path = g_build_filename (folder, VARD_RUNNER_METRICS_SIZE, NULL);
-
-  /* first the lines, then their number: a checkpoint counts none that a power cut can take */
-  if (!vard_tracker_flush (VARD_TRACKER (self->trackers), error))
-    return FALSE;
-
-  g_autofree char *text =
-    g_strdup_printf ("%" G_GUINT64_FORMAT "\n", vard_run_get_metrics_size (self->run));
-
-  return vard_trainer_save_state (self->trainer, folder, error)
-         && vard_folder_write_file (path, text, -1, error);
-}
-
-static gboolean
-vard_runner_save (VardRunner *self, GError **error)
-{
-  guint64 step = vard_trainer_get_step (self->trainer);
-  g_autofree char *folder = vard_run_begin_checkpoint (self->run, step, error);
-
-  if (folder && fill_checkpoint (self, folder, error)
-      && vard_run_commit_checkpoint (self->run, step,
-                                     vard_run_settings_get_keep_checkpoints (self->settings),
-                                     error))
-    {
-      self->is_saved = TRUE;
-      g_signal_emit (self, signals[SIGNAL_CHECKPOINT], 0, step);
-      return TRUE;
-    }
-  if (folder)
-    vard_folder_prefix_space (folder, error);
-  vard_run_abandon_checkpoint (self->run, step);
-  return FALSE;
 }
 
 static void
@@ -227,24 +188,31 @@ check_prompts (VardRunSettings *settings, const char *path, GError **error)
   return FALSE;
 }
 
+/* Whoever loads in a thread can cancel it: see vard_runner_new_async() */
+static gboolean
+vard_runner_is_wanted (GError **error)
+{
+  return !g_cancellable_set_error_if_cancelled (g_cancellable_get_current (), error);
+}
+
 static gboolean
 vard_runner_load (VardRunner *self, GError **error)
 {
   g_autofree char *path = vard_run_settings_dup_prompts (self->settings);
-  g_autoptr (VardPromptSource) prompts = NULL;
 
-  self->pipeline = make_pipeline (self->settings, error);
-  if (!self->pipeline)
+  self->pipeline = vard_runner_is_wanted (error) ? make_pipeline (self->settings, error) : NULL;
+  if (self->pipeline == NULL || !vard_runner_is_wanted (error)
+      || !check_prompts (self->settings, path, error))
     return FALSE;
-  prompts = check_prompts (self->settings, path, error)
-              ? vard_prompt_source_new_from_file (path, error)
-              : NULL;
-  if (!prompts)
+  self->prompts = vard_prompt_source_new_from_file (path, error);
+  if (self->prompts == NULL)
     return FALSE;
-  self->trainer = vard_trainer_new (self->pipeline, self->rewards, prompts,
+  self->trainer = vard_trainer_new (self->pipeline, self->rewards, self->prompts,
                                     vard_run_settings_get_trainer (self->settings), error);
-  if (!self->trainer || !set_evaluation_prompts (self, error))
+  if (self->trainer == NULL || !set_evaluation_prompts (self, error)
+      || !vard_runner_is_wanted (error))
     return FALSE;
+  g_object_get (vard_run_settings_get_trainer (self->settings), "steps", &self->n_steps, NULL);
   g_signal_connect_object (self->trainer, "progress", G_CALLBACK (on_progress), self, 0);
   g_signal_connect_object (self->trainer, "step", G_CALLBACK (on_step), self, 0);
   g_signal_connect_object (self->trainer, "evaluation", G_CALLBACK (on_evaluation), self, 0);
@@ -299,123 +267,7 @@ vard_runner_new (VardRunSettings *settings, GError **error)
   return rewards ? vard_runner_new_with_rewards (settings, rewards, error) : NULL;
 }
 
-/* ---- running ---- */
-
-static gboolean
-vard_runner_export (VardRunner *self, GError **error)
-{
-  g_autofree char *path = vard_run_build_path (self->run, "final");
-  g_autofree char *folder = vard_folder_begin (path, error);
-
-  if (folder && vard_trainer_export (self->trainer, folder, error)
-      && vard_folder_commit (path, error))
-    return TRUE;
-  vard_folder_prefix_space (path, error);
-  vard_folder_abandon (path);
-  return FALSE;
-}
-
-/* Where it was asked to stop: a checkpoint, then the error that says so */
-static void
-vard_runner_finish_stop (VardRunner *self, GError **error)
-{
-  if (self->is_saved || vard_runner_save (self, error))
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "stopped after step %" G_GUINT64_FORMAT,
-                 vard_trainer_get_step (self->trainer));
-}
-
-static gboolean
-vard_runner_advance (VardRunner *self, GCancellable *cancellable, GError **error)
-{
-  while (!vard_trainer_is_finished (self->trainer))
-    {
-      if (g_atomic_int_get (&self->is_stopping))
-        {
-          vard_runner_finish_stop (self, error);
-          return FALSE;
-        }
-      self->is_saved = FALSE;
-      if (!vard_trainer_advance (self->trainer, cancellable, error))
-        return FALSE;
-      if (self->failure)
-        {
-          g_propagate_error (error, g_steal_pointer (&self->failure));
-          return FALSE;
-        }
-    }
-  return TRUE;
-}
-
-static gboolean
-vard_runner_train (VardRunner *self, GCancellable *cancellable, GError **error)
-{
-  if (!vard_run_set_state (self->run, VARD_RUN_STATE_RUNNING, vard_trainer_get_step (self->trainer),
-                           NULL, error)
-      || !vard_runner_advance (self, cancellable, error))
-    return FALSE;
-  if (!self->is_saved && !vard_runner_save (self, error))
-    return FALSE;
-  return vard_runner_export (self, error)
-         && vard_tracker_close (VARD_TRACKER (self->trackers), error);
-}
-
-/**
- * vard_runner_run:
- * @self: a runner that was started or resumed
- * @cancellable: (nullable): stops at once, without a checkpoint
- * @error: return location for an error
- *
- * Trains to the last step and writes the final weights. Whatever ends it, the run's folder says so
- * afterwards.
- *
- * Returns: %FALSE with %G_IO_ERROR_CANCELLED where it was stopped, or with what went wrong
- */
-gboolean
-vard_runner_run (VardRunner *self, GCancellable *cancellable, GError **error)
-{
-  g_return_val_if_fail (VARD_IS_RUNNER (self) && self->run != NULL, FALSE);
-
-  g_autoptr (GError) problem = NULL;
-
-  take_messages (self, TRUE);
-  if (self->notice != NULL)
-    vard_runner_warn (self, self->notice);
-
-  gboolean is_done = vard_runner_train (self, cancellable, &problem);
-  gboolean is_cancelled = g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-  VardRunState state = is_done        ? VARD_RUN_STATE_FINISHED
-                       : is_cancelled ? VARD_RUN_STATE_CANCELLED
-                                      : VARD_RUN_STATE_FAILED;
-  guint64 step = vard_trainer_get_step (self->trainer);
-  const char *message = problem ? problem->message : NULL;
-
-  take_messages (self, FALSE);
-  /* A full disk may keep these from being written too: the first error is the one that counts */
-  if (!is_done)
-    vard_tracker_close (VARD_TRACKER (self->trackers), NULL);
-  vard_run_log (self->run, message ? message : "finished", NULL);
-  if (!vard_run_set_state (self->run, state, step, is_cancelled ? NULL : message,
-                           problem ? NULL : &problem))
-    is_done = FALSE;
-  vard_run_release (self->run);
-  if (problem)
-    g_propagate_error (error, g_steal_pointer (&problem));
-  return is_done;
-}
-
-/**
- * vard_runner_stop:
- * @self: a runner
- *
- * Asks it to finish the step, write a checkpoint and return. May be called from any thread.
- */
-void
-vard_runner_stop (VardRunner *self)
-{
-  g_return_if_fail (VARD_IS_RUNNER (self));
-
-  g_atomic_int_set (&self->is_stopping, 1);
-}
+/* ---- what it has ---- */
 
 /**
  * vard_runner_get_settings:
@@ -460,6 +312,20 @@ vard_runner_get_pipeline (VardRunner *self)
 }
 
 /**
+ * vard_runner_get_model: (skip)
+ * @self: a runner
+ *
+ * Returns: (transfer none): the model that it trains
+ */
+VardModel *
+vard_runner_get_model (VardRunner *self)
+{
+  g_return_val_if_fail (VARD_IS_RUNNER (self), NULL);
+
+  return vard_pipeline_peek_model (self->pipeline);
+}
+
+/**
  * vard_runner_get_rewards:
  * @self: a runner
  *
@@ -492,12 +358,17 @@ vard_runner_finalize (GObject *object)
 {
   VardRunner *self = VARD_RUNNER (object);
 
+  if (self->control != NULL)
+    vard_run_control_free (self->control);
+  g_mutex_clear (&self->mutex);
   g_clear_error (&self->failure);
   g_clear_pointer (&self->notice, g_free);
   g_clear_object (&self->trackers);
+  g_clear_object (&self->cancellable);
   g_clear_object (&self->run);
   g_clear_object (&self->trainer);
   g_clear_object (&self->rewards);
+  g_clear_object (&self->prompts);
   g_clear_object (&self->pipeline);
   g_clear_object (&self->settings);
   G_OBJECT_CLASS (vard_runner_parent_class)->finalize (object);
@@ -522,13 +393,20 @@ vard_runner_class_init (VardRunnerClass *klass)
 {
   G_OBJECT_CLASS (klass)->finalize = vard_runner_finalize;
 
-  signals[SIGNAL_PROGRESS] =
+  vard_runner_signals[VARD_RUNNER_SIGNAL_PROGRESS] =
     vard_runner_add_signal ("progress", 3, G_TYPE_STRING, G_TYPE_DOUBLE, VARD_TYPE_METRICS);
-  signals[SIGNAL_STEP] = vard_runner_add_signal ("step", 2, G_TYPE_UINT64, VARD_TYPE_METRICS);
-  signals[SIGNAL_EVALUATION] =
+  vard_runner_signals[VARD_RUNNER_SIGNAL_STEP] =
+    vard_runner_add_signal ("step", 2, G_TYPE_UINT64, VARD_TYPE_METRICS);
+  vard_runner_signals[VARD_RUNNER_SIGNAL_EVALUATION] =
     vard_runner_add_signal ("evaluation", 2, G_TYPE_UINT64, VARD_TYPE_EVALUATION);
-  signals[SIGNAL_CHECKPOINT] = vard_runner_add_signal ("checkpoint", 1, G_TYPE_UINT64);
-  signals[SIGNAL_WARNING] = vard_runner_add_signal ("warning", 1, G_TYPE_STRING);
+  vard_runner_signals[VARD_RUNNER_SIGNAL_CHECKPOINT] =
+    vard_runner_add_signal ("checkpoint", 1, G_TYPE_UINT64);
+  vard_runner_signals[VARD_RUNNER_SIGNAL_WARNING] =
+    vard_runner_add_signal ("warning", 1, G_TYPE_STRING);
+  vard_runner_signals[VARD_RUNNER_SIGNAL_STATE] =
+    vard_runner_add_signal ("state", 1, VARD_TYPE_RUN_STATE);
+  vard_runner_signals[VARD_RUNNER_SIGNAL_REQUEST] =
+    vard_runner_add_signal ("request", 2, G_TYPE_STRING, G_TYPE_STRING);
 }
 
 static void
@@ -536,4 +414,8 @@ vard_runner_init (VardRunner *self)
 {
   self->trackers = vard_tracker_group_new ();
   g_signal_connect_object (self->trackers, "warning", G_CALLBACK (on_warning), self, 0);
+  self->cancellable = g_cancellable_new ();
+  self->evaluated_step = G_MAXUINT64;
+  self->state = VARD_RUN_STATE_STARTING;
+  g_mutex_init (&self->mutex);
 }

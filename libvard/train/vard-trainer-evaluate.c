@@ -258,9 +258,22 @@ evaluate_average (VardTrainer *self,
   return g_steal_pointer (&evaluation);
 }
 
+/**
+ * vard_trainer_sample:
+ * @self: a trainer, between two units of work
+ * @cancellable: (nullable): stops at any moment
+ * @error: where to put an error
+ *
+ * Samples two pictures of every evaluation prompt, to look at, and scores them; there is no KL.
+ * While the pool is not full there is no total of the rewards either. The training is not touched.
+ *
+ * Returns: (transfer full): pictures, scores and metrics
+ */
 VardEvaluation *
 vard_trainer_sample (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
+  g_return_val_if_fail (VARD_IS_TRAINER (self), NULL);
+
   return evaluate_average (self, MIN (N_SAMPLE_SEEDS, self->training->settings->evaluation_seeds),
                            FALSE, cancellable, error);
 }

@@ -14,6 +14,10 @@
 #include "train/vard-trainer-private.h"
 
 #define PICTURE_CHANNELS 3
+/* One picture at a time is timed first; what takes less than this many seconds is timed again as a
+ * batch, of at most so many */
+#define QUICK 0.1
+#define QUICK_BATCH 16
 
 static void
 add_weight (const char *path, VardParameter *parameter, gpointer data)
@@ -120,15 +124,15 @@ dup_remedies (VardTrainer *self)
   g_autoptr (GPtrArray) words = g_ptr_array_new ();
 
   if (s->micro_batch != 1)
-    g_ptr_array_add (words, "--micro-batch 1");
+    g_ptr_array_add (words, "micro-batch 1");
   if (!s->segments)
-    g_ptr_array_add (words, "--segments");
+    g_ptr_array_add (words, "segments");
   if (s->weights == VARD_TRAINED_WEIGHTS_FULL)
-    g_ptr_array_add (words, "--weights lora");
+    g_ptr_array_add (words, "weights lora");
   if (vard_engine_is_exact (self->training->engine))
-    g_ptr_array_add (words, "--engine cuda:precision=bf16");
-  g_ptr_array_add (words, "a smaller --batch-size or --value-batch");
-  g_ptr_array_add (words, "smaller pictures");
+    g_ptr_array_add (words, "engine cuda:precision=bf16");
+  g_ptr_array_add (words, "a smaller batch-size or value-batch");
+  g_ptr_array_add (words, "a smaller width or height");
   g_ptr_array_add (words, NULL);
   return g_strjoinv (", ", (char **) words->pdata);
 }
@@ -156,4 +160,90 @@ vard_trainer_check_device (VardTrainer *self, GError **error)
                m.needed * 1e-9, (m.free + m.needed - m.missing) * 1e-9, m.total * 1e-9, engine,
                remedies);
   return FALSE;
+}
+
+typedef struct
+{
+  gsize all, trained;
+} Weights;
+
+static void
+count_parameter (const char *path, VardParameter *parameter, gpointer data)
+{
+  Weights *weights = data;
+  gsize count = vard_tensor_get_count (parameter->tensor);
+
+  weights->all += count;
+  if (parameter->is_trainable)
+    weights->trained += count;
+}
+
+void
+vard_trainer_count_weights (VardTrainer *self, gsize *all, gsize *trained)
+{
+  Weights weights = { 0 };
+
+  vard_module_foreach_parameter (vard_model_peek_denoiser (self->training->model), count_parameter,
+                                 &weights);
+  *all = weights.all;
+  *trained = weights.trained;
+}
+
+/* Seconds that one evaluation takes with n pictures at once, or less than 0; latents are not
+ * decoded. A prompt of the run's own is encoded already: another one would bring the text encoder
+ * back into memory. */
+static double
+time_forward (VardTrainer *self, guint n, guint n_steps, GCancellable *cancellable, GError **error)
+{
+  const VardTrainingSettings *s = self->training->settings;
+  const char *prompts[] = { self->training->texts[0], NULL };
+  g_autofree guint64 *seeds = g_new0 (guint64, n);
+  g_autofree guint *prompt_of = g_new0 (guint, n);
+  g_autoptr (VardSampler) sampler =
+    vard_sampler_new (vard_pipeline_peek_process (self->training->pipeline), s->sampler, n_steps,
+                      s->sampler_eta, error);
+  VardSampleRequest request = {
+    .n = n,
+    .prompts = prompts,
+    .prompt_of = prompt_of,
+    .seeds = seeds,
+    .sampler = sampler,
+    .guidance_scale = s->guidance_scale,
+  };
+  gint64 began = 0;
+
+  /* the first one compiles */
+  for (guint i = 0; sampler != NULL && i < 2; i++)
+    {
+      began = g_get_monotonic_time ();
+
+      g_autoptr (VardTrajectory) trajectory =
+        vard_pipeline_rollout (self->training->pipeline, &request, NULL, NULL, cancellable, error);
+
+      if (trajectory == NULL)
+        return -1;
+    }
+  if (sampler == NULL)
+    return -1;
+
+  return (g_get_monotonic_time () - began) * 1e-6
+         / (n * n_steps * (s->guidance_scale != 1 ? 2 : 1));
+}
+
+gboolean
+vard_trainer_measure_forward (VardTrainer *self,
+                              double *seconds,
+                              GCancellable *cancellable,
+                              GError **error)
+{
+  double found = time_forward (self, 1, 1, cancellable, error);
+
+  if (found >= 0 && found < QUICK)
+    found = time_forward (self, MIN (self->training->settings->batch_size, QUICK_BATCH), 2,
+                          cancellable, error);
+  vard_pipeline_invalidate (self->training->pipeline);
+  if (found >= 0)
+    *seconds = found;
+
+  return found >= 0;
 }

@@ -38,4 +38,14 @@ gboolean vard_trainer_estimate_memory (VardTrainer *self,
  * allocated before. */
 gboolean vard_trainer_check_device (VardTrainer *self, GError **error);
 
+/* Scalars of the denoiser, adapters too: all, and those that are trained */
+void vard_trainer_count_weights (VardTrainer *self, gsize *all, gsize *trained);
+
+/* Runs the denoiser a few times: seconds of one evaluation for one picture and one branch of
+ * guidance */
+gboolean vard_trainer_measure_forward (VardTrainer *self,
+                                       double *seconds,
+                                       GCancellable *cancellable,
+                                       GError **error);
+
 G_END_DECLS

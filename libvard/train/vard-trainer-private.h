@@ -59,7 +59,5 @@ void vard_trainer_emit_step (VardTrainer *self);
 
 /* The evaluation that the others are compared with: keeps its rewards */
 gboolean vard_trainer_advance_base (VardTrainer *self, GCancellable *cancellable, GError **error);
-/* A few pictures of every evaluation prompt, without KL */
-VardEvaluation *vard_trainer_sample (VardTrainer *self, GCancellable *cancellable, GError **error);
 
 G_END_DECLS

@@ -229,7 +229,8 @@ vard_trainer_advance (VardTrainer *self, GCancellable *cancellable, GError **err
     self->last_checkpoint = self->training->advance_began;
   self->is_broken = !advance_phase (self, cancellable, &problem);
   self->training->seconds = vard_training_get_seconds (self->training);
-  self->training->advance_began = g_get_monotonic_time ();
+  /* what comes before the next unit, a pause say, is no training */
+  self->training->advance_began = 0;
   if (self->is_broken)
     {
       vard_trainer_abort (self, problem);
@@ -305,6 +306,21 @@ vard_trainer_is_finished (VardTrainer *self)
 
   return self->phase == vard_trainer_get_step_phase (self)
          && self->training->step >= self->training->settings->steps;
+}
+
+/**
+ * vard_trainer_set_steps:
+ * @self: a trainer, between two units of work
+ * @steps: after how many steps it shall be finished; not less than the steps that are done
+ *
+ * Moves the goal. The learning rate keeps the length of its decay.
+ */
+void
+vard_trainer_set_steps (VardTrainer *self, guint steps)
+{
+  g_return_if_fail (VARD_IS_TRAINER (self) && steps >= self->training->step);
+
+  vard_training_settings_move_goal (self->training->settings, steps);
 }
 
 /**

@@ -42,6 +42,8 @@ VardMetrics *vard_trainer_peek_metrics (VardTrainer *self);
 VardEvaluation *vard_trainer_evaluate (VardTrainer *self,
                                        GCancellable *cancellable,
                                        GError **error);
+VardEvaluation *vard_trainer_sample (VardTrainer *self, GCancellable *cancellable, GError **error);
+void vard_trainer_set_steps (VardTrainer *self, guint steps);
 
 /* Files of a checkpoint are written into an existing, empty directory; a resume needs a trainer
  * made with the same model, prompts, rewards and settings (steps may differ). */

@@ -9,8 +9,9 @@
 
 #include <math.h>
 
-/* Updates of the value between two looks at the clock and at who wants to stop */
-#define FIT_BURST 10
+/* Updates of the value in one unit of work: between two of them a run can pause, stop or be
+ * saved */
+#define FIT_BURST 1
 #define VALUE_CLIP_NORM 1.0
 #define VALUE_BETA1 0.9
 #define VALUE_BETA2 0.99
