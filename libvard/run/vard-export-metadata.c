@@ -10,7 +10,7 @@
 #include "adapters/vard-lora-hash.h"
 #include "models/vard-model-class.h"
 #include "run/vard-run-settings.h"
-#include "run/vard-runner.h"
+#include "run/runner/vard-runner.h"
 #include "train/vard-trainer-settings.h"
 
 G_GNUC_PRINTF (3, 4) static void put (GHashTable *table, const char *key, const char *format, ...)

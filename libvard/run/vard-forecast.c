@@ -10,7 +10,7 @@
 
 #include "diffusion/vard-pipeline-private.h"
 #include "run/vard-folder.h"
-#include "run/vard-runner-private.h"
+#include "run/runner/vard-runner-private.h"
 #include "train/vard-trainer-memory.h"
 
 /* A policy update evaluates the policy, the reference and the value network, and goes back through

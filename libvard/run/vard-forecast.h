@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "run/vard-runner.h"
+#include "run/runner/vard-runner.h"
 
 G_BEGIN_DECLS
 

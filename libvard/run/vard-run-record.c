@@ -11,7 +11,7 @@
 #include "base/vard-json.h"
 #include "base/vard-json-parse.h"
 #include "plugin/vard-plugin-manager.h"
-#include "run/vard-runner.h"
+#include "run/runner/vard-runner.h"
 
 #define RESUMES "resumes.jsonl"
 

@@ -96,6 +96,10 @@ class Rules(unittest.TestCase):
             found, complaints = self.lint('format', {'libvard/nn/a.c': text}, style)
             self.assertEqual(found, status, complaints)
 
+    def test_full_folder(self):
+        files = {f'libvard/nn/a{i}.c': 'int x;\n' for i in range(21)}
+        self.refuses('sizes', files, 'libvard/nn has 21 units, the limit is 20')
+
     def test_line_comment(self):
         self.refuses('words', {'libvard/nn/a.c': 'int a; /' '/ no\n'}, 'line comment')
 

@@ -6,7 +6,7 @@
 
 #include "diffusion/vard-pipeline-private.h"
 #include "process/vard-sampler-kind.h"
-#include "run/vard-sampling.h"
+#include "run/sampling/vard-sampling.h"
 
 G_BEGIN_DECLS
 

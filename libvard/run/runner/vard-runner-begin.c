@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "run/vard-runner-private.h"
+#include "run/runner/vard-runner-private.h"
 
 #include "base/vard-error.h"
 #include "diffusion/vard-pipeline-private.h"

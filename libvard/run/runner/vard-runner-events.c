@@ -7,7 +7,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "run/vard-runner-private.h"
+#include "run/runner/vard-runner-private.h"
 
 #include <gobject/gvaluecollector.h>
 

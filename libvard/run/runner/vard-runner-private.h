@@ -5,7 +5,7 @@
 #pragma once
 
 #include "run/vard-run-private.h"
-#include "run/vard-runner.h"
+#include "run/runner/vard-runner.h"
 #include "track/vard-tracker-group.h"
 
 G_BEGIN_DECLS

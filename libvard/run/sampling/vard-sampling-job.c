@@ -2,13 +2,13 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "run/vard-sampling-private.h"
+#include "run/sampling/vard-sampling-private.h"
 
 #include "adapters/vard-lora-spec.h"
 #include "base/vard-error.h"
 #include "diffusion/vard-latents-file.h"
 #include "engine/vard-engine-loader.h"
-#include "run/vard-run-model.h"
+#include "run/sampling/vard-run-model.h"
 
 /* ---- loading ---- */
 

@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "run/vard-sampling-private.h"
+#include "run/sampling/vard-sampling-private.h"
 
 typedef struct
 {

@@ -5,13 +5,13 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "run/vard-run-model.h"
+#include "run/sampling/vard-run-model.h"
 
 #include "diffusion/vard-pipeline-private.h"
 #include "engine/vard-engine-loader.h"
 #include "learn/vard-trained-model.h"
 #include "run/vard-run-record.h"
-#include "run/vard-runner.h"
+#include "run/runner/vard-runner.h"
 
 #define FINAL_ADAPTER "final/pytorch_lora_weights.safetensors"
 #define FINAL_MODEL "final/model"

@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "run/vard-runner-private.h"
+#include "run/runner/vard-runner-private.h"
 
 #include "base/vard-error.h"
 #include "learn/vard-training-settings-private.h"

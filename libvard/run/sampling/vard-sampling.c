@@ -5,13 +5,13 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "run/vard-sampling-private.h"
+#include "run/sampling/vard-sampling-private.h"
 
 #include "base/vard-error.h"
 #include "base/vard-fields.h"
 #include "base/vard-settings.h"
 #include "learn/vard-prompt-source.h"
-#include "run/vard-runner.h"
+#include "run/runner/vard-runner.h"
 
 /**
  * VardSampling:
