@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 static const char *
-describe_direction (VardMetricDirection direction)
+cli_describe_direction (VardMetricDirection direction)
 {
   switch (direction)
     {
@@ -20,7 +20,7 @@ describe_direction (VardMetricDirection direction)
 
 /* "start, step", as the flags are called */
 static char *
-describe_lines (VardMetricLines lines)
+cli_describe_lines (VardMetricLines lines)
 {
   g_autoptr (GFlagsClass) klass = g_type_class_ref (VARD_TYPE_METRIC_LINES);
   g_autoptr (GStrvBuilder) words = g_strv_builder_new ();
@@ -35,17 +35,17 @@ describe_lines (VardMetricLines lines)
 }
 
 static void
-print_row (const VardMetricInfo *row)
+cli_print_row (const VardMetricInfo *row)
 {
-  g_autofree char *lines = describe_lines (row->lines);
+  g_autofree char *lines = cli_describe_lines (row->lines);
 
   printf ("%s (%s%s)\n  %s\n  %s\n  lines: %s%s%s\n\n", row->name, row->unit,
-          describe_direction (row->direction), row->summary, row->advice, lines,
+          cli_describe_direction (row->direction), row->summary, row->advice, lines,
           row->condition != NULL ? "; " : "", row->condition != NULL ? row->condition : "");
 }
 
 static JsonObject *
-describe_row (const VardMetricInfo *row)
+cli_describe_row (const VardMetricInfo *row)
 {
   g_autoptr (GEnumClass) directions = g_type_class_ref (VARD_TYPE_METRIC_DIRECTION);
   g_autoptr (GFlagsClass) klass = g_type_class_ref (VARD_TYPE_METRIC_LINES);
@@ -78,9 +78,9 @@ cli_print_metrics (gboolean is_json)
 
   for (guint i = 0; i < vard_metric_table_get_count (table); i++)
     if (is_json)
-      json_array_add_object_element (rows, describe_row (vard_metric_table_get (table, i)));
+      json_array_add_object_element (rows, cli_describe_row (vard_metric_table_get (table, i)));
     else
-      print_row (vard_metric_table_get (table, i));
+      cli_print_row (vard_metric_table_get (table, i));
   if (!is_json)
     return;
 

@@ -65,6 +65,7 @@ cli_options_new (const char *usage, const char *description)
   self->assignments = g_array_new (FALSE, FALSE, sizeof (Assignment));
   g_array_set_clear_func (self->assignments, assignment_clear);
   self->words = g_ptr_array_new ();
+
   return self;
 }
 
@@ -106,28 +107,28 @@ cli_options_set_notes (CliOptions *self, const char *notes)
 /* ---- names ---- */
 
 static gboolean
-is_list (GParamSpec *pspec)
+cli_is_list (GParamSpec *pspec)
 {
   return pspec->value_type == G_TYPE_STRV;
 }
 
 /* rewards is the property, --reward the option that adds one */
 static char *
-dup_option_name (GParamSpec *pspec)
+cli_dup_option_name (GParamSpec *pspec)
 {
   gsize length = strlen (pspec->name);
 
-  if (is_list (pspec) && length > 1 && pspec->name[length - 1] == 's')
+  if (cli_is_list (pspec) && length > 1 && pspec->name[length - 1] == 's')
     length--;
   return g_strndup (pspec->name, length);
 }
 
 static gboolean
-find_setting (CliOptions *self,
-              const char *name,
-              gboolean is_option,
-              Section **section,
-              GParamSpec **pspec)
+cli_find_setting (CliOptions *self,
+                  const char *name,
+                  gboolean is_option,
+                  Section **section,
+                  GParamSpec **pspec)
 {
   for (guint s = 0; s < self->sections->len; s++)
     for (guint i = 0; i < ((Section *) self->sections->pdata[s])->n_settings; i++)
@@ -135,16 +136,18 @@ find_setting (CliOptions *self,
         *section = self->sections->pdata[s];
         *pspec = (*section)->settings[i];
 
-        g_autofree char *known = is_option ? dup_option_name (*pspec) : g_strdup ((*pspec)->name);
+        g_autofree char *known = is_option ? cli_dup_option_name (*pspec)
+                                           : g_strdup ((*pspec)->name);
 
         if (g_str_equal (known, name))
           return TRUE;
       }
+
   return FALSE;
 }
 
 static void
-fail_unknown (CliOptions *self, const char *name, gboolean is_option, GError **error)
+cli_fail_unknown (CliOptions *self, const char *name, gboolean is_option, GError **error)
 {
   g_autoptr (GPtrArray) known = g_ptr_array_new_with_free_func (g_free);
 
@@ -153,7 +156,7 @@ fail_unknown (CliOptions *self, const char *name, gboolean is_option, GError **e
       Section *section = self->sections->pdata[s];
 
       for (guint i = 0; i < section->n_settings; i++)
-        g_ptr_array_add (known, is_option ? dup_option_name (section->settings[i])
+        g_ptr_array_add (known, is_option ? cli_dup_option_name (section->settings[i])
                                           : g_strdup (section->settings[i]->name));
     }
   if (is_option)
@@ -166,7 +169,7 @@ fail_unknown (CliOptions *self, const char *name, gboolean is_option, GError **e
   const char *near = vard_suggest (name, (const char *const *) known->pdata);
   const char *dashes = is_option ? "--" : "";
 
-  if (near)
+  if (near != NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no %s %s%s; did you mean %s%s?",
                  is_option ? "option" : "setting", dashes, name, dashes, near);
   else
@@ -177,11 +180,11 @@ fail_unknown (CliOptions *self, const char *name, gboolean is_option, GError **e
 /* ---- help ---- */
 
 static void
-print_wrapped (const char *text, int indent, int column, int width)
+cli_print_wrapped (const char *text, int indent, int column, int width)
 {
   g_auto (GStrv) words = g_strsplit (text, " ", -1);
 
-  for (guint i = 0; words[i]; i++)
+  for (guint i = 0; words[i] != NULL; i++)
     {
       int length = g_utf8_strlen (words[i], -1);
 
@@ -199,7 +202,7 @@ print_wrapped (const char *text, int indent, int column, int width)
 }
 
 static const char *
-get_placeholder (GParamSpec *pspec)
+cli_get_placeholder (GParamSpec *pspec)
 {
   const char *kind = vard_settings_get_kind (pspec);
 
@@ -209,39 +212,40 @@ get_placeholder (GParamSpec *pspec)
     return " X";
   if (g_strcmp0 (kind, "boolean") == 0)
     return "";
+
   return g_strcmp0 (kind, "choice") == 0 ? " WORD" : " TEXT";
 }
 
 /* A setting with its range and default: "... (a number from 0 to 10; default 0.03)" */
 static char *
-describe_setting (GParamSpec *pspec)
+cli_describe_setting (GParamSpec *pspec)
 {
   g_autofree char *range = vard_settings_describe_range (pspec);
   g_autofree char *value = vard_settings_value_to_text (g_param_spec_get_default_value (pspec));
   const char *blurb = g_param_spec_get_blurb (pspec);
 
-  if (is_list (pspec))
-    return g_strdup_printf ("%s (may be given several times)", blurb ? blurb : "");
+  if (cli_is_list (pspec))
+    return g_strdup_printf ("%s (may be given several times)", blurb != NULL ? blurb : "");
   if (G_IS_PARAM_SPEC_BOOLEAN (pspec))
-    return g_strdup_printf ("%s%s", blurb ? blurb : "",
+    return g_strdup_printf ("%s%s", blurb != NULL ? blurb : "",
                             g_str_equal (value, "true") ? " (on; --no- turns it off)" : "");
   if (G_IS_PARAM_SPEC_STRING (pspec))
-    return g_strdup_printf ("%s%s%s%s", blurb ? blurb : "", *value ? " (" : "", value,
+    return g_strdup_printf ("%s%s%s%s", blurb != NULL ? blurb : "", *value ? " (" : "", value,
                             *value ? ")" : "");
   /* The largest step stands for one that was not given */
   if (G_IS_PARAM_SPEC_UINT64 (pspec)
       && G_PARAM_SPEC_UINT64 (pspec)->default_value >= G_MAXUINT64 - 1)
-    return g_strdup_printf ("%s (%s)", blurb ? blurb : "", range);
+    return g_strdup_printf ("%s (%s)", blurb != NULL ? blurb : "", range);
 
-  return g_strdup_printf ("%s (%s; default %s)", blurb ? blurb : "", range, value);
+  return g_strdup_printf ("%s (%s; default %s)", blurb != NULL ? blurb : "", range, value);
 }
 
 static void
-print_setting (CliOptions *self, GParamSpec *pspec, int width)
+cli_print_setting (CliOptions *self, GParamSpec *pspec, int width)
 {
   const int indent = 30;
-  g_autofree char *name = dup_option_name (pspec);
-  g_autofree char *text = describe_setting (pspec);
+  g_autofree char *name = cli_dup_option_name (pspec);
+  g_autofree char *text = cli_describe_setting (pspec);
   const char *dash = "    ";
   char letter[8];
 
@@ -252,7 +256,7 @@ print_setting (CliOptions *self, GParamSpec *pspec, int width)
         dash = letter;
       }
 
-  int column = printf ("  %s--%s%s", dash, name, get_placeholder (pspec));
+  int column = printf ("  %s--%s%s", dash, name, cli_get_placeholder (pspec));
 
   if (column >= indent)
     {
@@ -260,29 +264,29 @@ print_setting (CliOptions *self, GParamSpec *pspec, int width)
       column = 0;
     }
   printf ("%*s", indent - column, "");
-  print_wrapped (text, indent, indent, width);
+  cli_print_wrapped (text, indent, indent, width);
 }
 
 static void
-print_help (CliOptions *self)
+cli_print_help (CliOptions *self)
 {
   int width = MIN (cli_get_width (STDOUT_FILENO), 110);
 
   printf ("Usage: vard %s\n\n", self->usage);
-  print_wrapped (self->description, 0, 0, width);
+  cli_print_wrapped (self->description, 0, 0, width);
   for (guint s = 0; s < self->sections->len; s++)
     {
       Section *section = self->sections->pdata[s];
 
       printf ("\n%s\n", section->title);
       for (guint i = 0; i < section->n_settings; i++)
-        print_setting (self, section->settings[i], width);
+        cli_print_setting (self, section->settings[i], width);
     }
   printf ("\n"
           "Common options\n"
           "      --set NAME=VALUE        Set an option by its name in a settings file\n"
           "  -h, --help                  Print this text\n");
-  if (self->notes)
+  if (self->notes != NULL)
     printf ("\n%s\n", self->notes);
 }
 
@@ -290,11 +294,11 @@ print_help (CliOptions *self)
 
 /* Algorithms may share a name: all of them are told */
 static gboolean
-add_assignment (CliOptions *self,
-                GParamSpec *pspec,
-                const char *text,
-                gboolean is_item,
-                GError **error)
+cli_add_assignment (CliOptions *self,
+                    GParamSpec *pspec,
+                    const char *text,
+                    gboolean is_item,
+                    GError **error)
 {
   for (guint s = 0; s < self->sections->len; s++)
     {
@@ -316,31 +320,32 @@ add_assignment (CliOptions *self,
 }
 
 static gboolean
-parse_set (CliOptions *self, const char *text, GError **error)
+cli_parse_set (CliOptions *self, const char *text, GError **error)
 {
-  const char *equals = text ? strchr (text, '=') : NULL;
+  const char *equals = text != NULL ? strchr (text, '=') : NULL;
   Section *section;
   GParamSpec *pspec;
 
-  if (!equals)
+  if (equals == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "--set takes NAME=VALUE, not \"%s\"",
-                   text ? text : "");
+                   text != NULL ? text : "");
       return FALSE;
     }
 
   g_autofree char *name = g_strndup (text, equals - text);
 
-  if (!find_setting (self, name, FALSE, &section, &pspec))
+  if (!cli_find_setting (self, name, FALSE, &section, &pspec))
     {
-      fail_unknown (self, name, FALSE, error);
+      cli_fail_unknown (self, name, FALSE, error);
       return FALSE;
     }
-  return add_assignment (self, pspec, equals + 1, FALSE, error);
+
+  return cli_add_assignment (self, pspec, equals + 1, FALSE, error);
 }
 
 static gboolean
-fail_value (const char *name, const char *problem, GError **error)
+cli_fail_value (const char *name, const char *problem, GError **error)
 {
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "the option --%s %s", name, problem);
   return FALSE;
@@ -348,60 +353,67 @@ fail_value (const char *name, const char *problem, GError **error)
 
 /* One option; *next is the argument after it, and is moved on when that is its value */
 static gboolean
-parse_option (CliOptions *self, const char *name, const char *value, char ***next, GError **error)
+cli_parse_option (CliOptions *self,
+                  const char *name,
+                  const char *value,
+                  char ***next,
+                  GError **error)
 {
   gboolean is_negated = FALSE;
   Section *section;
   GParamSpec *pspec;
 
   if (g_str_equal (name, "set"))
-    return parse_set (self, value ? value : **next ? *(*next)++ : NULL, error);
-  if (!find_setting (self, name, TRUE, &section, &pspec))
+    return cli_parse_set (self, value != NULL ? value : **next != NULL ? *(*next)++ : NULL, error);
+  if (!cli_find_setting (self, name, TRUE, &section, &pspec))
     {
       is_negated = g_str_has_prefix (name, "no-")
-                   && find_setting (self, name + 3, TRUE, &section, &pspec)
+                   && cli_find_setting (self, name + 3, TRUE, &section, &pspec)
                    && G_IS_PARAM_SPEC_BOOLEAN (pspec);
       if (!is_negated)
         {
-          fail_unknown (self, name, TRUE, error);
+          cli_fail_unknown (self, name, TRUE, error);
           return FALSE;
         }
     }
   if (G_IS_PARAM_SPEC_BOOLEAN (pspec))
     {
-      if (value && is_negated)
-        return fail_value (name, "takes no value", error);
-      return add_assignment (self, pspec,
-                             value        ? value
-                             : is_negated ? "false"
-                                          : "true",
-                             FALSE, error);
+      if (value != NULL && is_negated)
+        return cli_fail_value (name, "takes no value", error);
+      return cli_add_assignment (self, pspec,
+                                 value != NULL ? value
+                                 : is_negated  ? "false"
+                                               : "true",
+                                 FALSE, error);
     }
-  if (!value && !**next)
-    return fail_value (name, "needs a value", error);
-  return add_assignment (self, pspec, value ? value : *(*next)++, is_list (pspec), error);
+  if (value == NULL && **next == NULL)
+    return cli_fail_value (name, "needs a value", error);
+
+  return cli_add_assignment (self, pspec, value != NULL ? value : *(*next)++, cli_is_list (pspec),
+                             error);
 }
 
 static gboolean
-parse_argument (CliOptions *self, const char *argument, char ***next, GError **error)
+cli_parse_argument (CliOptions *self, const char *argument, char ***next, GError **error)
 {
   if (argument[1] == '-')
     {
       const char *equals = strchr (argument, '=');
-      g_autofree char *name = equals ? g_strndup (argument + 2, equals - argument - 2)
-                                     : g_strdup (argument + 2);
+      g_autofree char *name = equals != NULL ? g_strndup (argument + 2, equals - argument - 2)
+                                             : g_strdup (argument + 2);
 
-      return parse_option (self, name, equals ? equals + 1 : NULL, next, error);
+      return cli_parse_option (self, name, equals != NULL ? equals + 1 : NULL, next, error);
     }
 
   const char *name = self->shorts[argument[1] & 127];
 
-  if (!name)
+  if (name == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no option %.2s", argument);
       return FALSE;
     }
-  return parse_option (self, name, argument[2] ? argument + 2 : NULL, next, error);
+
+  return cli_parse_option (self, name, argument[2] ? argument + 2 : NULL, next, error);
 }
 
 gboolean
@@ -409,7 +421,7 @@ cli_options_parse (CliOptions *self, int argc, char **argv, GError **error)
 {
   gboolean is_plain = FALSE;
 
-  for (char **next = argv + 1; *next;)
+  for (char **next = argv + 1; *next != NULL;)
     {
       char *argument = *next++;
 
@@ -419,13 +431,14 @@ cli_options_parse (CliOptions *self, int argc, char **argv, GError **error)
         is_plain = TRUE;
       else if (g_str_equal (argument, "--help") || g_str_equal (argument, "-h"))
         {
-          print_help (self);
+          cli_print_help (self);
           return FALSE;
         }
-      else if (!parse_argument (self, argument, &next, error))
+      else if (!cli_parse_argument (self, argument, &next, error))
         return FALSE;
     }
   g_ptr_array_add (self->words, NULL);
+
   return TRUE;
 }
 
@@ -456,12 +469,13 @@ cli_options_dup_names (CliOptions *self, GObject *object)
       if (assignment->section->object == object)
         g_strv_builder_add (names, assignment->pspec->name);
     }
+
   return g_strv_builder_end (names);
 }
 
 /* The first item on the command line takes the place of what a settings file listed */
 static void
-add_item (Assignment *assignment, gboolean is_first)
+cli_add_item (Assignment *assignment, gboolean is_first)
 {
   GObject *object = assignment->section->object;
   g_auto (GStrv) before = NULL;
@@ -469,7 +483,7 @@ add_item (Assignment *assignment, gboolean is_first)
 
   if (!is_first)
     g_object_get (object, assignment->pspec->name, &before, NULL);
-  if (before)
+  if (before != NULL)
     g_strv_builder_addv (list, (const char **) before);
   g_strv_builder_add (list, assignment->text);
 
@@ -488,10 +502,11 @@ cli_options_apply (CliOptions *self, GError **error)
       Assignment *assignment = &g_array_index (self->assignments, Assignment, i);
 
       if (assignment->is_item)
-        add_item (assignment, g_hash_table_add (seen, assignment->pspec));
+        cli_add_item (assignment, g_hash_table_add (seen, assignment->pspec));
       else if (!vard_settings_set_text (assignment->section->object, assignment->pspec->name,
                                         assignment->text, error))
         return FALSE;
     }
+
   return TRUE;
 }

@@ -34,6 +34,7 @@ cli_progress_new (guint64 first_step, guint64 n_steps, gboolean is_quiet)
   self->is_terminal = isatty (STDERR_FILENO);
   self->step = self->first_step = first_step;
   self->n_steps = n_steps;
+
   return self;
 }
 
@@ -63,7 +64,7 @@ cli_progress_say (CliProgress *self, const char *text)
 /* Steps that are done, with a share of the present one: in that phase the fraction is of all
  * steps */
 static double
-count_steps (CliProgress *self)
+cli_count_steps (CliProgress *self)
 {
   return g_strcmp0 (self->phase, "step") == 0 ? MAX (self->step, self->fraction * self->n_steps)
                                               : self->step;
@@ -72,19 +73,20 @@ count_steps (CliProgress *self)
 /* Seconds until all steps are done, from those that were; before the first one, until the phase
  * is */
 static double
-estimate_left (CliProgress *self, gint64 now)
+cli_estimate_left (CliProgress *self, gint64 now)
 {
-  double done = count_steps (self);
+  double done = cli_count_steps (self);
 
   if (self->steps_began != 0 && done > self->first_step)
     return (now - self->steps_began) * 1e-6 / (done - self->first_step) * (self->n_steps - done);
+
   return self->fraction > 0
            ? (now - self->phase_began) * 1e-6 * (1 - self->fraction) / self->fraction
            : -1;
 }
 
 static char *
-describe_numbers (CliProgress *self)
+cli_describe_numbers (CliProgress *self)
 {
   GString *text = g_string_new (NULL);
 
@@ -92,18 +94,19 @@ describe_numbers (CliProgress *self)
     g_string_append_printf (text, "  reward %+.2f \302\261 %.2f", self->reward, self->deviation);
   if (self->has_kl)
     g_string_append_printf (text, "  KL %.*f", self->kl < 10 ? 2 : 1, self->kl);
+
   return g_string_free (text, FALSE);
 }
 
 static void
-draw (CliProgress *self, gint64 now)
+cli_draw (CliProgress *self, gint64 now)
 {
   gboolean is_stepping = g_strcmp0 (self->phase, "step") == 0;
   double done = self->fraction;
   guint n_full = CLAMP (done, 0, 1) * BAR_WIDTH + 0.5;
-  double left = estimate_left (self, now);
+  double left = cli_estimate_left (self, now);
   g_autofree char *time = left < 0 ? g_strdup ("") : cli_format_time (left);
-  g_autofree char *numbers = describe_numbers (self);
+  g_autofree char *numbers = cli_describe_numbers (self);
   g_autofree char *place = is_stepping
                              ? g_strdup_printf ("step %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT,
                                                 MIN (self->step + 1, self->n_steps), self->n_steps)
@@ -116,7 +119,8 @@ draw (CliProgress *self, gint64 now)
 
   for (guint i = 0; i < BAR_WIDTH; i++)
     bar[i] = i < n_full ? '#' : '.';
-  fprintf (stderr, "\r\033[K[%s] %.*s", bar, end ? (int) (end - line) : (int) strlen (line), line);
+  fprintf (stderr, "\r\033[K[%s] %.*s", bar, end != NULL ? (int) (end - line) : (int) strlen (line),
+           line);
   fflush (stderr);
   self->is_drawn = TRUE;
   self->drawn = now;
@@ -139,7 +143,7 @@ cli_progress_update (CliProgress *self, const char *phase, double fraction)
     }
   self->fraction = fraction;
   if (self->is_terminal && !self->is_quiet && now - self->drawn >= DRAW_INTERVAL)
-    draw (self, now);
+    cli_draw (self, now);
 }
 
 void
@@ -161,12 +165,12 @@ cli_progress_step (CliProgress *self, guint64 step, VardMetrics *metrics)
     return;
   if (self->is_terminal)
     {
-      draw (self, now);
+      cli_draw (self, now);
       return;
     }
 
-  double left = estimate_left (self, now);
-  g_autofree char *numbers = describe_numbers (self);
+  double left = cli_estimate_left (self, now);
+  g_autofree char *numbers = cli_describe_numbers (self);
   g_autofree char *time = cli_format_time (MAX (left, 0));
   gboolean is_known = self->steps_began != 0 && left >= 0;
 

@@ -15,13 +15,13 @@ cli_prompts_load (char **named, const char *path, GError **error)
 {
   g_autoptr (GStrvBuilder) list = g_strv_builder_new ();
 
-  if (named)
+  if (named != NULL)
     g_strv_builder_addv (list, (const char **) named);
-  if (path && *path)
+  if (path != NULL && *path)
     {
       g_autoptr (VardPromptSource) source = vard_prompt_source_new_from_file (path, error);
 
-      if (!source)
+      if (source == NULL)
         return NULL;
       for (guint i = 0; i < vard_prompt_source_get_count (source); i++)
         g_strv_builder_add (list, vard_prompt_source_get_text (source, i));
@@ -29,38 +29,41 @@ cli_prompts_load (char **named, const char *path, GError **error)
 
   g_auto (GStrv) prompts = g_strv_builder_end (list);
 
-  if (*prompts)
+  if (*prompts != NULL)
     return g_steal_pointer (&prompts);
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
                "no prompt is given: use --prompt or --prompts");
+
   return NULL;
 }
 
 /* its first words, and how many there are; (transfer full) */
 static char *
-quote_words (const char *text, guint *n_words)
+cli_quote_words (const char *text, guint *n_words)
 {
   g_auto (GStrv) parts = g_strsplit_set (text, " \t\n\r", -1);
   g_autoptr (GString) quoted = g_string_new (NULL);
 
   *n_words = 0;
-  for (guint i = 0; parts[i]; i++)
+  for (guint i = 0; parts[i] != NULL; i++)
     if (*parts[i] && (*n_words)++ < N_WORDS)
       {
         g_autofree char *word =
           g_utf8_strlen (parts[i], -1) > 30 ? g_utf8_substring (parts[i], 0, 30) : NULL;
 
-        g_string_append_printf (quoted, "%s%s%s", quoted->len ? " " : "", word ? word : parts[i],
-                                word ? "..." : "");
+        g_string_append_printf (quoted, "%s%s%s", quoted->len ? " " : "",
+                                word != NULL ? word : parts[i], word != NULL ? "..." : "");
       }
+
   return g_string_free (g_steal_pointer (&quoted), FALSE);
 }
 
 static void
-say_cut (const char *prompt, gsize at, guint n_tokens)
+cli_say_cut (const char *prompt, gsize at, guint n_tokens)
 {
   guint n_cut, n_all;
-  g_autofree char *cut = quote_words (prompt + at, &n_cut), *all = quote_words (prompt, &n_all);
+  g_autofree char *cut = cli_quote_words (prompt + at, &n_cut),
+                  *all = cli_quote_words (prompt, &n_all);
 
   fprintf (stderr, "prompt \"%s%s\" is longer than %u tokens: ", all, n_all > N_WORDS ? " ..." : "",
            n_tokens);
@@ -76,7 +79,7 @@ cli_prompts_say_cuts (VardModel *model, const char *const *prompts)
   g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
   guint n_cut = 0;
 
-  for (guint i = 0; prompts[i]; i++)
+  for (guint i = 0; prompts[i] != NULL; i++)
     {
       guint n_tokens;
       gsize at = vard_model_find_cut (model, prompts[i], &n_tokens);
@@ -84,7 +87,7 @@ cli_prompts_say_cuts (VardModel *model, const char *const *prompts)
       if (!prompts[i][at] || !g_hash_table_add (seen, (gpointer) prompts[i]))
         continue;
       if (n_cut++ < N_SHOWN)
-        say_cut (prompts[i], at, n_tokens);
+        cli_say_cut (prompts[i], at, n_tokens);
     }
   if (n_cut > N_SHOWN)
     fprintf (stderr, "and %u more prompts are cut\n", n_cut - N_SHOWN);

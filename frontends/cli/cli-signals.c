@@ -21,7 +21,7 @@ static VardRunner *served; /* atomic */
 static gint n_left = 0;    /* atomic: signals that do not end the process yet */
 
 static void
-leave (int number)
+cli_leave (int number)
 {
   _exit (CLI_CANCELLED);
 }
@@ -29,13 +29,13 @@ leave (int number)
 void
 cli_signals_begin (void)
 {
-  signal (SIGINT, leave);
-  signal (SIGTERM, leave);
+  signal (SIGINT, cli_leave);
+  signal (SIGTERM, cli_leave);
   signal (SIGXFSZ, SIG_IGN);
 }
 
 static void
-fill_set (sigset_t *set)
+cli_fill_set (sigset_t *set)
 {
   sigemptyset (set);
   sigaddset (set, SIGINT);
@@ -43,7 +43,7 @@ fill_set (sigset_t *set)
 }
 
 static void
-say (const char *text)
+cli_say (const char *text)
 {
   if (write (STDERR_FILENO, text, strlen (text)) < 0)
     return; /* nobody listens */
@@ -54,11 +54,12 @@ say (const char *text)
 static const int crashes[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV };
 
 static void
-tell_crash (int number)
+cli_tell_crash (int number)
 {
-  say ("\n"
-       "vard: crashed. If a reward caused it, isolate=true protects the run from the next crash. "
-       "vard resume continues from the newest checkpoint.\n");
+  cli_say (
+    "\n"
+    "vard: crashed. If a reward caused it, isolate=true protects the run from the next crash. "
+    "vard resume continues from the newest checkpoint.\n");
   signal (number, SIG_DFL);
   raise (number);
 }
@@ -66,7 +67,7 @@ tell_crash (int number)
 
 /* FALSE when there is nothing left to ask for */
 static gboolean
-handle (void)
+cli_handle (void)
 {
   VardRunner *runner = g_atomic_pointer_get (&served);
 
@@ -74,7 +75,7 @@ handle (void)
     {
     case 2:
       vard_runner_stop (runner);
-      say ("\nfinishing the step and saving; press Ctrl-C again to stop now\n");
+      cli_say ("\nfinishing the step and saving; press Ctrl-C again to stop now\n");
       return TRUE;
     case 1: g_cancellable_cancel (cancellable); return FALSE;
     default: _exit (CLI_CANCELLED);
@@ -82,21 +83,22 @@ handle (void)
 }
 
 static gpointer
-wait_for_signals (gpointer data)
+cli_wait_for_signals (gpointer data)
 {
   const struct timespec grace = { .tv_sec = GRACE_SECONDS };
   sigset_t set;
   int number;
 
-  fill_set (&set);
-  while (sigwait (&set, &number) == 0 && handle ())
+  cli_fill_set (&set);
+  while (sigwait (&set, &number) == 0 && cli_handle ())
     ;
   do
     number = sigtimedwait (&set, NULL, &grace);
   while (number < 0 && errno == EINTR);
   if (number < 0)
-    say ("\n"
-         "vard: something did not stop when asked (a reward that hangs?): ended without saving\n");
+    cli_say (
+      "\n"
+      "vard: something did not stop when asked (a reward that hangs?): ended without saving\n");
   _exit (CLI_CANCELLED);
 }
 
@@ -105,10 +107,11 @@ cli_signals_catch (void)
 {
   sigset_t set;
 
-  fill_set (&set);
+  cli_fill_set (&set);
   pthread_sigmask (SIG_BLOCK, &set, NULL);
   cancellable = g_cancellable_new ();
-  g_thread_unref (g_thread_new ("signals", wait_for_signals, NULL));
+  g_thread_unref (g_thread_new ("signals", cli_wait_for_signals, NULL));
+
   return cancellable;
 }
 
@@ -119,7 +122,7 @@ cli_signals_serve (VardRunner *runner)
   g_atomic_pointer_set (&served, runner ? g_object_ref (runner) : NULL);
   g_atomic_int_set (&n_left, runner ? 2 : 1);
 #ifndef __SANITIZE_ADDRESS__
-  for (guint i = 0; runner && i < G_N_ELEMENTS (crashes); i++)
-    signal (crashes[i], tell_crash);
+  for (guint i = 0; runner != NULL && i < G_N_ELEMENTS (crashes); i++)
+    signal (crashes[i], cli_tell_crash);
 #endif
 }

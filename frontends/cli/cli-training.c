@@ -10,30 +10,30 @@
 #include <stdio.h>
 
 static void
-on_progress (VardRunner *runner,
-             const char *phase,
-             double fraction,
-             VardMetrics *metrics,
-             CliProgress *progress)
+cli_on_progress (VardRunner *runner,
+                 const char *phase,
+                 double fraction,
+                 VardMetrics *metrics,
+                 CliProgress *progress)
 {
   cli_progress_update (progress, phase, fraction);
 }
 
 static void
-on_step (VardRunner *runner, guint64 step, VardMetrics *metrics, CliProgress *progress)
+cli_on_step (VardRunner *runner, guint64 step, VardMetrics *metrics, CliProgress *progress)
 {
   cli_progress_step (progress, step, metrics);
 }
 
 static void
-on_warning (VardRunner *runner, const char *message, CliProgress *progress)
+cli_on_warning (VardRunner *runner, const char *message, CliProgress *progress)
 {
   cli_progress_say (progress, message);
 }
 
 /* A goal that was moved counts from here */
 static void
-on_request (VardRunner *runner, const char *request, const char *outcome, CliProgress *progress)
+cli_on_request (VardRunner *runner, const char *request, const char *outcome, CliProgress *progress)
 {
   g_autofree char *line = g_strdup_printf ("request %s: %s", request, outcome);
 
@@ -44,26 +44,26 @@ on_request (VardRunner *runner, const char *request, const char *outcome, CliPro
 /* ---- what came of it ---- */
 
 static double
-get_number (JsonObject *object, const char *name)
+cli_get_number (JsonObject *object, const char *name)
 {
-  JsonNode *node = object ? json_object_get_member (object, name) : NULL;
+  JsonNode *node = object != NULL ? json_object_get_member (object, name) : NULL;
 
-  return node && JSON_NODE_HOLDS_VALUE (node) ? json_node_get_double (node) : NAN;
+  return node != NULL && JSON_NODE_HOLDS_VALUE (node) ? json_node_get_double (node) : NAN;
 }
 
 static void
-print_comparison (JsonObject *base, JsonObject *tuned, VardMetrics *last)
+cli_print_comparison (JsonObject *base, JsonObject *tuned, VardMetrics *last)
 {
-  double kept = 100 * get_number (tuned, "diversity/pairwise")
-                / get_number (base, "diversity/pairwise");
-  double gain = get_number (tuned, "reward/gain-sd"), kl = get_number (tuned, "kl/trajectory"),
-         calls = NAN;
+  double kept = 100 * cli_get_number (tuned, "diversity/pairwise")
+                / cli_get_number (base, "diversity/pairwise");
+  double gain = cli_get_number (tuned, "reward/gain-sd"),
+         kl = cli_get_number (tuned, "kl/trajectory"), calls = NAN;
   const char *charset, *arrow = g_get_charset (&charset) ? "\342\206\222" : "->";
 
-  if (last)
+  if (last != NULL)
     vard_metrics_lookup (last, "reward-calls", &calls);
-  printf ("reward %.3f %s %.3f", get_number (base, "reward/mean"), arrow,
-          get_number (tuned, "reward/mean"));
+  printf ("reward %.3f %s %.3f", cli_get_number (base, "reward/mean"), arrow,
+          cli_get_number (tuned, "reward/mean"));
   if (isfinite (gain))
     printf (" (%+.2f sd)", gain);
   if (isfinite (kl))
@@ -72,7 +72,7 @@ print_comparison (JsonObject *base, JsonObject *tuned, VardMetrics *last)
     printf (", %.0f %% of the diversity kept", kept);
   if (isfinite (calls))
     printf (", %.0f reward calls", calls);
-  if (last)
+  if (last != NULL)
     {
       g_autofree char *time = cli_format_time (vard_metrics_get_time (last));
 
@@ -82,7 +82,7 @@ print_comparison (JsonObject *base, JsonObject *tuned, VardMetrics *last)
 }
 
 static void
-print_summary (VardRunner *runner)
+cli_print_summary (VardRunner *runner)
 {
   VardRun *run = vard_runner_get_run (runner);
   guint64 step = vard_trainer_get_step (vard_runner_get_trainer (runner));
@@ -92,17 +92,18 @@ print_summary (VardRunner *runner)
   g_autofree char *after = vard_run_build_samples_path (run, step);
 
   printf ("run         %s\n", vard_run_get_path (run));
-  if (base)
+  if (base != NULL)
     printf ("base        %s/grid.png\n", before);
-  if (tuned)
+  if (tuned != NULL)
     printf ("fine-tuned  %s/grid.png\n", after);
-  if (base && tuned)
-    print_comparison (base, tuned, vard_trainer_peek_metrics (vard_runner_get_trainer (runner)));
+  if (base != NULL && tuned != NULL)
+    cli_print_comparison (base, tuned,
+                          vard_trainer_peek_metrics (vard_runner_get_trainer (runner)));
 }
 
 /* Where there is something to go on from */
 static void
-print_resume (VardRunner *runner)
+cli_print_resume (VardRunner *runner)
 {
   VardRun *run = vard_runner_get_run (runner);
   guint n = 0;
@@ -114,23 +115,23 @@ print_resume (VardRunner *runner)
 
 /* It was asked to, so nothing has failed */
 static CliExit
-tell_stop (const char *verb, VardRunner *runner)
+cli_tell_stop (const char *verb, VardRunner *runner)
 {
   fprintf (stderr, "vard %s: stopped after step %" G_GUINT64_FORMAT "\n", verb,
            vard_trainer_get_step (vard_runner_get_trainer (runner)));
-  print_resume (runner);
+  cli_print_resume (runner);
 
   return CLI_CANCELLED;
 }
 
 static CliExit
-fail (const char *verb, VardRunner *runner, GError *error)
+cli_training_fail (const char *verb, VardRunner *runner, GError *error)
 {
   gboolean is_cancelled = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   CliExit code = cli_fail (verb, error);
 
   if (is_cancelled)
-    print_resume (runner);
+    cli_print_resume (runner);
 
   return code;
 }
@@ -146,27 +147,27 @@ cli_training_run (const char *verb,
     cli_progress_new (step, vard_runner_get_steps (runner), is_quiet);
   g_autoptr (GError) error = NULL;
 
-  g_signal_connect (runner, "progress", G_CALLBACK (on_progress), progress);
-  g_signal_connect (runner, "step", G_CALLBACK (on_step), progress);
-  g_signal_connect (runner, "warning", G_CALLBACK (on_warning), progress);
-  g_signal_connect (runner, "request", G_CALLBACK (on_request), progress);
+  g_signal_connect (runner, "progress", G_CALLBACK (cli_on_progress), progress);
+  g_signal_connect (runner, "step", G_CALLBACK (cli_on_step), progress);
+  g_signal_connect (runner, "warning", G_CALLBACK (cli_on_warning), progress);
+  g_signal_connect (runner, "request", G_CALLBACK (cli_on_request), progress);
 
   gboolean is_done = vard_runner_run (runner, cancellable, &error);
 
   g_signal_handlers_disconnect_by_data (runner, progress);
   cli_progress_clear (progress);
   if (!is_done)
-    return fail (verb, runner, g_steal_pointer (&error));
+    return cli_training_fail (verb, runner, g_steal_pointer (&error));
   if (vard_runner_get_state (runner) == VARD_RUN_STATE_CANCELLED)
-    return tell_stop (verb, runner);
-  print_summary (runner);
+    return cli_tell_stop (verb, runner);
+  cli_print_summary (runner);
 
   return CLI_DONE;
 }
 
 /* The objects that have a run's settings, with the titles of their sections */
 static GPtrArray *
-list_sections (VardRunSettings *settings, GPtrArray *titles)
+cli_list_sections (VardRunSettings *settings, GPtrArray *titles)
 {
   VardTrainerSettings *trainer = vard_run_settings_get_trainer (settings);
   GPtrArray *objects = g_ptr_array_new ();
@@ -190,7 +191,7 @@ void
 cli_training_add_settings (CliOptions *options, VardRunSettings *settings)
 {
   g_autoptr (GPtrArray) titles = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GPtrArray) objects = list_sections (settings, titles);
+  g_autoptr (GPtrArray) objects = cli_list_sections (settings, titles);
 
   for (guint i = 0; i < objects->len; i++)
     cli_options_add_object (options, titles->pdata[i], objects->pdata[i]);
@@ -200,7 +201,7 @@ char **
 cli_training_dup_names (CliOptions *options, VardRunSettings *settings)
 {
   g_autoptr (GPtrArray) titles = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GPtrArray) objects = list_sections (settings, titles);
+  g_autoptr (GPtrArray) objects = cli_list_sections (settings, titles);
   g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
 
   for (guint i = 0; i < objects->len; i++)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static CliExit
-exit_of_vard_error (int code)
+cli_exit_of_vard_error (int code)
 {
   switch (code)
     {
@@ -30,7 +30,7 @@ CliExit
 cli_exit_of (const GError *error)
 {
   if (error->domain == VARD_ERROR)
-    return exit_of_vard_error (error->code);
+    return cli_exit_of_vard_error (error->code);
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return CLI_CANCELLED;
   /* A folder that may not be written to */
@@ -43,17 +43,19 @@ cli_exit_of (const GError *error)
       || g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_ISDIR)
       || g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_ACCES))
     return CLI_CONFIG;
+
   return CLI_FAILED;
 }
 
 GError *
 cli_blame_file (GError *error, const char *path)
 {
-  if (path && g_error_matches (error, VARD_ERROR, VARD_ERROR_USAGE))
+  if (path != NULL && g_error_matches (error, VARD_ERROR, VARD_ERROR_USAGE))
     {
       error->code = VARD_ERROR_CONFIG;
       g_prefix_error (&error, "%s: ", path);
     }
+
   return error;
 }
 
@@ -62,10 +64,12 @@ cli_fail (const char *verb, GError *error)
 {
   CliExit code = cli_exit_of (error);
 
-  fprintf (stderr, "vard%s%s: %s\n", verb ? " " : "", verb ? verb : "", error->message);
+  fprintf (stderr, "vard%s%s: %s\n", verb != NULL ? " " : "", verb != NULL ? verb : "",
+           error->message);
   if (code == CLI_USAGE)
-    fprintf (stderr, "Try 'vard%s%s --help'.\n", verb ? " " : "", verb ? verb : "");
+    fprintf (stderr, "Try 'vard%s%s --help'.\n", verb != NULL ? " " : "", verb != NULL ? verb : "");
   g_error_free (error);
+
   return code;
 }
 
@@ -84,6 +88,7 @@ cli_format_time (double seconds)
     return g_strdup_printf ("%.0f days", seconds / 86400);
   if (whole >= 86400)
     return g_strdup_printf ("%.1f days", seconds / 86400);
+
   return g_strdup_printf ("%" G_GUINT64_FORMAT " h %02u min", whole / 3600,
                           (guint) (whole / 60 % 60));
 }
@@ -109,6 +114,6 @@ cli_print_messages (VardRewardMix *rewards)
 {
   g_auto (GStrv) messages = vard_reward_mix_take_messages (rewards);
 
-  for (guint i = 0; messages[i]; i++)
+  for (guint i = 0; messages[i] != NULL; i++)
     fprintf (stderr, "vard: %s\n", messages[i]);
 }

@@ -15,7 +15,7 @@ static const CliVerb *const verbs[] = {
 };
 
 static void
-print_help (void)
+main_print_help (void)
 {
   printf ("Usage: vard VERB [OPTION...]\n\n"
           "Fine-tunes diffusion models on any reward that can be computed from a picture.\n\n");
@@ -29,7 +29,7 @@ print_help (void)
 }
 
 static CliExit
-fail_unknown (const char *word)
+main_fail_unknown (const char *word)
 {
   g_autofree const char **names = g_new0 (const char *, G_N_ELEMENTS (verbs) + 1);
 
@@ -38,10 +38,11 @@ fail_unknown (const char *word)
 
   const char *near = vard_suggest (word, names);
 
-  if (near)
+  if (near != NULL)
     fprintf (stderr, "vard: there is no verb '%s'; did you mean '%s'?\n", word, near);
   else
     fprintf (stderr, "vard: there is no verb '%s'; 'vard --help' lists them\n", word);
+
   return CLI_USAGE;
 }
 
@@ -73,11 +74,12 @@ main (int argc, char **argv)
   if (g_str_equal (argv[1], "--help") || g_str_equal (argv[1], "-h")
       || g_str_equal (argv[1], "help"))
     {
-      print_help ();
+      main_print_help ();
       return CLI_DONE;
     }
   for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
     if (g_str_equal (argv[1], verbs[i]->name))
       return verbs[i]->run (argc - 1, argv + 1);
-  return fail_unknown (argv[1]);
+
+  return main_fail_unknown (argv[1]);
 }

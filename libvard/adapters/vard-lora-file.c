@@ -63,6 +63,7 @@ vard_lora_file_read_scalar (Load *load, const char *name, double *value)
       return FALSE;
     }
   *value = vard_tensor_peek_f32 (number)[0];
+
   return TRUE;
 }
 
@@ -83,6 +84,7 @@ vard_lora_file_read_rank (Load *load, const char *name, guint *rank)
   g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s: %s has the shape %s, which is not that of a LoRA matrix",
                vard_lora_file_get_path (load), name, text);
+
   return FALSE;
 }
 
@@ -101,6 +103,7 @@ vard_lora_file_read_scale (Load *load,
     return FALSE;
   *scale /= rank;
   g_hash_table_add (load->used, g_strdup (names->alpha));
+
   return TRUE;
 }
 
@@ -140,6 +143,7 @@ vard_lora_file_check_once (Load *load, VardLinear *layer, const char *name)
     return TRUE;
   g_set_error (&load->error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s: %s is present under another name too", vard_lora_file_get_path (load), name);
+
   return FALSE;
 }
 
@@ -189,6 +193,7 @@ vard_lora_file_guess_kind (const Load *load, const char *name)
   if (vard_safetensors_get_shape (load->file, name, &shape) && shape.n_dims == 4
       && shape.dims[2] > 1)
     return " (adapters of convolutions are not supported)";
+
   return "";
 }
 
@@ -216,6 +221,7 @@ vard_lora_file_check_left_over (const Load *load, gboolean has_text, GError **er
                  "%s: %u tensor%s fit%s no linear layer of the denoiser%s, the first is %s%s",
                  vard_lora_file_get_path (load), n_left, n_left == 1 ? "" : "s",
                  n_left == 1 ? "s" : "", has_text ? " or the text encoder" : "", first, kind);
+
   return FALSE;
 }
 
@@ -233,6 +239,7 @@ vard_lora_file_find_file (const char *path)
       if (g_file_test (file, G_FILE_TEST_EXISTS))
         return g_steal_pointer (&file);
     }
+
   return g_strdup (path);
 }
 
@@ -256,6 +263,7 @@ vard_lora_file_check_file_name (const char *path, GError **error)
                "the folder %s has neither pytorch_lora_weights.safetensors nor "
                "adapter_model.safetensors",
                path);
+
   return FALSE;
 }
 
@@ -288,6 +296,7 @@ vard_lora_file_read_matches (const VardLoraTarget *target,
       g_propagate_error (error, load.error);
       return NULL;
     }
+
   return vard_lora_file_check_left_over (&load, target->n_places > 1, error)
            ? g_steal_pointer (&matches)
            : NULL;
@@ -324,6 +333,7 @@ vard_lora_add (const VardLoraTarget *target,
     }
   if (matches != NULL && n_layers != NULL)
     *n_layers = matches->len;
+
   return matches != NULL;
 }
 
@@ -349,6 +359,7 @@ vard_lora_file_check_ranks (GArray *matches, const char *path, GError **error)
           return FALSE;
         }
     }
+
   return TRUE;
 }
 
@@ -389,5 +400,6 @@ vard_lora_load (VardModule *root, const char *path, double strength, GError **er
                                   VARD_ADAPTER (g_steal_pointer (&match->lora)));
       vard_module_set_trainable (VARD_MODULE (vard_linear_peek_adapter (match->layer)), TRUE);
     }
+
   return TRUE;
 }

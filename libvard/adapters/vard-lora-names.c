@@ -141,6 +141,7 @@ vard_lora_names_spell_processor (const char *path, VardLoraPlaceKind kind)
   if (g_str_has_suffix (path, ".to_out.0"))
     return g_strdup_printf ("%.*s.processor.to_out", (int) (last - path - strlen (".to_out")),
                             path);
+
   return g_strdup_printf ("%.*s.processor.%s", (int) (last - path), path, last + 1);
 }
 

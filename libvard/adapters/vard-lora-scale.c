@@ -28,6 +28,7 @@ vard_lora_scale_read_text (VardLoraScale *self, const char *text, GError **error
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s: the configuration of the adapter is not a JSON object%s%s", self->path,
                reason != NULL ? ": " : "", reason != NULL ? reason->message : "");
+
   return FALSE;
 }
 
@@ -58,6 +59,7 @@ vard_lora_scale_new (VardSafetensors *file, GError **error)
   g_free (self->path);
   self->path = g_steal_pointer (&path);
   self->is_beside = TRUE;
+
   return vard_lora_scale_read_text (self, contents, error) ? g_steal_pointer (&self) : NULL;
 }
 
@@ -114,6 +116,7 @@ vard_lora_scale_find_pattern (VardLoraScale *self,
           return TRUE;
         }
     }
+
   return FALSE;
 }
 
@@ -153,5 +156,6 @@ vard_lora_scale_find (VardLoraScale *self,
       return FALSE;
     }
   *scale = alpha / (vard_lora_scale_is_true (self, place, "use_rslora") ? sqrt (rank) : rank);
+
   return TRUE;
 }

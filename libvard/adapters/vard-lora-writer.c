@@ -36,6 +36,7 @@ vard_lora_writer_fold_scale (const VardSafetensorsEntry *entry)
 
   for (gint64 i = 0; i < vard_tensor_get_count (folded); i++)
     values[i] *= scale;
+
   return folded;
 }
 
@@ -94,6 +95,7 @@ vard_lora_writer_peek_matrix (Save *save, VardParameter *parameter)
 
   if (host != NULL)
     g_ptr_array_add (save->tensors, host);
+
   return host;
 }
 
@@ -166,6 +168,7 @@ vard_lora_writer_make_metadata (const Save *save, GHashTable *given)
     }
   if (save->format == VARD_LORA_FORMAT_KOHYA)
     vard_lora_writer_add_kohya_metadata (save, table);
+
   return table;
 }
 
@@ -180,6 +183,7 @@ vard_lora_writer_copy_training_keys (GHashTable *table)
   while (g_hash_table_iter_next (&iter, &key, &value))
     if (g_str_has_prefix (key, "ss_"))
       g_hash_table_insert (kept, key, value);
+
   return kept;
 }
 
@@ -203,6 +207,7 @@ vard_lora_writer_add_hashes (const Save *save, const char *path, GHashTable *tab
                        g_strconcat ("0x", model_hash, NULL));
   g_hash_table_insert (table, g_strdup ("sshs_model_hash"), model_hash);
   g_hash_table_insert (table, g_strdup ("sshs_legacy_hash"), legacy_hash);
+
   return TRUE;
 }
 
@@ -251,6 +256,7 @@ vard_lora_write (const VardLoraTarget *target,
     return FALSE;
   if (n_layers != NULL)
     *n_layers = save.n_layers;
+
   return TRUE;
 }
 

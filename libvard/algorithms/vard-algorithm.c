@@ -68,6 +68,7 @@ vard_algorithm_check_latents (VardModel *model, GError **error)
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
                "the latents are %d x %d, but the value network needs multiples of 4",
                (int) info->height, (int) info->width);
+
   return FALSE;
 }
 
@@ -83,6 +84,7 @@ vard_algorithm_check_groups (VardAlgorithm *self,
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
                "batch-size is %u, which is no multiple of the %u pictures of a group",
                settings->batch_size, size);
+
   return FALSE;
 }
 

@@ -96,7 +96,7 @@ vard_clip_bpe_load_vocabulary (VardClipBpe *self, const char *path, GError **err
 {
   g_autoptr (JsonObject) object = vard_clip_bpe_read_object (path, error);
 
-  return object && vard_clip_bpe_read_vocabulary (self, object, path, error);
+  return object != NULL && vard_clip_bpe_read_vocabulary (self, object, path, error);
 }
 
 gint32
@@ -138,7 +138,7 @@ vard_clip_bpe_add_merge (VardClipBpe *self, const char *line)
 {
   const char *space = strchr (line, ' ');
 
-  if (!space || space == line || !space[1] || strchr (space + 1, ' '))
+  if (space == NULL || space == line || !space[1] || strchr (space + 1, ' ') != NULL)
     return FALSE;
 
   g_autofree char *left = g_strndup (line, space - line);
@@ -179,7 +179,7 @@ vard_clip_bpe_load_merges (VardClipBpe *self, const char *path, GError **error)
       return FALSE;
     }
   lines = g_strsplit (text, "\n", -1);
-  for (guint i = 0; lines[i]; i++)
+  for (guint i = 0; lines[i] != NULL; i++)
     {
       g_strchomp (lines[i]);
       if (!*lines[i] || (i == 0 && g_str_has_prefix (lines[i], "#version")))
@@ -228,9 +228,9 @@ vard_clip_bpe_new (const char *vocabulary_path, const char *merges_path, GError 
 static JsonNode *
 vard_clip_bpe_peek_member (JsonObject *object, const char *name, JsonNodeType type)
 {
-  JsonNode *node = object ? json_object_get_member (object, name) : NULL;
+  JsonNode *node = object != NULL ? json_object_get_member (object, name) : NULL;
 
-  return node && json_node_get_node_type (node) == type ? node : NULL;
+  return node != NULL && json_node_get_node_type (node) == type ? node : NULL;
 }
 
 /* a merge is "a b" or, since 2024, ["a", "b"] */
@@ -238,7 +238,7 @@ static gboolean
 vard_clip_bpe_read_merge (VardClipBpe *self, JsonNode *node)
 {
   if (JSON_NODE_HOLDS_VALUE (node))
-    return json_node_get_string (node)
+    return json_node_get_string (node) != NULL
            && vard_clip_bpe_add_merge (self, json_node_get_string (node));
   if (!JSON_NODE_HOLDS_ARRAY (node) || json_array_get_length (json_node_get_array (node)) != 2)
     return FALSE;
@@ -247,7 +247,7 @@ vard_clip_bpe_read_merge (VardClipBpe *self, JsonNode *node)
   JsonNode *right = json_array_get_element (json_node_get_array (node), 1);
 
   if (!JSON_NODE_HOLDS_VALUE (left) || !JSON_NODE_HOLDS_VALUE (right)
-      || !json_node_get_string (left) || !json_node_get_string (right))
+      || json_node_get_string (left) == NULL || json_node_get_string (right) == NULL)
     return FALSE;
 
   g_autofree char *line =
@@ -262,7 +262,7 @@ vard_clip_bpe_read_model (VardClipBpe *self, JsonObject *model, const char *path
   JsonNode *vocabulary = vard_clip_bpe_peek_member (model, "vocab", JSON_NODE_OBJECT);
   JsonNode *merges = vard_clip_bpe_peek_member (model, "merges", JSON_NODE_ARRAY);
 
-  if (!vocabulary || !merges)
+  if (vocabulary == NULL || merges == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no model with vocab and merges",
                    path);
@@ -287,10 +287,12 @@ vard_clip_bpe_new_from_json (const char *path, GError **error)
 {
   g_autoptr (VardClipBpe) self = vard_clip_bpe_new_empty ();
   g_autoptr (JsonObject) root = vard_clip_bpe_read_object (path, error);
-  JsonNode *model = root ? vard_clip_bpe_peek_member (root, "model", JSON_NODE_OBJECT) : NULL;
+  JsonNode *model = root != NULL ? vard_clip_bpe_peek_member (root, "model", JSON_NODE_OBJECT)
+                                 : NULL;
 
-  if (!root
-      || !vard_clip_bpe_read_model (self, model ? json_node_get_object (model) : NULL, path, error))
+  if (root == NULL
+      || !vard_clip_bpe_read_model (self, model != NULL ? json_node_get_object (model) : NULL, path,
+                                    error))
     return NULL;
   vard_clip_bpe_index_merges (self);
   vard_clip_bpe_spell_bytes (self);
@@ -317,10 +319,10 @@ vard_clip_bpe_join_best (VardClipBpe *self, gint32 *symbols, gsize *n)
     {
       Merge *merge = vard_clip_bpe_find_merge (self, symbols[i], symbols[i + 1]);
 
-      if (merge && (!best || merge->rank < best->rank))
+      if (merge != NULL && (best == NULL || merge->rank < best->rank))
         best = merge;
     }
-  if (!best)
+  if (best == NULL)
     return FALSE;
   for (gsize i = 0; i < *n; i++)
     if (i + 1 < *n && ((gint64) symbols[i] << 32 | symbols[i + 1]) == best->pair)

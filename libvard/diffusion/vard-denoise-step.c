@@ -25,14 +25,14 @@ struct _VardDenoiseStep
 };
 
 static VardNode *
-scalar_input (VardGraph *graph, const char *name)
+vard_denoise_step_scalar_input (VardGraph *graph, const char *name)
 {
   return vard_input (graph, name, VARD_DTYPE_F32, VARD_SHAPE (1, 1, 1, 1));
 }
 
 /* sigma z; drawn where the model computes, so that nobody waits for noise */
 static VardNode *
-record_noise (VardGraph *graph, VardShape latents, VardStepNoise noise)
+vard_denoise_step_record_noise (VardGraph *graph, VardShape latents, VardStepNoise noise)
 {
   VardNode *z;
 
@@ -43,11 +43,15 @@ record_noise (VardGraph *graph, VardShape latents, VardStepNoise noise)
                                         VARD_SHAPE (latents.dims[0], 2)),
                             latents);
 
-  return vard_mul (scalar_input (graph, "sigma"), z);
+  return vard_mul (vard_denoise_step_scalar_input (graph, "sigma"), z);
 }
 
 static VardGraph *
-record (VardModel *model, guint n, gboolean is_guided, gboolean keeps_clean, VardStepNoise noise)
+vard_denoise_step_record (VardModel *model,
+                          guint n,
+                          gboolean is_guided,
+                          gboolean keeps_clean,
+                          VardStepNoise noise)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
   VardShape latents = VARD_SHAPE (n, info->height, info->width, info->channels);
@@ -62,25 +66,30 @@ record (VardModel *model, guint n, gboolean is_guided, gboolean keeps_clean, Var
     {
       vard_condition_layout_record_inputs (&info->condition, graph, NULL_CONDITION, 1,
                                            inputs.null_condition);
-      inputs.scale = scalar_input (graph, "guidance-scale");
+      inputs.scale = vard_denoise_step_scalar_input (graph, "guidance-scale");
     }
 
   VardNode *out = vard_guidance_record (model, &inputs);
-  VardNode *mean = vard_add (vard_mul (scalar_input (graph, "x-scale"), inputs.latents),
-                             vard_mul (scalar_input (graph, "out-scale"), out));
+  VardNode *mean =
+    vard_add (vard_mul (vard_denoise_step_scalar_input (graph, "x-scale"), inputs.latents),
+              vard_mul (vard_denoise_step_scalar_input (graph, "out-scale"), out));
 
   if (keeps_clean)
     {
       VardNode *before = vard_input (graph, "clean", VARD_DTYPE_F32, latents);
 
-      mean = vard_add (mean, vard_mul (scalar_input (graph, "clean-scale"), before));
+      mean =
+        vard_add (mean, vard_mul (vard_denoise_step_scalar_input (graph, "clean-scale"), before));
       vard_graph_add_output (graph, "new-clean",
-                             vard_add (vard_mul (scalar_input (graph, "clean-per-x"),
+                             vard_add (vard_mul (vard_denoise_step_scalar_input (graph,
+                                                                                 "clean-per-x"),
                                                  inputs.latents),
-                                       vard_mul (scalar_input (graph, "clean-per-out"), out)));
+                                       vard_mul (vard_denoise_step_scalar_input (graph,
+                                                                                 "clean-per-out"),
+                                                 out)));
     }
   if (noise != VARD_STEP_NOISE_NONE)
-    mean = vard_add (mean, record_noise (graph, latents, noise));
+    mean = vard_add (mean, vard_denoise_step_record_noise (graph, latents, noise));
   vard_graph_add_output (graph, "next", mean);
 
   return graph;
@@ -96,7 +105,7 @@ vard_denoise_step_new (VardEngine *engine,
                        GError **error)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
-  g_autoptr (VardGraph) graph = record (model, n, is_guided, keeps_clean, noise);
+  g_autoptr (VardGraph) graph = vard_denoise_step_record (model, n, is_guided, keeps_clean, noise);
   VardExecutable *executable = vard_engine_compile (engine, graph, error);
 
   if (executable == NULL)
@@ -132,7 +141,7 @@ vard_denoise_step_peek_executable (VardDenoiseStep *self)
 }
 
 static gboolean
-set_scalar (VardDenoiseStep *self, const char *name, double value, GError **error)
+vard_denoise_step_set_scalar (VardDenoiseStep *self, const char *name, double value, GError **error)
 {
   float f = (float) value;
 
@@ -151,21 +160,27 @@ vard_denoise_step_set_prompts (VardDenoiseStep *self,
 
   return !self->is_guided
          || (vard_condition_bind (&null_condition, 1, self->executable, NULL_CONDITION, error)
-             && set_scalar (self, "guidance-scale", guidance_scale, error));
+             && vard_denoise_step_set_scalar (self, "guidance-scale", guidance_scale, error));
 }
 
 static gboolean
-set_clean (VardDenoiseStep *self, const VardSamplerStep *step, const float *clean, GError **error)
+vard_denoise_step_set_clean (VardDenoiseStep *self,
+                             const VardSamplerStep *step,
+                             const float *clean,
+                             GError **error)
 {
   return vard_executable_set_input (self->executable, "clean", clean,
                                     self->n * self->state_size * sizeof (float), error)
-         && set_scalar (self, "clean-scale", step->clean_scale, error)
-         && set_scalar (self, "clean-per-x", step->clean_per_x, error)
-         && set_scalar (self, "clean-per-out", step->clean_per_out, error);
+         && vard_denoise_step_set_scalar (self, "clean-scale", step->clean_scale, error)
+         && vard_denoise_step_set_scalar (self, "clean-per-x", step->clean_per_x, error)
+         && vard_denoise_step_set_scalar (self, "clean-per-out", step->clean_per_out, error);
 }
 
 static gboolean
-set_noise (VardDenoiseStep *self, const VardSamplerStep *step, gconstpointer noise, GError **error)
+vard_denoise_step_set_noise (VardDenoiseStep *self,
+                             const VardSamplerStep *step,
+                             gconstpointer noise,
+                             GError **error)
 {
   gsize size = self->n * self->state_size * sizeof (float);
 
@@ -177,7 +192,7 @@ set_noise (VardDenoiseStep *self, const VardSamplerStep *step, gconstpointer noi
                                       self->n * 2 * sizeof (gint64), error))
     return FALSE;
 
-  return set_scalar (self, "sigma", step->sigma, error);
+  return vard_denoise_step_set_scalar (self, "sigma", step->sigma, error);
 }
 
 gboolean
@@ -198,10 +213,10 @@ vard_denoise_step_run (VardDenoiseStep *self,
   return vard_executable_set_input (self->executable, "t", self->timesteps,
                                     self->n * sizeof (float), error)
          && vard_executable_set_input (self->executable, "x", x, size, error)
-         && set_noise (self, step, noise, error)
-         && set_scalar (self, "x-scale", step->x_scale, error)
-         && set_scalar (self, "out-scale", step->out_scale, error)
-         && (!self->keeps_clean || set_clean (self, step, clean, error))
+         && vard_denoise_step_set_noise (self, step, noise, error)
+         && vard_denoise_step_set_scalar (self, "x-scale", step->x_scale, error)
+         && vard_denoise_step_set_scalar (self, "out-scale", step->out_scale, error)
+         && (!self->keeps_clean || vard_denoise_step_set_clean (self, step, clean, error))
          && vard_executable_run (self->executable, cancellable, error)
          && vard_executable_get_output (self->executable, "next", next, size, error)
          && (!self->keeps_clean

@@ -41,7 +41,7 @@ G_DEFINE_FINAL_TYPE (VardPipeline, vard_pipeline, G_TYPE_OBJECT)
 /* ---- batches: a graph per batch size ---- */
 
 static VardStepNoise
-get_noise (const VardSampleRequest *request)
+vard_pipeline_get_noise (const VardSampleRequest *request)
 {
   if (request->step_noise != NULL)
     return VARD_STEP_NOISE_GIVEN;
@@ -54,17 +54,20 @@ get_noise (const VardSampleRequest *request)
 
 /* whether a step leaves its x_0 for the next */
 static gboolean
-pipeline_keeps_clean (const VardSampler *sampler)
+vard_pipeline_pipeline_keeps_clean (const VardSampler *sampler)
 {
   return (vard_sampler_get_flags (sampler) & VARD_SAMPLER_FLAGS_MULTISTEP) != 0;
 }
 
 static VardDenoiseStep *
-ensure_step (VardPipeline *self, const VardSampleRequest *request, guint n, GError **error)
+vard_pipeline_ensure_step (VardPipeline *self,
+                           const VardSampleRequest *request,
+                           guint n,
+                           GError **error)
 {
   gboolean is_guided = request->guidance_scale != 1.0;
-  gboolean keeps_clean = pipeline_keeps_clean (request->sampler);
-  VardStepNoise noise = get_noise (request);
+  gboolean keeps_clean = vard_pipeline_pipeline_keeps_clean (request->sampler);
+  VardStepNoise noise = vard_pipeline_get_noise (request);
   gpointer key =
     GUINT_TO_POINTER (n << 4 | noise << 2 | (keeps_clean ? 2 : 0) | (is_guided ? 1 : 0));
   VardDenoiseStep *step = g_hash_table_lookup (self->steps, key);
@@ -80,7 +83,7 @@ ensure_step (VardPipeline *self, const VardSampleRequest *request, guint n, GErr
 }
 
 static VardExecutable *
-ensure_decoder (VardPipeline *self, guint n, GError **error)
+vard_pipeline_ensure_decoder (VardPipeline *self, guint n, GError **error)
 {
   VardExecutable *decoder = g_hash_table_lookup (self->decoders, GUINT_TO_POINTER (n));
 
@@ -104,13 +107,17 @@ ensure_decoder (VardPipeline *self, guint n, GError **error)
 
 /* counter 0 is where a picture starts, counter k + 1 the noise that step k adds */
 static guint64
-get_key (const VardSampleRequest *request, guint i)
+vard_pipeline_get_key (const VardSampleRequest *request, guint i)
 {
   return vard_random_derive_key (request->seeds[i], "picture", 0);
 }
 
 static void
-fill_initial_noise (const VardSampleRequest *request, guint first, guint n, gsize size, float *out)
+vard_pipeline_fill_initial_noise (const VardSampleRequest *request,
+                                  guint first,
+                                  guint n,
+                                  gsize size,
+                                  float *out)
 {
   const float *given = request->initial_noise;
 
@@ -118,7 +125,7 @@ fill_initial_noise (const VardSampleRequest *request, guint first, guint n, gsiz
     if (given != NULL)
       memcpy (out + i * size, given + (first + i) * size, size * sizeof (float));
     else
-      vard_random_fill_normal (get_key (request, first + i), 0, out + i * size, size);
+      vard_random_fill_normal (vard_pipeline_get_key (request, first + i), 0, out + i * size, size);
 }
 
 /* ---- rollout ---- */
@@ -135,12 +142,12 @@ typedef struct
 } Rollout;
 
 static gboolean
-set_prompts (Rollout *rollout,
-             VardDenoiseStep *program,
-             guint first,
-             guint n,
-             GCancellable *cancellable,
-             GError **error)
+vard_pipeline_set_prompts (Rollout *rollout,
+                           VardDenoiseStep *program,
+                           guint first,
+                           guint n,
+                           GCancellable *cancellable,
+                           GError **error)
 {
   const VardSampleRequest *request = rollout->request;
   g_autofree const VardCondition **conditions = g_new (const VardCondition *, n);
@@ -169,7 +176,7 @@ set_prompts (Rollout *rollout,
 }
 
 static void
-keep_state (Rollout *rollout, guint state, guint first, guint n)
+vard_pipeline_keep_state (Rollout *rollout, guint state, guint first, guint n)
 {
   VardTrajectory *trajectory = rollout->trajectory;
   guint last = rollout->request->sampler->n_steps;
@@ -185,13 +192,13 @@ keep_state (Rollout *rollout, guint state, guint first, guint n)
 }
 
 static void
-start (Rollout *rollout, guint first, guint n)
+vard_pipeline_start (Rollout *rollout, guint first, guint n)
 {
   const VardSampleRequest *request = rollout->request;
   gsize size = rollout->trajectory->state_size;
   float scale = request->first_step == 0 ? request->sampler->initial_scale : 1;
 
-  fill_initial_noise (request, first, n, size, rollout->x);
+  vard_pipeline_fill_initial_noise (request, first, n, size, rollout->x);
   for (gsize i = 0; scale != 1 && i < n * size; i++)
     rollout->x[i] *= scale;
   if (rollout->clean != NULL)
@@ -200,7 +207,7 @@ start (Rollout *rollout, guint first, guint n)
 
 /* of step k; a step without any has its noise multiplied by 0 */
 static gconstpointer
-make_noise (Rollout *rollout, guint k, guint first, guint n)
+vard_pipeline_make_noise (Rollout *rollout, guint k, guint first, guint n)
 {
   const VardSampleRequest *request = rollout->request;
 
@@ -208,7 +215,7 @@ make_noise (Rollout *rollout, guint k, guint first, guint n)
     return request->step_noise + ((gsize) k * request->n + first) * rollout->trajectory->state_size;
   for (guint i = 0; i < n; i++)
     {
-      rollout->counters[2 * i] = (gint64) get_key (request, first + i);
+      rollout->counters[2 * i] = (gint64) vard_pipeline_get_key (request, first + i);
       rollout->counters[2 * i + 1] = k + 1;
     }
 
@@ -216,25 +223,30 @@ make_noise (Rollout *rollout, guint k, guint first, guint n)
 }
 
 static gboolean
-roll_batch (Rollout *rollout, guint first, guint n, GCancellable *cancellable, GError **error)
+vard_pipeline_roll_batch (Rollout *rollout,
+                          guint first,
+                          guint n,
+                          GCancellable *cancellable,
+                          GError **error)
 {
   const VardSampleRequest *request = rollout->request;
   const VardSampler *sampler = request->sampler;
-  VardDenoiseStep *program = ensure_step (rollout->self, request, n, error);
+  VardDenoiseStep *program = vard_pipeline_ensure_step (rollout->self, request, n, error);
 
-  if (program == NULL || !set_prompts (rollout, program, first, n, cancellable, error))
+  if (program == NULL
+      || !vard_pipeline_set_prompts (rollout, program, first, n, cancellable, error))
     return FALSE;
 
-  start (rollout, first, n);
-  keep_state (rollout, request->first_step, first, n);
+  vard_pipeline_start (rollout, first, n);
+  vard_pipeline_keep_state (rollout, request->first_step, first, n);
 
   for (guint k = request->first_step; k < sampler->n_steps; k++)
     {
       if (!vard_denoise_step_run (program, &sampler->steps[k], rollout->x,
-                                  make_noise (rollout, k, first, n), rollout->x, rollout->clean,
-                                  cancellable, error))
+                                  vard_pipeline_make_noise (rollout, k, first, n), rollout->x,
+                                  rollout->clean, cancellable, error))
         return FALSE;
-      keep_state (rollout, k + 1, first, n);
+      vard_pipeline_keep_state (rollout, k + 1, first, n);
 
       if (rollout->progress != NULL)
         rollout->progress ((first + n * (k + 1.0) / sampler->n_steps) / request->n, rollout->data);
@@ -244,7 +256,7 @@ roll_batch (Rollout *rollout, guint first, guint n, GCancellable *cancellable, G
 }
 
 static VardTrajectory *
-new_trajectory (VardPipeline *self, const VardSampleRequest *request)
+vard_pipeline_new_trajectory (VardPipeline *self, const VardSampleRequest *request)
 {
   guint n_states = request->keep_states ? request->sampler->n_steps + 1 : 1;
   VardTrajectory *trajectory =
@@ -264,16 +276,18 @@ vard_pipeline_rollout (VardPipeline *self,
                        GCancellable *cancellable,
                        GError **error)
 {
-  g_autoptr (VardTrajectory) trajectory = new_trajectory (self, request);
+  g_autoptr (VardTrajectory) trajectory = vard_pipeline_new_trajectory (self, request);
   guint batch = request->batch > 0 ? MIN (request->batch, request->n) : request->n;
   g_autofree float *x = g_new (float, batch * trajectory->state_size);
   g_autofree gint64 *counters = g_new (gint64, 2 * batch);
-  g_autofree float *clean =
-    pipeline_keeps_clean (request->sampler) ? g_new (float, batch * trajectory->state_size) : NULL;
+  g_autofree float *clean = vard_pipeline_pipeline_keeps_clean (request->sampler)
+                              ? g_new (float, batch * trajectory->state_size)
+                              : NULL;
   Rollout rollout = { self, request, trajectory, progress, data, x, clean, counters };
 
   for (guint first = 0; first < request->n; first += batch)
-    if (!roll_batch (&rollout, first, MIN (batch, request->n - first), cancellable, error))
+    if (!vard_pipeline_roll_batch (&rollout, first, MIN (batch, request->n - first), cancellable,
+                                   error))
       return NULL;
 
   return g_steal_pointer (&trajectory);
@@ -282,7 +296,11 @@ vard_pipeline_rollout (VardPipeline *self,
 /* ---- decoding ---- */
 
 static VardImage *
-round_picture (VardPipeline *self, const float *values, gint64 width, gint64 height, GError **error)
+vard_pipeline_round_picture (VardPipeline *self,
+                             const float *values,
+                             gint64 width,
+                             gint64 height,
+                             GError **error)
 {
   gsize count = width * height * 3;
   guint8 *pixels = NULL;
@@ -306,18 +324,18 @@ round_picture (VardPipeline *self, const float *values, gint64 width, gint64 hei
 }
 
 static gboolean
-decode_batch (VardPipeline *self,
-              const float *latents,
-              guint n,
-              GPtrArray *images,
-              GCancellable *cancellable,
-              GError **error)
+vard_pipeline_decode_batch (VardPipeline *self,
+                            const float *latents,
+                            guint n,
+                            GPtrArray *images,
+                            GCancellable *cancellable,
+                            GError **error)
 {
   const VardModelInfo *info = vard_model_peek_info (self->model);
   gint64 height = info->height * info->scale, width = info->width * info->scale;
   gsize count = height * width * 3;
   g_autofree float *pictures = g_new (float, n *count);
-  VardExecutable *decoder = ensure_decoder (self, n, error);
+  VardExecutable *decoder = vard_pipeline_ensure_decoder (self, n, error);
 
   if (decoder == NULL
       || !vard_executable_set_input (decoder, "latents", latents,
@@ -330,7 +348,8 @@ decode_batch (VardPipeline *self,
 
   for (guint i = 0; i < n; i++)
     {
-      VardImage *image = round_picture (self, pictures + i * count, width, height, error);
+      VardImage *image =
+        vard_pipeline_round_picture (self, pictures + i * count, width, height, error);
 
       if (image == NULL)
         return FALSE;
@@ -341,7 +360,7 @@ decode_batch (VardPipeline *self,
 }
 
 static guint
-limit_decoded (VardPipeline *self, guint n)
+vard_pipeline_limit_decoded (VardPipeline *self, guint n)
 {
   const VardModelInfo *info = vard_model_peek_info (self->model);
 
@@ -360,10 +379,10 @@ vard_pipeline_decode (VardPipeline *self,
   g_autoptr (GPtrArray) images = g_ptr_array_new_with_free_func (g_object_unref);
   gsize size = vard_pipeline_get_state_size (self);
 
-  batch = limit_decoded (self, batch > 0 ? batch : n);
+  batch = vard_pipeline_limit_decoded (self, batch > 0 ? batch : n);
   for (guint first = 0; first < n; first += batch)
-    if (!decode_batch (self, latents + first * size, MIN (batch, n - first), images, cancellable,
-                       error))
+    if (!vard_pipeline_decode_batch (self, latents + first * size, MIN (batch, n - first), images,
+                                     cancellable, error))
       return NULL;
 
   return g_steal_pointer (&images);
@@ -376,9 +395,10 @@ vard_pipeline_compile (VardPipeline *self,
                        GError **error)
 {
   guint n = request->batch > 0 ? MIN (request->batch, request->n) : request->n;
-  VardDenoiseStep *step = ensure_step (self, request, n, error);
-  VardExecutable *decoder = step != NULL ? ensure_decoder (self, limit_decoded (self, n), error)
-                                         : NULL;
+  VardDenoiseStep *step = vard_pipeline_ensure_step (self, request, n, error);
+  VardExecutable *decoder =
+    step != NULL ? vard_pipeline_ensure_decoder (self, vard_pipeline_limit_decoded (self, n), error)
+                 : NULL;
 
   if (decoder == NULL)
     return FALSE;
@@ -458,7 +478,7 @@ vard_pipeline_invalidate (VardPipeline *self)
 }
 
 static void
-emit_progress (double fraction, gpointer data)
+vard_pipeline_emit_progress (double fraction, gpointer data)
 {
   g_signal_emit (data, signals[SIGNAL_PROGRESS], 0, fraction);
 }
@@ -518,7 +538,7 @@ vard_pipeline_sample (VardPipeline *self,
     .batch = DEFAULT_BATCH,
   };
   g_autoptr (VardTrajectory) trajectory =
-    vard_pipeline_rollout (self, &request, emit_progress, self, cancellable, error);
+    vard_pipeline_rollout (self, &request, vard_pipeline_emit_progress, self, cancellable, error);
   if (trajectory == NULL)
     return NULL;
 

@@ -72,7 +72,7 @@ vard_config_reader_get_path (VardConfigReader *self)
 gboolean
 vard_config_reader_finish (VardConfigReader *self, GError **error)
 {
-  if (!self->error)
+  if (self->error == NULL)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&self->error));
   return FALSE;
@@ -85,9 +85,9 @@ vard_config_reader_refuse_as (VardConfigReader *self,
                               const char *wanted)
 {
   JsonNode *node = vard_config_reader_peek (self, key);
-  g_autofree char *value = node ? vard_json_to_text (node, FALSE) : g_strdup ("absent");
+  g_autofree char *value = node != NULL ? vard_json_to_text (node, FALSE) : g_strdup ("absent");
 
-  if (!self->error)
+  if (self->error == NULL)
     self->error =
       g_error_new (VARD_ERROR, code, "%s: “%s” is %s; %s", self->path, key, value, wanted);
 }
@@ -111,7 +111,7 @@ vard_config_reader_peek (VardConfigReader *self, const char *key)
 {
   JsonNode *node = json_object_get_member (self->root, key);
 
-  return node && !JSON_NODE_HOLDS_NULL (node) ? node : NULL;
+  return node != NULL && !JSON_NODE_HOLDS_NULL (node) ? node : NULL;
 }
 
 static gboolean
@@ -143,7 +143,7 @@ vard_config_reader_get_int (VardConfigReader *self,
 {
   JsonNode *node = vard_config_reader_peek (self, key);
 
-  if (!node)
+  if (node == NULL)
     return fallback;
   if (vard_config_reader_is_int (node, minimum, maximum))
     return json_node_get_int (node);
@@ -157,7 +157,7 @@ vard_config_reader_get_double (VardConfigReader *self, const char *key, double f
 {
   JsonNode *node = vard_config_reader_peek (self, key);
 
-  if (!node)
+  if (node == NULL)
     return fallback;
   if (JSON_NODE_HOLDS_VALUE (node)
       && (json_node_get_value_type (node) == G_TYPE_DOUBLE
@@ -173,7 +173,7 @@ vard_config_reader_get_bool (VardConfigReader *self, const char *key, gboolean f
 {
   JsonNode *node = vard_config_reader_peek (self, key);
 
-  if (!node)
+  if (node == NULL)
     return fallback;
   if (JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_BOOLEAN)
     return json_node_get_boolean (node);
@@ -187,7 +187,7 @@ vard_config_reader_get_string (VardConfigReader *self, const char *key, const ch
 {
   JsonNode *node = vard_config_reader_peek (self, key);
 
-  if (!node)
+  if (node == NULL)
     return fallback;
   if (JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_STRING)
     return json_node_get_string (node);
@@ -201,8 +201,9 @@ vard_config_reader_get_length (VardConfigReader *self, const char *key)
 {
   JsonNode *node = vard_config_reader_peek (self, key);
 
-  return node && JSON_NODE_HOLDS_ARRAY (node) ? json_array_get_length (json_node_get_array (node))
-                                              : 0;
+  return node != NULL && JSON_NODE_HOLDS_ARRAY (node)
+           ? json_array_get_length (json_node_get_array (node))
+           : 0;
 }
 
 void
@@ -215,7 +216,7 @@ vard_config_reader_get_ints (VardConfigReader *self,
                              guint n)
 {
   JsonNode *node = vard_config_reader_peek (self, key);
-  gboolean is_array = node && JSON_NODE_HOLDS_ARRAY (node);
+  gboolean is_array = node != NULL && JSON_NODE_HOLDS_ARRAY (node);
 
   for (guint i = 0; i < n; i++)
     values[i] = fallback;
@@ -226,7 +227,7 @@ vard_config_reader_get_ints (VardConfigReader *self,
       vard_config_reader_refuse_type (self, key, wanted);
       return;
     }
-  for (guint i = 0; node && i < n; i++)
+  for (guint i = 0; node != NULL && i < n; i++)
     {
       JsonNode *element = is_array ? json_array_get_element (json_node_get_array (node), i) : node;
 
@@ -250,7 +251,7 @@ vard_config_reader_get_choice (VardConfigReader *self,
   const char *name = JSON_NODE_HOLDS_VALUE (element) ? json_node_get_string (element) : NULL;
   g_autofree char *supported = g_strjoinv (" or ", (char **) choices);
 
-  for (guint c = 0; choices[c]; c++)
+  for (guint c = 0; choices[c] != NULL; c++)
     if (g_strcmp0 (name, choices[c]) == 0)
       return c;
   vard_config_reader_refuse (self, key, supported);
@@ -265,12 +266,12 @@ vard_config_reader_check_fixed (VardConfigReader *self, const VardConfigFixed *f
     {
       JsonNode *node = vard_config_reader_peek (self, fixed[i].key);
       g_autoptr (JsonNode) wanted = vard_json_parse (fixed[i].json, -1, NULL);
-      gboolean is_same = !node;
+      gboolean is_same = node == NULL;
 
-      if (node && JSON_NODE_HOLDS_VALUE (node) && JSON_NODE_HOLDS_VALUE (wanted)
+      if (node != NULL && JSON_NODE_HOLDS_VALUE (node) && JSON_NODE_HOLDS_VALUE (wanted)
           && json_node_get_value_type (node) == G_TYPE_DOUBLE)
         is_same = json_node_get_double (node) == json_node_get_double (wanted);
-      else if (node)
+      else if (node != NULL)
         is_same = json_node_equal (node, wanted);
       if (!is_same)
         vard_config_reader_refuse (self, fixed[i].key, fixed[i].json);

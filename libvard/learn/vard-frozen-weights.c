@@ -17,16 +17,16 @@ struct _VardFrozenWeights
 };
 
 static void
-collect (const char *path, VardParameter *parameter, gpointer data)
+vard_frozen_weights_collect (const char *path, VardParameter *parameter, gpointer data)
 {
   if (parameter->is_trainable)
     g_ptr_array_add (data, parameter);
 }
 
 static gboolean
-copy_tensors (VardFrozenWeights *self, VardEngine *engine, GError **error)
+vard_frozen_weights_copy_tensors (VardFrozenWeights *self, VardEngine *engine, GError **error)
 {
-  vard_module_foreach_parameter (self->root, collect, self->parameters);
+  vard_module_foreach_parameter (self->root, vard_frozen_weights_collect, self->parameters);
   for (guint i = 0; i < self->parameters->len; i++)
     {
       VardParameter *parameter = self->parameters->pdata[i];
@@ -52,7 +52,7 @@ vard_frozen_weights_new (VardEngine *engine,
   self->only_adapters = only_adapters;
   self->parameters = g_ptr_array_new ();
   self->tensors = g_ptr_array_new_with_free_func (g_object_unref);
-  if (!only_adapters && !copy_tensors (self, engine, error))
+  if (!only_adapters && !vard_frozen_weights_copy_tensors (self, engine, error))
     return NULL;
 
   return g_steal_pointer (&self);
@@ -70,7 +70,7 @@ vard_frozen_weights_free (VardFrozenWeights *self)
 }
 
 static void
-exchange (VardFrozenWeights *self)
+vard_frozen_weights_exchange (VardFrozenWeights *self)
 {
   for (guint i = 0; i < self->parameters->len; i++)
     {
@@ -87,7 +87,7 @@ vard_frozen_weights_enter (VardFrozenWeights *self)
 {
   if (self->only_adapters)
     vard_module_set_adapters_enabled (self->root, FALSE);
-  exchange (self);
+  vard_frozen_weights_exchange (self);
 }
 
 void
@@ -95,5 +95,5 @@ vard_frozen_weights_leave (VardFrozenWeights *self)
 {
   if (self->only_adapters)
     vard_module_set_adapters_enabled (self->root, TRUE);
-  exchange (self);
+  vard_frozen_weights_exchange (self);
 }

@@ -39,11 +39,12 @@ vard_host_weights_new (VardEngine *engine)
   self->engine = g_object_ref (engine);
   self->homes = g_array_new (FALSE, FALSE, sizeof (Home));
   g_array_set_clear_func (self->homes, home_clear);
+
   return self;
 }
 
 static void
-fetch (const char *path, VardParameter *parameter, gpointer data)
+vard_host_weights_fetch (const char *path, VardParameter *parameter, gpointer data)
 {
   VardHostWeights *self = data;
   VardTensor *tensor = parameter->tensor;
@@ -67,10 +68,11 @@ gboolean
 vard_host_weights_add (VardHostWeights *self, VardModule *module, GError **error)
 {
   if (module != NULL)
-    vard_module_foreach_parameter (module, fetch, self);
+    vard_module_foreach_parameter (module, vard_host_weights_fetch, self);
   if (self->error == NULL)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&self->error));
+
   return FALSE;
 }
 

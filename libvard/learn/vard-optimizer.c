@@ -26,7 +26,7 @@ struct _VardOptimizer
 };
 
 static VardTensor *
-new_flat (VardParameterSet *set, GError **error)
+vard_optimizer_new_flat (VardParameterSet *set, GError **error)
 {
   VardShape shape = VARD_SHAPE (set->count);
   g_autoptr (VardTensor) flat = vard_tensor_new (VARD_DTYPE_F32, &shape);
@@ -37,7 +37,7 @@ new_flat (VardParameterSet *set, GError **error)
 /* Piece by piece: squares are values of their own, and those of a whole denoiser would be as large
  * as it is */
 static VardNode *
-sum_squares (VardNode *x)
+vard_optimizer_sum_squares (VardNode *x)
 {
   VardNode *sum = NULL;
 
@@ -53,45 +53,47 @@ sum_squares (VardNode *x)
 }
 
 static VardExecutable *
-compile_norm (VardOptimizer *self, GError **error)
+vard_optimizer_compile_norm (VardOptimizer *self, GError **error)
 {
   g_autoptr (VardGraph) graph = vard_graph_new ();
   VardNode *gradient = vard_param (graph, "gradient", self->set->gradients);
 
-  vard_graph_add_output (graph, "squared", sum_squares (gradient));
+  vard_graph_add_output (graph, "squared", vard_optimizer_sum_squares (gradient));
 
   return vard_engine_compile (self->set->engine, graph, error);
 }
 
 static VardNode *
-number (VardGraph *graph, const char *name)
+vard_optimizer_number (VardGraph *graph, const char *name)
 {
   return vard_input (graph, name, VARD_DTYPE_F32, VARD_SHAPE (1));
 }
 
 /* fraction x a + (1 - fraction) x b */
 static VardNode *
-blend (VardNode *fraction, VardNode *a, VardNode *b)
+vard_optimizer_blend (VardNode *fraction, VardNode *a, VardNode *b)
 {
   return vard_add (vard_mul (fraction, a), vard_mul (vard_complement (fraction), b));
 }
 
 /* p <- decay p - step m / (sqrt (correction v) + epsilon) */
 static VardExecutable *
-compile_update (VardOptimizer *self, GError **error)
+vard_optimizer_compile_update (VardOptimizer *self, GError **error)
 {
   g_autoptr (VardGraph) graph = vard_graph_new ();
   VardNode *weights = vard_param (graph, "weights", self->set->weights);
   VardNode *gradient = vard_param (graph, "gradient", self->set->gradients);
   VardNode *mean = vard_param (graph, "mean", self->mean);
   VardNode *square = vard_param (graph, "square", self->square);
-  VardNode *clipped = vard_mul (number (graph, "clip"), gradient);
-  VardNode *next_mean = blend (number (graph, "beta1"), mean, clipped);
-  VardNode *next_square = blend (number (graph, "beta2"), square, vard_square (clipped));
-  VardNode *root = vard_sqrt (vard_mul (number (graph, "correction"), next_square));
-  VardNode *change = vard_div (vard_mul (number (graph, "step"), next_mean),
-                               vard_add (root, number (graph, "epsilon")));
-  VardNode *next = vard_sub (vard_mul (number (graph, "decay"), weights), change);
+  VardNode *clipped = vard_mul (vard_optimizer_number (graph, "clip"), gradient);
+  VardNode *next_mean =
+    vard_optimizer_blend (vard_optimizer_number (graph, "beta1"), mean, clipped);
+  VardNode *next_square =
+    vard_optimizer_blend (vard_optimizer_number (graph, "beta2"), square, vard_square (clipped));
+  VardNode *root = vard_sqrt (vard_mul (vard_optimizer_number (graph, "correction"), next_square));
+  VardNode *change = vard_div (vard_mul (vard_optimizer_number (graph, "step"), next_mean),
+                               vard_add (root, vard_optimizer_number (graph, "epsilon")));
+  VardNode *next = vard_sub (vard_mul (vard_optimizer_number (graph, "decay"), weights), change);
 
   vard_assign (weights, next);
   vard_assign (mean, next_mean);
@@ -101,19 +103,20 @@ compile_update (VardOptimizer *self, GError **error)
     {
       VardNode *average = vard_param (graph, "average", self->average);
 
-      vard_assign (average, blend (number (graph, "ema"), average, next));
+      vard_assign (average,
+                   vard_optimizer_blend (vard_optimizer_number (graph, "ema"), average, next));
     }
 
   return vard_engine_compile (self->set->engine, graph, error);
 }
 
 static gboolean
-read_piece (VardOptimizer *self,
-            VardTensor *from,
-            gint64 first,
-            gint64 n,
-            float *values,
-            GError **error)
+vard_optimizer_read_piece (VardOptimizer *self,
+                           VardTensor *from,
+                           gint64 first,
+                           gint64 n,
+                           float *values,
+                           GError **error)
 {
   return vard_engine_read (self->set->engine, vard_tensor_peek_buffer (from),
                            vard_tensor_get_offset (from) + first * sizeof (float), values,
@@ -121,12 +124,12 @@ read_piece (VardOptimizer *self,
 }
 
 static gboolean
-write_piece (VardOptimizer *self,
-             VardTensor *to,
-             gint64 first,
-             gint64 n,
-             const float *values,
-             GError **error)
+vard_optimizer_write_piece (VardOptimizer *self,
+                            VardTensor *to,
+                            gint64 first,
+                            gint64 n,
+                            const float *values,
+                            GError **error)
 {
   return vard_engine_write (self->set->engine, vard_tensor_peek_buffer (to),
                             vard_tensor_get_offset (to) + first * sizeof (float), values,
@@ -136,7 +139,7 @@ write_piece (VardOptimizer *self,
 /* What the weights hold into the average, and with @is_exchange what that held into the weights;
  * piece by piece, since there may be no room for another copy */
 static gboolean
-move_weights (VardOptimizer *self, gboolean is_exchange, GError **error)
+vard_optimizer_move_weights (VardOptimizer *self, gboolean is_exchange, GError **error)
 {
   gint64 count = self->set->count, longest = MIN (count, PIECE);
   g_autofree float *weights = g_new (float, longest), *average = g_new (float, longest);
@@ -145,11 +148,12 @@ move_weights (VardOptimizer *self, gboolean is_exchange, GError **error)
     {
       gint64 n = MIN (PIECE, count - first);
 
-      if (!read_piece (self, self->set->weights, first, n, weights, error)
+      if (!vard_optimizer_read_piece (self, self->set->weights, first, n, weights, error)
           || (is_exchange
-              && (!read_piece (self, self->average, first, n, average, error)
-                  || !write_piece (self, self->set->weights, first, n, average, error)))
-          || !write_piece (self, self->average, first, n, weights, error))
+              && (!vard_optimizer_read_piece (self, self->average, first, n, average, error)
+                  || !vard_optimizer_write_piece (self, self->set->weights, first, n, average,
+                                                  error)))
+          || !vard_optimizer_write_piece (self, self->average, first, n, weights, error))
         return FALSE;
     }
 
@@ -163,18 +167,18 @@ vard_optimizer_new (VardParameterSet *set, double ema, GError **error)
 
   self->set = set;
   self->ema = ema;
-  self->mean = new_flat (set, error);
-  self->square = self->mean != NULL ? new_flat (set, error) : NULL;
+  self->mean = vard_optimizer_new_flat (set, error);
+  self->square = self->mean != NULL ? vard_optimizer_new_flat (set, error) : NULL;
   if (self->square == NULL)
     return NULL;
   if (ema > 0)
     {
-      self->average = new_flat (set, error);
-      if (self->average == NULL || !move_weights (self, FALSE, error))
+      self->average = vard_optimizer_new_flat (set, error);
+      if (self->average == NULL || !vard_optimizer_move_weights (self, FALSE, error))
         return NULL;
     }
-  self->norm = compile_norm (self, error);
-  self->update = self->norm != NULL ? compile_update (self, error) : NULL;
+  self->norm = vard_optimizer_compile_norm (self, error);
+  self->update = self->norm != NULL ? vard_optimizer_compile_update (self, error) : NULL;
 
   return self->update != NULL ? g_steal_pointer (&self) : NULL;
 }
@@ -211,9 +215,9 @@ vard_optimizer_sum_staged (VardOptimizer *self, GError **error)
     {
       gint64 n = MIN (PIECE, count - first);
 
-      if (!read_piece (self, self->set->gradients, first, n, values, error)
+      if (!vard_optimizer_read_piece (self, self->set->gradients, first, n, values, error)
           || !vard_communicator_all_reduce (self->communicator, stage, 0, n, error)
-          || !write_piece (self, self->set->gradients, first, n, values, error))
+          || !vard_optimizer_write_piece (self, self->set->gradients, first, n, values, error))
         return FALSE;
     }
 
@@ -237,7 +241,10 @@ vard_optimizer_sum_gradients (VardOptimizer *self, GError **error)
 }
 
 static gboolean
-measure_norm (VardOptimizer *self, double *norm, GCancellable *cancellable, GError **error)
+vard_optimizer_measure_norm (VardOptimizer *self,
+                             double *norm,
+                             GCancellable *cancellable,
+                             GError **error)
 {
   float squared;
 
@@ -257,7 +264,10 @@ measure_norm (VardOptimizer *self, double *norm, GCancellable *cancellable, GErr
 }
 
 static gboolean
-set_numbers (VardOptimizer *self, const VardOptimizerNumbers *numbers, double norm, GError **error)
+vard_optimizer_set_numbers (VardOptimizer *self,
+                            const VardOptimizerNumbers *numbers,
+                            double norm,
+                            GError **error)
 {
   double t = self->n_updates + 1.0;
   double clip = norm > numbers->clip_norm ? numbers->clip_norm / norm : 1.0;
@@ -295,8 +305,9 @@ vard_optimizer_update (VardOptimizer *self,
                        GCancellable *cancellable,
                        GError **error)
 {
-  if (!vard_optimizer_sum_gradients (self, error) || !measure_norm (self, norm, cancellable, error)
-      || !set_numbers (self, numbers, *norm, error)
+  if (!vard_optimizer_sum_gradients (self, error)
+      || !vard_optimizer_measure_norm (self, norm, cancellable, error)
+      || !vard_optimizer_set_numbers (self, numbers, *norm, error)
       || !vard_executable_run (self->update, cancellable, error))
     return FALSE;
   self->n_updates++;
@@ -343,5 +354,5 @@ vard_optimizer_count_bytes (VardOptimizer *self)
 gboolean
 vard_optimizer_swap_average (VardOptimizer *self, GError **error)
 {
-  return self->average == NULL || move_weights (self, TRUE, error);
+  return self->average == NULL || vard_optimizer_move_weights (self, TRUE, error);
 }

@@ -19,7 +19,7 @@ typedef struct
 } Layout;
 
 static void
-place (const char *path, VardParameter *parameter, gpointer data)
+vard_parameter_set_place (const char *path, VardParameter *parameter, gpointer data)
 {
   Layout *layout = data;
   gint64 count = vard_tensor_get_count (parameter->tensor);
@@ -36,13 +36,13 @@ vard_parameter_set_foreach (VardModule *root, VardParameterPlaceFunc func, gpoin
 {
   Layout layout = { func, data, 0 };
 
-  vard_module_foreach_parameter (root, place, &layout);
+  vard_module_foreach_parameter (root, vard_parameter_set_place, &layout);
 
   return layout.count;
 }
 
 static void
-collect (const char *path, VardParameter *parameter, gint64 at, gpointer data)
+vard_parameter_set_collect (const char *path, VardParameter *parameter, gint64 at, gpointer data)
 {
   VardParameterSet *self = data;
 
@@ -53,13 +53,13 @@ collect (const char *path, VardParameter *parameter, gint64 at, gpointer data)
 }
 
 static gint64
-get_offset (VardParameterSet *self, guint i)
+vard_parameter_set_get_offset (VardParameterSet *self, guint i)
 {
   return g_array_index (self->offsets, gint64, i);
 }
 
 static VardTensor *
-new_flat (VardParameterSet *self, GError **error)
+vard_parameter_set_new_flat (VardParameterSet *self, GError **error)
 {
   VardShape shape = VARD_SHAPE (self->count);
   g_autoptr (VardTensor) flat = vard_tensor_new (VARD_DTYPE_F32, &shape);
@@ -69,7 +69,7 @@ new_flat (VardParameterSet *self, GError **error)
 
 /* Copies every parameter into the flat tensor and turns its own tensor into a view of it */
 static gboolean
-gather (VardParameterSet *self, GError **error)
+vard_parameter_set_gather (VardParameterSet *self, GError **error)
 {
   VardBuffer *flat = vard_tensor_peek_buffer (self->weights);
   gsize base = vard_tensor_get_offset (self->weights);
@@ -77,7 +77,7 @@ gather (VardParameterSet *self, GError **error)
   for (guint i = 0; i < self->parameters->len; i++)
     {
       VardParameter *parameter = self->parameters->pdata[i];
-      gsize offset = base + get_offset (self, i) * sizeof (float);
+      gsize offset = base + vard_parameter_set_get_offset (self, i) * sizeof (float);
       g_autoptr (VardTensor) host = vard_engine_fetch (self->engine, parameter->tensor, error);
 
       if (host == NULL
@@ -100,7 +100,7 @@ vard_parameter_set_new (VardEngine *engine, VardModule *root, GError **error)
   self->parameters = g_ptr_array_new ();
   self->paths = g_ptr_array_new_with_free_func (g_free);
   self->offsets = g_array_new (FALSE, FALSE, sizeof (gint64));
-  self->count = vard_parameter_set_foreach (root, collect, self);
+  self->count = vard_parameter_set_foreach (root, vard_parameter_set_collect, self);
 
   if (self->count == 0)
     {
@@ -108,9 +108,9 @@ vard_parameter_set_new (VardEngine *engine, VardModule *root, GError **error)
                            "no weight of the model is trainable");
       return NULL;
     }
-  self->weights = new_flat (self, error);
-  self->gradients = self->weights != NULL ? new_flat (self, error) : NULL;
-  if (self->gradients == NULL || !gather (self, error))
+  self->weights = vard_parameter_set_new_flat (self, error);
+  self->gradients = self->weights != NULL ? vard_parameter_set_new_flat (self, error) : NULL;
+  if (self->gradients == NULL || !vard_parameter_set_gather (self, error))
     return NULL;
 
   return g_steal_pointer (&self);
@@ -132,10 +132,11 @@ vard_parameter_set_free (VardParameterSet *self)
 }
 
 static VardNode *
-record_sum (VardParameterSet *self, VardGraph *graph, guint i)
+vard_parameter_set_record_sum (VardParameterSet *self, VardGraph *graph, guint i)
 {
   VardParameter *parameter = self->parameters->pdata[i];
-  gsize offset = vard_tensor_get_offset (self->gradients) + get_offset (self, i) * sizeof (float);
+  gsize offset = vard_tensor_get_offset (self->gradients)
+                 + vard_parameter_set_get_offset (self, i) * sizeof (float);
   g_autofree char *name = g_strconcat ("gradient/", self->paths->pdata[i], NULL);
   g_autoptr (VardTensor) view = vard_tensor_new_view (vard_tensor_peek_buffer (self->gradients),
                                                       offset, VARD_DTYPE_F32,
@@ -158,7 +159,7 @@ vard_parameter_set_record_gradients (VardParameterSet *self, VardNode *loss)
 
   for (guint i = 0; i < n; i++)
     {
-      VardNode *sum = record_sum (self, loss->graph, i);
+      VardNode *sum = vard_parameter_set_record_sum (self, loss->graph, i);
 
       vard_assign (sum, vard_add (sum, gradients[i]));
     }

@@ -8,7 +8,7 @@
 #include "base/vard-json-parse.h"
 
 static void
-unref_object (gpointer object)
+vard_prompt_source_unref_object (gpointer object)
 {
   if (object != NULL)
     json_object_unref (object);
@@ -25,14 +25,14 @@ struct _VardPromptSource
 G_DEFINE_FINAL_TYPE (VardPromptSource, vard_prompt_source, G_TYPE_OBJECT)
 
 static void
-add (VardPromptSource *self, const char *text, JsonObject *metadata)
+vard_prompt_source_add (VardPromptSource *self, const char *text, JsonObject *metadata)
 {
   g_ptr_array_add (self->texts, g_strdup (text));
   g_ptr_array_add (self->metadata, metadata != NULL ? json_object_ref (metadata) : NULL);
 }
 
 static gboolean
-add_json_line (VardPromptSource *self, const char *line, GError **error)
+vard_prompt_source_add_json_line (VardPromptSource *self, const char *line, GError **error)
 {
   g_autoptr (JsonNode) node = vard_json_parse (line, -1, error);
 
@@ -48,13 +48,16 @@ add_json_line (VardPromptSource *self, const char *line, GError **error)
                            "expected an object with a string “prompt”");
       return FALSE;
     }
-  add (self, json_node_get_string (prompt), object);
+  vard_prompt_source_add (self, json_node_get_string (prompt), object);
 
   return TRUE;
 }
 
 static gboolean
-add_lines (VardPromptSource *self, const char *path, char **lines, GError **error)
+vard_prompt_source_add_lines (VardPromptSource *self,
+                              const char *path,
+                              char **lines,
+                              GError **error)
 {
   gboolean is_json = g_str_has_suffix (path, ".jsonl");
 
@@ -66,8 +69,8 @@ add_lines (VardPromptSource *self, const char *path, char **lines, GError **erro
       if (*line == '\0' || (!is_json && *line == '#'))
         continue;
       if (!is_json)
-        add (self, line, NULL);
-      else if (!add_json_line (self, line, &local))
+        vard_prompt_source_add (self, line, NULL);
+      else if (!vard_prompt_source_add_json_line (self, line, &local))
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s:%u: %s", path, i + 1,
                        local->message);
@@ -112,7 +115,7 @@ vard_prompt_source_new_from_file (const char *path, GError **error)
     }
 
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
-  if (!add_lines (self, path, lines, error))
+  if (!vard_prompt_source_add_lines (self, path, lines, error))
     return NULL;
   if (self->texts->len == 0)
     {
@@ -137,7 +140,7 @@ vard_prompt_source_new (const char *const *prompts)
   VardPromptSource *self = g_object_new (VARD_TYPE_PROMPT_SOURCE, NULL);
 
   for (guint i = 0; prompts[i] != NULL; i++)
-    add (self, prompts[i], NULL);
+    vard_prompt_source_add (self, prompts[i], NULL);
 
   return self;
 }
@@ -241,5 +244,5 @@ static void
 vard_prompt_source_init (VardPromptSource *self)
 {
   self->texts = g_ptr_array_new_with_free_func (g_free);
-  self->metadata = g_ptr_array_new_with_free_func (unref_object);
+  self->metadata = g_ptr_array_new_with_free_func (vard_prompt_source_unref_object);
 }

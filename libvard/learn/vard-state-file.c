@@ -43,7 +43,10 @@ vard_state_writer_free (VardStateWriter *self)
 }
 
 static void
-add_entry (VardStateWriter *self, VardSafetensorsEntry *entry, const char *name, VardTensor *tensor)
+vard_state_file_add_entry (VardStateWriter *self,
+                           VardSafetensorsEntry *entry,
+                           const char *name,
+                           VardTensor *tensor)
 {
   entry->name = g_intern_string (name);
   entry->dtype = vard_tensor_get_dtype (tensor);
@@ -58,7 +61,7 @@ typedef struct
 } Fetch;
 
 static VardTensor *
-fetch (const VardSafetensorsEntry *entry, GError **error)
+vard_state_file_fetch (const VardSafetensorsEntry *entry, GError **error)
 {
   const Fetch *self = entry->data;
 
@@ -78,12 +81,12 @@ vard_state_writer_add_tensor (VardStateWriter *self,
       Fetch data = { g_object_ref (engine), tensor };
 
       entry = (VardSafetensorsEntry) { .shape = *vard_tensor_peek_shape (tensor),
-                                       .prepare = fetch,
+                                       .prepare = vard_state_file_fetch,
                                        .data = g_memdup2 (&data, sizeof data) };
       g_ptr_array_add (self->owned, engine);
       g_ptr_array_add (self->fetches, entry.data);
     }
-  add_entry (self, &entry, name, tensor);
+  vard_state_file_add_entry (self, &entry, name, tensor);
 }
 
 void
@@ -98,7 +101,7 @@ vard_state_writer_add (VardStateWriter *self,
     vard_buffer_new_wrapped (data, count * vard_dtype_get_size (dtype), TRUE, NULL, NULL);
   g_autoptr (VardTensor) tensor = vard_tensor_new_view (buffer, 0, dtype, &shape);
 
-  add_entry (self, &(VardSafetensorsEntry) { .tensor = tensor }, name, tensor);
+  vard_state_file_add_entry (self, &(VardSafetensorsEntry) { .tensor = tensor }, name, tensor);
 }
 
 void
@@ -123,7 +126,7 @@ vard_state_writer_write (VardStateWriter *self, const char *path, GError **error
 /* ---- reading ---- */
 
 static JsonObject *
-read_numbers (VardSafetensors *file, GError **error)
+vard_state_file_read_numbers (VardSafetensors *file, GError **error)
 {
   GHashTable *metadata = vard_safetensors_peek_metadata (file);
   const char *text = metadata != NULL ? g_hash_table_lookup (metadata, NUMBERS_KEY) : NULL;
@@ -134,12 +137,13 @@ read_numbers (VardSafetensors *file, GError **error)
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is not a training state",
                vard_safetensors_get_path (file));
+
   return NULL;
 }
 
 /* A file without a format is of the first one */
 static gint64
-read_format (VardSafetensors *file, JsonObject *numbers, GError **error)
+vard_state_file_read_format (VardSafetensors *file, JsonObject *numbers, GError **error)
 {
   gint64 format = json_object_get_int_member_with_default (numbers, FORMAT_KEY, 1);
 
@@ -157,8 +161,8 @@ VardStateReader *
 vard_state_reader_new (const char *path, GError **error)
 {
   g_autoptr (VardSafetensors) file = vard_safetensors_open (path, error);
-  g_autoptr (JsonObject) numbers = file != NULL ? read_numbers (file, error) : NULL;
-  gint64 format = numbers != NULL ? read_format (file, numbers, error) : 0;
+  g_autoptr (JsonObject) numbers = file != NULL ? vard_state_file_read_numbers (file, error) : NULL;
+  gint64 format = numbers != NULL ? vard_state_file_read_format (file, numbers, error) : 0;
 
   if (format == 0)
     return NULL;
@@ -191,12 +195,12 @@ vard_state_reader_get_count (VardStateReader *self, const char *name)
 }
 
 static gboolean
-check_count (VardStateReader *self,
-             const char *name,
-             VardTensor *tensor,
-             const char *dtype,
-             gsize count,
-             GError **error)
+vard_state_file_check_count (VardStateReader *self,
+                             const char *name,
+                             VardTensor *tensor,
+                             const char *dtype,
+                             gsize count,
+                             GError **error)
 {
   if ((gsize) vard_tensor_get_count (tensor) == count)
     return TRUE;
@@ -224,7 +228,9 @@ vard_state_reader_lookup (VardStateReader *self,
   const char *found = vard_dtype_get_name (vard_tensor_get_dtype (tensor));
 
   if (vard_tensor_get_dtype (tensor) == dtype)
-    return check_count (self, name, tensor, found, count, error) ? g_steal_pointer (&tensor) : NULL;
+    return vard_state_file_check_count (self, name, tensor, found, count, error)
+             ? g_steal_pointer (&tensor)
+             : NULL;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s: the elements of %s are %s, and should be %s",
                vard_safetensors_get_path (self->file), name, found, vard_dtype_get_name (dtype));
@@ -261,7 +267,7 @@ vard_state_reader_read_doubles (VardStateReader *self,
 
   g_autoptr (VardTensor) tensor = vard_safetensors_lookup_doubles (self->file, name, error);
 
-  if (tensor == NULL || !check_count (self, name, tensor, "f64", count, error))
+  if (tensor == NULL || !vard_state_file_check_count (self, name, tensor, "f64", count, error))
     return FALSE;
   memcpy (data, vard_tensor_peek_data (tensor), vard_tensor_get_n_bytes (tensor));
 
@@ -269,7 +275,7 @@ vard_state_reader_read_doubles (VardStateReader *self,
 }
 
 static JsonNode *
-find_number (VardStateReader *self, const char *name, GError **error)
+vard_state_file_find_number (VardStateReader *self, const char *name, GError **error)
 {
   JsonNode *node = json_object_get_member (self->numbers, name);
 
@@ -277,13 +283,14 @@ find_number (VardStateReader *self, const char *name, GError **error)
     return node;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s: the training state has no number “%s”",
                vard_safetensors_get_path (self->file), name);
+
   return NULL;
 }
 
 gboolean
 vard_state_reader_get_int (VardStateReader *self, const char *name, gint64 *value, GError **error)
 {
-  JsonNode *node = find_number (self, name, error);
+  JsonNode *node = vard_state_file_find_number (self, name, error);
 
   if (node != NULL)
     *value = json_node_get_int (node);
@@ -297,7 +304,7 @@ vard_state_reader_get_double (VardStateReader *self,
                               double *value,
                               GError **error)
 {
-  JsonNode *node = find_number (self, name, error);
+  JsonNode *node = vard_state_file_find_number (self, name, error);
 
   if (node != NULL)
     *value = json_node_get_double (node);
@@ -311,7 +318,7 @@ vard_state_reader_get_text (VardStateReader *self,
                             const char **value,
                             GError **error)
 {
-  JsonNode *node = find_number (self, name, error);
+  JsonNode *node = vard_state_file_find_number (self, name, error);
 
   if (node == NULL)
     return FALSE;

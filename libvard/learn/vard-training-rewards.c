@@ -16,6 +16,7 @@ vard_training_check_rewards (VardTraining *self, VardPromptSource *prompts, GErr
 
   for (guint i = 0; i < vard_prompt_source_get_count (prompts); i++)
     has_prompts = has_prompts && vard_prompt_source_get_text (prompts, i)[0] != 0;
+
   return vard_reward_mix_check_needs (self->rewards, has_prompts, (const char *const *) keys,
                                       self->group_size, error);
 }

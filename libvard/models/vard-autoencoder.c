@@ -66,6 +66,7 @@ vard_autoencoder_mid_new (const Config *config)
   self->resnets[1] =
     vard_module_add_child (module, "resnets.1",
                            vard_res_block_new (width, width, 0, config->n_groups, EPS, 1));
+
   return self;
 }
 
@@ -87,6 +88,7 @@ vard_autoencoder_mid_record (VardAutoencoderMid *self, VardNode *x)
     }
   x = vard_res_block_record (self->resnets[1], x, NULL);
   vard_module_leave (VARD_MODULE (self), graph);
+
   return x;
 }
 
@@ -143,6 +145,7 @@ vard_autoencoder_new_block (const Config *config, gboolean is_decoder, guint i)
     n_in[j] = config->width[j ? level : before];
   if (i + 1 < config->n_blocks)
     block.resample = is_decoder ? VARD_RESAMPLE_UP : VARD_RESAMPLE_DOWN;
+
   return vard_unet_block_new (&block);
 }
 
@@ -171,6 +174,7 @@ vard_autoencoder_half_new (const Config *config, gboolean is_decoder)
                                           vard_group_norm_new (last, config->n_groups, EPS));
   self->conv_out =
     vard_module_add_child (module, "conv_out", vard_conv2d_new_same (last, n_out, 3));
+
   return self;
 }
 
@@ -190,6 +194,7 @@ vard_autoencoder_half_record (VardAutoencoderHalf *self, VardNode *x)
     x = vard_autoencoder_mid_record (self->mid, x);
   x = vard_conv2d_record (self->conv_out, vard_silu (vard_group_norm_record (self->norm_out, x)));
   vard_module_leave (VARD_MODULE (self), graph);
+
   return x;
 }
 
@@ -269,6 +274,7 @@ vard_autoencoder_read_config (Config *self, VardConfigReader *reader, GError **e
   if (!(self->factor > 0))
     vard_config_reader_refuse (reader, "scaling_factor", "a number above 0");
   vard_autoencoder_read_blocks (self, reader);
+
   return vard_config_reader_finish (reader, error);
 }
 
@@ -293,6 +299,7 @@ vard_autoencoder_new (VardConfigReader *config, GError **error)
   if (self->config.has_post_quant_conv)
     self->post_quant = vard_module_add_child (module, "post_quant_conv",
                                               vard_linear_new (n, n, TRUE, VARD_LAYOUT_POINTWISE));
+
   return g_steal_pointer (&self);
 }
 
@@ -342,6 +349,7 @@ vard_autoencoder_record_encode (VardAutoencoder *self, VardNode *pictures)
   if (self->quant != NULL)
     x = vard_linear_record (self->quant, x);
   vard_module_leave (VARD_MODULE (self), graph);
+
   return x;
 }
 
@@ -358,6 +366,7 @@ vard_autoencoder_record_decode (VardAutoencoder *self, VardNode *latents)
 
   x = vard_autoencoder_half_record (self->decoder, x);
   vard_module_leave (VARD_MODULE (self), graph);
+
   return x;
 }
 

@@ -45,6 +45,7 @@ vard_model_loader_check_path (const char *path, GError **error)
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
                "%s is neither a model folder in the layout of diffusers nor a .safetensors file",
                path);
+
   return FALSE;
 }
 
@@ -63,6 +64,7 @@ vard_model_loader_find_single_file (const char *path)
         g_free (found);
         found = g_strdup (name);
       }
+
   return g_steal_pointer (&found);
 }
 
@@ -116,6 +118,7 @@ vard_model_loader_load_folder (const char *path, GError **error)
                g_str_has_prefix (name, "Flax") || g_str_has_prefix (name, "Onnx")
                  ? " (export the model from PyTorch: save_pretrained of a StableDiffusionPipeline)"
                  : "");
+
   return NULL;
 }
 
@@ -136,6 +139,7 @@ vard_model_load_full (const char *path, const VardModelOptions *options, GError 
 
   if (!vard_model_loader_check_path (path, error))
     return NULL;
+
   return g_file_test (path, G_FILE_TEST_IS_DIR)
            ? vard_model_loader_load_folder (path, error)
            : vard_stable_diffusion_load_file (path, options, error);

@@ -84,6 +84,7 @@ vard_model_set_size (VardModel *self, guint width, guint height, GError **error)
     info->width = width / info->scale;
   if (height)
     info->height = height / info->scale;
+
   return TRUE;
 }
 
@@ -150,6 +151,7 @@ vard_model_dup_hash (VardModel *self)
 
   for (guint i = 0; i < files->len; i++)
     vard_model_hash_file (checksum, files->pdata[i]);
+
   return g_strdup (g_checksum_get_string (checksum));
 }
 
@@ -343,6 +345,7 @@ vard_model_dup_adapter_names (VardModel *self, const char *const *wanted)
       else if (!is_default)
         g_strv_builder_add (builder, *word);
     }
+
   return g_strv_builder_end (builder);
 }
 

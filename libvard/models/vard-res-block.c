@@ -47,6 +47,7 @@ vard_res_block_new (gint64 n_in,
     self->shortcut =
       vard_module_add_child (module, "conv_shortcut",
                              vard_linear_new (n_in, n_out, TRUE, VARD_LAYOUT_POINTWISE));
+
   return self;
 }
 
@@ -73,6 +74,7 @@ vard_res_block_record (VardResBlock *self, VardNode *x, VardNode *time)
   if (self->output_scale != 1)
     h = vard_scale (h, 1 / self->output_scale);
   vard_module_end_block (VARD_MODULE (self), graph);
+
   return h;
 }
 

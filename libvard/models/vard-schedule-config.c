@@ -34,6 +34,7 @@ vard_schedule_config_get_choice (VardConfigReader *reader,
     if (g_str_equal (value, choices[i]))
       return i;
   vard_config_reader_refuse (reader, key, supported);
+
   return fallback;
 }
 
@@ -95,5 +96,6 @@ vard_schedule_config_read (VardScheduleConfig *self, VardConfigReader *reader, G
   self->steps_offset = 1;
   self->set_alpha_to_one = vard_config_reader_get_bool (reader, "set_alpha_to_one", TRUE);
   self->clip_sample = FALSE;
+
   return vard_config_reader_finish (reader, error);
 }

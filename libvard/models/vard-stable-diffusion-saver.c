@@ -26,6 +26,7 @@ vard_stable_diffusion_make_names (VardStableDiffusion *self, VardOriginalPart pa
       ;
   else
     names.n_layers = vard_clip_text_get_n_layers (self->text);
+
   return names;
 }
 
@@ -82,6 +83,7 @@ vard_stable_diffusion_saver_dup_configs (VardStableDiffusion *self,
       if (configs[i] == NULL)
         return NULL;
     }
+
   return g_steal_pointer (&configs);
 }
 
@@ -99,6 +101,7 @@ vard_stable_diffusion_saver_check_single (VardStableDiffusion *self, GError **er
                      self->config.n_layers[i]);
         return FALSE;
       }
+
   return TRUE;
 }
 
@@ -137,6 +140,7 @@ vard_stable_diffusion_saver_save_single (VardStableDiffusion *self,
       while (g_hash_table_iter_next (&iter, &key, &value))
         g_hash_table_insert (table, g_strdup (key), value);
     }
+
   return configs != NULL && vard_single_file_write (path, named, N_PARTS, dtype, table, error);
 }
 

@@ -65,6 +65,7 @@ vard_stable_diffusion_find_generation (VardStableDiffusion *self, VardConfigRead
 
   if (file != NULL)
     return vard_single_file_is_open_clip (file);
+
   return g_str_equal (vard_config_reader_get_string (text_config, "hidden_act", "quick_gelu"),
                       "gelu");
 }
@@ -105,6 +106,7 @@ vard_stable_diffusion_load_weights (VardStableDiffusion *self,
   if (file == NULL)
     return FALSE;
   vard_model_add_file (VARD_MODEL (self), file);
+
   return vard_weights_load (module, file, aliases, ignored, error);
 }
 
@@ -138,6 +140,7 @@ vard_stable_diffusion_load_tokenizer (VardStableDiffusion *self, GError **error)
                    path, self->n_tokens, n_positions);
       return FALSE;
     }
+
   return TRUE;
 }
 
@@ -154,6 +157,7 @@ vard_stable_diffusion_load_text (VardStableDiffusion *self, VardModelInfo *info,
   vard_condition_layout_add (&info->condition, "context", VARD_DTYPE_F32,
                              VARD_SHAPE (self->n_tokens, vard_clip_text_get_width (self->text)));
   info->condition.summary_width = vard_clip_text_get_width (self->text);
+
   return vard_stable_diffusion_load_weights (self, VARD_MODULE (self->text),
                                              vard_stable_diffusion_get_text_part (self),
                                              "text_encoder", "model", text_aliases, text_ignored,
@@ -172,6 +176,7 @@ vard_stable_diffusion_load_autoencoder (VardStableDiffusion *self,
     return FALSE;
   info->channels = vard_autoencoder_get_n_latent (self->autoencoder);
   info->scale = vard_autoencoder_get_scale (self->autoencoder);
+
   return vard_stable_diffusion_load_weights (self, VARD_MODULE (self->autoencoder),
                                              VARD_ORIGINAL_VAE, "vae", "diffusion_pytorch_model",
                                              autoencoder_aliases, NULL, error);
@@ -205,6 +210,7 @@ vard_stable_diffusion_check_unet (const VardUnetConfig *unet,
                      path, unet->context_width[i], width);
         return FALSE;
       }
+
   return TRUE;
 }
 
@@ -223,6 +229,7 @@ vard_stable_diffusion_load_unet (VardStableDiffusion *self, VardModelInfo *info,
   if (info->height == 0)
     info->height = info->width =
       MAX (1, vard_autoencoder_get_sample_size (self->autoencoder) / info->scale);
+
   return vard_stable_diffusion_load_weights (self, VARD_MODULE (self->unet), VARD_ORIGINAL_UNET,
                                              "unet", "diffusion_pytorch_model", NULL, NULL, error);
 }
@@ -248,6 +255,7 @@ vard_stable_diffusion_load_parts (VardStableDiffusion *self, GError **error)
     return FALSE;
   vard_stable_diffusion_identify (self, &info);
   vard_model_set_info (VARD_MODEL (self), vard_model_source_get_path (self->source), &info);
+
   return TRUE;
 }
 
@@ -261,6 +269,7 @@ vard_stable_diffusion_load (const char *path, VardConfigReader *index, GError **
   if (!vard_config_reader_finish (index, error))
     return NULL;
   self->source = vard_model_source_new_folder (path);
+
   return vard_stable_diffusion_load_parts (self, error) ? VARD_MODEL (g_steal_pointer (&self))
                                                         : NULL;
 }
@@ -274,6 +283,7 @@ vard_stable_diffusion_load_file (const char *path, const VardModelOptions *optio
   if (self->source == NULL)
     return NULL;
   vard_model_add_file (VARD_MODEL (self), path);
+
   return vard_stable_diffusion_load_parts (self, error) ? VARD_MODEL (g_steal_pointer (&self))
                                                         : NULL;
 }
@@ -424,6 +434,7 @@ vard_stable_diffusion_get_adapter_names (VardModel *model, const char *kind)
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
     if (g_str_equal (kinds[i].kind, kind))
       return kinds[i].names;
+
   return NULL;
 }
 

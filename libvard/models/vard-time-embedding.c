@@ -40,6 +40,7 @@ vard_time_embedding_new (gint64 n_waves, gint64 width, gboolean flip_sin_to_cos,
                            vard_linear_new (n_waves, width, TRUE, VARD_LAYOUT_PLAIN));
   self->linear_2 = vard_module_add_child (module, "linear_2",
                                           vard_linear_new (width, width, TRUE, VARD_LAYOUT_PLAIN));
+
   return self;
 }
 
@@ -78,6 +79,7 @@ vard_time_embedding_record (VardTimeEmbedding *self, VardNode *timesteps)
 
   x = vard_linear_record (self->linear_2, vard_silu (x));
   vard_module_leave (VARD_MODULE (self), graph);
+
   return x;
 }
 

@@ -56,6 +56,7 @@ vard_transformer_block_new (gint64 width, gint64 context_width, guint n_heads)
   self->output =
     vard_module_add_child (module, "ff.net.2",
                            vard_linear_new (self->inner, width, TRUE, VARD_LAYOUT_PLAIN));
+
   return self;
 }
 
@@ -86,6 +87,7 @@ vard_transformer_block_record (VardTransformerBlock *self, VardNode *x, VardNode
                                                                vard_layer_norm_record (self->norm3,
                                                                                        x)));
   vard_module_end_block (VARD_MODULE (self), graph);
+
   return x;
 }
 
@@ -138,6 +140,7 @@ vard_transformer_2d_new (gint64 width,
     }
   self->proj_out =
     vard_module_add_child (module, "proj_out", vard_linear_new (width, width, TRUE, layout));
+
   return self;
 }
 
@@ -160,6 +163,7 @@ vard_transformer_2d_record (VardTransformer2d *self, VardNode *x, VardNode *cont
   h = vard_linear_record (self->proj_out, h);
   h = vard_add (vard_reshape (h, x->shape), x);
   vard_module_leave (VARD_MODULE (self), graph);
+
   return h;
 }
 

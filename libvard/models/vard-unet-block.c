@@ -70,6 +70,7 @@ vard_unet_block_new (const VardUnetBlockConfig *config)
     self->upsampler =
       vard_module_add_child (module, "upsamplers.0.conv",
                              vard_conv2d_new_same (config->n_out, config->n_out, 3));
+
   return self;
 }
 
@@ -111,6 +112,7 @@ vard_unet_block_record_down (VardUnetBlock *self,
         g_ptr_array_add (skips, x);
     }
   vard_module_leave (VARD_MODULE (self), graph);
+
   return x;
 }
 
@@ -125,6 +127,7 @@ vard_unet_block_record_mid (VardUnetBlock *self, VardNode *x, VardNode *time, Va
   for (guint i = 0; i < self->resnets->len; i++)
     x = vard_unet_block_record_layer (self, i, x, time, context);
   vard_module_leave (VARD_MODULE (self), graph);
+
   return x;
 }
 
@@ -153,6 +156,7 @@ vard_unet_block_record_up (VardUnetBlock *self,
   if (self->upsampler != NULL)
     x = vard_conv2d_record (self->upsampler, vard_upsample (x, 2));
   vard_module_leave (VARD_MODULE (self), graph);
+
   return x;
 }
 

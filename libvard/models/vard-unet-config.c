@@ -147,5 +147,6 @@ vard_unet_config_read (VardUnetConfig *self, VardConfigReader *reader, GError **
   vard_unet_config_read_lists (self, reader);
   self->time_width =
     vard_config_reader_get_int (reader, "time_embedding_dim", 4 * self->width[0], 1, MAX_WIDTH);
+
   return vard_config_reader_finish (reader, error);
 }

@@ -126,6 +126,7 @@ vard_unet_new (const VardUnetConfig *config)
   self->conv_out = vard_module_add_child (module, "conv_out",
                                           vard_conv2d_new_same (config->width[0], config->n_out,
                                                                 config->conv_out_kernel));
+
   return self;
 }
 
@@ -178,6 +179,7 @@ vard_unet_record (VardUnet *self, VardNode *latents, VardNode *timesteps, VardNo
     x = vard_unet_block_record_up (self->up[i], x, time, context, skips);
   x = vard_conv2d_record (self->conv_out, vard_silu (vard_group_norm_record (self->norm_out, x)));
   vard_module_leave (VARD_MODULE (self), graph);
+
   return x;
 }
 

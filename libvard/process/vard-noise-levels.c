@@ -25,7 +25,7 @@ typedef enum
 } SigmaRule;
 
 static void
-noise_levels_set (VardNoiseLevel *self, double time, double alpha_bar)
+vard_noise_levels_noise_levels_set (VardNoiseLevel *self, double time, double alpha_bar)
 {
   *self = (VardNoiseLevel) { time, alpha_bar, 1 - alpha_bar };
 }
@@ -33,7 +33,7 @@ noise_levels_set (VardNoiseLevel *self, double time, double alpha_bar)
 /* k of numpy.linspace (from, to, n): the last is exact, the others count in steps that are rounded
  * first */
 static double
-noise_levels_interpolate (double from, double to, guint n, guint k)
+vard_noise_levels_noise_levels_interpolate (double from, double to, guint n, guint k)
 {
   if (n > 1 && k == n - 1)
     return to;
@@ -44,11 +44,11 @@ noise_levels_interpolate (double from, double to, guint n, guint k)
 /* The timestep of step i; NumPy and Python round halves to even, and so do the timesteps of
  * published models */
 static double
-noise_levels_space (const VardScheduleConfig *config,
-                    VardSpacing spacing,
-                    guint n_steps,
-                    guint n_extra,
-                    guint i)
+vard_noise_levels_noise_levels_space (const VardScheduleConfig *config,
+                                      VardSpacing spacing,
+                                      guint n_steps,
+                                      guint n_extra,
+                                      guint i)
 {
   guint n = config->n_train_timesteps, n_left = n_steps - 1 - i + n_extra;
 
@@ -57,14 +57,14 @@ noise_levels_space (const VardScheduleConfig *config,
   if (spacing == VARD_SPACING_LEADING)
     return (double) n_left * (n / (n_steps + n_extra)) + config->steps_offset;
 
-  return noise_levels_interpolate (0, n - 1.0, n_steps + n_extra, n_left);
+  return vard_noise_levels_noise_levels_interpolate (0, n - 1.0, n_steps + n_extra, n_left);
 }
 
 static gboolean
-noise_levels_check_time (const VardScheduleConfig *config,
-                         guint n_steps,
-                         double time,
-                         GError **error)
+vard_noise_levels_noise_levels_check_time (const VardScheduleConfig *config,
+                                           guint n_steps,
+                                           double time,
+                                           GError **error)
 {
   if (time >= 0 && time <= config->n_train_timesteps - 1.0)
     return TRUE;
@@ -72,6 +72,7 @@ noise_levels_check_time (const VardScheduleConfig *config,
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "with %u steps and steps_offset %d the sampler starts at timestep %g of %u", n_steps,
                config->steps_offset, time, config->n_train_timesteps);
+
   return FALSE;
 }
 
@@ -86,13 +87,15 @@ vard_noise_levels_by_timestep (const VardProcess *process,
 
   for (guint i = 0; i < n_steps; i++)
     {
-      double time = nearbyint (noise_levels_space (config, spacing, n_steps, 0, i));
+      double time =
+        nearbyint (vard_noise_levels_noise_levels_space (config, spacing, n_steps, 0, i));
 
-      if (!noise_levels_check_time (config, n_steps, time, error))
+      if (!vard_noise_levels_noise_levels_check_time (config, n_steps, time, error))
         return FALSE;
-      noise_levels_set (&levels[i], time, process->schedule->alpha_bar[(guint) time]);
+      vard_noise_levels_noise_levels_set (&levels[i], time,
+                                          process->schedule->alpha_bar[(guint) time]);
     }
-  noise_levels_set (&levels[n_steps], -1, 1);
+  vard_noise_levels_noise_levels_set (&levels[n_steps], -1, 1);
 
   return TRUE;
 }
@@ -100,11 +103,11 @@ vard_noise_levels_by_timestep (const VardProcess *process,
 /* ---- by sigma ---- */
 
 static void
-noise_levels_spread_karras (const VardNoiseSchedule *schedule,
-                            SigmaRule rule,
-                            guint n_steps,
-                            VardNoiseLevel *levels,
-                            double *sigmas)
+vard_noise_levels_noise_levels_spread_karras (const VardNoiseSchedule *schedule,
+                                              SigmaRule rule,
+                                              guint n_steps,
+                                              VardNoiseLevel *levels,
+                                              double *sigmas)
 {
   gboolean is_solver = rule == SIGMA_RULE_SOLVER;
   guint last = schedule->config.n_train_timesteps - 1;
@@ -124,12 +127,12 @@ noise_levels_spread_karras (const VardNoiseSchedule *schedule,
 }
 
 static gboolean
-noise_levels_fill (const VardProcess *process,
-                   SigmaRule rule,
-                   VardSpacing spacing,
-                   guint n_steps,
-                   VardNoiseLevel *levels,
-                   GError **error)
+vard_noise_levels_noise_levels_fill (const VardProcess *process,
+                                     SigmaRule rule,
+                                     VardSpacing spacing,
+                                     guint n_steps,
+                                     VardNoiseLevel *levels,
+                                     GError **error)
 {
   const VardScheduleConfig *config = &process->config;
   const VardNoiseSchedule *schedule = process->schedule;
@@ -138,21 +141,23 @@ noise_levels_fill (const VardProcess *process,
 
   for (guint i = 0; i < n_steps; i++)
     {
-      double time = noise_levels_space (config, spacing, n_steps, is_solver ? 1 : 0, i);
+      double time =
+        vard_noise_levels_noise_levels_space (config, spacing, n_steps, is_solver ? 1 : 0, i);
 
       levels[i].time = is_solver ? nearbyint (time) : time;
-      if (!noise_levels_check_time (config, n_steps, levels[i].time, error))
+      if (!vard_noise_levels_noise_levels_check_time (config, n_steps, levels[i].time, error))
         return FALSE;
       sigmas[i] = vard_noise_schedule_interpolate_sigma (schedule, levels[i].time);
     }
 
   if (config->use_karras_sigmas && !is_plain)
-    noise_levels_spread_karras (schedule, rule, n_steps, levels, sigmas);
+    vard_noise_levels_noise_levels_spread_karras (schedule, rule, n_steps, levels, sigmas);
   if (config->ends_at_sigma_min && !is_plain)
     sigmas[n_steps] = vard_noise_schedule_get_sigma (schedule, 0);
   levels[n_steps].time = -1;
   for (guint i = 0; i <= n_steps; i++)
-    noise_levels_set (&levels[i], levels[i].time, 1 / (1 + sigmas[i] * sigmas[i]));
+    vard_noise_levels_noise_levels_set (&levels[i], levels[i].time,
+                                        1 / (1 + sigmas[i] * sigmas[i]));
 
   return TRUE;
 }
@@ -164,7 +169,8 @@ vard_noise_levels_by_sigma (const VardProcess *process,
                             VardNoiseLevel *levels,
                             GError **error)
 {
-  return noise_levels_fill (process, SIGMA_RULE_CONFIGURED, spacing, n_steps, levels, error);
+  return vard_noise_levels_noise_levels_fill (process, SIGMA_RULE_CONFIGURED, spacing, n_steps,
+                                              levels, error);
 }
 
 gboolean
@@ -174,7 +180,8 @@ vard_noise_levels_ancestral (const VardProcess *process,
                              VardNoiseLevel *levels,
                              GError **error)
 {
-  return noise_levels_fill (process, SIGMA_RULE_PLAIN, spacing, n_steps, levels, error);
+  return vard_noise_levels_noise_levels_fill (process, SIGMA_RULE_PLAIN, spacing, n_steps, levels,
+                                              error);
 }
 
 gboolean
@@ -184,13 +191,14 @@ vard_noise_levels_for_solver (const VardProcess *process,
                               VardNoiseLevel *levels,
                               GError **error)
 {
-  return noise_levels_fill (process, SIGMA_RULE_SOLVER, spacing, n_steps, levels, error);
+  return vard_noise_levels_noise_levels_fill (process, SIGMA_RULE_SOLVER, spacing, n_steps, levels,
+                                              error);
 }
 
 /* ---- flow ---- */
 
 static double
-noise_levels_shift (const VardScheduleConfig *config, double t)
+vard_noise_levels_noise_levels_shift (const VardScheduleConfig *config, double t)
 {
   return config->shift * t / (1 + (config->shift - 1) * t);
 }
@@ -205,7 +213,7 @@ vard_noise_levels_of_flow (const VardProcess *process,
                            GError **error)
 {
   const VardScheduleConfig *config = &process->config;
-  double cleanest = noise_levels_shift (config, 1.0 / config->n_train_timesteps);
+  double cleanest = vard_noise_levels_noise_levels_shift (config, 1.0 / config->n_train_timesteps);
 
   if (spacing == VARD_SPACING_LEADING)
     {
@@ -218,10 +226,11 @@ vard_noise_levels_of_flow (const VardProcess *process,
     {
       double t = spacing == VARD_SPACING_TRAILING
                    ? (double) (n_steps - i) / n_steps
-                   : noise_levels_interpolate (1, cleanest, n_steps, i);
+                   : vard_noise_levels_noise_levels_interpolate (1, cleanest, n_steps, i);
 
-      levels[i] = vard_process_get_level (process, config->n_train_timesteps
-                                                     * noise_levels_shift (config, t));
+      levels[i] =
+        vard_process_get_level (process, config->n_train_timesteps
+                                           * vard_noise_levels_noise_levels_shift (config, t));
     }
   levels[n_steps] = (VardNoiseLevel) { -1, 1, 0 };
 

@@ -9,7 +9,7 @@
 #include <math.h>
 
 static double
-get_beta (const VardScheduleConfig *config, guint i)
+vard_noise_schedule_get_beta (const VardScheduleConfig *config, guint i)
 {
   double at = config->n_train_timesteps > 1 ? i / (config->n_train_timesteps - 1.0) : 0.0;
 
@@ -19,11 +19,12 @@ get_beta (const VardScheduleConfig *config, guint i)
   /* linear in the square root: latent diffusion's choice */
   double root = sqrt (config->beta_start)
                 + at * (sqrt (config->beta_end) - sqrt (config->beta_start));
+
   return root * root;
 }
 
 static gboolean
-check_config (const VardScheduleConfig *config, GError **error)
+vard_noise_schedule_check_config (const VardScheduleConfig *config, GError **error)
 {
   if (config->n_train_timesteps == 0)
     g_set_error_literal (error, VARD_ERROR, VARD_ERROR_CONFIG,
@@ -47,7 +48,7 @@ check_config (const VardScheduleConfig *config, GError **error)
 VardNoiseSchedule *
 vard_noise_schedule_new (const VardScheduleConfig *config, GError **error)
 {
-  if (!check_config (config, error))
+  if (!vard_noise_schedule_check_config (config, error))
     return NULL;
 
   VardNoiseSchedule *self = g_new0 (VardNoiseSchedule, 1);
@@ -58,7 +59,7 @@ vard_noise_schedule_new (const VardScheduleConfig *config, GError **error)
   double product = 1.0;
   for (guint i = 0; i < config->n_train_timesteps; i++)
     {
-      product *= 1.0 - get_beta (config, i);
+      product *= 1.0 - vard_noise_schedule_get_beta (config, i);
       self->alpha_bar[i] = product;
     }
   self->final_alpha_bar = config->set_alpha_to_one ? 1.0 : self->alpha_bar[0];

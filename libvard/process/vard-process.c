@@ -34,7 +34,9 @@ static const char *const prediction_names[] = {
 };
 
 static gboolean
-process_check (const VardProcessClass *klass, const VardScheduleConfig *config, GError **error)
+vard_process_process_check (const VardProcessClass *klass,
+                            const VardScheduleConfig *config,
+                            GError **error)
 {
   if (!(klass->predictions & 1 << config->prediction))
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
@@ -58,7 +60,7 @@ vard_process_new (const VardScheduleConfig *config, GError **error)
   const VardProcessClass *klass = &process_classes[config->process];
   VardNoiseSchedule *schedule = NULL;
 
-  if (!process_check (klass, config, error))
+  if (!vard_process_process_check (klass, config, error))
     return NULL;
   if (config->process == VARD_PROCESS_VARIANCE_PRESERVING)
     {

@@ -6,7 +6,7 @@
 
 /* diffusers arrives a stride lower than it was, also where the spacing is uneven */
 static void
-sampler_ddim_fill_step (VardSampler *self, const VardProcess *process, guint i)
+vard_sampler_ddim_sampler_ddim_fill_step (VardSampler *self, const VardProcess *process, guint i)
 {
   VardSamplerStep *step = &self->steps[i];
   gint stride = process->config.n_train_timesteps / self->n_steps;
@@ -24,5 +24,5 @@ const VardSamplerClass vard_sampler_ddim = {
   .process = VARD_PROCESS_VARIANCE_PRESERVING,
   .spacing = VARD_SPACING_LEADING,
   .find_levels = vard_noise_levels_by_timestep,
-  .fill_step = sampler_ddim_fill_step,
+  .fill_step = vard_sampler_ddim_sampler_ddim_fill_step,
 };

@@ -5,7 +5,7 @@
 #include "process/vard-sampler-class.h"
 
 static void
-sampler_ddpm_fill_step (VardSampler *self, const VardProcess *process, guint i)
+vard_sampler_ddpm_sampler_ddpm_fill_step (VardSampler *self, const VardProcess *process, guint i)
 {
   vard_sampler_step_set_ddim (&self->steps[i], process, 1);
 }
@@ -16,5 +16,5 @@ const VardSamplerClass vard_sampler_ddpm = {
   .process = VARD_PROCESS_VARIANCE_PRESERVING,
   .spacing = VARD_SPACING_LEADING,
   .find_levels = vard_noise_levels_by_timestep,
-  .fill_step = sampler_ddpm_fill_step,
+  .fill_step = vard_sampler_ddpm_sampler_ddpm_fill_step,
 };

@@ -15,7 +15,9 @@
 #include <math.h>
 
 static void
-sampler_dpmpp_2m_sde_fill_step (VardSampler *self, const VardProcess *process, guint i)
+vard_sampler_dpmpp_2m_sde_sampler_dpmpp_2m_sde_fill_step (VardSampler *self,
+                                                          const VardProcess *process,
+                                                          guint i)
 {
   VardSamplerStep *step = &self->steps[i];
   const VardNoiseLevel *t = &step->from, *s = &step->to;
@@ -32,5 +34,5 @@ const VardSamplerClass vard_sampler_dpmpp_2m_sde = {
   .process = VARD_PROCESS_VARIANCE_PRESERVING,
   .spacing = VARD_SPACING_LINSPACE,
   .find_levels = vard_noise_levels_for_solver,
-  .fill_step = sampler_dpmpp_2m_sde_fill_step,
+  .fill_step = vard_sampler_dpmpp_2m_sde_sampler_dpmpp_2m_sde_fill_step,
 };

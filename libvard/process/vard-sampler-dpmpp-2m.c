@@ -12,7 +12,9 @@
 #include <math.h>
 
 static void
-sampler_dpmpp_2m_fill_step (VardSampler *self, const VardProcess *process, guint i)
+vard_sampler_dpmpp_2m_sampler_dpmpp_2m_fill_step (VardSampler *self,
+                                                  const VardProcess *process,
+                                                  guint i)
 {
   VardSamplerStep *step = &self->steps[i];
   double x_scale = sqrt (step->to.noise2 / step->from.noise2);
@@ -27,5 +29,5 @@ const VardSamplerClass vard_sampler_dpmpp_2m = {
   .process = VARD_PROCESS_VARIANCE_PRESERVING,
   .spacing = VARD_SPACING_LINSPACE,
   .find_levels = vard_noise_levels_for_solver,
-  .fill_step = sampler_dpmpp_2m_fill_step,
+  .fill_step = vard_sampler_dpmpp_2m_sampler_dpmpp_2m_fill_step,
 };

@@ -6,7 +6,9 @@
 #include "process/vard-sampler-class.h"
 
 static void
-sampler_euler_ancestral_fill_step (VardSampler *self, const VardProcess *process, guint i)
+vard_sampler_euler_ancestral_sampler_euler_ancestral_fill_step (VardSampler *self,
+                                                                const VardProcess *process,
+                                                                guint i)
 {
   vard_sampler_step_set_ddim (&self->steps[i], process, 1);
   vard_sampler_set_euler_ends (self, process, i);
@@ -18,5 +20,5 @@ const VardSamplerClass vard_sampler_euler_ancestral = {
   .process = VARD_PROCESS_VARIANCE_PRESERVING,
   .spacing = VARD_SPACING_LINSPACE,
   .find_levels = vard_noise_levels_ancestral,
-  .fill_step = sampler_euler_ancestral_fill_step,
+  .fill_step = vard_sampler_euler_ancestral_sampler_euler_ancestral_fill_step,
 };

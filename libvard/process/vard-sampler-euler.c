@@ -8,7 +8,7 @@
 #include "process/vard-sampler-class.h"
 
 static void
-sampler_euler_fill_step (VardSampler *self, const VardProcess *process, guint i)
+vard_sampler_euler_sampler_euler_fill_step (VardSampler *self, const VardProcess *process, guint i)
 {
   vard_sampler_step_set_ddim (&self->steps[i], process, 0);
   vard_sampler_set_euler_ends (self, process, i);
@@ -19,5 +19,5 @@ const VardSamplerClass vard_sampler_euler = {
   .process = VARD_PROCESS_VARIANCE_PRESERVING,
   .spacing = VARD_SPACING_LINSPACE,
   .find_levels = vard_noise_levels_by_sigma,
-  .fill_step = sampler_euler_fill_step,
+  .fill_step = vard_sampler_euler_sampler_euler_fill_step,
 };

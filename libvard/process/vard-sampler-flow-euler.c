@@ -9,7 +9,9 @@
 #include <math.h>
 
 static void
-sampler_flow_euler_fill_step (VardSampler *self, const VardProcess *process, guint i)
+vard_sampler_flow_euler_sampler_flow_euler_fill_step (VardSampler *self,
+                                                      const VardProcess *process,
+                                                      guint i)
 {
   VardSamplerStep *step = &self->steps[i];
 
@@ -21,5 +23,5 @@ const VardSamplerClass vard_sampler_flow_euler = {
   .process = VARD_PROCESS_FLOW,
   .spacing = VARD_SPACING_TRAILING,
   .find_levels = vard_noise_levels_of_flow,
-  .fill_step = sampler_flow_euler_fill_step,
+  .fill_step = vard_sampler_flow_euler_sampler_flow_euler_fill_step,
 };

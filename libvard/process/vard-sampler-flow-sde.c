@@ -24,7 +24,9 @@
 #include <math.h>
 
 static void
-sampler_flow_sde_fill_step (VardSampler *self, const VardProcess *process, guint i)
+vard_sampler_flow_sde_sampler_flow_sde_fill_step (VardSampler *self,
+                                                  const VardProcess *process,
+                                                  guint i)
 {
   VardSamplerStep *step = &self->steps[i];
   const VardNoiseLevel *t = &step->from, *s = &step->to;
@@ -42,5 +44,5 @@ const VardSamplerClass vard_sampler_flow_sde = {
   .process = VARD_PROCESS_FLOW,
   .spacing = VARD_SPACING_TRAILING,
   .find_levels = vard_noise_levels_of_flow,
-  .fill_step = sampler_flow_sde_fill_step,
+  .fill_step = vard_sampler_flow_sde_sampler_flow_sde_fill_step,
 };

@@ -68,7 +68,7 @@ vard_sampler_kind_get_flags (VardSamplerKind kind)
 }
 
 static char *
-sampler_kind_join (GPtrArray *names)
+vard_sampler_kind_sampler_kind_join (GPtrArray *names)
 {
   GString *text = g_string_new (NULL);
 
@@ -98,7 +98,7 @@ vard_sampler_kind_list (VardSamplerFlags flags)
     if ((sampler_classes[i]->flags & flags) == flags)
       g_ptr_array_add (names, (gpointer) sampler_classes[i]->name);
 
-  return sampler_kind_join (names);
+  return vard_sampler_kind_sampler_kind_join (names);
 }
 
 char *
@@ -110,7 +110,7 @@ vard_sampler_class_list_process (VardProcessKind process)
     if (sampler_classes[i]->process == process)
       g_ptr_array_add (names, (gpointer) sampler_classes[i]->name);
 
-  return sampler_kind_join (names);
+  return vard_sampler_kind_sampler_kind_join (names);
 }
 
 VardSpacing
@@ -146,5 +146,6 @@ vard_sampler_kind_check_train (VardSamplerKind kind, GError **error)
                  ? "its steps also depend on the picture that the step before predicted"
                  : "its steps add no noise, so they have no density",
                others);
+
   return FALSE;
 }

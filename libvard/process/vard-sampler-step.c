@@ -10,13 +10,13 @@
 #define FEW_STEPS 15
 
 static double
-sampler_step_get_kl (double mean_per_change, double sigma)
+vard_sampler_step_sampler_step_get_kl (double mean_per_change, double sigma)
 {
   return sigma > 0 ? mean_per_change * mean_per_change / (2 * sigma * sigma) : INFINITY;
 }
 
 static double
-sampler_step_get_change (const VardSamplerStep *self, const VardProcess *process)
+vard_sampler_step_sampler_step_get_change (const VardSamplerStep *self, const VardProcess *process)
 {
   return vard_prediction_get_change (process->config.prediction, process->klass->unit, &self->from);
 }
@@ -34,7 +34,7 @@ vard_sampler_step_set_epsilon (VardSamplerStep *self,
   self->x_scale = x_scale + epsilon_scale * epsilon.per_x;
   self->out_scale = epsilon_scale * epsilon.per_out;
   self->change_per_out = epsilon.per_out;
-  self->kl_per_change = sampler_step_get_kl (epsilon_scale, sigma);
+  self->kl_per_change = vard_sampler_step_sampler_step_get_kl (epsilon_scale, sigma);
 }
 
 /* With abar_t before and abar_s after the step:
@@ -65,8 +65,9 @@ vard_sampler_step_set_mix (VardSamplerStep *self,
   self->sigma = sigma;
   self->x_scale = clean_scale * clean.per_x + epsilon_scale * epsilon.per_x;
   self->out_scale = clean_scale * clean.per_out + epsilon_scale * epsilon.per_out;
-  self->change_per_out = sampler_step_get_change (self, process);
-  self->kl_per_change = sampler_step_get_kl (self->out_scale / self->change_per_out, sigma);
+  self->change_per_out = vard_sampler_step_sampler_step_get_change (self, process);
+  self->kl_per_change =
+    vard_sampler_step_sampler_step_get_kl (self->out_scale / self->change_per_out, sigma);
 }
 
 void
@@ -85,7 +86,7 @@ vard_sampler_step_set_multistep (VardSamplerStep *self,
   self->x_scale = x_scale + clean_scale * (1 + lead) * clean.per_x;
   self->out_scale = clean_scale * (1 + lead) * clean.per_out;
   self->clean_scale = -clean_scale * lead;
-  self->change_per_out = sampler_step_get_change (self, process);
+  self->change_per_out = vard_sampler_step_sampler_step_get_change (self, process);
   self->kl_per_change = INFINITY; /* the density given the state alone is not known */
 }
 

@@ -10,11 +10,11 @@
 #include "process/vard-sampler-class.h"
 
 static gboolean
-sampler_check (const VardProcess *process,
-               const VardSamplerClass *klass,
-               guint n_steps,
-               double eta,
-               GError **error)
+vard_sampler_sampler_check (const VardProcess *process,
+                            const VardSamplerClass *klass,
+                            guint n_steps,
+                            double eta,
+                            GError **error)
 {
   guint n = process->config.n_train_timesteps;
 
@@ -48,7 +48,7 @@ vard_sampler_new (const VardProcess *process,
   const VardSamplerClass *klass = vard_sampler_class_lookup (kind);
 
   g_assert (klass != NULL);
-  if (!sampler_check (process, klass, n_steps, eta, error))
+  if (!vard_sampler_sampler_check (process, klass, n_steps, eta, error))
     return NULL;
 
   g_autofree VardNoiseLevel *levels = g_new0 (VardNoiseLevel, n_steps + 1);

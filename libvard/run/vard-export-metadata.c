@@ -23,35 +23,36 @@ G_GNUC_PRINTF (3, 4) static void put (GHashTable *table, const char *key, const 
 }
 
 static char *
-dup_property (gpointer object, const char *name)
+vard_export_metadata_dup_property (gpointer object, const char *name)
 {
   g_auto (GValue) value = G_VALUE_INIT;
   g_auto (GValue) text = G_VALUE_INIT;
 
-  if (!g_object_class_find_property (G_OBJECT_GET_CLASS (object), name))
+  if (g_object_class_find_property (G_OBJECT_GET_CLASS (object), name) == NULL)
     return g_strdup ("");
   g_object_get_property (object, name, &value);
   g_value_init (&text, G_TYPE_STRING);
-  return g_value_transform (&value, &text) && g_value_get_string (&text)
+
+  return g_value_transform (&value, &text) && g_value_get_string (&text) != NULL
            ? g_value_dup_string (&text)
            : g_strdup ("");
 }
 
 /* when the run began and when it last worked, in seconds since 1970 as kohya's scripts have it */
 static void
-add_times (GHashTable *table, VardRun *run, const char *created)
+vard_export_metadata_add_times (GHashTable *table, VardRun *run, const char *created)
 {
   g_autoptr (GTimeZone) utc = g_time_zone_new_utc ();
   g_autoptr (GDateTime) began = g_date_time_new_from_iso8601 (created, utc);
 
-  if (began)
+  if (began != NULL)
     put (table, "ss_training_started_at", "%" G_GINT64_FORMAT ".0", g_date_time_to_unix (began));
   if (vard_run_get_heartbeat (run) > 0)
     put (table, "ss_training_finished_at", "%" G_GINT64_FORMAT ".0", vard_run_get_heartbeat (run));
 }
 
 static void
-add_run (GHashTable *table, VardRun *run, guint64 step, gboolean is_kohya)
+vard_export_metadata_add_run (GHashTable *table, VardRun *run, guint64 step, gboolean is_kohya)
 {
   g_autoptr (VardRunSettings) settings = vard_run_dup_settings (run, NULL);
   const char *created =
@@ -60,13 +61,13 @@ add_run (GHashTable *table, VardRun *run, guint64 step, gboolean is_kohya)
   put (table, "vard_run", "%s", vard_run_get_name (run));
   put (table, "vard_step", "%" G_GUINT64_FORMAT, step);
   put (table, "vard_created", "%s", created);
-  if (!settings)
+  if (settings == NULL)
     return;
 
   VardTrainerSettings *trainer = vard_run_settings_get_trainer (settings);
   const char *const *rewards = vard_run_settings_get_rewards (settings);
-  g_autofree char *joined = rewards ? g_strjoinv ("; ", (char **) rewards) : g_strdup ("");
-  g_autofree char *seed = dup_property (trainer, "seed");
+  g_autofree char *joined = rewards != NULL ? g_strjoinv ("; ", (char **) rewards) : g_strdup ("");
+  g_autofree char *seed = vard_export_metadata_dup_property (trainer, "seed");
   g_autoptr (GString) rate = g_string_new (NULL);
 
   vard_json_append_number (rate, vard_trainer_settings_find_learning_rate (trainer));
@@ -76,7 +77,7 @@ add_run (GHashTable *table, VardRun *run, guint64 step, gboolean is_kohya)
   put (table, "vard_learning_rate", "%s", rate->str);
   if (!is_kohya)
     return;
-  add_times (table, run, created);
+  vard_export_metadata_add_times (table, run, created);
   put (table, "ss_steps", "%" G_GUINT64_FORMAT, step);
   put (table, "ss_seed", "%s", seed);
   put (table, "ss_learning_rate", "%s", rate->str);
@@ -85,7 +86,10 @@ add_run (GHashTable *table, VardRun *run, guint64 step, gboolean is_kohya)
 
 /* after the Stability AI model metadata standard */
 static void
-add_modelspec (GHashTable *table, VardModel *model, const char *title, gboolean is_lora)
+vard_export_metadata_add_modelspec (GHashTable *table,
+                                    VardModel *model,
+                                    const char *title,
+                                    gboolean is_lora)
 {
   static const char *const predictions[] = {
     [VARD_PREDICTION_EPSILON] = "epsilon",
@@ -110,7 +114,7 @@ add_modelspec (GHashTable *table, VardModel *model, const char *title, gboolean 
 
 /* only a single file has one by kohya's rule */
 static void
-add_base_hash (GHashTable *table, const char *path)
+vard_export_metadata_add_base_hash (GHashTable *table, const char *path)
 {
   g_autofree char *hash = NULL;
 
@@ -120,17 +124,19 @@ add_base_hash (GHashTable *table, const char *path)
 
 /* what a run began with; @model may be what it ended with */
 static void
-add_base (GHashTable *table, VardModel *model, VardRun *run, gboolean is_kohya)
+vard_export_metadata_add_base (GHashTable *table, VardModel *model, VardRun *run, gboolean is_kohya)
 {
-  g_autoptr (VardRunSettings) settings = run ? vard_run_dup_settings (run, NULL) : NULL;
-  const char *path = settings ? vard_run_settings_get_model (settings) : NULL;
-  JsonNode *node = run ? json_object_get_member (vard_run_get_record (run), "model") : NULL;
-  JsonObject *known = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+  g_autoptr (VardRunSettings) settings = run != NULL ? vard_run_dup_settings (run, NULL) : NULL;
+  const char *path = settings != NULL ? vard_run_settings_get_model (settings) : NULL;
+  JsonNode *node = run != NULL ? json_object_get_member (vard_run_get_record (run), "model") : NULL;
+  JsonObject *known = node != NULL && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node)
+                                                                    : NULL;
   const char *base_version = vard_model_peek_info (model)->base_version;
-  g_autofree char *name = g_path_get_basename (path && *path ? path : vard_model_get_path (model));
+  g_autofree char *name =
+    g_path_get_basename (path != NULL && *path ? path : vard_model_get_path (model));
   g_autofree char *hash =
-    known ? g_strdup (json_object_get_string_member_with_default (known, "hash", ""))
-          : vard_model_dup_hash (model);
+    known != NULL ? g_strdup (json_object_get_string_member_with_default (known, "hash", ""))
+                  : vard_model_dup_hash (model);
 
   put (table, "vard_base_model", "%s", name);
   put (table, "vard_base_model_hash", "%s", hash);
@@ -139,7 +145,7 @@ add_base (GHashTable *table, VardModel *model, VardRun *run, gboolean is_kohya)
   if (base_version != NULL)
     put (table, "ss_base_model_version", "%s", base_version);
   put (table, "ss_sd_model_name", "%s", name);
-  add_base_hash (table, vard_model_get_path (model));
+  vard_export_metadata_add_base_hash (table, vard_model_get_path (model));
 }
 
 /**
@@ -169,8 +175,8 @@ vard_export_dup_metadata (VardModel *model,
 
   put (table, "format", "pt");
   put (table, "vard_version", "%s", VARD_VERSION);
-  add_base (table, model, run, is_kohya);
-  for (guint i = 0; adapters && adapters[i]; i++)
+  vard_export_metadata_add_base (table, model, run, is_kohya);
+  for (guint i = 0; adapters != NULL && adapters[i] != NULL; i++)
     {
       g_autofree char *key = g_strdup_printf ("vard_adapter_%u", i);
       g_autofree char *name = g_path_get_basename (adapters[i]);
@@ -179,8 +185,10 @@ vard_export_dup_metadata (VardModel *model,
     }
   if (is_kohya)
     put (table, "ss_output_name", "%s", title);
-  if (run)
-    add_run (table, run, step, is_kohya);
-  add_modelspec (table, model, title, is_kohya || format == VARD_EXPORT_FORMAT_DIFFUSERS);
+  if (run != NULL)
+    vard_export_metadata_add_run (table, run, step, is_kohya);
+  vard_export_metadata_add_modelspec (table, model, title,
+                                      is_kohya || format == VARD_EXPORT_FORMAT_DIFFUSERS);
+
   return table;
 }

@@ -37,7 +37,7 @@ G_DEFINE_ENUM_TYPE (VardExportFormat,
 #define CONDITION "condition"
 
 static gboolean
-is_lora_format (VardExportFormat format)
+vard_exporter_is_lora_format (VardExportFormat format)
 {
   return format == VARD_EXPORT_FORMAT_DIFFUSERS || format == VARD_EXPORT_FORMAT_KOHYA;
 }
@@ -59,12 +59,16 @@ output_clear (Output *self)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Output, output_clear)
 
 static gboolean
-set_inputs (VardExecutable *executable, const VardCondition *condition, gsize n, GError **error)
+vard_exporter_set_inputs (VardExecutable *executable,
+                          const VardCondition *condition,
+                          gsize n,
+                          GError **error)
 {
   g_autofree float *latents = g_new (float, n);
   const float timestep = TIMESTEP;
 
   vard_random_fill_normal (1, 0, latents, n);
+
   return vard_executable_set_input (executable, "latents", latents, n * sizeof (float), error)
          && vard_executable_set_input (executable, "timestep", &timestep, sizeof timestep, error)
          && vard_condition_bind (&condition, 1, executable, CONDITION, error);
@@ -72,7 +76,7 @@ set_inputs (VardExecutable *executable, const VardCondition *condition, gsize n,
 
 /* by the model as it is now: its text encoders may have adapters */
 static VardCondition *
-encode_prompt (VardModel *model, VardEngine *engine, GError **error)
+vard_exporter_encode_prompt (VardModel *model, VardEngine *engine, GError **error)
 {
   g_autoptr (VardExecutable) encoder = NULL;
 
@@ -83,11 +87,11 @@ encode_prompt (VardModel *model, VardEngine *engine, GError **error)
 
 /* prompt to prediction, and the same latents decoded where @is_decoded */
 static gboolean
-run_model (VardModel *model,
-           VardEngine *engine,
-           gboolean is_decoded,
-           Output *output,
-           GError **error)
+vard_exporter_run_model (VardModel *model,
+                         VardEngine *engine,
+                         gboolean is_decoded,
+                         Output *output,
+                         GError **error)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
   VardShape shape =
@@ -105,12 +109,12 @@ run_model (VardModel *model,
   if (is_decoded)
     vard_graph_add_output (graph, "picture", vard_model_record_decode (model, latents));
 
-  g_autoptr (VardCondition) condition = encode_prompt (model, engine, error);
+  g_autoptr (VardCondition) condition = vard_exporter_encode_prompt (model, engine, error);
   g_autoptr (VardExecutable) executable =
     condition != NULL ? vard_engine_compile (engine, graph, error) : NULL;
   g_autofree float *values = g_new (float, n + n_pixels);
 
-  if (executable == NULL || !set_inputs (executable, condition, n, error)
+  if (executable == NULL || !vard_exporter_set_inputs (executable, condition, n, error)
       || !vard_executable_run (executable, NULL, error)
       || !vard_executable_get_output (executable, "prediction", values, n * sizeof (float), error)
       || (is_decoded
@@ -119,22 +123,23 @@ run_model (VardModel *model,
     return FALSE;
   output->values = g_steal_pointer (&values);
   output->n = n + n_pixels;
+
   return TRUE;
 }
 
 static gboolean
-run_without_adapters (VardModel *model,
-                      VardEngine *engine,
-                      gboolean is_decoded,
-                      Output *output,
-                      GError **error)
+vard_exporter_run_without_adapters (VardModel *model,
+                                    VardEngine *engine,
+                                    gboolean is_decoded,
+                                    Output *output,
+                                    GError **error)
 {
   VardLoraTarget target = vard_model_get_lora_target (model);
 
   for (guint i = 0; i < target.n_places; i++)
     vard_module_set_adapters_enabled (target.places[i].module, FALSE);
 
-  gboolean ok = run_model (model, engine, is_decoded, output, error);
+  gboolean ok = vard_exporter_run_model (model, engine, is_decoded, output, error);
 
   for (guint i = 0; i < target.n_places; i++)
     vard_module_set_adapters_enabled (target.places[i].module, TRUE);
@@ -145,7 +150,7 @@ run_without_adapters (VardModel *model,
 /* the largest difference by the largest value; infinite where either has a value that is no
  * number */
 static double
-compare (const Output *a, const Output *b)
+vard_exporter_compare (const Output *a, const Output *b)
 {
   double worst = 0, largest = 0;
 
@@ -156,38 +161,43 @@ compare (const Output *a, const Output *b)
       worst = MAX (worst, fabs ((double) a->values[i] - b->values[i]));
       largest = MAX (largest, fabs (b->values[i]));
     }
+
   return a->n != b->n ? INFINITY : largest > 0 ? worst / largest : worst;
 }
 
 /* ---- writing and reading back ---- */
 
 static void
-count_layer (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
+vard_exporter_count_layer (const char *path, VardLinear *layer, VardLora *lora, gpointer data)
 {
   ++*(guint *) data;
 }
 
 static guint
-count_layers (VardModel *model)
+vard_exporter_count_layers (VardModel *model)
 {
   VardLoraTarget target = vard_model_get_lora_target (model);
   guint n = 0;
 
   for (guint i = 0; i < target.n_places; i++)
-    vard_lora_foreach (target.places[i].module, count_layer, &n);
+    vard_lora_foreach (target.places[i].module, vard_exporter_count_layer, &n);
 
   return n;
 }
 
 static gboolean
-write_export (VardModel *model, const char *path, const VardExportRequest *request, GError **error)
+vard_exporter_write_export (VardModel *model,
+                            const char *path,
+                            const VardExportRequest *request,
+                            GError **error)
 {
-  if (is_lora_format (request->format))
+  if (vard_exporter_is_lora_format (request->format))
     return vard_model_save_lora (model, path,
                                  request->format == VARD_EXPORT_FORMAT_KOHYA
                                    ? VARD_LORA_FORMAT_KOHYA
                                    : VARD_LORA_FORMAT_DIFFUSERS,
                                  request->metadata, NULL, error);
+
   return vard_model_export (model, path,
                             request->format == VARD_EXPORT_FORMAT_MERGED_FOLDER
                               ? VARD_MODEL_FORM_FOLDER
@@ -198,11 +208,11 @@ write_export (VardModel *model, const char *path, const VardExportRequest *reque
 /* readers of LoRA files take their path by the names' beginnings: one stray tensor breaks the
  * file */
 static gboolean
-check_names (VardModel *model,
-             const char *path,
-             VardExportFormat format,
-             guint *n_tensors,
-             GError **error)
+vard_exporter_check_names (VardModel *model,
+                           const char *path,
+                           VardExportFormat format,
+                           guint *n_tensors,
+                           GError **error)
 {
   g_autoptr (VardSafetensors) file = vard_safetensors_open (path, error);
   VardLoraTarget target = vard_model_get_lora_target (model);
@@ -213,7 +223,7 @@ check_names (VardModel *model,
     return FALSE;
   *n_tensors = g_strv_length ((char **) vard_safetensors_peek_names (file));
   for (const char *const *name = vard_safetensors_peek_names (file);
-       is_lora_format (format) && *name != NULL; name++)
+       vard_exporter_is_lora_format (format) && *name != NULL; name++)
     if (!vard_lora_names_fit (spelling, &target, *name))
       {
         g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "%s: other programs would not read %s",
@@ -226,101 +236,104 @@ check_names (VardModel *model,
 
 /* of all weight files in the folders of a folder */
 static gboolean
-count_tensors (const char *path, guint *n_tensors, GError **error)
+vard_exporter_count_tensors (const char *path, guint *n_tensors, GError **error)
 {
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   const char *name;
 
-  if (!dir && g_str_has_suffix (path, ".safetensors"))
+  if (dir == NULL && g_str_has_suffix (path, ".safetensors"))
     {
       g_autoptr (VardSafetensors) file = vard_safetensors_open (path, error);
 
-      if (file)
+      if (file != NULL)
         *n_tensors += g_strv_length ((char **) vard_safetensors_peek_names (file));
       return file != NULL;
     }
-  while (dir && (name = g_dir_read_name (dir)))
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     {
       g_autofree char *child = g_build_filename (path, name, NULL);
 
-      if (!count_tensors (child, n_tensors, error))
+      if (!vard_exporter_count_tensors (child, n_tensors, error))
         return FALSE;
     }
+
   return TRUE;
 }
 
 static gboolean
-read_back (VardModel *model,
-           VardEngine *engine,
-           const char *path,
-           const VardExportRequest *request,
-           VardExportReport *report,
-           Output *output,
-           GError **error)
+vard_exporter_read_back (VardModel *model,
+                         VardEngine *engine,
+                         const char *path,
+                         const VardExportRequest *request,
+                         VardExportReport *report,
+                         Output *output,
+                         GError **error)
 {
   VardModelOptions options = { .tokenizer = request->tokenizer };
   guint n_layers = 0;
 
   if (!(request->format == VARD_EXPORT_FORMAT_MERGED_FOLDER
-          ? count_tensors (path, &report->n_tensors, error)
-          : check_names (model, path, request->format, &report->n_tensors, error)))
+          ? vard_exporter_count_tensors (path, &report->n_tensors, error)
+          : vard_exporter_check_names (model, path, request->format, &report->n_tensors, error)))
     return FALSE;
-  if (!is_lora_format (request->format))
+  if (!vard_exporter_is_lora_format (request->format))
     {
       g_autoptr (VardModel) again = vard_model_load_full (path, &options, error);
 
-      return again && run_model (again, engine, TRUE, output, error);
+      return again != NULL && vard_exporter_run_model (again, engine, TRUE, output, error);
     }
   vard_model_detach_lora (model);
   if (!vard_model_add_lora (model, path, 1, &n_layers, error))
     return FALSE;
   if (n_layers == report->n_layers)
-    return run_model (model, engine, FALSE, output, error);
+    return vard_exporter_run_model (model, engine, FALSE, output, error);
   g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED,
                "%s: %u layers have an adapter, but the file has %u", path, report->n_layers,
                n_layers);
+
   return FALSE;
 }
 
 /* the files of a folder that was just written: two levels */
 static void
-remove_export (const char *path)
+vard_exporter_remove_export (const char *path)
 {
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   const char *name;
 
-  while (dir && (name = g_dir_read_name (dir)))
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     {
       g_autofree char *child = g_build_filename (path, name, NULL);
 
-      remove_export (child);
+      vard_exporter_remove_export (child);
     }
   g_remove (path);
 }
 
 static gboolean
-check_export (VardModel *model,
-              VardEngine *engine,
-              const char *path,
-              const VardExportRequest *request,
-              const Output *expected,
-              VardExportReport *report,
-              GError **error)
+vard_exporter_check_export (VardModel *model,
+                            VardEngine *engine,
+                            const char *path,
+                            const VardExportRequest *request,
+                            const Output *expected,
+                            VardExportReport *report,
+                            GError **error)
 {
-  double limit = !is_lora_format (request->format) && request->dtype != VARD_DTYPE_F32
+  double limit = !vard_exporter_is_lora_format (request->format) && request->dtype != VARD_DTYPE_F32
                    ? TOLERANCE_F16
                    : TOLERANCE_F32;
   g_auto (Output) found = { NULL };
 
-  if (!read_back (model, engine, path, request, report, &found, error))
+  if (!vard_exporter_read_back (model, engine, path, request, report, &found, error))
     return FALSE;
-  report->error = compare (&found, expected);
+  report->error = vard_exporter_compare (&found, expected);
   if (report->error <= limit)
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED,
                "%s does not reproduce the model: its output differs by %.2g of the largest value; "
                "the limit is %.2g",
                path, report->error, limit);
+
   return FALSE;
 }
 
@@ -349,10 +362,10 @@ vard_export_model (VardModel *model,
 {
   g_return_val_if_fail (VARD_IS_MODEL (model) && VARD_IS_ENGINE (engine), FALSE);
 
-  gboolean is_decoded = !is_lora_format (request->format);
+  gboolean is_decoded = !vard_exporter_is_lora_format (request->format);
   g_auto (Output) live = { NULL };
   g_auto (Output) base = { NULL };
-  VardExportReport result = { .n_layers = count_layers (model) };
+  VardExportReport result = { .n_layers = vard_exporter_count_layers (model) };
 
   if (g_file_test (path, G_FILE_TEST_EXISTS))
     {
@@ -360,23 +373,24 @@ vard_export_model (VardModel *model,
                    "%s exists, and vard does not overwrite it: choose another name", path);
       return FALSE;
     }
-  if (!run_model (model, engine, is_decoded, &live, error)
-      || !run_without_adapters (model, engine, is_decoded, &base, error))
+  if (!vard_exporter_run_model (model, engine, is_decoded, &live, error)
+      || !vard_exporter_run_without_adapters (model, engine, is_decoded, &base, error))
     return FALSE;
-  result.change = compare (&live, &base);
+  result.change = vard_exporter_compare (&live, &base);
   if (!isfinite (result.change))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_DIVERGED,
                    "the model's output has values that are not numbers");
       return FALSE;
     }
-  if (!write_export (model, path, request, error))
+  if (!vard_exporter_write_export (model, path, request, error))
     return FALSE;
-  if (!check_export (model, engine, path, request, &live, &result, error))
+  if (!vard_exporter_check_export (model, engine, path, request, &live, &result, error))
     {
-      remove_export (path);
+      vard_exporter_remove_export (path);
       return FALSE;
     }
   *report = result;
+
   return TRUE;
 }

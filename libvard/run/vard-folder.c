@@ -23,7 +23,7 @@
 #define LITTLE_SPACE (1 << 20)
 
 static gboolean
-fail (const char *verb, const char *path, int code, GError **error)
+vard_folder_fail (const char *verb, const char *path, int code, GError **error)
 {
   g_set_error (error, G_IO_ERROR, g_io_error_from_errno (code), "cannot %s %s: %s", verb, path,
                g_strerror (code));
@@ -47,6 +47,7 @@ vard_folder_get_free_space (const char *path, guint64 *n_bytes)
       place = g_steal_pointer (&parent);
     }
   *n_bytes = (guint64) info.f_bavail * info.f_frsize;
+
   return TRUE;
 }
 
@@ -71,7 +72,7 @@ vard_folder_prefix_space (const char *path, GError **error)
 }
 
 static char *
-build_place_beside (const char *path)
+vard_folder_build_place_beside (const char *path)
 {
   g_autofree char *folder = g_path_get_dirname (path);
   g_autofree char *name = g_path_get_basename (path);
@@ -87,65 +88,69 @@ vard_folder_remove (const char *path, GError **error)
   const char *name;
 
   if (!g_file_test (path, G_FILE_TEST_IS_DIR) || g_file_test (path, G_FILE_TEST_IS_SYMLINK))
-    return g_unlink (path) == 0 || errno == ENOENT || fail ("remove", path, errno, error);
+    return g_unlink (path) == 0 || errno == ENOENT
+           || vard_folder_fail ("remove", path, errno, error);
 
   dir = g_dir_open (path, 0, error);
-  while (dir && (name = g_dir_read_name (dir)))
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     {
       g_autofree char *child = g_build_filename (path, name, NULL);
 
       if (!vard_folder_remove (child, error))
         return FALSE;
     }
-  return dir && (g_rmdir (path) == 0 || fail ("remove", path, errno, error));
+
+  return dir != NULL && (g_rmdir (path) == 0 || vard_folder_fail ("remove", path, errno, error));
 }
 
 char *
 vard_folder_begin (const char *path, GError **error)
 {
-  g_autofree char *place = build_place_beside (path);
+  g_autofree char *place = vard_folder_build_place_beside (path);
 
   if (!vard_folder_remove (place, error))
     return NULL;
   if (g_mkdir_with_parents (place, 0777) != 0)
     {
-      fail ("make the folder", place, errno, error);
+      vard_folder_fail ("make the folder", place, errno, error);
       return NULL;
     }
+
   return g_steal_pointer (&place);
 }
 
 void
 vard_folder_abandon (const char *path)
 {
-  g_autofree char *place = build_place_beside (path);
+  g_autofree char *place = vard_folder_build_place_beside (path);
 
   vard_folder_remove (place, NULL);
 }
 
 static gboolean
-flush (const char *path, int flags, GError **error)
+vard_folder_flush (const char *path, int flags, GError **error)
 {
   int fd = open (path, flags | O_CLOEXEC);
 
   if (fd < 0)
-    return fail ("flush", path, errno, error);
+    return vard_folder_fail ("flush", path, errno, error);
 
   /* Some file systems cannot flush a folder and say so with EINVAL */
   int code = fsync (fd) == 0 || errno == EINVAL ? 0 : errno;
 
   close (fd);
-  return code == 0 || fail ("flush", path, code, error);
+
+  return code == 0 || vard_folder_fail ("flush", path, code, error);
 }
 
 /* Flushes what is below a folder and lists its files with their sizes, names relative to it */
 static gboolean
-flush_files (const char *path, const char *prefix, JsonObject *sizes, GError **error)
+vard_folder_flush_files (const char *path, const char *prefix, JsonObject *sizes, GError **error)
 {
   g_autoptr (GDir) dir = g_dir_open (path, 0, error);
   const char *name;
 
-  while (dir && (name = g_dir_read_name (dir)))
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     {
       g_autofree char *child = g_build_filename (path, name, NULL);
       g_autofree char *key = g_strconcat (prefix, name, NULL);
@@ -153,18 +158,19 @@ flush_files (const char *path, const char *prefix, JsonObject *sizes, GError **e
       GStatBuf info;
 
       if (g_stat (child, &info) != 0)
-        return fail ("read", child, errno, error);
+        return vard_folder_fail ("read", child, errno, error);
       if (S_ISDIR (info.st_mode))
         {
-          if (!flush_files (child, below, sizes, error))
+          if (!vard_folder_flush_files (child, below, sizes, error))
             return FALSE;
           continue;
         }
-      if (!flush (child, O_RDONLY, error))
+      if (!vard_folder_flush (child, O_RDONLY, error))
         return FALSE;
       json_object_set_int_member (sizes, key, info.st_size);
     }
-  return dir && flush (path, O_RDONLY | O_DIRECTORY, error);
+
+  return dir != NULL && vard_folder_flush (path, O_RDONLY | O_DIRECTORY, error);
 }
 
 gboolean
@@ -175,11 +181,12 @@ vard_folder_write_file (const char *path, const char *text, gssize length, GErro
                                 error))
     return TRUE;
   vard_folder_prefix_space (path, error);
+
   return FALSE;
 }
 
 static gboolean
-write_sizes (const char *path, JsonObject *sizes, GError **error)
+vard_folder_write_sizes (const char *path, JsonObject *sizes, GError **error)
 {
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
   g_autofree char *file = g_build_filename (path, COMPLETE, NULL);
@@ -194,41 +201,45 @@ write_sizes (const char *path, JsonObject *sizes, GError **error)
 /* Where a folder of that name stands already the two change places in one call, so that at no time
  * there is none */
 static gboolean
-put_in_place (const char *place, const char *path, GError **error)
+vard_folder_put_in_place (const char *place, const char *path, GError **error)
 {
   if (renameat2 (AT_FDCWD, place, AT_FDCWD, path, RENAME_EXCHANGE) == 0)
     return vard_folder_remove (place, error);
   if (errno != ENOENT && !vard_folder_remove (path, error))
     return FALSE;
-  return g_rename (place, path) == 0 || fail ("rename", place, errno, error);
+  return g_rename (place, path) == 0 || vard_folder_fail ("rename", place, errno, error);
 }
 
 gboolean
 vard_folder_commit (const char *path, GError **error)
 {
-  g_autofree char *place = build_place_beside (path);
+  g_autofree char *place = vard_folder_build_place_beside (path);
   g_autofree char *parent = g_path_get_dirname (path);
   g_autoptr (JsonObject) sizes = json_object_new ();
 
-  if (!flush_files (place, "", sizes, error) || !write_sizes (place, sizes, error))
+  if (!vard_folder_flush_files (place, "", sizes, error)
+      || !vard_folder_write_sizes (place, sizes, error))
     return FALSE;
-  return put_in_place (place, path, error) && flush (parent, O_RDONLY | O_DIRECTORY, error);
+
+  return vard_folder_put_in_place (place, path, error)
+         && vard_folder_flush (parent, O_RDONLY | O_DIRECTORY, error);
 }
 
 static gboolean
-check_size (const char *path, const char *name, gint64 size, GError **error)
+vard_folder_check_size (const char *path, const char *name, gint64 size, GError **error)
 {
   g_autofree char *file = g_build_filename (path, name, NULL);
   GStatBuf info;
 
   if (g_stat (file, &info) != 0)
-    return fail ("read", file, errno, error);
+    return vard_folder_fail ("read", file, errno, error);
   if (info.st_size == size)
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s has %" G_GINT64_FORMAT " bytes, and had %" G_GINT64_FORMAT
                " when it was written",
                file, (gint64) info.st_size, size);
+
   return FALSE;
 }
 
@@ -243,7 +254,7 @@ vard_folder_check (const char *path, GError **error)
 
   g_autoptr (JsonNode) node = vard_json_parse (text, -1, NULL);
 
-  if (!node || !JSON_NODE_HOLDS_OBJECT (node))
+  if (node == NULL || !JSON_NODE_HOLDS_OBJECT (node))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s does not list the folder's files",
                    file);
@@ -256,7 +267,9 @@ vard_folder_check (const char *path, GError **error)
 
   json_object_iter_init (&iter, json_node_get_object (node));
   while (json_object_iter_next (&iter, &name, &size))
-    if (!JSON_NODE_HOLDS_VALUE (size) || !check_size (path, name, json_node_get_int (size), error))
+    if (!JSON_NODE_HOLDS_VALUE (size)
+        || !vard_folder_check_size (path, name, json_node_get_int (size), error))
       return FALSE;
+
   return TRUE;
 }

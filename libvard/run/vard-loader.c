@@ -26,9 +26,9 @@ vard_load_pipeline (const char *model, const char *engine, guint threads, GError
   g_return_val_if_fail (model != NULL && engine != NULL, NULL);
 
   g_autoptr (VardModel) loaded = vard_model_load (model, error);
-  g_autoptr (VardEngine) device = loaded ? vard_load_engine (engine, threads, error) : NULL;
+  g_autoptr (VardEngine) device = loaded != NULL ? vard_load_engine (engine, threads, error) : NULL;
 
-  return device ? vard_pipeline_new (device, loaded, error) : NULL;
+  return device != NULL ? vard_pipeline_new (device, loaded, error) : NULL;
 }
 
 /**
@@ -43,8 +43,9 @@ vard_load_rewards (const char *const *specs, GError **error)
 {
   g_autoptr (VardRewardMix) mix = vard_reward_mix_new ();
 
-  for (guint i = 0; specs && specs[i]; i++)
+  for (guint i = 0; specs != NULL && specs[i] != NULL; i++)
     if (!vard_reward_mix_add_spec (mix, specs[i], error))
       return NULL;
+
   return g_steal_pointer (&mix);
 }

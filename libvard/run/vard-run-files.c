@@ -16,7 +16,7 @@
 #define STEP_PREFIX "step-"
 
 static char *
-build_checkpoint_path (VardRun *self, guint64 step)
+vard_run_files_build_checkpoint_path (VardRun *self, guint64 step)
 {
   g_autofree char *name = g_strdup_printf (STEP_PREFIX "%06" G_GUINT64_FORMAT, step);
 
@@ -24,7 +24,7 @@ build_checkpoint_path (VardRun *self, guint64 step)
 }
 
 static gint
-compare_steps (gconstpointer a, gconstpointer b)
+vard_run_files_compare_steps (gconstpointer a, gconstpointer b)
 {
   guint64 x = *(const guint64 *) a, y = *(const guint64 *) b;
 
@@ -50,7 +50,7 @@ vard_run_list_checkpoints (VardRun *self, guint *n_checkpoints)
   const char *name;
   gsize n;
 
-  while (dir && (name = g_dir_read_name (dir)))
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     {
       guint64 step;
 
@@ -59,11 +59,12 @@ vard_run_list_checkpoints (VardRun *self, guint *n_checkpoints)
                                          NULL))
         g_array_append_val (steps, step);
     }
-  g_array_sort (steps, compare_steps);
+  g_array_sort (steps, vard_run_files_compare_steps);
 
   guint64 *found = g_array_steal (steps, &n);
 
   *n_checkpoints = n;
+
   return found;
 }
 
@@ -89,18 +90,18 @@ vard_run_find_checkpoint (VardRun *self, guint64 step, guint64 *found, GError **
 
   for (guint i = n; i-- > 0;)
     {
-      g_autofree char *path = build_checkpoint_path (self, steps[i]);
+      g_autofree char *path = vard_run_files_build_checkpoint_path (self, steps[i]);
 
       if (step != VARD_CHECKPOINT_NEWEST && step != steps[i])
         continue;
-      if (vard_folder_check (path, first ? NULL : &first))
+      if (vard_folder_check (path, first != NULL ? NULL : &first))
         {
           if (found != NULL)
             *found = steps[i];
           return g_steal_pointer (&path);
         }
     }
-  if (first)
+  if (first != NULL)
     g_propagate_prefixed_error (error, g_steal_pointer (&first),
                                 "%s has no complete checkpoint: ", self->path);
   else if (step != VARD_CHECKPOINT_NEWEST)
@@ -108,6 +109,7 @@ vard_run_find_checkpoint (VardRun *self, guint64 step, guint64 *found, GError **
                  "%s has no checkpoint of step %" G_GUINT64_FORMAT, self->path, step);
   else
     g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no checkpoint yet", self->path);
+
   return NULL;
 }
 
@@ -124,7 +126,7 @@ vard_run_begin_checkpoint (VardRun *self, guint64 step, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN (self) && self->lock >= 0, NULL);
 
-  g_autofree char *path = build_checkpoint_path (self, step);
+  g_autofree char *path = vard_run_files_build_checkpoint_path (self, step);
 
   return vard_folder_begin (path, error);
 }
@@ -145,7 +147,7 @@ vard_run_commit_checkpoint (VardRun *self, guint64 step, guint n_kept, GError **
 {
   g_return_val_if_fail (VARD_IS_RUN (self) && self->lock >= 0, FALSE);
 
-  g_autofree char *path = build_checkpoint_path (self, step);
+  g_autofree char *path = vard_run_files_build_checkpoint_path (self, step);
 
   if (!vard_folder_commit (path, error))
     {
@@ -158,11 +160,12 @@ vard_run_commit_checkpoint (VardRun *self, guint64 step, guint n_kept, GError **
 
   for (guint i = 0; n_kept > 0 && i + n_kept < n; i++)
     {
-      g_autofree char *old = build_checkpoint_path (self, steps[i]);
+      g_autofree char *old = vard_run_files_build_checkpoint_path (self, steps[i]);
 
       if (steps[i] != step && !vard_folder_remove (old, error))
         return FALSE;
     }
+
   return TRUE;
 }
 
@@ -178,7 +181,7 @@ vard_run_abandon_checkpoint (VardRun *self, guint64 step)
 {
   g_return_if_fail (VARD_IS_RUN (self));
 
-  g_autofree char *path = build_checkpoint_path (self, step);
+  g_autofree char *path = vard_run_files_build_checkpoint_path (self, step);
 
   vard_folder_abandon (path);
 }
@@ -213,6 +216,7 @@ vard_run_append (VardRun *self, const char *name, const char *text, GError **err
   g_set_error (error, G_IO_ERROR, g_io_error_from_errno (code), "cannot write %s: %s", path,
                g_strerror (code));
   vard_folder_prefix_space (path, error);
+
   return FALSE;
 }
 

@@ -16,7 +16,7 @@
 #define RESUMES "resumes.jsonl"
 
 static char *
-dup_time (void)
+vard_run_record_dup_time (void)
 {
   g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
 
@@ -25,14 +25,14 @@ dup_time (void)
 
 /* The files behind the rewards and the engine that the settings name */
 static void
-add_plugin (JsonArray *array, const char *kind, const char *name)
+vard_run_record_add_plugin (JsonArray *array, const char *kind, const char *name)
 {
   VardPluginManager *manager = vard_plugin_manager_get_default ();
   g_autoptr (VardPluginFeature) feature = vard_plugin_manager_find (manager, kind, name, NULL);
-  g_autoptr (VardPlugin) plugin = feature ? vard_plugin_manager_find_plugin (manager, feature)
-                                          : NULL;
+  g_autoptr (VardPlugin) plugin =
+    feature != NULL ? vard_plugin_manager_find_plugin (manager, feature) : NULL;
 
-  if (!plugin)
+  if (plugin == NULL)
     return;
 
   JsonObject *object = json_object_new ();
@@ -45,21 +45,22 @@ add_plugin (JsonArray *array, const char *kind, const char *name)
 }
 
 static JsonArray *
-list_plugins (VardRunSettings *settings)
+vard_run_record_list_plugins (VardRunSettings *settings)
 {
   JsonArray *array = json_array_new ();
   const char *const *rewards = vard_run_settings_get_rewards (settings);
   g_autofree char *engine = NULL;
 
   g_object_get (vard_run_settings_get_trainer (settings), "engine", &engine, NULL);
-  add_plugin (array, "engine", engine);
-  for (guint i = 0; rewards && rewards[i]; i++)
+  vard_run_record_add_plugin (array, "engine", engine);
+  for (guint i = 0; rewards != NULL && rewards[i] != NULL; i++)
     {
       g_autoptr (VardPluginSpec) spec = vard_plugin_spec_parse (rewards[i], NULL);
 
-      if (spec)
-        add_plugin (array, "reward", vard_plugin_spec_get_name (spec));
+      if (spec != NULL)
+        vard_run_record_add_plugin (array, "reward", vard_plugin_spec_get_name (spec));
     }
+
   return array;
 }
 
@@ -68,7 +69,7 @@ vard_run_record_new (VardRunSettings *settings, VardEngine *engine, VardModel *m
 {
   JsonObject *record = json_object_new ();
   JsonObject *base = json_object_new ();
-  g_autofree char *time = dup_time ();
+  g_autofree char *time = vard_run_record_dup_time ();
   g_autofree char *hash = vard_model_dup_hash (model);
   g_autofree char *device = vard_engine_describe (engine);
 
@@ -78,8 +79,9 @@ vard_run_record_new (VardRunSettings *settings, VardEngine *engine, VardModel *m
   json_object_set_string_member (record, "created", time);
   json_object_set_string_member (record, "engine", device);
   json_object_set_object_member (record, "model", base);
-  json_object_set_array_member (record, "plugins", list_plugins (settings));
+  json_object_set_array_member (record, "plugins", vard_run_record_list_plugins (settings));
   json_object_set_object_member (record, "settings", vard_run_settings_to_json (settings));
+
   return record;
 }
 
@@ -87,8 +89,10 @@ gboolean
 vard_run_record_check_model (VardRun *run, VardModel *model, GError **error)
 {
   JsonNode *node = json_object_get_member (vard_run_get_record (run), "model");
-  JsonObject *base = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
-  const char *known = base ? json_object_get_string_member_with_default (base, "hash", NULL) : NULL;
+  JsonObject *base = node != NULL && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node)
+                                                                   : NULL;
+  const char *known = base != NULL ? json_object_get_string_member_with_default (base, "hash", NULL)
+                                   : NULL;
   g_autofree char *hash = vard_model_dup_hash (model);
 
   if (g_strcmp0 (known, hash) == 0)
@@ -96,12 +100,13 @@ vard_run_record_check_model (VardRun *run, VardModel *model, GError **error)
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s is not the model that %s began with: its weights hash to %s, those were %s",
                vard_model_get_path (model), vard_run_get_path (run), hash,
-               known ? known : "not recorded");
+               known != NULL ? known : "not recorded");
+
   return FALSE;
 }
 
 static JsonObject *
-list_changes (JsonObject *before, JsonObject *after)
+vard_run_record_list_changes (JsonObject *before, JsonObject *after)
 {
   JsonObject *changes = json_object_new ();
   JsonObjectIter iter;
@@ -113,9 +118,10 @@ list_changes (JsonObject *before, JsonObject *after)
     {
       JsonNode *old = json_object_get_member (before, name);
 
-      if (!old || !json_node_equal (old, value))
+      if (old == NULL || !json_node_equal (old, value))
         json_object_set_member (changes, name, json_node_copy (value));
     }
+
   return changes;
 }
 
@@ -128,14 +134,14 @@ vard_run_record_resume (VardRun *run,
 {
   g_autoptr (VardRunSettings) known = vard_run_dup_settings (run, error);
 
-  if (!known)
+  if (known == NULL)
     return FALSE;
 
   g_autoptr (JsonObject) before = vard_run_settings_to_json (known);
   g_autoptr (JsonObject) after = vard_run_settings_to_json (settings);
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
   JsonObject *line = json_object_new ();
-  g_autofree char *time = dup_time ();
+  g_autofree char *time = vard_run_record_dup_time ();
 
   json_node_take_object (node, line);
   json_object_set_string_member (line, "time", time);
@@ -143,7 +149,7 @@ vard_run_record_resume (VardRun *run,
   json_object_set_int_member (line, "step", step);
   if (request != NULL)
     json_object_set_string_member (line, "request", request);
-  json_object_set_object_member (line, "changed", list_changes (before, after));
+  json_object_set_object_member (line, "changed", vard_run_record_list_changes (before, after));
 
   g_autofree char *json = vard_json_to_text (node, FALSE);
   g_autofree char *text = g_strconcat (json, "\n", NULL);
@@ -152,7 +158,7 @@ vard_run_record_resume (VardRun *run,
 }
 
 static gboolean
-apply_resumes (VardRun *run, VardRunSettings *settings, GError **error)
+vard_run_record_apply_resumes (VardRun *run, VardRunSettings *settings, GError **error)
 {
   g_autofree char *path = vard_run_build_path (run, RESUMES);
   g_autofree char *text = NULL;
@@ -162,17 +168,18 @@ apply_resumes (VardRun *run, VardRunSettings *settings, GError **error)
 
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
 
-  for (guint i = 0; lines[i]; i++)
+  for (guint i = 0; lines[i] != NULL; i++)
     {
       g_autoptr (JsonNode) node = *lines[i] ? vard_json_parse (lines[i], -1, NULL) : NULL;
-      JsonNode *changed = node && JSON_NODE_HOLDS_OBJECT (node)
+      JsonNode *changed = node != NULL && JSON_NODE_HOLDS_OBJECT (node)
                             ? json_object_get_member (json_node_get_object (node), "changed")
                             : NULL;
 
-      if (changed && JSON_NODE_HOLDS_OBJECT (changed)
+      if (changed != NULL && JSON_NODE_HOLDS_OBJECT (changed)
           && !vard_run_settings_apply_json (settings, json_node_get_object (changed), error))
         return FALSE;
     }
+
   return TRUE;
 }
 
@@ -193,11 +200,12 @@ vard_run_dup_settings (VardRun *run, GError **error)
   JsonNode *node = json_object_get_member (vard_run_get_record (run), "settings");
   g_autoptr (GError) problem = NULL;
 
-  if (node && JSON_NODE_HOLDS_OBJECT (node)
+  if (node != NULL && JSON_NODE_HOLDS_OBJECT (node)
       && vard_run_settings_apply_json (settings, json_node_get_object (node), &problem)
-      && apply_resumes (run, settings, &problem))
+      && vard_run_record_apply_resumes (run, settings, &problem))
     return g_steal_pointer (&settings);
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "the settings of %s cannot be read: %s",
-               vard_run_get_path (run), problem ? problem->message : "run.json has none");
+               vard_run_get_path (run), problem != NULL ? problem->message : "run.json has none");
+
   return NULL;
 }

@@ -34,7 +34,7 @@ vard_run_build_samples_path (VardRun *self, guint64 step)
 }
 
 static void
-set_number (JsonObject *object, const char *name, double value)
+vard_run_samples_set_number (JsonObject *object, const char *name, double value)
 {
   if (isfinite (value))
     json_object_set_double_member (object, name, value);
@@ -43,7 +43,10 @@ set_number (JsonObject *object, const char *name, double value)
 }
 
 static JsonObject *
-describe_picture (VardEvaluation *evaluation, guint prompt, guint seed, const char *file)
+vard_run_samples_describe_picture (VardEvaluation *evaluation,
+                                   guint prompt,
+                                   guint seed,
+                                   const char *file)
 {
   JsonObject *object = json_object_new ();
   JsonObject *scores = json_object_new ();
@@ -52,20 +55,23 @@ describe_picture (VardEvaluation *evaluation, guint prompt, guint seed, const ch
   json_object_set_string_member (object, "file", file);
   json_object_set_string_member (object, "prompt", vard_evaluation_get_prompt (evaluation, prompt));
   json_object_set_int_member (object, "seed", vard_evaluation_get_seed (evaluation, seed));
-  set_number (object, "reward", vard_evaluation_get_reward (evaluation, prompt, seed));
-  for (guint i = 0; names[i]; i++)
-    set_number (scores, names[i], vard_evaluation_get_score (evaluation, names[i], prompt, seed));
+  vard_run_samples_set_number (object, "reward",
+                               vard_evaluation_get_reward (evaluation, prompt, seed));
+  for (guint i = 0; names[i] != NULL; i++)
+    vard_run_samples_set_number (scores, names[i],
+                                 vard_evaluation_get_score (evaluation, names[i], prompt, seed));
   json_object_set_object_member (object, "scores", scores);
+
   return object;
 }
 
 static gboolean
-write_picture (VardEvaluation *evaluation,
-               guint prompt,
-               guint seed,
-               guint64 step,
-               const char *path,
-               GError **error)
+vard_run_samples_write_picture (VardEvaluation *evaluation,
+                                guint prompt,
+                                guint seed,
+                                guint64 step,
+                                const char *path,
+                                GError **error)
 {
   VardImage *image = vard_evaluation_get_image (evaluation, prompt, seed);
   g_autofree char *seed_text =
@@ -76,15 +82,16 @@ write_picture (VardEvaluation *evaluation,
   vard_image_set_text (image, "prompt", vard_evaluation_get_prompt (evaluation, prompt));
   vard_image_set_text (image, "seed", seed_text);
   vard_image_set_text (image, "training-step", step_text);
+
   return vard_image_save (image, path, error);
 }
 
 static gboolean
-write_pictures (VardEvaluation *evaluation,
-                guint64 step,
-                const char *folder,
-                JsonArray *list,
-                GError **error)
+vard_run_samples_write_pictures (VardEvaluation *evaluation,
+                                 guint64 step,
+                                 const char *folder,
+                                 JsonArray *list,
+                                 GError **error)
 {
   for (guint p = 0; p < vard_evaluation_get_n_prompts (evaluation); p++)
     for (guint s = 0; s < vard_evaluation_get_n_seeds (evaluation); s++)
@@ -94,16 +101,18 @@ write_pictures (VardEvaluation *evaluation,
                                                  step, p, vard_evaluation_get_seed (evaluation, s));
         g_autofree char *path = g_build_filename (folder, file, NULL);
 
-        if (!write_picture (evaluation, p, s, step, path, error))
+        if (!vard_run_samples_write_picture (evaluation, p, s, step, path, error))
           return FALSE;
-        json_array_add_object_element (list, describe_picture (evaluation, p, s, file));
+        json_array_add_object_element (list,
+                                       vard_run_samples_describe_picture (evaluation, p, s, file));
       }
+
   return TRUE;
 }
 
 /* A row a prompt, a column a seed */
 static gboolean
-write_grid (VardEvaluation *evaluation, const char *folder, GError **error)
+vard_run_samples_write_grid (VardEvaluation *evaluation, const char *folder, GError **error)
 {
   guint n_prompts = vard_evaluation_get_n_prompts (evaluation);
   guint n_seeds = vard_evaluation_get_n_seeds (evaluation);
@@ -116,21 +125,25 @@ write_grid (VardEvaluation *evaluation, const char *folder, GError **error)
   g_autoptr (VardImage) grid =
     vard_image_new_grid (images, n_prompts * n_seeds, n_seeds, GRID_GAP, error);
 
-  return grid && vard_image_save (grid, path, error);
+  return grid != NULL && vard_image_save (grid, path, error);
 }
 
 static JsonObject *
-describe_metrics (VardMetrics *metrics)
+vard_run_samples_describe_metrics (VardMetrics *metrics)
 {
   JsonObject *object = json_object_new ();
 
   for (guint i = 0; i < vard_metrics_get_count (metrics); i++)
-    set_number (object, vard_metrics_get_name (metrics, i), vard_metrics_get_value (metrics, i));
+    vard_run_samples_set_number (object, vard_metrics_get_name (metrics, i),
+                                 vard_metrics_get_value (metrics, i));
   return object;
 }
 
 static gboolean
-write_files (VardEvaluation *evaluation, guint64 step, const char *folder, GError **error)
+vard_run_samples_write_files (VardEvaluation *evaluation,
+                              guint64 step,
+                              const char *folder,
+                              GError **error)
 {
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
   JsonObject *object = json_object_new ();
@@ -140,10 +153,11 @@ write_files (VardEvaluation *evaluation, guint64 step, const char *folder, GErro
   json_node_take_object (node, object);
   json_object_set_int_member (object, "step", step);
   json_object_set_object_member (object, "metrics",
-                                 describe_metrics (vard_evaluation_peek_metrics (evaluation)));
+                                 vard_run_samples_describe_metrics (
+                                   vard_evaluation_peek_metrics (evaluation)));
   json_object_set_array_member (object, "pictures", list);
-  if (!write_pictures (evaluation, step, folder, list, error)
-      || !write_grid (evaluation, folder, error))
+  if (!vard_run_samples_write_pictures (evaluation, step, folder, list, error)
+      || !vard_run_samples_write_grid (evaluation, folder, error))
     return FALSE;
 
   g_autofree char *text = vard_json_to_text (node, TRUE);
@@ -171,10 +185,12 @@ vard_run_write_samples (VardRun *self, guint64 step, VardEvaluation *evaluation,
   g_autofree char *path = vard_run_build_samples_path (self, step);
   g_autofree char *folder = vard_folder_begin (path, error);
 
-  if (folder && write_files (evaluation, step, folder, error) && vard_folder_commit (path, error))
+  if (folder != NULL && vard_run_samples_write_files (evaluation, step, folder, error)
+      && vard_folder_commit (path, error))
     return TRUE;
   vard_folder_prefix_space (path, error);
   vard_folder_abandon (path);
+
   return FALSE;
 }
 
@@ -199,10 +215,12 @@ vard_run_read_evaluation (VardRun *self, guint64 step, GError **error)
     return NULL;
 
   g_autoptr (JsonNode) node = vard_json_parse (text, -1, NULL);
-  JsonObject *object = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+  JsonObject *object = node != NULL && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node)
+                                                                     : NULL;
 
-  if (object && json_object_has_member (object, "metrics"))
+  if (object != NULL && json_object_has_member (object, "metrics"))
     return json_object_ref (json_object_get_object_member (object, "metrics"));
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is damaged: it has no metrics", path);
+
   return NULL;
 }

@@ -129,9 +129,9 @@ vard_run_settings_dup_prompts (VardRunSettings *self)
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self), NULL);
 
-  if (self->prompts && *self->prompts)
+  if (self->prompts != NULL && *self->prompts)
     return g_strdup (self->prompts);
-  return self->model ? g_build_filename (self->model, "prompts.txt", NULL) : NULL;
+  return self->model != NULL ? g_build_filename (self->model, "prompts.txt", NULL) : NULL;
 }
 
 /**
@@ -147,14 +147,15 @@ vard_run_settings_dup_evaluation_set (VardRunSettings *self)
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self), NULL);
 
-  if (self->evaluation_set && *self->evaluation_set)
+  if (self->evaluation_set != NULL && *self->evaluation_set)
     return g_strdup (self->evaluation_set);
 
   g_autofree char *prompts = vard_run_settings_dup_prompts (self);
-  g_autofree char *folder = prompts ? g_path_get_dirname (prompts) : NULL;
-  g_autofree char *path = folder ? g_build_filename (folder, "evaluation-prompts.txt", NULL) : NULL;
+  g_autofree char *folder = prompts != NULL ? g_path_get_dirname (prompts) : NULL;
+  g_autofree char *path = folder != NULL ? g_build_filename (folder, "evaluation-prompts.txt", NULL)
+                                         : NULL;
 
-  return path && g_file_test (path, G_FILE_TEST_EXISTS) ? g_steal_pointer (&path) : NULL;
+  return path != NULL && g_file_test (path, G_FILE_TEST_EXISTS) ? g_steal_pointer (&path) : NULL;
 }
 
 /**
@@ -174,7 +175,7 @@ vard_run_settings_get_keep_checkpoints (VardRunSettings *self)
 /* The objects that have settings: the run's, the trainer's, and one for each algorithm. Algorithms
  * may share a name: it is set in all of them, since which of them trains is a setting too. */
 static GPtrArray *
-list_owners (VardRunSettings *self)
+vard_run_settings_list_owners (VardRunSettings *self)
 {
   GPtrArray *owners = g_ptr_array_new ();
   g_auto (GStrv) algorithms = vard_trainer_settings_dup_algorithms (self->trainer);
@@ -190,7 +191,7 @@ list_owners (VardRunSettings *self)
 
 /* What another object's property only passes on is no setting of this one */
 static gboolean
-has_setting (GObject *owner, const char *name)
+vard_run_settings_has_setting (GObject *owner, const char *name)
 {
   GParamSpec *pspec = g_object_class_find_property (G_OBJECT_GET_CLASS (owner), name);
 
@@ -199,17 +200,17 @@ has_setting (GObject *owner, const char *name)
 }
 
 static gboolean
-is_known (GPtrArray *owners, const char *name)
+vard_run_settings_is_known (GPtrArray *owners, const char *name)
 {
   for (guint i = 0; i < owners->len; i++)
-    if (has_setting (owners->pdata[i], name))
+    if (vard_run_settings_has_setting (owners->pdata[i], name))
       return TRUE;
 
   return FALSE;
 }
 
 static void
-fail_unknown (GPtrArray *owners, const char *name, GError **error)
+vard_run_settings_fail_unknown (GPtrArray *owners, const char *name, GError **error)
 {
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
 
@@ -246,15 +247,15 @@ vard_run_settings_set (VardRunSettings *self, const char *name, const char *text
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self) && name != NULL && text != NULL, FALSE);
 
-  g_autoptr (GPtrArray) owners = list_owners (self);
+  g_autoptr (GPtrArray) owners = vard_run_settings_list_owners (self);
 
-  if (!is_known (owners, name))
+  if (!vard_run_settings_is_known (owners, name))
     {
-      fail_unknown (owners, name, error);
+      vard_run_settings_fail_unknown (owners, name, error);
       return FALSE;
     }
   for (guint i = 0; i < owners->len; i++)
-    if (has_setting (owners->pdata[i], name)
+    if (vard_run_settings_has_setting (owners->pdata[i], name)
         && !vard_settings_set_text (owners->pdata[i], name, text, error))
       return FALSE;
 
@@ -263,7 +264,7 @@ vard_run_settings_set (VardRunSettings *self, const char *name, const char *text
 
 /* The members of @json that an object has as settings */
 static JsonObject *
-pick_settings (GObject *owner, JsonObject *json)
+vard_run_settings_pick_settings (GObject *owner, JsonObject *json)
 {
   JsonObject *own = json_object_new ();
   JsonObjectIter iter;
@@ -272,14 +273,14 @@ pick_settings (GObject *owner, JsonObject *json)
 
   json_object_iter_init (&iter, json);
   while (json_object_iter_next (&iter, &name, &node))
-    if (has_setting (owner, name))
+    if (vard_run_settings_has_setting (owner, name))
       json_object_set_member (own, name, json_node_copy (node));
 
   return own;
 }
 
 static gboolean
-check_names (GPtrArray *owners, JsonObject *json, GError **error)
+vard_run_settings_check_names (GPtrArray *owners, JsonObject *json, GError **error)
 {
   JsonObjectIter iter;
   const char *name;
@@ -287,9 +288,9 @@ check_names (GPtrArray *owners, JsonObject *json, GError **error)
 
   json_object_iter_init (&iter, json);
   while (json_object_iter_next (&iter, &name, &node))
-    if (!is_known (owners, name))
+    if (!vard_run_settings_is_known (owners, name))
       {
-        fail_unknown (owners, name, error);
+        vard_run_settings_fail_unknown (owners, name, error);
         return FALSE;
       }
 
@@ -298,18 +299,18 @@ check_names (GPtrArray *owners, JsonObject *json, GError **error)
 
 /* Owner by owner; what was set is set back where a later one refuses */
 static gboolean
-apply_owners (GPtrArray *owners, guint first, JsonObject *json, GError **error)
+vard_run_settings_apply_owners (GPtrArray *owners, guint first, JsonObject *json, GError **error)
 {
   if (first == owners->len)
     return TRUE;
 
   GObject *owner = owners->pdata[first];
-  g_autoptr (JsonObject) own = pick_settings (owner, json);
+  g_autoptr (JsonObject) own = vard_run_settings_pick_settings (owner, json);
   g_autoptr (JsonObject) before = vard_settings_to_json (owner);
 
   if (!vard_settings_apply_json (owner, own, error))
     return FALSE;
-  if (apply_owners (owners, first + 1, json, error))
+  if (vard_run_settings_apply_owners (owners, first + 1, json, error))
     return TRUE;
   vard_settings_apply_json (owner, before, NULL);
 
@@ -329,16 +330,17 @@ vard_run_settings_apply_json (VardRunSettings *self, JsonObject *json, GError **
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self) && json != NULL, FALSE);
 
-  g_autoptr (GPtrArray) owners = list_owners (self);
+  g_autoptr (GPtrArray) owners = vard_run_settings_list_owners (self);
 
-  return check_names (owners, json, error) && apply_owners (owners, 0, json, error);
+  return vard_run_settings_check_names (owners, json, error)
+         && vard_run_settings_apply_owners (owners, 0, json, error);
 }
 
 /* Paths in a settings file are meant from where that file is */
 static void
-resolve (char **path, const char *folder, GObject *object, const char *name)
+vard_run_settings_resolve (char **path, const char *folder, GObject *object, const char *name)
 {
-  if (!*path || !**path || g_path_is_absolute (*path))
+  if (*path == NULL || !**path || g_path_is_absolute (*path))
     return;
 
   g_autofree char *whole = g_build_filename (folder, *path, NULL);
@@ -381,11 +383,12 @@ vard_run_settings_load_file (VardRunSettings *self, const char *path, GError **e
   g_autofree char *folder = g_path_get_dirname (path);
 
   if (json_object_has_member (object, "model"))
-    resolve (&self->model, folder, G_OBJECT (self), "model");
+    vard_run_settings_resolve (&self->model, folder, G_OBJECT (self), "model");
   if (json_object_has_member (object, "prompts"))
-    resolve (&self->prompts, folder, G_OBJECT (self), "prompts");
+    vard_run_settings_resolve (&self->prompts, folder, G_OBJECT (self), "prompts");
   if (json_object_has_member (object, "evaluation-set"))
-    resolve (&self->evaluation_set, folder, G_OBJECT (self), "evaluation-set");
+    vard_run_settings_resolve (&self->evaluation_set, folder, G_OBJECT (self), "evaluation-set");
+
   return TRUE;
 }
 
@@ -421,7 +424,7 @@ vard_run_settings_to_json (VardRunSettings *self)
 
 /* What would have no effect is an error: a setting of an algorithm that does not train */
 static gboolean
-check_algorithms (VardRunSettings *self, GError **error)
+vard_run_settings_check_algorithms (VardRunSettings *self, GError **error)
 {
   const char *chosen = vard_trainer_settings_get_algorithm (self->trainer);
   g_auto (GStrv) algorithms = vard_trainer_settings_dup_algorithms (self->trainer);
@@ -467,24 +470,25 @@ vard_run_settings_check (VardRunSettings *self, GError **error)
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self), FALSE);
 
-  if (!self->model || !*self->model)
+  if (self->model == NULL || !*self->model)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no model is given: set model to a folder");
-  else if (!self->rewards || !*self->rewards)
+  else if (self->rewards == NULL || *self->rewards == NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no reward is given: set rewards");
   else
-    return check_algorithms (self, error);
+    return vard_run_settings_check_algorithms (self, error);
+
   return FALSE;
 }
 
 static gboolean
-may_change (GParamSpec *pspec)
+vard_run_settings_may_change (GParamSpec *pspec)
 {
   return (vard_fields_get_flags (pspec) & VARD_FIELD_FLAG_MAY_CHANGE) != 0;
 }
 
 /* The names of what a resume may change; (transfer full) */
 static char *
-list_changeable (GPtrArray *owners)
+vard_run_settings_list_changeable (GPtrArray *owners)
 {
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
 
@@ -495,7 +499,8 @@ list_changeable (GPtrArray *owners)
         vard_settings_list (G_OBJECT_GET_CLASS (owners->pdata[i]), &n);
 
       for (guint j = 0; j < n; j++)
-        if (has_setting (owners->pdata[i], settings[j]->name) && may_change (settings[j]))
+        if (vard_run_settings_has_setting (owners->pdata[i], settings[j]->name)
+            && vard_run_settings_may_change (settings[j]))
           g_ptr_array_add (names, (gpointer) settings[j]->name);
     }
   g_ptr_array_add (names, NULL);
@@ -519,19 +524,20 @@ vard_run_settings_check_change (VardRunSettings *self, const char *name, GError 
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (self) && name != NULL, FALSE);
 
-  g_autoptr (GPtrArray) owners = list_owners (self);
+  g_autoptr (GPtrArray) owners = vard_run_settings_list_owners (self);
 
-  if (!is_known (owners, name))
+  if (!vard_run_settings_is_known (owners, name))
     {
-      fail_unknown (owners, name, error);
+      vard_run_settings_fail_unknown (owners, name, error);
       return FALSE;
     }
   for (guint i = 0; i < owners->len; i++)
-    if (has_setting (owners->pdata[i], name)
-        && may_change (g_object_class_find_property (G_OBJECT_GET_CLASS (owners->pdata[i]), name)))
+    if (vard_run_settings_has_setting (owners->pdata[i], name)
+        && vard_run_settings_may_change (
+          g_object_class_find_property (G_OBJECT_GET_CLASS (owners->pdata[i]), name)))
       return TRUE;
 
-  g_autofree char *all = list_changeable (owners);
+  g_autofree char *all = vard_run_settings_list_changeable (owners);
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
                "a resume cannot change %s: the run would be another one (it can change %s)", name,

@@ -15,7 +15,7 @@
 #define BEAT_INTERVAL 2
 
 static void
-set_text (char **place, const char *text)
+vard_run_state_set_text (char **place, const char *text)
 {
   char *copy = g_strdup (text);
 
@@ -24,43 +24,44 @@ set_text (char **place, const char *text)
 }
 
 static const char *
-get_text (JsonObject *object, const char *name)
+vard_run_state_get_text (JsonObject *object, const char *name)
 {
   JsonNode *node = json_object_get_member (object, name);
 
-  return node && json_node_get_value_type (node) == G_TYPE_STRING ? json_node_get_string (node)
-                                                                  : NULL;
+  return node != NULL && json_node_get_value_type (node) == G_TYPE_STRING
+           ? json_node_get_string (node)
+           : NULL;
 }
 
 static gint64
-get_whole (JsonObject *object, const char *name)
+vard_run_state_get_whole (JsonObject *object, const char *name)
 {
   JsonNode *node = json_object_get_member (object, name);
 
-  return node && JSON_NODE_HOLDS_VALUE (node) ? json_node_get_int (node) : 0;
+  return node != NULL && JSON_NODE_HOLDS_VALUE (node) ? json_node_get_int (node) : 0;
 }
 
 static double
-get_number (JsonObject *object, const char *name)
+vard_run_state_get_number (JsonObject *object, const char *name)
 {
   JsonNode *node = json_object_get_member (object, name);
 
-  return node && JSON_NODE_HOLDS_VALUE (node) ? json_node_get_double (node) : 0;
+  return node != NULL && JSON_NODE_HOLDS_VALUE (node) ? json_node_get_double (node) : 0;
 }
 
 static void
 vard_run_apply (VardRun *self, JsonObject *object, int state)
 {
   gboolean is_new_state = self->state != (VardRunState) state;
-  gboolean is_new_step = self->step != (guint64) get_whole (object, "step");
+  gboolean is_new_step = self->step != (guint64) vard_run_state_get_whole (object, "step");
 
   self->state = state;
-  self->step = get_whole (object, "step");
-  self->pid = get_whole (object, "pid");
-  self->heartbeat = get_whole (object, "heartbeat");
-  self->fraction = get_number (object, "fraction");
-  self->phase = g_intern_string (get_text (object, "phase"));
-  set_text (&self->failure, get_text (object, "error"));
+  self->step = vard_run_state_get_whole (object, "step");
+  self->pid = vard_run_state_get_whole (object, "pid");
+  self->heartbeat = vard_run_state_get_whole (object, "heartbeat");
+  self->fraction = vard_run_state_get_number (object, "fraction");
+  self->phase = g_intern_string (vard_run_state_get_text (object, "phase"));
+  vard_run_state_set_text (&self->failure, vard_run_state_get_text (object, "error"));
   if (is_new_state)
     g_object_notify (G_OBJECT (self), "state");
   if (is_new_step)
@@ -89,18 +90,20 @@ vard_run_refresh (VardRun *self, GError **error)
     return FALSE;
   node = vard_json_parse (text, -1, NULL);
 
-  const char *word =
-    node && JSON_NODE_HOLDS_OBJECT (node) ? get_text (json_node_get_object (node), "state") : NULL;
+  const char *word = node != NULL && JSON_NODE_HOLDS_OBJECT (node)
+                       ? vard_run_state_get_text (json_node_get_object (node), "state")
+                       : NULL;
   g_autoptr (GEnumClass) klass = g_type_class_ref (VARD_TYPE_RUN_STATE);
-  GEnumValue *state = word ? g_enum_get_value_by_nick (klass, word) : NULL;
+  GEnumValue *state = word != NULL ? g_enum_get_value_by_nick (klass, word) : NULL;
 
-  if (!state)
+  if (state == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is damaged: it names no known state",
                    path);
       return FALSE;
     }
   vard_run_apply (self, json_node_get_object (node), state->value);
+
   return TRUE;
 }
 
@@ -113,12 +116,12 @@ vard_run_write_state (VardRun *self, GError **error)
 
   json_object_set_string_member (object, "state", vard_run_state_to_text (self->state));
   json_object_set_int_member (object, "step", self->step);
-  if (self->phase)
+  if (self->phase != NULL)
     json_object_set_string_member (object, "phase", self->phase);
   json_object_set_double_member (object, "fraction", self->fraction);
   json_object_set_int_member (object, "pid", self->pid);
   json_object_set_int_member (object, "heartbeat", self->heartbeat);
-  if (self->failure)
+  if (self->failure != NULL)
     json_object_set_string_member (object, "error", self->failure);
   json_node_set_object (node, object);
 
@@ -128,6 +131,7 @@ vard_run_write_state (VardRun *self, GError **error)
   if (g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0666, error))
     return TRUE;
   vard_folder_prefix_space (path, error);
+
   return FALSE;
 }
 
@@ -158,13 +162,14 @@ vard_run_set_state (VardRun *self,
   self->step = step;
   self->pid = getpid ();
   self->heartbeat = g_get_real_time () / G_USEC_PER_SEC;
-  set_text (&self->failure, failure);
+  vard_run_state_set_text (&self->failure, failure);
   if (!vard_run_write_state (self, error))
     return FALSE;
   if (is_new_state)
     g_object_notify (G_OBJECT (self), "state");
   if (is_new_step)
     g_object_notify (G_OBJECT (self), "step");
+
   return TRUE;
 }
 
@@ -192,6 +197,7 @@ vard_run_beat (VardRun *self, const char *phase, double fraction, GError **error
     return TRUE;
   self->beat_time = now;
   self->heartbeat = g_get_real_time () / G_USEC_PER_SEC;
+
   return vard_run_write_state (self, error);
 }
 

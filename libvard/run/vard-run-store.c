@@ -38,6 +38,7 @@ vard_run_store_new (const char *folder)
   VardRunStore *self = g_object_new (VARD_TYPE_RUN_STORE, NULL);
 
   self->folder = g_canonicalize_filename (folder, NULL);
+
   return self;
 }
 
@@ -70,22 +71,23 @@ vard_run_store_find (VardRunStore *self, const char *name)
   for (guint i = 0; i < self->runs->len; i++)
     if (g_str_equal (vard_run_get_name (self->runs->pdata[i]), name))
       return self->runs->pdata[i];
+
   return NULL;
 }
 
 static gint
-compare_runs (gconstpointer a, gconstpointer b)
+vard_run_store_compare_runs (gconstpointer a, gconstpointer b)
 {
   return g_strcmp0 (vard_run_get_name (*(VardRun *const *) a),
                     vard_run_get_name (*(VardRun *const *) b));
 }
 
 static VardRun *
-open_run (VardRunStore *self, const char *name)
+vard_run_store_open_run (VardRunStore *self, const char *name)
 {
   VardRun *known = vard_run_store_find (self, name);
 
-  if (known && vard_run_refresh (known, NULL))
+  if (known != NULL && vard_run_refresh (known, NULL))
     return g_object_ref (known);
 
   g_autofree char *path = g_build_filename (self->folder, name, NULL);
@@ -111,16 +113,16 @@ vard_run_store_refresh (VardRunStore *self, GError **error)
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (g_object_unref);
   const char *name;
 
-  if (!dir)
+  if (dir == NULL)
     return FALSE;
-  while ((name = g_dir_read_name (dir)))
+  while ((name = g_dir_read_name (dir)) != NULL)
     {
-      VardRun *run = *name == '.' ? NULL : open_run (self, name);
+      VardRun *run = *name == '.' ? NULL : vard_run_store_open_run (self, name);
 
-      if (run)
+      if (run != NULL)
         g_ptr_array_add (found, run);
     }
-  g_ptr_array_sort (found, compare_runs);
+  g_ptr_array_sort (found, vard_run_store_compare_runs);
 
   gboolean is_same = found->len == self->runs->len;
 
@@ -134,6 +136,7 @@ vard_run_store_refresh (VardRunStore *self, GError **error)
   g_ptr_array_unref (self->runs);
   self->runs = g_steal_pointer (&found);
   g_list_model_items_changed (G_LIST_MODEL (self), 0, n_before, self->runs->len);
+
   return TRUE;
 }
 

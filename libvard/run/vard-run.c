@@ -57,7 +57,7 @@ vard_run_state_to_text (VardRunState state)
   g_autoptr (GEnumClass) klass = g_type_class_ref (VARD_TYPE_RUN_STATE);
   GEnumValue *value = g_enum_get_value (klass, state);
 
-  return value ? value->value_nick : "unknown";
+  return value != NULL ? value->value_nick : "unknown";
 }
 
 static VardRun *
@@ -86,6 +86,7 @@ vard_run_make_folder (const char *path, GError **error)
                    "cannot make the folder %s: %s", path, g_strerror (errno));
       vard_folder_prefix_space (path, error);
     }
+
   return FALSE;
 }
 
@@ -130,6 +131,7 @@ vard_run_create (const char *path, JsonObject *record, GError **error)
       vard_folder_remove (self->path, NULL);
       return NULL;
     }
+
   return g_steal_pointer (&self);
 }
 
@@ -162,13 +164,14 @@ vard_run_open (const char *path, GError **error)
 
   g_autoptr (JsonNode) node = vard_json_parse (text, -1, NULL);
 
-  if (!node || !JSON_NODE_HOLDS_OBJECT (node))
+  if (node == NULL || !JSON_NODE_HOLDS_OBJECT (node))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is damaged: it holds no JSON object",
                    file);
       return NULL;
     }
   self->record = json_node_dup_object (node);
+
   return vard_run_refresh (self, error) ? g_steal_pointer (&self) : NULL;
 }
 
@@ -204,6 +207,7 @@ vard_run_hold (VardRun *self, GError **error)
       return FALSE;
     }
   self->lock = fd;
+
   return TRUE;
 }
 
@@ -248,6 +252,7 @@ vard_run_is_live (VardRun *self)
   gboolean is_held = fcntl (fd, F_OFD_GETLK, &all) == 0 && all.l_type != F_UNLCK;
 
   close (fd);
+
   return is_held;
 }
 

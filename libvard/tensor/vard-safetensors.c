@@ -119,7 +119,7 @@ vard_safetensors_map_file (File *file, gsize *n_header, GError **error)
   g_autoptr (GMappedFile) mapped = g_mapped_file_new (file->path, FALSE, &reason);
   guint64 length;
 
-  if (!mapped)
+  if (mapped == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot open the weights: %s",
                    reason->message);
@@ -142,7 +142,7 @@ vard_safetensors_map_file (File *file, gsize *n_header, GError **error)
     {
       const char *content = vard_safetensors_guess_content (g_bytes_get_data (bytes, NULL), size);
 
-      if (content)
+      if (content != NULL)
         {
           g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is %s", file->path, content);
           return FALSE;
@@ -175,7 +175,7 @@ vard_safetensors_open_file (VardSafetensors *self, const char *path, GError **er
                                                  n_header, file->buffer->size - file->data_start,
                                                  self->metadata, error);
 
-  return file->records ? file : NULL;
+  return file->records != NULL ? file : NULL;
 }
 
 static void
@@ -194,7 +194,7 @@ vard_safetensors_open_single (VardSafetensors *self, GError **error)
 {
   File *file = vard_safetensors_open_file (self, self->path, error);
 
-  if (!file)
+  if (file == NULL)
     return FALSE;
   for (guint i = 0; i < file->records->len; i++)
     vard_safetensors_add_entry (self, file->records->pdata[i], 0);
@@ -217,7 +217,7 @@ vard_safetensors_load_weight_map (VardSafetensors *self, GError **error)
     }
   if (JSON_NODE_HOLDS_OBJECT (root))
     map = json_object_get_member (json_node_get_object (root), "weight_map");
-  if (!map || !JSON_NODE_HOLDS_OBJECT (map))
+  if (map == NULL || !JSON_NODE_HOLDS_OBJECT (map))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has no weight_map", self->path);
       return NULL;
@@ -235,12 +235,12 @@ vard_safetensors_check_shard_name (VardSafetensors *self,
 {
   const char *name = JSON_NODE_HOLDS_VALUE (node) ? json_node_get_string (node) : NULL;
 
-  if (name && *name && !strpbrk (name, "/\\") && !g_str_equal (name, "..")
+  if (name != NULL && *name && strpbrk (name, "/\\") == NULL && !g_str_equal (name, "..")
       && !g_str_equal (name, "."))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s: the file of %s, “%s”, is not a plain file name", self->path, tensor,
-               name ? name : "");
+               name != NULL ? name : "");
 
   return FALSE;
 }
@@ -255,7 +255,7 @@ vard_safetensors_open_shard (VardSafetensors *self,
   g_autofree char *path = g_build_filename (folder, name, NULL);
   File *file = vard_safetensors_open_file (self, path, error);
 
-  for (guint i = 0; file && i < file->records->len; i++)
+  for (guint i = 0; file != NULL && i < file->records->len; i++)
     {
       VardSafetensorsRecord *record = file->records->pdata[i];
 
@@ -276,7 +276,7 @@ vard_safetensors_open_sharded (VardSafetensors *self, GError **error)
   const char *tensor;
   JsonNode *node;
 
-  if (!map)
+  if (map == NULL)
     return FALSE;
   json_object_iter_init_ordered (&iter, map);
   while (json_object_iter_next_ordered (&iter, &tensor, &node))
@@ -382,7 +382,7 @@ vard_safetensors_get_shape (VardSafetensors *self, const char *name, VardShape *
 
   Entry *entry = g_hash_table_lookup (self->entries, name);
 
-  if (entry)
+  if (entry != NULL)
     *shape = entry->record->shape;
 
   return entry != NULL;

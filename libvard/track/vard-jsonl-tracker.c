@@ -31,7 +31,7 @@ struct _VardJsonlTracker
 G_DEFINE_FINAL_TYPE (VardJsonlTracker, vard_jsonl_tracker, VARD_TYPE_TRACKER)
 
 static gboolean
-fail (VardJsonlTracker *self, const char *verb, int code, GError **error)
+vard_jsonl_tracker_fail (VardJsonlTracker *self, const char *verb, int code, GError **error)
 {
   g_set_error (error, G_IO_ERROR, g_io_error_from_errno (code), "cannot %s %s: %s", verb,
                self->path, g_strerror (code));
@@ -56,9 +56,10 @@ vard_jsonl_tracker_new (const char *path, GError **error)
   self->fd = open (path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
   if (self->fd < 0)
     {
-      fail (self, "open", errno, error);
+      vard_jsonl_tracker_fail (self, "open", errno, error);
       return NULL;
     }
+
   return VARD_TRACKER (g_steal_pointer (&self));
 }
 
@@ -72,9 +73,9 @@ vard_jsonl_tracker_write (VardTracker *tracker, VardMetrics *metrics, GError **e
   struct stat before;
 
   if (self->fd < 0)
-    return fail (self, "write", EBADF, error);
+    return vard_jsonl_tracker_fail (self, "write", EBADF, error);
   if (fstat (self->fd, &before) != 0)
-    return fail (self, "write", errno, error);
+    return vard_jsonl_tracker_fail (self, "write", errno, error);
 
   ssize_t written;
 
@@ -88,7 +89,8 @@ vard_jsonl_tracker_write (VardTracker *tracker, VardMetrics *metrics, GError **e
 
   if (written > 0 && ftruncate (self->fd, before.st_size) != 0)
     g_debug ("the half line at the end of %s stays: %s", self->path, g_strerror (errno));
-  return fail (self, "write", code, error);
+
+  return vard_jsonl_tracker_fail (self, "write", code, error);
 }
 
 /* A pipe or a device cannot be flushed, and need not be */
@@ -98,9 +100,10 @@ vard_jsonl_tracker_flush (VardTracker *tracker, GError **error)
   VardJsonlTracker *self = VARD_JSONL_TRACKER (tracker);
 
   if (self->fd < 0)
-    return fail (self, "flush", EBADF, error);
+    return vard_jsonl_tracker_fail (self, "flush", EBADF, error);
 
-  return fsync (self->fd) == 0 || errno == EINVAL || fail (self, "flush", errno, error);
+  return fsync (self->fd) == 0 || errno == EINVAL
+         || vard_jsonl_tracker_fail (self, "flush", errno, error);
 }
 
 static gboolean

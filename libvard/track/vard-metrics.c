@@ -54,6 +54,7 @@ vard_metrics_new (guint64 step, double time)
   self->time = time;
   self->items = g_array_new (FALSE, FALSE, sizeof (Metric));
   g_array_set_clear_func (self->items, metric_clear);
+
   return self;
 }
 
@@ -112,7 +113,7 @@ vard_metrics_get_time (VardMetrics *self)
 }
 
 static Metric *
-find_metric (VardMetrics *self, const char *name)
+vard_metrics_find_metric (VardMetrics *self, const char *name)
 {
   for (guint i = 0; i < self->items->len; i++)
     {
@@ -121,6 +122,7 @@ find_metric (VardMetrics *self, const char *name)
       if (g_strcmp0 (metric->name, name) == 0)
         return metric;
     }
+
   return NULL;
 }
 
@@ -138,7 +140,7 @@ vard_metrics_set (VardMetrics *self, const char *name, double value)
   g_return_if_fail (self != NULL);
   g_return_if_fail (name != NULL);
 
-  Metric *known = find_metric (self, name);
+  Metric *known = vard_metrics_find_metric (self, name);
 
   if (known != NULL)
     known->value = value;
@@ -163,11 +165,12 @@ vard_metrics_lookup (VardMetrics *self, const char *name, double *value)
 {
   g_return_val_if_fail (self != NULL, FALSE);
 
-  Metric *known = find_metric (self, name);
+  Metric *known = vard_metrics_find_metric (self, name);
 
   if (known == NULL)
     return FALSE;
   *value = known->value;
+
   return TRUE;
 }
 
@@ -266,5 +269,6 @@ vard_metrics_to_json (VardMetrics *self)
       vard_json_append_number (out, metric->value);
     }
   g_string_append_c (out, '}');
+
   return g_string_free (out, FALSE);
 }

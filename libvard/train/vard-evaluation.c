@@ -31,7 +31,7 @@ vard_evaluation_new (const char *const *prompts,
 }
 
 static guint
-get_index (VardEvaluation *self, guint prompt, guint seed)
+vard_evaluation_get_index (VardEvaluation *self, guint prompt, guint seed)
 {
   return prompt * self->seeds->len + seed;
 }
@@ -39,7 +39,7 @@ get_index (VardEvaluation *self, guint prompt, guint seed)
 /* ---- measures ---- */
 
 static double
-measure_distance (VardEvaluation *self, guint a, guint b)
+vard_evaluation_measure_distance (VardEvaluation *self, guint a, guint b)
 {
   VardImage *first = self->images->pdata[a], *second = self->images->pdata[b];
   gsize count = (gsize) vard_image_get_width (first) * vard_image_get_height (first) * 3;
@@ -61,7 +61,8 @@ vard_evaluation_measure_diversity (VardEvaluation *self)
   for (guint p = 0; p < self->n_prompts; p++)
     for (guint a = 0; a < n_seeds; a++)
       for (guint b = 0; b < a; b++)
-        sum += measure_distance (self, get_index (self, p, a), get_index (self, p, b));
+        sum += vard_evaluation_measure_distance (self, vard_evaluation_get_index (self, p, a),
+                                                 vard_evaluation_get_index (self, p, b));
 
   return sum / (self->n_prompts * (n_seeds * (n_seeds - 1) / 2.0));
 }
@@ -75,13 +76,14 @@ vard_evaluation_measure_across (VardEvaluation *self)
   for (guint seed = 0; seed < n_seeds; seed++)
     for (guint a = 0; a < n; a++)
       for (guint b = 0; b < a; b++)
-        sum += measure_distance (self, get_index (self, a, seed), get_index (self, b, seed));
+        sum += vard_evaluation_measure_distance (self, vard_evaluation_get_index (self, a, seed),
+                                                 vard_evaluation_get_index (self, b, seed));
 
   return n > 1 ? sum / (n_seeds * (n * (n - 1) / 2.0)) : NAN;
 }
 
 static double
-measure_sd (const float *values, guint n)
+vard_evaluation_measure_sd (const float *values, guint n)
 {
   double sum = 0, squares = 0;
   guint count = 0;
@@ -112,7 +114,7 @@ vard_evaluation_measure_gain (VardEvaluation *self, const float *base)
 
       for (guint seed = 0; seed < n_seeds; seed++)
         {
-          guint i = get_index (self, p, seed);
+          guint i = vard_evaluation_get_index (self, p, seed);
 
           if (!isfinite (self->rewards[i]) || !isfinite (base[i]))
             continue;
@@ -125,7 +127,7 @@ vard_evaluation_measure_gain (VardEvaluation *self, const float *base)
       n_counted++;
     }
 
-  return sum / n_counted / measure_sd (base, self->n_prompts * n_seeds);
+  return sum / n_counted / vard_evaluation_measure_sd (base, self->n_prompts * n_seeds);
 }
 
 /* ---- what others read ---- */
@@ -204,7 +206,7 @@ vard_evaluation_get_image (VardEvaluation *self, guint prompt, guint seed)
   g_return_val_if_fail (VARD_IS_EVALUATION (self), NULL);
   g_return_val_if_fail (prompt < self->n_prompts && seed < self->seeds->len, NULL);
 
-  return self->images->pdata[get_index (self, prompt, seed)];
+  return self->images->pdata[vard_evaluation_get_index (self, prompt, seed)];
 }
 
 /**
@@ -221,7 +223,7 @@ vard_evaluation_get_reward (VardEvaluation *self, guint prompt, guint seed)
   g_return_val_if_fail (VARD_IS_EVALUATION (self), NAN);
   g_return_val_if_fail (prompt < self->n_prompts && seed < self->seeds->len, NAN);
 
-  return self->rewards[get_index (self, prompt, seed)];
+  return self->rewards[vard_evaluation_get_index (self, prompt, seed)];
 }
 
 /**
@@ -256,7 +258,7 @@ vard_evaluation_get_score (VardEvaluation *self, const char *name, guint prompt,
 
   for (guint i = 0; self->names[i] != NULL; i++)
     if (g_str_equal (self->names[i], name))
-      return self->scores[i * self->images->len + get_index (self, prompt, seed)];
+      return self->scores[i * self->images->len + vard_evaluation_get_index (self, prompt, seed)];
 
   return NAN;
 }

@@ -44,7 +44,7 @@ work_progress (double fraction, gpointer data)
 
 /* Which pictures of a batch have their KL measured; the pictures before it count too */
 static guint
-list_measured (const Work *work, guint n, guint *measured)
+vard_trainer_evaluate_list_measured (const Work *work, guint n, guint *measured)
 {
   guint stride = work->trainer->training->step == 0 ? KL_STRIDE_BASE : KL_STRIDE;
   guint n_measured = 0;
@@ -59,12 +59,15 @@ list_measured (const Work *work, guint n, guint *measured)
 /* Adds the KL of some trajectories of a rollout, each measured by one rank. Steps are added one by
  * one, in the same order whatever the number of ranks. */
 static gboolean
-measure_kl (Work *work, const VardTrajectory *rollout, GCancellable *cancellable, GError **error)
+vard_trainer_evaluate_measure_kl (Work *work,
+                                  const VardTrajectory *rollout,
+                                  GCancellable *cancellable,
+                                  GError **error)
 {
   VardTraining *training = work->trainer->training;
   guint n_steps = training->sampler->n_steps, first;
   g_autofree guint *measured = g_new (guint, rollout->n);
-  guint n = list_measured (work, rollout->n, measured);
+  guint n = vard_trainer_evaluate_list_measured (work, rollout->n, measured);
   guint n_own = vard_training_get_share (training, n, 1, &first);
   g_autofree double *kl = g_new0 (double, 2 * n_steps * n);
 
@@ -91,7 +94,7 @@ measure_kl (Work *work, const VardTrajectory *rollout, GCancellable *cancellable
 }
 
 static gboolean
-run_batch (Work *work, GCancellable *cancellable, GError **error)
+vard_trainer_evaluate_run_batch (Work *work, GCancellable *cancellable, GError **error)
 {
   VardTrainer *self = work->trainer;
   guint n = MIN (self->training->settings->batch_size, work->n - work->n_done);
@@ -103,7 +106,7 @@ run_batch (Work *work, GCancellable *cancellable, GError **error)
     return FALSE;
 
   g_autoptr (GPtrArray) images = vard_training_decode (self->training, rollout, cancellable, error);
-  if (images == NULL || !measure_kl (work, rollout, cancellable, error))
+  if (images == NULL || !vard_trainer_evaluate_measure_kl (work, rollout, cancellable, error))
     return FALSE;
   for (guint i = 0; i < n; i++)
     g_ptr_array_add (work->evaluation->images, g_object_ref (images->pdata[i]));
@@ -113,7 +116,7 @@ run_batch (Work *work, GCancellable *cancellable, GError **error)
 }
 
 static gboolean
-score (Work *work, GCancellable *cancellable, GError **error)
+vard_trainer_evaluate_score (Work *work, GCancellable *cancellable, GError **error)
 {
   VardTrainer *self = work->trainer;
   VardEvaluation *evaluation = work->evaluation;
@@ -140,7 +143,7 @@ score (Work *work, GCancellable *cancellable, GError **error)
 }
 
 static void
-add_metrics (Work *work)
+vard_trainer_evaluate_add_metrics (Work *work)
 {
   VardTrainer *self = work->trainer;
   VardEvaluation *evaluation = work->evaluation;
@@ -167,7 +170,7 @@ add_metrics (Work *work)
 }
 
 static char **
-dup_labels (VardTrainer *self)
+vard_trainer_evaluate_dup_labels (VardTrainer *self)
 {
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
 
@@ -178,17 +181,17 @@ dup_labels (VardTrainer *self)
 }
 
 static VardEvaluation *
-evaluate (VardTrainer *self,
-          guint n_seeds,
-          gboolean measures_kl,
-          GCancellable *cancellable,
-          GError **error)
+vard_trainer_evaluate_evaluate (VardTrainer *self,
+                                guint n_seeds,
+                                gboolean measures_kl,
+                                GCancellable *cancellable,
+                                GError **error)
 {
   guint n_prompts = vard_training_count_evaluation_prompts (self->training);
   guint first = vard_training_get_first_evaluation_prompt (self->training);
   g_autofree guint *prompts = g_new (guint, n_prompts * n_seeds);
   g_autofree guint64 *seeds = g_new (guint64, n_prompts * n_seeds);
-  g_auto (GStrv) labels = dup_labels (self);
+  g_auto (GStrv) labels = vard_trainer_evaluate_dup_labels (self);
   Work work = { .trainer = self,
                 .n = n_prompts * n_seeds,
                 .prompts = prompts,
@@ -209,11 +212,11 @@ evaluate (VardTrainer *self,
     vard_metrics_new (self->training->step, vard_training_get_seconds (self->training));
 
   while (work.n_done < work.n)
-    if (!run_batch (&work, cancellable, error))
+    if (!vard_trainer_evaluate_run_batch (&work, cancellable, error))
       return NULL;
-  if (!score (&work, cancellable, error))
+  if (!vard_trainer_evaluate_score (&work, cancellable, error))
     return NULL;
-  add_metrics (&work);
+  vard_trainer_evaluate_add_metrics (&work);
 
   return g_steal_pointer (&evaluation);
 }
@@ -242,16 +245,17 @@ vard_trainer_use_average (VardTrainer *self, GError **error)
 }
 
 static VardEvaluation *
-evaluate_average (VardTrainer *self,
-                  guint n_seeds,
-                  gboolean measures_kl,
-                  GCancellable *cancellable,
-                  GError **error)
+vard_trainer_evaluate_evaluate_average (VardTrainer *self,
+                                        guint n_seeds,
+                                        gboolean measures_kl,
+                                        GCancellable *cancellable,
+                                        GError **error)
 {
   if (!vard_training_swap_average (self->training, error))
     return NULL;
 
-  g_autoptr (VardEvaluation) evaluation = evaluate (self, n_seeds, measures_kl, cancellable, error);
+  g_autoptr (VardEvaluation) evaluation =
+    vard_trainer_evaluate_evaluate (self, n_seeds, measures_kl, cancellable, error);
   if (!vard_training_swap_average (self->training, evaluation != NULL ? error : NULL))
     return NULL;
 
@@ -274,8 +278,10 @@ vard_trainer_sample (VardTrainer *self, GCancellable *cancellable, GError **erro
 {
   g_return_val_if_fail (VARD_IS_TRAINER (self), NULL);
 
-  return evaluate_average (self, MIN (N_SAMPLE_SEEDS, self->training->settings->evaluation_seeds),
-                           FALSE, cancellable, error);
+  return vard_trainer_evaluate_evaluate_average (self,
+                                                 MIN (N_SAMPLE_SEEDS,
+                                                      self->training->settings->evaluation_seeds),
+                                                 FALSE, cancellable, error);
 }
 
 /**
@@ -294,8 +300,8 @@ vard_trainer_evaluate (VardTrainer *self, GCancellable *cancellable, GError **er
 {
   g_return_val_if_fail (VARD_IS_TRAINER (self), NULL);
 
-  return evaluate_average (self, self->training->settings->evaluation_seeds, TRUE, cancellable,
-                           error);
+  return vard_trainer_evaluate_evaluate_average (self, self->training->settings->evaluation_seeds,
+                                                 TRUE, cancellable, error);
 }
 
 gboolean

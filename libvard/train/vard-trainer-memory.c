@@ -20,7 +20,7 @@
 #define QUICK_BATCH 16
 
 static void
-add_weight (const char *path, VardParameter *parameter, gpointer data)
+vard_trainer_memory_add_weight (const char *path, VardParameter *parameter, gpointer data)
 {
   gsize *sum = data;
 
@@ -28,30 +28,30 @@ add_weight (const char *path, VardParameter *parameter, gpointer data)
 }
 
 static gsize
-count_weights (VardModule *module)
+vard_trainer_memory_count_weights (VardModule *module)
 {
   gsize sum = 0;
 
   if (module != NULL)
-    vard_module_foreach_parameter (module, add_weight, &sum);
+    vard_module_foreach_parameter (module, vard_trainer_memory_add_weight, &sum);
   return sum;
 }
 
 static gsize
-count_text_encoders (VardModel *model)
+vard_trainer_memory_count_text_encoders (VardModel *model)
 {
   gsize sum = 0;
   VardModule *encoder;
 
   for (guint i = 0; (encoder = vard_model_peek_text_encoder (model, i)) != NULL; i++)
-    sum += count_weights (encoder);
+    sum += vard_trainer_memory_count_weights (encoder);
 
   return sum;
 }
 
 /* a rollout with its states, and the pictures that are kept until they are scored and written */
 static gsize
-count_batch (VardTrainer *self)
+vard_trainer_memory_count_batch (VardTrainer *self)
 {
   const VardTrainingSettings *s = self->training->settings;
   const VardModelInfo *info = vard_model_peek_info (self->training->model);
@@ -66,7 +66,7 @@ count_batch (VardTrainer *self)
 
 /* A field of /proc/self/status in bytes; 0 where there is no such file */
 static gsize
-read_status (const char *field)
+vard_trainer_memory_read_status (const char *field)
 {
   g_autofree char *text = NULL;
   const char *line;
@@ -74,11 +74,12 @@ read_status (const char *field)
   if (!g_file_get_contents ("/proc/self/status", &text, NULL, NULL)
       || (line = strstr (text, field)) == NULL)
     return 0;
+
   return 1024 * g_ascii_strtoull (line + strlen (field), NULL, 10);
 }
 
 static gboolean
-compile_sampling (VardTrainer *self, gsize *ports, GError **error)
+vard_trainer_memory_compile_sampling (VardTrainer *self, gsize *ports, GError **error)
 {
   const VardTrainingSettings *s = self->training->settings;
   VardSampleRequest request = { .n = s->batch_size,
@@ -91,34 +92,36 @@ compile_sampling (VardTrainer *self, gsize *ports, GError **error)
 gboolean
 vard_trainer_estimate_memory (VardTrainer *self, VardMemoryEstimate *estimate, GError **error)
 {
-  VardMemoryEstimate e = { .before = read_status ("VmHWM:") };
+  VardMemoryEstimate e = { .before = vard_trainer_memory_read_status ("VmHWM:") };
   VardAlgorithmCosts costs;
   gsize ports, known;
 
   vard_algorithm_forecast (self->algorithm, &costs);
-  if (!compile_sampling (self, &ports, error))
+  if (!vard_trainer_memory_compile_sampling (self, &ports, error))
     return FALSE;
-  e.denoiser = count_weights (vard_model_peek_denoiser (self->training->model));
-  e.text_encoder = count_text_encoders (self->training->model) - self->training->n_dropped;
+  e.denoiser = vard_trainer_memory_count_weights (vard_model_peek_denoiser (self->training->model));
+  e.text_encoder = vard_trainer_memory_count_text_encoders (self->training->model)
+                   - self->training->n_dropped;
   e.frozen = self->training->settings->weights == VARD_TRAINED_WEIGHTS_FULL ? e.denoiser : 0;
   known = e.denoiser + e.text_encoder + e.frozen;
-  e.loaded = MAX (read_status ("VmRSS:"), known) - known;
+  e.loaded = MAX (vard_trainer_memory_read_status ("VmRSS:"), known) - known;
   e.optimizer = vard_optimizer_count_bytes (self->training->optimizer) + costs.optimizer;
   e.pool = costs.pool;
   e.ring = costs.ring;
   e.activations = vard_engine_get_expected_arena (self->training->engine);
-  e.batch = ports + count_batch (self);
+  e.batch = ports + vard_trainer_memory_count_batch (self);
   e.has_device = vard_engine_describe_memory (self->training->engine, &e.device);
   e.is_policy = costs.workspace >= e.activations;
   e.peak =
     MAX (e.before, known + e.loaded + e.optimizer + e.pool + e.ring + e.activations + e.batch);
   *estimate = e;
+
   return TRUE;
 }
 
 /* what is not yet as small as it can be */
 static char *
-dup_remedies (VardTrainer *self)
+vard_trainer_memory_dup_remedies (VardTrainer *self)
 {
   const VardTrainingSettings *s = self->training->settings;
   g_autoptr (GPtrArray) words = g_ptr_array_new ();
@@ -134,6 +137,7 @@ dup_remedies (VardTrainer *self)
   g_ptr_array_add (words, "a smaller batch-size or value-batch");
   g_ptr_array_add (words, "a smaller width or height");
   g_ptr_array_add (words, NULL);
+
   return g_strjoinv (", ", (char **) words->pdata);
 }
 
@@ -151,7 +155,7 @@ vard_trainer_check_device (VardTrainer *self, GError **error)
   if (!estimate.has_device || m.missing <= m.free)
     return TRUE;
 
-  g_autofree char *remedies = dup_remedies (self),
+  g_autofree char *remedies = vard_trainer_memory_dup_remedies (self),
                   *engine = vard_engine_describe (self->training->engine);
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
@@ -159,6 +163,7 @@ vard_trainer_check_device (VardTrainer *self, GError **error)
                "%.3g GB (%s); what lowers it: %s",
                m.needed * 1e-9, (m.free + m.needed - m.missing) * 1e-9, m.total * 1e-9, engine,
                remedies);
+
   return FALSE;
 }
 
@@ -168,7 +173,7 @@ typedef struct
 } Weights;
 
 static void
-count_parameter (const char *path, VardParameter *parameter, gpointer data)
+vard_trainer_memory_count_parameter (const char *path, VardParameter *parameter, gpointer data)
 {
   Weights *weights = data;
   gsize count = vard_tensor_get_count (parameter->tensor);
@@ -183,8 +188,8 @@ vard_trainer_count_weights (VardTrainer *self, gsize *all, gsize *trained)
 {
   Weights weights = { 0 };
 
-  vard_module_foreach_parameter (vard_model_peek_denoiser (self->training->model), count_parameter,
-                                 &weights);
+  vard_module_foreach_parameter (vard_model_peek_denoiser (self->training->model),
+                                 vard_trainer_memory_count_parameter, &weights);
   *all = weights.all;
   *trained = weights.trained;
 }
@@ -193,7 +198,11 @@ vard_trainer_count_weights (VardTrainer *self, gsize *all, gsize *trained)
  * decoded. A prompt of the run's own is encoded already: another one would bring the text encoder
  * back into memory. */
 static double
-time_forward (VardTrainer *self, guint n, guint n_steps, GCancellable *cancellable, GError **error)
+vard_trainer_memory_time_forward (VardTrainer *self,
+                                  guint n,
+                                  guint n_steps,
+                                  GCancellable *cancellable,
+                                  GError **error)
 {
   const VardTrainingSettings *s = self->training->settings;
   const char *prompts[] = { self->training->texts[0], NULL };
@@ -236,11 +245,13 @@ vard_trainer_measure_forward (VardTrainer *self,
                               GCancellable *cancellable,
                               GError **error)
 {
-  double found = time_forward (self, 1, 1, cancellable, error);
+  double found = vard_trainer_memory_time_forward (self, 1, 1, cancellable, error);
 
   if (found >= 0 && found < QUICK)
-    found = time_forward (self, MIN (self->training->settings->batch_size, QUICK_BATCH), 2,
-                          cancellable, error);
+    found =
+      vard_trainer_memory_time_forward (self,
+                                        MIN (self->training->settings->batch_size, QUICK_BATCH), 2,
+                                        cancellable, error);
   vard_pipeline_invalidate (self->training->pipeline);
   if (found >= 0)
     *seconds = found;

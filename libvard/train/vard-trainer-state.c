@@ -17,7 +17,7 @@
 /* ---- numbers ---- */
 
 static void
-add_numbers (VardTrainer *self, JsonObject *numbers)
+vard_trainer_state_add_numbers (VardTrainer *self, JsonObject *numbers)
 {
   VardTraining *training = self->training;
 
@@ -35,7 +35,7 @@ add_numbers (VardTrainer *self, JsonObject *numbers)
 }
 
 static gboolean
-check_algorithm (VardTrainer *self, VardStateReader *reader, GError **error)
+vard_trainer_state_check_algorithm (VardTrainer *self, VardStateReader *reader, GError **error)
 {
   const char *own = VARD_ALGORITHM_GET_CLASS (self->algorithm)->name, *name = FIRST_ALGORITHM;
 
@@ -51,7 +51,7 @@ check_algorithm (VardTrainer *self, VardStateReader *reader, GError **error)
 }
 
 static gboolean
-read_phase (VardTrainer *self, VardStateReader *reader, GError **error)
+vard_trainer_state_read_phase (VardTrainer *self, VardStateReader *reader, GError **error)
 {
   guint n_phases = vard_trainer_get_step_phase (self) + 1;
   g_autofree char *name = NULL;
@@ -86,12 +86,13 @@ read_phase (VardTrainer *self, VardStateReader *reader, GError **error)
 }
 
 static gboolean
-read_numbers (VardTrainer *self, VardStateReader *reader, GError **error)
+vard_trainer_state_read_numbers (VardTrainer *self, VardStateReader *reader, GError **error)
 {
   VardTraining *training = self->training;
   gint64 step, reward_calls, evaluated;
 
-  if (!read_phase (self, reader, error) || !vard_state_reader_get_int (reader, "step", &step, error)
+  if (!vard_trainer_state_read_phase (self, reader, error)
+      || !vard_state_reader_get_int (reader, "step", &step, error)
       || !vard_state_reader_get_int (reader, "reward-calls", &reward_calls, error)
       || !vard_state_reader_get_int (reader, "evaluated-step", &evaluated, error)
       || !vard_state_reader_get_double (reader, "seconds", &training->seconds, error)
@@ -106,7 +107,7 @@ read_numbers (VardTrainer *self, VardStateReader *reader, GError **error)
 }
 
 static gboolean
-read_statistics (VardTrainer *self, VardStateReader *reader, GError **error)
+vard_trainer_state_read_statistics (VardTrainer *self, VardStateReader *reader, GError **error)
 {
   JsonNode *node = json_object_get_member (reader->numbers, "rewards");
 
@@ -120,12 +121,12 @@ read_statistics (VardTrainer *self, VardStateReader *reader, GError **error)
 /* ---- the file ---- */
 
 static gboolean
-write_trainer (VardTrainer *self, const char *directory, GError **error)
+vard_trainer_state_write_trainer (VardTrainer *self, const char *directory, GError **error)
 {
   g_autofree char *path = g_build_filename (directory, TRAINER_FILE, NULL);
   g_autoptr (VardStateWriter) writer = vard_state_writer_new ();
 
-  add_numbers (self, writer->numbers);
+  vard_trainer_state_add_numbers (self, writer->numbers);
   vard_state_writer_add_fit (writer, "policy", self->training->set, self->training->optimizer);
   if (self->base_rewards->len > 0)
     vard_state_writer_add (writer, "base-rewards", VARD_DTYPE_F32, self->base_rewards->data,
@@ -136,7 +137,7 @@ write_trainer (VardTrainer *self, const char *directory, GError **error)
 }
 
 static gboolean
-read_base_rewards (VardTrainer *self, VardStateReader *reader, GError **error)
+vard_trainer_state_read_base_rewards (VardTrainer *self, VardStateReader *reader, GError **error)
 {
   g_array_set_size (self->base_rewards, vard_state_reader_get_count (reader, "base-rewards"));
 
@@ -146,16 +147,17 @@ read_base_rewards (VardTrainer *self, VardStateReader *reader, GError **error)
 }
 
 static gboolean
-read_trainer (VardTrainer *self, const char *directory, GError **error)
+vard_trainer_state_read_trainer (VardTrainer *self, const char *directory, GError **error)
 {
   g_autofree char *path = g_build_filename (directory, TRAINER_FILE, NULL);
   g_autoptr (VardStateReader) reader = vard_state_reader_new (path, error);
 
-  return reader != NULL && check_algorithm (self, reader, error)
-         && read_numbers (self, reader, error) && read_statistics (self, reader, error)
+  return reader != NULL && vard_trainer_state_check_algorithm (self, reader, error)
+         && vard_trainer_state_read_numbers (self, reader, error)
+         && vard_trainer_state_read_statistics (self, reader, error)
          && vard_state_reader_read_fit (reader, "policy", self->training->set,
                                         self->training->optimizer, error)
-         && read_base_rewards (self, reader, error)
+         && vard_trainer_state_read_base_rewards (self, reader, error)
          && vard_algorithm_load (self->algorithm, reader, directory, self->phase, error);
 }
 
@@ -184,7 +186,7 @@ vard_trainer_save_state (VardTrainer *self, const char *directory, GError **erro
       return FALSE;
     }
 
-  return write_trainer (self, directory, error);
+  return vard_trainer_state_write_trainer (self, directory, error);
 }
 
 /**
@@ -206,7 +208,7 @@ vard_trainer_load_state (VardTrainer *self, const char *directory, GError **erro
   g_return_val_if_fail (directory != NULL, FALSE);
 
   self->is_broken = TRUE;
-  if (!read_trainer (self, directory, error))
+  if (!vard_trainer_state_read_trainer (self, directory, error))
     return FALSE;
   self->is_broken = FALSE;
 

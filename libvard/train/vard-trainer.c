@@ -68,18 +68,19 @@ vard_trainer_get_phase_name (VardTrainer *self, guint phase)
 /* ---- going on ---- */
 
 static gboolean
-is_evaluation_due (VardTrainer *self)
+vard_trainer_is_evaluation_due (VardTrainer *self)
 {
   guint interval = self->training->settings->evaluation_interval;
 
   if (self->training->step == self->evaluated_step)
     return FALSE;
+
   return self->training->step >= self->training->settings->steps
          || (interval > 0 && self->training->step % interval == 0);
 }
 
 static gboolean
-are_samples_due (VardTrainer *self)
+vard_trainer_are_samples_due (VardTrainer *self)
 {
   guint interval = self->training->settings->sample_interval;
 
@@ -87,15 +88,15 @@ are_samples_due (VardTrainer *self)
 }
 
 static gboolean
-finish_step (VardTrainer *self, GCancellable *cancellable, GError **error)
+vard_trainer_finish_step (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
-  gboolean is_evaluation = is_evaluation_due (self);
+  gboolean is_evaluation = vard_trainer_is_evaluation_due (self);
 
   vard_trainer_emit_step (self);
   vard_training_emit_progress (self->training, "step",
                                self->training->step / (double) self->training->settings->steps,
                                self->training->metrics);
-  if (!is_evaluation && !are_samples_due (self))
+  if (!is_evaluation && !vard_trainer_are_samples_due (self))
     return TRUE;
 
   g_autoptr (VardEvaluation) evaluation = is_evaluation
@@ -112,7 +113,7 @@ finish_step (VardTrainer *self, GCancellable *cancellable, GError **error)
 }
 
 static void
-offer_checkpoint (VardTrainer *self, guint phase_before)
+vard_trainer_offer_checkpoint (VardTrainer *self, guint phase_before)
 {
   guint interval = self->training->settings->checkpoint_interval;
   gint64 now = g_get_monotonic_time ();
@@ -129,7 +130,7 @@ offer_checkpoint (VardTrainer *self, guint phase_before)
 
 /* One unit of work before the first step */
 static gboolean
-advance_algorithm (VardTrainer *self, GCancellable *cancellable, GError **error)
+vard_trainer_advance_algorithm (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
   gboolean is_done;
 
@@ -142,7 +143,7 @@ advance_algorithm (VardTrainer *self, GCancellable *cancellable, GError **error)
 }
 
 static void
-take_metrics (VardTrainer *self, VardMetrics *metrics)
+vard_trainer_take_metrics (VardTrainer *self, VardMetrics *metrics)
 {
   g_clear_pointer (&self->training->metrics, vard_metrics_unref);
   self->training->metrics = metrics;
@@ -150,9 +151,10 @@ take_metrics (VardTrainer *self, VardMetrics *metrics)
 
 /* The numbers of step 0, then the evaluation of the base model */
 static gboolean
-advance_base (VardTrainer *self, GCancellable *cancellable, GError **error)
+vard_trainer_do_advance_base (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
-  take_metrics (self, vard_metrics_new (0, vard_training_get_seconds (self->training)));
+  vard_trainer_take_metrics (self,
+                             vard_metrics_new (0, vard_training_get_seconds (self->training)));
   vard_algorithm_describe (self->algorithm, self->training->metrics);
 
   return vard_trainer_advance_base (self, cancellable, error);
@@ -160,7 +162,7 @@ advance_base (VardTrainer *self, GCancellable *cancellable, GError **error)
 
 /* The most memory that the process has held so far */
 static void
-add_memory (VardMetrics *metrics)
+vard_trainer_add_memory (VardMetrics *metrics)
 {
   struct rusage usage;
 
@@ -170,28 +172,28 @@ add_memory (VardMetrics *metrics)
 }
 
 static gboolean
-advance_step (VardTrainer *self, GCancellable *cancellable, GError **error)
+vard_trainer_advance_step (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
   VardMetrics *metrics = vard_algorithm_step (self->algorithm, cancellable, error);
 
   if (metrics == NULL)
     return FALSE;
-  add_memory (metrics);
-  take_metrics (self, metrics);
+  vard_trainer_add_memory (metrics);
+  vard_trainer_take_metrics (self, metrics);
   self->training->step++;
 
-  return finish_step (self, cancellable, error);
+  return vard_trainer_finish_step (self, cancellable, error);
 }
 
 static gboolean
-advance_phase (VardTrainer *self, GCancellable *cancellable, GError **error)
+vard_trainer_advance_phase (VardTrainer *self, GCancellable *cancellable, GError **error)
 {
   if (self->phase < vard_trainer_get_base_phase (self))
-    return advance_algorithm (self, cancellable, error);
+    return vard_trainer_advance_algorithm (self, cancellable, error);
   if (self->phase == vard_trainer_get_base_phase (self))
-    return advance_base (self, cancellable, error);
+    return vard_trainer_do_advance_base (self, cancellable, error);
 
-  return advance_step (self, cancellable, error);
+  return vard_trainer_advance_step (self, cancellable, error);
 }
 
 /**
@@ -227,7 +229,7 @@ vard_trainer_advance (VardTrainer *self, GCancellable *cancellable, GError **err
   self->training->advance_began = g_get_monotonic_time ();
   if (self->last_checkpoint == 0)
     self->last_checkpoint = self->training->advance_began;
-  self->is_broken = !advance_phase (self, cancellable, &problem);
+  self->is_broken = !vard_trainer_advance_phase (self, cancellable, &problem);
   self->training->seconds = vard_training_get_seconds (self->training);
   /* what comes before the next unit, a pause say, is no training */
   self->training->advance_began = 0;
@@ -237,7 +239,7 @@ vard_trainer_advance (VardTrainer *self, GCancellable *cancellable, GError **err
       g_propagate_error (error, g_steal_pointer (&problem));
       return FALSE;
     }
-  offer_checkpoint (self, phase);
+  vard_trainer_offer_checkpoint (self, phase);
 
   return TRUE;
 }

@@ -17,9 +17,6 @@ CLASS = re.compile(r'\bG_DEFINE_\w+ \(\w+, (\w+)')
 OPERATION = re.compile(r'\bvard_op_(\w+)\b')
 # the function that a plugin's descriptor names
 FREE = ('provide', 'main')
-# where bare names are left
-OPEN = ('libvard/algorithms', 'libvard/diffusion', 'libvard/learn', 'libvard/models', 'libvard/process',
-        'libvard/run', 'libvard/track', 'libvard/train', 'frontends/cli')
 HOUSES = {'libvard': 'vard', 'plugins/cpu': 'cpu', 'plugins/cuda': 'cuda', 'frontends/cli': 'cli'}
 
 
@@ -43,9 +40,9 @@ def stem_of(path):
 def find_bad(path, text):
     """(line, name) of each static function without a prefix"""
     house = house_of(path)
-    if house is None or not path.endswith('.c') or path.startswith(OPEN):
+    if house is None or not path.endswith('.c'):
         return
-    prefixes = [house + '_'] + [snake(name) + '_' for name in TYPE.findall(text)]
+    prefixes = [house + '_', stem_of(path) + '_'] + [snake(name) + '_' for name in TYPE.findall(text)]
     prefixes += [name + '_' for name in CLASS.findall(text)]
     if stem_of(path).startswith('vard_op'):
         prefixes += [name + '_' for name in OPERATION.findall(text)]

@@ -48,35 +48,36 @@ cli_check_settings_init (CliCheckSettings *self)
 /* ---- the child ---- */
 
 static VardReward *
-create (const char *spec, GError **error)
+cli_create (const char *spec, GError **error)
 {
   g_autoptr (VardPluginSpec) parts = NULL;
   GObject *object = vard_plugin_manager_create_from_spec (vard_plugin_manager_get_default (),
                                                           "reward", spec, &parts, error);
 
-  if (!object)
+  if (object == NULL)
     return NULL;
 
   VardReward *reward = VARD_REWARD (object);
   const char *label = vard_plugin_spec_get_value (parts, "label");
 
-  vard_reward_set_label (reward, label ? label : vard_plugin_spec_get_name (parts));
+  vard_reward_set_label (reward, label != NULL ? label : vard_plugin_spec_get_name (parts));
   vard_reward_set_thread_bound (reward, FALSE);
+
   return reward;
 }
 
 static void
-print_messages (VardReward *reward)
+verb_check_reward_print_messages (VardReward *reward)
 {
   g_auto (GStrv) messages = vard_reward_take_messages (reward);
 
-  for (guint i = 0; messages[i]; i++)
+  for (guint i = 0; messages[i] != NULL; i++)
     fprintf (stderr, "vard: %s: %s\n", vard_reward_get_label (reward), messages[i]);
 }
 
 /* A line "NAME\n" before a check; "NAME\tVERDICT\tDETAIL\n" after it */
 static void
-check_all (VardReward *reward, VardReward *other, FILE *out)
+cli_check_all (VardReward *reward, VardReward *other, FILE *out)
 {
   for (guint i = 0; i < vard_reward_check_get_count (); i++)
     {
@@ -85,11 +86,11 @@ check_all (VardReward *reward, VardReward *other, FILE *out)
 
       g_autoptr (VardRewardFinding) finding = vard_reward_check_run (reward, other, i);
       const char *detail = vard_reward_finding_get_detail (finding);
-      g_autofree char *line = g_strdelimit (g_strdup (detail ? detail : ""), "\n\t", ' ');
+      g_autofree char *line = g_strdelimit (g_strdup (detail != NULL ? detail : ""), "\n\t", ' ');
       VardRewardVerdict verdict = vard_reward_finding_get_verdict (finding);
 
-      print_messages (reward);
-      print_messages (other);
+      verb_check_reward_print_messages (reward);
+      verb_check_reward_print_messages (other);
       fprintf (out, "%s\t%s\t%s\n", vard_reward_finding_get_name (finding), verdicts[verdict],
                line);
       fflush (out);
@@ -108,11 +109,11 @@ run_child (const char *spec, int fd)
   signal (SIGINT, SIG_DFL);
   signal (SIGTERM, SIG_DFL);
   dup2 (STDERR_FILENO, STDOUT_FILENO); /* what the reward prints is no finding */
-  reward = create (spec, &error);
-  other = reward ? create (spec, &error) : NULL;
-  if (!other)
+  reward = cli_create (spec, &error);
+  other = reward != NULL ? cli_create (spec, &error) : NULL;
+  if (other == NULL)
     _exit (cli_fail ("check-reward", g_steal_pointer (&error)));
-  check_all (reward, other, out);
+  cli_check_all (reward, other, out);
   _exit (CLI_DONE);
 }
 
@@ -127,7 +128,7 @@ typedef struct
 } Report;
 
 static void
-add_finding (Report *report, const char *name, const char *verdict, const char *detail)
+cli_add_finding (Report *report, const char *name, const char *verdict, const char *detail)
 {
   report->n++;
   report->n_failed += g_str_equal (verdict, "failed");
@@ -148,20 +149,20 @@ add_finding (Report *report, const char *name, const char *verdict, const char *
 }
 
 static void
-read_line (Report *report, char *line)
+cli_read_line (Report *report, char *line)
 {
   g_auto (GStrv) words = g_strsplit (line, "\t", 3);
 
   g_clear_pointer (&report->current, g_free);
   if (g_strv_length (words) == 3)
-    add_finding (report, words[0], words[1], words[2]);
+    cli_add_finding (report, words[0], words[1], words[2]);
   else
     report->current = g_strdup (line);
 }
 
 /* FALSE when a check took too long */
 static gboolean
-read_lines (Report *report, int fd)
+cli_read_lines (Report *report, int fd)
 {
   g_autoptr (GString) text = g_string_new (NULL);
   struct pollfd poller = { .fd = fd, .events = POLLIN };
@@ -179,18 +180,19 @@ read_lines (Report *report, int fd)
           g_autofree char *line = g_strndup (text->str, end - text->str);
 
           g_string_erase (text, 0, end + 1 - text->str);
-          read_line (report, line);
+          cli_read_line (report, line);
         }
     }
+
   return TRUE;
 }
 
 /* The exit code of the child, with what ended it as a finding */
 static CliExit
-wait_for_child (Report *report, pid_t pid, int fd)
+cli_wait_for_child (Report *report, pid_t pid, int fd)
 {
-  gboolean in_time = read_lines (report, fd);
-  const char *name = report->current ? report->current : "create";
+  gboolean in_time = cli_read_lines (report, fd);
+  const char *name = report->current != NULL ? report->current : "create";
   int status = 0;
 
   if (!in_time)
@@ -200,30 +202,31 @@ wait_for_child (Report *report, pid_t pid, int fd)
     {
       g_autofree char *text = g_strdup_printf ("no end within %u s", report->settings->seconds);
 
-      add_finding (report, name, "failed", text);
+      cli_add_finding (report, name, "failed", text);
     }
   else if (WIFSIGNALED (status))
     {
       g_autofree char *text = g_strdup_printf ("it crashed: %s", g_strsignal (WTERMSIG (status)));
 
-      add_finding (report, name, "failed", text);
+      cli_add_finding (report, name, "failed", text);
     }
-  else if (WEXITSTATUS (status) == CLI_DONE && report->current)
-    add_finding (report, name, "failed", "it ended the process");
-  else if (report->current)
+  else if (WEXITSTATUS (status) == CLI_DONE && report->current != NULL)
+    cli_add_finding (report, name, "failed", "it ended the process");
+  else if (report->current != NULL)
     {
       g_autofree char *text =
         g_strdup_printf ("it ended the process with status %d", WEXITSTATUS (status));
 
-      add_finding (report, name, "failed", text);
+      cli_add_finding (report, name, "failed", text);
     }
   else
     return WEXITSTATUS (status);
+
   return CLI_DONE;
 }
 
 static CliExit
-check (CliCheckSettings *settings, const char *spec)
+cli_check (CliCheckSettings *settings, const char *spec)
 {
   g_autoptr (JsonArray) array = json_array_new ();
   Report report = { .settings = settings, .array = array };
@@ -241,7 +244,7 @@ check (CliCheckSettings *settings, const char *spec)
     }
   close (fds[1]);
 
-  CliExit code = wait_for_child (&report, pid, fds[0]);
+  CliExit code = cli_wait_for_child (&report, pid, fds[0]);
 
   close (fds[0]);
   g_free (report.current);
@@ -254,6 +257,7 @@ check (CliCheckSettings *settings, const char *spec)
       json_node_set_array (node, array);
       cli_print_json (node);
     }
+
   return report.n_failed > 0 ? CLI_REWARD : CLI_DONE;
 }
 
@@ -272,13 +276,14 @@ cli_check_reward (int argc, char **argv)
 
   cli_options_add_object (options, "Checking", G_OBJECT (settings));
   if (!cli_options_parse (options, argc, argv, &error) || !cli_options_apply (options, &error))
-    return error ? cli_fail ("check-reward", g_steal_pointer (&error)) : CLI_DONE;
+    return error != NULL ? cli_fail ("check-reward", g_steal_pointer (&error)) : CLI_DONE;
 
   const char *const *words = cli_options_get_words (options);
 
-  if (!words[0] || words[1])
+  if (words[0] == NULL || words[1] != NULL)
     return cli_fail ("check-reward", g_error_new (VARD_ERROR, VARD_ERROR_USAGE, "name one reward"));
-  return check (settings, words[0]);
+
+  return cli_check (settings, words[0]);
 }
 
 const CliVerb cli_verb_check_reward = { "check-reward",

@@ -47,14 +47,14 @@ cli_evaluate_settings_init (CliEvaluateSettings *self)
 }
 
 static VardRunner *
-load_runner (CliEvaluateSettings *settings, const char *path, GError **error)
+cli_load_runner (CliEvaluateSettings *settings, const char *path, GError **error)
 {
   g_autoptr (VardRun) run = vard_run_open (path, error);
-  g_autoptr (VardRunSettings) known = run ? vard_run_dup_settings (run, error) : NULL;
+  g_autoptr (VardRunSettings) known = run != NULL ? vard_run_dup_settings (run, error) : NULL;
 
-  if (!known)
+  if (known == NULL)
     return NULL;
-  if (settings->prompts && *settings->prompts)
+  if (settings->prompts != NULL && *settings->prompts)
     {
       g_object_set (known, "evaluation-set", settings->prompts, NULL);
       g_object_set (vard_run_settings_get_trainer (known), "evaluation-prompts", 4096, NULL);
@@ -65,13 +65,13 @@ load_runner (CliEvaluateSettings *settings, const char *path, GError **error)
 
   g_autoptr (VardRunner) runner = vard_runner_new (known, error);
 
-  return runner && vard_runner_load_checkpoint (runner, run, settings->checkpoint, error)
+  return runner != NULL && vard_runner_load_checkpoint (runner, run, settings->checkpoint, error)
            ? g_steal_pointer (&runner)
            : NULL;
 }
 
 static void
-print_metrics (VardMetrics *metrics, gboolean is_json)
+verb_evaluate_print_metrics (VardMetrics *metrics, gboolean is_json)
 {
   if (is_json)
     {
@@ -86,27 +86,27 @@ print_metrics (VardMetrics *metrics, gboolean is_json)
 }
 
 static void
-evaluate (CliEvaluateSettings *settings, const char *path, GError **error)
+verb_evaluate_evaluate (CliEvaluateSettings *settings, const char *path, GError **error)
 {
   GCancellable *cancellable = cli_signals_catch ();
 
-  if (!path)
+  if (path == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no run is given: name its folder");
       return;
     }
 
-  g_autoptr (VardRunner) runner = load_runner (settings, path, error);
+  g_autoptr (VardRunner) runner = cli_load_runner (settings, path, error);
 
-  if (!runner)
+  if (runner == NULL)
     return;
   cli_signals_serve (NULL);
 
   g_autoptr (VardEvaluation) evaluation = vard_runner_evaluate (runner, cancellable, error);
 
   cli_print_messages (vard_runner_get_rewards (runner));
-  if (evaluation)
-    print_metrics (vard_evaluation_peek_metrics (evaluation), settings->json);
+  if (evaluation != NULL)
+    verb_evaluate_print_metrics (vard_evaluation_peek_metrics (evaluation), settings->json);
 }
 
 static CliExit
@@ -122,8 +122,9 @@ cli_evaluate (int argc, char **argv)
 
   cli_options_add_object (options, "Evaluation", G_OBJECT (settings));
   if (cli_options_parse (options, argc, argv, &error) && cli_options_apply (options, &error))
-    evaluate (settings, cli_options_get_words (options)[0], &error);
-  return error ? cli_fail ("evaluate", g_steal_pointer (&error)) : CLI_DONE;
+    verb_evaluate_evaluate (settings, cli_options_get_words (options)[0], &error);
+
+  return error != NULL ? cli_fail ("evaluate", g_steal_pointer (&error)) : CLI_DONE;
 }
 
 const CliVerb cli_verb_evaluate = { "evaluate", "evaluates a run on fixed prompts and seeds",

@@ -73,9 +73,9 @@ cli_export_settings_init (CliExportSettings *self)
 
 /* an empty option is no option */
 static const char *
-or_null (const char *text)
+cli_or_null (const char *text)
 {
-  return text && *text ? text : NULL;
+  return text != NULL && *text ? text : NULL;
 }
 
 typedef struct
@@ -97,7 +97,7 @@ subject_clear (Subject *self)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Subject, subject_clear)
 
 static gboolean
-is_run (const char *path)
+cli_is_run (const char *path)
 {
   g_autofree char *record = g_build_filename (path, "run.json", NULL);
 
@@ -111,8 +111,8 @@ cli_export_load_run (CliExportSettings *settings,
                      GError **error)
 {
   VardRunModelOptions options = {
-    .base = or_null (settings->model),
-    .tokenizer = or_null (settings->tokenizer),
+    .base = cli_or_null (settings->model),
+    .tokenizer = cli_or_null (settings->tokenizer),
     .engine = engine,
   };
 
@@ -126,34 +126,35 @@ cli_export_load_run (CliExportSettings *settings,
 static VardModel *
 cli_export_load_model (CliExportSettings *settings, const char *path, GError **error)
 {
-  VardModelOptions options = { .tokenizer = or_null (settings->tokenizer) };
+  VardModelOptions options = { .tokenizer = cli_or_null (settings->tokenizer) };
 
   return vard_model_load_full (path, &options, error);
 }
 
 /* where a reader of the new file finds the tokenizer: with the base model */
 static char *
-find_tokenizer (CliExportSettings *settings, VardModel *model)
+cli_find_tokenizer (CliExportSettings *settings, VardModel *model)
 {
   const char *path = vard_model_get_path (model);
   g_autofree char *folder = g_file_test (path, G_FILE_TEST_IS_DIR) ? g_strdup (path)
                                                                    : g_path_get_dirname (path);
   g_autofree char *inner = g_build_filename (folder, "tokenizer", NULL);
 
-  if (or_null (settings->tokenizer))
+  if (cli_or_null (settings->tokenizer) != NULL)
     return g_strdup (settings->tokenizer);
+
   return g_file_test (inner, G_FILE_TEST_IS_DIR) ? g_steal_pointer (&inner)
                                                  : g_steal_pointer (&folder);
 }
 
 static gboolean
-load_subject (CliExportSettings *settings,
-              const char *path,
-              Subject *subject,
-              VardEngine *engine,
-              GError **error)
+cli_load_subject (CliExportSettings *settings,
+                  const char *path,
+                  Subject *subject,
+                  VardEngine *engine,
+                  GError **error)
 {
-  if (is_run (path))
+  if (cli_is_run (path))
     {
       subject->run = vard_run_open (path, error);
       subject->model = subject->run != NULL ? cli_export_load_run (settings, subject, engine, error)
@@ -161,29 +162,33 @@ load_subject (CliExportSettings *settings,
     }
   else
     subject->model = cli_export_load_model (settings, path, error);
-  if (!subject->model || !cli_lora_add (subject->model, settings->lora, error))
+  if (subject->model == NULL || !cli_lora_add (subject->model, settings->lora, error))
     return FALSE;
-  subject->tokenizer = find_tokenizer (settings, subject->model);
+  subject->tokenizer = cli_find_tokenizer (settings, subject->model);
+
   return TRUE;
 }
 
 static char *
-dup_title (CliExportSettings *settings, VardRun *run)
+cli_dup_title (CliExportSettings *settings, VardRun *run)
 {
   g_autofree char *name = g_path_get_basename (settings->output);
   char *ending = g_strrstr (name, ".safetensors");
 
-  if (or_null (settings->title))
+  if (cli_or_null (settings->title) != NULL)
     return g_strdup (settings->title);
-  if (run)
+  if (run != NULL)
     return g_strdup (vard_run_get_name (run));
-  if (ending)
+  if (ending != NULL)
     *ending = 0;
+
   return g_steal_pointer (&name);
 }
 
 static void
-print_report (CliExportSettings *settings, const VardExportReport *report, const char *tokenizer)
+cli_print_report (CliExportSettings *settings,
+                  const VardExportReport *report,
+                  const char *tokenizer)
 {
   printf ("%s\n", settings->output);
   if (report->n_layers)
@@ -204,10 +209,10 @@ static gboolean export(CliExportSettings *settings, const char *path, GError **e
   g_auto (Subject) subject = { NULL };
   g_autoptr (VardEngine) engine = vard_load_engine (settings->engine, settings->threads, error);
 
-  if (!engine || !load_subject (settings, path, &subject, engine, error))
+  if (engine == NULL || !cli_load_subject (settings, path, &subject, engine, error))
     return FALSE;
 
-  g_autofree char *title = dup_title (settings, subject.run);
+  g_autofree char *title = cli_dup_title (settings, subject.run);
   g_autoptr (GHashTable) metadata = vard_export_dup_metadata (subject.model, subject.run,
                                                               subject.step, title, settings->format,
                                                               (const char *const *) settings->lora);
@@ -221,19 +226,20 @@ static gboolean export(CliExportSettings *settings, const char *path, GError **e
 
   if (!vard_export_model (subject.model, engine, settings->output, &request, &report, error))
     return FALSE;
-  print_report (settings, &report, subject.tokenizer);
+  cli_print_report (settings, &report, subject.tokenizer);
+
   return TRUE;
 }
 
 static gboolean
-check_settings (CliExportSettings *settings, CliOptions *options, GError **error)
+verb_export_check_settings (CliExportSettings *settings, CliOptions *options, GError **error)
 {
   gboolean is_folder = settings->format == VARD_EXPORT_FORMAT_MERGED_FOLDER;
 
-  if (!cli_options_get_words (options)[0])
+  if (cli_options_get_words (options)[0] == NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
                  "no run or model is given: use vard export RUN|MODEL --format FORMAT -o OUT");
-  else if (!or_null (settings->output))
+  else if (cli_or_null (settings->output) == NULL)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no output is given: use -o OUT");
   else if (!cli_options_has (options, "format"))
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
@@ -245,6 +251,7 @@ check_settings (CliExportSettings *settings, CliOptions *options, GError **error
                  settings->output);
   else
     return TRUE;
+
   return FALSE;
 }
 
@@ -262,9 +269,10 @@ cli_export (int argc, char **argv)
   cli_options_add_object (options, "Export", G_OBJECT (settings));
   cli_options_add_short (options, 'o', "output");
   if (cli_options_parse (options, argc, argv, &error) && cli_options_apply (options, &error)
-      && check_settings (settings, options, &error))
+      && verb_export_check_settings (settings, options, &error))
     export(settings, cli_options_get_words (options)[0], &error);
-  return error ? cli_fail ("export", g_steal_pointer (&error)) : CLI_DONE;
+
+  return error != NULL ? cli_fail ("export", g_steal_pointer (&error)) : CLI_DONE;
 }
 
 const CliVerb cli_verb_export = { "export", "writes adapters or merged models for other programs",

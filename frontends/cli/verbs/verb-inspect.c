@@ -52,7 +52,7 @@ cli_inspect_settings_init (CliInspectSettings *self)
 /* ---- text ---- */
 
 static void
-print_features (VardPluginManager *manager, guint kind)
+cli_print_features (VardPluginManager *manager, guint kind)
 {
   g_autoptr (GPtrArray) features = vard_plugin_manager_list_features (manager, kinds[kind]);
 
@@ -65,7 +65,7 @@ print_features (VardPluginManager *manager, guint kind)
       g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (manager, features->pdata[i]);
 
       printf ("  %-16s %s\n", vard_plugin_feature_get_name (features->pdata[i]),
-              plugin ? vard_plugin_get_summary (plugin) : "");
+              plugin != NULL ? vard_plugin_get_summary (plugin) : "");
     }
   if (kind != 0 && features->len == 0)
     printf ("  none found; set VARD_PLUGIN_PATH to the folders with plugins\n");
@@ -73,7 +73,7 @@ print_features (VardPluginManager *manager, guint kind)
 }
 
 static void
-print_problems (VardPluginManager *manager)
+cli_print_problems (VardPluginManager *manager)
 {
   gboolean is_first = TRUE;
 
@@ -82,40 +82,41 @@ print_problems (VardPluginManager *manager)
       VardPlugin *plugin = vard_plugin_manager_get_plugin (manager, i);
       const char *reason = vard_plugin_get_reason (plugin);
 
-      if (vard_plugin_get_state (plugin) == VARD_PLUGIN_STATE_READY && !reason)
+      if (vard_plugin_get_state (plugin) == VARD_PLUGIN_STATE_READY && reason == NULL)
         continue;
       if (is_first)
         printf ("Plugin files\n");
       is_first = FALSE;
       printf ("  %s\n    %s%s%s\n", vard_plugin_get_path (plugin),
-              vard_plugin_get_state_name (plugin), reason ? ": " : "", reason ? reason : "");
+              vard_plugin_get_state_name (plugin), reason != NULL ? ": " : "",
+              reason != NULL ? reason : "");
     }
 }
 
 static void
-print_property (VardPluginProperty *property)
+cli_print_property (VardPluginProperty *property)
 {
   const char *value = vard_plugin_property_get_default (property);
 
   printf ("  %-16s %s\n  %-16s %s%s%s\n", vard_plugin_property_get_name (property),
           vard_plugin_property_get_blurb (property), "", vard_plugin_property_get_range (property),
-          value && *value ? "; " : "", value ? value : "");
+          value != NULL && *value ? "; " : "", value != NULL ? value : "");
 }
 
 /* What a spec may say of any reward */
 static void
-print_keys (void)
+cli_print_keys (void)
 {
   g_autoptr (GPtrArray) keys = vard_reward_mix_list_keys ();
 
   printf ("\nFor every reward\n");
   for (guint i = 0; i < keys->len; i++)
-    print_property (keys->pdata[i]);
+    cli_print_property (keys->pdata[i]);
 }
 
 /* What the engine finds here: its device, or why it has none. Only for an engine that was named. */
 static char *
-dup_device (VardPluginManager *manager, VardPluginFeature *feature)
+cli_dup_device (VardPluginManager *manager, VardPluginFeature *feature)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GObject) engine = NULL;
@@ -124,42 +125,43 @@ dup_device (VardPluginManager *manager, VardPluginFeature *feature)
     return NULL;
   engine =
     vard_plugin_manager_create (manager, "engine", vard_plugin_feature_get_name (feature), &error);
-  return engine ? vard_engine_describe (VARD_ENGINE (engine)) : g_strdup (error->message);
+
+  return engine != NULL ? vard_engine_describe (VARD_ENGINE (engine)) : g_strdup (error->message);
 }
 
 static void
-print_feature (VardPluginManager *manager, VardPluginFeature *feature)
+cli_print_feature (VardPluginManager *manager, VardPluginFeature *feature)
 {
   g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (manager, feature);
-  g_autofree char *device = dup_device (manager, feature);
+  g_autofree char *device = cli_dup_device (manager, feature);
   guint n = vard_plugin_feature_get_n_properties (feature);
 
   printf ("%s, %s\n", vard_plugin_feature_get_name (feature),
           vard_plugin_feature_get_kind (feature));
-  if (plugin)
+  if (plugin != NULL)
     printf ("  %s\n  plugin    %s %s, %s\n  file      %s\n", vard_plugin_get_summary (plugin),
             vard_plugin_get_name (plugin), vard_plugin_get_version (plugin),
             vard_plugin_get_licence (plugin), vard_plugin_get_path (plugin));
   printf ("  type      %s\n", vard_plugin_feature_get_type_name (feature));
-  if (device)
+  if (device != NULL)
     printf ("  here      %s\n", device);
   if (n > 0)
     printf ("\nProperties\n");
   for (guint i = 0; i < n; i++)
-    print_property (vard_plugin_feature_get_property (feature, i));
+    cli_print_property (vard_plugin_feature_get_property (feature, i));
   if (g_str_equal (vard_plugin_feature_get_kind (feature), "reward"))
-    print_keys ();
+    cli_print_keys ();
 }
 
 /* ---- JSON ---- */
 
 static JsonObject *
-describe_feature (VardPluginManager *manager, VardPluginFeature *feature)
+cli_describe_feature (VardPluginManager *manager, VardPluginFeature *feature)
 {
   g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (manager, feature);
   JsonObject *object = vard_plugin_feature_to_json (feature);
 
-  if (plugin)
+  if (plugin != NULL)
     {
       json_object_set_string_member (object, "plugin", vard_plugin_get_name (plugin));
       json_object_set_string_member (object, "version", vard_plugin_get_version (plugin));
@@ -167,11 +169,12 @@ describe_feature (VardPluginManager *manager, VardPluginFeature *feature)
       json_object_set_string_member (object, "summary", vard_plugin_get_summary (plugin));
       json_object_set_string_member (object, "path", vard_plugin_get_path (plugin));
     }
+
   return object;
 }
 
 static JsonArray *
-describe_plugins (VardPluginManager *manager)
+cli_describe_plugins (VardPluginManager *manager)
 {
   JsonArray *array = json_array_new ();
 
@@ -182,15 +185,16 @@ describe_plugins (VardPluginManager *manager)
 
       json_object_set_string_member (object, "path", vard_plugin_get_path (plugin));
       json_object_set_string_member (object, "state", vard_plugin_get_state_name (plugin));
-      if (vard_plugin_get_reason (plugin))
+      if (vard_plugin_get_reason (plugin) != NULL)
         json_object_set_string_member (object, "reason", vard_plugin_get_reason (plugin));
       json_array_add_object_element (array, object);
     }
+
   return array;
 }
 
 static void
-print_json (VardPluginManager *manager)
+verb_inspect_print_json (VardPluginManager *manager)
 {
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
   JsonObject *object = json_object_new ();
@@ -202,10 +206,10 @@ print_json (VardPluginManager *manager)
       g_autoptr (GPtrArray) found = vard_plugin_manager_list_features (manager, kinds[k]);
 
       for (guint i = 0; i < found->len; i++)
-        json_array_add_object_element (features, describe_feature (manager, found->pdata[i]));
+        json_array_add_object_element (features, cli_describe_feature (manager, found->pdata[i]));
     }
   json_object_set_array_member (object, "features", features);
-  json_object_set_array_member (object, "plugins", describe_plugins (manager));
+  json_object_set_array_member (object, "plugins", cli_describe_plugins (manager));
   cli_print_json (node);
 }
 
@@ -213,7 +217,7 @@ print_json (VardPluginManager *manager)
 
 /* NAME, or KIND:NAME */
 static VardPluginFeature *
-find_feature (VardPluginManager *manager, const char *name, GError **error)
+cli_find_feature (VardPluginManager *manager, const char *name, GError **error)
 {
   for (guint k = 0; k < G_N_ELEMENTS (kinds); k++)
     if (g_str_has_prefix (name, kinds[k]) && name[strlen (kinds[k])] == ':')
@@ -221,12 +225,12 @@ find_feature (VardPluginManager *manager, const char *name, GError **error)
 
   VardPluginFeature *engine = vard_plugin_manager_find (manager, "engine", name, NULL);
 
-  return engine ? engine : vard_plugin_manager_find (manager, "reward", name, error);
+  return engine != NULL ? engine : vard_plugin_manager_find (manager, "reward", name, error);
 }
 
 /* "1.10" is later than "1.9"; what is no number ends a version */
 static int
-compare_versions (const char *a, const char *b)
+cli_compare_versions (const char *a, const char *b)
 {
   while (*a || *b)
     {
@@ -238,50 +242,53 @@ compare_versions (const char *a, const char *b)
       a += *a == '.' ? 1 : strlen (a);
       b += *b == '.' ? 1 : strlen (b);
     }
+
   return 0;
 }
 
 static CliExit
-answer_silently (CliInspectSettings *settings,
-                 VardPluginManager *manager,
-                 VardPluginFeature *feature)
+cli_answer_silently (CliInspectSettings *settings,
+                     VardPluginManager *manager,
+                     VardPluginFeature *feature)
 {
-  g_autoptr (VardPlugin) plugin = feature ? vard_plugin_manager_find_plugin (manager, feature)
-                                          : NULL;
+  g_autoptr (VardPlugin) plugin =
+    feature != NULL ? vard_plugin_manager_find_plugin (manager, feature) : NULL;
 
-  if (!plugin)
+  if (plugin == NULL)
     return CLI_FAILED;
-  if (!settings->atleast_version)
+  if (settings->atleast_version == NULL)
     return CLI_DONE;
-  return compare_versions (vard_plugin_get_version (plugin), settings->atleast_version) >= 0
+
+  return cli_compare_versions (vard_plugin_get_version (plugin), settings->atleast_version) >= 0
            ? CLI_DONE
            : CLI_FAILED;
 }
 
 static CliExit
-inspect_one (CliInspectSettings *settings, VardPluginManager *manager, const char *name)
+cli_inspect_one (CliInspectSettings *settings, VardPluginManager *manager, const char *name)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (VardPluginFeature) feature = find_feature (manager, name, &error);
+  g_autoptr (VardPluginFeature) feature = cli_find_feature (manager, name, &error);
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
 
-  if (settings->exists || settings->atleast_version)
-    return answer_silently (settings, manager, feature);
-  if (!feature)
+  if (settings->exists || settings->atleast_version != NULL)
+    return cli_answer_silently (settings, manager, feature);
+  if (feature == NULL)
     return cli_fail ("inspect", g_steal_pointer (&error));
   if (!settings->json)
     {
-      print_feature (manager, feature);
+      cli_print_feature (manager, feature);
       return CLI_DONE;
     }
 
-  JsonObject *object = describe_feature (manager, feature);
-  g_autofree char *device = dup_device (manager, feature);
+  JsonObject *object = cli_describe_feature (manager, feature);
+  g_autofree char *device = cli_dup_device (manager, feature);
 
-  if (device)
+  if (device != NULL)
     json_object_set_string_member (object, "here", device);
   json_node_take_object (node, object);
   cli_print_json (node);
+
   return CLI_DONE;
 }
 
@@ -299,15 +306,15 @@ cli_inspect (int argc, char **argv)
 
   cli_options_add_object (options, "Listing", G_OBJECT (settings));
   if (!cli_options_parse (options, argc, argv, &error) || !cli_options_apply (options, &error))
-    return error ? cli_fail ("inspect", g_steal_pointer (&error)) : CLI_DONE;
+    return error != NULL ? cli_fail ("inspect", g_steal_pointer (&error)) : CLI_DONE;
 
   const char *name = cli_options_get_words (options)[0];
 
-  if (!name && (settings->exists || settings->atleast_version))
+  if (name == NULL && (settings->exists || settings->atleast_version != NULL))
     return cli_fail ("inspect", g_error_new (VARD_ERROR, VARD_ERROR_USAGE,
                                              "no name is given: name an engine or a reward"));
 
-  if (g_strcmp0 (name, "metrics") == 0 && !settings->exists && !settings->atleast_version)
+  if (g_strcmp0 (name, "metrics") == 0 && !settings->exists && settings->atleast_version == NULL)
     {
       cli_print_metrics (settings->json);
       return CLI_DONE;
@@ -317,16 +324,17 @@ cli_inspect (int argc, char **argv)
 
   if (settings->rescan)
     vard_plugin_manager_rescan (manager, TRUE);
-  if (name)
-    return inspect_one (settings, manager, name);
+  if (name != NULL)
+    return cli_inspect_one (settings, manager, name);
   if (settings->json)
     {
-      print_json (manager);
+      verb_inspect_print_json (manager);
       return CLI_DONE;
     }
   for (guint k = 0; k < G_N_ELEMENTS (kinds); k++)
-    print_features (manager, k);
-  print_problems (manager);
+    cli_print_features (manager, k);
+  cli_print_problems (manager);
+
   return CLI_DONE;
 }
 

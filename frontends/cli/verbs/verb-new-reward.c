@@ -15,10 +15,10 @@
 
 /* In the words of who reads the message */
 static gboolean
-check_name (const char *name, GError **error)
+cli_check_name (const char *name, GError **error)
 {
   gboolean ok = g_ascii_islower (name[0]) && strlen (name) <= 40 && !g_str_has_suffix (name, "-")
-                && !strstr (name, "--");
+                && strstr (name, "--") == NULL;
 
   for (const char *p = name; *p; p++)
     ok = ok && (g_ascii_islower (*p) || g_ascii_isdigit (*p) || *p == '-');
@@ -27,13 +27,14 @@ check_name (const char *name, GError **error)
                  "\"%s\" cannot be a reward's name: use at most 40 lower-case letters, digits and "
                  "single '-', beginning with a letter",
                  name);
+
   return ok;
 }
 
 /* Two rewards of one name are one too many, and so are a target of meson's own, or a type of
  * vard's */
 static gboolean
-check_is_free (const char *name, GError **error)
+cli_check_is_free (const char *name, GError **error)
 {
   static const char *const taken[] = { "all",       "benchmark",   "clean",      "dist",
                                        "install",   "reconfigure", "scan-build", "test",
@@ -47,19 +48,20 @@ check_is_free (const char *name, GError **error)
                    "\"%s\" cannot be a reward's name: meson or vard uses it already", name);
       return FALSE;
     }
-  if (feature)
+  if (feature != NULL)
     {
       g_autoptr (VardPlugin) plugin = vard_plugin_manager_find_plugin (manager, feature);
 
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is already a reward \"%s\", in %s",
                    name, vard_plugin_get_path (plugin));
     }
+
   return feature == NULL;
 }
 
 /* sunny-sky: SunnySky, or with a separator sunny_sky and SUNNY_SKY */
 static char *
-respell (const char *name, gboolean is_camel, gboolean is_upper)
+cli_respell (const char *name, gboolean is_camel, gboolean is_upper)
 {
   GString *text = g_string_new (NULL);
 
@@ -70,26 +72,28 @@ respell (const char *name, gboolean is_camel, gboolean is_upper)
                                  : *p);
     else if (!is_camel)
       g_string_append_c (text, '_');
+
   return g_string_free (text, FALSE);
 }
 
 static char *
-fill_in (const char *template, const char *name)
+cli_fill_in (const char *template, const char *name)
 {
-  g_autofree char *camel = respell (name, TRUE, FALSE);
-  g_autofree char *under = respell (name, FALSE, FALSE);
-  g_autofree char *upper = respell (name, FALSE, TRUE);
+  g_autofree char *camel = cli_respell (name, TRUE, FALSE);
+  g_autofree char *under = cli_respell (name, FALSE, FALSE);
+  g_autofree char *upper = cli_respell (name, FALSE, TRUE);
   GString *text = g_string_new (template);
 
   g_string_replace (text, "@name@", name, 0);
   g_string_replace (text, "@Name@", camel, 0);
   g_string_replace (text, "@name_@", under, 0);
   g_string_replace (text, "@NAME@", upper, 0);
+
   return g_string_free (text, FALSE);
 }
 
 static gboolean
-write_files (const char *name, GError **error)
+cli_write_files (const char *name, GError **error)
 {
   if (g_mkdir (name, 0777) != 0)
     {
@@ -99,16 +103,17 @@ write_files (const char *name, GError **error)
                    name, g_strerror (errno));
       return FALSE;
     }
-  for (const CliTemplate *file = cli_templates; file->path; file++)
+  for (const CliTemplate *file = cli_templates; file->path != NULL; file++)
     {
-      g_autofree char *file_name = fill_in (file->path, name);
+      g_autofree char *file_name = cli_fill_in (file->path, name);
       g_autofree char *path = g_build_filename (name, file_name, NULL);
-      g_autofree char *text = fill_in (file->text, name);
+      g_autofree char *text = cli_fill_in (file->text, name);
 
       if (!g_file_set_contents (path, text, -1, error))
         return FALSE;
       printf ("%s\n", path);
     }
+
   return TRUE;
 }
 
@@ -122,16 +127,17 @@ cli_new_reward (int argc, char **argv)
   g_autoptr (GError) error = NULL;
 
   if (!cli_options_parse (options, argc, argv, &error))
-    return error ? cli_fail ("new-reward", g_steal_pointer (&error)) : CLI_DONE;
+    return error != NULL ? cli_fail ("new-reward", g_steal_pointer (&error)) : CLI_DONE;
 
   const char *const *words = cli_options_get_words (options);
 
-  if (!words[0] || words[1])
+  if (words[0] == NULL || words[1] != NULL)
     g_set_error_literal (&error, VARD_ERROR, VARD_ERROR_USAGE, "name one reward");
-  else if (check_name (words[0], &error) && check_is_free (words[0], &error)
-           && write_files (words[0], &error))
+  else if (cli_check_name (words[0], &error) && cli_check_is_free (words[0], &error)
+           && cli_write_files (words[0], &error))
     fprintf (stderr, "Next: cd %s && meson setup build && meson test -C build\n", words[0]);
-  return error ? cli_fail ("new-reward", g_steal_pointer (&error)) : CLI_DONE;
+
+  return error != NULL ? cli_fail ("new-reward", g_steal_pointer (&error)) : CLI_DONE;
 }
 
 const CliVerb cli_verb_new_reward = { "new-reward", "writes the source of a new reward",

@@ -36,7 +36,7 @@ cli_resume_settings_init (CliResumeSettings *self)
 
 /* What the command line changes must be what a resume may change */
 static gboolean
-apply_changes (CliOptions *options, VardRunSettings *settings, GError **error)
+cli_apply_changes (CliOptions *options, VardRunSettings *settings, GError **error)
 {
   g_auto (GStrv) names = cli_training_dup_names (options, settings);
 
@@ -48,7 +48,7 @@ apply_changes (CliOptions *options, VardRunSettings *settings, GError **error)
 }
 
 static CliExit
-resume (CliOptions *options, CliResumeSettings *settings, VardRunSettings *run_settings)
+verb_resume_resume (CliOptions *options, CliResumeSettings *settings, VardRunSettings *run_settings)
 {
   const char *path = cli_options_get_words (options)[0];
   GCancellable *cancellable = cli_signals_catch ();
@@ -57,21 +57,22 @@ resume (CliOptions *options, CliResumeSettings *settings, VardRunSettings *run_s
   g_autoptr (VardRunSettings) known = NULL;
   g_autoptr (VardRunner) runner = NULL;
 
-  if (!path)
+  if (path == NULL)
     g_set_error (&error, VARD_ERROR, VARD_ERROR_USAGE, "no run is given: name its folder");
-  else if ((run = vard_run_open (path, &error)) && (known = vard_run_dup_settings (run, &error)))
+  else if ((run = vard_run_open (path, &error)) != NULL
+           && (known = vard_run_dup_settings (run, &error)) != NULL)
     {
       g_autoptr (JsonObject) json = vard_run_settings_to_json (known);
 
       if (vard_run_settings_apply_json (run_settings, json, &error)
-          && apply_changes (options, run_settings, &error))
+          && cli_apply_changes (options, run_settings, &error))
         {
           runner = vard_runner_new (run_settings, &error);
           /* Rewards cannot be changed: what is wrong with one is the run's */
-          error = error ? cli_blame_file (g_steal_pointer (&error), path) : NULL;
+          error = error != NULL ? cli_blame_file (g_steal_pointer (&error), path) : NULL;
         }
     }
-  if (!runner)
+  if (runner == NULL)
     return cli_fail ("resume", g_steal_pointer (&error));
   cli_signals_serve (runner);
   if (!vard_runner_resume (runner, run, &error))
@@ -81,6 +82,7 @@ resume (CliOptions *options, CliResumeSettings *settings, VardRunSettings *run_s
     }
   if (vard_trainer_is_finished (vard_runner_get_trainer (runner)) && !settings->quiet)
     fprintf (stderr, "all steps are done; raise --steps to train more\n");
+
   return cli_training_run ("resume", runner, settings->quiet, cancellable);
 }
 
@@ -99,8 +101,9 @@ cli_resume (int argc, char **argv)
   cli_options_add_object (options, "Resume", G_OBJECT (settings));
   cli_training_add_settings (options, run_settings);
   if (!cli_options_parse (options, argc, argv, &error))
-    return error ? cli_fail ("resume", g_steal_pointer (&error)) : CLI_DONE;
-  return resume (options, settings, run_settings);
+    return error != NULL ? cli_fail ("resume", g_steal_pointer (&error)) : CLI_DONE;
+
+  return verb_resume_resume (options, settings, run_settings);
 }
 
 const CliVerb cli_verb_resume = { "resume", "continues a run", cli_resume };

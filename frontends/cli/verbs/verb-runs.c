@@ -33,7 +33,7 @@ cli_runs_settings_init (CliRunsSettings *self)
 }
 
 static void
-add_json (JsonArray *array, VardRun *run)
+cli_add_json (JsonArray *array, VardRun *run)
 {
   JsonObject *object = json_object_new ();
 
@@ -43,19 +43,19 @@ add_json (JsonArray *array, VardRun *run)
                                  vard_run_state_to_text (vard_run_get_state (run)));
   json_object_set_int_member (object, "step", vard_run_get_step (run));
   json_object_set_int_member (object, "heartbeat", vard_run_get_heartbeat (run));
-  if (vard_run_get_failure (run))
+  if (vard_run_get_failure (run) != NULL)
     json_object_set_string_member (object, "error", vard_run_get_failure (run));
   json_array_add_object_element (array, object);
 }
 
 static void
-print_line (VardRun *run)
+cli_print_line (VardRun *run)
 {
   const char *failure = vard_run_get_failure (run);
 
   printf ("%-24s %-12s step %" G_GUINT64_FORMAT "%s%s\n", vard_run_get_name (run),
           vard_run_state_to_text (vard_run_get_state (run)), vard_run_get_step (run),
-          failure ? "  " : "", failure ? failure : "");
+          failure != NULL ? "  " : "", failure != NULL ? failure : "");
 }
 
 static CliExit
@@ -71,10 +71,10 @@ cli_runs (int argc, char **argv)
 
   cli_options_add_object (options, "Listing", G_OBJECT (settings));
   if (!cli_options_parse (options, argc, argv, &error) || !cli_options_apply (options, &error))
-    return error ? cli_fail ("runs", g_steal_pointer (&error)) : CLI_DONE;
+    return error != NULL ? cli_fail ("runs", g_steal_pointer (&error)) : CLI_DONE;
 
   const char *folder = cli_options_get_words (options)[0];
-  g_autoptr (VardRunStore) store = vard_run_store_new (folder ? folder : "runs");
+  g_autoptr (VardRunStore) store = vard_run_store_new (folder != NULL ? folder : "runs");
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_ARRAY);
   g_autoptr (JsonArray) array = json_array_new ();
 
@@ -85,13 +85,14 @@ cli_runs (int argc, char **argv)
       g_autoptr (VardRun) run = g_list_model_get_item (G_LIST_MODEL (store), i);
 
       if (settings->json)
-        add_json (array, run);
+        cli_add_json (array, run);
       else
-        print_line (run);
+        cli_print_line (run);
     }
   json_node_set_array (node, array);
   if (settings->json)
     cli_print_json (node);
+
   return CLI_DONE;
 }
 

@@ -65,7 +65,7 @@ cli_score_settings_init (CliScoreSettings *self)
 /* Nothing is learned here, so a reward that is only shown is as good as any: what it cannot do is
  * said of each picture. */
 static gboolean
-prepare_rewards (VardRewardMix *mix, GError **error)
+cli_prepare_rewards (VardRewardMix *mix, GError **error)
 {
   for (guint c = 0; c < vard_reward_mix_get_n_components (mix); c++)
     {
@@ -78,26 +78,28 @@ prepare_rewards (VardRewardMix *mix, GError **error)
           return FALSE;
         }
     }
+
   return TRUE;
 }
 
 static VardRewardMix *
-make_rewards (CliScoreSettings *settings, GError **error)
+cli_make_rewards (CliScoreSettings *settings, GError **error)
 {
   g_autoptr (VardRewardMix) mix = NULL;
 
-  if (!settings->rewards)
+  if (settings->rewards == NULL)
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no reward is given: use --reward");
       return NULL;
     }
   mix = vard_load_rewards ((const char *const *) settings->rewards, error);
-  if (!mix)
+  if (mix == NULL)
     return NULL;
 
-  gboolean is_ready = prepare_rewards (mix, error);
+  gboolean is_ready = cli_prepare_rewards (mix, error);
 
   cli_print_messages (mix);
+
   return is_ready ? g_steal_pointer (&mix) : NULL;
 }
 
@@ -134,20 +136,20 @@ row_free (gpointer data)
 }
 
 static int
-compare_paths (gconstpointer a, gconstpointer b)
+cli_compare_paths (gconstpointer a, gconstpointer b)
 {
   return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
 
 static gboolean
-add_folder (GPtrArray *paths, const char *folder, GError **error)
+cli_add_folder (GPtrArray *paths, const char *folder, GError **error)
 {
   static const char *const endings[] = { ".png", ".jpg", ".jpeg" };
   g_autoptr (GDir) dir = g_dir_open (folder, 0, error);
   g_autoptr (GPtrArray) found = g_ptr_array_new ();
   const char *name;
 
-  while (dir && (name = g_dir_read_name (dir)))
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     for (guint i = 0; i < G_N_ELEMENTS (endings); i++)
       {
         g_autofree char *lower = g_ascii_strdown (name, -1);
@@ -155,124 +157,131 @@ add_folder (GPtrArray *paths, const char *folder, GError **error)
         if (g_str_has_suffix (lower, endings[i]))
           g_ptr_array_add (found, g_build_filename (folder, name, NULL));
       }
-  g_ptr_array_sort (found, compare_paths);
+  g_ptr_array_sort (found, cli_compare_paths);
   g_ptr_array_extend_and_steal (paths, g_steal_pointer (&found));
+
   return dir != NULL;
 }
 
 static gboolean
-list_pictures (Scoring *self, const char *const *words, GError **error)
+cli_list_pictures (Scoring *self, const char *const *words, GError **error)
 {
-  for (guint i = 0; words[i]; i++)
+  for (guint i = 0; words[i] != NULL; i++)
     if (!g_file_test (words[i], G_FILE_TEST_IS_DIR))
       g_ptr_array_add (self->paths, g_strdup (words[i]));
-    else if (!add_folder (self->paths, words[i], error))
+    else if (!cli_add_folder (self->paths, words[i], error))
       return FALSE;
   if (self->paths->len == 0)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "no picture is given%s",
-                 words[0] ? ": the folder has none" : "");
+                 words[0] != NULL ? ": the folder has none" : "");
+
   return self->paths->len > 0;
 }
 
 static gboolean
-read_prompts (Scoring *self, GError **error)
+cli_read_prompts (Scoring *self, GError **error)
 {
   const char *path = self->settings->prompts;
 
-  if (!path)
+  if (path == NULL)
     return TRUE;
   self->prompts = vard_prompt_source_new_from_file (path, error);
-  if (!self->prompts || vard_prompt_source_get_count (self->prompts) == self->paths->len)
+  if (self->prompts == NULL || vard_prompt_source_get_count (self->prompts) == self->paths->len)
     return self->prompts != NULL;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s has %u prompts, but there are %u pictures",
                path, vard_prompt_source_get_count (self->prompts), self->paths->len);
+
   return FALSE;
 }
 
 /* Which reward is sorted and filtered by, and how */
 static gboolean
-read_order (Scoring *self, GError **error)
+cli_read_order (Scoring *self, GError **error)
 {
   const char *label = self->settings->sort, *minimum = self->settings->minimum;
   guint n = vard_reward_mix_get_n_components (self->mix);
 
-  self->is_sorted = label || self->settings->top > 0;
+  self->is_sorted = label != NULL || self->settings->top > 0;
   self->minimum = -INFINITY;
   char *end = NULL;
-  if (minimum)
+  if (minimum != NULL)
     self->minimum = g_ascii_strtod (minimum, &end);
-  if (minimum && (end == minimum || *end || isnan (self->minimum)))
+  if (minimum != NULL && (end == minimum || *end || isnan (self->minimum)))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "minimum is \"%s\", but must be a number",
                    minimum);
       return FALSE;
     }
-  while (label && self->key < n
+  while (label != NULL && self->key < n
          && strcmp (label, vard_reward_mix_get_label (self->mix, self->key)) != 0)
     self->key++;
   if (self->key == n)
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
                  "sort is \"%s\", but no reward has this label", label);
+
   return self->key < n;
 }
 
 /* As vard writes it. Elsewhere "prompt" may be a program's whole workflow, as JSON, and
  * "parameters" a prompt with lines of settings below. */
 static char *
-find_own_prompt (VardImage *image)
+cli_find_own_prompt (VardImage *image)
 {
   const char *prompt = vard_image_get_text (image, "prompt"),
              *parameters = vard_image_get_text (image, "parameters");
   const char *end = NULL;
 
-  if (prompt && *prompt != '{')
+  if (prompt != NULL && *prompt != '{')
     return g_strdup (prompt);
-  if (parameters)
+  if (parameters != NULL)
     end = strstr (parameters, "\nNegative prompt: ");
-  if (parameters && !end)
+  if (parameters != NULL && end == NULL)
     end = strstr (parameters, "\nSteps: ");
-  return end ? g_strndup (parameters, end - parameters) : NULL;
+
+  return end != NULL ? g_strndup (parameters, end - parameters) : NULL;
 }
 
 static gboolean
-add_picture (Scoring *self, VardRewardBatch *batch, guint i, GError **error)
+cli_add_picture (Scoring *self, VardRewardBatch *batch, guint i, GError **error)
 {
   g_autoptr (VardImage) image = vard_image_new_from_file (self->paths->pdata[i], error);
 
-  if (!image)
+  if (image == NULL)
     return FALSE;
 
   GBytes *pixels = vard_image_get_rgb (image);
-  g_autofree char *own = self->prompts ? g_strdup (vard_prompt_source_get_text (self->prompts, i))
-                                       : find_own_prompt (image);
-  JsonObject *metadata = self->prompts ? vard_prompt_source_get_metadata (self->prompts, i) : NULL;
+  g_autofree char *own = self->prompts != NULL
+                           ? g_strdup (vard_prompt_source_get_text (self->prompts, i))
+                           : cli_find_own_prompt (image);
+  JsonObject *metadata = self->prompts != NULL ? vard_prompt_source_get_metadata (self->prompts, i)
+                                               : NULL;
 
   return vard_reward_batch_append (batch, pixels, vard_image_get_width (image),
                                    vard_image_get_height (image),
-                                   own ? own : self->settings->prompt, metadata, 0, error);
+                                   own != NULL ? own : self->settings->prompt, metadata, 0, error);
 }
 
 /* ---- what is printed ---- */
 
 /* A field of comma-separated values: in quotes where it has to be (RFC 4180) */
 static void
-print_field (const char *text)
+cli_print_field (const char *text)
 {
-  g_auto (GStrv) parts = strpbrk (text, ",\"\n\r") ? g_strsplit (text, "\"", -1) : NULL;
-  g_autofree char *inner = parts ? g_strjoinv ("\"\"", parts) : NULL;
+  g_auto (GStrv) parts = strpbrk (text, ",\"\n\r") != NULL ? g_strsplit (text, "\"", -1) : NULL;
+  g_autofree char *inner = parts != NULL ? g_strjoinv ("\"\"", parts) : NULL;
 
-  if (inner)
+  if (inner != NULL)
     printf ("\"%s\"", inner);
   else
     printf ("%s", text);
 }
 
 static void
-print_csv (const Row *row)
+cli_print_csv (const Row *row)
 {
   char text[G_ASCII_DTOSTR_BUF_SIZE];
 
-  print_field (row->path);
+  cli_print_field (row->path);
   for (guint c = 0; c < row->n; c++)
     printf (",%s", isnan (row->scores[c])
                      ? ""
@@ -281,7 +290,7 @@ print_csv (const Row *row)
 }
 
 static void
-add_json (Scoring *self, const Row *row, JsonArray *array)
+verb_score_add_json (Scoring *self, const Row *row, JsonArray *array)
 {
   JsonObject *object = json_object_new ();
   JsonObject *values = json_object_new ();
@@ -308,7 +317,7 @@ add_json (Scoring *self, const Row *row, JsonArray *array)
 
 /* Not before there is something to print: what fails leaves standard output empty */
 static void
-print_header (Scoring *self)
+cli_print_header (Scoring *self)
 {
   if (self->is_begun)
     return;
@@ -317,39 +326,40 @@ print_header (Scoring *self)
   for (guint c = 0; c < vard_reward_mix_get_n_components (self->mix); c++)
     {
       printf (",");
-      print_field (vard_reward_mix_get_label (self->mix, c));
+      cli_print_field (vard_reward_mix_get_label (self->mix, c));
     }
   printf ("\n");
 }
 
 /* Best first; no score is worse than any, equal ones stay in the order they came */
 static int
-compare_rows (gconstpointer a, gconstpointer b, gpointer key)
+cli_compare_rows (gconstpointer a, gconstpointer b, gpointer key)
 {
   double x = (*(Row *const *) a)->scores[GPOINTER_TO_UINT (key)];
   double y = (*(Row *const *) b)->scores[GPOINTER_TO_UINT (key)];
 
   if (isnan (x) || isnan (y))
     return isnan (x) - isnan (y);
+
   return (x < y) - (x > y);
 }
 
 static void
-print_rows (Scoring *self)
+cli_print_rows (Scoring *self)
 {
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_ARRAY);
   g_autoptr (JsonArray) array = json_array_new ();
   guint n = self->settings->top > 0 ? MIN (self->settings->top, self->rows->len) : self->rows->len;
 
   if (!self->settings->json)
-    print_header (self);
+    cli_print_header (self);
   if (self->is_sorted)
-    g_ptr_array_sort_with_data (self->rows, compare_rows, GUINT_TO_POINTER (self->key));
+    g_ptr_array_sort_with_data (self->rows, cli_compare_rows, GUINT_TO_POINTER (self->key));
   for (guint i = 0; i < n; i++)
     if (self->settings->json)
-      add_json (self, self->rows->pdata[i], array);
+      verb_score_add_json (self, self->rows->pdata[i], array);
     else if (self->is_sorted)
-      print_csv (self->rows->pdata[i]);
+      cli_print_csv (self->rows->pdata[i]);
   json_node_set_array (node, array);
   if (self->settings->json)
     cli_print_json (node);
@@ -358,7 +368,7 @@ print_rows (Scoring *self)
 /* ---- scoring ---- */
 
 static void
-keep_row (Scoring *self, VardRewardScores *scores, guint item, const char *path)
+cli_keep_row (Scoring *self, VardRewardScores *scores, guint item, const char *path)
 {
   guint n = vard_reward_mix_get_n_components (self->mix);
   Row *row = g_malloc0 (sizeof (Row) + n * sizeof (double));
@@ -372,73 +382,78 @@ keep_row (Scoring *self, VardRewardScores *scores, guint item, const char *path)
 
       if (!vard_reward_scores_get_raw (scores, c, item, &row->scores[c]))
         row->scores[c] = NAN;
-      row->messages[c] = g_strdup (message ? message : "");
+      row->messages[c] = g_strdup (message != NULL ? message : "");
     }
   g_ptr_array_add (self->rows, row);
-  if (self->settings->minimum && !(row->scores[self->key] >= self->minimum))
+  if (self->settings->minimum != NULL && !(row->scores[self->key] >= self->minimum))
     g_ptr_array_set_size (self->rows, self->rows->len - 1);
   else if (!self->settings->json && !self->is_sorted)
     {
-      print_header (self);
-      print_csv (row);
+      cli_print_header (self);
+      cli_print_csv (row);
     }
 }
 
 /* A picture without a prompt is refused by a reward of texts, not scored badly */
 static gboolean
-check_needs (Scoring *self, VardRewardBatch *batch, GError **error)
+cli_check_needs (Scoring *self, VardRewardBatch *batch, GError **error)
 {
-  g_auto (GStrv) keys = self->prompts ? vard_prompt_source_dup_common_keys (self->prompts) : NULL;
+  g_auto (GStrv) keys = self->prompts != NULL ? vard_prompt_source_dup_common_keys (self->prompts)
+                                              : NULL;
   gboolean has_prompts = TRUE;
 
   for (guint i = 0; i < vard_reward_batch_get_count (batch); i++)
     {
       const char *prompt = vard_reward_batch_get_prompt (batch, i);
 
-      has_prompts = has_prompts && prompt && *prompt;
+      has_prompts = has_prompts && prompt != NULL && *prompt;
     }
+
   return vard_reward_mix_check_needs (self->mix, has_prompts, (const char *const *) keys,
                                       vard_reward_batch_get_count (batch), error);
 }
 
 static gboolean
-score_chunk (Scoring *self, guint first, guint n, GError **error)
+cli_score_chunk (Scoring *self, guint first, guint n, GError **error)
 {
   g_autoptr (VardRewardBatch) batch = vard_reward_batch_new ();
 
   for (guint i = first; i < first + n; i++)
-    if (!add_picture (self, batch, i, error))
+    if (!cli_add_picture (self, batch, i, error))
       return FALSE;
-  if (!check_needs (self, batch, error))
+  if (!cli_check_needs (self, batch, error))
     return FALSE;
 
   g_autoptr (VardRewardScores) scores = vard_reward_mix_score (self->mix, batch, NULL, error);
 
   cli_print_messages (self->mix);
-  if (!scores)
+  if (scores == NULL)
     return FALSE;
-  for (const char *const *warning = vard_reward_scores_get_warnings (scores); *warning; warning++)
+  for (const char *const *warning = vard_reward_scores_get_warnings (scores); *warning != NULL;
+       warning++)
     fprintf (stderr, "vard score: %s\n", *warning);
   for (guint i = 0; i < n; i++)
-    keep_row (self, scores, i, self->paths->pdata[first + i]);
+    cli_keep_row (self, scores, i, self->paths->pdata[first + i]);
+
   return TRUE;
 }
 
 static gboolean
-score_all (CliScoreSettings *settings, const char *const *words, GError **error)
+cli_score_all (CliScoreSettings *settings, const char *const *words, GError **error)
 {
-  g_autoptr (VardRewardMix) mix = make_rewards (settings, error);
+  g_autoptr (VardRewardMix) mix = cli_make_rewards (settings, error);
   g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (row_free);
   Scoring self = { .settings = settings, .mix = mix, .paths = paths, .rows = rows };
-  gboolean ok = mix && list_pictures (&self, words, error) && read_order (&self, error)
-                && read_prompts (&self, error);
+  gboolean ok = mix != NULL && cli_list_pictures (&self, words, error)
+                && cli_read_order (&self, error) && cli_read_prompts (&self, error);
   g_autoptr (VardPromptSource) prompts = self.prompts;
 
   for (guint i = 0; ok && i < paths->len; i += CHUNK)
-    ok = score_chunk (&self, i, MIN (CHUNK, paths->len - i), error);
+    ok = cli_score_chunk (&self, i, MIN (CHUNK, paths->len - i), error);
   if (ok)
-    print_rows (&self);
+    cli_print_rows (&self);
+
   return ok;
 }
 
@@ -455,8 +470,9 @@ cli_score (int argc, char **argv)
 
   cli_options_add_object (options, "Scoring", G_OBJECT (settings));
   if (cli_options_parse (options, argc, argv, &error) && cli_options_apply (options, &error))
-    score_all (settings, cli_options_get_words (options), &error);
-  return error ? cli_fail ("score", g_steal_pointer (&error)) : CLI_DONE;
+    cli_score_all (settings, cli_options_get_words (options), &error);
+
+  return error != NULL ? cli_fail ("score", g_steal_pointer (&error)) : CLI_DONE;
 }
 
 const CliVerb cli_verb_score = { "score", "scores picture files with rewards", cli_score };

@@ -44,66 +44,70 @@ cli_train_settings_init (CliTrainSettings *self)
 }
 
 static char *
-dup_run_path (CliTrainSettings *settings)
+cli_dup_run_path (CliTrainSettings *settings)
 {
   g_autoptr (GDateTime) now = g_date_time_new_now_local ();
   g_autofree char *name = g_date_time_format (now, "%Y-%m-%d-%H%M%S");
 
-  return settings->run && *settings->run ? g_strdup (settings->run)
-                                         : g_build_filename ("runs", name, NULL);
+  return settings->run != NULL && *settings->run ? g_strdup (settings->run)
+                                                 : g_build_filename ("runs", name, NULL);
 }
 
 /* An existing folder is found before minutes are spent on loading */
 static gboolean
-check_run_path (const char *path, GError **error)
+cli_check_run_path (const char *path, GError **error)
 {
   if (!g_file_test (path, G_FILE_TEST_EXISTS))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_EXISTS,
                "%s exists, and vard never overwrites a run: name another folder, or resume it",
                path);
+
   return FALSE;
 }
 
 /* The settings file that names the rewards; NULL when the command line does */
 static const char *
-file_of_rewards (CliOptions *options, VardRunSettings *run_settings)
+cli_file_of_rewards (CliOptions *options, VardRunSettings *run_settings)
 {
-  return vard_run_settings_get_rewards (run_settings) && !cli_options_has (options, "rewards")
+  return vard_run_settings_get_rewards (run_settings) != NULL
+             && !cli_options_has (options, "rewards")
            ? cli_options_get_words (options)[0]
            : NULL;
 }
 
 static VardRunner *
-make_runner (CliOptions *options, VardRunSettings *run_settings, GError **error)
+cli_make_runner (CliOptions *options, VardRunSettings *run_settings, GError **error)
 {
   GError *problem = NULL;
   VardRunner *runner = vard_runner_new (run_settings, &problem);
 
-  if (problem)
-    g_propagate_error (error, cli_blame_file (problem, file_of_rewards (options, run_settings)));
+  if (problem != NULL)
+    g_propagate_error (error,
+                       cli_blame_file (problem, cli_file_of_rewards (options, run_settings)));
+
   return runner;
 }
 
 static void
-say_cuts (VardRunner *runner)
+cli_say_cuts (VardRunner *runner)
 {
   VardRunSettings *settings = vard_runner_get_settings (runner);
   g_autofree char *path = vard_run_settings_dup_prompts (settings);
   g_auto (GStrv) prompts = cli_prompts_load (NULL, path, NULL);
 
-  if (prompts)
+  if (prompts != NULL)
     cli_prompts_say_cuts (vard_runner_get_model (runner), (const char *const *) prompts);
 }
 
 /* What a dry run does not start is tried as far as it goes without pictures: weights are loaded,
  * servers greeted. */
 static gboolean
-begin (VardRunner *runner,
-       CliTrainSettings *settings,
-       const char *path,
-       GCancellable *cancellable,
-       GError **error)
+cli_begin (VardRunner *runner,
+           CliTrainSettings *settings,
+           const char *path,
+           GCancellable *cancellable,
+           GError **error)
 {
   if (settings->dry_run)
     return vard_reward_mix_prepare (vard_runner_get_rewards (runner), NULL, error);
@@ -112,7 +116,7 @@ begin (VardRunner *runner,
 }
 
 static CliExit
-train (CliOptions *options, CliTrainSettings *settings, VardRunSettings *run_settings)
+verb_train_train (CliOptions *options, CliTrainSettings *settings, VardRunSettings *run_settings)
 {
   const char *config = cli_options_get_words (options)[0];
   g_autofree char *path = NULL;
@@ -120,26 +124,27 @@ train (CliOptions *options, CliTrainSettings *settings, VardRunSettings *run_set
   GCancellable *cancellable = cli_signals_catch ();
   g_autoptr (GError) error = NULL;
 
-  if ((config && !vard_run_settings_load_file (run_settings, config, &error))
+  if ((config != NULL && !vard_run_settings_load_file (run_settings, config, &error))
       || !cli_options_apply (options, &error))
     return cli_fail ("train", g_steal_pointer (&error));
-  path = dup_run_path (settings);
-  if (!check_run_path (path, &error))
+  path = cli_dup_run_path (settings);
+  if (!cli_check_run_path (path, &error))
     return cli_fail ("train", g_steal_pointer (&error));
-  runner = make_runner (options, run_settings, &error);
-  if (!runner)
+  runner = cli_make_runner (options, run_settings, &error);
+  if (runner == NULL)
     return cli_fail ("train", g_steal_pointer (&error));
-  say_cuts (runner);
+  cli_say_cuts (runner);
 
-  gboolean is_begun = begin (runner, settings, path, cancellable, &error);
+  gboolean is_begun = cli_begin (runner, settings, path, cancellable, &error);
 
   if (settings->dry_run || !is_begun)
     cli_print_messages (vard_runner_get_rewards (runner));
   if (!is_begun)
     return cli_fail ("train", cli_blame_file (g_steal_pointer (&error),
-                                              file_of_rewards (options, run_settings)));
+                                              cli_file_of_rewards (options, run_settings)));
   if (settings->dry_run)
     return cli_forecast_print (runner, path);
+
   return cli_training_run ("train", runner, settings->quiet, cancellable);
 }
 
@@ -159,8 +164,9 @@ cli_train (int argc, char **argv)
   cli_options_set_notes (options, "Press Ctrl-C once to finish the step, write a checkpoint and "
                                   "stop; twice to stop at once.");
   if (!cli_options_parse (options, argc, argv, &error))
-    return error ? cli_fail ("train", g_steal_pointer (&error)) : CLI_DONE;
-  return train (options, settings, run_settings);
+    return error != NULL ? cli_fail ("train", g_steal_pointer (&error)) : CLI_DONE;
+
+  return verb_train_train (options, settings, run_settings);
 }
 
 const CliVerb cli_verb_train = { "train", "fine-tunes a model on rewards, in a new run folder",

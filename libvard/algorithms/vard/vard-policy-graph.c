@@ -11,7 +11,7 @@
 #define CONDITION "condition"
 
 static VardGuidanceInputs
-record_inputs (const VardPolicyStepConfig *config, VardGraph *graph)
+vard_policy_graph_record_inputs (const VardPolicyStepConfig *config, VardGraph *graph)
 {
   const VardModelInfo *info = vard_model_peek_info (config->model);
   guint n = config->n;
@@ -38,7 +38,7 @@ VardPolicyGraph
 vard_policy_graph_begin (const VardPolicyStepConfig *config)
 {
   VardPolicyGraph self = { .graph = vard_graph_new () };
-  VardGuidanceInputs inputs = record_inputs (config, self.graph);
+  VardGuidanceInputs inputs = vard_policy_graph_record_inputs (config, self.graph);
 
   self.x = inputs.latents;
   self.numbers = vard_input (self.graph, "numbers", VARD_DTYPE_F32,
@@ -63,7 +63,10 @@ vard_policy_graph_get_number (const VardPolicyGraph *self, VardPolicyNumber whic
 }
 
 static void
-fill_numbers (const VardPolicyState *state, double share, double w_max, float *row)
+vard_policy_graph_fill_numbers (const VardPolicyState *state,
+                                double share,
+                                double w_max,
+                                float *row)
 {
   const VardSamplerStep *step = state->step;
   gboolean is_open = step->sigma > 0 && step->kl_per_change <= w_max;
@@ -87,7 +90,11 @@ typedef struct
 } Rows;
 
 static void
-fill_row (Rows *rows, guint i, const VardPolicyState *state, double share, double w_max)
+vard_policy_graph_fill_row (Rows *rows,
+                            guint i,
+                            const VardPolicyState *state,
+                            double share,
+                            double w_max)
 {
   memcpy (rows->x + i * rows->x_size, state->x, rows->x_size * sizeof (float));
   memcpy (rows->summary + i * rows->summary_size, vard_condition_peek_summary (state->condition),
@@ -97,16 +104,16 @@ fill_row (Rows *rows, guint i, const VardPolicyState *state, double share, doubl
   rows->next_t[i] = state->value_time;
   rows->counters[2 * i] = (gint64) state->noise_key;
   rows->counters[2 * i + 1] = 0;
-  fill_numbers (state, share, w_max, rows->numbers + i * VARD_POLICY_N_NUMBERS);
+  vard_policy_graph_fill_numbers (state, share, w_max, rows->numbers + i * VARD_POLICY_N_NUMBERS);
 }
 
 /* Inputs that only the policy's graph has are skipped for the meter, which has no value */
 static gboolean
-write_rows (const Rows *rows,
-            guint n,
-            gboolean has_value,
-            VardExecutable *executable,
-            GError **error)
+vard_policy_graph_write_rows (const Rows *rows,
+                              guint n,
+                              gboolean has_value,
+                              VardExecutable *executable,
+                              GError **error)
 {
   gsize f = sizeof (float);
 
@@ -151,9 +158,10 @@ vard_policy_graph_bind (const VardPolicyStepConfig *config,
   rows.counters = counters;
 
   for (guint i = 0; i < n; i++)
-    fill_row (&rows, i, &states[i < n_states ? i : 0], i < n_states ? share : 0, w_max);
+    vard_policy_graph_fill_row (&rows, i, &states[i < n_states ? i : 0], i < n_states ? share : 0,
+                                w_max);
 
-  return write_rows (&rows, n, config->value.record != NULL, executable, error);
+  return vard_policy_graph_write_rows (&rows, n, config->value.record != NULL, executable, error);
 }
 
 void

@@ -35,14 +35,16 @@ struct _VardKlMeter
 };
 
 static VardNode *
-flatten (VardNode *node)
+vard_policy_step_flatten (VardNode *node)
 {
   return vard_reshape (node, VARD_SHAPE (node->shape.dims[0]));
 }
 
 /* The value's gradient at the next state: [n, h, w, c], through no weight */
 static VardNode *
-record_value_gradient (const VardPolicyStepConfig *config, VardPolicyGraph *policy, VardNode *mean)
+vard_policy_step_record_value_gradient (const VardPolicyStepConfig *config,
+                                        VardPolicyGraph *policy,
+                                        VardNode *mean)
 {
   const VardModelInfo *info = vard_model_peek_info (config->model);
   VardGraph *graph = policy->graph;
@@ -67,18 +69,18 @@ record_value_gradient (const VardPolicyStepConfig *config, VardPolicyGraph *poli
   VardNode *factor = vard_mul (vard_policy_graph_get_number (policy, VARD_POLICY_GAIN), shorten);
 
   vard_graph_add_output (graph, "value", value);
-  vard_graph_add_output (graph, "gradient-norm", flatten (norm));
+  vard_graph_add_output (graph, "gradient-norm", vard_policy_step_flatten (norm));
 
   return vard_stop (vard_mul (factor, gradient));
 }
 
 static VardNode *
-record_loss (const VardPolicyStepConfig *config, VardPolicyGraph *policy)
+vard_policy_step_record_loss (const VardPolicyStepConfig *config, VardPolicyGraph *policy)
 {
   VardNode *x_scale = vard_policy_graph_get_number (policy, VARD_POLICY_X_SCALE);
   VardNode *out_scale = vard_policy_graph_get_number (policy, VARD_POLICY_OUT_SCALE);
   VardNode *mean = vard_add (vard_mul (x_scale, policy->x), vard_mul (out_scale, policy->out));
-  VardNode *gradient = record_value_gradient (config, policy, mean);
+  VardNode *gradient = vard_policy_step_record_value_gradient (config, policy, mean);
   VardNode *climb = vard_sum (vard_mul (gradient, mean), STATE_AXES);
   VardNode *kl_weight =
     vard_input (policy->graph, "kl-weight", VARD_DTYPE_F32, VARD_SHAPE (1, 1, 1, 1));
@@ -89,15 +91,15 @@ record_loss (const VardPolicyStepConfig *config, VardPolicyGraph *policy)
 }
 
 static VardExecutable *
-compile (const VardPolicyStepConfig *config, GError **error)
+vard_policy_step_compile (const VardPolicyStepConfig *config, GError **error)
 {
   VardPolicyGraph policy = vard_policy_graph_begin (config);
   g_autoptr (VardGraph) graph = policy.graph;
-  VardNode *loss = record_loss (config, &policy);
+  VardNode *loss = vard_policy_step_record_loss (config, &policy);
   VardNode *share = vard_policy_graph_get_number (&policy, VARD_POLICY_SHARE);
 
-  vard_graph_add_output (graph, "loss", flatten (loss));
-  vard_graph_add_output (graph, "change", flatten (policy.change));
+  vard_graph_add_output (graph, "loss", vard_policy_step_flatten (loss));
+  vard_graph_add_output (graph, "change", vard_policy_step_flatten (policy.change));
   vard_parameter_set_record_gradients (config->set, vard_sum_all (vard_mul (share, loss)));
 
   return vard_engine_compile (config->engine, graph, error);
@@ -106,7 +108,7 @@ compile (const VardPolicyStepConfig *config, GError **error)
 VardPolicyStep *
 vard_policy_step_new (const VardPolicyStepConfig *config, GError **error)
 {
-  VardExecutable *executable = compile (config, error);
+  VardExecutable *executable = vard_policy_step_compile (config, error);
 
   if (executable == NULL)
     return NULL;
@@ -149,7 +151,7 @@ vard_policy_step_count_flops (VardPolicyStep *self)
 }
 
 static gboolean
-read_outputs (VardPolicyStep *self, GError **error)
+vard_policy_step_read_outputs (VardPolicyStep *self, GError **error)
 {
   gsize size = self->config.n * sizeof (float);
 
@@ -160,12 +162,12 @@ read_outputs (VardPolicyStep *self, GError **error)
 }
 
 static gboolean
-take_sample (VardPolicyStep *self,
-             guint i,
-             const VardSamplerStep *step,
-             double w_max,
-             VardPolicySample *sample,
-             GError **error)
+vard_policy_step_take_sample (VardPolicyStep *self,
+                              guint i,
+                              const VardSamplerStep *step,
+                              double w_max,
+                              VardPolicySample *sample,
+                              GError **error)
 {
   sample->loss = self->loss[i];
   sample->value = self->value[i];
@@ -178,6 +180,7 @@ take_sample (VardPolicyStep *self,
                "the policy loss at timestep %g is %g (value %g, squared change of the prediction "
                "%g)",
                step->model_time, sample->loss, sample->value, (double) self->change[i]);
+
   return FALSE;
 }
 
@@ -204,10 +207,11 @@ vard_policy_step_accumulate (VardPolicyStep *self,
       if (!vard_policy_graph_bind (&self->config, self->executable, states + first, n,
                                    1.0 / n_total, w_max, error)
           || !vard_executable_run (self->executable, cancellable, error)
-          || !read_outputs (self, error))
+          || !vard_policy_step_read_outputs (self, error))
         return FALSE;
       for (guint i = 0; i < n; i++)
-        if (!take_sample (self, i, states[first + i].step, w_max, &samples[first + i], error))
+        if (!vard_policy_step_take_sample (self, i, states[first + i].step, w_max,
+                                           &samples[first + i], error))
           return FALSE;
     }
 
@@ -226,7 +230,7 @@ vard_kl_meter_new (const VardPolicyStepConfig *config, GError **error)
   VardPolicyGraph policy = vard_policy_graph_begin (&without_value);
   g_autoptr (VardGraph) graph = policy.graph;
 
-  vard_graph_add_output (graph, "change", flatten (policy.change));
+  vard_graph_add_output (graph, "change", vard_policy_step_flatten (policy.change));
 
   VardExecutable *executable = vard_engine_compile (config->engine, graph, error);
   if (executable == NULL)

@@ -24,7 +24,10 @@ struct _VardValueFit
 };
 
 static VardNode *
-record_value (VardGraph *graph, VardModel *model, const VardValueFunction *value, guint n)
+vard_value_fit_record_value (VardGraph *graph,
+                             VardModel *model,
+                             const VardValueFunction *value,
+                             guint n)
 {
   const VardModelInfo *info = vard_model_peek_info (model);
   VardNode *x = vard_input (graph, "x", VARD_DTYPE_F32,
@@ -37,17 +40,21 @@ record_value (VardGraph *graph, VardModel *model, const VardValueFunction *value
 }
 
 static gboolean
-compile (VardValueFit *self, VardModel *model, const VardValueFunction *value, GError **error)
+vard_value_fit_compile (VardValueFit *self,
+                        VardModel *model,
+                        const VardValueFunction *value,
+                        GError **error)
 {
   g_autoptr (VardGraph) predict = vard_graph_new ();
   g_autoptr (VardGraph) fit = vard_graph_new ();
 
-  vard_graph_add_output (predict, "values", record_value (predict, model, value, self->n));
+  vard_graph_add_output (predict, "values",
+                         vard_value_fit_record_value (predict, model, value, self->n));
   self->predict = vard_engine_compile (self->engine, predict, error);
   if (self->predict == NULL)
     return FALSE;
 
-  VardNode *values = record_value (fit, model, value, self->n);
+  VardNode *values = vard_value_fit_record_value (fit, model, value, self->n);
   VardNode *target = vard_input (fit, "target", VARD_DTYPE_F32, VARD_SHAPE (self->n));
   VardNode *loss =
     vard_sum_all (vard_scale (vard_square (vard_sub (values, target)), 1.0 / self->n));
@@ -81,7 +88,7 @@ vard_value_fit_new (VardEngine *engine,
 
   self->set = vard_parameter_set_new (engine, value->module, error);
   self->optimizer = self->set != NULL ? vard_optimizer_new (self->set, 0, error) : NULL;
-  if (self->optimizer == NULL || !compile (self, model, value, error))
+  if (self->optimizer == NULL || !vard_value_fit_compile (self, model, value, error))
     return NULL;
 
   return g_steal_pointer (&self);
@@ -107,11 +114,11 @@ vard_value_fit_free (VardValueFit *self)
 
 /* rows beyond n_states repeat the first */
 static gboolean
-bind (VardValueFit *self,
-      VardExecutable *executable,
-      const VardValueState *states,
-      guint n_states,
-      GError **error)
+vard_value_fit_bind (VardValueFit *self,
+                     VardExecutable *executable,
+                     const VardValueState *states,
+                     guint n_states,
+                     GError **error)
 {
   gsize f = sizeof (float);
 
@@ -143,7 +150,7 @@ vard_value_fit_update (VardValueFit *self,
   float value;
   double norm;
 
-  if (!bind (self, self->fit, states, self->n, error)
+  if (!vard_value_fit_bind (self, self->fit, states, self->n, error)
       || !vard_executable_set_input (self->fit, "target", self->target, self->n * sizeof (float),
                                      error)
       || !vard_executable_run (self->fit, cancellable, error)
@@ -178,7 +185,7 @@ vard_value_fit_predict (VardValueFit *self,
     {
       guint n = MIN (self->n, n_states - first);
 
-      if (!bind (self, self->predict, states + first, n, error)
+      if (!vard_value_fit_bind (self, self->predict, states + first, n, error)
           || !vard_executable_run (self->predict, cancellable, error)
           || !vard_executable_get_output (self->predict, "values", self->values,
                                           self->n * sizeof (float), error))

@@ -57,6 +57,7 @@ vard_value_block_new (gint64 width)
                            vard_linear_new (CONDITION_WIDTH, 2 * width, TRUE, VARD_LAYOUT_PLAIN));
   self->norm2 = vard_module_add_child (module, "norm2", vard_group_norm_new (width, N_GROUPS, EPS));
   self->conv2 = vard_module_add_child (module, "conv2", vard_conv2d_new_same (width, width, 3));
+
   return self;
 }
 
@@ -79,6 +80,7 @@ vard_value_block_record (VardValueBlock *self, VardNode *x, VardNode *condition)
   h = vard_add (vard_mul (h, vard_affine (scale, 1, 1)), shift);
   h = vard_add (x, vard_conv2d_record (self->conv2, vard_silu (h)));
   vard_module_end_block (VARD_MODULE (self), graph);
+
   return h;
 }
 
@@ -133,7 +135,7 @@ init_parameter (const char *path, VardParameter *parameter, gpointer data)
 }
 
 static void
-add_stages (VardValueNet *self)
+vard_value_net_add_stages (VardValueNet *self)
 {
   VardModule *module = VARD_MODULE (self);
   const VardConv2dAttrs halve = { .stride = 2,
@@ -175,7 +177,7 @@ vard_value_net_new (gint64 n_channels, gint64 text_width, gint64 width, guint64 
   self->text =
     vard_module_add_child (module, "text",
                            vard_linear_new (text_width, CONDITION_WIDTH, TRUE, VARD_LAYOUT_PLAIN));
-  add_stages (self);
+  vard_value_net_add_stages (self);
   self->head_1 = vard_module_add_child (module, "head.0",
                                         vard_linear_new (2 * N_STAGES * width, HEAD_WIDTH, TRUE,
                                                          VARD_LAYOUT_PLAIN));
@@ -186,12 +188,13 @@ vard_value_net_new (gint64 n_channels, gint64 text_width, gint64 width, guint64 
 
   vard_module_foreach_parameter (module, init_parameter, &init);
   vard_module_set_trainable (module, TRUE);
+
   return self;
 }
 
 /* [n, h, w, c] -> [n, 2 c] */
 static VardNode *
-pool (VardNode *x)
+vard_value_net_pool (VardNode *x)
 {
   gint64 n = x->shape.dims[0], c = x->shape.dims[3];
   guint pixels = 1u << 1 | 1u << 2;
@@ -225,9 +228,10 @@ vard_value_net_record (VardValueNet *self, VardNode *x, VardNode *timesteps, Var
       if (i + 1 < N_STAGES)
         h = vard_conv2d_record (self->downsamplers[i], h);
     }
-  h = vard_silu (vard_linear_record (self->head_1, pool (h)));
+  h = vard_silu (vard_linear_record (self->head_1, vard_value_net_pool (h)));
   h = vard_reshape (vard_linear_record (self->head_2, h), VARD_SHAPE (n));
   vard_module_leave (VARD_MODULE (self), graph);
+
   return h;
 }
 
@@ -245,11 +249,16 @@ vard_value_net_save (VardValueNet *self, const char *path, GError **error)
   g_hash_table_insert (metadata, "vard_text_width",
                        g_strdup_printf ("%" G_GINT64_FORMAT, self->text_width));
   g_hash_table_insert (metadata, "vard_width", g_strdup_printf ("%" G_GINT64_FORMAT, self->width));
+
   return vard_weights_save (module, path, VARD_DTYPE_F32, metadata, error);
 }
 
 static gboolean
-read_size (VardSafetensors *file, const char *key, gint64 step, gint64 *size, GError **error)
+vard_value_net_read_size (VardSafetensors *file,
+                          const char *key,
+                          gint64 step,
+                          gint64 *size,
+                          GError **error)
 {
   const char *text = g_hash_table_lookup (vard_safetensors_peek_metadata (file), key);
 
@@ -259,6 +268,7 @@ read_size (VardSafetensors *file, const char *key, gint64 step, gint64 *size, GE
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "%s is not a value network: its metadata has no good %s",
                vard_safetensors_get_path (file), key);
+
   return FALSE;
 }
 
@@ -268,15 +278,16 @@ vard_value_net_new_from_file (const char *path, GError **error)
   g_autoptr (VardSafetensors) file = vard_safetensors_open (path, error);
   gint64 n_channels, text_width, width;
 
-  if (file == NULL || !read_size (file, "vard_channels", 1, &n_channels, error)
-      || !read_size (file, "vard_text_width", 1, &text_width, error)
-      || !read_size (file, "vard_width", N_GROUPS, &width, error))
+  if (file == NULL || !vard_value_net_read_size (file, "vard_channels", 1, &n_channels, error)
+      || !vard_value_net_read_size (file, "vard_text_width", 1, &text_width, error)
+      || !vard_value_net_read_size (file, "vard_width", N_GROUPS, &width, error))
     return NULL;
 
   g_autoptr (VardValueNet) self = vard_value_net_new (n_channels, text_width, width, 0);
 
   if (!vard_weights_load (VARD_MODULE (self), path, NULL, NULL, error))
     return NULL;
+
   return g_steal_pointer (&self);
 }
 

@@ -100,7 +100,7 @@ vard_runner_load_checkpoint (VardRunner *self, VardRun *run, guint64 step, GErro
 
   g_autofree char *folder = vard_run_find_checkpoint (run, step, NULL, error);
 
-  return folder
+  return folder != NULL
          && vard_run_record_check_model (run, vard_pipeline_peek_model (self->pipeline), error)
          && vard_trainer_load_state (self->trainer, folder, error)
          && vard_trainer_use_average (self->trainer, error);
@@ -119,7 +119,7 @@ vard_runner_read_checkpoint (VardRunner *self, VardRun *run, guint64 *metrics_si
   if (n == 0)
     return TRUE;
   folder = vard_run_find_checkpoint (run, VARD_CHECKPOINT_NEWEST, NULL, error);
-  if (!folder)
+  if (folder == NULL)
     return FALSE;
   path = g_build_filename (folder, VARD_RUNNER_METRICS_SIZE, NULL);
   if (!g_file_get_contents (path, &text, NULL, error)
@@ -127,6 +127,7 @@ vard_runner_read_checkpoint (VardRunner *self, VardRun *run, guint64 *metrics_si
       || !vard_trainer_load_state (self->trainer, folder, error))
     return FALSE;
   self->is_saved = TRUE;
+
   return TRUE;
 }
 

@@ -37,9 +37,9 @@ guint vard_runner_signals[VARD_RUNNER_N_SIGNALS];
 /* ---- the trainer's signals become files ---- */
 
 static void
-take_failure (VardRunner *self, GError *error)
+vard_runner_take_failure (VardRunner *self, GError *error)
 {
-  if (self->failure)
+  if (self->failure != NULL)
     g_error_free (error);
   else
     self->failure = error;
@@ -51,30 +51,31 @@ take_failure (VardRunner *self, GError *error)
 void
 vard_runner_take_messages (VardRunner *self, gboolean is_first)
 {
-  g_auto (GStrv) messages = self->run ? vard_reward_mix_take_messages (self->rewards) : NULL;
+  g_auto (GStrv) messages = self->run != NULL ? vard_reward_mix_take_messages (self->rewards)
+                                              : NULL;
 
-  for (guint i = 0; messages && messages[i]; i++)
+  for (guint i = 0; messages != NULL && messages[i] != NULL; i++)
     {
       GError *error = NULL;
 
       if (!vard_run_log (self->run, messages[i], &error))
-        take_failure (self, error);
+        vard_runner_take_failure (self, error);
       if (is_first)
         vard_runner_emit (self, vard_runner_signals[VARD_RUNNER_SIGNAL_WARNING], messages[i]);
     }
 }
 
 static void
-on_progress (VardTrainer *trainer,
-             const char *phase,
-             double fraction,
-             VardMetrics *metrics,
-             VardRunner *self)
+vard_runner_on_progress (VardTrainer *trainer,
+                         const char *phase,
+                         double fraction,
+                         VardMetrics *metrics,
+                         VardRunner *self)
 {
   GError *error = NULL;
 
-  if (self->run && !vard_run_beat (self->run, phase, fraction, &error))
-    take_failure (self, error);
+  if (self->run != NULL && !vard_run_beat (self->run, phase, fraction, &error))
+    vard_runner_take_failure (self, error);
   vard_runner_take_messages (self, FALSE);
   vard_runner_emit (self, vard_runner_signals[VARD_RUNNER_SIGNAL_PROGRESS], phase, fraction,
                     metrics);
@@ -85,67 +86,73 @@ vard_runner_warn (VardRunner *self, const char *message)
 {
   GError *error = NULL;
 
-  if (self->run && !vard_run_log (self->run, message, &error))
-    take_failure (self, error);
+  if (self->run != NULL && !vard_run_log (self->run, message, &error))
+    vard_runner_take_failure (self, error);
   vard_runner_emit (self, vard_runner_signals[VARD_RUNNER_SIGNAL_WARNING], message);
 }
 
 /* Of the trainer, and of the trackers */
 static void
-on_warning (gpointer source, const char *message, VardRunner *self)
+vard_runner_on_warning (gpointer source, const char *message, VardRunner *self)
 {
   vard_runner_warn (self, message);
 }
 
 static void
-on_step (VardTrainer *trainer, guint64 step, VardMetrics *metrics, VardRunner *self)
+vard_runner_on_step (VardTrainer *trainer, guint64 step, VardMetrics *metrics, VardRunner *self)
 {
   GError *error = NULL;
 
-  if (self->run
+  if (self->run != NULL
       && (!vard_tracker_write (VARD_TRACKER (self->trackers), metrics, &error)
           || !vard_run_set_state (self->run, VARD_RUN_STATE_RUNNING, step, NULL, &error)))
-    take_failure (self, error);
+    vard_runner_take_failure (self, error);
   vard_runner_emit (self, vard_runner_signals[VARD_RUNNER_SIGNAL_STEP], step, metrics);
 }
 
 static void
-on_evaluation (VardTrainer *trainer, guint64 step, VardEvaluation *evaluation, VardRunner *self)
+vard_runner_on_evaluation (VardTrainer *trainer,
+                           guint64 step,
+                           VardEvaluation *evaluation,
+                           VardRunner *self)
 {
   GError *error = NULL;
 
   self->evaluated_step = step;
-  if (self->run
+  if (self->run != NULL
       && (!vard_run_write_samples (self->run, step, evaluation, &error)
           || !vard_runner_track_evaluation (self, step, evaluation, &error)))
-    take_failure (self, error);
+    vard_runner_take_failure (self, error);
   vard_runner_emit (self, vard_runner_signals[VARD_RUNNER_SIGNAL_EVALUATION], step, evaluation);
 }
 
 /* Pictures between evaluations: for the folder alone */
 static void
-on_samples (VardTrainer *trainer, guint64 step, VardEvaluation *evaluation, VardRunner *self)
+vard_runner_on_samples (VardTrainer *trainer,
+                        guint64 step,
+                        VardEvaluation *evaluation,
+                        VardRunner *self)
 {
   GError *error = NULL;
 
-  if (self->run && !vard_run_write_samples (self->run, step, evaluation, &error))
-    take_failure (self, error);
+  if (self->run != NULL && !vard_run_write_samples (self->run, step, evaluation, &error))
+    vard_runner_take_failure (self, error);
 }
 
 static void
-on_checkpoint (VardTrainer *trainer, guint64 step, VardRunner *self)
+vard_runner_on_checkpoint (VardTrainer *trainer, guint64 step, VardRunner *self)
 {
   GError *error = NULL;
 
   /* a step whose line or pictures could not be written must not become one to go on from */
-  if (self->run && self->failure == NULL && !vard_runner_save (self, &error))
-    take_failure (self, error);
+  if (self->run != NULL && self->failure == NULL && !vard_runner_save (self, &error))
+    vard_runner_take_failure (self, error);
 }
 
 /* ---- making one ---- */
 
 static VardPipeline *
-make_pipeline (VardRunSettings *settings, GError **error)
+vard_runner_make_pipeline (VardRunSettings *settings, GError **error)
 {
   g_autofree char *engine = NULL;
   guint threads, width, height;
@@ -157,34 +164,38 @@ make_pipeline (VardRunSettings *settings, GError **error)
   g_autoptr (VardPipeline) pipeline =
     vard_load_pipeline (vard_run_settings_get_model (settings), engine, threads, error);
 
-  return pipeline && vard_model_set_size (vard_pipeline_peek_model (pipeline), width, height, error)
+  return pipeline != NULL
+             && vard_model_set_size (vard_pipeline_peek_model (pipeline), width, height, error)
            ? g_steal_pointer (&pipeline)
            : NULL;
 }
 
 static gboolean
-set_evaluation_prompts (VardRunner *self, GError **error)
+vard_runner_set_evaluation_prompts (VardRunner *self, GError **error)
 {
   g_autofree char *path = vard_run_settings_dup_evaluation_set (self->settings);
-  g_autoptr (VardPromptSource) prompts = path ? vard_prompt_source_new_from_file (path, error)
-                                              : NULL;
+  g_autoptr (VardPromptSource) prompts =
+    path != NULL ? vard_prompt_source_new_from_file (path, error) : NULL;
 
-  return !path || (prompts && vard_trainer_set_evaluation_prompts (self->trainer, prompts, error));
+  return path == NULL
+         || (prompts != NULL
+             && vard_trainer_set_evaluation_prompts (self->trainer, prompts, error));
 }
 
 /* a model of one's own has no list beside it */
 static gboolean
-check_prompts (VardRunSettings *settings, const char *path, GError **error)
+vard_runner_check_prompts (VardRunSettings *settings, const char *path, GError **error)
 {
   g_autofree char *named = NULL;
 
   g_object_get (settings, "prompts", &named, NULL);
-  if ((named && *named) || g_file_test (path, G_FILE_TEST_EXISTS))
+  if ((named != NULL && *named) || g_file_test (path, G_FILE_TEST_EXISTS))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
                "prompts is not set, and the model %s has no prompts.txt: name a file with prompts, "
                "one a line",
                vard_run_settings_get_model (settings));
+
   return FALSE;
 }
 
@@ -200,25 +211,30 @@ vard_runner_load (VardRunner *self, GError **error)
 {
   g_autofree char *path = vard_run_settings_dup_prompts (self->settings);
 
-  self->pipeline = vard_runner_is_wanted (error) ? make_pipeline (self->settings, error) : NULL;
+  self->pipeline = vard_runner_is_wanted (error) ? vard_runner_make_pipeline (self->settings, error)
+                                                 : NULL;
   if (self->pipeline == NULL || !vard_runner_is_wanted (error)
-      || !check_prompts (self->settings, path, error))
+      || !vard_runner_check_prompts (self->settings, path, error))
     return FALSE;
   self->prompts = vard_prompt_source_new_from_file (path, error);
   if (self->prompts == NULL)
     return FALSE;
   self->trainer = vard_trainer_new (self->pipeline, self->rewards, self->prompts,
                                     vard_run_settings_get_trainer (self->settings), error);
-  if (self->trainer == NULL || !set_evaluation_prompts (self, error)
+  if (self->trainer == NULL || !vard_runner_set_evaluation_prompts (self, error)
       || !vard_runner_is_wanted (error))
     return FALSE;
   g_object_get (vard_run_settings_get_trainer (self->settings), "steps", &self->n_steps, NULL);
-  g_signal_connect_object (self->trainer, "progress", G_CALLBACK (on_progress), self, 0);
-  g_signal_connect_object (self->trainer, "step", G_CALLBACK (on_step), self, 0);
-  g_signal_connect_object (self->trainer, "evaluation", G_CALLBACK (on_evaluation), self, 0);
-  g_signal_connect_object (self->trainer, "samples", G_CALLBACK (on_samples), self, 0);
-  g_signal_connect_object (self->trainer, "checkpoint", G_CALLBACK (on_checkpoint), self, 0);
-  g_signal_connect_object (self->trainer, "warning", G_CALLBACK (on_warning), self, 0);
+  g_signal_connect_object (self->trainer, "progress", G_CALLBACK (vard_runner_on_progress), self,
+                           0);
+  g_signal_connect_object (self->trainer, "step", G_CALLBACK (vard_runner_on_step), self, 0);
+  g_signal_connect_object (self->trainer, "evaluation", G_CALLBACK (vard_runner_on_evaluation),
+                           self, 0);
+  g_signal_connect_object (self->trainer, "samples", G_CALLBACK (vard_runner_on_samples), self, 0);
+  g_signal_connect_object (self->trainer, "checkpoint", G_CALLBACK (vard_runner_on_checkpoint),
+                           self, 0);
+  g_signal_connect_object (self->trainer, "warning", G_CALLBACK (vard_runner_on_warning), self, 0);
+
   return TRUE;
 }
 
@@ -241,6 +257,7 @@ vard_runner_new_with_rewards (VardRunSettings *settings, VardRewardMix *rewards,
 
   self->settings = g_object_ref (settings);
   self->rewards = g_object_ref (rewards);
+
   return vard_runner_load (self, error) ? g_steal_pointer (&self) : NULL;
 }
 
@@ -264,7 +281,7 @@ vard_runner_new (VardRunSettings *settings, GError **error)
   g_autoptr (VardRewardMix) rewards =
     vard_load_rewards (vard_run_settings_get_rewards (settings), error);
 
-  return rewards ? vard_runner_new_with_rewards (settings, rewards, error) : NULL;
+  return rewards != NULL ? vard_runner_new_with_rewards (settings, rewards, error) : NULL;
 }
 
 /* ---- what it has ---- */
@@ -385,6 +402,7 @@ vard_runner_add_signal (const char *name, guint n_arguments, ...)
                                   G_TYPE_NONE, n_arguments, types);
 
   va_end (types);
+
   return id;
 }
 
@@ -413,7 +431,7 @@ static void
 vard_runner_init (VardRunner *self)
 {
   self->trackers = vard_tracker_group_new ();
-  g_signal_connect_object (self->trackers, "warning", G_CALLBACK (on_warning), self, 0);
+  g_signal_connect_object (self->trackers, "warning", G_CALLBACK (vard_runner_on_warning), self, 0);
   self->cancellable = g_cancellable_new ();
   self->evaluated_step = G_MAXUINT64;
   self->state = VARD_RUN_STATE_STARTING;
