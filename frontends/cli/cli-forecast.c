@@ -1,4 +1,4 @@
-/* cli-forecast.c - what a run would take, for people
+/* cli-forecast.c - prints what a run will cost: memory, disk, time and reward calls
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -88,7 +88,7 @@ cli_forecast_print_work (VardForecast *f)
   printf ("  %.0f reward calls: %.0f for the pool, %.0f in training, %.0f in evaluations\n",
           cli_forecast_get (f, "calls/total"), cli_forecast_get (f, "calls/pool"),
           cli_forecast_get (f, "calls/training"), cli_forecast_get (f, "calls/evaluation"));
-  printf ("  %.0f of %.0f weights of the denoiser are trained\n",
+  printf ("  trains %.0f of %.0f weights of the denoiser\n",
           cli_forecast_get (f, "weights/trained"), cli_forecast_get (f, "weights/all"));
 }
 
@@ -111,8 +111,9 @@ cli_forecast_print (VardRunner *runner, const char *path)
   cli_forecast_print_sizes (forecast, "Memory of the device", "device/");
   cli_forecast_print_sizes (forecast, disk, "disk/");
   time = cli_format_time (cli_forecast_get (forecast, "time/total"));
-  printf ("Time\n  would take about %s on this machine: %.0f denoiser evaluations of %.3g ms, and "
-          "the rewards\n",
+  printf ("Time\n"
+          "  training would take about %s on this machine: %.0f denoiser evaluations of %.3g ms, "
+          "and the rewards\n",
           time, cli_forecast_get (forecast, "time/evaluations"),
           1000 * cli_forecast_get (forecast, "time/evaluation"));
 
@@ -138,9 +139,8 @@ cli_forecast_warn (VardRunner *runner, GCancellable *cancellable, GError **error
     return TRUE;
   time = cli_format_time (cli_forecast_get (forecast, "time/total"));
   fprintf (stderr,
-           "would take about %s on this machine: %.0f denoiser evaluations of %.3g s; a smaller "
-           "--steps, "
-           "--batch-size, --sampler-steps or --pool-size takes less\n",
+           "training would take about %s on this machine: %.0f denoiser evaluations of %.3g s; "
+           "lower --steps, --batch-size, --sampler-steps or --pool-size to save time\n",
            time, cli_forecast_get (forecast, "time/evaluations"),
            cli_forecast_get (forecast, "time/evaluation"));
 

@@ -1,4 +1,4 @@
-/* cli-metrics.c - what every metric of a run means
+/* cli-metrics.c - explains every metric of a run
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* cli-progress.c - how far training is: a bar on a terminal, lines elsewhere
+/* cli-progress.c - shows the progress of training: a bar on a terminal, lines elsewhere
  *
  * Everything goes to stderr; stdout is for results.
  *

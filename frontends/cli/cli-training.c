@@ -1,4 +1,4 @@
-/* cli-training.c - trains a run in sight of a person: progress, Ctrl-C, what came of it
+/* cli-training.c - trains a run and shows progress, Ctrl-C and results
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -110,7 +110,7 @@ cli_print_resume (VardRunner *runner)
   g_autofree guint64 *steps = vard_run_list_checkpoints (run, &n);
 
   if (n > 0)
-    fprintf (stderr, "To go on: vard resume %s\n", vard_run_get_path (run));
+    fprintf (stderr, "To continue: vard resume %s\n", vard_run_get_path (run));
 }
 
 /* It was asked to, so nothing has failed */
@@ -174,7 +174,7 @@ cli_list_sections (VardRunSettings *settings, GPtrArray *titles)
   g_auto (GStrv) algorithms = vard_trainer_settings_dup_algorithms (trainer);
 
   g_ptr_array_add (objects, settings);
-  g_ptr_array_add (titles, g_strdup ("What is trained"));
+  g_ptr_array_add (titles, g_strdup ("Training"));
   g_ptr_array_add (objects, trainer);
   g_ptr_array_add (titles, g_strdup ("Training"));
   for (guint i = 0; algorithms[i] != NULL; i++)

@@ -1,4 +1,4 @@
-/* cli.c - what the verbs of the command line share
+/* cli.c - functions that the verbs share
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

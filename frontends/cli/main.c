@@ -1,4 +1,4 @@
-/* main.c - the command line: finds the verb
+/* main.c - the program vard: finds the verb and runs it
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -17,15 +17,19 @@ static const CliVerb *const verbs[] = {
 static void
 main_print_help (void)
 {
-  printf ("Usage: vard VERB [OPTION...]\n\n"
-          "Fine-tunes diffusion models on any reward that can be computed from a picture.\n\n");
+  printf ("Usage: vard VERB [OPTION...]\n"
+          "\n"
+          "Fine-tunes diffusion models on any reward that you can compute from a picture.\n"
+          "\n");
   for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
     printf ("  %-12s %s\n", verbs[i]->name, verbs[i]->summary);
-  printf ("\n  vard VERB --help lists a verb's options; vard --version tells the version.\n"
-          "  vard --no-plugins VERB and vard --system-plugins VERB leave out plugin files: all, or "
-          "all but the system's.\n\n"
-          "Exit status: 0 done, 1 failed, 2 wrong usage, 3 bad configuration or input file,\n"
-          "4 a reward failed, 5 diverged, 130 cancelled.\n");
+  printf (
+    "\n"
+    "  vard VERB --help lists the options of a verb; vard --version prints the version.\n"
+    "  vard --no-plugins VERB uses no plugin files; vard --system-plugins VERB only the system's.\n"
+    "\n"
+    "Exit status: 0 success, 1 failure, 2 wrong usage, 3 bad configuration or input file,\n"
+    "4 a reward failed, 5 training diverged, 130 cancelled.\n");
 }
 
 static CliExit
@@ -63,7 +67,7 @@ main (int argc, char **argv)
   g_log_set_writer_func (vard_reward_log_writer, NULL, NULL);
   if (argc < 2)
     {
-      fprintf (stderr, "vard: which verb? 'vard --help' lists them\n");
+      fprintf (stderr, "vard: no verb is given; 'vard --help' lists them\n");
       return CLI_USAGE;
     }
   if (g_str_equal (argv[1], "--version"))

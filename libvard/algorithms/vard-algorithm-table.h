@@ -1,4 +1,4 @@
-/* vard-algorithm-table.h - the algorithms that there are
+/* vard-algorithm-table.h - the table of algorithms
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

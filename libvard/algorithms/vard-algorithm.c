@@ -1,4 +1,4 @@
-/* vard-algorithm.c - the seam of algorithms: what turns rollouts and scores into updates
+/* vard-algorithm.c - the interface of algorithms, which turn rollouts and scores into updates
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -82,7 +82,7 @@ vard_algorithm_check_groups (VardAlgorithm *self,
   if (settings->batch_size % size == 0)
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-               "batch-size is %u, which is no multiple of the %u pictures of a group",
+               "batch-size is %u, but must be a multiple of %u, the pictures of a group",
                settings->batch_size, size);
 
   return FALSE;

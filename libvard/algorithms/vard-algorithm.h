@@ -1,9 +1,9 @@
-/* vard-algorithm.h - the seam of algorithms: what turns rollouts and scores into updates
+/* vard-algorithm.h - the interface of algorithms, which turn rollouts and scores into updates
  *
- * An algorithm is a class of its own in a folder of its own, and a line in vard-algorithm-table.c.
- * The trainer is the loop around it: it makes the #VardTraining, calls advance until each phase is
- * done, evaluates the base model, calls step until all steps are done, and keeps evaluations,
- * checkpoints and guards to itself.
+ * An algorithm is a class in a folder of its own, and a line in vard-algorithm-table.c. The trainer
+ * is the loop around it: it creates the #VardTraining, calls advance until each phase is done,
+ * evaluates the base model, and calls step until all steps are done. The trainer alone handles
+ * evaluations, checkpoints and guards.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

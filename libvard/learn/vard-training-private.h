@@ -1,4 +1,4 @@
-/* vard-training-private.h - what the files of the training context share
+/* vard-training-private.h - functions that the files of the training context share
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

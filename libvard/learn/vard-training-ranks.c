@@ -1,8 +1,9 @@
-/* vard-training-ranks.c - the work of a batch divided among the ranks of a run, and put together
+/* vard-training-ranks.c - divides the work of a batch among the ranks of a run
  *
- * Shares lie one behind the other and only the last ones may be short, so what all ranks send in
- * rank order is the whole batch in its own order. Prompts, seeds and noise are functions of an
- * item's number in the whole batch: a picture is the same whichever rank makes it.
+ * The ranks' shares follow one another in rank order, and only the last ones may be short. Gathered
+ * in rank order, they are therefore the whole batch in its order. Prompts, seeds and noise are
+ * functions of an item's number in the whole batch, so a picture is the same whichever rank makes
+ * it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-training-rewards.c - a run asks its rewards
+/* vard-training-rewards.c - scores a run's pictures with its rewards
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

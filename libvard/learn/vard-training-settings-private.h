@@ -1,5 +1,4 @@
-/* vard-training-settings-private.h - the members behind the properties, for the training context
- * and algorithms
+/* vard-training-settings-private.h - the members behind the settings' properties
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,7 +1,7 @@
-/* vard-training-settings.c - the numbers of a training that do not depend on its algorithm
+/* vard-training-settings.c - the settings of a training that do not depend on its algorithm
  *
- * Nothing here is from the paper: the defaults are those that were measured on small models, and
- * the ranges are where the method is defined.
+ * None of the defaults are from the paper. They were measured on small models, and the ranges are
+ * where the method is defined.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -48,14 +48,14 @@ G_DEFINE_ENUM_TYPE (VardWhitening,
 /* clang-format off */
 static const VardField fields[] = {
   RESUMABLE (steps,
-             "Policy iterations: more move the model further; learning-rate decay is spread over "
-             "them",
+             "Policy iterations. More steps move the model further; the learning rate decays "
+             "over all of them",
              0, 1000000, 40),
-  UINT64 (seed, "Where all random numbers come from: the same seed repeats the run", 0, G_MAXUINT64,
+  UINT64 (seed, "Seed of all random numbers; the same seed repeats the run", 0, G_MAXUINT64,
           1),
-  STRING (algorithm, "What turns rewards into updates of the model: vard", "vard"),
-  STRING (engine, "What computes: cpu, cuda or reference", "cpu"),
-  RESUMABLE (threads, "Threads of the engine, 0 for one per core", 0, 1024, 0),
+  STRING (algorithm, "Algorithm that turns rewards into updates of the model: vard", "vard"),
+  STRING (engine, "Engine that computes: cpu, cuda or reference", "cpu"),
+  RESUMABLE (threads, "Threads of the engine; 0 uses one per core", 0, 1024, 0),
 
   VARD_FIELD_ENUM (VardTrainingSettings, sampler,
                    "Sampler, whose steps need a density to train: ddim, or ddpm, which adds no "
@@ -98,13 +98,14 @@ static const VardField fields[] = {
           "a few million parameters tolerates five times as much",
           0, 1, 0),
   DOUBLE (learning_rate_end,
-          "Share of it that is left at the last step; without decay the last model may be a bad "
-          "one",
+          "Learning rate at the last step, as a share of learning-rate; without decay the last "
+          "model may be a bad one",
           0, 1, 0.05),
   RESUMABLE (decay_steps,
-        "Steps over which the rate falls, 0 for all: set it when a run may be prolonged", 0,
+        "Steps over which the learning rate decays; 0 takes all steps. Set it if you may extend "
+        "the run", 0,
         1000000, 0),
-  UINT (warm_up, "Policy updates until the full rate", 0, 100000, 10),
+  UINT (warm_up, "Policy updates until the learning rate is reached", 0, 100000, 10),
   DOUBLE (adam_beta1, "Adam's beta1, the decay of the mean gradient", 0, 0.9999, 0.9),
   DOUBLE (adam_beta2, "Adam's beta2, the decay of the mean squared gradient", 0, 0.999999, 0.99),
   DOUBLE (adam_epsilon, "Adam's epsilon, added to the denominator", 0, 1, 1e-8),
@@ -117,14 +118,18 @@ static const VardField fields[] = {
           0),
 
   RESUMABLE (evaluation_interval,
-             "Steps between evaluations; 0 for the first and the last step only", 0, 1000000, 0),
-  UINT (evaluation_prompts, "Prompts of the evaluation, the first ones of the list", 1, 4096, 16),
-  UINT (evaluation_seeds, "Pictures per evaluated prompt, with seeds that training never uses", 2,
+             "Steps between evaluations; 0 evaluates only at the first and the last step",
+             0, 1000000, 0),
+  UINT (evaluation_prompts,
+        "Number of prompts to evaluate, from the start of the list", 1, 4096, 16),
+  UINT (evaluation_seeds, "Pictures per evaluated prompt, from seeds that training never uses", 2,
         4096, 8),
   RESUMABLE (sample_interval,
-             "Steps between sample pictures, two per evaluated prompt; 0 for evaluations only", 0,
+             "Steps between sample pictures, two per evaluated prompt; 0 draws them only in "
+             "evaluations", 0,
              1000000, 10),
-  RESUMABLE (checkpoint_interval, "Steps between checkpoints; 0 for the last step only", 0, 1000000,
+  RESUMABLE (checkpoint_interval,
+             "Steps between checkpoints; 0 writes one only at the last step", 0, 1000000,
              10),
 };
 /* clang-format on */

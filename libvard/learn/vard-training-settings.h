@@ -1,4 +1,4 @@
-/* vard-training-settings.h - the numbers of a training that do not depend on its algorithm
+/* vard-training-settings.h - the settings of a training that do not depend on its algorithm
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-training-weights.c - what a run trains: adapters or a whole denoiser, with its optimizer
+/* vard-training-weights.c - the trained weights, adapters or a whole denoiser, and their optimizer
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

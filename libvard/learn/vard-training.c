@@ -1,4 +1,4 @@
-/* vard-training.c - what a run offers to the algorithm that trains it: prompts, rollouts and news
+/* vard-training.c - the training context: what a run offers to the algorithm that trains it
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

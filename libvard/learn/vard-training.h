@@ -1,8 +1,8 @@
-/* vard-training.h - what a run offers to the algorithm that trains it: pipeline, rewards, prompts,
- * the weights that are trained, metrics, and the other ranks of the run
+/* vard-training.h - the training context: what a run offers to the algorithm that trains it
  *
- * A trainer owns one. Algorithms roll out, score, encode and report through it, and never see the
- * trainer.
+ * It has the pipeline, the rewards, the prompts, the trained weights, the metrics and the other
+ * ranks of the run. A trainer owns it. Algorithms roll out, score, encode and report through it,
+ * and never see the trainer.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-folder.c - folders that are there whole or not at all
+/* vard-folder.c - writes folders that are complete or do not exist
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -112,7 +112,7 @@ vard_folder_begin (const char *path, GError **error)
     return NULL;
   if (g_mkdir_with_parents (place, 0777) != 0)
     {
-      vard_folder_fail ("make the folder", place, errno, error);
+      vard_folder_fail ("create the folder", place, errno, error);
       return NULL;
     }
 
@@ -236,7 +236,7 @@ vard_folder_check_size (const char *path, const char *name, gint64 size, GError 
   if (info.st_size == size)
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "%s has %" G_GINT64_FORMAT " bytes, and had %" G_GINT64_FORMAT
+               "%s has %" G_GINT64_FORMAT " bytes, but had %" G_GINT64_FORMAT
                " when it was written",
                file, (gint64) info.st_size, size);
 
@@ -256,8 +256,8 @@ vard_folder_check (const char *path, GError **error)
 
   if (node == NULL || !JSON_NODE_HOLDS_OBJECT (node))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s does not list the folder's files",
-                   file);
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
+                   "%s is damaged: it does not list the folder's files", file);
       return FALSE;
     }
 

@@ -1,8 +1,8 @@
-/* vard-folder.h - folders that are there whole or not at all
+/* vard-folder.h - writes folders that are complete or do not exist
  *
- * A folder is filled beside its place under a name that starts with a dot, flushed, and renamed.
- * Its last file is COMPLETE, which lists the others with their sizes, so that a torn copy is
- * recognised too.
+ * vard fills a folder next to its destination, under a name that begins with a dot, flushes it, and
+ * renames it. The last file is COMPLETE, which lists the others with their sizes, so a torn copy
+ * can be recognised.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,8 +1,9 @@
-/* vard-forecast.c - what a run would take, found out without training
+/* vard-forecast.c - forecasts what a run will cost without training it
  *
  * Counts follow from the settings. Time is measured on a short rollout and scaled by the number of
- * denoiser evaluations; rewards are not counted, nor the value network, whose steps are cheap
- * beside them. Memory is measured for what is loaded, and counted for what training will fill.
+ * denoiser evaluations; it includes neither the rewards nor the value network, whose steps are
+ * cheap in comparison. Memory is measured for what is loaded, and counted for what training will
+ * fill.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-forecast.h - what a run would take, found out without training
+/* vard-forecast.h - forecasts what a run will cost without training it
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,9 +1,8 @@
-/* vard-run-control.c - takes the requests that stand in a run's folder, for the process that trains
- * it
+/* vard-run-control.c - takes the requests in a run's folder, for the process that trains it
  *
- * A thread looks into the folder and takes what it finds there, whatever the trainer is at; the
- * trainer's thread asks for what was taken at its safe points. stop-now alone is obeyed by the
- * thread itself, since nothing else can be done while a reward or a long step has the trainer.
+ * A thread looks into the folder and takes what it finds, whatever the trainer is doing; the
+ * trainer's thread collects these requests at its safe points. The thread itself obeys only
+ * stop-now, because nothing else can be done while a reward or a long step occupies the trainer.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -136,7 +135,8 @@ vard_run_control_discard (VardRunControl *self)
 
           if (text != NULL && i < 2)
             vard_run_control_log (self, text,
-                                  "discarded, it is older than the process that trains now");
+                                  "discarded, because it is older than the process that trains "
+                                  "now");
           g_unlink (path);
         }
     }
@@ -152,8 +152,8 @@ vard_run_control_check (VardRunControl *self, VardRunOrder *order, GError **erro
   if (order->kind != VARD_RUN_REQUEST_STEPS || order->n_steps >= self->step)
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-               "step %" G_GUINT64_FORMAT " is done already, so the goal cannot be %u", self->step,
-               order->n_steps);
+               "step %" G_GUINT64_FORMAT " is already done, so the run cannot end after step %u",
+               self->step, order->n_steps);
 
   return FALSE;
 }
@@ -231,7 +231,7 @@ vard_run_control_new (VardRun *run, GCancellable *cancellable, GError **error)
   if (g_mkdir_with_parents (self->folder, 0777) != 0)
     {
       g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno),
-                   "cannot make the folder %s: %s", self->folder, g_strerror (errno));
+                   "cannot create the folder %s: %s", self->folder, g_strerror (errno));
       vard_folder_prefix_space (self->folder, error);
       vard_run_control_free (self);
       return NULL;

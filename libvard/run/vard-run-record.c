@@ -1,7 +1,7 @@
-/* vard-run-record.c - run.json and resumes.jsonl: what a run was asked to do, and by what
+/* vard-run-record.c - run.json and resumes.jsonl: the request for a run, and its resumes
  *
- * run.json is written once. What a resume changes stands in a line of resumes.jsonl; the settings
- * in force are those of run.json with all these lines applied.
+ * vard writes run.json once. Each resume adds a line with its changes to resumes.jsonl. The
+ * settings in force are those of run.json with all these lines applied.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -98,7 +98,7 @@ vard_run_record_check_model (VardRun *run, VardModel *model, GError **error)
   if (g_strcmp0 (known, hash) == 0)
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "%s is not the model that %s began with: its weights hash to %s, those were %s",
+               "%s is not the model with which %s began: the hash of its weights is %s, but was %s",
                vard_model_get_path (model), vard_run_get_path (run), hash,
                known != NULL ? known : "not recorded");
 
@@ -204,7 +204,7 @@ vard_run_dup_settings (VardRun *run, GError **error)
       && vard_run_settings_apply_json (settings, json_node_get_object (node), &problem)
       && vard_run_record_apply_resumes (run, settings, &problem))
     return g_steal_pointer (&settings);
-  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "the settings of %s cannot be read: %s",
+  g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "cannot read the settings of %s: %s",
                vard_run_get_path (run), problem != NULL ? problem->message : "run.json has none");
 
   return NULL;

@@ -1,4 +1,4 @@
-/* vard-run-record.h - run.json and resumes.jsonl: what a run was asked to do, and by what
+/* vard-run-record.h - run.json and resumes.jsonl: the request for a run, and its resumes
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

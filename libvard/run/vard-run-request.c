@@ -1,10 +1,10 @@
-/* vard-run-request.c - asks the process that trains a run for something, through the run's folder
+/* vard-run-request.c - sends a request to the process that trains a run, through the run's folder
  *
- * A request is a file control/ID.request of one line, the word. It is written beside and renamed,
- * so a script or another machine may write one too. The process that trains looks into the folder a
- * few times a second (a network file system tells nobody of new files), renames what it takes to
- * ID.taken, and removes that once it has acted. What it does not do becomes ID.refused, with the
- * reason as its text.
+ * A request is a file control/ID.request with one line: the request. It is written under another
+ * name and renamed, so a script or another machine can write one too. The process that trains looks
+ * into the folder a few times a second, because a network file system announces no new files. It
+ * renames a request that it takes to ID.taken, and removes that file once it has acted. If it
+ * refuses a request, the file becomes ID.refused and contains the reason.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -38,7 +38,7 @@ vard_run_request_parse_steps (const char *text, guint *n_steps, GError **error)
   if (!g_ascii_string_to_unsigned (text + strlen (STEPS), 10, 0, MAX_STEPS, &n, NULL))
     {
       g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                   "the request %s names no number of steps from 0 to %d", text, MAX_STEPS);
+                   "the request %s has no number of steps from 0 to %d", text, MAX_STEPS);
       return FALSE;
     }
   *n_steps = n;
@@ -71,7 +71,7 @@ vard_run_request_parse (const char *text, VardRunRequestKind *kind, guint *n_ste
     g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
                  "there is no request \"%s\"; did you mean \"%s\"?", text, near);
   else
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no request \"%s\"; there are %s",
+    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no request \"%s\" (there are: %s)",
                  text, all);
 
   return FALSE;
@@ -108,8 +108,8 @@ vard_run_fail_dead (VardRun *self, GError **error)
   g_autoptr (VardRun) now = vard_run_open (self->path, NULL);
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_NOT_LIVE,
-               "no process trains %s%s%s%s: requests go to a live run, so start or resume it first",
-               self->path, now != NULL ? " (it is " : "",
+               "no process trains %s%s%s%s: start or resume the run first", self->path,
+               now != NULL ? " (it is " : "",
                now != NULL ? vard_run_state_to_text (vard_run_get_state (now)) : "",
                now != NULL ? ")" : "");
 }
@@ -132,18 +132,18 @@ vard_run_fail_write (VardRun *self, GError *problem, GError **error)
 
   if (g_error_matches (problem, G_FILE_ERROR, G_FILE_ERROR_ROFS))
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_READ_ONLY,
-                 "%s is on a file system that is mounted read-only here: ask from a machine or a "
-                 "mount that may write "
-                 "there",
+                 "%s is on a file system that is mounted read-only: use a machine or a mount that "
+                 "can write there",
                  folder);
   else if (g_error_matches (problem, G_FILE_ERROR, G_FILE_ERROR_ACCES)
            || g_error_matches (problem, G_FILE_ERROR, G_FILE_ERROR_PERM))
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
-                 "no permission to write into %s: whoever may write there may control the run",
+                 "no permission to write into %s: only users who may write there can control the "
+                 "run",
                  folder);
   else if (g_error_matches (problem, G_FILE_ERROR, G_FILE_ERROR_NOENT))
     g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                 "the process that trains %s takes no requests: there is no folder %s", self->path,
+                 "the process that trains %s takes no requests: it has no folder %s", self->path,
                  folder);
   else
     {
@@ -176,7 +176,7 @@ vard_run_check_refusal (VardRun *self, const char *id, GError **error)
   if (!g_file_get_contents (path, &reason, NULL, NULL))
     return TRUE;
   g_unlink (path);
-  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "the run refuses the request: %s",
+  g_set_error (error, VARD_ERROR, VARD_ERROR_FAILED, "the run refused the request: %s",
                g_strchomp (reason));
 
   return FALSE;
@@ -205,8 +205,7 @@ vard_run_wait_taken (VardRun *self, const char *id, GCancellable *cancellable, G
       else if (is_late)
         g_set_error (error, VARD_ERROR, VARD_ERROR_BUSY,
                      "the process that trains %s has not answered for %d s: it may be stopped "
-                     "(Ctrl-Z), or on a machine "
-                     "that cannot be reached; the request was withdrawn",
+                     "(Ctrl-Z) or on a machine that is not reachable; vard withdrew the request",
                      self->path, (int) (ANSWER_TIME / G_USEC_PER_SEC));
       else
         vard_run_fail_dead (self, error);

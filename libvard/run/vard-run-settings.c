@@ -1,9 +1,8 @@
-/* vard-run-settings.c - all that a run is asked to do: model, rewards, prompts, and the trainer's
- * numbers
+/* vard-run-settings.c - the request for a run: model, rewards, prompts, and the trainer's settings
  *
- * To people they are one flat list of names: in a settings file, on a command line, in run.json.
- * Here they are several objects, because a trainer knows nothing of files, and an algorithm nothing
- * of the others.
+ * Users see one flat list of names: in a settings file, on the command line, in run.json. In the
+ * library these are several objects, because a trainer knows nothing of files, and an algorithm
+ * knows nothing of the others.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -40,10 +39,10 @@ G_DEFINE_FINAL_TYPE (VardRunSettings, vard_run_settings, G_TYPE_OBJECT)
 /* clang-format off */
 static const VardField fields[] = {
   VARD_FIELD_STRING_WITH (VardRunSettings, model, VARD_FIELD_FLAG_MAY_CHANGE,
-                          "Folder of the model, as diffusers writes it", NULL),
+                          "Folder of the model in the layout of diffusers, or a .safetensors file",
+                          NULL),
   VARD_FIELD_STRV (VardRunSettings, rewards,
-                   "NAME[:key=value,...] of a reward; vard inspect NAME lists its keys and those "
-                   "that all rewards have"),
+                   "Reward as NAME[:key=value,...]; vard inspect NAME lists its keys"),
   VARD_FIELD_STRING (VardRunSettings, prompts,
                      "File of prompts, one a line or JSON lines with metadata; the default is "
                      "prompts.txt in the model's folder",
@@ -57,9 +56,9 @@ static const VardField fields[] = {
                    "less time and memory",
                    0, 8192, 0),
   VARD_FIELD_UINT (VardRunSettings, height,
-                   "Height of the pictures in pixels, 0 for that of the model", 0, 8192, 0),
+                   "Height of the pictures in pixels; 0 takes the model's", 0, 8192, 0),
   VARD_FIELD_UINT_WITH (VardRunSettings, keep_checkpoints, VARD_FIELD_FLAG_MAY_CHANGE,
-                        "Newest checkpoints that are kept; 0 for all", 0, 1000000, 2),
+                        "Number of newest checkpoints to keep; 0 keeps all", 0, 1000000, 2),
 };
 /* clang-format on */
 
@@ -448,7 +447,7 @@ vard_run_settings_check_algorithms (VardRunSettings *self, GError **error)
               || g_param_value_defaults (settings[j], &value))
             continue;
           g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                       "%s is a setting of the algorithm %s, and this run is trained by %s",
+                       "%s is a setting of the algorithm %s, but this run uses %s",
                        settings[j]->name, algorithms[i], chosen);
           return FALSE;
         }
@@ -540,8 +539,8 @@ vard_run_settings_check_change (VardRunSettings *self, const char *name, GError 
   g_autofree char *all = vard_run_settings_list_changeable (owners);
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-               "a resume cannot change %s: the run would be another one (it can change %s)", name,
-               all);
+               "a resume cannot change %s, because that would be another run; it can change %s",
+               name, all);
 
   return FALSE;
 }

@@ -1,5 +1,4 @@
-/* vard-run-settings.h - all that a run is asked to do: model, rewards, prompts, and the trainer's
- * numbers
+/* vard-run-settings.h - the request for a run: model, rewards, prompts, and the trainer's settings
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-run-state.c - state.json: what a run is doing, replaced whole at every change
+/* vard-run-state.c - state.json: the state of a run, replaced atomically
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -98,7 +98,7 @@ vard_run_refresh (VardRun *self, GError **error)
 
   if (state == NULL)
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is damaged: it names no known state",
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is damaged: it has no known state",
                    path);
       return FALSE;
     }

@@ -1,8 +1,8 @@
-/* vard-run.c - the folder of one training run: what it is made of, who holds it
+/* vard-run.c - the folder of a run: its files and its lock
  *
- * A run's truth is its folder. The process that trains it holds an advisory lock on the file `lock`
- * for as long as it lives, whatever ends it; a state that says "running" under a lock that nobody
- * holds is shown as interrupted.
+ * The folder holds the whole state of a run. The process that trains the run holds an advisory lock
+ * on the file `lock` as long as it lives, however it ends. If the state says "running" but the lock
+ * is free, the run was interrupted.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -79,11 +79,12 @@ vard_run_make_folder (const char *path, GError **error)
     return TRUE;
   if (errno == EEXIST)
     g_set_error (error, VARD_ERROR, VARD_ERROR_EXISTS,
-                 "%s exists; a run is never written over: name another folder, or resume it", path);
+                 "%s exists, and vard never overwrites a run: name another folder, or resume it",
+                 path);
   else
     {
       g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno),
-                   "cannot make the folder %s: %s", path, g_strerror (errno));
+                   "cannot create the folder %s: %s", path, g_strerror (errno));
       vard_folder_prefix_space (path, error);
     }
 
@@ -166,7 +167,7 @@ vard_run_open (const char *path, GError **error)
 
   if (node == NULL || !JSON_NODE_HOLDS_OBJECT (node))
     {
-      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is damaged: it holds no JSON object",
+      g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG, "%s is damaged: it has no JSON object",
                    file);
       return NULL;
     }

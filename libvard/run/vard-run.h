@@ -1,4 +1,4 @@
-/* vard-run.h - the folder of one training run: what trainers write and viewers read
+/* vard-run.h - the folder of a run, which trainers write and viewers read
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,5 +1,4 @@
-/* vard-trainer-evaluate.c - fixed prompts with held-out seeds: what the training has done to the
- * model
+/* vard-trainer-evaluate.c - evaluates the trained model on fixed prompts and held-out seeds
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

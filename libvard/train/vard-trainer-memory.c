@@ -1,9 +1,9 @@
-/* vard-trainer-memory.c - what a training will hold in memory at its peak, by component
+/* vard-trainer-memory.c - forecasts the peak memory of a training by component
  *
- * A trainer that was just made has its weights loaded and its graphs compiled, which the system can
- * measure. What is allocated but not yet written is not resident: gradients, moments, stores of
- * trajectories, the arena. These are counted. Memory that a reward takes when it is called is not
- * known.
+ * When a trainer is new, its weights are loaded and its graphs compiled; the system can measure
+ * these. Memory that is allocated but not yet written is not resident: gradients, moments, stores
+ * of trajectories, the arena. These are counted. The memory that a reward takes when it is called
+ * is unknown.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -134,8 +134,8 @@ vard_trainer_memory_dup_remedies (VardTrainer *self)
     g_ptr_array_add (words, "weights lora");
   if (vard_engine_is_exact (self->training->engine))
     g_ptr_array_add (words, "engine cuda:precision=bf16");
-  g_ptr_array_add (words, "a smaller batch-size or value-batch");
-  g_ptr_array_add (words, "a smaller width or height");
+  g_ptr_array_add (words, "a lower batch-size or value-batch");
+  g_ptr_array_add (words, "a lower width or height");
   g_ptr_array_add (words, NULL);
 
   return g_strjoinv (", ", (char **) words->pdata);
@@ -159,8 +159,8 @@ vard_trainer_check_device (VardTrainer *self, GError **error)
                   *engine = vard_engine_describe (self->training->engine);
 
   g_set_error (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-               "training takes %.3g GB of the device's memory, and there is room for %.3g of its "
-               "%.3g GB (%s); what lowers it: %s",
+               "training takes %.3g GB of the device's memory, but only %.3g of its %.3g GB are "
+               "free (%s); lower it with %s",
                m.needed * 1e-9, (m.free + m.needed - m.missing) * 1e-9, m.total * 1e-9, engine,
                remedies);
 

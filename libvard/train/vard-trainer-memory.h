@@ -1,4 +1,4 @@
-/* vard-trainer-memory.h - what a training will hold in memory at its peak, by component
+/* vard-trainer-memory.h - forecasts the peak memory of a training by component
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,9 +1,9 @@
 /* vard-trainer.c - fine-tunes a pipeline's model on a reward, one step at a time
  *
  * The trainer is a loop around an algorithm: the algorithm's own phases, an evaluation of the base
- * model, then steps. Each call of advance does one unit of work and ends where a checkpoint may be
- * taken: all randomness is a function of the seed and of counters, so that a state that was saved
- * goes on exactly as if nothing had happened.
+ * model, then steps. Each call of vard_trainer_advance() does one unit of work and ends where a
+ * checkpoint may be taken. All randomness is a function of the seed and of counters, so a saved
+ * state continues as if nothing had happened.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -221,7 +221,7 @@ vard_trainer_advance (VardTrainer *self, GCancellable *cancellable, GError **err
   if (self->is_broken)
     {
       g_set_error_literal (error, VARD_ERROR, VARD_ERROR_FAILED,
-                           "The training was interrupted in the middle of a step: resume from a "
+                           "training was interrupted in the middle of a step: resume from a "
                            "checkpoint");
       return FALSE;
     }

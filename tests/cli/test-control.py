@@ -218,7 +218,7 @@ class Live(Control):
         self.wait_for_phase('step')
         self.wait_until(lambda: self.state()['step'] > 2)
         self.pause()
-        self.assertIn('is done already', self.control('steps=1', code=1).stderr)
+        self.assertIn('is already done', self.control('steps=1', code=1).stderr)
         self.control('stop')
         self.finish(process, 130)
 
@@ -232,12 +232,12 @@ class Dead(Control):
         done = self.control('pause', code=3)
         self.assertIn('no process trains', done.stderr)
         self.assertIn('it is finished', done.stderr)
-        self.assertIn('To go on with it: vard resume ' + os.path.realpath(self.path('run')), done.stderr)
+        self.assertIn('To continue it: vard resume ' + os.path.realpath(self.path('run')), done.stderr)
         self.clean()
 
     def test_usage(self):
         self.make()
-        for words, said in ((['run'], 'name a request'), ([], 'which run?'), (['run', 'puase'], 'did you mean "pause"'),
+        for words, said in ((['run'], 'no request is given'), ([], 'no run is given'), (['run', 'puase'], 'did you mean "pause"'),
                             (['run', 'steps=x'], 'steps=x')):
             done = self.vard('control', *words)
             self.assertEqual(done.returncode, 2, done.stderr)

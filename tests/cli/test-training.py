@@ -143,7 +143,7 @@ class Whole(Training):
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
             first = run.stderr.readline()
             run.kill()
-        self.assertRegex(first, r'^would take about [\d.]+ days on this machine: .* smaller --steps')
+        self.assertRegex(first, r'^training would take about [\d.]+ days on this machine: .* lower --steps')
         self.assertNotIn('would take', self.good(*self.arguments('quick')).stderr)
 
     def test_size(self):
@@ -232,7 +232,7 @@ class Resume(Training):
         self.assertEqual(knows, sum(map(len, lines)))
         self.write('run/metrics.jsonl', b''.join(lines[:3]))
         done = self.good('resume', 'run', '--steps', '5')
-        said = 'metrics.jsonl has %d bytes, and the checkpoint knows of %d' % (sum(map(len, lines[:3])), knows)
+        said = 'metrics.jsonl has %d bytes, but the checkpoint counts %d' % (sum(map(len, lines[:3])), knows)
         self.assertIn(said, read(self.path('run/log.txt')).decode())
         self.assertIn(said, done.stderr)
         self.assertEqual([m['step'] for m in self.metrics()], [0, 0, 1, 5, 5])

@@ -36,7 +36,7 @@ class Usage(cli.CliTest):
             self.assertIn('--help', text)
 
     def test_no_verb(self):
-        self.bad(2, ['which verb'])
+        self.bad(2, ['no verb is given'])
 
     def test_unknown_verb(self):
         self.bad(2, ["'rnus'", "did you mean 'runs'"], 'rnus')

@@ -85,7 +85,7 @@ class Training(cli.CliTest):
             said = self.good(*arguments, '--dry-run').stdout
             library, needed = (self.size(said, what) for what in ('matrix library', "in all, beside the driver's own"))
             rooms = [int(library + share * (needed - library)) for share in (0.9, 1.1)]
-            self.bad(3, ["training takes", "room for", 'micro-batch 1', 'Emulated device'] + ['segments'] * (name != 'bf16')
+            self.bad(3, ["training takes", "are free", 'micro-batch 1', 'Emulated device'] + ['segments'] * (name != 'bf16')
                      + ['weights lora'] * (name == 'full'), *arguments, env={'VARD_FAKE_CUDA': f'memory={rooms[0]}'})
             self.assertFalse(os.path.exists(self.path(name)))
             self.good(*arguments, env={'VARD_FAKE_CUDA': f'memory={rooms[1]}'})

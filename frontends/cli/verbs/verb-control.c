@@ -1,5 +1,4 @@
-/* verb-control.c - vard control: asks the process that trains a run to pause, continue, stop and
- * the like
+/* verb-control.c - vard control: asks the process that trains a run to pause, continue, stop, ...
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -22,10 +21,13 @@ G_DEFINE_FINAL_TYPE (CliControlSettings, cli_control_settings, G_TYPE_OBJECT)
 static const VardField fields[] = {
   VARD_FIELD_BOOLEAN (CliControlSettings,
                       wait,
-                      "Wait until the run has acted on each request, which may take as long as "
-                      "a step, and not only until it has taken it",
+                      "Wait until the run has acted on each request, which can take as long as a "
+                      "step, instead of only until it has taken it",
                       FALSE),
-  VARD_FIELD_BOOLEAN (CliControlSettings, quiet, "Answer by the exit status alone", FALSE),
+  VARD_FIELD_BOOLEAN (CliControlSettings,
+                      quiet,
+                      "Print nothing; answer only by the exit status",
+                      FALSE),
 };
 
 static void
@@ -60,7 +62,7 @@ cli_control_fail (VardRun *run, GError *error)
   CliExit code = cli_fail ("control", error);
 
   if (is_dead)
-    fprintf (stderr, "To go on with it: vard resume %s\n", vard_run_get_path (run));
+    fprintf (stderr, "To continue it: vard resume %s\n", vard_run_get_path (run));
 
   return code;
 }
@@ -74,8 +76,8 @@ cli_control_run (CliOptions *options, CliControlSettings *settings)
 
   if (words[0] == NULL || words[1] == NULL)
     g_set_error (&error, VARD_ERROR, VARD_ERROR_USAGE,
-                 words[0] == NULL ? "which run? name its folder, then what to ask"
-                                  : "what shall the run do? name a request");
+                 words[0] == NULL ? "no run is given: name its folder, then the request"
+                                  : "no request is given: name one, for example pause");
   else
     run = vard_run_open (words[0], &error);
   if (run == NULL)
@@ -93,20 +95,18 @@ cli_control (int argc, char **argv)
   g_autoptr (CliControlSettings) settings = g_object_new (CLI_TYPE_CONTROL_SETTINGS, NULL);
   g_autoptr (CliOptions) options =
     cli_options_new ("control RUN WORD... [OPTION...]",
-                     "Asks the process that trains a run for something, and waits until that "
-                     "process has taken the request. It acts at "
-                     "the end of the batch, the value update or the step that it is at. The words "
-                     "are pause and continue; sample (pictures "
-                     "of the present step); checkpoint; stop (with a checkpoint), stop-now "
-                     "(without one); and steps=N (the run ends after "
-                     "step N; the schedule of the learning rate stays).");
+                     "Asks the process that trains a run for something, and waits until it has "
+                     "taken the request. It acts at the end of the current batch, value update or "
+                     "step. The requests are pause and continue; sample (pictures of the current "
+                     "step); checkpoint; stop (with a checkpoint) and stop-now (without one); and "
+                     "steps=N (the run ends after step N, with the same schedule of the learning "
+                     "rate).");
   g_autoptr (GError) error = NULL;
 
   cli_options_add_object (options, "Control", G_OBJECT (settings));
-  cli_options_set_notes (options,
-                         "Exit status: 0 taken (with --wait: done), 1 refused or not answered "
-                         "within ten seconds, "
-                         "2 wrong usage, 3 the run is not live, or its folder cannot be written.");
+  cli_options_set_notes (options, "Exit status: 0 taken (with --wait: done), 1 refused, or not "
+                                  "answered within ten seconds, 2 wrong usage, 3 the run is not "
+                                  "live, or its folder cannot be written.");
   if (!cli_options_parse (options, argc, argv, &error) || !cli_options_apply (options, &error))
     return error != NULL ? cli_fail ("control", g_steal_pointer (&error)) : CLI_DONE;
 

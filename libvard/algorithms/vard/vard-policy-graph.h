@@ -1,5 +1,4 @@
-/* vard-policy-graph.h - the trained and the pretrained model on the same states, as a graph with
- * its inputs
+/* vard-policy-graph.h - the trained and the pretrained model on the same states, as a graph
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

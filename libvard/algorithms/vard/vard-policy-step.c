@@ -1,5 +1,4 @@
-/* vard-policy-step.c - the gradient that moves the denoiser up the value and back to the pretrained
- * model
+/* vard-policy-step.c - the policy gradient: up the value, and back towards the pretrained model
  *
  * For a state x_t of a fresh rollout, taken as data, with x_s = mean (x_t) + sigma z and g the
  * value's gradient at x_s, held fixed:
@@ -7,7 +6,7 @@
  *   loss = - g . mean + kl_weight min (w, w_max) |change|^2
  *
  * Its gradient is that of - V (x_s) + kl_weight KL, by the chain rule through the reparameterised
- * step. Steps without noise, or whose KL weight w is above w_max, keep the second term alone.
+ * step. Steps without noise, or whose KL weight w is above w_max, keep only the second term.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,5 +1,4 @@
-/* vard-policy-step.h - the gradient that moves the denoiser up the value and back to the pretrained
- * model
+/* vard-policy-step.h - the policy gradient: up the value, and back towards the pretrained model
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,7 +1,7 @@
 /* vard-value-fit.c - fits the value network to final rewards by regression
  *
- * The mean of all trajectories through a state minimises the squared error to their final rewards:
- * that is the value. No bootstrapping.
+ * The value of a state is the mean final reward of all trajectories through it, which minimises the
+ * squared error to their final rewards. There is no bootstrapping.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-value-function.h - whatever gives the expected final reward of a noisy state
+/* vard-value-function.h - anything that returns the expected final reward of a noisy state
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,9 +1,9 @@
 /* vard-value-net.c - the value network: the expected reward of a noisy latent, V (x_t, t, text)
  *
- * Three stages of one residual block each, a stride-2 convolution between them; the time and text
- * vector scales and shifts every block's second norm (FiLM). What leaves the last stage is pooled
- * as mean and mean of squares, because many rewards (size, colour, coverage) are about how much
- * there is of something. 32 wide it has 0.45 million parameters.
+ * It has three stages of one residual block each, with a stride-2 convolution between them. The
+ * vector of time and text scales and shifts the second norm of each block (FiLM). The output of the
+ * last stage is pooled as mean and mean of squares, because many rewards (size, colour, coverage)
+ * measure how much there is of something. With 32 channels it has 0.45 million parameters.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -266,7 +266,7 @@ vard_value_net_read_size (VardSafetensors *file,
       && *size % step == 0)
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "%s is not a value network: its metadata has no good %s",
+               "%s is not a value network: its metadata has no valid %s",
                vard_safetensors_get_path (file), key);
 
   return FALSE;

@@ -1,4 +1,4 @@
-/* vard-vard-algorithm-private.h - VARD's members, shared by the files of its phases
+/* vard-vard-algorithm-private.h - VARD's members, which the files of its phases share
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,7 +1,7 @@
-/* vard-vard-algorithm.c - VARD: the value of noisy states is learned, then followed
+/* vard-vard-algorithm.c - VARD: learns the value of noisy states, then follows it
  *
  * Two phases come before the first step: a pool of pictures of the base model with their scores,
- * and a value network fitted on them. Every step then moves the policy along the value's gradient,
+ * and a value network fitted to them. Each step then moves the policy along the value's gradient,
  * with a KL term to the pretrained model (arXiv 2505.15791).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later

@@ -1,4 +1,4 @@
-/* vard-vard-algorithm.h - VARD: the value of noisy states is learned, then followed
+/* vard-vard-algorithm.h - VARD: learns the value of noisy states, then follows it
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

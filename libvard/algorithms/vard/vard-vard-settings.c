@@ -1,4 +1,4 @@
-/* vard-vard-settings.c - the numbers of the algorithm vard: pool, value network and objective
+/* vard-vard-settings.c - the settings of the algorithm vard: pool, value network and objective
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

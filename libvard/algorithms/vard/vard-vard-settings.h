@@ -1,4 +1,4 @@
-/* vard-vard-settings.h - the numbers of the algorithm vard: pool, value network and objective
+/* vard-vard-settings.h - the settings of the algorithm vard: pool, value network and objective
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,6 +1,6 @@
-/* vard-vard-state.c - VARD's state in a checkpoint, so that a run goes on exactly where it stood
+/* vard-vard-state.c - VARD's state in a checkpoint, for an exact resume
  *
- * The pool has a file of its own: it is large and does not change once it is full.
+ * The pool has a file of its own, because it is large and does not change once it is full.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

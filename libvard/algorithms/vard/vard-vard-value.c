@@ -1,4 +1,4 @@
-/* vard-vard-value.c - VARD's second phase, the fit of the value network, and its updates later on
+/* vard-vard-value.c - VARD's second phase, the fit of the value network, and its later updates
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-runner-begin.c - a new run, a run that goes on, a run that is only looked at
+/* vard-runner-begin.c - starts a run, resumes one, or opens one to read
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -15,7 +15,7 @@ vard_runner_check_fresh (VardRunner *self, GError **error)
   if (self->run == NULL)
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-               "the runner has a run already, %s: make another runner for another one",
+               "the runner already has the run %s: create another runner for another run",
                vard_run_get_path (self->run));
 
   return FALSE;
@@ -28,7 +28,7 @@ vard_runner_check_idle (VardRunner *self, GError **error)
   if (g_atomic_int_get (&self->stage) != VARD_RUNNER_STAGE_RUNNING)
     return TRUE;
   g_set_error_literal (error, VARD_ERROR, VARD_ERROR_BUSY,
-                       "the runner trains: make another one to look at a checkpoint");
+                       "the runner is training: create another one to load a checkpoint");
 
   return FALSE;
 }
@@ -142,8 +142,8 @@ vard_runner_note_lost_metrics (VardRunner *self, guint64 size)
 
   g_free (self->notice);
   self->notice = g_strdup_printf ("metrics.jsonl has %" G_GUINT64_FORMAT
-                                  " bytes, and the checkpoint knows of %" G_GUINT64_FORMAT
-                                  ": the lines between are lost, the training is not",
+                                  " bytes, but the checkpoint counts %" G_GUINT64_FORMAT
+                                  ": the missing lines are lost, but training is not affected",
                                   found, size);
 }
 

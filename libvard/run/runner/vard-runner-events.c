@@ -1,9 +1,9 @@
-/* vard-runner-events.c - a runner in a thread of its own, and its signals in the thread that asked
- * for it
+/* vard-runner-events.c - runs a runner in a thread, and emits its signals in the caller's
  *
- * What happens while a runner works becomes events. Without a thread of its own they are signals at
- * once. With one they wait in a queue that a source of the caller's main context empties; the last
- * event is the end of the task, so every signal is out before its callback is called.
+ * Whatever happens while a runner works becomes an event. If the runner has no thread of its own,
+ * the event is emitted at once as a signal. Otherwise it waits in a queue that a source of the
+ * caller's main context empties. The last event is the end of the task, so every signal is out
+ * before the callback is called.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,4 +1,4 @@
-/* vard-runner-private.h - what the parts of a runner share
+/* vard-runner-private.h - members that the files of the runner share
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,8 +1,8 @@
-/* vard-runner-run.c - the loop of a run: units of work, and between them what was asked for
+/* vard-runner-run.c - the loop of a run: units of work, and requests between them
  *
- * After every unit of the trainer nothing is half done: there the runner obeys requests, waits
- * while it is paused, stops and writes checkpoints. Nothing that happens there changes a bit of
- * what is trained.
+ * After each unit of the trainer nothing is half done. There the runner obeys requests, waits while
+ * it is paused, stops and writes checkpoints. Nothing that it does there changes a bit of what is
+ * trained.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -95,7 +95,7 @@ vard_runner_obey_sample (VardRunner *self, GError **error)
   g_autofree char *path = vard_run_build_samples_path (self->run, step);
 
   if (g_file_test (path, G_FILE_TEST_EXISTS))
-    return g_strdup_printf ("there are pictures of step %" G_GUINT64_FORMAT " already", step);
+    return g_strdup_printf ("the run already has pictures of step %" G_GUINT64_FORMAT, step);
 
   g_autoptr (VardEvaluation) evaluation =
     vard_trainer_sample (self->trainer, self->cancellable, error);
@@ -138,7 +138,7 @@ vard_runner_obey_steps (VardRunner *self, const VardRunOrder *order, GError **er
   g_atomic_int_set (&self->n_steps, steps);
   self->has_new_goal = TRUE;
 
-  return g_strdup_printf ("the run ends after step %u, and not after step %u", steps, before);
+  return g_strdup_printf ("the run now ends after step %u instead of step %u", steps, before);
 }
 
 /* What came of it, or NULL with an error, which does not end the run */
@@ -154,7 +154,7 @@ vard_runner_obey_order (VardRunner *self, const VardRunOrder *order, GError **er
       return g_strdup_printf ("pauses after step %" G_GUINT64_FORMAT, step);
     case VARD_RUN_REQUEST_CONTINUE:
       if (!g_atomic_int_compare_and_exchange (&self->is_paused, TRUE, FALSE))
-        return g_strdup ("it was not paused");
+        return g_strdup ("the run was not paused");
       return g_strdup_printf ("continues after step %" G_GUINT64_FORMAT, step);
     case VARD_RUN_REQUEST_SAMPLE: return vard_runner_obey_sample (self, error);
     case VARD_RUN_REQUEST_CHECKPOINT: return vard_runner_obey_checkpoint (self, error);
@@ -361,10 +361,9 @@ gboolean
 vard_runner_begin (VardRunner *self, GError **error)
 {
   static const char *const reasons[] = {
-    [VARD_RUNNER_STAGE_LOADED] =
-      "it was neither started nor resumed, so there is no folder for the run",
-    [VARD_RUNNER_STAGE_RUNNING] = "it runs already",
-    [VARD_RUNNER_STAGE_ENDED] = "it has run: make another one to resume the run",
+    [VARD_RUNNER_STAGE_LOADED] = "it was neither started nor resumed, so it has no run folder",
+    [VARD_RUNNER_STAGE_RUNNING] = "it is already running",
+    [VARD_RUNNER_STAGE_ENDED] = "it has already run: create another one to resume the run",
   };
   int stage;
 

@@ -1,8 +1,7 @@
-/* vard-runner-trackers.c - a run's numbers and pictures go to its trackers
+/* vard-runner-trackers.c - sends a run's numbers and pictures to its trackers
  *
- * metrics.jsonl is the run's own record: a resume counts its bytes, so a line that cannot be
- * written ends the run. Every other tracker is a guest, which is dropped with a warning when it
- * fails.
+ * metrics.jsonl is the run's own record: a resume counts its bytes, so a line that vard cannot
+ * write ends the run. Any other tracker is a guest: if it fails, vard drops it with a warning.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

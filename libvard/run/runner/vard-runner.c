@@ -1,8 +1,8 @@
-/* vard-runner.c - trains a run: a trainer on one side, the run's folder on the other
+/* vard-runner.c - drives a run: connects the trainer to the run's folder
  *
- * Everything that can be wrong with what a run was asked to do is found while the runner is made,
- * before there is a folder. From then on the trainer's signals become files. A handler that fails
- * keeps its error and asks the trainer to stop; the loop hands the error on.
+ * vard finds every error in the request for a run while it creates the runner, before the folder
+ * exists. From then on the trainer's signals become files. A handler that fails keeps its error and
+ * asks the trainer to stop; the loop returns the error.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -192,8 +192,8 @@ vard_runner_check_prompts (VardRunSettings *settings, const char *path, GError *
   if ((named != NULL && *named) || g_file_test (path, G_FILE_TEST_EXISTS))
     return TRUE;
   g_set_error (error, VARD_ERROR, VARD_ERROR_CONFIG,
-               "prompts is not set, and the model %s has no prompts.txt: name a file with prompts, "
-               "one a line",
+               "prompts is not set, and the model %s has no prompts.txt: set prompts to a file "
+               "with one prompt a line",
                vard_run_settings_get_model (settings));
 
   return FALSE;

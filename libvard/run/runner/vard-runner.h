@@ -1,4 +1,4 @@
-/* vard-runner.h - trains a run: a trainer on one side, the run's folder on the other
+/* vard-runner.h - drives a run: connects the trainer to the run's folder
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -139,7 +139,7 @@ static const Word rows[] = {
   { "steps", -1, 0, "steps=N" },
   { "puase", -1, 0, "did you mean \"pause\"" },
   { "", -1, 0, "checkpoint, stop, stop-now" },
-  { "everything", -1, 0, "there are pause, continue" },
+  { "everything", -1, 0, "there are: pause, continue" },
 };
 
 static void
@@ -203,7 +203,7 @@ test_control_refused (Fixture *self, gconstpointer data)
   vard_run_control_set_step (self->control, 5);
   g_assert_null (vard_run_request (self->viewer, "steps=4", NULL, &early));
   g_assert_error (early, VARD_ERROR, VARD_ERROR_FAILED);
-  g_assert_nonnull (strstr (early->message, "step 5 is done already"));
+  g_assert_nonnull (strstr (early->message, "step 5 is already done"));
   /* by whoever obeys */
   id = ask (self, "sample");
   vard_run_control_refuse (self->control, vard_run_control_pop (self->control), "the disk is full");

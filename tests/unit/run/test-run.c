@@ -222,7 +222,7 @@ test_run_torn (Fixture *fixture, gconstpointer data)
   g_assert_no_error (error);
   g_assert_cmpuint (step, ==, 10);
   g_assert_null (vard_run_find_checkpoint (run, 20, NULL, &damaged));
-  g_assert_nonnull (strstr (damaged->message, "has 9 bytes, and had 10"));
+  g_assert_nonnull (strstr (damaged->message, "has 9 bytes, but had 10"));
 }
 
 /* A limit on the size of files stands in for a full disk */

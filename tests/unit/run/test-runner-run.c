@@ -212,7 +212,7 @@ test_runner_order (Fixture *self, gconstpointer data)
   g_assert_no_error (error);
   g_assert_false (vard_runner_run (runner, NULL, &again));
   g_assert_error (again, VARD_ERROR, VARD_ERROR_USAGE);
-  g_assert_nonnull (strstr (again->message, "it has run"));
+  g_assert_nonnull (strstr (again->message, "it has already run"));
 }
 
 static gboolean
