@@ -250,15 +250,24 @@ vard_trainer_evaluate_evaluate_average (VardTrainer *self,
                                         GCancellable *cancellable,
                                         GError **error)
 {
-  if (!vard_training_swap_average (self->training, error))
-    return NULL;
+  g_autoptr (VardEvaluation) evaluation = NULL;
+  g_autoptr (GError) problem = NULL;
+  gboolean is_done = vard_training_swap_average (self->training, &problem);
 
-  g_autoptr (VardEvaluation) evaluation =
-    vard_trainer_evaluate_evaluate (self, n_seeds, measures_kl, cancellable, error);
-  if (!vard_training_swap_average (self->training, evaluation != NULL ? error : NULL))
-    return NULL;
+  if (is_done)
+    {
+      evaluation =
+        vard_trainer_evaluate_evaluate (self, n_seeds, measures_kl, cancellable, &problem);
+      is_done = vard_training_swap_average (self->training, evaluation != NULL ? &problem : NULL)
+                && evaluation != NULL;
+    }
+  if (is_done)
+    return g_steal_pointer (&evaluation);
+  /* other ranks may wait for this one's share */
+  vard_trainer_abort (self, problem);
+  g_propagate_error (error, g_steal_pointer (&problem));
 
-  return g_steal_pointer (&evaluation);
+  return NULL;
 }
 
 /**

@@ -7,6 +7,7 @@
 #include "algorithms/vard-algorithm.h"
 #include "learn/vard-training.h"
 #include "train/vard-evaluation-private.h"
+#include "train/vard-trainer-ranks.h"
 #include "train/vard-trainer.h"
 
 G_BEGIN_DECLS
@@ -26,21 +27,9 @@ struct _VardTrainer
 
   gint is_stopping;       /* atomic */
   gboolean is_broken;     /* an error came in the middle of an update */
+  gboolean has_parted;    /* from the other ranks of the run */
   gint64 last_checkpoint; /* monotonic microseconds */
 };
-
-/* ---- vard-trainer-new.c ---- */
-
-/* A trainer that is one rank of a run. Every rank makes one of the same model, rewards, prompts and
- * settings, and calls the same functions of it. Batch sizes are those of the run: each rank takes
- * its share. All ranks have the same weights, numbers and state at any time. If a rank fails or is
- * cancelled, the others get an error with its reason. */
-VardTrainer *vard_trainer_new_on_rank (VardPipeline *pipeline,
-                                       VardRewardMix *rewards,
-                                       VardPromptSource *prompts,
-                                       VardTrainerSettings *settings,
-                                       VardCommunicator *communicator,
-                                       GError **error);
 
 /* ---- vard-trainer.c ---- */
 

@@ -8,6 +8,7 @@
 #include "diffusion/vard-pipeline-private.h"
 #include "run/vard-run-record.h"
 #include "train/vard-trainer-memory.h"
+#include "train/vard-trainer-ranks.h"
 
 static gboolean
 vard_runner_check_fresh (VardRunner *self, GError **error)
@@ -26,7 +27,7 @@ static gboolean
 vard_runner_check_idle (VardRunner *self, GError **error)
 {
   if (g_atomic_int_get (&self->stage) != VARD_RUNNER_STAGE_RUNNING)
-    return TRUE;
+    return vard_runner_check_leader (self, error);
   g_set_error_literal (error, VARD_ERROR, VARD_ERROR_BUSY,
                        "the runner is training: create another one to load a checkpoint");
 
@@ -37,7 +38,7 @@ vard_runner_check_idle (VardRunner *self, GError **error)
 static gboolean
 vard_runner_prepare (VardRunner *self, GError **error)
 {
-  return vard_runner_check_fresh (self, error)
+  return vard_runner_check_fresh (self, error) && vard_runner_check_leader (self, error)
          && vard_reward_mix_prepare (self->rewards, g_cancellable_get_current (), error)
          && vard_trainer_check_device (self->trainer, error);
 }
@@ -102,7 +103,9 @@ vard_runner_load_checkpoint (VardRunner *self, VardRun *run, guint64 step, GErro
 
   return folder != NULL
          && vard_run_record_check_model (run, vard_pipeline_peek_model (self->pipeline), error)
+         && vard_trainer_tell_load (self->trainer, folder, error)
          && vard_trainer_load_state (self->trainer, folder, error)
+         && vard_trainer_tell (self->trainer, VARD_TRAINER_ORDER_AVERAGE, 0, error)
          && vard_trainer_use_average (self->trainer, error);
 }
 
@@ -124,6 +127,7 @@ vard_runner_read_checkpoint (VardRunner *self, VardRun *run, guint64 *metrics_si
   path = g_build_filename (folder, VARD_RUNNER_METRICS_SIZE, NULL);
   if (!g_file_get_contents (path, &text, NULL, error)
       || !g_ascii_string_to_unsigned (g_strchomp (text), 10, 0, G_MAXUINT64, metrics_size, error)
+      || !vard_trainer_tell_load (self->trainer, folder, error)
       || !vard_trainer_load_state (self->trainer, folder, error))
     return FALSE;
   self->is_saved = TRUE;
@@ -214,6 +218,7 @@ vard_runner_evaluate (VardRunner *self, GCancellable *cancellable, GError **erro
 
   return vard_runner_check_idle (self, error)
              && vard_reward_mix_prepare (self->rewards, cancellable, error)
+             && vard_trainer_tell (self->trainer, VARD_TRAINER_ORDER_EVALUATE, 0, error)
            ? vard_trainer_evaluate (self->trainer, cancellable, error)
            : NULL;
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "comm/vard-communicator.h"
 #include "run/vard-run-private.h"
 #include "run/runner/vard-runner.h"
 #include "track/vard-tracker-group.h"
@@ -43,6 +44,7 @@ struct _VardRunner
   VardPipeline *pipeline;
   VardRewardMix *rewards;
   VardPromptSource *prompts;
+  VardCommunicator *communicator; /* the ranks of the run; solo for a run on its own */
   VardTrainer *trainer;
   VardRun *run;
   VardTrackerGroup *trackers; /* metrics.jsonl, and those that were added */
@@ -70,6 +72,8 @@ struct _VardRunner
 };
 
 /* vard-runner.c */
+/* Pipeline, prompts and trainer, from settings, rewards and communicator */
+gboolean vard_runner_load (VardRunner *self, GError **error);
 /* Writes a warning to the log and tells whoever listens */
 void vard_runner_warn (VardRunner *self, const char *message);
 /* Those of the rewards become lines of log.txt */
@@ -82,6 +86,21 @@ gboolean vard_runner_train (VardRunner *self, GCancellable *cancellable, GError 
 void vard_runner_end (VardRunner *self);
 /* A checkpoint of the present step */
 gboolean vard_runner_save (VardRunner *self, GError **error);
+
+/* vard-runner-ranks.c */
+/* A runner on each rank of a run, made from the same settings. Rank 0 starts or resumes the run and
+ * writes its folder; on the other ranks vard_runner_follow() does its share of the work. If one of
+ * them cannot be made, the others are told why. */
+VardRunner *vard_runner_new_on_rank (VardRunSettings *settings,
+                                     VardRewardMix *rewards,
+                                     VardCommunicator *communicator,
+                                     GError **error);
+/* On the ranks that are not 0: returns when the run ends, with an error where it failed */
+gboolean vard_runner_follow (VardRunner *self, GCancellable *cancellable, GError **error);
+/* Only rank 0 has a folder */
+gboolean vard_runner_check_leader (VardRunner *self, GError **error);
+/* Nobody waits for a runner that is gone */
+void vard_runner_leave (VardRunner *self);
 
 /* vard-runner-events.c */
 /* Emits one of vard_runner_signals where signals belong */

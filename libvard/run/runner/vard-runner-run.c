@@ -14,6 +14,7 @@
 #include "run/vard-run-private.h"
 #include "run/vard-run-record.h"
 #include "run/vard-run-samples.h"
+#include "train/vard-trainer-ranks.h"
 
 /* Microseconds between two looks at what may end a pause; heartbeats are written less often */
 #define PAUSE_INTERVAL (G_USEC_PER_SEC / 4)
@@ -97,6 +98,9 @@ vard_runner_obey_sample (VardRunner *self, GError **error)
   if (g_file_test (path, G_FILE_TEST_EXISTS))
     return g_strdup_printf ("the run already has pictures of step %" G_GUINT64_FORMAT, step);
 
+  if (!vard_trainer_tell (self->trainer, VARD_TRAINER_ORDER_SAMPLE, 0, error))
+    return NULL;
+
   g_autoptr (VardEvaluation) evaluation =
     vard_trainer_sample (self->trainer, self->cancellable, error);
 
@@ -134,6 +138,8 @@ vard_runner_obey_steps (VardRunner *self, const VardRunOrder *order, GError **er
       g_object_set (settings, "steps", before, "decay-steps", decay_steps, NULL);
       return NULL;
     }
+  if (!vard_trainer_tell (self->trainer, VARD_TRAINER_ORDER_STEPS, steps, error))
+    return NULL;
   vard_trainer_set_steps (self->trainer, steps);
   g_atomic_int_set (&self->n_steps, steps);
   self->has_new_goal = TRUE;
@@ -258,7 +264,8 @@ vard_runner_advance (VardRunner *self, GError **error)
       if (g_atomic_int_get (&self->is_stopping) || vard_trainer_is_finished (self->trainer))
         return TRUE;
       self->is_saved = FALSE;
-      if (!vard_trainer_advance (self->trainer, self->cancellable, error))
+      if (!vard_trainer_tell (self->trainer, VARD_TRAINER_ORDER_ADVANCE, 0, error)
+          || !vard_trainer_advance (self->trainer, self->cancellable, error))
         return FALSE;
       vard_run_control_set_step (self->control, vard_trainer_get_step (self->trainer));
     }
@@ -273,6 +280,8 @@ vard_runner_evaluate_goal (VardRunner *self, GError **error)
 
   if (!self->has_new_goal || self->evaluated_step == step)
     return TRUE;
+  if (!vard_trainer_tell (self->trainer, VARD_TRAINER_ORDER_EVALUATE, 0, error))
+    return FALSE;
 
   g_autoptr (VardEvaluation) evaluation =
     vard_trainer_evaluate (self->trainer, self->cancellable, error);
@@ -351,6 +360,7 @@ vard_runner_train (VardRunner *self, GCancellable *cancellable, GError **error)
     is_done = FALSE;
   vard_runner_answer_rest (self, note);
   vard_run_release (self->run);
+  vard_trainer_part (self->trainer, problem);
   if (problem != NULL)
     g_propagate_error (error, problem);
 

@@ -9,11 +9,13 @@
 #include "run/runner/vard-runner-private.h"
 
 #include "base/vard-error.h"
+#include "comm/vard-solo-communicator.h"
 #include "diffusion/vard-pipeline-private.h"
 #include "run/vard-folder.h"
 #include "run/vard-loader.h"
 #include "run/vard-run-record.h"
 #include "run/vard-run-samples.h"
+#include "train/vard-trainer-ranks.h"
 
 /**
  * VardRunner:
@@ -206,7 +208,7 @@ vard_runner_is_wanted (GError **error)
   return !g_cancellable_set_error_if_cancelled (g_cancellable_get_current (), error);
 }
 
-static gboolean
+gboolean
 vard_runner_load (VardRunner *self, GError **error)
 {
   g_autofree char *path = vard_run_settings_dup_prompts (self->settings);
@@ -219,8 +221,9 @@ vard_runner_load (VardRunner *self, GError **error)
   self->prompts = vard_prompt_source_new_from_file (path, error);
   if (self->prompts == NULL)
     return FALSE;
-  self->trainer = vard_trainer_new (self->pipeline, self->rewards, self->prompts,
-                                    vard_run_settings_get_trainer (self->settings), error);
+  self->trainer = vard_trainer_new_on_rank (self->pipeline, self->rewards, self->prompts,
+                                            vard_run_settings_get_trainer (self->settings),
+                                            self->communicator, error);
   if (self->trainer == NULL || !vard_runner_set_evaluation_prompts (self, error)
       || !vard_runner_is_wanted (error))
     return FALSE;
@@ -253,12 +256,9 @@ vard_runner_new_with_rewards (VardRunSettings *settings, VardRewardMix *rewards,
 {
   g_return_val_if_fail (VARD_IS_RUN_SETTINGS (settings) && VARD_IS_REWARD_MIX (rewards), NULL);
 
-  g_autoptr (VardRunner) self = g_object_new (VARD_TYPE_RUNNER, NULL);
+  g_autoptr (VardCommunicator) alone = vard_solo_communicator_new ();
 
-  self->settings = g_object_ref (settings);
-  self->rewards = g_object_ref (rewards);
-
-  return vard_runner_load (self, error) ? g_steal_pointer (&self) : NULL;
+  return vard_runner_new_on_rank (settings, rewards, alone, error);
 }
 
 /**
@@ -375,6 +375,7 @@ vard_runner_finalize (GObject *object)
 {
   VardRunner *self = VARD_RUNNER (object);
 
+  vard_runner_leave (self);
   if (self->control != NULL)
     vard_run_control_free (self->control);
   g_mutex_clear (&self->mutex);
@@ -384,6 +385,7 @@ vard_runner_finalize (GObject *object)
   g_clear_object (&self->cancellable);
   g_clear_object (&self->run);
   g_clear_object (&self->trainer);
+  g_clear_object (&self->communicator);
   g_clear_object (&self->rewards);
   g_clear_object (&self->prompts);
   g_clear_object (&self->pipeline);
