@@ -180,7 +180,8 @@ vard_run_set_state (VardRun *self,
  * @fraction: how much of that phase is done, 0 to 1
  * @error: return location for an error
  *
- * Says that the trainer lives. Cheap to call often: the file is written every two seconds at most.
+ * Says that the trainer lives. It is cheap to call often: vard writes the file when the phase
+ * changes, and every two seconds otherwise.
  *
  * Returns: whether it was written where it was due
  */
@@ -190,10 +191,11 @@ vard_run_beat (VardRun *self, const char *phase, double fraction, GError **error
   g_return_val_if_fail (VARD_IS_RUN (self) && self->lock >= 0, FALSE);
 
   gint64 now = g_get_monotonic_time ();
+  gboolean is_new = g_strcmp0 (self->phase, phase) != 0;
 
   self->phase = g_intern_string (phase);
   self->fraction = fraction;
-  if (self->beat_time != 0 && now - self->beat_time < BEAT_INTERVAL * G_USEC_PER_SEC)
+  if (!is_new && self->beat_time != 0 && now - self->beat_time < BEAT_INTERVAL * G_USEC_PER_SEC)
     return TRUE;
   self->beat_time = now;
   self->heartbeat = g_get_real_time () / G_USEC_PER_SEC;

@@ -73,8 +73,8 @@ def wait(start):
 
 
 def load(settings, cancellable=None):
-    result = wait(lambda done: Vard.Runner.new_async(settings, make_rewards(), cancellable, done))
-    return Vard.Runner.new_finish(result)
+    result = wait(lambda done: Vard.Runner.load_async(settings, make_rewards(), cancellable, done))
+    return Vard.Runner.load_finish(result)
 
 
 def test_order():
@@ -153,7 +153,7 @@ def test_cancel_loading():
         cancellable = Gio.Cancellable()
 
         def start(done, cancellable=cancellable, milliseconds=milliseconds):
-            Vard.Runner.new_async(make_settings(2, EMOJI), make_rewards(), cancellable, done)
+            Vard.Runner.load_async(make_settings(2, EMOJI), make_rewards(), cancellable, done)
             if milliseconds:
                 GLib.timeout_add(milliseconds, lambda: cancellable.cancel() or GLib.SOURCE_REMOVE)
             else:
@@ -161,7 +161,7 @@ def test_cancel_loading():
 
         result = wait(start)
         try:
-            Vard.Runner.new_finish(result)
+            Vard.Runner.load_finish(result)
             check("loading is cancelled " + name, False)
         except GLib.Error as error:
             check("loading is cancelled " + name, error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CANCELLED))

@@ -243,7 +243,7 @@ vard_runner_load_in_thread (GTask *task, gpointer source, gpointer data, GCancel
 }
 
 /**
- * vard_runner_new_async:
+ * vard_runner_load_async:
  * @settings: what to do; not to be changed until @callback is called
  * @rewards: (nullable): rewards that were made already; %NULL for those of @settings
  * @cancellable: (nullable): stops loading
@@ -253,11 +253,11 @@ vard_runner_load_in_thread (GTask *task, gpointer source, gpointer data, GCancel
  * Loads what vard_runner_new() loads, and prepares the rewards, in a thread.
  */
 void
-vard_runner_new_async (VardRunSettings *settings,
-                       VardRewardMix *rewards,
-                       GCancellable *cancellable,
-                       GAsyncReadyCallback callback,
-                       gpointer user_data)
+vard_runner_load_async (VardRunSettings *settings,
+                        VardRewardMix *rewards,
+                        GCancellable *cancellable,
+                        GAsyncReadyCallback callback,
+                        gpointer user_data)
 {
   g_return_if_fail (VARD_IS_RUN_SETTINGS (settings));
   g_return_if_fail (rewards == NULL || VARD_IS_REWARD_MIX (rewards));
@@ -267,13 +267,13 @@ vard_runner_new_async (VardRunSettings *settings,
 
   order->settings = g_object_ref (settings);
   order->rewards = rewards != NULL ? g_object_ref (rewards) : NULL;
-  g_task_set_source_tag (task, vard_runner_new_async);
+  g_task_set_source_tag (task, vard_runner_load_async);
   g_task_set_task_data (task, order, vard_runner_order_free);
   g_task_run_in_thread (task, vard_runner_load_in_thread);
 }
 
 /**
- * vard_runner_new_finish: (constructor)
+ * vard_runner_load_finish:
  * @result: what the callback was given
  * @error: return location for an error
  *
@@ -281,7 +281,7 @@ vard_runner_new_async (VardRunSettings *settings,
  * it was cancelled
  */
 VardRunner *
-vard_runner_new_finish (GAsyncResult *result, GError **error)
+vard_runner_load_finish (GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (g_task_is_valid (result, NULL), NULL);
 

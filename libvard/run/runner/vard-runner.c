@@ -201,7 +201,7 @@ vard_runner_check_prompts (VardRunSettings *settings, const char *path, GError *
   return FALSE;
 }
 
-/* Whoever loads in a thread can cancel it: see vard_runner_new_async() */
+/* Whoever loads in a thread can cancel it: see vard_runner_load_async() */
 static gboolean
 vard_runner_is_wanted (GError **error)
 {

@@ -20,12 +20,12 @@ VardRunner *vard_runner_new (VardRunSettings *settings, GError **error);
 VardRunner *vard_runner_new_with_rewards (VardRunSettings *settings,
                                           VardRewardMix *rewards,
                                           GError **error);
-void vard_runner_new_async (VardRunSettings *settings,
-                            VardRewardMix *rewards,
-                            GCancellable *cancellable,
-                            GAsyncReadyCallback callback,
-                            gpointer user_data);
-VardRunner *vard_runner_new_finish (GAsyncResult *result, GError **error);
+void vard_runner_load_async (VardRunSettings *settings,
+                             VardRewardMix *rewards,
+                             GCancellable *cancellable,
+                             GAsyncReadyCallback callback,
+                             gpointer user_data);
+VardRunner *vard_runner_load_finish (GAsyncResult *result, GError **error);
 
 gboolean vard_runner_start (VardRunner *self, const char *path, GError **error);
 gboolean vard_runner_resume (VardRunner *self, VardRun *run, GError **error);

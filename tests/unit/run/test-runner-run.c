@@ -484,7 +484,7 @@ on_loaded (GObject *source, GAsyncResult *result, gpointer data)
 {
   Loaded *loaded = data;
 
-  loaded->runner = vard_runner_new_finish (result, &loaded->error);
+  loaded->runner = vard_runner_load_finish (result, &loaded->error);
   loaded->is_done = TRUE;
 }
 
@@ -494,7 +494,7 @@ load (GCancellable *cancellable, Loaded *loaded)
   g_autoptr (VardRunSettings) settings = toy_runner_make_settings (2);
   g_autoptr (VardRewardMix) rewards = toy_runner_make_rewards ();
 
-  vard_runner_new_async (settings, rewards, cancellable, on_loaded, loaded);
+  vard_runner_load_async (settings, rewards, cancellable, on_loaded, loaded);
   while (!loaded->is_done)
     g_main_context_iteration (NULL, TRUE);
 }
