@@ -18,7 +18,7 @@ cli_forecast_get (VardForecast *forecast, const char *name)
   return value;
 }
 
-/* "weights=lora" as people write it on a command line; a switch that is set has no value */
+/* "weights=lora" as an option of the command line; a switch that is on has no value */
 static void
 cli_forecast_append_option (GString *text, const char *setting)
 {
@@ -47,7 +47,7 @@ cli_forecast_dup_remedies (const char *const *settings)
   return g_string_free (text, FALSE);
 }
 
-/* The rows of a group that are not nothing, as sizes */
+/* The rows of a group that are not zero, as sizes */
 static void
 cli_forecast_print_sizes (VardForecast *forecast, const char *title, const char *group)
 {
@@ -129,7 +129,7 @@ cli_forecast_warn (VardRunner *runner, GCancellable *cancellable, GError **error
 
   if (!vard_forecast_measure_time (forecast, cancellable, &problem))
     {
-      /* what else goes wrong here, the training says better */
+      /* other errors are left to the training, which reports them better */
       if (!g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_CANCELLED))
         return TRUE;
       g_propagate_error (error, g_steal_pointer (&problem));

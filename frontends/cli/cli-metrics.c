@@ -18,7 +18,7 @@ cli_describe_direction (VardMetricDirection direction)
     }
 }
 
-/* "start, step", as the flags are called */
+/* The names of the flags, such as "start, step" */
 static char *
 cli_describe_lines (VardMetricLines lines)
 {

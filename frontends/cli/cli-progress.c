@@ -61,7 +61,7 @@ cli_progress_say (CliProgress *self, const char *text)
     fprintf (stderr, "%s\n", text);
 }
 
-/* Steps that are done, with a share of the present one: in that phase the fraction is of all
+/* Steps that are done, with the share of the current one: in that phase the fraction counts all
  * steps */
 static double
 cli_count_steps (CliProgress *self)
@@ -70,8 +70,8 @@ cli_count_steps (CliProgress *self)
                                               : self->step;
 }
 
-/* Seconds until all steps are done, from those that were; before the first one, until the phase
- * is */
+/* Seconds until all steps are done, estimated from the steps so far; before the first step, until
+ * the phase is done */
 static double
 cli_estimate_left (CliProgress *self, gint64 now)
 {

@@ -31,7 +31,7 @@ cli_on_warning (VardRunner *runner, const char *message, CliProgress *progress)
   cli_progress_say (progress, message);
 }
 
-/* A goal that was moved counts from here */
+/* A request may have changed the number of steps: show the new one from here on */
 static void
 cli_on_request (VardRunner *runner, const char *request, const char *outcome, CliProgress *progress)
 {
@@ -41,7 +41,7 @@ cli_on_request (VardRunner *runner, const char *request, const char *outcome, Cl
   cli_progress_say (progress, line);
 }
 
-/* ---- what came of it ---- */
+/* ---- results ---- */
 
 static double
 cli_get_number (JsonObject *object, const char *name)
@@ -101,7 +101,7 @@ cli_print_summary (VardRunner *runner)
                           vard_trainer_peek_metrics (vard_runner_get_trainer (runner)));
 }
 
-/* Where there is something to go on from */
+/* Prints how to continue, if there is a checkpoint */
 static void
 cli_print_resume (VardRunner *runner)
 {
@@ -113,7 +113,7 @@ cli_print_resume (VardRunner *runner)
     fprintf (stderr, "To continue: vard resume %s\n", vard_run_get_path (run));
 }
 
-/* It was asked to, so nothing has failed */
+/* A stop on request is not a failure */
 static CliExit
 cli_tell_stop (const char *verb, VardRunner *runner)
 {

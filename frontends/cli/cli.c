@@ -37,7 +37,7 @@ cli_exit_of (const GError *error)
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_READ_ONLY)
       || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
     return CLI_CONFIG;
-  /* A file that was named and is not there, or cannot be read */
+  /* A file that the user named is missing or cannot be read */
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)
       || g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOENT)
       || g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_ISDIR)

@@ -53,11 +53,11 @@ main_fail_unknown (const char *word)
 int
 main (int argc, char **argv)
 {
-  /* Numbers stay with a point: files and options are read by programs */
+  /* Numbers keep a decimal point, because programs read the files and options */
   setlocale (LC_ALL, "");
   setlocale (LC_NUMERIC, "C");
 
-  /* Before the verb: for what goes wrong because of a plugin */
+  /* Options before the verb, for problems with a plugin */
   for (; argc > 1
          && (g_str_equal (argv[1], "--no-plugins") || g_str_equal (argv[1], "--system-plugins"));
        argc--, argv++)

@@ -29,7 +29,7 @@ vard_algorithm_compare_types (const void *a, const void *b)
                     vard_algorithm_peek_class (*(const GType *) b)->name);
 }
 
-/* The type system is the registry: nothing else could get out of step with it */
+/* The type system is the registry, so there is no second one to keep in step */
 GType *
 vard_algorithm_list_types (guint *n_types)
 {

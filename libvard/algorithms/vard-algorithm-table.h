@@ -8,8 +8,8 @@
 
 G_BEGIN_DECLS
 
-/* Every class of algorithm: those of the library in the order of their table, then those that
- * somebody else has registered with GType, by name; (transfer container) */
+/* Every class of algorithm: those of the library in the order of their table, then those that other
+ * code has registered with GType, by name; (transfer container) */
 GType *vard_algorithm_list_types (guint *n_types);
 /* Borrowed for good: a static class is never freed */
 VardAlgorithmClass *vard_algorithm_peek_class (GType type);

@@ -15,7 +15,7 @@
 
 G_BEGIN_DECLS
 
-/* What a trainer has to see to before it makes an algorithm */
+/* What a trainer must provide before it creates an algorithm */
 typedef enum
 {
   /* latents that a value network takes: height and width in multiples of 4 */
@@ -26,7 +26,7 @@ typedef enum
   VARD_ALGORITHM_NEEDS_SCORES = 1 << 2,
 } VardAlgorithmNeeds;
 
-/* What a run of it costs beside the loop's rollouts and evaluations */
+/* What a run of it costs besides the loop's rollouts and evaluations */
 typedef struct
 {
   gsize optimizer;  /* bytes of gradients and moments beside those of the policy */

@@ -8,7 +8,7 @@
 
 G_BEGIN_DECLS
 
-/* That every reward finds what it needs beside these prompts */
+/* Checks that these prompts have the metadata that each reward needs */
 gboolean vard_training_check_rewards (VardTraining *self,
                                       VardPromptSource *prompts,
                                       GError **error);

@@ -79,7 +79,7 @@ vard_training_agree (VardTraining *self, gboolean *flag, GError **error)
 
 /* ---- rollouts ---- */
 
-/* Puts this rank's trajectories into their places among all, then gets the others' */
+/* Puts this rank's trajectories in their places in the batch, then gathers the others' */
 static gboolean
 vard_training_gather_states (VardTraining *self,
                              VardTrajectory *all,
@@ -144,7 +144,7 @@ vard_training_rollout_seeds (VardTraining *self,
   };
   g_autoptr (VardTrajectory) own = NULL;
 
-  /* with more ranks than pictures some have nothing to do but wait */
+  /* with more ranks than pictures, some ranks only wait */
   if (n_own > 0)
     {
       own = vard_pipeline_rollout (self->pipeline, &request, progress, data, cancellable, error);

@@ -44,7 +44,7 @@ vard_training_make_batch (VardTraining *self,
   return g_steal_pointer (&batch);
 }
 
-/* What this rank is told of its own pictures */
+/* The scores of this rank's own pictures */
 static VardRewardScores *
 vard_training_score_share (VardTraining *self,
                            GPtrArray *images,
@@ -154,7 +154,7 @@ vard_training_count_group (const guint *prompts, guint n)
   return n % group == 0 ? group : 1;
 }
 
-/* The scores of all @n pictures from what each rank was told of its share */
+/* Combines the ranks' scores into those of all @n pictures */
 static VardRewardScores *
 vard_training_gather_scores (VardTraining *self,
                              VardRewardScores *own,
@@ -232,7 +232,7 @@ vard_training_score_rollout (VardTraining *self,
   return scores;
 }
 
-/* ---- raw scores that were kept ---- */
+/* ---- stored raw scores ---- */
 
 void
 vard_training_copy_raw (VardTraining *self, VardRewardScores *scores, guint item, double *raw)

@@ -56,8 +56,8 @@ struct _VardTrainingSettings
   guint checkpoint_interval;
 };
 
-/* Another goal for a run that has begun. The learning rate keeps the length of its decay: where the
- * settings name none, the steps that the run began with. */
+/* Changes the number of steps of a run that has begun. The learning rate keeps the length of its
+ * decay: if decay-steps is 0, the number of steps that the run began with. */
 void vard_training_settings_move_goal (VardTrainingSettings *self, guint steps);
 
 G_END_DECLS

@@ -9,16 +9,16 @@
 
 #include "base/vard-fields.h"
 
-/* where none is set; of the fine-tuning scripts that people come from */
+/* Defaults if no rate is set; usual fine-tuning scripts have the same */
 #define LORA_LEARNING_RATE 3e-4
 #define FULL_LEARNING_RATE 3e-5
 
 /**
  * VardTrainingSettings:
  *
- * The numbers of a training that do not depend on its algorithm: the loop, the sampler, what is
- * trained and how fast, and when it is looked at. #VardTrainingSettings adds those of the
- * algorithms.
+ * The settings of a training that do not depend on its algorithm: the loop, the sampler, the
+ * weights to train, the learning rate, and the intervals of evaluations, samples and checkpoints.
+ * #VardTrainerSettings adds those of the algorithms.
  */
 G_DEFINE_TYPE (VardTrainingSettings, vard_training_settings, G_TYPE_OBJECT)
 
@@ -35,7 +35,7 @@ G_DEFINE_ENUM_TYPE (VardWhitening,
 #define BOOLEAN(m, blurb, value) VARD_FIELD_BOOLEAN (VardTrainingSettings, m, blurb, value)
 #define UINT(m, blurb, min, max, value) \
   VARD_FIELD_UINT (VardTrainingSettings, m, blurb, min, max, value)
-/* what a resume may change */
+/* settings that a resume may change */
 #define RESUMABLE(m, blurb, min, max, value) \
   VARD_FIELD_UINT_WITH (VardTrainingSettings, m, VARD_FIELD_FLAG_MAY_CHANGE, blurb, min, max, value)
 #define UINT64(m, blurb, min, max, value) \
@@ -138,9 +138,8 @@ static const VardField fields[] = {
  * vard_training_settings_find_learning_rate:
  * @self: settings
  *
- * Returns: the rate that the policy is trained with: learning-rate, or where that is 0 the rate
- * that
- *   suits the weights
+ * Returns: the learning rate of the policy: learning-rate, or if that is 0 the default for the
+ *   weights that are trained
  */
 double
 vard_training_settings_find_learning_rate (VardTrainingSettings *self)

@@ -8,7 +8,7 @@
 
 /* ---- prompts ---- */
 
-/* Adds a source's texts, each encoded now so that a bad one is found before anything is computed */
+/* Adds a source's texts and encodes them now, so a bad one is found before anything is computed */
 static gboolean
 vard_training_add_prompts (VardTraining *self, VardPromptSource *source, GError **error)
 {

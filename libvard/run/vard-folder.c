@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define COMPLETE "COMPLETE"
-/* Less than this, and a failed write is put down to the full disk */
+/* With less free space than this, a failed write is blamed on a full disk */
 #define LITTLE_SPACE (1 << 20)
 
 static gboolean
@@ -135,7 +135,7 @@ vard_folder_flush (const char *path, int flags, GError **error)
   if (fd < 0)
     return vard_folder_fail ("flush", path, errno, error);
 
-  /* Some file systems cannot flush a folder and say so with EINVAL */
+  /* Some file systems cannot flush a folder and return EINVAL */
   int code = fsync (fd) == 0 || errno == EINVAL ? 0 : errno;
 
   close (fd);
@@ -198,8 +198,8 @@ vard_folder_write_sizes (const char *path, JsonObject *sizes, GError **error)
   return vard_folder_write_file (file, text, -1, error);
 }
 
-/* Where a folder of that name stands already the two change places in one call, so that at no time
- * there is none */
+/* If a folder of that name exists, the two are exchanged in one call, so one
+ * exists at any time */
 static gboolean
 vard_folder_put_in_place (const char *place, const char *path, GError **error)
 {

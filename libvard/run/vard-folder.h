@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 
 /* An empty folder beside the place of path; what an earlier writer left there is removed */
 char *vard_folder_begin (const char *path, GError **error);
-/* Flushes, marks and renames it; one that stands there already is replaced */
+/* Flushes, marks and renames it; replaces an existing one */
 gboolean vard_folder_commit (const char *path, GError **error);
 void vard_folder_abandon (const char *path);
 
@@ -22,12 +22,12 @@ void vard_folder_abandon (const char *path);
 gboolean vard_folder_check (const char *path, GError **error);
 gboolean vard_folder_remove (const char *path, GError **error);
 
-/* Writes a file whole or not at all */
+/* Writes a file atomically */
 gboolean vard_folder_write_file (const char *path, const char *text, gssize length, GError **error);
-/* The bytes that are free on the file system of a path that may not be there (any more): of its
- * nearest parent that is. FALSE where nobody knows. */
+/* The free bytes on the file system of a path. If the path does not exist, its nearest existing
+ * parent counts. FALSE if the number is unknown. */
 gboolean vard_folder_get_free_space (const char *path, guint64 *n_bytes);
-/* Adds to an error how much space there is, when there is next to none */
+/* Adds the free space to an error if there is hardly any */
 void vard_folder_prefix_space (const char *path, GError **error);
 
 G_END_DECLS

@@ -20,7 +20,7 @@
 
 /* Microseconds between two looks into the folder */
 #define LOOK_INTERVAL (G_USEC_PER_SEC / 4)
-/* Longer files are no requests */
+/* Longer files are not requests */
 #define MAX_LENGTH 64
 
 struct _VardRunControl
@@ -60,7 +60,7 @@ vard_run_control_compare (gconstpointer a, gconstpointer b)
   return strcmp (*(char *const *) a, *(char *const *) b);
 }
 
-/* The ids of what has an ending, in the order of their names */
+/* The ids of all files with an ending, in the order of their names */
 static GStrv
 vard_run_control_list (VardRunControl *self, const char *ending)
 {
@@ -77,8 +77,8 @@ vard_run_control_list (VardRunControl *self, const char *ending)
   return (GStrv) g_ptr_array_free (ids, FALSE);
 }
 
-/* The first line, or NULL. Anybody who may write into the folder may have put anything there:
- * neither a pipe nor a link nor a long file holds the thread up. */
+/* The first line, or NULL. Anyone with write permission may have put anything into the folder, so
+ * neither a pipe nor a link nor a long file may block the thread. */
 static char *
 vard_run_control_read (const char *path)
 {
@@ -98,8 +98,8 @@ vard_run_control_read (const char *path)
   return g_utf8_make_valid (g_strstrip (text), -1);
 }
 
-/* The reason stands in the file; who asked reads and removes it, and the next process that trains
- * does otherwise */
+/* Writes the reason to the file. The sender reads and removes it, or else the next process that
+ * trains removes it. */
 static void
 vard_run_control_refuse_file (VardRunControl *self,
                               const char *id,
@@ -109,12 +109,12 @@ vard_run_control_refuse_file (VardRunControl *self,
   g_autofree char *from = vard_run_request_build_path (self->run, id, ending);
   g_autofree char *to = vard_run_request_build_path (self->run, id, VARD_RUN_REFUSED_ENDING);
 
-  /* first the answer: who asked looks for it as soon as the question is gone */
+  /* first the answer, because the sender looks for it as soon as the request is gone */
   vard_folder_write_file (to, reason, -1, NULL);
   g_unlink (from);
 }
 
-/* What an earlier process left, or somebody asked of it */
+/* Discards the requests to an earlier process, and its leftovers */
 static void
 vard_run_control_discard (VardRunControl *self)
 {
@@ -169,7 +169,7 @@ vard_run_control_take (VardRunControl *self, const char *id)
 
   if (text == NULL)
     {
-      g_unlink (from); /* no file of text; or it was withdrawn */
+      g_unlink (from); /* not a text file, or withdrawn */
       return;
     }
   order = g_new0 (VardRunOrder, 1);

@@ -188,8 +188,8 @@ vard_run_record_apply_resumes (VardRun *run, VardRunSettings *settings, GError *
  * @run: a run
  * @error: return location for an error
  *
- * Returns: (transfer full): the settings in force: those it began with and what resumes changed, or
- * %NULL
+ * Returns: (transfer full): the settings in force, those of run.json with the changes of all
+ *   resumes, or %NULL
  */
 VardRunSettings *
 vard_run_dup_settings (VardRun *run, GError **error)

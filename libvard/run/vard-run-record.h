@@ -15,8 +15,8 @@ G_BEGIN_DECLS
 JsonObject *vard_run_record_new (VardRunSettings *settings, VardEngine *engine, VardModel *model);
 /* Whether a run's base model is this one */
 gboolean vard_run_record_check_model (VardRun *run, VardModel *model, GError **error);
-/* A line of resumes.jsonl: what the settings change in the run's, at a resume or, where there is a
- * request, while it trains */
+/* Appends a line to resumes.jsonl: the changes to the run's settings, by a resume or, if @request
+ * is given, by a request while it trains */
 gboolean vard_run_record_resume (VardRun *run,
                                  VardRunSettings *settings,
                                  guint64 step,

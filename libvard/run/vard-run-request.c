@@ -93,7 +93,7 @@ vard_run_has_request_file (VardRun *self, const char *id, const char *ending)
   return g_file_test (path, G_FILE_TEST_EXISTS);
 }
 
-/* FALSE where somebody else was quicker */
+/* FALSE if another process was quicker */
 static gboolean
 vard_run_withdraw (VardRun *self, const char *id)
 {
@@ -114,7 +114,7 @@ vard_run_fail_dead (VardRun *self, GError **error)
                now != NULL ? ")" : "");
 }
 
-/* In the order of their names requests are in the order of time */
+/* The order of the names is the order in time */
 static char *
 vard_run_make_request_id (void)
 {
@@ -124,7 +124,7 @@ vard_run_make_request_id (void)
                           g_atomic_int_add (&count, 1));
 }
 
-/* Says of the three things that can be wrong with a folder which one it is */
+/* Reports which of three problems the folder has */
 static void
 vard_run_fail_write (VardRun *self, GError *problem, GError **error)
 {
@@ -267,12 +267,11 @@ vard_run_request (VardRun *self, const char *request, GCancellable *cancellable,
  * @cancellable: (nullable): stops waiting; the request stays
  * @error: return location for an error
  *
- * Waits until the process that trains the run has acted on a request. That may take as long as a
+ * Waits until the process that trains the run has acted on a request, which can take as long as a
  * step.
  *
- * Returns: whether it was done; else %VARD_ERROR_FAILED with the reason, or %VARD_ERROR_NOT_LIVE
- * where the process ended
- *   without a word
+ * Returns: whether it was done; else %VARD_ERROR_FAILED with the reason, or
+ *   %VARD_ERROR_NOT_LIVE if the process ended without an answer
  */
 gboolean
 vard_run_wait_for_request (VardRun *self, const char *id, GCancellable *cancellable, GError **error)

@@ -18,8 +18,8 @@
 /**
  * VardRunSettings:
  *
- * All that a run is asked to do. Its own settings and those of its #VardTrainerSettings share one
- * list of names.
+ * The request for a run. Its own settings and those of its #VardTrainerSettings share one list of
+ * names.
  */
 struct _VardRunSettings
 {
@@ -172,7 +172,8 @@ vard_run_settings_get_keep_checkpoints (VardRunSettings *self)
 }
 
 /* The objects that have settings: the run's, the trainer's, and one for each algorithm. Algorithms
- * may share a name: it is set in all of them, since which of them trains is a setting too. */
+ * may share a name. vard then sets it in all of them, because the choice of the algorithm is a
+ * setting too. */
 static GPtrArray *
 vard_run_settings_list_owners (VardRunSettings *self)
 {
@@ -188,7 +189,7 @@ vard_run_settings_list_owners (VardRunSettings *self)
   return owners;
 }
 
-/* What another object's property only passes on is no setting of this one */
+/* A property that only forwards another object's is not a setting of this one */
 static gboolean
 vard_run_settings_has_setting (GObject *owner, const char *name)
 {
@@ -296,7 +297,7 @@ vard_run_settings_check_names (GPtrArray *owners, JsonObject *json, GError **err
   return TRUE;
 }
 
-/* Owner by owner; what was set is set back where a later one refuses */
+/* Sets owner by owner; if a later one refuses, the earlier ones are restored */
 static gboolean
 vard_run_settings_apply_owners (GPtrArray *owners, guint first, JsonObject *json, GError **error)
 {
@@ -322,7 +323,7 @@ vard_run_settings_apply_owners (GPtrArray *owners, guint first, JsonObject *json
  * @json: names and values
  * @error: return location for an error
  *
- * Returns: whether every value was set; where not, none was
+ * Returns: whether every value was set; if %FALSE, none was
  */
 gboolean
 vard_run_settings_apply_json (VardRunSettings *self, JsonObject *json, GError **error)
@@ -335,7 +336,7 @@ vard_run_settings_apply_json (VardRunSettings *self, JsonObject *json, GError **
          && vard_run_settings_apply_owners (owners, 0, json, error);
 }
 
-/* Paths in a settings file are meant from where that file is */
+/* Paths in a settings file are relative to the file's folder */
 static void
 vard_run_settings_resolve (char **path, const char *folder, GObject *object, const char *name)
 {
@@ -353,7 +354,7 @@ vard_run_settings_resolve (char **path, const char *folder, GObject *object, con
  * @path: (type filename): a file with a JSON object of names and values
  * @error: return location for an error
  *
- * Sets what the file says. Paths in it are relative to its folder.
+ * Sets all values of the file. Paths in it are relative to its folder.
  *
  * Returns: whether all of it could be set; else %VARD_ERROR_CONFIG
  */
@@ -421,7 +422,7 @@ vard_run_settings_to_json (VardRunSettings *self)
   return json;
 }
 
-/* What would have no effect is an error: a setting of an algorithm that does not train */
+/* A setting without effect is an error: one of an algorithm that this run does not use */
 static gboolean
 vard_run_settings_check_algorithms (VardRunSettings *self, GError **error)
 {
@@ -513,8 +514,8 @@ vard_run_settings_list_changeable (GPtrArray *owners)
  * @name: the name of a setting
  * @error: return location for an error
  *
- * A setting may change where its field has %VARD_FIELD_FLAG_MAY_CHANGE: it decides how long and how
- * a run trains, not what.
+ * A setting may change if its field has %VARD_FIELD_FLAG_MAY_CHANGE: such a setting decides how
+ * long and how a run trains, not what it learns.
  *
  * Returns: whether a resume may change it and still continue the same run
  */

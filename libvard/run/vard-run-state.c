@@ -127,7 +127,7 @@ vard_run_write_state (VardRun *self, GError **error)
 
   g_autofree char *text = vard_json_to_text (node, TRUE);
 
-  /* A state that a power cut sets back by a beat does no harm: no flush is waited for */
+  /* No flush: if a power cut loses the newest heartbeat, that does no harm */
   if (g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0666, error))
     return TRUE;
   vard_folder_prefix_space (path, error);
@@ -180,10 +180,10 @@ vard_run_set_state (VardRun *self,
  * @fraction: how much of that phase is done, 0 to 1
  * @error: return location for an error
  *
- * Says that the trainer lives. It is cheap to call often: vard writes the file when the phase
+ * Records that the trainer is alive. It is cheap to call often: vard writes the file when the phase
  * changes, and every two seconds otherwise.
  *
- * Returns: whether it was written where it was due
+ * Returns: %FALSE if the file was due and could not be written
  */
 gboolean
 vard_run_beat (VardRun *self, const char *phase, double fraction, GError **error)
@@ -207,7 +207,7 @@ vard_run_beat (VardRun *self, const char *phase, double fraction, GError **error
  * vard_run_get_state:
  * @self: a run
  *
- * Returns: what it is doing; interrupted when it says that it runs and no process holds it
+ * Returns: its state; interrupted if state.json says that it runs but no process holds it
  */
 VardRunState
 vard_run_get_state (VardRun *self)
@@ -237,7 +237,7 @@ vard_run_get_step (VardRun *self)
  * vard_run_get_phase:
  * @self: a run
  *
- * Returns: (nullable): what its trainer is at
+ * Returns: (nullable): the phase that its trainer is in
  */
 const char *
 vard_run_get_phase (VardRun *self)
@@ -265,7 +265,7 @@ vard_run_get_fraction (VardRun *self)
  * vard_run_get_heartbeat:
  * @self: a run
  *
- * Returns: when its trainer last said that it lives, in seconds since 1970
+ * Returns: the time of its trainer's newest heartbeat, in seconds since 1970
  */
 gint64
 vard_run_get_heartbeat (VardRun *self)

@@ -110,7 +110,7 @@ vard_run_write_record (VardRun *self, GError **error)
  * @record: what run.json says: settings, versions, seed, plugins, the base model's hash
  * @error: return location for an error
  *
- * Makes the folder of a new run and holds it. On failure nothing is left of it.
+ * Creates the folder of a new run and holds it. On failure vard removes the folder.
  *
  * Returns: (transfer full): the run, or %NULL
  */
@@ -141,7 +141,7 @@ vard_run_create (const char *path, JsonObject *record, GError **error)
  * @path: the folder of a run
  * @error: return location for an error
  *
- * Opens a run to look at it; vard_run_hold() takes it over.
+ * Opens a run to read it; vard_run_hold() takes it over.
  *
  * Returns: (transfer full): the run, or %NULL
  */
@@ -183,7 +183,7 @@ vard_run_open (const char *path, GError **error)
  *
  * Makes this process the one that trains the run.
  *
- * Returns: %FALSE with %VARD_ERROR_BUSY while another one does
+ * Returns: %FALSE with %VARD_ERROR_BUSY while another process trains it
  */
 gboolean
 vard_run_hold (VardRun *self, GError **error)
@@ -216,7 +216,7 @@ vard_run_hold (VardRun *self, GError **error)
  * vard_run_release:
  * @self: a run
  *
- * Lets go of a run that was held.
+ * Releases a run that this process holds.
  */
 void
 vard_run_release (VardRun *self)
@@ -244,7 +244,7 @@ vard_run_is_live (VardRun *self)
 
   g_autofree char *path = vard_run_build_path (self, "lock");
   struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-  /* to ask takes no right to write: viewers may have none, and a mount may be read-only */
+  /* checking needs no write permission: viewers may have none, and a mount may be read-only */
   int fd = open (path, O_RDONLY | O_CLOEXEC);
 
   if (fd < 0)

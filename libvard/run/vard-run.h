@@ -36,15 +36,15 @@ typedef enum
 /**
  * VARD_CHECKPOINT_NEWEST: (value 18446744073709551615) (type guint64)
  *
- * In place of a checkpoint's step: the newest checkpoint that is whole.
+ * In place of a checkpoint's step: the newest complete checkpoint.
  */
 #define VARD_CHECKPOINT_NEWEST ((guint64) -1)
 
 /**
  * VARD_CHECKPOINT_FINAL: (value 18446744073709551614) (type guint64)
  *
- * In place of a checkpoint's step, where a model is loaded: what the run ended with, or its newest
- * checkpoint where it has not ended.
+ * In place of a checkpoint's step, when loading a model: the weights that the run ended with, or
+ * its newest checkpoint if it has not ended.
  */
 #define VARD_CHECKPOINT_FINAL ((guint64) -2)
 

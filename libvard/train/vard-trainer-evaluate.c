@@ -6,8 +6,8 @@
 
 #include <math.h>
 
-/* Training seeds are 64 random bits, so that small numbers are never among them; `vard sample
- * --seed` draws the same pictures */
+/* Training seeds are 64 random bits, so small numbers never occur among them; `vard sample --seed`
+ * draws the same pictures */
 #define FIRST_SEED 1
 
 /* The exact KL costs as much as two more rollouts: it is measured on every fourth picture, and on
@@ -15,7 +15,7 @@
 #define KL_STRIDE 4
 #define KL_STRIDE_BASE 32
 
-/* Pictures per prompt between evaluations, to look at */
+/* Sample pictures per prompt between evaluations */
 #define N_SAMPLE_SEEDS 2
 
 typedef struct

@@ -195,8 +195,8 @@ vard_trainer_count_weights (VardTrainer *self, gsize *all, gsize *trained)
 }
 
 /* Seconds that one evaluation takes with n pictures at once, or less than 0; latents are not
- * decoded. A prompt of the run's own is encoded already: another one would bring the text encoder
- * back into memory. */
+ * decoded. A prompt of the run is already encoded; another one would load the text encoder
+ * again. */
 static double
 vard_trainer_memory_time_forward (VardTrainer *self,
                                   guint n,

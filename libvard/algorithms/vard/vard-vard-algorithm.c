@@ -135,8 +135,7 @@ vard_vard_algorithm_advance (VardAlgorithm *algorithm,
            : vard_vard_algorithm_advance_value_fit (self, is_done, cancellable, error);
 }
 
-/* Nothing happens in a run whose value network is trusted nowhere: say so before an hour is spent
- * on it */
+/* If no step trusts the value network, the run changes nothing: fail before it wastes an hour */
 static void
 vard_vard_warn_of_value (VardVardAlgorithm *self)
 {
@@ -212,7 +211,7 @@ vard_vard_algorithm_measure_kl (VardAlgorithm *algorithm,
   return TRUE;
 }
 
-/* ---- what it leaves, and what it takes ---- */
+/* ---- final files and the forecast ---- */
 
 static gboolean
 vard_vard_algorithm_export_files (VardAlgorithm *algorithm, const char *directory, GError **error)

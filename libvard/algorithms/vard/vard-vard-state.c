@@ -100,8 +100,8 @@ vard_vard_read_numbers (VardVardAlgorithm *self, VardStateReader *reader, GError
 
   self->pool_next = pool_next;
   self->fit_updates = fit_updates;
-  /* a price that was set anew for the resume counts, and what the controller had made of the old
-   * one does not */
+  /* a KL weight that the resume sets counts, and the controller's adjustment of the old one does
+   * not */
   if (kl_start == self->settings->kl_weight)
     {
       self->kl.weight = kl_weight;

@@ -34,7 +34,7 @@ vard_vard_rollout_progress (double fraction, gpointer data)
 {
   VardVardAlgorithm *self = data;
 
-  /* about half of a step; nothing but a bar depends on it */
+  /* about half of a step; only the progress bar depends on it */
   vard_training_emit_progress (self->training, "step",
                                (self->training->step + fraction / 2)
                                  / self->training->settings->steps,

@@ -9,8 +9,7 @@
 
 #include <math.h>
 
-/* Updates of the value in one unit of work: between two of them a run can pause, stop or be
- * saved */
+/* Value updates in one unit of work; between two units a run can pause, stop or be saved */
 #define FIT_BURST 1
 #define VALUE_CLIP_NORM 1.0
 #define VALUE_BETA1 0.9
@@ -22,7 +21,7 @@ vard_vard_count_held_out (VardVardAlgorithm *self)
   return MIN (MAX (16, self->pool_valid->len / 8), self->pool_valid->len / 2);
 }
 
-/* Of the finished picture for every state when the value network knows no other */
+/* The finished picture's time for every state, if the value network knows no other */
 double
 vard_vard_algorithm_get_value_time (VardVardAlgorithm *self, guint state)
 {

@@ -34,7 +34,7 @@ vard_runner_check_idle (VardRunner *self, GError **error)
   return FALSE;
 }
 
-/* What is found to be missing before there is a folder */
+/* Checks for missing parts before the folder exists */
 static gboolean
 vard_runner_prepare (VardRunner *self, GError **error)
 {
@@ -135,7 +135,8 @@ vard_runner_read_checkpoint (VardRunner *self, VardRun *run, guint64 *metrics_si
   return TRUE;
 }
 
-/* Lines that a checkpoint counts and that are gone, as after a power cut, cannot be had back */
+/* Lines that a checkpoint counts but that are missing, for example after a power cut, cannot be
+ * recovered */
 static void
 vard_runner_note_lost_metrics (VardRunner *self, guint64 size)
 {
@@ -175,7 +176,7 @@ vard_runner_resume (VardRunner *self, VardRun *run, GError **error)
   if (!vard_run_record_check_model (run, vard_pipeline_peek_model (self->pipeline), error)
       || !vard_runner_prepare (self, error) || !vard_run_hold (run, error))
     return FALSE;
-  /* before the checkpoint is read, which takes a while */
+  /* before the checkpoint is read, because that takes a while */
   self->control = vard_run_control_new (run, self->cancellable, error);
   if (self->control == NULL || !vard_runner_read_checkpoint (self, run, &metrics_size, error))
     {

@@ -75,7 +75,7 @@ vard_runner_deliver (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* Of progress only the newest counts, so that a caller that is busy does not find hours of it */
+/* Of progress only the newest event counts, so a busy caller does not find hours of it */
 static void
 vard_runner_queue (VardRunner *self, VardRunnerEvent *event)
 {
@@ -170,7 +170,7 @@ vard_runner_run_async (VardRunner *self,
   GError *error = NULL;
 
   g_task_set_source_tag (task, vard_runner_run_async);
-  /* whoever cancels a run that is just done has a run that is done */
+  /* a run that is cancelled just when it is done counts as done */
   g_task_set_check_cancellable (task, FALSE);
   if (!vard_runner_begin (self, &error))
     {
@@ -226,7 +226,7 @@ vard_runner_load_in_thread (GTask *task, gpointer source, gpointer data, GCancel
   g_autoptr (VardRunner) runner = NULL;
   GError *error = NULL;
 
-  /* what has no argument for it, as the reader of weights, looks at the current one */
+  /* code without a cancellable argument, such as the reader of weights, checks the current one */
   if (cancellable != NULL)
     g_cancellable_push_current (cancellable);
   runner = order->rewards != NULL

@@ -147,7 +147,7 @@ vard_runner_obey_steps (VardRunner *self, const VardRunOrder *order, GError **er
   return g_strdup_printf ("the run now ends after step %u instead of step %u", steps, before);
 }
 
-/* What came of it, or NULL with an error, which does not end the run */
+/* The outcome, or NULL with an error, which does not end the run */
 static char *
 vard_runner_obey_order (VardRunner *self, const VardRunOrder *order, GError **error)
 {
@@ -196,7 +196,7 @@ vard_runner_obey (VardRunner *self)
     }
 }
 
-/* Those who asked for the end, and those who asked too late */
+/* Answers the requests to end, and refuses those that came too late */
 static void
 vard_runner_answer_rest (VardRunner *self, const char *note)
 {
@@ -225,7 +225,7 @@ vard_runner_is_waiting (VardRunner *self)
          && !g_cancellable_is_cancelled (self->cancellable);
 }
 
-/* A safe point: does what was asked for, and returns when the run may go on or shall end */
+/* A safe point: obeys requests, and returns when the run may continue or must end */
 static gboolean
 vard_runner_rest (VardRunner *self, GError **error)
 {
@@ -246,7 +246,7 @@ vard_runner_rest (VardRunner *self, GError **error)
   return vard_runner_set_state (self, VARD_RUN_STATE_RUNNING, NULL, error);
 }
 
-/* Until the goal, or until somebody wants it to end */
+/* Until the last step, or until a request ends it */
 static gboolean
 vard_runner_advance (VardRunner *self, GError **error)
 {
@@ -327,8 +327,8 @@ vard_runner_cancel (GCancellable *cancellable, GCancellable *own)
   g_cancellable_cancel (own);
 }
 
-/* Whatever ends it, the folder says so afterwards. A full disk may keep that from being written
- * too: the first error is the one that counts. */
+/* However the run ends, its folder records it. A full disk may prevent that too; then the first
+ * error counts. */
 gboolean
 vard_runner_train (VardRunner *self, GCancellable *cancellable, GError **error)
 {
@@ -453,7 +453,7 @@ vard_runner_pause (VardRunner *self)
  * vard_runner_continue:
  * @self: a runner
  *
- * Ends a pause, or takes back the wish for one. May be called from any thread.
+ * Ends a pause, or withdraws the request for one. May be called from any thread.
  */
 void
 vard_runner_continue (VardRunner *self)
@@ -468,8 +468,8 @@ vard_runner_continue (VardRunner *self)
  * vard_runner_stop:
  * @self: a runner
  *
- * Asks it to go on to the next safe point, write a checkpoint there and return; that ends a pause
- * too. May be called from any thread.
+ * Asks it to continue to the next safe point, write a checkpoint there and return. This also ends a
+ * pause. May be called from any thread.
  */
 void
 vard_runner_stop (VardRunner *self)

@@ -48,8 +48,8 @@ vard_runner_take_failure (VardRunner *self, GError *error)
   vard_trainer_stop (self->trainer);
 }
 
-/* What the rewards said since the last time. Before the first step people are told too; later only
- * the log, because nobody reads hours of lines beside a progress bar. */
+/* Logs the rewards' messages since the last call. Before the first step they are also warnings;
+ * later they only go to the log, because nobody reads hours of lines beside a progress bar. */
 void
 vard_runner_take_messages (VardRunner *self, gboolean is_first)
 {
@@ -146,7 +146,7 @@ vard_runner_on_checkpoint (VardTrainer *trainer, guint64 step, VardRunner *self)
 {
   GError *error = NULL;
 
-  /* a step whose line or pictures could not be written must not become one to go on from */
+  /* a step whose line or pictures could not be written must not become a checkpoint */
   if (self->run != NULL && self->failure == NULL && !vard_runner_save (self, &error))
     vard_runner_take_failure (self, error);
 }
@@ -184,7 +184,7 @@ vard_runner_set_evaluation_prompts (VardRunner *self, GError **error)
              && vard_trainer_set_evaluation_prompts (self->trainer, prompts, error));
 }
 
-/* a model of one's own has no list beside it */
+/* a model from elsewhere has no list of prompts */
 static gboolean
 vard_runner_check_prompts (VardRunSettings *settings, const char *path, GError **error)
 {
@@ -201,7 +201,7 @@ vard_runner_check_prompts (VardRunSettings *settings, const char *path, GError *
   return FALSE;
 }
 
-/* Whoever loads in a thread can cancel it: see vard_runner_load_async() */
+/* Loading in a thread can be cancelled: see vard_runner_load_async() */
 static gboolean
 vard_runner_is_wanted (GError **error)
 {
