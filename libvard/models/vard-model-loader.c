@@ -146,7 +146,7 @@ vard_model_load_full (const char *path, const VardModelOptions *options, GError 
 }
 
 /**
- * vard_model_load: (skip)
+ * vard_model_load:
  * @path: (type filename): the folder of a model as diffusers writes it, or a single file
  * @error: return location for an error
  *

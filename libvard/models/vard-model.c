@@ -156,7 +156,7 @@ vard_model_dup_hash (VardModel *self)
 }
 
 /**
- * vard_model_find_cut: (skip)
+ * vard_model_find_cut:
  * @self: a model
  * @prompt: a prompt
  * @n_tokens: (out) (optional): gets how many tokens the model reads; 0 where it reads all
@@ -369,7 +369,7 @@ vard_model_save (VardModel *self, const char *path, VardDType dtype, GError **er
 }
 
 /**
- * vard_model_add_lora: (skip)
+ * vard_model_add_lora:
  * @self: a model
  * @path: (type filename): a LoRA file, in any spelling that vard reads
  * @strength: what its effect is multiplied by

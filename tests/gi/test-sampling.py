@@ -196,6 +196,9 @@ def test_run(folder):
     sampling.props.checkpoint = 7
     check("one that is not there", "step 7" in fails(Vard.error_quark(), Vard.Error.CONFIG, sampling.run, None))
     pipeline = run.load_pipeline(2, "cpu", 1)
+    model, step = run.load_model(Vard.CHECKPOINT_NEWEST, None)
+    check("the model of it", isinstance(model, Vard.Model) and step == 2 and os.path.samefile(model.get_path(), TINY))
+    check("a prompt that fits", model.find_cut("cat")[0] == 3)
     check("a pipeline of it", len(pipeline.sample(["cat"], [3], 3, 1.0, 1.0, None)) == 1)
 
 

@@ -117,7 +117,7 @@ vard_run_load_checkpoint (VardRun *self,
 }
 
 /**
- * vard_run_load_model: (skip)
+ * vard_run_load_model:
  * @self: a run; it is neither held nor changed, and another process may train it
  * @step: a step that has a checkpoint, %VARD_CHECKPOINT_NEWEST, or %VARD_CHECKPOINT_FINAL
  * @options: (nullable): what else there is to say

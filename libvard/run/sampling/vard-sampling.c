@@ -274,7 +274,7 @@ vard_sampling_load (VardSampling *self, GCancellable *cancellable, GError **erro
 }
 
 /**
- * vard_sampling_get_model: (skip)
+ * vard_sampling_get_model:
  * @self: a request
  *
  * Returns: (transfer none) (nullable): the model that was loaded last; %NULL while it is in use
