@@ -29,22 +29,42 @@ cli_forecast_append_option (GString *text, const char *setting)
     g_string_append_printf (text, " %s", parts[1]);
 }
 
-/* "--a, --b and --c lower it" */
+/* "--a, --b and --c", with the conjunction that is given */
 static char *
-cli_forecast_dup_remedies (const char *const *settings)
+cli_forecast_join_options (const char *const *settings, const char *conjunction)
 {
   GString *text = g_string_new (NULL);
   guint n = g_strv_length ((char **) settings);
 
   for (guint i = 0; i < n; i++)
     {
-      g_string_append (text, i == 0 ? "" : i + 1 < n ? ", " : " and ");
+      g_string_append (text, i == 0 ? "" : i + 1 < n ? ", " : conjunction);
       cli_forecast_append_option (text, settings[i]);
     }
-  if (n > 0)
-    g_string_append (text, n > 1 ? " lower it" : " lowers it");
 
   return g_string_free (text, FALSE);
+}
+
+/* "--a, --b and --c lower it" */
+static char *
+cli_forecast_dup_remedies (const char *const *settings)
+{
+  g_autofree char *options = cli_forecast_join_options (settings, " and ");
+  guint n = g_strv_length ((char **) settings);
+
+  return n == 0 ? g_strdup ("") : g_strconcat (options, n > 1 ? " lower it" : " lowers it", NULL);
+}
+
+static const char *const *
+cli_forecast_peek_remedies (VardForecast *forecast, const char *name)
+{
+  static const char *const none[] = { NULL };
+
+  for (guint i = 0; i < vard_forecast_get_count (forecast); i++)
+    if (g_str_equal (vard_forecast_get_name (forecast, i), name))
+      return vard_forecast_get_remedies (forecast, i);
+
+  return none;
 }
 
 /* The rows of a group that are not zero, as sizes */
@@ -74,14 +94,17 @@ static void
 cli_forecast_print_work (VardForecast *f)
 {
   printf ("Work\n");
-  printf ("  %.0f steps, each of %.0f trajectories of %.0f denoising steps and %.0f policy updates "
-          "of %.0f states\n",
+  printf ("  %.0f steps, each of %.0f trajectories of %.0f denoising steps",
           cli_forecast_get (f, "work/steps"), cli_forecast_get (f, "work/trajectories"),
-          cli_forecast_get (f, "work/denoising-steps"), cli_forecast_get (f, "work/policy-updates"),
-          cli_forecast_get (f, "work/states"));
-  printf ("  first %.0f pictures of the base model and %.0f value updates of %.0f states\n",
-          cli_forecast_get (f, "work/pool"), cli_forecast_get (f, "work/value-updates"),
-          cli_forecast_get (f, "work/value-states"));
+          cli_forecast_get (f, "work/denoising-steps"));
+  if (vard_forecast_lookup (f, "work/policy-updates", NULL))
+    printf (" and %.0f policy updates of %.0f states", cli_forecast_get (f, "work/policy-updates"),
+            cli_forecast_get (f, "work/states"));
+  printf ("\n  first %.0f pictures of the base model", cli_forecast_get (f, "work/pool"));
+  if (vard_forecast_lookup (f, "work/value-updates", NULL))
+    printf (" and %.0f value updates of %.0f states", cli_forecast_get (f, "work/value-updates"),
+            cli_forecast_get (f, "work/value-states"));
+  printf ("\n");
   printf ("  %.0f evaluations of %.0f prompts x %.0f seeds\n",
           cli_forecast_get (f, "work/evaluations"), cli_forecast_get (f, "work/evaluation-prompts"),
           cli_forecast_get (f, "work/evaluation-seeds"));
@@ -137,12 +160,16 @@ cli_forecast_warn (VardRunner *runner, GCancellable *cancellable, GError **error
     }
   if (cli_forecast_get (forecast, "time/total") < DAY)
     return TRUE;
+
+  g_autofree char *options =
+    cli_forecast_join_options (cli_forecast_peek_remedies (forecast, "time/total"), " or ");
+
   time = cli_format_time (cli_forecast_get (forecast, "time/total"));
   fprintf (stderr,
            "training would take about %s on this machine: %.0f denoiser evaluations of %.3g s; "
-           "lower --steps, --batch-size, --sampler-steps or --pool-size to save time\n",
+           "lower %s to save time\n",
            time, cli_forecast_get (forecast, "time/evaluations"),
-           cli_forecast_get (forecast, "time/evaluation"));
+           cli_forecast_get (forecast, "time/evaluation"), options);
 
   return TRUE;
 }

@@ -205,6 +205,19 @@ vard_algorithm_forecast (VardAlgorithm *self, VardAlgorithmCosts *costs)
     klass->forecast (self, costs);
 }
 
+const char *const *
+vard_algorithm_peek_remedies (VardAlgorithm *self, const char *row)
+{
+  static const char *const none[] = { NULL };
+  VardAlgorithmClass *klass = VARD_ALGORITHM_GET_CLASS (self);
+
+  for (guint i = 0; i < klass->n_remedies; i++)
+    if (g_str_equal (klass->remedies[i].row, row))
+      return klass->remedies[i].settings;
+
+  return none;
+}
+
 static void
 vard_algorithm_finalize (GObject *object)
 {

@@ -26,6 +26,13 @@ typedef enum
   VARD_ALGORITHM_NEEDS_SCORES = 1 << 2,
 } VardAlgorithmNeeds;
 
+/* Which of its own settings lower a number of a run's forecast. The loop's settings are known. */
+typedef struct
+{
+  const char *row;         /* by name, as VardForecast has it: "memory/pool" */
+  const char *settings[4]; /* up to NULL: a name, or name=value where one value does */
+} VardAlgorithmRemedy;
+
 /* What a run of it costs besides the loop's rollouts and evaluations */
 typedef struct
 {
@@ -33,8 +40,12 @@ typedef struct
   gsize pool, ring; /* bytes of trajectories: those that stay, and the newest ones */
   gsize workspace;  /* bytes of activations of its largest program */
   double pictures;  /* rolled out and scored before the first step */
+  double updates;   /* of what it fits to them, before the first step too */
+  double states;    /* in each of these updates */
   double calls;     /* of the rewards in all steps */
-  double forwards;  /* evaluations of the denoiser in all steps, or as much work */
+  /* evaluations of the denoiser in all steps, or as much work; 0 where policy-updates and
+   * states-per-update mean nothing to it. Guidance doubles them. */
+  double forwards;
 } VardAlgorithmCosts;
 
 #define VARD_TYPE_ALGORITHM (vard_algorithm_get_type ())
@@ -49,6 +60,8 @@ G_DECLARE_DERIVABLE_TYPE (VardAlgorithm, vard_algorithm, VARD, ALGORITHM, GObjec
  * @phases: what it does before the first step, by name, %NULL-terminated; %NULL for nothing
  * @metrics: what the numbers mean that it adds to the core's: rows of the table of metrics
  * @n_metrics: how many rows
+ * @remedies: which of its settings make a run cheaper
+ * @n_remedies: how many rows
  * @check: whether settings and model agree with each other, found before anything is loaded; may
  *   be left out
  * @get_group_size: how many trajectories in a row show one prompt; left out without groups
@@ -80,6 +93,8 @@ struct _VardAlgorithmClass
   const char *const *phases;
   const VardMetricInfo *metrics;
   guint n_metrics;
+  const VardAlgorithmRemedy *remedies;
+  guint n_remedies;
 
   gboolean (*check) (VardAlgorithm *self,
                      const VardTrainingSettings *settings,
@@ -154,6 +169,9 @@ gboolean vard_algorithm_load (VardAlgorithm *self,
                               guint n_done,
                               GError **error);
 gboolean vard_algorithm_export_files (VardAlgorithm *self, const char *directory, GError **error);
+/* Once it is prepared */
 void vard_algorithm_forecast (VardAlgorithm *self, VardAlgorithmCosts *costs);
+/* The settings of the algorithm's own that lower a row of a forecast, up to NULL; never NULL */
+const char *const *vard_algorithm_peek_remedies (VardAlgorithm *self, const char *row);
 
 G_END_DECLS

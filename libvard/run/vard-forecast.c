@@ -1,9 +1,10 @@
 /* vard-forecast.c - forecasts what a run will cost without training it
  *
- * Counts follow from the settings. Time is measured on a short rollout and scaled by the number of
- * denoiser evaluations; it includes neither the rewards nor the value network, whose steps are
- * cheap in comparison. Memory is measured for what is loaded, and counted for what training will
- * fill.
+ * Counts follow from the settings and from the costs that the algorithm states; the algorithm also
+ * lists which of its own settings lower a row. Time is measured on a short rollout and scaled by
+ * the number of denoiser evaluations; it includes neither the rewards nor the value network, whose
+ * steps are cheap in comparison. Memory is measured for what is loaded, and counted for what
+ * training will fill.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -11,15 +12,12 @@
 
 #include "diffusion/vard-pipeline-private.h"
 #include "run/vard-folder.h"
+#include "run/vard-forecast-kinds.h"
 #include "run/runner/vard-runner-private.h"
 #include "train/vard-trainer-memory.h"
 
-/* A policy update evaluates the policy, the reference and the value network, and goes back through
- * the policy */
-#define FORWARDS_PER_STATE 4.0
 /* A weight, its two moments: bytes in a checkpoint */
 #define BYTES_PER_TRAINED 12.0
-#define MAX_REMEDIES 4
 
 /**
  * VardForecast:
@@ -35,84 +33,18 @@ struct _VardForecast
 
   VardRunner *runner;
   JsonObject *settings; /* all of the run's, by name */
-  GArray *rows;         /* of VardForecastRow */
+  VardAlgorithmCosts costs;
+  GArray *rows; /* of VardForecastRow */
 };
 
 G_DEFINE_FINAL_TYPE (VardForecast, vard_forecast, G_TYPE_OBJECT)
 
 typedef struct
 {
-  const char *name, *label, *unit;
-  const char *remedies[MAX_REMEDIES]; /* up to NULL */
-} VardForecastKind;
-
-typedef struct
-{
   const VardForecastKind *kind;
-  const char *const *remedies;
+  char **remedies;
   double value;
 } VardForecastRow;
-
-/* clang-format off */
-static const VardForecastKind kinds[] = {
-  { "work/steps", "steps", "count", { "steps" } },
-  { "work/trajectories", "trajectories per step", "count", { "batch-size" } },
-  { "work/denoising-steps", "denoising steps per trajectory", "count", { "sampler-steps" } },
-  { "work/policy-updates", "policy updates per step", "count", { "policy-updates" } },
-  { "work/states", "states per policy update", "count", { "states-per-update" } },
-  { "work/pool", "pictures of the base model", "count", { "pool-size" } },
-  { "work/value-updates", "updates of the first value fit", "count", { "value-fit-updates" } },
-  { "work/value-states", "states per value update", "count", { "value-batch" } },
-  { "work/evaluations", "evaluations, the base model's included", "count",
-    { "evaluation-interval" } },
-  { "work/evaluation-prompts", "prompts of an evaluation", "count", { "evaluation-prompts" } },
-  { "work/evaluation-seeds", "pictures per evaluated prompt", "count", { "evaluation-seeds" } },
-  { "calls/pool", "reward calls for the pool", "count", { "pool-size" } },
-  { "calls/training", "reward calls in training", "count",
-    { "score-interval", "value-refresh=false" } },
-  { "calls/evaluation", "reward calls in evaluations", "count",
-    { "evaluation-prompts", "evaluation-seeds" } },
-  { "calls/total", "reward calls", "count", { NULL } },
-  { "weights/all", "weights of the denoiser", "count", { NULL } },
-  { "weights/trained", "weights that are trained", "count", { "weights=lora", "lora-rank" } },
-  { "memory/denoiser", "denoiser", "bytes", { NULL } },
-  { "memory/text-encoder", "text encoder", "bytes", { NULL } },
-  { "memory/frozen", "frozen copy for the KL", "bytes", { "weights=lora" } },
-  { "memory/loaded", "decoder, rewards and program", "bytes", { NULL } },
-  { "memory/optimizer", "gradients and Adam's moments", "bytes", { "weights=lora" } },
-  { "memory/pool", "pool of trajectories", "bytes", { "pool-size" } },
-  { "memory/ring", "ring of trajectories", "bytes", { "ring-size" } },
-  { "memory/activations", "activations", "bytes", { "micro-batch", "segments" } },
-  { "memory/batch", "a batch of pictures", "bytes", { "batch-size" } },
-  { "memory/peak", "at its peak, about", "bytes", { NULL } },
-  { "device/weights", "weights", "bytes", { "engine=cuda:precision=bf16" } },
-  { "device/buffers", "trained, moments, inputs, outputs", "bytes", { "weights=lora" } },
-  { "device/activations", "activations", "bytes", { "micro-batch", "batch-size", "segments" } },
-  { "device/libraries", "matrix library", "bytes", { NULL } },
-  { "device/needed", "in all, beside the driver's own", "bytes", { NULL } },
-  { "device/room", "room there", "bytes", { NULL } },
-  { "disk/checkpoint", "a checkpoint, about", "bytes", { "pool-size" } },
-  { "disk/checkpoints", "checkpoints that are kept", "bytes", { "keep-checkpoints" } },
-  { "disk/free", "free there", "bytes", { NULL } },
-  { "time/evaluations", "evaluations of the denoiser, or as much work", "count",
-    { "steps", "batch-size", "sampler-steps" } },
-  { "time/evaluation", "an evaluation of the denoiser", "seconds", { "width", "height" } },
-  { "time/total", "in all, beside the rewards", "seconds",
-    { "steps", "batch-size", "sampler-steps" } },
-};
-/* clang-format on */
-
-/* Without a policy in it the largest program is that of sampling */
-static const char *const sampling_remedies[] = { "batch-size", NULL };
-
-static const VardForecastKind *
-vard_forecast_find_kind (const char *name)
-{
-  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
-    if (g_str_equal (kinds[i].name, name))
-      return &kinds[i];
-  g_assert_not_reached ();
-}
 
 static VardForecastRow *
 vard_forecast_find (VardForecast *self, const char *name)
@@ -132,31 +64,31 @@ vard_forecast_find (VardForecast *self, const char *name)
 static VardForecastRow *
 vard_forecast_set (VardForecast *self, const char *name, double value)
 {
-  const VardForecastKind *kind = vard_forecast_find_kind (name);
-  VardForecastRow row = { .kind = kind, .remedies = kind->remedies, .value = value };
-  VardForecastRow *known = vard_forecast_find (self, name);
+  VardForecastRow *row = vard_forecast_find (self, name);
 
-  if (known == NULL)
+  if (row == NULL)
     {
-      g_array_append_val (self->rows, row);
-      return &g_array_index (self->rows, VardForecastRow, self->rows->len - 1);
-    }
-  *known = row;
+      VardForecastRow fresh = { .kind = vard_forecast_find_kind (name) };
+      g_autoptr (GStrvBuilder) remedies = g_strv_builder_new ();
 
-  return known;
+      g_strv_builder_addv (remedies, (const char **) fresh.kind->remedies);
+      g_strv_builder_addv (remedies,
+                           (const char **) vard_trainer_peek_remedies (self->runner->trainer,
+                                                                       name));
+      fresh.remedies = g_strv_builder_end (remedies);
+      g_array_append_val (self->rows, fresh);
+      row = &g_array_index (self->rows, VardForecastRow, self->rows->len - 1);
+    }
+  row->value = value;
+
+  return row;
 }
 
-/* Another algorithm than VARD has no pool, say: 0 then */
+/* One that every algorithm has: its own costs it tells itself */
 static double
 vard_forecast_get_setting (VardForecast *self, const char *name)
 {
-  JsonNode *node = json_object_get_member (self->settings, name);
-
-  if (node == NULL || !JSON_NODE_HOLDS_VALUE (node))
-    return 0;
-
-  return json_node_get_value_type (node) == G_TYPE_BOOLEAN ? json_node_get_boolean (node)
-                                                           : json_node_get_double (node);
+  return json_object_get_double_member (self->settings, name);
 }
 
 /* ---- what follows from the settings ---- */
@@ -171,40 +103,43 @@ vard_forecast_count_evaluations (VardForecast *self)
   return 1 + (steps > 0 ? 1 + (interval > 0 ? (steps - 1) / interval : 0) : 0);
 }
 
-static double
-vard_forecast_count_online_calls (VardForecast *self)
+static void
+vard_forecast_copy (VardForecast *self, const char *name, const char *setting)
 {
-  guint steps = vard_forecast_get_setting (self, "steps");
-  guint interval = vard_forecast_get_setting (self, "score-interval");
-  double batch = vard_forecast_get_setting (self, "batch-size");
+  vard_forecast_set (self, name, vard_forecast_get_setting (self, setting));
+}
 
-  if (vard_forecast_get_setting (self, "value-refresh") != 0)
-    return steps * batch;
-
-  return interval > 0 ? steps / interval * batch : 0;
+/* Only what the algorithm does has a row */
+static void
+vard_forecast_count_updates (VardForecast *self)
+{
+  if (self->costs.forwards > 0)
+    {
+      vard_forecast_copy (self, "work/policy-updates", "policy-updates");
+      vard_forecast_copy (self, "work/states", "states-per-update");
+    }
+  vard_forecast_set (self, "work/pool", self->costs.pictures);
+  if (self->costs.updates > 0)
+    {
+      vard_forecast_set (self, "work/value-updates", self->costs.updates);
+      vard_forecast_set (self, "work/value-states", self->costs.states);
+    }
 }
 
 static void
 vard_forecast_count_work (VardForecast *self)
 {
-  /* clang-format off */
-  static const char *const rows[][2] = {
-    { "work/steps", "steps" }, { "work/trajectories", "batch-size" },
-    { "work/denoising-steps", "sampler-steps" }, { "work/policy-updates", "policy-updates" },
-    { "work/states", "states-per-update" }, { "work/pool", "pool-size" },
-    { "work/value-updates", "value-fit-updates" }, { "work/value-states", "value-batch" },
-    { "work/evaluation-prompts", "evaluation-prompts" },
-    { "work/evaluation-seeds", "evaluation-seeds" },
-  };
-  /* clang-format on */
   double n_evaluations = vard_forecast_count_evaluations (self);
-  double pool = vard_forecast_get_setting (self, "pool-size"),
-         online = vard_forecast_count_online_calls (self);
+  double pool = self->costs.pictures, online = self->costs.calls;
   double evaluated = n_evaluations * vard_forecast_get_setting (self, "evaluation-prompts")
                      * vard_forecast_get_setting (self, "evaluation-seeds");
 
-  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
-    vard_forecast_set (self, rows[i][0], vard_forecast_get_setting (self, rows[i][1]));
+  vard_forecast_copy (self, "work/steps", "steps");
+  vard_forecast_copy (self, "work/trajectories", "batch-size");
+  vard_forecast_copy (self, "work/denoising-steps", "sampler-steps");
+  vard_forecast_count_updates (self);
+  vard_forecast_copy (self, "work/evaluation-prompts", "evaluation-prompts");
+  vard_forecast_copy (self, "work/evaluation-seeds", "evaluation-seeds");
   vard_forecast_set (self, "work/evaluations", n_evaluations);
   vard_forecast_set (self, "calls/pool", pool);
   vard_forecast_set (self, "calls/training", online);
@@ -231,6 +166,7 @@ vard_forecast_new (VardRunner *runner)
 
   self->runner = g_object_ref (runner);
   self->settings = vard_run_settings_to_json (runner->settings);
+  vard_trainer_forecast_algorithm (runner->trainer, &self->costs);
   vard_forecast_count_work (self);
   vard_trainer_count_weights (runner->trainer, &all, &trained);
   vard_forecast_set (self, "weights/all", all);
@@ -268,8 +204,12 @@ vard_forecast_measure_memory (VardForecast *self, GError **error)
   vard_forecast_set (self, "memory/pool", m.pool);
   vard_forecast_set (self, "memory/ring", m.ring);
   activations = vard_forecast_set (self, "memory/activations", m.activations);
+  /* without a policy in it the largest program is that of sampling */
   if (!m.is_policy)
-    activations->remedies = sampling_remedies;
+    {
+      g_strfreev (activations->remedies);
+      activations->remedies = g_strsplit ("batch-size", ",", -1);
+    }
   vard_forecast_set (self, "memory/batch", m.batch);
   vard_forecast_set (self, "memory/peak", m.peak);
   if (m.has_device)
@@ -282,20 +222,16 @@ static void
 vard_forecast_measure_disk (VardForecast *self, const char *path)
 {
   g_autofree char *place = g_canonicalize_filename (path, NULL);
-  double trajectory = (vard_forecast_get_setting (self, "sampler-steps") + 1)
-                      * vard_pipeline_get_state_size (self->runner->pipeline) * sizeof (float);
-  double trained, n_stored = vard_forecast_get_setting (self, "pool-size");
+  double trained;
   guint kept = vard_run_settings_get_keep_checkpoints (self->runner->settings);
   guint steps = vard_forecast_get_setting (self, "steps");
   guint interval = vard_forecast_get_setting (self, "checkpoint-interval");
   guint n_written = 1 + (interval > 0 ? steps / interval : 0);
   guint64 n_bytes;
 
-  if (vard_forecast_get_setting (self, "value-refresh") != 0)
-    n_stored += vard_forecast_get_setting (self, "ring-size");
   vard_forecast_lookup (self, "weights/trained", &trained);
 
-  double checkpoint = trained * BYTES_PER_TRAINED + n_stored * trajectory;
+  double checkpoint = trained * BYTES_PER_TRAINED + self->costs.pool + self->costs.ring;
 
   vard_forecast_set (self, "disk/checkpoint", checkpoint);
   /* one more than is kept, while the newest is written */
@@ -313,13 +249,11 @@ vard_forecast_count_forwards (VardForecast *self)
 
   vard_forecast_lookup (self, "calls/evaluation", &evaluated);
 
-  double pictures = vard_forecast_get_setting (self, "pool-size")
-                    + steps * vard_forecast_get_setting (self, "batch-size") + evaluated;
+  double pictures = self->costs.pictures + steps * vard_forecast_get_setting (self, "batch-size")
+                    + evaluated;
 
   return branches
-         * (pictures * vard_forecast_get_setting (self, "sampler-steps")
-            + FORWARDS_PER_STATE * steps * vard_forecast_get_setting (self, "policy-updates")
-                * vard_forecast_get_setting (self, "states-per-update"));
+         * (pictures * vard_forecast_get_setting (self, "sampler-steps") + self->costs.forwards);
 }
 
 /**
@@ -528,7 +462,7 @@ vard_forecast_get_remedies (VardForecast *self, guint row)
 {
   g_return_val_if_fail (VARD_IS_FORECAST (self) && row < self->rows->len, NULL);
 
-  return vard_forecast_peek (self, row)->remedies;
+  return (const char *const *) vard_forecast_peek (self, row)->remedies;
 }
 
 /**
@@ -576,6 +510,12 @@ vard_forecast_to_json (VardForecast *self)
 }
 
 static void
+vard_forecast_row_clear (VardForecastRow *row)
+{
+  g_strfreev (row->remedies);
+}
+
+static void
 vard_forecast_finalize (GObject *object)
 {
   VardForecast *self = VARD_FORECAST (object);
@@ -596,4 +536,5 @@ static void
 vard_forecast_init (VardForecast *self)
 {
   self->rows = g_array_new (FALSE, FALSE, sizeof (VardForecastRow));
+  g_array_set_clear_func (self->rows, (GDestroyNotify) vard_forecast_row_clear);
 }

@@ -119,11 +119,27 @@ vard_trainer_estimate_memory (VardTrainer *self, VardMemoryEstimate *estimate, G
   return TRUE;
 }
 
+void
+vard_trainer_forecast_algorithm (VardTrainer *self, VardAlgorithmCosts *costs)
+{
+  vard_algorithm_forecast (self->algorithm, costs);
+}
+
+const char *const *
+vard_trainer_peek_remedies (VardTrainer *self, const char *row)
+{
+  return vard_algorithm_peek_remedies (self->algorithm, row);
+}
+
 /* what is not yet as small as it can be */
 static char *
 vard_trainer_memory_dup_remedies (VardTrainer *self)
 {
   const VardTrainingSettings *s = self->training->settings;
+  const char *const *own = vard_trainer_peek_remedies (self, "device/activations");
+  g_autofree char *names = g_strjoinv (" or ", (char **) own);
+  g_autofree char *lower =
+    g_strconcat ("a lower batch-size", own[0] != NULL ? " or " : "", names, NULL);
   g_autoptr (GPtrArray) words = g_ptr_array_new ();
 
   if (s->micro_batch != 1)
@@ -134,7 +150,7 @@ vard_trainer_memory_dup_remedies (VardTrainer *self)
     g_ptr_array_add (words, "weights lora");
   if (vard_engine_is_exact (self->training->engine))
     g_ptr_array_add (words, "engine cuda:precision=bf16");
-  g_ptr_array_add (words, "a lower batch-size or value-batch");
+  g_ptr_array_add (words, lower);
   g_ptr_array_add (words, "a lower width or height");
   g_ptr_array_add (words, NULL);
 

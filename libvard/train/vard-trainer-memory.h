@@ -6,6 +6,7 @@
 
 #include "train/vard-trainer.h"
 
+#include "algorithms/vard-algorithm.h"
 #include "engine/vard-engine-buffers.h"
 
 G_BEGIN_DECLS
@@ -32,6 +33,10 @@ typedef struct
 gboolean vard_trainer_estimate_memory (VardTrainer *self,
                                        VardMemoryEstimate *estimate,
                                        GError **error);
+
+/* What the algorithm of a run costs, and which of its own settings lower a row of a forecast */
+void vard_trainer_forecast_algorithm (VardTrainer *self, VardAlgorithmCosts *costs);
+const char *const *vard_trainer_peek_remedies (VardTrainer *self, const char *row);
 
 /* FALSE with an error that names what lowers it when the engine's device has less room than what is
  * compiled will take; TRUE where the engine has no memory of its own. Nothing of a training is

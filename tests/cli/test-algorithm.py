@@ -4,6 +4,7 @@ by the same commands"""
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import json
 import os
+import re
 import shutil
 import struct
 import sys
@@ -52,6 +53,24 @@ class Algorithm(cli.CliTest):
         self.assertEqual(list(state)[:3], ['format', 'algorithm', 'phase'])
         self.assertEqual(state['algorithm'], 'random-search')
         self.assertEqual(state['phase'], 'step')
+
+    def test_dry_run(self):
+        """The algorithm says what it costs, and rows of another one are left out"""
+        text = self.good(*self.train('run', '--dry-run')).stdout
+        work = text[text.index('Work\n'):text.index('Memory\n')].splitlines()
+        self.assertEqual(work[1], '  4 steps, each of 4 trajectories of 3 denoising steps')
+        self.assertEqual(work[2], '  first 16 pictures of the base model')
+        self.assertRegex(work[4], r'^  \d+ reward calls: 16 for the pool, 16 in training, \d+ in evaluations$')
+        evaluated = int(re.search(r'(\d+) in evaluations', work[4])[1])
+        self.assertTrue(work[4].startswith(f'  {16 + 16 + evaluated} reward calls'))
+        # pictures of 3 denoising steps, and no update of the policy
+        self.assertRegex(text, rf'on this machine: {3 * (16 + 16 + evaluated)} denoiser evaluations')
+        for word in ('value', 'ring', '--pool-size', 'policy', 'pool of trajectories'):
+            self.assertNotIn(word, text[text.index('Work\n'):])
+        self.assertRegex(text, r"gradients and Adam's moments +[1-9]")
+        self.assertEqual(self.tree(), [])
+        vard = self.good('train', '--model', TINY, '--reward', 'colorfulness', '--run', 'vard', *QUICK, '--dry-run').stdout
+        self.assertRegex(vard, r'pool of trajectories +\S+.*--pool-size lowers it')
 
     def test_resume(self):
         """2 steps, a new process, 2 more: the same bits as 4 at once"""

@@ -227,6 +227,8 @@ test_algorithm_costs (void)
   vard_algorithm_forecast (run.trainer->algorithm, &costs);
   g_assert_cmpfloat (costs.pictures, ==, 24);
   g_assert_cmpfloat (costs.calls, ==, 48);
+  g_assert_cmpfloat (costs.updates, ==, 0);
+  g_assert_null (vard_algorithm_peek_remedies (run.trainer->algorithm, "memory/pool")[0]);
   toy_run_clear (&run);
 }
 

@@ -247,10 +247,28 @@ vard_vard_algorithm_forecast (VardAlgorithm *algorithm, VardAlgorithmCosts *cost
   costs->ring = vard_vard_count_store (self->ring);
   costs->workspace = vard_policy_step_get_workspace_size (self->policy);
   costs->pictures = self->settings->pool_size;
+  costs->updates = self->settings->value_fit_updates;
+  costs->states = self->settings->value_batch;
   costs->calls = scored * loop->batch_size;
   costs->forwards = FORWARDS_PER_STATE * loop->steps * loop->policy_updates
                     * loop->states_per_update;
 }
+
+/* clang-format off */
+static const VardAlgorithmRemedy remedies[] = {
+  { "work/pool", { "pool-size" } },
+  { "work/value-updates", { "value-fit-updates" } },
+  { "work/value-states", { "value-batch" } },
+  { "calls/pool", { "pool-size" } },
+  { "calls/training", { "score-interval", "value-refresh=false" } },
+  { "memory/pool", { "pool-size" } },
+  { "memory/ring", { "ring-size" } },
+  { "device/activations", { "value-batch" } },
+  { "disk/checkpoint", { "pool-size" } },
+  { "time/evaluations", { "pool-size" } },
+  { "time/total", { "pool-size" } },
+};
+/* clang-format on */
 
 /* ---- the object ---- */
 
@@ -287,6 +305,8 @@ vard_vard_algorithm_class_init (VardVardAlgorithmClass *klass)
   algorithm->phases = phases;
   algorithm->metrics = vard_vard_metrics;
   algorithm->n_metrics = vard_n_vard_metrics;
+  algorithm->remedies = remedies;
+  algorithm->n_remedies = G_N_ELEMENTS (remedies);
   algorithm->check = vard_vard_algorithm_check;
   algorithm->prepare = vard_vard_algorithm_prepare;
   algorithm->advance = vard_vard_algorithm_advance;

@@ -73,11 +73,14 @@ test_algorithm_table_defaults (void)
   g_assert_false (vard_algorithm_can_measure_kl (idle));
   vard_algorithm_forecast (idle, &costs);
   g_assert_cmpfloat (costs.forwards, ==, 0);
+  g_assert_null (vard_algorithm_peek_remedies (idle, "memory/pool")[0]);
 
   g_assert_nonnull (vard_algorithm_peek_settings (vard));
   g_assert_cmpuint (vard_algorithm_count_phases (vard), ==, 2);
   g_assert_cmpuint (vard_algorithm_get_group_size (vard), ==, 1);
   g_assert_true (vard_algorithm_can_measure_kl (vard));
+  g_assert_cmpstr (vard_algorithm_peek_remedies (vard, "calls/training")[1], ==,
+                   "value-refresh=false");
 }
 
 int
