@@ -112,7 +112,7 @@ class Algorithm(cli.CliTest):
     def test_wrong_names(self):
         self.bad(2, ['no algorithm "random-serch"', 'did you mean "random-search"?'],
                  *self.train('run', '--algorithm', 'random-serch'))
-        self.bad(2, ['kl-weight is a setting of the algorithm vard', 'trained by random-search'],
+        self.bad(2, ['kl-weight is a setting of the algorithm vard', 'this run uses random-search'],
                  *self.train('run', '--kl-weight', '1'))
 
     def test_help(self):
