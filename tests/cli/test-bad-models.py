@@ -203,7 +203,7 @@ class Broken(ModelTest):
 
     def test_no_prompts(self):
         os.remove(self.path('model/prompts.txt'))
-        self.bad(3, ['prompts is not set', 'one a line'], 'train', '--model', 'model', '--reward', 'colorfulness', '--run',
+        self.bad(3, ['prompts is not set', 'one prompt a line'], 'train', '--model', 'model', '--reward', 'colorfulness', '--run',
                  'run')
 
     def test_checkpoint_file(self):
