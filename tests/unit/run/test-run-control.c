@@ -224,7 +224,11 @@ test_control_stop_now (Fixture *self, gconstpointer data)
   g_autofree char *id = ask (self, "stop-now");
 
   g_assert_true (g_cancellable_is_cancelled (self->cancellable));
-  g_assert_cmpint (vard_run_control_pop (self->control)->kind, ==, VARD_RUN_REQUEST_STOP_NOW);
+
+  VardRunOrder *order = vard_run_control_pop (self->control);
+
+  g_assert_cmpint (order->kind, ==, VARD_RUN_REQUEST_STOP_NOW);
+  vard_run_order_free (order);
 }
 
 /* A pause ends as soon as there is something to do */
