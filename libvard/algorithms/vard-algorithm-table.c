@@ -73,15 +73,7 @@ vard_algorithm_find_type (const char *name, GError **error)
         return types[i];
     }
 
-  const char *near = vard_suggest (name, names);
-  g_autofree char *all = g_strjoinv (", ", (char **) names);
-
-  if (near != NULL)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "there is no algorithm \"%s\"; did you mean \"%s\"?", name, near);
-  else
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "there is no algorithm \"%s\" (there are: %s)", name, all);
+  vard_suggest_error ("algorithm", name, names, error);
 
   return G_TYPE_INVALID;
 }

@@ -95,7 +95,6 @@ vard_schedule_config_read (VardScheduleConfig *self, VardConfigReader *reader, G
                                                       VARD_PREDICTION_EPSILON, predictions);
   self->steps_offset = 1;
   self->set_alpha_to_one = vard_config_reader_get_bool (reader, "set_alpha_to_one", TRUE);
-  self->clip_sample = FALSE;
 
   return vard_config_reader_finish (reader, error);
 }

@@ -35,10 +35,6 @@ vard_noise_schedule_check_config (const VardScheduleConfig *config, GError **err
                  "the noise schedule goes from beta %g to %g, but betas must rise and lie between "
                  "0 and 1",
                  config->beta_start, config->beta_end);
-  else if (config->clip_sample)
-    g_set_error_literal (error, VARD_ERROR, VARD_ERROR_UNSUPPORTED,
-                         "the scheduler clips its samples (clip_sample), but a clipped step is not "
-                         "Gaussian and has no closed-form KL");
   else
     return TRUE;
 

@@ -47,7 +47,6 @@ typedef struct
   gboolean has_spacing; /* FALSE: each sampler has its own */
   gint steps_offset;
   gboolean set_alpha_to_one;
-  gboolean clip_sample;
   gboolean use_karras_sigmas, ends_at_sigma_min; /* of samplers that go by sigma */
   double shift; /* of a flow: t becomes shift t / (1 + (shift - 1) t) */
   VardPrediction prediction;

@@ -49,8 +49,6 @@ vard_run_request_parse_steps (const char *text, guint *n_steps, GError **error)
 gboolean
 vard_run_request_parse (const char *text, VardRunRequestKind *kind, guint *n_steps, GError **error)
 {
-  g_autofree char *all = NULL;
-
   *n_steps = 0;
   if (g_str_has_prefix (text, STEPS))
     {
@@ -63,16 +61,7 @@ vard_run_request_parse (const char *text, VardRunRequestKind *kind, guint *n_ste
         *kind = i;
         return TRUE;
       }
-  all = g_strjoinv (", ", (char **) words);
-
-  const char *near = vard_suggest (text, words);
-
-  if (near != NULL)
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE,
-                 "there is no request \"%s\"; did you mean \"%s\"?", text, near);
-  else
-    g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no request \"%s\" (there are: %s)",
-                 text, all);
+  vard_suggest_error ("request", text, words, error);
 
   return FALSE;
 }

@@ -225,11 +225,7 @@ vard_run_settings_fail_unknown (GPtrArray *owners, const char *name, GError **er
     }
   g_ptr_array_add (names, NULL);
 
-  const char *near = vard_suggest (name, (const char *const *) names->pdata);
-
-  g_set_error (error, VARD_ERROR, VARD_ERROR_USAGE, "there is no setting \"%s\"%s%s%s", name,
-               near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-               near != NULL ? "\"?" : "");
+  vard_suggest_error ("setting", name, (const char *const *) names->pdata, error);
 }
 
 /**

@@ -53,14 +53,12 @@ static void
 test_noise_schedule_refused (void)
 {
   VardScheduleConfig good = { .n_train_timesteps = 1000, .beta_start = 0.001, .beta_end = 0.01 };
-  VardScheduleConfig none = good, clipped = good, falling = good, whole = good;
+  VardScheduleConfig none = good, falling = good, whole = good;
 
   none.n_train_timesteps = 0;
-  clipped.clip_sample = TRUE;
   falling.beta_start = 0.1;
   whole.beta_end = 1;
   check_refused (none, VARD_ERROR_CONFIG);
-  check_refused (clipped, VARD_ERROR_UNSUPPORTED);
   check_refused (falling, VARD_ERROR_CONFIG);
   check_refused (whole, VARD_ERROR_CONFIG);
 }
