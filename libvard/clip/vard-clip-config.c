@@ -199,8 +199,8 @@ vard_clip_config_read_colours (VardConfigReader *config,
     }
 }
 
-/* the side that a size asks for: a number, or the only member of its object that is given; 0:
- * nothing is said */
+/* The side that a size asks for: a number, or the only member that its object has; 0 if the
+ * configuration has no such size */
 static gint64
 vard_clip_config_read_side (VardConfigReader *config, const char *key)
 {

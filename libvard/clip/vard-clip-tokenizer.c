@@ -1,9 +1,9 @@
 /* vard-clip-tokenizer.c - CLIP's byte-level byte-pair encoding
  *
- * As CLIPTokenizerFast does it: special tokens are taken out of the text; what is between them is
- * composed (NFC) and lower-cased; words are runs of letters, single digits, runs of other signs,
- * and the English contractions; each word is encoded as bytes. Letters and digits are Unicode's
- * classes L and N as GLib knows them.
+ * The tokenizer follows CLIPTokenizerFast. It takes special tokens out of the text, and composes
+ * (NFC) and lower-cases the text between them. Words are runs of letters, single digits, runs of
+ * other signs, and the English contractions. Each word is encoded as bytes. Letters and digits are
+ * Unicode's classes L and N as GLib knows them.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -21,10 +21,11 @@ typedef struct
   gsize buffers;   /* what is trained, moments, inputs and outputs */
   gsize workspace; /* what the largest program needs: all share it */
   gsize libraries;
-  gsize needed;      /* the sum */
-  gsize peak;        /* the most that was held so far */
-  gsize missing;     /* of needed, what is not allocated yet */
-  gsize free, total; /* the device's own word; what is held by the driver and others is neither */
+  gsize needed;  /* the sum */
+  gsize peak;    /* the most that was held so far */
+  gsize missing; /* of needed, what is not allocated yet */
+  /* as the device reports them: memory that the driver and other processes hold is not free */
+  gsize free, total;
 } VardDeviceMemory;
 
 /* in and out follow the step's nodes; scratch has the bytes the step asked for */

@@ -8,7 +8,7 @@
 
 G_BEGIN_DECLS
 
-/* What a model's files may leave open. Zeroed: nothing is said. */
+/* Settings that a model's files may leave open. A zeroed structure sets none. */
 typedef struct
 {
   const char *tokenizer; /* a folder with vocab.json and merges.txt, for a single file */

@@ -18,7 +18,8 @@ VardFrozenWeights *vard_frozen_weights_new (VardEngine *engine,
                                             gboolean only_adapters,
                                             GError **error);
 void vard_frozen_weights_free (VardFrozenWeights *self);
-/* What is recorded between the two is the pretrained model, in the same graph as the trained one */
+/* Modules that record between enter and leave record the pretrained model, in the same graph as the
+ * trained one */
 void vard_frozen_weights_enter (VardFrozenWeights *self);
 void vard_frozen_weights_leave (VardFrozenWeights *self);
 

@@ -82,9 +82,9 @@ vard_linear_record_columns (VardLinear *self, VardNode *rows, gint64 from, gint6
   return vard_add (y, vard_slice (vard_parameter_record (self->bias, rows->graph), 0, from, n));
 }
 
-/* The halves of an adapted layer are cut from the whole, since its adapter adds to that, also while
- * it is off: what is compared with and without it is then computed alike. So are those of a stored
- * weight, which engines read as a whole. */
+/* The halves of an adapted layer are cut from the whole output, because the adapter adds to the
+ * whole. This holds while the adapter is off, too: outputs with and without it are then computed in
+ * the same way. A stored weight is treated alike, because engines read it as a whole. */
 void
 vard_linear_record_halves (VardLinear *self, VardNode *x, VardNode **first, VardNode **second)
 {

@@ -99,10 +99,11 @@ vard_lora_record (VardAdapter *adapter, VardNode *x, VardNode *y)
   return y;
 }
 
-/* Merged, small changes are lost where products round their operands: only where it is said that
- * they do not. Merged, a layer costs one product more for its gradient, dW; beside it, six thin
- * ones (two forward, four for the gradients), each of which reads or writes all rows at about a
- * quarter of the speed per multiplication */
+/* An engine whose products round their operands would lose small changes that are merged into the
+ * weight, so adapters are merged on exact engines only. A merged layer costs one more product, for
+ * the gradient dW. An adapter beside the weight costs six thin products (two forward, four for the
+ * gradients), each of which reads or writes all rows at about a quarter of the speed per
+ * multiplication */
 #define THIN_COST 12
 
 static VardNode *

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* In the words of who reads the message */
+/* The errors speak of the name as the user typed it */
 static gboolean
 cli_check_name (const char *name, GError **error)
 {
